@@ -1,0 +1,348 @@
+//! The serialised form of a result, and its version. Nothing else lives here.
+//!
+//! One [`Bundle`] holds what happened to one configuration of one job on one runtime: raw latencies in the order
+//! they were taken, or the stage and reason why there are none. Every statistic in it can be computed again from
+//! the latencies. Units are in the key, or beside it in `docs/BUNDLE-FORMAT.md`.
+//!
+//! Adding an optional key keeps the version; renaming, removing or changing the meaning of one raises it.
+//!
+//! ## Versions
+//! - `backbone.bundle/1`: the first.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::units::Nanos;
+
+/// The version that this program writes, the value of [`Bundle::format`].
+pub const FORMAT: &str = "backbone.bundle/1";
+
+/// One result: one configuration of one job on one runtime.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bundle {
+    /// Name and version of this format, [`FORMAT`].
+    pub format: String,
+    /// Fixed when the job was claimed: unique over all hosts, and ordered on one host even when its clock jumps.
+    pub id: String,
+    /// True where any part of the result was not the real thing: the `sim` runtime, or a host root other than `/`.
+    pub simulated: bool,
+    /// The program that measured.
+    pub harness: Harness,
+    /// The machine it ran on, as far as it could be observed.
+    pub host: Host,
+    /// The job as its author wrote it.
+    pub job: Job,
+    /// The model file that was measured; null where none was found.
+    pub model: Option<Model>,
+    /// The inference library and how it was set up; null where the job never came that far.
+    pub runtime: Option<Runtime>,
+    /// What became of the configuration.
+    pub outcome: Outcome,
+    /// Raw latencies of every trial, in order. Empty where nothing was timed.
+    pub trials: Vec<Trial>,
+    /// Statistics over the latencies of all trials; null where there are none.
+    pub summary: Option<Summary>,
+    /// May the numbers be trusted, and if not, why.
+    pub verdict: Verdict,
+    /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
+    pub times: Times,
+}
+
+/// The program that measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Harness {
+    /// `backbone`.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// The machine, as observed. A null is a fact that could not be observed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Host name.
+    pub name: Option<String>,
+    /// Distribution name and version, such as `Debian GNU/Linux 12`.
+    pub operating_system: Option<String>,
+    /// Kernel release, such as `5.10.104-tegra`.
+    pub kernel: Option<String>,
+    /// Machine architecture, such as `aarch64`.
+    pub architecture: Option<String>,
+    /// Processor model name.
+    pub processor: Option<String>,
+    /// Logical processors that are online.
+    pub logical_cores: Option<u32>,
+    /// Main memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// The folder that stood for `/`; other than `/` makes the bundle `simulated`.
+    pub root: String,
+}
+
+/// The job as its author wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Job {
+    /// The id of the whole job; bundles of one job share it.
+    pub id: String,
+    /// `name` of the spec, or its file's stem.
+    pub name: String,
+    /// Name of the spec file as it lay in the inbox. Bytes that are not UTF-8 are replaced by U+FFFD.
+    pub file: String,
+    /// Labels of the spec.
+    pub labels: BTreeMap<String, String>,
+    /// The whole spec file, byte for byte, in the encoding named beside it; null where it could not be read or was too
+    /// large to keep.
+    pub spec: Option<String>,
+    /// How `spec` is written; null where `spec` is.
+    pub spec_encoding: Option<SpecEncoding>,
+    /// SHA-256 of the spec file; null where it could not be read.
+    pub spec_sha256: Option<String>,
+}
+
+/// How [`Job::spec`] holds the file's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpecEncoding {
+    /// The text itself.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// Base 64 with padding, for a file that is not UTF-8.
+    Base64,
+}
+
+/// The model that was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    /// File name as the spec names it.
+    pub file: String,
+    /// Format, by the runtime that read it: `onnx`, `tflite`, `sim`.
+    pub format: String,
+    /// SHA-256 of the bytes that were measured.
+    pub sha256: String,
+    /// Size of the file in bytes.
+    pub size_bytes: u64,
+    /// Input tensors in the model's order, as bound for the measurement; empty where the model was never loaded.
+    pub inputs: Vec<Tensor>,
+    /// Output tensors in the model's order; empty where the model was never loaded.
+    pub outputs: Vec<Tensor>,
+}
+
+/// One tensor at the border of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tensor {
+    /// Name in the model.
+    pub name: String,
+    /// Element type in the runtime's spelling reduced to lower case: `float32`, `int8`, `uint8`, `int64`, ….
+    pub element_type: String,
+    /// Shape in the model's own layout (NCHW for most ONNX files, NHWC for TFLite). A dimension that the runtime
+    /// decides at run time is null.
+    pub shape: Vec<Option<u64>>,
+}
+
+/// The inference library and how it was set up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Runtime {
+    /// Name as in the job: `onnxruntime`, `tflite`, `sim`.
+    pub name: String,
+    /// Version as the library tells it; null where it was never loaded or does not tell.
+    pub version: Option<String>,
+    /// The library file that was mapped; null where none was.
+    pub library: Option<String>,
+    /// SHA-256 of that file.
+    pub library_sha256: Option<String>,
+    /// Every option in force, defaults included.
+    pub options: BTreeMap<String, Value>,
+    /// What the clock covered.
+    pub timed: Timed,
+}
+
+/// What lay between the two clock reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timed {
+    /// A short code for programs; two results are comparable only where their codes are equal.
+    pub code: String,
+    /// The same in a sentence.
+    pub description: String,
+}
+
+/// What became of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// Where it ended; null when measured.
+    pub stage: Option<Stage>,
+    /// A stable code, such as `unknown_key` or `segmentation_fault`; null when measured.
+    pub reason: Option<String>,
+    /// What happened, for a person; null when measured.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Every mistake of a spec that could not be accepted, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<Mistake>,
+    /// The last lines that the worker wrote to standard error, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+}
+
+/// How a configuration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All trials gave their latencies.
+    Measured,
+    /// The job was not accepted: its spec or its model files are wrong.
+    Rejected,
+    /// The job was accepted and a trial failed.
+    Failed,
+    /// A process ran longer than `measure.timeout_seconds`.
+    TimedOut,
+    /// Somebody cancelled the job.
+    Cancelled,
+}
+
+/// The part of a job's way in which it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Taking the file out of the inbox.
+    Claim,
+    /// Reading the job file.
+    Spec,
+    /// Finding and copying the model files.
+    Model,
+    /// Waiting for its turn.
+    Queue,
+    /// Starting the worker process and its library.
+    Start,
+    /// Loading the model in the worker.
+    Load,
+    /// Preparing inputs and outputs.
+    Prepare,
+    /// Untimed runs.
+    WarmUp,
+    /// Timed runs.
+    Timing,
+    /// Receiving the worker's result.
+    Report,
+}
+
+/// One mistake in a job file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mistake {
+    /// Line, from 1; null where the mistake has no place in the file.
+    pub line: Option<u32>,
+    /// Column in characters, from 1.
+    pub column: Option<u32>,
+    /// Path of the field, such as `measure.timed_runs`; empty for the file as a whole.
+    pub field: String,
+    /// A stable code, such as `unknown_key`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+/// One load, warm-up and timed span in one fresh process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    /// Which compilation of the model it ran, from 1. Runtimes that compile nothing have one.
+    pub build: u32,
+    /// Which process of that build, from 1.
+    pub process: u32,
+    /// Latencies of the warm-up runs in order. They enter no statistic.
+    pub warm_up_ns: Vec<Nanos>,
+    /// Latencies of the timed runs in order.
+    pub latency_ns: Vec<Nanos>,
+    /// Latencies beyond the number asked for, in order. They enter no statistic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_latency_ns: Vec<Nanos>,
+}
+
+/// Statistics over the timed latencies of all trials, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Timed latencies that entered.
+    pub count: u64,
+    /// Trials that entered.
+    pub trials_used: u32,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Sample standard deviation, n − 1; null for one latency.
+    pub standard_deviation: Option<f64>,
+    /// Median; the mean of the two middle values for an even count.
+    pub median: f64,
+    /// Smallest latency.
+    pub minimum: f64,
+    /// Largest latency.
+    pub maximum: f64,
+    /// Interval for the median, distribution-free; null where the count does not support one.
+    pub median_interval: Option<Interval>,
+    /// Percentiles that the count supports, ascending.
+    pub percentiles: Vec<Percentile>,
+}
+
+/// A confidence interval, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Probability that intervals made this way cover the true value, at least; it assumes independent runs.
+    pub confidence: f64,
+}
+
+/// One percentile, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Percentile {
+    /// Which, in percent: 95 is the value below which 95 % of latencies lie.
+    pub percent: f64,
+    /// Its value.
+    pub value: f64,
+}
+
+/// May the numbers be trusted?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// The worst of its reasons.
+    pub state: VerdictState,
+    /// Why it is not `valid`, or what a reader should know; codes as `backbone list reasons` prints them.
+    pub reasons: Vec<Reason>,
+}
+
+/// Worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictState {
+    /// Nothing observed speaks against the numbers.
+    Valid,
+    /// Something was odd or could not be observed.
+    Suspect,
+    /// There are no numbers, or they do not mean what they should.
+    Invalid,
+}
+
+/// One reason of a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// Code, one of `REASONS`.
+    pub code: String,
+    /// The case at hand, with numbers.
+    pub detail: String,
+}
+
+/// When things happened; RFC 3339, UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Times {
+    /// The job was claimed.
+    pub claimed: Option<String>,
+    /// Its first trial started; null where none did.
+    pub started: Option<String>,
+    /// The bundle was made.
+    pub finished: String,
+}

@@ -1,0 +1,85 @@
+//! What the daemon and a worker process say to each other: versioned JSON, one object a line.
+//!
+//! The daemon writes one [`Request`] to the worker's standard input and closes it. The worker answers on standard
+//! output with [`Event`]s: `hello`, `loaded`, `timing`, then `result`, or `failed` at any point after `hello`. Any other
+//! line there is a failure. Logs go to standard error. While the worker times it writes nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::bundle::format::{Stage, Tensor};
+use crate::units::Nanos;
+
+/// Raised whenever a line changes its meaning; both sides refuse another number than their own.
+pub const PROTOCOL: u32 = 1;
+
+/// One trial, as asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// Name of the runtime.
+    pub runtime: String,
+    /// The model file.
+    pub model: PathBuf,
+    /// The library to load, where the host's configuration names one.
+    pub library: Option<PathBuf>,
+    /// Options of the job.
+    pub options: BTreeMap<String, Value>,
+    /// Shapes of inputs whose shape the model leaves open.
+    pub inputs: BTreeMap<String, Vec<u64>>,
+    /// Seed of the input data.
+    pub seed: u64,
+    /// Runs before timing.
+    pub warm_up_runs: u32,
+    /// Timed runs, exactly.
+    pub timed_runs: u32,
+}
+
+/// What a worker tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The first line.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+    },
+    /// The model is loaded, inputs are filled.
+    Loaded {
+        /// Version as the library tells it.
+        version: Option<String>,
+        /// The library file that is mapped.
+        library: Option<PathBuf>,
+        /// Options in force, defaults included.
+        options: BTreeMap<String, Value>,
+        /// Input tensors as bound.
+        inputs: Vec<Tensor>,
+        /// Output tensors.
+        outputs: Vec<Tensor>,
+    },
+    /// Warm-up starts now; the next line is `result` or `failed`.
+    Timing,
+    /// The trial is complete. The worker exits 0 right after.
+    Result {
+        /// Latencies of the warm-up runs, in order.
+        warm_up_ns: Vec<Nanos>,
+        /// Latencies of the timed runs, in order; exactly as many as asked for.
+        latency_ns: Vec<Nanos>,
+    },
+    /// The trial can not be completed. The worker exits 0 right after: it did its duty.
+    Failed {
+        /// Where.
+        stage: Stage,
+        /// Code.
+        reason: String,
+        /// For a person.
+        detail: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
