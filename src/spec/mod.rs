@@ -1,7 +1,7 @@
 //! Job files: what the YAML says ([`raw`]) and what it means ([`resolve`]).
 //!
 //! Text comes in, a [`Job`] or every mistake of the file comes out; no file is opened and no clock is read here. The
-//! table [`FIELDS`] drives the checks, the JSON Schema and the table in `docs/JOB-SPEC.md`.
+//! table [FIELDS] drives the checks, the JSON Schema and the table in `docs/JOB-SPEC.md`.
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,2 @@
+//! Bundles: what is published for every configuration.
+pub mod format;

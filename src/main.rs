@@ -1,0 +1,2 @@
+//! The `backbone` executable.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The worker process and its parent.
+pub mod protocol;
