@@ -11,24 +11,45 @@ use crate::units::Nanos;
 #[cfg(test)]
 mod tests;
 
-/// A median shorter than this many clock steps is near the clock's resolution. One step is then 1 % of the median, the
-/// size of the differences that design choices are compared by, and a latency that falls between two steps is rounded
-/// to one of them.
+/// A median below this many clock steps is near the clock's resolution; see [`THRESHOLDS`] for all four.
 pub const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
 
-/// Interquartile range over median above which latencies scatter widely. The median's 95 % interval is about
-/// ± 1.86 · IQR / √n wide for bell-shaped latencies (standard error 1.2533 σ/√n, IQR = 1.349 σ), so at 0.10 the paper's
-/// 100 runs settle the median to no better than ± 1.9 %.
+/// Interquartile range over median, above which latencies scatter widely.
 pub const WIDE_SPREAD: f64 = 0.10;
 
-/// Difference between the medians of a trial's first and second half, over the trial's median, above which it drifts.
-/// Fresh processes on an idle shared virtual machine, where drift cannot be told from noise, differ by 2.5–4 %; more than
-/// 5 % inside one process is not that noise.
+/// Difference between the medians of a trial's two halves over the trial's median, above which it drifts.
 pub const DRIFT: f64 = 0.05;
 
-/// Range of the processes' medians over the median of all, above which processes disagree. The range seen between many
-/// fresh processes on a shared virtual machine is 9–16 %; a host that is meant for measuring must stay below that.
+/// Range of the processes' medians over the median of all, above which processes disagree.
 pub const PROCESSES_DISAGREE: f64 = 0.10;
+
+/// Where each threshold comes from: reason, threshold as a person reads it, origin.
+pub const THRESHOLDS: &[(&str, f64, &str)] = &[
+    (
+        "near_clock_resolution",
+        CLOCK_STEPS_IN_MEDIAN as f64,
+        "clock steps in the median. One step is then 1 % of it, the size of the differences that designs are compared by.",
+    ),
+    (
+        "wide_spread",
+        WIDE_SPREAD,
+        "interquartile range / median. For bell-shaped latencies the median's 95 % interval is ± 1.82 IQR / √n wide \
+         (standard error 1.2533 σ / √n, IQR = 1.349 σ), so beyond this the paper's 100 runs settle the median to no \
+         better than ± 1.8 %.",
+    ),
+    (
+        "drift",
+        DRIFT,
+        "difference of the halves' medians / median. Fresh processes on a shared virtual machine differ by 2.5–4 %; more \
+         than this inside one process is not that noise.",
+    ),
+    (
+        "processes_disagree",
+        PROCESSES_DISAGREE,
+        "range of the processes' medians / median of all. The range seen on a shared virtual machine is 9–16 %; a host \
+         that is meant for measuring must stay below that.",
+    ),
+];
 
 /// Every reason, the worst first, in the order in which a verdict lists them.
 pub const REASONS: &[ReasonKind] = &[

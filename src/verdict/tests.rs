@@ -55,7 +55,10 @@ fn what_was_not_measured_is_invalid_for_that_one_reason() {
         let verdict = judge(&Evidence { status, trials: &[], clock_resolution: RESOLUTION });
         assert_eq!(verdict.state, VerdictState::Invalid);
         assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
-        assert_eq!((verdict.reasons[0].code.as_str(), detail(&verdict, "not_measured")), ("not_measured", expected));
+        assert_eq!(
+            (verdict.reasons[0].code.as_str(), detail(&verdict, "not_measured")),
+            ("not_measured", expected)
+        );
     }
 }
 
@@ -117,7 +120,8 @@ fn few_wild_runs_are_no_wide_spread() {
 #[test]
 fn halves_with_medians_more_than_five_percent_apart_are_drift() {
     // The median of all lies midway, so ± 25 641 ns about 1 ms gives 5.13 %, and ± 24 900 gives 4.98 %.
-    let stepping = |half: u64| (0..100).map(move |run| if run < 50 { 1_000_000 - half } else { 1_000_000 + half });
+    let stepping =
+        |half: u64| (0..100).map(move |run| if run < 50 { 1_000_000 - half } else { 1_000_000 + half });
     let verdict = judged(&[trial(1, [1_000_000; 100]), trial(2, stepping(25_641))]);
     assert_eq!(codes(&verdict), ["drift"]);
     assert_eq!(
@@ -143,7 +147,8 @@ fn halves_whose_intervals_overlap_are_no_drift() {
 
 #[test]
 fn processes_whose_medians_span_more_than_a_tenth_disagree() {
-    let three = |half: u64| [1_000_000 - half, 1_000_000, 1_000_000 + half].map(|median| trial(1, [median; 100]));
+    let three =
+        |half: u64| [1_000_000 - half, 1_000_000, 1_000_000 + half].map(|median| trial(1, [median; 100]));
     let verdict = judged(&three(50_001));
     assert!(codes(&verdict).contains(&"processes_disagree"), "{verdict:?}");
     assert_eq!(
@@ -158,6 +163,16 @@ fn processes_whose_medians_span_more_than_a_tenth_disagree() {
 #[test]
 fn table_of_reasons_in_the_documents_is_up_to_date() {
     derived_docs::assert_current("docs/METHOD.md", "verdict reasons", &table());
+}
+
+#[test]
+fn table_of_thresholds_in_the_documents_is_up_to_date() {
+    let mut table = "| Reason | Threshold | What it is, and why |\n|---|---|---|\n".to_owned();
+    for (code, threshold, origin) in THRESHOLDS {
+        assert!(find(code).is_some(), "{code}");
+        table += &format!("| `{code}` | {threshold} | {origin} |\n");
+    }
+    derived_docs::assert_current("docs/METHOD.md", "verdict thresholds", &table);
 }
 
 fn table() -> String {
