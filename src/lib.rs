@@ -6,6 +6,8 @@
 pub mod bundle;
 pub mod config;
 pub mod daemon;
+#[cfg(test)]
+mod derived_docs;
 pub mod error;
 pub mod host;
 pub mod measure;
@@ -14,4 +16,5 @@ pub mod spec;
 pub mod spool;
 pub mod stats;
 pub mod units;
+pub mod verdict;
 pub mod worker;
