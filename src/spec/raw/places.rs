@@ -167,12 +167,23 @@ fn tag(span: Span) -> Refusal {
 
 fn too_deep(span: Span) -> Refusal {
     let message = format!("values are nested deeper than {MAXIMUM_DEPTH} levels");
-    refusal(span, "too_deep", &message, "a bracket may be missing its partner; no job needs more than four levels")
+    refusal(
+        span,
+        "too_deep",
+        &message,
+        "a bracket may be missing its partner; no job needs more than four levels",
+    )
 }
 
 fn too_many(position: Option<Position>) -> Mistake {
     let message = format!("the file holds more than {MAXIMUM_NODES} values");
-    mistake(position, "", "too_many_values", message, "is this a job file? split what it asks for over several jobs")
+    mistake(
+        position,
+        "",
+        "too_many_values",
+        message,
+        "is this a job file? split what it asks for over several jobs",
+    )
 }
 
 /// The parser's own refusals in our words, where they are about what people do.
@@ -190,7 +201,12 @@ fn refused_by_parser(text: &str, error: &ScanError) -> Refusal {
     }
     let known = SYNTAX.iter().find(|known| reason.contains(known.fragment));
     let (message, hint) = known.map_or_else(
-        || (format!("this is not YAML: {reason}"), "compare indentation, quotes and brackets with an example"),
+        || {
+            (
+                format!("this is not YAML: {reason}"),
+                "compare indentation, quotes and brackets with an example",
+            )
+        },
         |known| (known.message.to_owned(), known.hint),
     );
     let mistake = mistake(Some(within(text, position(span))), "", "syntax", message, hint);
