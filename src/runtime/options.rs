@@ -23,7 +23,7 @@ pub const THREADS: RuntimeOption = RuntimeOption {
 pub fn threads(options: &BTreeMap<String, Value>) -> u32 {
     let asked = options.get(THREADS.name).and_then(Value::as_u64).and_then(|threads| u32::try_from(threads).ok());
     asked.unwrap_or_else(|| {
-        // Not observable on no platform that is supported; one thread is what every library can do.
+        // The count is missing only where the system does not tell; every library can do one thread.
         thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
     })
 }
