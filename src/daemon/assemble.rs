@@ -15,12 +15,13 @@ use crate::runtime::Runtime;
 use crate::spec::Job;
 use crate::spool::journal::BoundModel;
 use crate::spool::names::Entry;
-use crate::worker::parent::LoadedModel;
+use crate::units::Nanos;
+use crate::worker::ending::LoadedModel;
 use crate::{stats, verdict};
 
 /// Everything a bundle says that is not the same for all bundles of a host.
 #[derive(Debug)]
-pub struct Parts<'a> {
+pub(super) struct Parts<'a> {
     /// Id of the bundle.
     pub id: String,
     /// The job's entry in the spool.
@@ -45,31 +46,30 @@ pub struct Parts<'a> {
 
 /// What is the same for all bundles of a host.
 #[derive(Debug)]
-pub struct Assembler {
+pub(super) struct Assembler {
     /// The host.
     pub host: Host,
     /// Another root than `/` stands in for the host.
     pub simulated_host: bool,
-    /// Resolution of the clock that times, in nanoseconds.
-    pub clock_resolution_ns: u64,
+    /// Smallest step of the clock that times.
+    pub clock_resolution: Nanos,
     /// Digests of library files, by path, size and time of last change.
     libraries: BTreeMap<(PathBuf, u64, std::time::SystemTime), String>,
 }
 
 impl Assembler {
     /// For one host.
-    pub fn new(host: Host, simulated_host: bool, clock_resolution_ns: u64) -> Self {
-        Self { host, simulated_host, clock_resolution_ns, libraries: BTreeMap::new() }
+    pub(super) fn new(host: Host, simulated_host: bool, clock_resolution: Nanos) -> Self {
+        Self { host, simulated_host, clock_resolution, libraries: BTreeMap::new() }
     }
 
     /// Put the bundle together.
-    pub fn assemble(&mut self, parts: Parts<'_>) -> Bundle {
+    pub(super) fn assemble(&mut self, parts: Parts<'_>) -> Bundle {
         let summary = stats::summary(&parts.trials);
         let verdict = verdict::judge(&verdict::Evidence {
-            outcome: &parts.outcome,
+            status: parts.outcome.status,
             trials: &parts.trials,
-            summary: summary.as_ref(),
-            clock_resolution_ns: self.clock_resolution_ns,
+            clock_resolution: self.clock_resolution,
         });
         let simulated = self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
         let loaded = parts.loaded.as_ref();
@@ -120,7 +120,7 @@ impl Assembler {
 }
 
 /// The name that a job goes by where its file could not be understood: the file's stem.
-pub fn name_without_spec(entry: &Entry) -> String {
+pub(super) fn name_without_spec(entry: &Entry) -> String {
     Path::new(&entry.file).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -21,7 +21,8 @@ use crate::bundle::format::{Outcome, Stage, Status, Times, Trial};
 use crate::spec::Job;
 use crate::spool::journal::{Progress, Record};
 use crate::units::Nanos;
-use crate::worker::parent::{self, Control, Ending, LoadedModel};
+use crate::worker::ending::{self, Ending, LoadedModel};
+use crate::worker::parent::{self, Control};
 use crate::worker::protocol::{PROTOCOL, Request};
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that browns out its board
@@ -149,7 +150,7 @@ impl Daemon {
                     return Left::Interrupted;
                 }
                 _ => {
-                    let outcome = watched.outcome(chosen.runtime);
+                    let outcome = watched.outcome(chosen.runtime.name);
                     return ended(outcome, trials, watched.loaded.or(loaded));
                 }
             }
@@ -158,7 +159,7 @@ impl Daemon {
     }
 
     /// Run one trial, with everything else of this process asleep.
-    fn run_quietly(&mut self, trial: &parent::Trial<'_>, queued: &QueuedJob) -> parent::Ended {
+    fn run_quietly(&mut self, trial: &parent::Trial<'_>, queued: &QueuedJob) -> ending::Ended {
         self.watch.pause();
         let mut quiet = Quiet {
             wake: &self.wake,

@@ -180,8 +180,8 @@ impl Daemon {
         let watch = Watch::start(&config.inbox, spool.control().path(), Box::new(move || waker.wake()))
             .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
         let now = Instant::now();
-        let root = HostRoot::new(&config.host_root);
-        let assembler = Assembler::new(host::observe(&root), !root.is_real(), crate::measure::clock_resolution_ns());
+        let root = HostRoot::new(&config.host_root).map_err(system("use the host root"))?;
+        let assembler = Assembler::new(host::observe(&root), !root.is_real(), host::clock::smallest_step());
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let mut daemon = Self {
             tracker: Tracker::new(seconds(config.settle_seconds), seconds(config.give_up_seconds)),
@@ -338,13 +338,15 @@ impl Daemon {
             return true;
         }
         match HostLock::try_acquire(&self.root) {
-            Ok(host::Acquired::Held(lock)) => {
+            Ok(Some(lock)) => {
                 self.host_lock = Some(lock);
                 self.host_holder = None;
                 self.mended(Trouble::HostLock);
                 true
             }
-            Ok(host::Acquired::Busy { holder }) => {
+            Ok(None) => {
+                let holder = HostLock::holder(&self.root)
+                    .map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
                 if self.host_holder.is_none() {
                     log::info!("waiting: {holder} measures on this host");
                     observer.waits_for_host(&holder);

@@ -61,7 +61,7 @@ impl Daemon {
 }
 
 /// The newest finished job that a person may mean by this.
-pub fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
+pub(super) fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
     let names: Vec<OsString> = spool.done().names().ok()?;
     let entries = names.iter().filter_map(|name| Entry::parse(name));
     let meant_by = |entry: &Entry| {

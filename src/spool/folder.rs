@@ -140,7 +140,7 @@ impl Folder {
 ///
 /// # Errors
 /// As fstat(2).
-pub fn stat_of_file(file: impl AsFd) -> io::Result<Stat> {
+pub(super) fn stat_of_file(file: impl AsFd) -> io::Result<Stat> {
     Ok(stat_of(&rustix::fs::fstat(file)?))
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::format::Trial;
-use crate::worker::parent::LoadedModel;
+use crate::worker::ending::LoadedModel;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,5 +10,6 @@ pub const RUNTIME: Runtime = Runtime {
     timed: ("", ""),
     worker: WorkerExecutable::Tflite,
     simulated: false,
+    library_file: Some("libtensorflowlite_c.so"),
     library_variables: &[],
 };
