@@ -4,6 +4,8 @@
 //! `BACKBONE_REQUIRE_SYSTEMD=1` (as `.ci/run` sets it for root). `BACKBONE_TEST_EXECUTABLES` names a folder with other
 //! executables than the ones just built, such as `target/release`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -76,21 +76,16 @@ fn values(kind: &OptionKind) -> String {
 }
 
 pub(super) fn reasons() -> String {
-    let rows: Vec<Vec<String>> = REASONS
-        .iter()
-        .map(|reason| {
-            let state = match reason.state {
-                VerdictState::Valid => "valid",
-                VerdictState::Suspect => "suspect",
-                VerdictState::Invalid => "invalid",
-            };
-            vec![
-                reason.code.to_owned(),
-                state.to_owned(),
-                reason.meaning.to_owned(),
-                reason.advice.to_owned(),
-            ]
-        })
-        .collect();
-    table::render(&["CODE", "MAKES IT", "MEANING", "ADVICE"], &rows)
+    let mut text = String::new();
+    for reason in REASONS {
+        let state = match reason.state {
+            VerdictState::Valid => "valid",
+            VerdictState::Suspect => "suspect",
+            VerdictState::Invalid => "invalid",
+        };
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text.push_str(&format!("{gap}{} makes a result {state}\n", reason.code));
+        text.push_str(&format!("  {}\n  advice: {}\n", reason.meaning, reason.advice));
+    }
+    text
 }
