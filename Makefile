@@ -36,7 +36,7 @@ build: runtimes ## release executables with every feature, in target/release
 demo: build clean-demo ## measure inbox-examples/ and show the results
 	mkdir -p demo/inbox demo/outbox demo/state
 	cp inbox-examples/*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
-	sed -e 's|@LIBRARIES@|$(RUNTIMES)|' -e '/^# settle/,$$d' systemd/config.yaml > demo/config.yaml
+	sed 's|@LIBRARIES@|$(RUNTIMES)|' systemd/config.yaml > demo/config.yaml
 	target/release/backbone serve --once --config demo/config.yaml \
 	  --inbox $(CURDIR)/demo/inbox --outbox $(CURDIR)/demo/outbox --state $(CURDIR)/demo/state
 
@@ -56,7 +56,7 @@ lint: runtimes ## format, clippy, documentation and licences
 	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
 
 docs: ## write the derived tables in docs/ again
-	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib --test tidy -- --quiet
+	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib -- --quiet
 
 bench: runtimes ## the numbers that this project promises
 	$(CARGO) bench --locked --features $(FEATURES)
@@ -79,6 +79,7 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	install -Dm644 systemd/backbone.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/backbone.conf
 	install -d $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples
 	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
+	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
 # Never over a file that somebody edited.
 	if [ ! -e $(DESTDIR)/etc/backbone/config.yaml ]; then \

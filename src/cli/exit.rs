@@ -53,3 +53,16 @@ pub(super) fn table() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_guide_lists_every_exit_code() {
+        let rows: String =
+            MEANINGS.iter().map(|(exit, meaning)| format!("| {} | {meaning} |\n", exit.code())).collect();
+        let table = format!("| Code | Meaning |\n|---|---|\n{rows}");
+        crate::derived_docs::assert_current("docs/OPERATING.md", "exit codes", &table);
+    }
+}
