@@ -14,7 +14,12 @@ use serde_json::Value;
 
 use crate::bundle::format::{Stage, Tensor};
 
+pub mod fill;
+pub mod mapped;
 pub mod onnxruntime;
+pub mod options;
+pub mod shapes;
+pub mod signatures;
 pub mod sim;
 pub mod tflite;
 
@@ -156,4 +161,17 @@ pub struct Failure {
     pub detail: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(stage: Stage, reason: &str, detail: impl Into<String>) -> Self {
+        Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None }
+    }
+
+    /// The same with advice, lower case, no full stop.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
 }

@@ -1,0 +1,63 @@
+//! Without the library: which files are taken, what is said when it is missing. With it: what only this process can see,
+//! that the bound inputs reach the bound outputs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::session::{BoundSession, open_model};
+use super::{library, recognise};
+use crate::bundle::format::Stage;
+use crate::runtime::{LoadRequest, Session};
+
+#[test]
+fn onnx_files_are_taken_and_others_are_named() {
+    assert_eq!(recognise(b"\x08\x08\x12\x11backbone-ana"), Ok(()));
+    assert_eq!(recognise(b"\x1c\0\0\0TFL3\x14\0 \0\x1c\0\x18\0"), Err("a TensorFlow Lite model".to_owned()));
+    assert_eq!(recognise(b""), Err("an empty file".to_owned()));
+    assert_eq!(recognise(b"\xff\xfe\x01"), Err("a file of no known model format".to_owned()));
+}
+
+#[test]
+fn missing_library_is_named_with_the_ways_to_give_one() {
+    let failure = library::first_that_opens(Some(Path::new("/nowhere/libonnxruntime.so"))).err().unwrap();
+    assert_eq!((failure.stage, failure.reason.as_str()), (Stage::Start, "library_not_found"));
+    insta::assert_snapshot!(failure.detail, @"the ONNX Runtime library could not be opened: there is no file /nowhere/libonnxruntime.so");
+    insta::assert_snapshot!(failure.hint.unwrap(), @"set `runtimes.onnxruntime.library` in the configuration, or ORT_DYLIB_PATH, to the host's libonnxruntime.so");
+}
+
+#[test]
+fn outputs_follow_from_the_seed() {
+    let Some(library) = fetched_library() else { return };
+    let outputs = |model: &str, seed, shape: Option<[u64; 4]>| {
+        let request = LoadRequest {
+            model: Path::new(env!("CARGO_MANIFEST_DIR")).join(model),
+            library: Some(library.clone()),
+            options: BTreeMap::new(),
+            inputs: shape.into_iter().map(|shape| ("image".to_owned(), shape.to_vec())).collect(),
+            seed,
+        };
+        let library = library::open(Some(&library)).unwrap();
+        let (session, _) = open_model(&library, &request).unwrap();
+        let (mut bound, _, _) = BoundSession::bind(session, &request).unwrap();
+        assert!(bound.first_output().iter().all(|value| *value == 0.0), "outputs are set aside before the first run");
+        bound.run().unwrap();
+        bound.first_output()
+    };
+    for (model, shape) in [("inbox-examples/tiny-cnn.onnx", None), ("tests/models/dynamic.onnx", Some([2, 3, 8, 8]))] {
+        let first = outputs(model, 1, shape);
+        assert!(first.iter().any(|value| *value != 0.0), "{model} computes something");
+        assert_eq!(first, outputs(model, 1, shape));
+        assert_ne!(first, outputs(model, 2, shape));
+    }
+}
+
+/// The library that `tools/fetch-runtimes` puts there; without it the test says so and passes.
+fn fetched_library() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH).join("libonnxruntime.so");
+    if path.is_file() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{} is missing", path.display());
+    println!("skipped: {} is missing; tools/fetch-runtimes gets it", path.display());
+    None
+}
