@@ -1,6 +1,6 @@
 //! Where log records go: the journal with fields under systemd, readable lines on standard error elsewhere.
 //!
-//! A record is a few fixed words and key-values: `info!(job = name, id; "claimed")`. In the journal the keys become
+//! A record is a few fixed words and key-values: `info!(JOB = name, ID = id; "claimed")`. In the journal the keys are
 //! fields (`JOB=`, `ID=`, `STAGE=`), to be asked for with `journalctl JOB=smoke`; the message keeps them too, so that plain
 //! `journalctl -u backbone` tells the whole story. Levels: ERROR someone must act, WARN odd but nothing lost, INFO one
 //! line a state change, DEBUG the rest.
@@ -105,7 +105,8 @@ impl Line {
 impl<'kvs> VisitSource<'kvs> for Line {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         self.0.push(' ');
-        self.0.push_str(key.as_str());
+        // In capitals they are the journal's; a person reads small letters.
+        self.0.push_str(&key.as_str().to_ascii_lowercase());
         self.0.push('=');
         self.push(&value.to_string(), true);
         Ok(())
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn a_record_is_one_line_whatever_its_values_hold() {
         let pairs: &[(&str, &str)] =
-            &[("job", "smoke"), ("detail", "no such file"), ("file", "two\nlines"), ("empty", "")];
+            &[("JOB", "smoke"), ("detail", "no such file"), ("file", "two\nlines"), ("empty", "")];
         let record = Record::builder().args(format_args!("claimed\nERROR forged")).key_values(&pairs).build();
         assert_eq!(
             line(&record),

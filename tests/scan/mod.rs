@@ -17,7 +17,7 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_test = path.ends_with("/tests.rs") || path.ends_with("_tests.rs") || path.contains("/tests/");
         let code = if is_test { String::new() } else { without_tests(&without_literals(text)) };
         Source { path: path.to_owned(), text: text.to_owned(), code, is_test }
     }

@@ -10,12 +10,14 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::Value;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job, MAXIMUM_SPEC_BYTES, ModelReference};
+use crate::spec::{self, Job, ModelReference};
 
 mod precision;
 
@@ -28,6 +30,9 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
 }
+
+/// Largest job file that is read.
+const MAXIMUM_SPEC_BYTES: u64 = spec::MAXIMUM_SPEC_BYTES as u64;
 
 /// What [`Runtime::recognise`] wants to see of a model file.
 const HEAD_BYTES: u64 = 16;
@@ -124,7 +129,11 @@ fn options(configuration: &spec::Configuration) -> String {
         return "defaults".to_owned();
     }
     let options = configuration.options.iter();
-    options.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    let words = options.map(|(name, value)| match value {
+        Value::String(word) => format!("{name}={word}"),
+        other => format!("{name}={other}"),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Read a job file, unless it is too large to be one.

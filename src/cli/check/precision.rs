@@ -50,6 +50,8 @@ fn ordinal(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Sorted;
+    use crate::units::Nanos;
 
     #[test]
     fn ranks_agree_with_the_exact_binomial() {
@@ -65,6 +67,16 @@ mod tests {
         let (low, high) = ranks(1_000_000).unwrap();
         assert_eq!(low + high, 1_000_001);
         assert!(low.abs_diff(499_020) <= 2, "{low}");
+    }
+
+    #[test]
+    fn ranks_are_those_that_the_summary_will_use() {
+        for runs in 1..=300 {
+            // Latencies that are their own ranks.
+            let latencies: Vec<Nanos> = (1..=runs).map(Nanos).collect();
+            let interval = Sorted::new(&latencies).and_then(|sorted| sorted.median_interval());
+            assert_eq!(ranks(runs), interval.map(|interval| (interval.low.0, interval.high.0)), "{runs}");
+        }
     }
 
     #[test]
