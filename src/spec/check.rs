@@ -99,7 +99,8 @@ pub(crate) fn free_keys<'a>(
 }
 
 fn twice(first: &Node, second: &Node, field: &str, mistakes: &mut Mistakes) {
-    let message = format!("the key {} is written twice, first in line {}", quoted(&first.written), first.position.line);
+    let message =
+        format!("the key {} is written twice, first in line {}", quoted(&first.written), first.position.line);
     mistakes.add(second.position, field, "duplicate_key", message, "keep one of them");
 }
 
@@ -184,7 +185,13 @@ pub(crate) fn integer(
             } else {
                 format!("{written} is more than {maximum}")
             };
-            mistakes.add(node.position, field, "out_of_range", message, format!("write a whole number, {range}"));
+            mistakes.add(
+                node.position,
+                field,
+                "out_of_range",
+                message,
+                format!("write a whole number, {range}"),
+            );
             None
         }
     }
@@ -224,8 +231,15 @@ pub(crate) fn boolean(node: &Node, field: &str, mistakes: &mut Mistakes) -> Opti
     None
 }
 
-pub(crate) fn choice<'n>(node: &Node, field: &str, choices: &[&'n str], mistakes: &mut Mistakes) -> Option<&'n str> {
-    if let Some(choice) = choices.iter().find(|&&choice| matches!(&node.value, Value::Text(text) if text == choice)) {
+pub(crate) fn choice<'n>(
+    node: &Node,
+    field: &str,
+    choices: &[&'n str],
+    mistakes: &mut Mistakes,
+) -> Option<&'n str> {
+    if let Some(choice) =
+        choices.iter().find(|&&choice| matches!(&node.value, Value::Text(text) if text == choice))
+    {
         return Some(choice);
     }
     let all = format!("it can be {}", listed(choices));
@@ -233,13 +247,19 @@ pub(crate) fn choice<'n>(node: &Node, field: &str, choices: &[&'n str], mistakes
         wrong_type(node, field, "a word", &all, mistakes);
         return None;
     }
-    let hint = nearest(&node.written, choices.iter().copied()).map_or(all, |near| format!("did you mean `{near}`?"));
+    let hint =
+        nearest(&node.written, choices.iter().copied()).map_or(all, |near| format!("did you mean `{near}`?"));
     let message = format!("{} is not known here", quoted(&node.written));
     mistakes.add(node.position, field, "unknown_value", message, hint);
     None
 }
 
-pub(crate) fn text(node: &Node, field: &str, maximum_bytes: usize, mistakes: &mut Mistakes) -> Option<String> {
+pub(crate) fn text(
+    node: &Node,
+    field: &str,
+    maximum_bytes: usize,
+    mistakes: &mut Mistakes,
+) -> Option<String> {
     let Value::Text(text) = &node.value else {
         let hint = match node.value {
             Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {
@@ -268,7 +288,8 @@ pub(crate) fn is_line(
         let message = format!("{} has {} bytes", quoted(text), text.len());
         mistakes.add(at, field, "too_long", message, format!("at most {maximum_bytes} bytes"));
     } else if !text.chars().all(is_printable) {
-        let message = format!("{} holds a line break or another character that cannot be printed", quoted(text));
+        let message =
+            format!("{} holds a line break or another character that cannot be printed", quoted(text));
         mistakes.add(at, field, "control_character", message, "keep to one line of printable characters");
     } else {
         return true;

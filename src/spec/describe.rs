@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::check;
 use super::fields::{
-    FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS,
-    MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
+    FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES,
+    MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
 };
 use super::runtimes::accepted;
 use crate::runtime::{OptionKind, RUNTIMES, Runtime};
@@ -58,11 +58,11 @@ fn group(path: &str) -> Value {
     for field in FIELDS.iter().filter(|field| field.parent() == path) {
         let mut property = of_kind(field);
         property["description"] = json!(field.summary);
-        if let Fallback::Integer(number) = field.fallback {
-            property["default"] = json!(number);
-        }
-        if field.fallback == Fallback::Required {
-            required.push(field.key());
+        match field.fallback {
+            Fallback::Required => required.push(field.key()),
+            Fallback::Integer(number) => property["default"] = json!(number),
+            Fallback::Text(text) => property["default"] = json!(text),
+            Fallback::Words(_) => {}
         }
         properties.insert(field.key().to_owned(), property);
     }
@@ -72,7 +72,9 @@ fn group(path: &str) -> Value {
 fn of_kind(field: &Field) -> Value {
     match field.kind {
         Kind::Format(format) => json!({"const": format}),
-        Kind::Integer { minimum, maximum } => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
+        Kind::Integer { minimum, maximum } => {
+            json!({"type": "integer", "minimum": minimum, "maximum": maximum})
+        }
         Kind::Text { maximum_bytes } => json!({"type": "string", "minLength": 1, "maxLength": maximum_bytes}),
         Kind::Choice(choices) => json!({"enum": choices}),
         Kind::Group => group(field.path),
@@ -155,7 +157,13 @@ pub fn reference() -> String {
     text.push_str(&table(FIELDS));
     text.push_str("\n### Runtimes\n\n| Runtime | Reads | What it is |\n|---|---|---|\n");
     for runtime in RUNTIMES {
-        let _ = writeln!(text, "| `{}` | `.{}` | {} |", runtime.name, runtime.model_format, cell(runtime.summary));
+        let _ = writeln!(
+            text,
+            "| `{}` | `.{}` | {} |",
+            runtime.name,
+            runtime.model_format,
+            cell(runtime.summary)
+        );
     }
     for runtime in RUNTIMES.iter().filter(|runtime| !runtime.options.is_empty()) {
         let _ = write!(
@@ -178,6 +186,7 @@ pub(crate) fn table(fields: &[Field]) -> String {
         let fallback = match field.fallback {
             Fallback::Required => "**required**".to_owned(),
             Fallback::Integer(number) => number.to_string(),
+            Fallback::Text(text) => format!("`{text}`"),
             Fallback::Words(words) => words.to_owned(),
         };
         let _ = writeln!(

@@ -83,6 +83,8 @@ pub enum Fallback {
     Required,
     /// This number.
     Integer(i64),
+    /// This text.
+    Text(&'static str),
     /// What these words of Markdown say.
     Words(&'static str),
 }
@@ -148,7 +150,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "measure.protocol",
         kind: Kind::Choice(&["paper"]),
-        fallback: Fallback::Words("`paper`"),
+        fallback: Fallback::Text("paper"),
         summary: "`paper`: batches of runs back to back in fresh processes, each run timed by itself.",
     },
     Field {

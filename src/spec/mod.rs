@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::runtime::Runtime;
 
+pub(crate) use self::describe::table as describe_table;
 pub use self::describe::{reference, schema};
 pub use self::fields::FIELDS;
 pub use self::mistakes::render;

@@ -2,11 +2,11 @@
 //! anything outside that folder, nor a file that is still being uploaded. Whether the file exists is asked elsewhere.
 
 use super::ModelReference;
+use super::SPEC_EXTENSIONS;
 use super::check;
 use super::fields::{FIELDS, MAXIMUM_LIST_ITEMS};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{Node, Position, Value};
-use super::SPEC_EXTENSIONS;
 use crate::runtime::Runtime;
 
 /// Longest file name on the file systems of Linux.
@@ -25,13 +25,23 @@ pub(super) struct Named {
 }
 
 /// All models; `None` where any of them is wrong, so that nobody complains of one that is missing.
-pub(super) fn read(node: &Node, runtimes: &[&'static Runtime], mistakes: &mut Mistakes) -> Option<Vec<Named>> {
+pub(super) fn read(
+    node: &Node,
+    runtimes: &[&'static Runtime],
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Named>> {
     let Value::List(items) = &node.value else {
         return one(node, "model", runtimes, mistakes).map(|model| vec![model]);
     };
     let at = node.position;
     if items.is_empty() {
-        mistakes.add(at, "model", "empty_list", "the list of models is empty", "name at least one model file");
+        mistakes.add(
+            at,
+            "model",
+            "empty_list",
+            "the list of models is empty",
+            "name at least one model file",
+        );
         return None;
     }
     if items.len() > MAXIMUM_LIST_ITEMS {
@@ -61,7 +71,8 @@ fn one(node: &Node, field: &str, runtimes: &[&'static Runtime], mistakes: &mut M
         let file = file(node, field, runtimes, mistakes)?;
         return Some(Named { reference: ModelReference { file, sha256: None }, position: node.position });
     };
-    let names: Vec<&str> = FIELDS.iter().filter(|known| known.parent() == "model").map(|known| known.key()).collect();
+    let names: Vec<&str> =
+        FIELDS.iter().filter(|known| known.parent() == "model").map(|known| known.key()).collect();
     let values = check::keys(entries, field, &names, FIELDS, mistakes);
     let digest = values.get("sha256").map(|node| sha256(node, &check::below(field, "sha256"), mistakes));
     let Some(named) = values.get("file") else {
@@ -116,9 +127,15 @@ fn fault_of_name(name: &str) -> Option<Fault> {
     } else if name.len() > MAXIMUM_FILE_NAME_BYTES {
         fault("is longer than 255 bytes", "rename the file")
     } else if name.starts_with('.') {
-        fault("is a hidden file, which uploads use while they are not whole", "rename it without the leading `.`")
+        fault(
+            "is a hidden file, which uploads use while they are not whole",
+            "rename it without the leading `.`",
+        )
     } else if TEMPORARY_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix)) {
-        fault("has a name that uploads use while they are not whole", "write the name that the finished file has")
+        fault(
+            "has a name that uploads use while they are not whole",
+            "write the name that the finished file has",
+        )
     } else {
         None
     }
@@ -133,7 +150,8 @@ fn fault_of_extension(name: &str, runtimes: &[&'static Runtime]) -> Option<Fault
         let message = "is a job file, not a model".to_owned();
         return Some(Fault { code: "model_name", message, hint: reads(runtimes) });
     }
-    let message = if extension.is_empty() { "has no extension" } else { "is of a format that no runtime reads" };
+    let message =
+        if extension.is_empty() { "has no extension" } else { "is of a format that no runtime reads" };
     Some(Fault { code: "unknown_extension", message: message.to_owned(), hint: reads(runtimes) })
 }
 

@@ -22,6 +22,9 @@ mod places;
 /// leaves room for a thousand times that and bounds what a hostile file can cost.
 pub const MAXIMUM_SPEC_BYTES: usize = 1 << 20;
 
+/// Code of the mistake of a file that says nothing at all.
+pub const EMPTY: &str = "empty";
+
 /// A place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -86,7 +89,8 @@ pub fn parse(text: &[u8]) -> Result<Node, Mistake> {
 /// The bytes as text, a byte order mark removed.
 fn decoded(bytes: &[u8]) -> Result<&str, Mistake> {
     if bytes.len() > MAXIMUM_SPEC_BYTES {
-        let message = format!("the file has {} bytes, more than the {MAXIMUM_SPEC_BYTES} that are read", bytes.len());
+        let message =
+            format!("the file has {} bytes, more than the {MAXIMUM_SPEC_BYTES} that are read", bytes.len());
         return Err(mistake(None, "", "too_large", message, "is this a model file with a wrong name?"));
     }
     let valid = std::str::from_utf8(bytes);
@@ -111,8 +115,15 @@ fn decoded(bytes: &[u8]) -> Result<&str, Mistake> {
 }
 
 fn empty(text: &str) -> Mistake {
-    let message = if text.trim().is_empty() { "the file is empty" } else { "the file has comments but no values" };
-    mistake(None, "", "empty", message.to_owned(), "the smallest job is `backbone: 1` and `model: FILE`, a line each")
+    let message =
+        if text.trim().is_empty() { "the file is empty" } else { "the file has comments but no values" };
+    mistake(
+        None,
+        "",
+        EMPTY,
+        message.to_owned(),
+        "the smallest job is `backbone: 1` and `model: FILE`, a line each",
+    )
 }
 
 /// `serde_yaml` refused what the event pass let through.
@@ -122,7 +133,13 @@ fn refused_values(error: &serde_yaml::Error) -> Mistake {
         .map(|location| Position { line: saturated(location.line()), column: saturated(location.column()) });
     let full = error.to_string();
     let message = full.split(" at line ").next().unwrap_or(&full);
-    mistake(position, "", "syntax", format!("this is not YAML: {message}"), "compare indentation and quotes with an example")
+    mistake(
+        position,
+        "",
+        "syntax",
+        format!("this is not YAML: {message}"),
+        "compare indentation and quotes with an example",
+    )
 }
 
 /// The two parsers read the text differently; guessing which one the author meant would measure the wrong thing.

@@ -21,11 +21,7 @@ pub fn job(text: &[u8], file_name: &str) -> Result<Job, Vec<Mistake>> {
 }
 
 /// [`job`] with other runtimes than the ones built in.
-pub(super) fn job_on(
-    known: &[&'static Runtime],
-    text: &[u8],
-    file_name: &str,
-) -> Result<Job, Vec<Mistake>> {
+pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -> Result<Job, Vec<Mistake>> {
     let root = raw::parse(text).map_err(|mistake| vec![mistake])?;
     let mut mistakes = Mistakes::default();
     if is_of_another_format(&root, &mut mistakes) {
@@ -36,7 +32,8 @@ pub(super) fn job_on(
     if let Some(node) = fields.get("backbone") {
         check::integer(node, "backbone", FORMAT, FORMAT, &mut mistakes);
     }
-    let name = fields.get("name").and_then(|node| check::text(node, "name", MAXIMUM_NAME_BYTES, &mut mistakes));
+    let name =
+        fields.get("name").and_then(|node| check::text(node, "name", MAXIMUM_NAME_BYTES, &mut mistakes));
     let models = fields.get("model").and_then(|node| models::read(node, known, &mut mistakes));
     let chosen = runtimes::choose(fields.get("runtime"), models.as_deref(), known, &mut mistakes);
     let options = fields.get("runtime_options");
@@ -72,7 +69,8 @@ fn is_of_another_format(root: &Node, mistakes: &mut Mistakes) -> bool {
     let Some((_, node)) = entries.iter().find(|(key, _)| key.written == "backbone") else { return false };
     match node.value {
         Value::Integer(number) if number != i128::from(FORMAT) => {
-            let message = format!("the file has format {}; this program reads format {FORMAT}", quoted(&node.written));
+            let message =
+                format!("the file has format {}; this program reads format {FORMAT}", quoted(&node.written));
             let hint = format!("write `backbone: {FORMAT}`, or bring this program up to date");
             mistakes.add(node.position, "backbone", "unsupported_format", message, hint);
             true
@@ -121,7 +119,9 @@ fn kind_of(path: &str) -> (Kind, Fallback) {
 fn name_of_file(file_name: &str) -> String {
     let stem = file_name
         .rsplit_once('.')
-        .filter(|(stem, extension)| !stem.is_empty() && SPEC_EXTENSIONS.contains(&extension.to_lowercase().as_str()))
+        .filter(|(stem, extension)| {
+            !stem.is_empty() && SPEC_EXTENSIONS.contains(&extension.to_lowercase().as_str())
+        })
         .map_or(file_name, |(stem, _)| stem);
     let mut name: String = stem.chars().map(|c| if is_printable(c) { c } else { '_' }).collect();
     while name.len() > MAXIMUM_NAME_BYTES {
@@ -144,11 +144,18 @@ fn inputs(node: &Node, mistakes: &mut Mistakes) -> BTreeMap<String, Vec<u64>> {
         };
         if items.is_empty() || items.len() > MAXIMUM_RANK {
             let message = format!("the shape has {} dimensions", items.len());
-            mistakes.add(value.position, &field, "out_of_range", message, format!("write 1 to {MAXIMUM_RANK} of them"));
+            mistakes.add(
+                value.position,
+                &field,
+                "out_of_range",
+                message,
+                format!("write 1 to {MAXIMUM_RANK} of them"),
+            );
             continue;
         }
         let dimensions = items.iter().enumerate().filter_map(|(index, item)| {
-            let dimension = check::integer(item, &format!("{field}[{index}]"), 1, MAXIMUM_DIMENSION, mistakes);
+            let dimension =
+                check::integer(item, &format!("{field}[{index}]"), 1, MAXIMUM_DIMENSION, mistakes);
             dimension.and_then(|dimension| u64::try_from(dimension).ok())
         });
         let dimensions: Vec<u64> = dimensions.collect();

@@ -52,7 +52,9 @@ fn named(node: &Node, known: &[&'static Runtime], mistakes: &mut Mistakes) -> Ch
     for (index, item) in items.iter().enumerate() {
         let field = format!("runtime[{index}]");
         match one(item, &field, known, mistakes) {
-            Some((runtime, position)) if chosen.runtimes.iter().any(|(other, _)| other.name == runtime.name) => {
+            Some((runtime, position))
+                if chosen.runtimes.iter().any(|(other, _)| other.name == runtime.name) =>
+            {
                 let message = format!("`{}` is named twice", runtime.name);
                 let hint = "keep one of them; to measure more often, raise `measure.processes`";
                 mistakes.add(position, &field, "duplicate_runtime", message, hint);
@@ -125,13 +127,16 @@ fn model_of(
     mistakes: &mut Mistakes,
 ) -> Option<usize> {
     let format = runtime.model_format;
-    let mut fitting =
-        models.iter().enumerate().filter(|(_, model)| models::extension(&model.reference.file).as_deref() == Some(format));
+    let mut fitting = models
+        .iter()
+        .enumerate()
+        .filter(|(_, model)| models::extension(&model.reference.file).as_deref() == Some(format));
     match (fitting.next(), fitting.next()) {
         (Some((index, _)), None) => Some(index),
         (None, _) => {
             let message = format!("`{}` reads .{format} files, and `model` names none", runtime.name);
-            let hint = format!("add the .{format} file of the same network to `model`, or choose another runtime");
+            let hint =
+                format!("add the .{format} file of the same network to `model`, or choose another runtime");
             mistakes.add(position, "runtime", "no_model_for_runtime", message, hint);
             None
         }
@@ -178,7 +183,9 @@ fn options_of(chosen: &Chosen, node: &Node, mistakes: &mut Mistakes) -> BTreeMap
                 (None, Some((owner, _))) => {
                     format!("with several runtimes, write `{}: {{{}: …}}`", owner.name, key.written)
                 }
-                (None, None) => format!("with several runtimes, options are keyed by runtime: {}", listed(&names)),
+                (None, None) => {
+                    format!("with several runtimes, options are keyed by runtime: {}", listed(&names))
+                }
             };
             mistakes.add(key.position, &field, "unknown_key", message, hint);
         }
@@ -201,7 +208,13 @@ fn options_of_runtime(
         let field = check::below(path, &key.written);
         let Some(option) = option(runtime, &key.written) else {
             let message = format!("`{}` has no option {}", runtime.name, quoted(&key.written));
-            mistakes.add(key.position, &field, "unknown_option", message, unknown_option_hint(runtime, key, value));
+            mistakes.add(
+                key.position,
+                &field,
+                "unknown_option",
+                message,
+                unknown_option_hint(runtime, key, value),
+            );
             continue;
         };
         let value = match option.kind {
@@ -220,11 +233,17 @@ fn options_of_runtime(
 
 fn unknown_option_hint(runtime: &Runtime, key: &Node, value: &Node) -> String {
     if key.written == runtime.name && matches!(value.value, Value::Map(_)) {
-        return format!("with one runtime, options stand directly below `runtime_options`, without `{}`", key.written);
+        return format!(
+            "with one runtime, options stand directly below `runtime_options`, without `{}`",
+            key.written
+        );
     }
     let near = check::nearest(&key.written, runtime.options.iter().map(|option| option.name));
-    let all: Vec<String> =
-        runtime.options.iter().map(|option| format!("`{}` ({})", option.name, accepted(&option.kind))).collect();
+    let all: Vec<String> = runtime
+        .options
+        .iter()
+        .map(|option| format!("`{}` ({})", option.name, accepted(&option.kind)))
+        .collect();
     let all = if all.is_empty() {
         format!("`{}` has no options", runtime.name)
     } else {
