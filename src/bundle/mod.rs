@@ -1,6 +1,6 @@
 //! Bundles: what is published for every configuration of a job, measured or not.
 //!
-//! [`format`] says what is in one, [`write`] and [`read`] turn one into the bytes of a file and back. No file is opened
+//! [`mod@format`] says what is in one, [`mod@write`] and [`read`] turn one into the bytes of a file and back. No file is opened
 //! here: the spool places bundles durably, the desk side collects them, and this is all that the two share.
 
 pub mod format;

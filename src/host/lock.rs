@@ -9,8 +9,9 @@
 //! another user's file there with `O_CREAT`. There is no second place to fall back to: two programs that chose
 //! different places would measure at once and not know it, so a host without the folder is told how to get the file.
 
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
@@ -126,7 +127,12 @@ fn create(path: &Path) -> io::Result<File> {
     match File::options().read(true).write(true).create_new(true).mode(MODE).open(path) {
         // Somebody else made it in between.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_existing(path),
-        created => created,
+        Ok(file) => {
+            // The umask of a service may have taken the right to read from everybody else.
+            file.set_permissions(Permissions::from_mode(MODE))?;
+            Ok(file)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -145,7 +151,6 @@ fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -185,7 +190,7 @@ mod tests {
         let (_folder, root) = machine();
         drop(HostLock::try_acquire(&root).unwrap().unwrap());
         let path = root.path(LOCK_FILE);
-        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        fs_err::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
         let held = File::open(&path).unwrap();
         flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
         assert!(HostLock::try_acquire(&root).unwrap().is_none());
