@@ -4,6 +4,7 @@
 //! modules below are named after those steps.
 
 pub mod bundle;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 #[cfg(test)]

@@ -204,7 +204,9 @@ mod tests {
 
     #[test]
     fn half_precision_numbers_are_exact() {
-        let value = |bits: u16| f32::from(bits & 0x3ff).mul_add(2f32.powi(-10), 1.0) * 2f32.powi(i32::from(bits >> 10) - 15);
+        let value = |bits: u16| {
+            f32::from(bits & 0x3ff).mul_add(2f32.powi(-10), 1.0) * 2f32.powi(i32::from(bits >> 10) - 15)
+        };
         assert_eq!(half(0), 0);
         for numerator in 1..2048u16 {
             assert_eq!(value(half(numerator)), f32::from(numerator) / 2048.0, "{numerator}/2048");
@@ -233,7 +235,8 @@ mod tests {
 
     #[test]
     fn every_element_type_fills_all_its_bytes_or_none() {
-        for element_type in [ElementType::Bool, ElementType::Int16, ElementType::Float16, ElementType::Uint32] {
+        for element_type in [ElementType::Bool, ElementType::Int16, ElementType::Float16, ElementType::Uint32]
+        {
             let mut bytes = vec![0xAA; element_type.size_bytes() * 4 + element_type.size_bytes() - 1];
             Generator::new(3).fill(element_type, &mut bytes);
             assert!(bytes[element_type.size_bytes() * 4..].iter().all(|byte| *byte == 0xAA));

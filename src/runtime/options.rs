@@ -21,7 +21,8 @@ pub const THREADS: RuntimeOption = RuntimeOption {
 
 /// Threads that the job asks for, else the processors that this process may run on (by affinity and CPU quota).
 pub fn threads(options: &BTreeMap<String, Value>) -> u32 {
-    let asked = options.get(THREADS.name).and_then(Value::as_u64).and_then(|threads| u32::try_from(threads).ok());
+    let asked =
+        options.get(THREADS.name).and_then(Value::as_u64).and_then(|threads| u32::try_from(threads).ok());
     asked.unwrap_or_else(|| {
         // The count is missing only where the system does not tell; every library can do one thread.
         thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))

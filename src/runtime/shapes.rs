@@ -48,7 +48,10 @@ impl fmt::Display for DeclaredInput {
 /// # Errors
 /// `unknown_input` for a shape given to a name that the model does not have, `shape_mismatch` for one of another rank, with a zero
 /// or against a fixed dimension, `dynamic_shape` where a dimension stays open; it lists every input with its symbols.
-pub fn resolve(declared: &[DeclaredInput], given: &BTreeMap<String, Vec<u64>>) -> Result<Vec<Vec<u64>>, Failure> {
+pub fn resolve(
+    declared: &[DeclaredInput],
+    given: &BTreeMap<String, Vec<u64>>,
+) -> Result<Vec<Vec<u64>>, Failure> {
     let list = declared.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if let Some(name) = given.keys().find(|name| declared.iter().all(|input| input.name != **name)) {
         return Err(Failure::new(
@@ -89,7 +92,9 @@ fn fitting(input: &DeclaredInput, shape: &[u64]) -> Result<Vec<u64>, Failure> {
         "shape_mismatch",
         format!("`inputs` gives {shape:?} for `{}`, and the model declares {input}", input.name),
     )
-    .with_hint("keep the rank and the numbers that the model fixes, and put a positive number for each name or `?`"))
+    .with_hint(
+        "keep the rank and the numbers that the model fixes, and put a positive number for each name or `?`",
+    ))
 }
 
 fn dynamic(declared: &[DeclaredInput], list: &str) -> Failure {

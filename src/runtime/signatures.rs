@@ -36,7 +36,11 @@ pub fn looks_like(head: &[u8]) -> Option<&'static str> {
         return Some("a file of zeros");
     }
     if head.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
-        return Some(if head.trim_ascii_start().starts_with(b"<") { "an HTML or XML page" } else { "a text file" });
+        return Some(if head.trim_ascii_start().starts_with(b"<") {
+            "an HTML or XML page"
+        } else {
+            "a text file"
+        });
     }
     None
 }

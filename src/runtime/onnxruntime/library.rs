@@ -56,8 +56,12 @@ pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
     }
     let builder = first_that_opens(asked)?;
     let environment = builder.with_name("backbone").with_telemetry(false).build().map_err(|error| {
-        Failure::new(Stage::Start, "library_not_usable", format!("ONNX Runtime set up no environment: {error}"))
-            .with_hint("the worker's last lines on standard error may say more")
+        Failure::new(
+            Stage::Start,
+            "library_not_usable",
+            format!("ONNX Runtime set up no environment: {error}"),
+        )
+        .with_hint("the worker's last lines on standard error may say more")
     })?;
     let file = mapped::file_at(ort::api().RunWithBinding as *const () as usize);
     let version = file.as_deref().and_then(version);
@@ -66,7 +70,9 @@ pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
     Ok(library)
 }
 
-pub(super) fn first_that_opens(asked: Option<&Path>) -> Result<ort::environment::EnvironmentBuilder, Failure> {
+pub(super) fn first_that_opens(
+    asked: Option<&Path>,
+) -> Result<ort::environment::EnvironmentBuilder, Failure> {
     let candidates = candidates(asked);
     let mut refusals = Vec::new();
     for candidate in &candidates {
@@ -96,8 +102,11 @@ pub(super) fn first_that_opens(asked: Option<&Path>) -> Result<ort::environment:
             }
         }
     }
-    let reason =
-        if candidates.iter().any(|candidate| candidate.is_file()) { "library_not_usable" } else { "library_not_found" };
+    let reason = if candidates.iter().any(|candidate| candidate.is_file()) {
+        "library_not_usable"
+    } else {
+        "library_not_found"
+    };
     Err(Failure::new(
         Stage::Start,
         reason,

@@ -62,11 +62,15 @@ pub(super) struct BoundSession {
 }
 
 impl Session for BoundSession {
-    #[expect(unsafe_code, reason = "the one C call that is timed; ort's own run_binding allocates at each run")]
+    #[expect(
+        unsafe_code,
+        reason = "the one C call that is timed; ort's own run_binding allocates at each run"
+    )]
     fn run(&mut self) -> Result<(), RunError> {
         // SAFETY: both pointers belong to values that this struct owns and does not touch meanwhile; no run options are given,
         // which the library documents as allowed; &mut self keeps out a second run.
-        let status = unsafe { (self.run_with_binding)(self.session_pointer, ptr::null(), self.binding_pointer) };
+        let status =
+            unsafe { (self.run_with_binding)(self.session_pointer, ptr::null(), self.binding_pointer) };
         if status.0.is_null() {
             return Ok(());
         }
@@ -100,18 +104,29 @@ pub(super) fn open_model(
         .and_then(|builder| Ok(builder.with_intra_threads(threads as usize)?))
         .and_then(|builder| Ok(builder.with_optimization_level(level)?))
         .map_err(|error| {
-            Failure::new(Stage::Load, "options_not_accepted", format!("ONNX Runtime refused the options: {error}"))
-                .with_hint("leave out `runtime_options` to use the library's defaults")
+            Failure::new(
+                Stage::Load,
+                "options_not_accepted",
+                format!("ONNX Runtime refused the options: {error}"),
+            )
+            .with_hint("leave out `runtime_options` to use the library's defaults")
         })?;
     let session = builder.commit_from_file(&request.model).map_err(|error| {
-        Failure::new(Stage::Load, "model_not_readable", format!("ONNX Runtime refused the model: {}", error.message()))
-            .with_hint("check the file with onnx.checker, and that its opset is known to the library's version")
+        Failure::new(
+            Stage::Load,
+            "model_not_readable",
+            format!("ONNX Runtime refused the model: {}", error.message()),
+        )
+        .with_hint("check the file with onnx.checker, and that its opset is known to the library's version")
     })?;
     Ok((session, in_force))
 }
 
 impl BoundSession {
-    pub(super) fn bind(mut session: OrtSession, request: &LoadRequest) -> Result<(Self, Vec<Tensor>, Vec<Tensor>), Failure> {
+    pub(super) fn bind(
+        mut session: OrtSession,
+        request: &LoadRequest,
+    ) -> Result<(Self, Vec<Tensor>, Vec<Tensor>), Failure> {
         let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
         let inputs = shapes::resolve(&declared, &request.inputs)?;
         let mut tensors = Vec::new();
@@ -120,16 +135,19 @@ impl BoundSession {
             tensors.push(filled_tensor(&session, input, shape, &mut generator)?);
         }
         let binding = bind_inputs(&session, &tensors)?;
-        let shapes = match session.outputs().iter().map(static_shape).collect::<Result<Option<Vec<_>>, _>>()? {
-            Some(shapes) => shapes,
-            None => shapes_after_one_run(&mut session, binding)?,
-        };
+        let shapes =
+            match session.outputs().iter().map(static_shape).collect::<Result<Option<Vec<_>>, _>>()? {
+                Some(shapes) => shapes,
+                None => shapes_after_one_run(&mut session, binding)?,
+            };
         // A fresh binding: outputs that were bound to a device come back in another order once they are bound again.
         let mut binding = bind_inputs(&session, &tensors)?;
         let mut outputs = Vec::new();
         for (output, shape) in session.outputs().iter().zip(&shapes) {
             let mut tensor = new_tensor(&session, output.name(), element_type_of(output), shape)?;
-            binding.bind_output(output.name(), &mut tensor).map_err(|error| not_bound(output.name(), &error))?;
+            binding
+                .bind_output(output.name(), &mut tensor)
+                .map_err(|error| not_bound(output.name(), &error))?;
             outputs.push(tensor);
         }
         let described = |outlets: &[Outlet], shapes: &[Vec<u64>]| {
@@ -152,7 +170,9 @@ impl BoundSession {
 impl BoundSession {
     /// The bytes of the first output, a tensor of floats.
     pub(super) fn first_output(&self) -> Vec<f32> {
-        self._outputs[0].try_extract_tensor::<f32>().map_or_else(|_| Vec::new(), |(_, values)| values.to_vec())
+        self._outputs[0]
+            .try_extract_tensor::<f32>()
+            .map_or_else(|_| Vec::new(), |(_, values)| values.to_vec())
     }
 }
 
@@ -202,7 +222,11 @@ fn filled_tensor(
         Failure::new(
             Stage::Prepare,
             "unsupported_element_type",
-            format!("input `{}` has elements of type {}, which cannot be filled", input.name(), name_of(declared)),
+            format!(
+                "input `{}` has elements of type {}, which cannot be filled",
+                input.name(),
+                name_of(declared)
+            ),
         )
         .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool can")
     })?;
@@ -226,8 +250,12 @@ fn new_tensor(
     shape: &[u64],
 ) -> Result<DynTensor, Failure> {
     let too_large = || {
-        Failure::new(Stage::Prepare, "tensor_too_large", format!("no memory for tensor `{name}` of shape {shape:?}"))
-            .with_hint("give smaller shapes below `inputs`")
+        Failure::new(
+            Stage::Prepare,
+            "tensor_too_large",
+            format!("no memory for tensor `{name}` of shape {shape:?}"),
+        )
+        .with_hint("give smaller shapes below `inputs`")
     };
     // Checked before the library multiplies: 16 bytes is the largest element there is.
     let elements = shapes::element_count(shape).ok_or_else(too_large)?;
@@ -247,14 +275,17 @@ fn bind_inputs(session: &OrtSession, tensors: &[DynTensor]) -> Result<IoBinding,
 }
 
 fn not_bound(name: &str, error: &ort::Error) -> Failure {
-    Failure::new(Stage::Prepare, "tensor_not_bound", format!("ONNX Runtime did not bind tensor `{name}`: {error}"))
+    Failure::new(
+        Stage::Prepare,
+        "tensor_not_bound",
+        format!("ONNX Runtime did not bind tensor `{name}`: {error}"),
+    )
 }
 
 /// The model leaves output shapes open: they are what one run with these inputs gives.
 fn shapes_after_one_run(session: &mut OrtSession, mut binding: IoBinding) -> Result<Vec<Vec<u64>>, Failure> {
-    let memory =
-        MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)
-            .map_err(|error| not_bound("", &error))?;
+    let memory = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)
+        .map_err(|error| not_bound("", &error))?;
     let names: Vec<String> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
     for name in &names {
         binding.bind_output_to_device(name, &memory).map_err(|error| not_bound(name, &error))?;
@@ -271,9 +302,15 @@ fn shapes_after_one_run(session: &mut OrtSession, mut binding: IoBinding) -> Res
         .iter()
         .map(|name| {
             let shape = outputs.get(name).and_then(|value| value.dtype().tensor_shape().cloned());
-            shape.and_then(|shape| shape.iter().map(|size| u64::try_from(*size).ok()).collect()).ok_or_else(|| {
-                Failure::new(Stage::Prepare, "unsupported_output", format!("output `{name}` came without a shape"))
-            })
+            shape.and_then(|shape| shape.iter().map(|size| u64::try_from(*size).ok()).collect()).ok_or_else(
+                || {
+                    Failure::new(
+                        Stage::Prepare,
+                        "unsupported_output",
+                        format!("output `{name}` came without a shape"),
+                    )
+                },
+            )
         })
         .collect()
 }

@@ -1,15 +1,55 @@
-//! stub
-use super::*;
-/// stub
+//! TensorFlow Lite: runs `.tflite` files on the processor.
+//!
+//! This file is the description that the daemon reads, [`model_file`] a reader of the file format that needs no library. The
+//! executing half, `session.rs`, is not part of this library crate: it is linked with libtensorflowlite_c and compiled into
+//! `backbone-worker-tflite` alone, so that the daemon's executable never names that library.
+
+use super::signatures::looks_like;
+use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
+
+pub mod model_file;
+
+/// The option that switches the delegate.
+pub const XNNPACK: RuntimeOption = RuntimeOption {
+    name: "xnnpack",
+    kind: OptionKind::Boolean,
+    summary: "run on the XNNPACK delegate's kernels; default: true. false leaves it to the library, which may still do it",
+};
+
+/// The description.
 pub const RUNTIME: Runtime = Runtime {
     name: "tflite",
-    summary: "",
+    summary: "TensorFlow Lite on the processor, with XNNPACK, for .tflite files",
     model_format: "tflite",
-    recognise: |_| Ok(()),
-    options: &[],
-    timed: ("", ""),
+    recognise,
+    options: &[options::THREADS, XNNPACK],
+    timed: (
+        "tflite.invoke.cpu",
+        "one call of TfLiteInterpreterInvoke on the processor, with tensors that were allocated and filled before; reading and \
+         writing them is not in it",
+    ),
     worker: WorkerExecutable::Tflite,
     simulated: false,
     library_file: Some("libtensorflowlite_c.so"),
     library_variables: &[],
 };
+
+/// Bytes 4 to 8 of a FlatBuffer name its schema.
+fn recognise(head: &[u8]) -> Result<(), String> {
+    if model_file::has_identifier(head) {
+        return Ok(());
+    }
+    Err(looks_like(head).unwrap_or("a file of no known model format").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tflite_files_are_taken_and_others_are_named() {
+        assert_eq!(recognise(b"\x1c\0\0\0TFL3\x14\0 \0\x1c\0\x18\0"), Ok(()));
+        assert_eq!(recognise(b"PK\x03\x04\x14\0\0\0\x08\0"), Err("a zip archive".to_owned()));
+        assert_eq!(recognise(b"\x08\x08\x12\x11backbone"), Err("a file of no known model format".to_owned()));
+    }
+}

@@ -209,7 +209,14 @@ fn refused_by_parser(text: &str, error: &ScanError) -> Refusal {
         },
         |known| (known.message.to_owned(), known.hint),
     );
-    let mistake = mistake(Some(within(text, position(span))), "", "syntax", message, hint);
+    // The parser notices a line without a `:` when the next one begins.
+    let is_noticed_late = reason.contains(NEITHER_KEY_NOR_VALUE);
+    let position = if is_noticed_late {
+        start_of_line_before(text, position(span))
+    } else {
+        within(text, position(span))
+    };
+    let mistake = mistake(Some(position), "", "syntax", message, hint);
     Refusal { mistake, is_syntax: true }
 }
 
@@ -224,6 +231,17 @@ fn within(text: &str, position: Position) -> Position {
     }
 }
 
+/// Where the last line before a place begins that is neither blank nor a comment.
+fn start_of_line_before(text: &str, position: Position) -> Position {
+    let before = text.lines().zip(1..position.line);
+    let with_content =
+        before.filter(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    with_content.last().map_or(position, |(line, number)| {
+        let indentation = line.chars().take_while(|character| character.is_whitespace()).count();
+        Position { line: number, column: saturated(indentation + 1) }
+    })
+}
+
 struct Syntax {
     /// Part of the parser's message.
     fragment: &'static str,
@@ -231,14 +249,16 @@ struct Syntax {
     hint: &'static str,
 }
 
+const NEITHER_KEY_NOR_VALUE: &str = "simple key expect";
+
 const SYNTAX: &[Syntax] = &[
     Syntax {
         fragment: "mapping values are not allowed",
         message: "a `: ` stands where no key can begin",
-        hint: "each key needs its own line; text that holds `: ` goes in quotes",
+        hint: "each key needs its own line, and a space after its `:`; text that holds `: ` goes in quotes",
     },
     Syntax {
-        fragment: "simple key expect",
+        fragment: NEITHER_KEY_NOR_VALUE,
         message: "this line is neither a `key: value` nor the continuation of a value",
         hint: "is a `:` missing after the key, or a space after the `:`?",
     },
@@ -251,6 +271,16 @@ const SYNTAX: &[Syntax] = &[
         fragment: "did not find expected '-' indicator",
         message: "the indentation does not fit the list above",
         hint: "items of one list begin with `- ` in one column",
+    },
+    Syntax {
+        fragment: "indentation in quoted scalar",
+        message: "a quotation mark opens here and is not closed in its line",
+        hint: "close the text with the mark that opened it",
+    },
+    Syntax {
+        fragment: "illegal placement of ':'",
+        message: "a key stands inside a list or map that is still open",
+        hint: "is a `]` or `}` missing in a line above?",
     },
     Syntax {
         fragment: "invalid indentation",

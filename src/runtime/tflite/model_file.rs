@@ -1,0 +1,332 @@
+//! A checked reader of the parts of a `.tflite` file that a measurement needs.
+//!
+//! The C library trusts the offsets in a file, and a truncated or corrupt one crashes it; its interface offers no check.
+//! This walks the tables that the interpreter will follow (graph, tensors, operators, buffers), refuses offsets and indices that
+//! lead out of the file, and tells what the C interface hides: which input dimensions are open. It does not check what operators mean.
+//!
+//! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of TensorFlow Lite's
+//! schema 3, <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
+
+use crate::runtime::shapes::Dimension;
+
+const IDENTIFIER: &[u8] = b"TFL3";
+
+/// The version of the schema, field 0 of the model.
+const SCHEMA_VERSION: u32 = 3;
+
+/// What the file says about its first graph, the one that an interpreter runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Inputs in the interpreter's order.
+    pub inputs: Vec<FileTensor>,
+    /// Outputs in the interpreter's order.
+    pub outputs: Vec<FileTensor>,
+}
+
+/// A tensor as the file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileTensor {
+    /// Its name; empty where the file gives none.
+    pub name: String,
+    /// Element type as in bundles; a number for a type newer than this reader.
+    pub element_type: String,
+    /// Shape, usually NHWC.
+    pub shape: Vec<Dimension>,
+}
+
+/// Does the head of a file (8 bytes or more) carry the format's identifier?
+pub fn has_identifier(head: &[u8]) -> bool {
+    head.get(4..8) == Some(IDENTIFIER)
+}
+
+/// Read a file.
+///
+/// # Errors
+/// What is wrong with it, as a clause: `the file ends …`, `tensor 3 …`.
+pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
+    if !has_identifier(bytes) {
+        return Err("the file does not carry the identifier TFL3".to_owned());
+    }
+    let file = File(bytes);
+    let model = file.table_at(file.follow(0)?)?;
+    let version = model.number(0)?;
+    if version != SCHEMA_VERSION {
+        return Err(format!(
+            "the file is of schema version {version}, and {SCHEMA_VERSION} is the one that is known"
+        ));
+    }
+    let buffers = model.tables(4)?;
+    for buffer in &buffers {
+        buffer.bytes(0)?;
+        buffer.outside_bytes()?;
+    }
+    let codes = model.tables(1)?;
+    let graphs = model.tables(2)?;
+    let mut first = None;
+    for graph in &graphs {
+        let checked = check_graph(graph, buffers.len(), codes.len())?;
+        first.get_or_insert(checked);
+    }
+    first.ok_or_else(|| "the file holds no graph".to_owned())
+}
+
+fn check_graph(graph: &Table<'_>, buffers: usize, codes: usize) -> Result<ModelFile, String> {
+    let tables = graph.tables(0)?;
+    let mut tensors = Vec::with_capacity(tables.len());
+    for (number, table) in tables.iter().enumerate() {
+        if table.number(2)? as usize >= buffers {
+            return Err(format!("tensor {number} refers to a buffer that is not in the file"));
+        }
+        tensors.push(tensor(table)?);
+    }
+    for (number, operator) in graph.tables(3)?.iter().enumerate() {
+        if operator.number(0)? as usize >= codes {
+            return Err(format!("operator {number} is of a kind that is not in the file"));
+        }
+        for field in [1, 2] {
+            for index in operator.integers(field)? {
+                // −1 stands for an optional tensor that is left out.
+                if index != -1 && usize::try_from(index).map_or(true, |index| index >= tensors.len()) {
+                    return Err(format!("operator {number} refers to a tensor that is not in the file"));
+                }
+            }
+        }
+        operator.table(4)?;
+        operator.bytes(5)?;
+    }
+    let named = |field| -> Result<Vec<FileTensor>, String> {
+        graph
+            .integers(field)?
+            .into_iter()
+            .map(|index| {
+                let tensor = usize::try_from(index).ok().and_then(|index| tensors.get(index));
+                tensor
+                    .cloned()
+                    .ok_or_else(|| "the graph's border refers to a tensor that is not in the file".to_owned())
+            })
+            .collect()
+    };
+    Ok(ModelFile { inputs: named(1)?, outputs: named(2)? })
+}
+
+fn tensor(table: &Table<'_>) -> Result<FileTensor, String> {
+    let shape = table.integers(0)?;
+    let signature = table.integers(7)?;
+    if let Some(quantisation) = table.table(4)? {
+        // Lists of 4 and 8 bytes an element: least, greatest, scale, zero point.
+        for (field, size) in [(0, 4), (1, 4), (2, 4), (3, 8)] {
+            quantisation.vector(field, size)?;
+        }
+    }
+    // The signature, where there is one, marks open dimensions by −1; the shape then holds a placeholder.
+    let marked = if signature.len() == shape.len() { &signature } else { &shape };
+    let shape = marked
+        .iter()
+        .map(|size| u64::try_from(*size).map_or(Dimension::Open(None), Dimension::Fixed))
+        .collect();
+    Ok(FileTensor {
+        name: String::from_utf8_lossy(table.bytes(3)?).into_owned(),
+        element_type: element_type(table.byte(1)?),
+        shape,
+    })
+}
+
+/// Names of the schema's `TensorType`, by number.
+const ELEMENT_TYPES: &[&str] = &[
+    "float32",
+    "float16",
+    "int32",
+    "uint8",
+    "int64",
+    "string",
+    "bool",
+    "int16",
+    "complex64",
+    "int8",
+    "float64",
+    "complex128",
+    "uint64",
+    "resource",
+    "variant",
+    "uint32",
+    "uint16",
+    "int4",
+    "bfloat16",
+];
+
+fn element_type(number: u8) -> String {
+    ELEMENT_TYPES.get(usize::from(number)).map_or_else(|| number.to_string(), |name| (*name).to_owned())
+}
+
+/// The whole file; every access is checked.
+#[derive(Clone, Copy)]
+struct File<'a>(&'a [u8]);
+
+impl<'a> File<'a> {
+    fn slice(self, start: usize, length: usize) -> Result<&'a [u8], String> {
+        let end = start.checked_add(length);
+        end.and_then(|end| self.0.get(start..end)).ok_or_else(|| {
+            format!(
+                "it refers to bytes from {start} on, and the file ends at {}; it is truncated or corrupt",
+                self.0.len()
+            )
+        })
+    }
+
+    fn array<const SIZE: usize>(self, start: usize) -> Result<[u8; SIZE], String> {
+        let mut array = [0; SIZE];
+        array.copy_from_slice(self.slice(start, SIZE)?);
+        Ok(array)
+    }
+
+    fn word(self, start: usize) -> Result<u32, String> {
+        self.array(start).map(u32::from_le_bytes)
+    }
+
+    /// The place that a forward reference at `start` means.
+    fn follow(self, start: usize) -> Result<usize, String> {
+        let place = start + self.word(start)? as usize;
+        self.word(place)?;
+        Ok(place)
+    }
+
+    fn table_at(self, start: usize) -> Result<Table<'a>, String> {
+        let back = i32::from_le_bytes(self.array(start)?);
+        let fields = usize::try_from(start as i64 - i64::from(back))
+            .map_err(|_| "a table begins before the file".to_owned())?;
+        let length = usize::from(u16::from_le_bytes(self.array(fields)?));
+        self.slice(fields, length)?;
+        Ok(Table { file: self, start, fields, length })
+    }
+}
+
+/// One FlatBuffers table: fields by number, absent ones have defaults.
+struct Table<'a> {
+    file: File<'a>,
+    start: usize,
+    fields: usize,
+    length: usize,
+}
+
+impl<'a> Table<'a> {
+    fn place(&self, field: usize) -> Result<Option<usize>, String> {
+        let slot = 4 + 2 * field;
+        if slot + 2 > self.length {
+            return Ok(None);
+        }
+        let offset = u16::from_le_bytes(self.file.array(self.fields + slot)?);
+        Ok((offset != 0).then(|| self.start + usize::from(offset)))
+    }
+
+    fn number(&self, field: usize) -> Result<u32, String> {
+        self.place(field)?.map_or(Ok(0), |place| self.file.word(place))
+    }
+
+    fn byte(&self, field: usize) -> Result<u8, String> {
+        self.place(field)?.map_or(Ok(0), |place| self.file.array::<1>(place).map(|[byte]| byte))
+    }
+
+    fn table(&self, field: usize) -> Result<Option<Table<'a>>, String> {
+        self.place(field)?.map(|place| self.file.table_at(self.file.follow(place)?)).transpose()
+    }
+
+    /// Where the elements lie and how many there are.
+    fn vector(&self, field: usize, size: usize) -> Result<(usize, usize), String> {
+        let Some(place) = self.place(field)? else { return Ok((0, 0)) };
+        let start = self.file.follow(place)?;
+        let count = self.file.word(start)? as usize;
+        self.file.slice(start + 4, count.saturating_mul(size))?;
+        Ok((start + 4, count))
+    }
+
+    fn bytes(&self, field: usize) -> Result<&'a [u8], String> {
+        let (start, count) = self.vector(field, 1)?;
+        self.file.slice(start, count)
+    }
+
+    fn integers(&self, field: usize) -> Result<Vec<i32>, String> {
+        let (start, count) = self.vector(field, 4)?;
+        (0..count).map(|index| self.file.array(start + 4 * index).map(i32::from_le_bytes)).collect()
+    }
+
+    fn tables(&self, field: usize) -> Result<Vec<Table<'a>>, String> {
+        let (start, count) = self.vector(field, 4)?;
+        (0..count).map(|index| self.file.table_at(self.file.follow(start + 4 * index)?)).collect()
+    }
+
+    /// A buffer of more than 2 GiB lies outside the tables: fields 1 and 2 say where in the file.
+    fn outside_bytes(&self) -> Result<(), String> {
+        let wide = |field| -> Result<u64, String> {
+            self.place(field)?.map_or(Ok(0), |place| self.file.array(place).map(u64::from_le_bytes))
+        };
+        let (offset, size) = (wide(1)?, wide(2)?);
+        // 0 and 1 are placeholders that writers leave.
+        if offset > 1 {
+            let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            self.file.slice(whole(offset), whole(size))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(name: &str) -> Vec<u8> {
+        fs_err::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    }
+
+    #[test]
+    fn names_types_and_shapes_are_read() {
+        let read = read(&example("inbox-examples/tiny-cnn-int8.tflite")).unwrap();
+        let fixed = |shape: &[u64]| shape.iter().copied().map(Dimension::Fixed).collect::<Vec<_>>();
+        let tensor = |name: &str, shape: &[u64]| FileTensor {
+            name: name.to_owned(),
+            element_type: "int8".to_owned(),
+            shape: fixed(shape),
+        };
+        assert_eq!(read.inputs, [tensor("image", &[1, 192, 192, 3])]);
+        assert_eq!(read.outputs, [tensor("logits", &[1, 10])]);
+    }
+
+    #[test]
+    fn open_dimensions_come_from_the_signature() {
+        let read = read(&example("tests/models/dynamic.tflite")).unwrap();
+        let open = Dimension::Open(None);
+        assert_eq!(read.inputs[0].shape, [Dimension::Fixed(1), open.clone(), open, Dimension::Fixed(3)]);
+    }
+
+    #[test]
+    fn every_truncation_is_refused_and_none_panics() {
+        let whole = example("tests/models/dynamic.tflite");
+        assert!(read(&whole).is_ok());
+        for length in 0..whole.len() {
+            // The last bytes of a file may be padding that nothing refers to.
+            assert!(
+                read(&whole[..length]).is_err() || whole.len() - length < 16,
+                "{length} bytes are accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn truncated_weights_are_refused() {
+        let whole = example("inbox-examples/tiny-cnn-int8.tflite");
+        let message = read(&whole[..whole.len() / 2]).unwrap_err();
+        assert!(message.contains("truncated"), "{message}");
+    }
+
+    #[test]
+    fn flipped_bytes_never_panic() {
+        let whole = example("tests/models/dynamic.tflite");
+        for place in 0..whole.len() {
+            for value in [0x00, 0x7f, 0x80, 0xff] {
+                let mut changed = whole.clone();
+                changed[place] = value;
+                // Either answer is right: many bytes are weights. That it returns is what is tested.
+                let _ = read(&changed);
+            }
+        }
+    }
+}

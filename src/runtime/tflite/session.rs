@@ -1,0 +1,309 @@
+//! The executing half of TensorFlow Lite. Compiled into `backbone-worker-tflite` only: linked with libtensorflowlite_c.
+//!
+//! `tflitec` wraps the C interface and tells no reasons; the library writes them to standard error, whose tail is kept
+//! with the result. What can be checked before the library sees the file is checked by
+//! [`model_file`](backbone::runtime::tflite::model_file).
+
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+
+use backbone::bundle::format::{Stage, Tensor};
+use backbone::runtime::fill::{ElementType, Generator};
+use backbone::runtime::shapes::{self, DeclaredInput, Dimension};
+use backbone::runtime::tflite::model_file::{self, FileTensor, ModelFile};
+use backbone::runtime::tflite::{RUNTIME, XNNPACK};
+use backbone::runtime::{Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options};
+use serde_json::Value;
+use tflitec::interpreter::{Interpreter, Options};
+use tflitec::model::Model;
+use tflitec::tensor::{self, DataType};
+
+/// Where the library's own words are, for hints.
+const SEE_LOG: &str = "the library's reason is among the worker's last lines on standard error";
+
+/// The oldest version whose XNNPACK options are known to fit [`XnnpackOptions`]: read off the library itself, see
+/// tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller structures of old versions are returned in
+/// registers, which is another calling convention.
+const OLDEST_XNNPACK: (u32, u32) = (2, 17);
+
+/// `TFLITE_XNNPACK_DELEGATE_FLAG_QS8 | …_QU8`: signed and unsigned quantised kernels, on by default since 2.3 and 2.4.
+const QUANTISED_KERNELS: u32 = 3;
+
+/// Loads TensorFlow Lite models.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loader;
+
+impl Load for Loader {
+    fn runtime(&self) -> &'static Runtime {
+        &RUNTIME
+    }
+
+    fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
+        let version = tflitec::tf_lite_version();
+        let threads = options::threads(&request.options);
+        let xnnpack = options::boolean(&request.options, XNNPACK.name, true);
+        if xnnpack {
+            check_xnnpack_layout(version)?;
+        }
+        let file = read_model_file(request)?;
+        let shapes = input_shapes(&file, request)?;
+        let interpreter = interpreter(request, threads, xnnpack)?;
+        let inputs = prepare_inputs(&interpreter, &file, &shapes, request)?;
+        let outputs = describe_outputs(&interpreter, &file);
+        let options = BTreeMap::from([
+            (options::THREADS.name.to_owned(), Value::from(threads)),
+            (XNNPACK.name.to_owned(), Value::from(xnnpack)),
+        ]);
+        Ok(Loaded {
+            session: Box::new(BoundSession { interpreter }),
+            version: Some(version.to_owned()),
+            // The version text lies in the library's own memory.
+            library: mapped::file_at(version.as_ptr() as usize),
+            options,
+            inputs,
+            outputs,
+        })
+    }
+}
+
+/// An interpreter with allocated tensors and filled inputs.
+struct BoundSession {
+    interpreter: Interpreter<'static>,
+}
+
+impl Session for BoundSession {
+    fn run(&mut self) -> Result<(), RunError> {
+        self.interpreter
+            .invoke()
+            .map_err(|_| RunError(format!("TensorFlow Lite refused to run the model; {SEE_LOG}")))
+    }
+}
+
+fn read_model_file(request: &LoadRequest) -> Result<ModelFile, Failure> {
+    let refused = |detail: String| {
+        Failure::new(Stage::Load, "model_not_readable", detail)
+            .with_hint("upload the file again; was it converted to the end?")
+    };
+    let bytes = fs_err::read(&request.model).map_err(|error| refused(error.to_string()))?;
+    model_file::read(&bytes)
+        .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
+}
+
+fn input_shapes(file: &ModelFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
+    let declared: Vec<DeclaredInput> = file
+        .inputs
+        .iter()
+        .map(|input| DeclaredInput { name: input.name.clone(), shape: input.shape.clone() })
+        .collect();
+    shapes::resolve(&declared, &request.inputs)
+}
+
+fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Interpreter<'static>, Failure> {
+    let refused = |what: &str| {
+        Failure::new(Stage::Load, "model_not_accepted", format!("TensorFlow Lite {what}")).with_hint(format!(
+            "{SEE_LOG}; an operator that the library does not know (custom, or newer than the library) is the usual one"
+        ))
+    };
+    let path = request.model.to_str().ok_or_else(|| {
+        Failure::new(
+            Stage::Load,
+            "model_not_readable",
+            format!("the path {} is not UTF-8", request.model.display()),
+        )
+    })?;
+    // Never freed: the interpreter borrows it, and both live as long as this process, which runs one trial.
+    let model: &'static Model<'static> =
+        Box::leak(Box::new(Model::new(path).map_err(|_| refused("could not read the model"))?));
+    let options =
+        Options { thread_count: i32::try_from(threads).unwrap_or(i32::MAX), is_xnnpack_enabled: xnnpack };
+    Interpreter::new(model, Some(options)).map_err(|_| refused("made no interpreter for the model"))
+}
+
+fn prepare_inputs(
+    interpreter: &Interpreter<'_>,
+    file: &ModelFile,
+    shapes: &[Vec<u64>],
+    request: &LoadRequest,
+) -> Result<Vec<Tensor>, Failure> {
+    if interpreter.input_tensor_count() != file.inputs.len() {
+        return Err(Failure::new(
+            Stage::Prepare,
+            "model_not_accepted",
+            format!(
+                "the file declares {} inputs, and the interpreter has {}",
+                file.inputs.len(),
+                interpreter.input_tensor_count()
+            ),
+        ));
+    }
+    for (index, (input, shape)) in file.inputs.iter().zip(shapes).enumerate() {
+        // Only where something changes: resizing undoes what the delegate has prepared.
+        if !request.inputs.contains_key(&input.name) || is_fixed(input) {
+            continue;
+        }
+        let dimensions = shape
+            .iter()
+            .map(|size| i32::try_from(*size).ok().and_then(|size| usize::try_from(size).ok()))
+            .collect::<Option<Vec<usize>>>()
+            .ok_or_else(|| not_allocated(&format!("input `{}` of shape {shape:?}", input.name)))?;
+        interpreter
+            .resize_input(index, tensor::Shape::new(dimensions))
+            .map_err(|_| not_allocated(&format!("input `{}` of shape {shape:?}", input.name)))?;
+    }
+    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))?;
+    let mut generator = Generator::new(request.seed);
+    (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, &mut generator)).collect()
+}
+
+fn is_fixed(input: &FileTensor) -> bool {
+    input.shape.iter().all(|dimension| matches!(dimension, Dimension::Fixed(_)))
+}
+
+fn not_allocated(what: &str) -> Failure {
+    Failure::new(
+        Stage::Prepare,
+        "tensors_not_allocated",
+        format!("TensorFlow Lite could not allocate {what}"),
+    )
+    .with_hint(format!(
+        "{SEE_LOG}; do the shapes below `inputs` suit the model, and is there memory for them?"
+    ))
+}
+
+fn fill_input(
+    interpreter: &Interpreter<'_>,
+    file: &ModelFile,
+    index: usize,
+    generator: &mut Generator,
+) -> Result<Tensor, Failure> {
+    let declared = &file.inputs[index];
+    let unsupported = || {
+        Failure::new(
+            Stage::Prepare,
+            "unsupported_element_type",
+            format!(
+                "input `{}` has elements of type {}, which cannot be filled",
+                declared.name, declared.element_type
+            ),
+        )
+        .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool can")
+    };
+    let tensor = interpreter.input(index).map_err(|_| unsupported())?;
+    let element_type = fillable(tensor.data_type()).ok_or_else(unsupported)?;
+    let shape = sizes(tensor.shape());
+    let elements =
+        shapes::element_count(&shape).and_then(|count| count.checked_mul(element_type.size_bytes()));
+    let mut bytes = vec![0; elements.ok_or_else(|| not_allocated(&format!("input `{}`", declared.name)))?];
+    generator.fill(element_type, &mut bytes);
+    interpreter.copy(&bytes, index).map_err(|error| {
+        Failure::new(
+            Stage::Prepare,
+            "tensor_not_bound",
+            format!("input `{}` was not filled: {error}", declared.name),
+        )
+    })?;
+    Ok(described(&declared.name, element_type.name(), &shape))
+}
+
+/// As allocated; as the file declares them where the library sets the shape only when it runs.
+fn describe_outputs(interpreter: &Interpreter<'_>, file: &ModelFile) -> Vec<Tensor> {
+    file.outputs
+        .iter()
+        .enumerate()
+        .map(|(index, declared)| match interpreter.output(index) {
+            Ok(tensor) => described(&declared.name, &declared.element_type, &sizes(tensor.shape())),
+            Err(_) => Tensor {
+                name: declared.name.clone(),
+                element_type: declared.element_type.clone(),
+                shape: declared.shape.iter().map(fixed_size).collect(),
+            },
+        })
+        .collect()
+}
+
+fn fixed_size(dimension: &Dimension) -> Option<u64> {
+    match dimension {
+        Dimension::Fixed(size) => Some(*size),
+        Dimension::Open(_) => None,
+    }
+}
+
+fn described(name: &str, element_type: &str, shape: &[u64]) -> Tensor {
+    Tensor {
+        name: name.to_owned(),
+        element_type: element_type.to_owned(),
+        shape: shape.iter().copied().map(Some).collect(),
+    }
+}
+
+fn sizes(shape: &tensor::Shape) -> Vec<u64> {
+    shape.dimensions().iter().map(|size| *size as u64).collect()
+}
+
+fn fillable(data_type: DataType) -> Option<ElementType> {
+    Some(match data_type {
+        DataType::Bool => ElementType::Bool,
+        DataType::UInt8 => ElementType::Uint8,
+        DataType::UInt16 => ElementType::Uint16,
+        DataType::UInt32 => ElementType::Uint32,
+        DataType::UInt64 => ElementType::Uint64,
+        DataType::Int8 => ElementType::Int8,
+        DataType::Int16 => ElementType::Int16,
+        DataType::Int32 => ElementType::Int32,
+        DataType::Int64 => ElementType::Int64,
+        DataType::BFloat16 => ElementType::Bfloat16,
+        DataType::Float16 => ElementType::Float16,
+        DataType::Float32 => ElementType::Float32,
+        DataType::Float64 => ElementType::Float64,
+        DataType::Int4 | DataType::String | DataType::Complex64 | DataType::Complex128 => return None,
+    })
+}
+
+/// The delegate's options as the C library returns them by value, with the same reserve as in our header, by which
+/// `tflitec` was compiled.
+#[repr(C)]
+struct XnnpackOptions {
+    threads: i32,
+    flags: u32,
+    reserve: [u64; 31],
+}
+
+#[expect(unsafe_code, reason = "tflitec keeps its bindings to itself")]
+mod ffi {
+    unsafe extern "C" {
+        /// Fills in as many bytes as the library's own structure has.
+        pub(super) safe fn TfLiteXNNPackDelegateOptionsDefault() -> super::MaybeUninit<super::XnnpackOptions>;
+    }
+}
+
+/// Does the library fill in the options that `tflitec` will take from it as our header declares them?
+fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
+    let refused = |why: String| {
+        Failure::new(Stage::Start, "library_not_supported", format!("the XNNPACK delegate cannot be used: {why}")).with_hint(
+            format!(
+                "give a libtensorflowlite_c.so of TensorFlow {}.{} or later by `runtimes.tflite.library`, or say `xnnpack: false` below \
+                 `runtime_options`",
+                OLDEST_XNNPACK.0, OLDEST_XNNPACK.1
+            ),
+        )
+    };
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    let known = match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => major == OLDEST_XNNPACK.0 && minor >= OLDEST_XNNPACK.1,
+        _ => false,
+    };
+    if !known {
+        return Err(refused(format!("the library is of version {version}")));
+    }
+    let options = ffi::TfLiteXNNPackDelegateOptionsDefault();
+    let options = options.as_ptr();
+    #[expect(unsafe_code, reason = "reads the two fields that every version has")]
+    // SAFETY: every version since 2.17 initialises at least these first 8 bytes; the rest is not read.
+    let (threads, flags) = unsafe { ((*options).threads, (*options).flags) };
+    if threads != 0 || flags & QUANTISED_KERNELS != QUANTISED_KERNELS {
+        return Err(refused(format!(
+            "version {version} has other defaults than expected (threads {threads}, flags {flags:#x}), so its options are laid out otherwise"
+        )));
+    }
+    Ok(())
+}
