@@ -86,7 +86,12 @@ pub fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) 
 
 fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
     let unreadable = |error: &std::io::Error| {
-        Rejection::new(Stage::Claim, "not_readable", format!("the job file can not be read: {error}"), "upload it again")
+        Rejection::new(
+            Stage::Claim,
+            "not_readable",
+            format!("the job file can not be read: {error}"),
+            "upload it again",
+        )
     };
     let name = entry.name();
     let kind = spool.queue().entry(OsStr::new(&name)).map(|stat| stat.kind);
@@ -207,7 +212,12 @@ fn check_model(
     let mut head = Vec::new();
     let read = fs_err::File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
     if let Err(error) = read {
-        return Err(Rejection::new(Stage::Model, "not_readable", error.to_string(), "upload the model again"));
+        return Err(Rejection::new(
+            Stage::Model,
+            "not_readable",
+            error.to_string(),
+            "upload the model again",
+        ));
     }
     for configuration in &job.configurations {
         if job.models[configuration.model].file != model.file {
@@ -217,7 +227,10 @@ fn check_model(
             Rejection::new(
                 Stage::Model,
                 "wrong_format",
-                format!("`{}` is not a {} file: {looks_like}", model.file, configuration.runtime.model_format),
+                format!(
+                    "`{}` is not a {} file: {looks_like}",
+                    model.file, configuration.runtime.model_format
+                ),
                 "name the file by its real format, or choose the runtime that reads it",
             )
         })?;

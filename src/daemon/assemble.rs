@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::admit::SpecFile;
 use crate::bundle::format::{
-    Bundle, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome, Runtime as BundleRuntime, SpecEncoding, Timed, Times,
-    Trial,
+    Bundle, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome, Runtime as BundleRuntime, SpecEncoding,
+    Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -71,10 +71,14 @@ impl Assembler {
             trials: &parts.trials,
             clock_resolution: self.clock_resolution,
         });
-        let simulated = self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
+        let simulated =
+            self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
         let loaded = parts.loaded.as_ref();
         let model = parts.model.map(|model| Model {
-            format: parts.runtime.as_ref().map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
+            format: parts
+                .runtime
+                .as_ref()
+                .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
             file: model.file,
             sha256: model.sha256,
             size_bytes: model.size_bytes,
@@ -85,7 +89,9 @@ impl Assembler {
             name: runtime.name.to_owned(),
             version: loaded.and_then(|loaded| loaded.version.clone()),
             library: loaded.and_then(|loaded| loaded.library.as_ref()).map(|path| path.display().to_string()),
-            library_sha256: loaded.and_then(|loaded| loaded.library.as_ref()).and_then(|path| self.digest(path)),
+            library_sha256: loaded
+                .and_then(|loaded| loaded.library.as_ref())
+                .and_then(|path| self.digest(path)),
             options: loaded.map_or(options, |loaded| loaded.options.clone()),
             timed: Timed { code: runtime.timed.0.to_owned(), description: runtime.timed.1.to_owned() },
         });

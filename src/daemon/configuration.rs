@@ -134,7 +134,12 @@ impl Daemon {
                     let wall_seconds = watched.wall.as_secs_f64();
                     if let Some(told) = watched.loaded {
                         let boxed = Box::new(told.clone());
-                        let record = Record::Finished { configuration, trial: trial.clone(), loaded: boxed, wall_seconds };
+                        let record = Record::Finished {
+                            configuration,
+                            trial: trial.clone(),
+                            loaded: boxed,
+                            wall_seconds,
+                        };
                         if let Err(error) = journal.append(&record, true) {
                             // The latencies are still in hand; only a crash before the bundle is durable would lose them.
                             log::warn!(JOB = job.name.as_str(); "can not record a finished trial: {error}");
@@ -172,7 +177,10 @@ impl Daemon {
         };
         let ended = parent::run(trial, &mut quiet);
         if let Err(error) = self.watch.resume() {
-            log::warn!("can not watch the inbox, looking at it every {} s: {error}", self.config.rescan_seconds);
+            log::warn!(
+                "can not watch the inbox, looking at it every {} s: {error}",
+                self.config.rescan_seconds
+            );
         }
         ended
     }
@@ -189,7 +197,8 @@ impl Daemon {
         observer: &mut dyn Observer,
     ) {
         let chosen = &job.configurations[configuration - 1];
-        let started = progress.started.iter().find(|(started, _)| *started == configuration).map(|(_, at)| at.clone());
+        let started =
+            progress.started.iter().find(|(started, _)| *started == configuration).map(|(_, at)| at.clone());
         let started = started.or_else(|| self.running.as_ref().map(|running| running.since.clone()));
         let parts = Parts {
             id: queued.entry.id.bundle_id(configuration),

@@ -53,7 +53,9 @@ impl Daemon {
                     self.finish(queued);
                 }
             }
-            Left::Interrupted => log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue"),
+            Left::Interrupted => {
+                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue")
+            }
             Left::ModelLost => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is not sound; taking the model again");
                 self.queue.remove(queued);
@@ -68,7 +70,14 @@ impl Daemon {
     }
 
     /// Every configuration that has no bundle yet ends like this; then the job is finished.
-    pub(super) fn end_job(&mut self, queued: &QueuedJob, spec: &SpecFile, job: &Job, outcome: &Outcome, observer: &mut dyn Observer) {
+    pub(super) fn end_job(
+        &mut self,
+        queued: &QueuedJob,
+        spec: &SpecFile,
+        job: &Job,
+        outcome: &Outcome,
+        observer: &mut dyn Observer,
+    ) {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
@@ -121,7 +130,13 @@ impl Daemon {
     }
 
     /// Encode a bundle, make it durable, record that, and publish it.
-    pub(super) fn bundle(&mut self, parts: Parts<'_>, part: Option<&str>, configuration: usize, observer: &mut dyn Observer) {
+    pub(super) fn bundle(
+        &mut self,
+        parts: Parts<'_>,
+        part: Option<&str>,
+        configuration: usize,
+        observer: &mut dyn Observer,
+    ) {
         let entry = parts.entry.clone();
         let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());

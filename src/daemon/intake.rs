@@ -50,7 +50,9 @@ impl Daemon {
         while claims.peek().is_some() && !self.wake.stop_requested() {
             let some = claims.by_ref().take(CLAIMS_AT_ONCE).collect();
             match self.spool.claim(some) {
-                Ok(outcomes) => outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer)),
+                Ok(outcomes) => {
+                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer))
+                }
                 Err(error) => {
                     // After a failed fsync nobody knows what is on the disk: start anew from what it says.
                     log::error!("can not make claims durable: {error}");
@@ -163,7 +165,11 @@ impl Daemon {
                         return;
                     }
                     Err(error) => {
-                        self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+                        self.trouble(
+                            Trouble::SpoolUnwritable,
+                            &self.config.spool.clone(),
+                            &error.to_string(),
+                        );
                         job.models.iter().map(|model| model.file.clone()).collect()
                     }
                 }
@@ -191,9 +197,9 @@ impl Daemon {
     }
 
     /// Reject jobs whose model did not come in time.
-    pub(super) fn give_up_waiting(&mut self, now: Instant, observer: &mut dyn Observer) {
-        let limit = Duration::from_secs(self.config.give_up_seconds.into());
-        let late = self.queue.waiting().filter(|waiting| now.saturating_duration_since(waiting.since) >= limit);
+    pub(super) fn give_up_waiting(&mut self, now: Instant, limit: Duration, observer: &mut dyn Observer) {
+        let late =
+            self.queue.waiting().filter(|waiting| now.saturating_duration_since(waiting.since) >= limit);
         for WaitingJob { job: queued, missing, .. } in late.cloned().collect::<Vec<_>>() {
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };
@@ -203,7 +209,7 @@ impl Daemon {
                 reason: Some("model_never_came".to_owned()),
                 detail: Some(format!(
                     "not there, or not whole, after {} s: {}",
-                    self.config.give_up_seconds,
+                    limit.as_secs(),
                     missing.join(", ")
                 )),
                 hint: Some("upload the model, then `backbone retry` the job".to_owned()),
@@ -219,12 +225,19 @@ impl Daemon {
     fn remove_old_models(&mut self, now: Instant) {
         let age = Duration::from_secs(self.config.model_retention_seconds.into());
         for name in self.tracker.whole_for(age, now) {
-            let named = |waiting: &WaitingJob| waiting.missing.iter().any(|missing| OsStr::new(missing) == name);
+            let named =
+                |waiting: &WaitingJob| waiting.missing.iter().any(|missing| OsStr::new(missing) == name);
             let reads = |runtime: &&crate::runtime::Runtime| {
-                Path::new(&name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case(runtime.model_format))
+                Path::new(&name)
+                    .extension()
+                    .is_some_and(|ending| ending.eq_ignore_ascii_case(runtime.model_format))
             };
             if crate::runtime::RUNTIMES.iter().any(reads) && !self.queue.waiting().any(named) {
-                log::info!("removing {} from the inbox: unused for {} s", name.to_string_lossy(), age.as_secs());
+                log::info!(
+                    "removing {} from the inbox: unused for {} s",
+                    name.to_string_lossy(),
+                    age.as_secs()
+                );
                 if let Err(error) = self.spool.inbox.remove(&name) {
                     log::warn!("can not remove {}: {error}", name.to_string_lossy());
                 }
@@ -236,10 +249,18 @@ impl Daemon {
         self.oddities.clear();
         for oddity in self.tracker.oddities(now) {
             let (code, why) = match oddity.what {
-                OddityKind::Folder => ("folder_in_inbox", "folders are not entered; drop files directly into the inbox"),
-                OddityKind::Special => ("not_a_regular_file", "links, FIFOs and devices are not opened; drop the file itself"),
-                OddityKind::Unfinished => ("unfinished_upload", "somebody still writes it, or it keeps changing"),
-                OddityKind::Temporary => ("temporary_name", "an upload under way, or one that was abandoned; it is never touched"),
+                OddityKind::Folder => {
+                    ("folder_in_inbox", "folders are not entered; drop files directly into the inbox")
+                }
+                OddityKind::Special => {
+                    ("not_a_regular_file", "links, FIFOs and devices are not opened; drop the file itself")
+                }
+                OddityKind::Unfinished => {
+                    ("unfinished_upload", "somebody still writes it, or it keeps changing")
+                }
+                OddityKind::Temporary => {
+                    ("temporary_name", "an upload under way, or one that was abandoned; it is never touched")
+                }
             };
             let what = oddity.name.to_string_lossy().escape_debug().to_string();
             self.oddities.push(Attention { code: code.to_owned(), what, why: why.to_owned() });

@@ -34,6 +34,8 @@ pub mod status;
 mod tell;
 mod wake;
 
+pub use requests::jobs_in;
+
 use assemble::Assembler;
 use observer::{Observer, Row};
 use queue::{Queue, QueuedJob, WaitingJob};
@@ -48,6 +50,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// The daemon, or the pipeline of `backbone run`.
 pub struct Daemon {
     config: Config,
+    audience: Audience,
     spool: Spool,
     watch: Watch,
     wake: Wake,
@@ -80,6 +83,15 @@ pub struct Daemon {
     try_again_at: Option<Instant>,
     look_again_at: Option<Instant>,
     status_written: Option<Instant>,
+}
+
+/// For whom the status is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// People and collectors: into the state folder and the outbox.
+    Collectors,
+    /// Nobody: whoever runs the pipeline watches it.
+    Nobody,
 }
 
 /// A bundle that could not be written yet.
@@ -149,7 +161,9 @@ impl crate::error::Hint for StartError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Spool(error) => error.hint(),
-            Self::Watch { .. } => Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned()),
+            Self::Watch { .. } => {
+                Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
+            }
             Self::System { .. } => None,
         }
     }
@@ -160,7 +174,11 @@ impl Daemon {
     ///
     /// # Errors
     /// Another daemon has the spool, its folders can not be used, or the inbox not be watched.
-    pub fn start(config: Config, observer: &mut dyn Observer) -> Result<Self, StartError> {
+    pub fn start(
+        config: Config,
+        audience: Audience,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, StartError> {
         let system = |what: &str| {
             let what = what.to_owned();
             move |source| StartError::System { what, source }
@@ -171,8 +189,11 @@ impl Daemon {
             }
             _ => {}
         }
-        let places =
-            Places { inbox: config.inbox.clone(), spool: config.spool.clone(), outbox: config.outbox.clone() };
+        let places = Places {
+            inbox: config.inbox.clone(),
+            spool: config.spool.clone(),
+            outbox: config.outbox.clone(),
+        };
         let (spool, found) = Spool::open(&places)?;
         let wake = Wake::new().map_err(system("make a socket pair"))?;
         wake.connect_signals().map_err(system("handle signals"))?;
@@ -205,6 +226,7 @@ impl Daemon {
             try_again_at: None,
             look_again_at: None,
             status_written: None,
+            audience,
             config,
             spool,
             watch,
@@ -248,7 +270,8 @@ impl Daemon {
                 return Ok(true);
             }
             self.tell_status(Urgency::Now);
-            self.wake.sleep(self.until_next().min(Duration::from_secs(self.config.settle_seconds.max(1).into())));
+            self.wake
+                .sleep(self.until_next().min(Duration::from_secs(self.config.settle_seconds.max(1).into())));
         }
         self.stop();
         Ok(false)
@@ -259,7 +282,16 @@ impl Daemon {
         self.queue.waiting()
     }
 
-    /// Let a stop be asked for by a signal only once: used where the caller handles the rest.
+    /// Bundles that are durable and could not be published.
+    pub fn unpublished(&self) -> usize {
+        self.unpublished.len()
+    }
+
+    /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
+    pub fn reject_waiting(&mut self, observer: &mut dyn Observer) {
+        self.give_up_waiting(Instant::now(), Duration::ZERO, observer);
+    }
+
     fn stop(&mut self) {
         self.service.stopping();
         self.running = None;
@@ -317,7 +349,8 @@ impl Daemon {
             self.write_unwritten(observer);
             self.publish_ready();
         }
-        self.give_up_waiting(now, observer);
+        let limit = Duration::from_secs(self.config.give_up_seconds.into());
+        self.give_up_waiting(now, limit, observer);
         if self.unwritten.is_some() || control::is_paused(self.spool.control().path()) {
             return Ok(false);
         }
@@ -333,7 +366,7 @@ impl Daemon {
     }
 
     /// Hold the host's lock, or say who does.
-    fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
+    pub fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
         if self.host_lock.is_some() {
             return true;
         }
@@ -382,8 +415,13 @@ impl Daemon {
     fn until_next(&self) -> Duration {
         let limit = Duration::from_secs(self.config.give_up_seconds.into());
         let given_up_at = self.queue.waiting().map(|waiting| waiting.since + limit).min();
-        let times =
-            [Some(self.rescan_at), self.try_again_at, self.look_again_at, self.service.feed_at(), given_up_at];
+        let times = [
+            Some(self.rescan_at),
+            self.try_again_at,
+            self.look_again_at,
+            self.service.feed_at(),
+            given_up_at,
+        ];
         let next = times.into_iter().flatten().min().unwrap_or(self.rescan_at);
         next.saturating_duration_since(Instant::now())
     }

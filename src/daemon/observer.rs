@@ -80,7 +80,9 @@ impl Row {
             reason: bundle.outcome.reason.clone(),
             count: summary.map_or(0, |summary| summary.count),
             median_ms: summary.map(|summary| summary.median),
-            interval_ms: summary.and_then(|summary| summary.median_interval).map(|interval| (interval.low, interval.high)),
+            interval_ms: summary
+                .and_then(|summary| summary.median_interval)
+                .map(|interval| (interval.low, interval.high)),
             verdict: bundle.verdict.state,
             verdict_reasons: bundle.verdict.reasons.iter().map(|reason| reason.code.clone()).collect(),
             simulated: bundle.simulated,

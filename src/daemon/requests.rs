@@ -1,12 +1,15 @@
 //! Carrying out what people ask for while the daemon runs: cancel and retry.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
 
 use super::assemble::name_without_spec;
 use super::observer::Observer;
 use super::queue::QueuedJob;
 use super::{Daemon, Trouble, admit, control};
 use crate::bundle::format::{Outcome, Stage, Status as OutcomeStatus};
+use crate::spec;
 use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind};
 
@@ -53,7 +56,9 @@ impl Daemon {
                     log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
                     self.admit(again, observer);
                 }
-                Err(error) => self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string()),
+                Err(error) => {
+                    self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string())
+                }
             },
             None => log::warn!("no finished job `{}` to retry", meant.to_string_lossy()),
         }
@@ -61,14 +66,35 @@ impl Daemon {
 }
 
 /// The newest finished job that a person may mean by this.
-pub(super) fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
-    let names: Vec<OsString> = spool.done().names().ok()?;
-    let entries = names.iter().filter_map(|name| Entry::parse(name));
-    let meant_by = |entry: &Entry| {
-        let queued = QueuedJob { name: name_without_spec(entry), priority: 0, entry: entry.clone() };
-        queued.is_meant_by(meant)
-    };
-    entries.filter(meant_by).max_by(|a, b| a.id.cmp(&b.id)).map(|entry| Entry { kind: EntryKind::Job, ..entry })
+fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
+    let jobs = jobs_in(spool.done().path()).ok()?;
+    let newest = jobs.into_iter().rfind(|job| job.is_meant_by(meant))?;
+    Some(Entry { kind: EntryKind::Job, ..newest.entry })
+}
+
+/// The jobs whose files lie in `queue/` or `done/`, in order of arrival. For whoever is asked for a job by name; reads every
+/// job file.
+///
+/// # Errors
+/// The folder can not be read.
+pub fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
+    let mut jobs = Vec::new();
+    for found in fs_err::read_dir(folder)? {
+        let found = found?;
+        let Some(entry) = Entry::parse(&found.file_name()) else { continue };
+        jobs.push(QueuedJob { name: name_of(&entry, &found.path()), priority: 0, entry });
+    }
+    jobs.sort_by(|a, b| a.entry.id.cmp(&b.entry.id));
+    Ok(jobs)
+}
+
+/// The job's name as its file gives it, or the file's stem where it can not be understood.
+fn name_of(entry: &Entry, path: &Path) -> String {
+    let small = fs_err::symlink_metadata(path)
+        .is_ok_and(|stat| stat.is_file() && stat.len() <= spec::raw::MAXIMUM_SPEC_BYTES as u64);
+    let text = if small { fs_err::read(path).unwrap_or_default() } else { Vec::new() };
+    spec::resolve::job(&text, &entry.file.to_string_lossy())
+        .map_or_else(|_| name_without_spec(entry), |job| job.name)
 }
 
 fn cancelled_outcome() -> Outcome {

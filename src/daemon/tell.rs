@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::queue::{QueuedJob, WaitingJob};
 use super::status::{self, Queued, State, Status};
-use super::{Daemon, control, now_text};
+use super::{Audience, Daemon, control, now_text};
 
 /// The status file is written at most this often while jobs are short.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -38,7 +38,11 @@ impl Daemon {
         });
     }
 
+    /// Write the status file and tell the service manager.
     pub(super) fn write_status(&mut self, state: State) {
+        if self.audience == Audience::Nobody {
+            return;
+        }
         let now = Instant::now();
         let space = self.spool.queue().space().ok();
         let status = Status {
@@ -50,8 +54,19 @@ impl Daemon {
             running: self.running.clone(),
             queued: self.queue.len() as u64,
             next: self.queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
-            waiting: self.queue.waiting().take(status::NAMED_JOBS).map(|waiting| waiting_line(waiting, now)).collect(),
-            attention: self.troubles.iter().map(|(_, attention)| attention).chain(&self.oddities).cloned().collect(),
+            waiting: self
+                .queue
+                .waiting()
+                .take(status::NAMED_JOBS)
+                .map(|waiting| waiting_line(waiting, now))
+                .collect(),
+            attention: self
+                .troubles
+                .iter()
+                .map(|(_, attention)| attention)
+                .chain(&self.oddities)
+                .cloned()
+                .collect(),
             finished: self.finished,
             unpublished: self.unpublished.len() as u64 + u64::from(self.unwritten.is_some()),
             disk_free_bytes: space.map(|(free, _)| free),
@@ -60,8 +75,11 @@ impl Daemon {
             outbox: self.config.outbox.clone(),
         };
         let line = match &status.running {
-            Some(running) => format!("measuring {} on {}, {} queued", running.job, running.runtime, status.queued),
-            None => format!("{state:?}, {} queued, {} waiting", status.queued, status.waiting.len()).to_lowercase(),
+            Some(running) => {
+                format!("measuring {} on {}, {} queued", running.job, running.runtime, status.queued)
+            }
+            None => format!("{state:?}, {} queued, {} waiting", status.queued, status.waiting.len())
+                .to_lowercase(),
         };
         self.service.status(&line);
         if let Err(error) = status.write(&self.config.state) {

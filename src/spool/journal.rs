@@ -84,7 +84,10 @@ impl Journal {
         let mut records = Vec::new();
         let mut whole = 0;
         for line in text.split_inclusive(|&byte| byte == b'\n') {
-            let Some(record) = line.ends_with(b"\n").then(|| serde_json::from_slice(line).ok()).flatten() else { break };
+            let Some(record) = line.ends_with(b"\n").then(|| serde_json::from_slice(line).ok()).flatten()
+            else {
+                break;
+            };
             records.push(record);
             whole += line.len();
         }
@@ -179,7 +182,8 @@ mod tests {
     #[test]
     fn only_trials_that_nobody_ended_count_as_crashes() {
         let started = |configuration| Record::Started { configuration, at: "t".into() };
-        let progress = Progress::of(vec![started(1), Record::Interrupted, started(1), started(1), started(2)]);
+        let progress =
+            Progress::of(vec![started(1), Record::Interrupted, started(1), started(1), started(2)]);
         assert_eq!(progress.crashes, vec![1, 1, 2]);
         let progress = Progress::of(vec![started(1), Record::Bundled { configuration: 1 }]);
         assert!(progress.crashes.is_empty());

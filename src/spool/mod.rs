@@ -167,7 +167,13 @@ impl Spool {
             queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let ready_names = publish::clean_ready(&ready).map_err(failed)?;
-        let retired = done.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).map(|entry| entry.id.number).max();
+        let retired = done
+            .names()
+            .map_err(failed)?
+            .iter()
+            .filter_map(|name| Entry::parse(name))
+            .map(|entry| entry.id.number)
+            .max();
         let newest = entries.last().map(|entry| entry.id.number).max(retired).unwrap_or(0);
         let identity = Identity::open(&spool.join("identity"), newest).map_err(failed)?;
         let outbox = places.outbox.clone();
@@ -217,7 +223,8 @@ impl Spool {
     /// # Errors
     /// It is gone, or the rename failed.
     pub fn requeue(&mut self, entry: &Entry) -> io::Result<Entry> {
-        let again = Entry { id: self.identity.next()?, kind: names::EntryKind::Job, file: entry.file.clone() };
+        let again =
+            Entry { id: self.identity.next()?, kind: names::EntryKind::Job, file: entry.file.clone() };
         self.done.rename(entry.name().as_ref(), &self.queue, again.name().as_ref())?;
         self.queue.sync()?;
         self.done.sync()?;
@@ -267,7 +274,10 @@ fn lock(spool: &Path) -> Result<File, OpenError> {
         file.read_to_string(&mut owner).map_err(failed)?;
         return Err(OpenError::Locked { spool: spool.to_owned(), owner: owner.trim().to_owned() });
     }
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(failed)?;
     Ok(file)
 }
 
@@ -297,7 +307,10 @@ impl Identity {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };
-        let read = text.trim().split_once(' ').and_then(|(tag, number)| Some((tag.to_owned(), number.parse().ok()?)));
+        let read = text
+            .trim()
+            .split_once(' ')
+            .and_then(|(tag, number)| Some((tag.to_owned(), number.parse().ok()?)));
         let (tag, number) = match read {
             Some(read) => read,
             None => (random_tag()?, 1),

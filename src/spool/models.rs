@@ -83,7 +83,13 @@ impl ModelStore {
     ///
     /// # Errors
     /// It can not be read, or the copy not be written.
-    pub fn copy(&mut self, inbox: &Folder, name: &OsStr, expected: &Stat, job: &JobId) -> io::Result<Option<BoundModel>> {
+    pub fn copy(
+        &mut self,
+        inbox: &Folder,
+        name: &OsStr,
+        expected: &Stat,
+        job: &JobId,
+    ) -> io::Result<Option<BoundModel>> {
         let source = inbox.open_file(name)?;
         let before = stat_of_file(&source)?;
         if before.kind != FileKind::Regular || !before.same_content(expected) {
@@ -91,7 +97,8 @@ impl ModelStore {
         }
         let file = name.to_string_lossy().into_owned();
         let key = (before.inode, before.size, before.modified_ns, before.changed_ns);
-        if let Some(sha256) = self.digests.get(&key).filter(|sha256| self.verified.contains(*sha256)).cloned() {
+        if let Some(sha256) = self.digests.get(&key).filter(|sha256| self.verified.contains(*sha256)).cloned()
+        {
             self.claim(&sha256, job);
             return Ok(Some(BoundModel { file, sha256, size_bytes: before.size }));
         }

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn temporary_names_of_upload_programs_are_recognised() {
-        for name in [".net.onnx.Xy12Ab", "a.yaml.part", "a.yaml.filepart", "a.yaml~", ".hidden.yaml", "x.tmp"] {
+        for name in [".net.onnx.Xy12Ab", "a.yaml.part", "a.yaml.filepart", "a.yaml~", ".hidden.yaml", "x.tmp"]
+        {
             assert_eq!(kind_of(OsStr::new(name)), NameKind::Temporary, "{name}");
         }
         assert_eq!(kind_of(OsStr::new("a.yaml")), NameKind::Spec);
@@ -177,10 +178,20 @@ mod tests {
 
     #[test]
     fn any_file_name_survives_its_spelling() {
-        for name in [&b"plain.yaml"[..], b"new\nline.yaml", b"\xff\xfe.yaml", b"a b%c~d.yaml", "größe.yaml".as_bytes()] {
+        for name in [
+            &b"plain.yaml"[..],
+            b"new\nline.yaml",
+            b"\xff\xfe.yaml",
+            b"a b%c~d.yaml",
+            "größe.yaml".as_bytes(),
+        ] {
             let name = OsStr::from_bytes(name);
             assert_eq!(unspell(&spell(name)).as_deref(), Some(name));
-            let entry = Entry { id: JobId { number: 7, tag: "abc123".into() }, kind: EntryKind::Job, file: name.into() };
+            let entry = Entry {
+                id: JobId { number: 7, tag: "abc123".into() },
+                kind: EntryKind::Job,
+                file: name.into(),
+            };
             assert_eq!(Entry::parse(OsStr::new(&entry.name())), Some(entry));
         }
     }
@@ -188,7 +199,11 @@ mod tests {
     #[test]
     fn the_longest_file_name_still_fits_into_a_directory_entry() {
         let name = OsString::from_vec(vec![b'\n'; 255]);
-        let entry = Entry { id: JobId { number: u64::MAX, tag: "abc123".into() }, kind: EntryKind::Unfinished, file: name };
+        let entry = Entry {
+            id: JobId { number: u64::MAX, tag: "abc123".into() },
+            kind: EntryKind::Unfinished,
+            file: name,
+        };
         assert!(entry.name().len() <= 255);
         assert!(Entry::parse(OsStr::new(&entry.name())).is_some());
     }

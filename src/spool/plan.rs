@@ -201,7 +201,13 @@ impl Tracker {
     ///
     /// # Errors
     /// The folder can not be read; nothing was forgotten.
-    pub fn look(&mut self, disk: &mut dyn Disk, hints: &[Hint], rescan: bool, now: Instant) -> io::Result<Look> {
+    pub fn look(
+        &mut self,
+        disk: &mut dyn Disk,
+        hints: &[Hint],
+        rescan: bool,
+        now: Instant,
+    ) -> io::Result<Look> {
         let listed = if rescan { Some(disk.list()?) } else { None };
         let mut order: Vec<OsString> = Vec::new();
         for hint in hints {
@@ -237,7 +243,8 @@ impl Tracker {
             return ModelState::NotAFile;
         }
         let settle = self.settle;
-        let tracked = self.entries.entry(name.to_owned()).or_insert_with(|| Tracked::new(stat, now, Some(now)));
+        let tracked =
+            self.entries.entry(name.to_owned()).or_insert_with(|| Tracked::new(stat, now, Some(now)));
         if !tracked.stat.same_content(&stat) {
             *tracked = Tracked::new(stat, now, Some(now + settle));
         } else if !tracked.whole {

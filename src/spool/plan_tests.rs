@@ -113,7 +113,10 @@ fn winscp_links_a_closed_temporary_file_to_its_name() {
     inbox.disk.put("a.yaml", 7, Writers::None);
     assert_eq!(inbox.look(&[("a.yaml", HintEvent::Created)], false), ["a.yaml"]);
     inbox.disk.put("b.yaml", 8, Writers::None);
-    assert!(inbox.look(&[("b.yaml", HintEvent::Created)], false).is_empty(), "its inode was never seen closed");
+    assert!(
+        inbox.look(&[("b.yaml", HintEvent::Created)], false).is_empty(),
+        "its inode was never seen closed"
+    );
 }
 
 #[test]

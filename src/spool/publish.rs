@@ -63,7 +63,8 @@ impl Spool {
     /// # Errors
     /// The folder can not be read.
     pub fn prune_done(&self, keep: usize) -> io::Result<()> {
-        let mut entries: Vec<Entry> = self.done.names()?.iter().filter_map(|name| Entry::parse(name)).collect();
+        let mut entries: Vec<Entry> =
+            self.done.names()?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| b.id.cmp(&a.id));
         for entry in entries.iter().skip(keep) {
             self.done.remove(entry.name().as_ref())?;

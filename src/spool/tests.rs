@@ -51,7 +51,10 @@ fn a_second_owner_is_refused_and_told_who_has_it() {
     let rig = Rig::new();
     let (spool, _) = rig.open();
     let error = Spool::open(&rig.places()).expect_err("locked");
-    assert!(matches!(&error, OpenError::Locked { owner, .. } if *owner == std::process::id().to_string()), "{error}");
+    assert!(
+        matches!(&error, OpenError::Locked { owner, .. } if *owner == std::process::id().to_string()),
+        "{error}"
+    );
     assert_eq!(owner(&rig.places().spool), Some(std::process::id().to_string()));
     drop(spool);
     assert_eq!(owner(&rig.places().spool), None);

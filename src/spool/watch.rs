@@ -8,9 +8,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::plan::{Hint, HintEvent};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Config, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
-use super::plan::{Hint, HintEvent};
 
 /// Hints kept; beyond, they are dropped and a rescan is asked for, as the kernel itself does with its queue.
 const KEPT_HINTS: usize = 65_536;
@@ -44,7 +44,11 @@ impl Watch {
     ///
     /// # Errors
     /// inotify's limits are reached, or a folder is missing.
-    pub fn start(inbox: &Path, control: &Path, wake: Box<dyn Fn() + Send + Sync>) -> Result<Self, notify::Error> {
+    pub fn start(
+        inbox: &Path,
+        control: &Path,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, notify::Error> {
         let first = Seen { rescan: true, control: true, ..Seen::default() };
         let shared = Arc::new(Shared { seen: Mutex::new(first), wake });
         let kinds = EventKindMask::CREATE | EventKindMask::MODIFY_NAME | EventKindMask::ACCESS_CLOSE;
@@ -99,7 +103,9 @@ impl Shared {
                 for path in &event.paths {
                     match (arrival(event.kind), path.file_name()) {
                         _ if path.parent() == Some(control) => seen.control = true,
-                        (Some(kind), Some(name)) => seen.add(Hint { name: OsString::from(name), event: kind }),
+                        (Some(kind), Some(name)) => {
+                            seen.add(Hint { name: OsString::from(name), event: kind })
+                        }
                         // The folder itself was moved or removed.
                         _ => seen.rescan = true,
                     }
