@@ -1,7 +1,26 @@
 //! The daemon's settings and where each came from: built-in defaults < `/etc/backbone/config.yaml` < environment < flags.
+//!
+//! Reads that one file and nothing else; whether the folders exist is the daemon's business. What the file may say is the
+//! table [`SETTINGS`], checked as job files are, with every mistake at once.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use self::settings::{SETTINGS, reference};
+use self::sources::Sources;
+use crate::bundle::format::Mistake;
+use crate::error::Hint;
+use crate::spec::render;
+
+mod file;
+mod settings;
+mod sources;
+
+/// The configuration that is read where no other is named; it need not exist.
+pub const DEFAULT_FILE: &str = "/etc/backbone/config.yaml";
 
 /// Settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,3 +57,175 @@ pub struct RuntimeConfig {
     /// The worker executable; default: beside `backbone`.
     pub worker: Option<PathBuf>,
 }
+
+/// What was said on the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--inbox`
+    pub inbox: Option<PathBuf>,
+    /// `--outbox`
+    pub outbox: Option<PathBuf>,
+    /// `--spool`
+    pub spool: Option<PathBuf>,
+    /// `--state`
+    pub state: Option<PathBuf>,
+    /// `--host-root`
+    pub host_root: Option<PathBuf>,
+}
+
+/// One setting, its value and who decided it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// Path of the key, such as `runtimes.onnxruntime.library`.
+    pub setting: String,
+    /// The value in force.
+    pub value: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Built in, or derived from another setting.
+    Default,
+    /// The configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A flag of the command.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Environment(variable) => write!(formatter, "${variable}"),
+            Self::Flag(flag) => formatter.write_str(flag),
+        }
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read; the path is in the source.
+    #[error("cannot read the configuration file {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file says something that cannot be.
+    #[error("the configuration file {} has mistakes:\n{}", .path.display(), render(.mistakes, &.path.to_string_lossy()).trim_end())]
+    Mistakes {
+        /// The file.
+        path: PathBuf,
+        /// All of them, in file order.
+        mistakes: Vec<Mistake>,
+    },
+    /// A variable or a flag says something that cannot be.
+    #[error("{origin} sets `{setting}` to {value}, which is not {expected}")]
+    Value {
+        /// The variable or flag.
+        origin: String,
+        /// Path of the key.
+        setting: String,
+        /// What it says.
+        value: String,
+        /// What it may say.
+        expected: String,
+    },
+    /// Two settings name one folder.
+    #[error("`{first}` and `{second}` are one folder, {}", .path.display())]
+    SameFolder {
+        /// A setting.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+        /// Where both lead.
+        path: PathBuf,
+    },
+}
+
+impl Hint for ConfigError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                format!("create it, or leave the flag out to use {DEFAULT_FILE} where that exists")
+            }
+            Self::Read { .. } => "the user that runs this program must be able to read it".to_owned(),
+            Self::Mistakes { .. } => "correct the lines above; nothing was changed".to_owned(),
+            Self::Value { origin, expected, .. } => format!("set {origin} to {expected}, or leave it out"),
+            Self::SameFolder { first, second, .. } => {
+                format!("give `{first}` and `{second}` folders of their own")
+            }
+        })
+    }
+}
+
+impl Config {
+    /// Settings in force and where each came from, each setting once. `file` is the configuration that was asked for and
+    /// must exist; without it [`DEFAULT_FILE`] is read where it exists. Relative paths of flags and variables start at the
+    /// working directory. A variable that is set to nothing counts as not set.
+    ///
+    /// # Errors
+    /// The file cannot be read or has mistakes, a variable or flag cannot be understood, or two settings name one folder.
+    pub fn load(
+        flags: Overrides,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+        file: Option<&Path>,
+    ) -> Result<(Self, Vec<Provenance>), ConfigError> {
+        Self::load_beside(flags, environment, file, Path::new(DEFAULT_FILE))
+    }
+
+    fn load_beside(
+        flags: Overrides,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+        named: Option<&Path>,
+        default: &Path,
+    ) -> Result<(Self, Vec<Provenance>), ConfigError> {
+        let file = file::read(named, default)?;
+        let mut sources = Sources { environment, file, provenance: Vec::new() };
+        let inbox = sources.path("inbox", flags.inbox, None)?;
+        let outbox = sources.path("outbox", flags.outbox, None)?;
+        let spool = sources.path("spool", flags.spool, Some(inbox.with_file_name("spool")))?;
+        let state = sources.path("state", flags.state, None)?;
+        let config = Self {
+            host_root: sources.path("host_root", flags.host_root, None)?,
+            settle_seconds: sources.number("settle_seconds")?,
+            give_up_seconds: sources.number("give_up_seconds")?,
+            rescan_seconds: sources.number("rescan_seconds")?,
+            model_retention_seconds: sources.number("model_retention_seconds")?,
+            keep_done_jobs: sources.number("keep_done_jobs")?,
+            runtimes: sources.runtimes()?,
+            inbox,
+            outbox,
+            spool,
+            state,
+        };
+        config.check_folders_differ()?;
+        Ok((config, sources.provenance))
+    }
+
+    fn check_folders_differ(&self) -> Result<(), ConfigError> {
+        let folders = [
+            ("inbox", &self.inbox),
+            ("outbox", &self.outbox),
+            ("spool", &self.spool),
+            ("state", &self.state),
+        ];
+        for (index, (first, path)) in folders.iter().enumerate() {
+            if let Some((second, _)) = folders[index + 1..].iter().find(|(_, other)| other == path) {
+                return Err(ConfigError::SameFolder { first, second, path: path.to_path_buf() });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

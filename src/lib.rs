@@ -4,8 +4,11 @@
 //! modules below are named after those steps.
 
 pub mod bundle;
+pub mod cli;
 pub mod config;
 pub mod daemon;
+#[cfg(test)]
+mod derived_docs;
 pub mod error;
 pub mod host;
 pub mod measure;
@@ -14,4 +17,5 @@ pub mod spec;
 pub mod spool;
 pub mod stats;
 pub mod units;
+pub mod verdict;
 pub mod worker;

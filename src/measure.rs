@@ -1,1 +1,185 @@
-//! stub
+//! Warm-up and timed runs, through one loop.
+//!
+//! Everything the loop needs exists before it starts: the session with its tensors bound, and [`Samples`] with every
+//! page written to. Between the two clock reads there is the session's call and nothing else. Nothing here formats,
+//! averages or prints; latencies go out raw and in order.
+//!
+//! The clock is `CLOCK_MONOTONIC` read through the vDSO: in nanoseconds, never set back, and its rate follows true
+//! seconds. Measured on an x86-64 virtual machine, a pair of reads takes 48 to 50 ns through rustix, 52 to 54 ns
+//! through `std::time::Instant` and 48 ns on `CLOCK_MONOTONIC_RAW`; a null call is seen as 20 ns by each. The raw
+//! clock would save nothing and drift with the crystal.
+
+use std::collections::TryReserveError;
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use crate::bundle::format::Stage;
+use crate::runtime::{RunError, Session};
+use crate::units::Nanos;
+
+/// Room for the latencies of one trial; after [`measure`], the latencies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Samples {
+    /// Latencies of the warm-up runs, in order.
+    pub warm_up: Vec<Nanos>,
+    /// Latencies of the timed runs, in order.
+    pub timed: Vec<Nanos>,
+}
+
+/// One of the two spans of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Runs that enter no statistic.
+    WarmUp,
+    /// Runs that count.
+    Timing,
+}
+
+/// The session refused to run.
+#[derive(Debug, thiserror::Error)]
+#[error("run {run} of {} {} failed", runs, match phase { Phase::WarmUp => "warm-up runs", Phase::Timing => "timed runs" })]
+pub struct MeasureError {
+    /// Where.
+    pub phase: Phase,
+    /// Which run of that phase, from 1.
+    pub run: usize,
+    /// How many that phase has.
+    pub runs: usize,
+    /// What the session said.
+    pub source: RunError,
+}
+
+/// Run the session as often as `samples` has room, first for warm-up, then timed; fill in the latencies.
+///
+/// `entering` is called before each phase, outside all latencies.
+///
+/// # Errors
+/// The first run that failed; the latencies from it on are meaningless.
+pub fn measure(
+    session: &mut dyn Session,
+    samples: &mut Samples,
+    entering: &mut dyn FnMut(Phase),
+) -> Result<(), MeasureError> {
+    // The first read finds the vDSO and binds it; it must not fall into the first latency.
+    let _ = clock_gettime(ClockId::Monotonic);
+    for (phase, latencies) in [(Phase::WarmUp, &mut samples.warm_up), (Phase::Timing, &mut samples.timed)] {
+        entering(phase);
+        let runs = latencies.len();
+        time_each(session, latencies).map_err(|(run, source)| MeasureError { phase, run, runs, source })?;
+    }
+    Ok(())
+}
+
+fn time_each(session: &mut dyn Session, latencies: &mut [Nanos]) -> Result<(), (usize, RunError)> {
+    for (index, latency) in latencies.iter_mut().enumerate() {
+        let started = clock_gettime(ClockId::Monotonic);
+        let result = session.run();
+        let finished = clock_gettime(ClockId::Monotonic);
+        *latency = span(started, finished);
+        if let Err(error) = result {
+            return Err((index + 1, error));
+        }
+    }
+    Ok(())
+}
+
+// Here and not at the reads, so that no multiplication lies between them.
+fn span(started: Timespec, finished: Timespec) -> Nanos {
+    let seconds = finished.tv_sec - started.tv_sec;
+    Nanos((seconds * 1_000_000_000 + finished.tv_nsec - started.tv_nsec).cast_unsigned())
+}
+
+impl Samples {
+    /// Room for so many runs, every page of it written to.
+    ///
+    /// # Errors
+    /// There is not that much memory.
+    pub fn with_room_for(warm_up_runs: u32, timed_runs: u32) -> Result<Self, TryReserveError> {
+        Ok(Self { warm_up: touched(warm_up_runs)?, timed: touched(timed_runs)? })
+    }
+}
+
+impl From<Phase> for Stage {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::WarmUp => Self::WarmUp,
+            Phase::Timing => Self::Timing,
+        }
+    }
+}
+
+fn touched(runs: u32) -> Result<Vec<Nanos>, TryReserveError> {
+    let mut latencies = Vec::new();
+    latencies.try_reserve_exact(runs as usize)?;
+    // Not zero: an allocator may hand out zeroed pages that fault at their first write.
+    latencies.resize(runs as usize, Nanos(u64::MAX));
+    Ok(latencies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct FailsAt {
+        calls: usize,
+        failing: usize,
+    }
+
+    impl Session for FailsAt {
+        fn run(&mut self) -> Result<(), RunError> {
+            self.calls += 1;
+            if self.calls == self.failing { Err(RunError("no such kernel".into())) } else { Ok(()) }
+        }
+    }
+
+    fn failing_at(failing: usize) -> MeasureError {
+        let mut samples = Samples::with_room_for(3, 5).unwrap();
+        measure(&mut FailsAt { calls: 0, failing }, &mut samples, &mut |_| ()).unwrap_err()
+    }
+
+    #[test]
+    fn every_run_gets_its_latency_in_order() {
+        struct Longer(u64);
+        impl Session for Longer {
+            fn run(&mut self) -> Result<(), RunError> {
+                self.0 += 2_000_000;
+                std::thread::sleep(std::time::Duration::from_nanos(self.0));
+                Ok(())
+            }
+        }
+        let mut samples = Samples::with_room_for(1, 3).unwrap();
+        let mut phases = Vec::new();
+        measure(&mut Longer(0), &mut samples, &mut |phase| phases.push(phase)).unwrap();
+        assert_eq!(phases, [Phase::WarmUp, Phase::Timing]);
+        assert_eq!(samples.warm_up.len(), 1);
+        let at_least = [4_000_000, 6_000_000, 8_000_000].map(Nanos);
+        assert_eq!(samples.timed.len(), at_least.len());
+        for (latency, least) in samples.timed.iter().zip(at_least) {
+            assert!(*latency >= least && *latency < Nanos(u64::MAX), "{latency:?}");
+        }
+    }
+
+    #[test]
+    fn a_failing_run_is_named_by_phase_and_number() {
+        let warm_up = failing_at(2);
+        assert_eq!((warm_up.phase, warm_up.run), (Phase::WarmUp, 2));
+        let timing = failing_at(3 + 4);
+        assert_eq!((timing.phase, timing.run), (Phase::Timing, 4));
+        insta::assert_snapshot!(timing, @"run 4 of 5 timed runs failed");
+    }
+
+    #[test]
+    fn a_span_over_a_full_second_is_right() {
+        let at = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+        assert_eq!(span(at(7, 999_999_990), at(8, 5)), Nanos(15));
+        assert_eq!(span(at(7, 5), at(9, 4)), Nanos(1_999_999_999));
+        assert_eq!(span(at(7, 5), at(7, 5)), Nanos(0));
+    }
+
+    #[test]
+    fn room_that_no_machine_has_is_an_error_and_no_abort() {
+        assert!(Samples::with_room_for(0, 0).is_ok());
+        let mut latencies = Vec::<Nanos>::new();
+        assert!(latencies.try_reserve_exact(usize::MAX / 16).is_err());
+    }
+}

@@ -4,7 +4,8 @@
 //! they were taken, or the stage and reason why there are none. Every statistic in it can be computed again from
 //! the latencies. Units are in the key, or beside it in `docs/BUNDLE-FORMAT.md`.
 //!
-//! Adding an optional key keeps the version; renaming, removing or changing the meaning of one raises it.
+//! Adding an optional key keeps the version; renaming, removing or changing the meaning of one raises it. Numbers with a
+//! fraction are always finite: JSON has no other, and a null would read as "not observed".
 //!
 //! ## Versions
 //! - `backbone.bundle/1`: the first.
@@ -12,7 +13,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::units::Nanos;
@@ -271,14 +273,19 @@ pub struct Summary {
     /// Trials that entered.
     pub trials_used: u32,
     /// Arithmetic mean.
+    #[serde(serialize_with = "finite")]
     pub mean: f64,
     /// Sample standard deviation, n − 1; null for one latency.
+    #[serde(default, serialize_with = "finite_or_null")]
     pub standard_deviation: Option<f64>,
     /// Median; the mean of the two middle values for an even count.
+    #[serde(serialize_with = "finite")]
     pub median: f64,
     /// Smallest latency.
+    #[serde(serialize_with = "finite")]
     pub minimum: f64,
     /// Largest latency.
+    #[serde(serialize_with = "finite")]
     pub maximum: f64,
     /// Interval for the median, distribution-free; null where the count does not support one.
     pub median_interval: Option<Interval>,
@@ -290,10 +297,13 @@ pub struct Summary {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// Lower end.
+    #[serde(serialize_with = "finite")]
     pub low: f64,
     /// Upper end.
+    #[serde(serialize_with = "finite")]
     pub high: f64,
     /// Probability that intervals made this way cover the true value, at least; it assumes independent runs.
+    #[serde(serialize_with = "finite")]
     pub confidence: f64,
 }
 
@@ -301,8 +311,10 @@ pub struct Interval {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentile {
     /// Which, in percent: 95 is the value below which 95 % of latencies lie.
+    #[serde(serialize_with = "finite")]
     pub percent: f64,
     /// Its value.
+    #[serde(serialize_with = "finite")]
     pub value: f64,
 }
 
@@ -345,4 +357,19 @@ pub struct Times {
     pub started: Option<String>,
     /// The bundle was made.
     pub finished: String,
+}
+
+fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_finite() {
+        serializer.serialize_f64(*value)
+    } else {
+        Err(S::Error::custom(format_args!("{value} is no finite number")))
+    }
+}
+
+fn finite_or_null<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => finite(value, serializer),
+        None => serializer.serialize_none(),
+    }
 }

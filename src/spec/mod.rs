@@ -1,7 +1,8 @@
 //! Job files: what the YAML says ([`raw`]) and what it means ([`resolve`]).
 //!
 //! Text comes in, a [`Job`] or every mistake of the file comes out; no file is opened and no clock is read here. The
-//! table [FIELDS] drives the checks, the JSON Schema and the table in `docs/JOB-SPEC.md`.
+//! table [`FIELDS`] drives the checks, the JSON Schema and the table in `docs/JOB-SPEC.md`. Nothing here prints:
+//! [`render`] gives the text for those who do.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,23 @@ use serde_json::Value;
 
 use crate::runtime::Runtime;
 
+pub(crate) use self::describe::table as describe_table;
+pub use self::describe::{reference, schema};
+pub use self::fields::FIELDS;
+pub use self::mistakes::render;
+pub use self::raw::MAXIMUM_SPEC_BYTES;
+
+pub(crate) mod check;
+mod describe;
+pub mod fields;
+pub(crate) mod mistakes;
+mod models;
 pub mod raw;
 pub mod resolve;
+mod runtimes;
+
+/// Extensions of job files, lower case without the dot.
+pub const SPEC_EXTENSIONS: &[&str] = &["yaml", "yml"];
 
 /// A job file that was understood: every default filled in, every value in its range.
 #[derive(Debug, Clone)]

@@ -1,8 +1,197 @@
-//! stub
-use super::Job;
+//! What a job file means: the tree of values against the table of fields and the runtimes there are. All mistakes of a
+//! file come at once. Does no I/O and reads no clock.
+
+use std::collections::BTreeMap;
+
+use super::check;
+use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES};
+use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK};
+use super::mistakes::{Mistakes, is_printable, quoted};
+use super::raw::{self, Node, Value};
+use super::{Job, Measure, SPEC_EXTENSIONS, models, runtimes};
 use crate::bundle::format::Mistake;
-/// Read a job file.
+use crate::runtime::{RUNTIMES, Runtime};
+
+/// Understand a job file. `file_name` is its bare name, from which a job without `name` takes its own.
+///
+/// # Errors
+/// Every mistake of the file, in file order.
 pub fn job(text: &[u8], file_name: &str) -> Result<Job, Vec<Mistake>> {
-    let _ = (text, file_name);
-    Err(Vec::new())
+    job_on(RUNTIMES, text, file_name)
 }
+
+/// [`job`] with other runtimes than the ones built in.
+pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -> Result<Job, Vec<Mistake>> {
+    let root = raw::parse(text).map_err(|mistake| vec![mistake])?;
+    let mut mistakes = Mistakes::default();
+    if is_of_another_format(&root, &mut mistakes) {
+        return Err(mistakes.into_sorted());
+    }
+    let mut mistakes = Mistakes::default();
+    let fields = Fields { nodes: check::fields(&root, FIELDS, &mut mistakes) };
+    if let Some(node) = fields.get("backbone") {
+        check::integer(node, "backbone", FORMAT, FORMAT, &mut mistakes);
+    }
+    let name =
+        fields.get("name").and_then(|node| check::text(node, "name", MAXIMUM_NAME_BYTES, &mut mistakes));
+    let models = fields.get("model").and_then(|node| models::read(node, known, &mut mistakes));
+    let chosen = runtimes::choose(fields.get("runtime"), models.as_deref(), known, &mut mistakes);
+    let options = fields.get("runtime_options");
+    let configurations = runtimes::configure(&chosen, models.as_deref(), options, &mut mistakes);
+    let inputs = fields.get("inputs").map(|node| inputs(node, &mut mistakes)).unwrap_or_default();
+    let labels = fields.get("labels").map(|node| labels(node, &mut mistakes)).unwrap_or_default();
+    fields.choice("measure.protocol", &mut mistakes);
+    let measure = Measure {
+        warm_up_runs: fields.integer("measure.warm_up_runs", &mut mistakes),
+        timed_runs: fields.integer("measure.timed_runs", &mut mistakes),
+        processes: fields.integer("measure.processes", &mut mistakes),
+        timeout_seconds: fields.integer("measure.timeout_seconds", &mut mistakes),
+        seed: fields.integer("measure.seed", &mut mistakes),
+    };
+    let priority = fields.integer("priority", &mut mistakes);
+    match models {
+        Some(models) if mistakes.is_empty() => Ok(Job {
+            name: name.unwrap_or_else(|| name_of_file(file_name)),
+            models: models.into_iter().map(|model| model.reference).collect(),
+            configurations,
+            inputs,
+            measure,
+            priority,
+            labels,
+        }),
+        _ => Err(mistakes.into_sorted()),
+    }
+}
+
+/// A file of another version may use words that mean something else here, so nothing more is said about it.
+fn is_of_another_format(root: &Node, mistakes: &mut Mistakes) -> bool {
+    let Value::Map(entries) = &root.value else { return false };
+    let Some((_, node)) = entries.iter().find(|(key, _)| key.written == "backbone") else { return false };
+    match node.value {
+        Value::Integer(number) if number != i128::from(FORMAT) => {
+            let message =
+                format!("the file has format {}; this program reads format {FORMAT}", quoted(&node.written));
+            let hint = format!("write `backbone: {FORMAT}`, or bring this program up to date");
+            mistakes.add(node.position, "backbone", "unsupported_format", message, hint);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The values of the file by field path.
+struct Fields<'a> {
+    nodes: BTreeMap<&'static str, &'a Node>,
+}
+
+impl<'a> Fields<'a> {
+    fn get(&self, path: &str) -> Option<&'a Node> {
+        self.nodes.get(path).copied()
+    }
+
+    /// A whole number or its default. The table's range fits the type, which a test holds.
+    fn integer<T: TryFrom<i64> + Default>(&self, path: &'static str, mistakes: &mut Mistakes) -> T {
+        let (Kind::Integer { minimum, maximum }, Fallback::Integer(fallback)) = kind_of(path) else {
+            return T::default();
+        };
+        let number = match self.get(path) {
+            Some(node) => check::integer(node, path, minimum, maximum, mistakes),
+            None => Some(fallback),
+        };
+        number.and_then(|number| T::try_from(number).ok()).unwrap_or_default()
+    }
+
+    fn choice(&self, path: &'static str, mistakes: &mut Mistakes) -> Option<&'static str> {
+        let (Kind::Choice(choices), _) = kind_of(path) else { return None };
+        check::choice(self.get(path)?, path, choices, mistakes)
+    }
+}
+
+fn kind_of(path: &str) -> (Kind, Fallback) {
+    FIELDS
+        .iter()
+        .find(|field| field.path == path)
+        .map(|Field { kind, fallback, .. }| (*kind, *fallback))
+        .expect("only paths of the table are asked for, and every test that reads a job asks for all of them")
+}
+
+/// The file's name without its extension, shortened, with unprintable characters replaced.
+fn name_of_file(file_name: &str) -> String {
+    let stem = file_name
+        .rsplit_once('.')
+        .filter(|(stem, extension)| {
+            !stem.is_empty() && SPEC_EXTENSIONS.contains(&extension.to_lowercase().as_str())
+        })
+        .map_or(file_name, |(stem, _)| stem);
+    let mut name: String = stem.chars().map(|c| if is_printable(c) { c } else { '_' }).collect();
+    while name.len() > MAXIMUM_NAME_BYTES {
+        name.pop();
+    }
+    if name.trim().is_empty() { "job".to_owned() } else { name }
+}
+
+fn inputs(node: &Node, mistakes: &mut Mistakes) -> BTreeMap<String, Vec<u64>> {
+    let mut found = BTreeMap::new();
+    for (key, value) in entries(node, "inputs", mistakes) {
+        let field = check::below("inputs", &key.written);
+        if !check::is_line(key, &key.written, &field, MAXIMUM_ENTRY_BYTES, mistakes) {
+            continue;
+        }
+        let hint = "write one whole number for each dimension, such as `[1, 3, 224, 224]`";
+        let Value::List(items) = &value.value else {
+            check::wrong_type(value, &field, "a list of dimensions", hint, mistakes);
+            continue;
+        };
+        if items.is_empty() || items.len() > MAXIMUM_RANK {
+            let message = format!("the shape has {} dimensions", items.len());
+            mistakes.add(
+                value.position,
+                &field,
+                "out_of_range",
+                message,
+                format!("write 1 to {MAXIMUM_RANK} of them"),
+            );
+            continue;
+        }
+        let dimensions = items.iter().enumerate().filter_map(|(index, item)| {
+            let dimension =
+                check::integer(item, &format!("{field}[{index}]"), 1, MAXIMUM_DIMENSION, mistakes);
+            dimension.and_then(|dimension| u64::try_from(dimension).ok())
+        });
+        let dimensions: Vec<u64> = dimensions.collect();
+        found.insert(key.written.clone(), dimensions);
+    }
+    found
+}
+
+fn labels(node: &Node, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (key, value) in entries(node, "labels", mistakes) {
+        let field = check::below("labels", &key.written);
+        if matches!(value.value, Value::Null | Value::List(_) | Value::Map(_)) {
+            let hint = "write one text or number for each label";
+            check::wrong_type(value, &field, "a text, a number or a truth value", hint, mistakes);
+            continue;
+        }
+        // Not the value: `1.10` is a version to its author and a number to YAML.
+        let is_key_right = check::is_line(key, &key.written, &field, MAXIMUM_NAME_BYTES, mistakes);
+        if is_key_right && check::is_line(value, &value.written, &field, MAXIMUM_ENTRY_BYTES, mistakes) {
+            found.insert(key.written.clone(), value.written.clone());
+        }
+    }
+    found
+}
+
+/// The entries of a map with free keys, as far as they are accepted.
+fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Vec<(&'a Node, &'a Node)> {
+    let Some(entries) = check::map(node, path, mistakes) else { return Vec::new() };
+    if entries.len() > MAXIMUM_ENTRIES {
+        let message = format!("there are {} entries", entries.len());
+        mistakes.add(node.position, path, "too_many_values", message, format!("at most {MAXIMUM_ENTRIES}"));
+        return Vec::new();
+    }
+    check::free_keys(entries, path, mistakes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,18 @@ pub enum Event {
         hint: Option<String>,
     },
 }
+
+/// The environment variable that holds the process id of a worker's parent. The worker compares it with whose child it
+/// is; the parent finds by it what a worker left behind.
+pub const PARENT_VARIABLE: &str = "BACKBONE_WORKER_OF";
+
+/// The worker's name for the kernel while it warms up. The name changes without a line that would wake the parent, and
+/// outlives a crash until the parent has looked.
+pub const WARM_UP_NAME: &std::ffi::CStr = c"backbone-warmup";
+
+/// The worker's name for the kernel while it times.
+pub const TIMING_NAME: &std::ffi::CStr = c"backbone-timing";
+
+/// The longest request that a worker reads, in bytes. Requests have some hundred bytes; options and shapes are limited
+/// by the size of a job file.
+pub const REQUEST_LIMIT: u64 = 1 << 20;

@@ -51,6 +51,7 @@ pub const RUNTIME: Runtime = Runtime {
     ),
     worker: WorkerExecutable::ThisProgram,
     simulated: false,
+    library_file: Some("libonnxruntime.so"),
     library_variables: &[library::VARIABLE],
 };
 

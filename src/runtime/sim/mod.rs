@@ -1,14 +1,116 @@
-//! stub
-use super::*;
-/// stub
+//! The runtime `sim`: scripted latencies and faults, always built, always marked simulated.
+//!
+//! A model file of this runtime is a small JSON text, see [`Script`]. It says how long each run takes and, if wanted,
+//! what goes wrong, so that every way a worker can end can be tried on any host, without a library. The faults are
+//! real: the segmentation fault touches memory, the hang hangs. They happen in a worker process only.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::bundle::format::{Stage, Tensor};
+use crate::runtime::{Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, WorkerExecutable};
+
+mod fault;
+mod script;
+
+pub use fault::{Fault, FaultKind};
+pub use script::Script;
+
+/// What the daemon knows of it.
 pub const RUNTIME: Runtime = Runtime {
     name: "sim",
-    summary: "",
+    summary: "scripted latencies and faults, for tests and demonstrations",
     model_format: "sim",
-    recognise: |_| Ok(()),
+    recognise,
     options: &[],
-    timed: ("", ""),
+    timed: ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     worker: WorkerExecutable::ThisProgram,
     simulated: true,
+    library_file: None,
     library_variables: &[],
 };
+
+/// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).
+const SLEEP_FROM: Duration = Duration::from_millis(1);
+
+/// The executing half.
+#[derive(Debug, Clone, Copy)]
+pub struct Simulator;
+
+impl Load for Simulator {
+    fn runtime(&self) -> &'static Runtime {
+        &RUNTIME
+    }
+
+    fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
+        let script = script::read(&request.model)?;
+        if let Some(name) = request.inputs.keys().next() {
+            return Err(Failure {
+                stage: Stage::Prepare,
+                reason: "unknown_input".into(),
+                detail: format!("the model has no input `{name}` whose shape is open"),
+                hint: Some("leave `inputs` out; models of `sim` have none".into()),
+            });
+        }
+        let mut fault = script.fault;
+        if let Some(Fault { kind, run: None }) = fault {
+            kind.happen().map_err(|RunError(detail)| Failure {
+                stage: Stage::Load,
+                reason: "model_not_readable".into(),
+                detail,
+                hint: Some("the script asks for this failure; change its `fault`".into()),
+            })?;
+            fault = None;
+        }
+        let latencies = script.latency_us.iter().map(|latency| Duration::from_micros(*latency)).collect();
+        Ok(Loaded {
+            session: Box::new(Playing { latencies, next: 0, runs: 0, fault }),
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            library: None,
+            options: BTreeMap::new(),
+            inputs: vec![scalar("input")],
+            outputs: vec![scalar("output")],
+        })
+    }
+}
+
+/// Looks like JSON?
+fn recognise(head: &[u8]) -> Result<(), String> {
+    match head.trim_ascii_start().first() {
+        Some(b'{') => Ok(()),
+        Some(_) => Err("a script of `sim` is a JSON object and starts with `{`".into()),
+        None => Err("an empty file".into()),
+    }
+}
+
+fn scalar(name: &str) -> Tensor {
+    Tensor { name: name.into(), element_type: "float32".into(), shape: vec![Some(1)] }
+}
+
+struct Playing {
+    latencies: Vec<Duration>,
+    next: usize,
+    runs: u64,
+    fault: Option<Fault>,
+}
+
+impl Session for Playing {
+    fn run(&mut self) -> Result<(), RunError> {
+        let started = Instant::now();
+        self.runs += 1;
+        if let Some(Fault { kind, run: Some(run) }) = self.fault
+            && run == self.runs
+        {
+            kind.happen()?;
+        }
+        let latency = self.latencies[self.next];
+        self.next = (self.next + 1) % self.latencies.len();
+        if latency >= SLEEP_FROM {
+            std::thread::sleep(latency.saturating_sub(started.elapsed()));
+        }
+        while started.elapsed() < latency {
+            std::hint::spin_loop();
+        }
+        Ok(())
+    }
+}

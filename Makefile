@@ -1,0 +1,88 @@
+# Everything that a fresh Debian 12+ or Ubuntu 22.04+ with Rust and Python 3 (with pip) needs to build, test and install.
+# `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One compiler at a time: the targets share cargo's folder.
+.NOTPARALLEL:
+
+CARGO ?= cargo
+ARCHITECTURE := $(shell uname -m)
+# Where tools/fetch-runtimes leaves the inference libraries.
+RUNTIMES := $(CURDIR)/runtimes/$(ARCHITECTURE)
+# Every feature, for builds that have the libraries.
+FEATURES := tflite
+
+DESTDIR ?=
+PREFIX ?= /usr
+# The executables to install.
+EXECUTABLES ?= target/release
+
+.PHONY: help packages runtimes build demo test lint docs bench advisories install clean-demo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+packages: ## install the system packages that building and testing need, where they are missing
+	tools/install-packages
+
+runtimes: packages ## fetch the inference libraries into runtimes/<architecture>
+	tools/fetch-runtimes
+
+build: runtimes ## release executables with every feature, in target/release
+	$(CARGO) build --release --locked --features $(FEATURES) --bins
+
+demo: build clean-demo ## measure inbox-examples/ and show the results
+	mkdir -p demo/inbox demo/outbox demo/state
+	cp inbox-examples/*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
+	sed 's|@LIBRARIES@|$(RUNTIMES)|' systemd/config.yaml > demo/config.yaml
+	target/release/backbone serve --once --config demo/config.yaml \
+	  --inbox $(CURDIR)/demo/inbox --outbox $(CURDIR)/demo/outbox --state $(CURDIR)/demo/state
+
+clean-demo:
+	rm -rf demo
+
+# Without the libraries first, as a plain checkout is; then with everything.
+test: runtimes ## every test, without and with the optional features
+	$(CARGO) test --locked
+	BACKBONE_REQUIRE_RUNTIMES=1 $(CARGO) test --locked --features $(FEATURES)
+
+lint: runtimes ## format, clippy, documentation and licences
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
+	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
+
+docs: ## write the derived tables in docs/ again
+	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib -- --quiet
+
+bench: runtimes ## the numbers that this project promises
+	$(CARGO) bench --locked --features $(FEATURES)
+
+advisories: ## known vulnerabilities in dependencies; needs the internet
+	$$(tools/fetch-cargo-deny) --all-features check advisories
+
+# Builds nothing, so that it can run as root after `make build` ran as somebody else.
+install: ## copy executables, libraries, unit, documents and examples below DESTDIR
+	install -Dm755 $(EXECUTABLES)/backbone $(DESTDIR)$(PREFIX)/bin/backbone
+	if [ -e $(EXECUTABLES)/backbone-worker-tflite ]; then \
+	  install -Dm755 $(EXECUTABLES)/backbone-worker-tflite $(DESTDIR)$(PREFIX)/bin/backbone-worker-tflite; fi
+	install -d $(DESTDIR)$(PREFIX)/lib/backbone
+	if [ -d $(RUNTIMES) ]; then cp -Pf --no-preserve=ownership $(RUNTIMES)/*.so* $(DESTDIR)$(PREFIX)/lib/backbone/; fi
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/bin/|$(PREFIX)/bin/|; s|/usr/share/|$(PREFIX)/share/|' systemd/backbone.service \
+	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/backbone.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/backbone.service
+	install -Dm644 systemd/backbone.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/backbone.conf
+	install -Dm644 systemd/backbone.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/backbone.conf
+	install -d $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples
+	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
+	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
+	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
+# Never over a file that somebody edited.
+	if [ ! -e $(DESTDIR)/etc/backbone/config.yaml ]; then \
+	  install -d $(DESTDIR)/etc/backbone; \
+	  sed 's|@LIBRARIES@|$(PREFIX)/lib/backbone|' systemd/config.yaml > $(DESTDIR)/etc/backbone/config.yaml; \
+	  chmod 644 $(DESTDIR)/etc/backbone/config.yaml; fi

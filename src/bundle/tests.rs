@@ -1,0 +1,310 @@
+//! Writing and reading bundles, the samples of every version, and the derived table of keys.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::format::*;
+use super::read::{ReadError, decode, decode_within, schema};
+use super::write::{encode, file_name};
+use crate::stats;
+use crate::units::Nanos;
+
+mod content;
+mod keys;
+
+use content::{failed, measured, rejected};
+
+#[test]
+fn what_was_written_is_read_back() {
+    for bundle in [measured(), rejected(), failed()] {
+        assert_eq!(decode(&encode(&bundle).unwrap()[..]).unwrap(), bundle);
+    }
+}
+
+#[test]
+fn bytes_of_a_bundle_are_the_same_for_ever() {
+    let bytes = encode(&measured()).unwrap();
+    // No flags, time 0, no extra flags for level 6, operating system unknown.
+    assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    // Changes with the format, and with a version of the compressor that compresses otherwise: both are to be noticed.
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
+    insta::assert_snapshot!(digest, @"a3f650febe5b6858187d99b5305a55aa28bcacd4330982b0cef93365a1aff047");
+}
+
+#[test]
+fn text_in_a_bundle_is_one_line_that_ends_in_a_newline() {
+    let mut text = String::new();
+    let bytes = encode(&measured()).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text).unwrap();
+    assert!(text.ends_with("}\n"));
+    assert_eq!(text.lines().count(), 1);
+    assert!(text.starts_with(r#"{"format":"backbone.bundle/1","id":"#), "{}", &text[..80]);
+}
+
+#[test]
+fn number_that_is_not_finite_is_an_error_and_never_a_null() {
+    type Spoil = fn(&mut Summary, f64);
+    let spoilers: [(&str, Spoil); 10] = [
+        ("mean", |summary, value| summary.mean = value),
+        ("standard_deviation", |summary, value| summary.standard_deviation = Some(value)),
+        ("median", |summary, value| summary.median = value),
+        ("minimum", |summary, value| summary.minimum = value),
+        ("maximum", |summary, value| summary.maximum = value),
+        ("low", |summary, value| summary.median_interval.as_mut().unwrap().low = value),
+        ("high", |summary, value| summary.median_interval.as_mut().unwrap().high = value),
+        ("confidence", |summary, value| summary.median_interval.as_mut().unwrap().confidence = value),
+        ("percent", |summary, value| summary.percentiles[0].percent = value),
+        ("value", |summary, value| summary.percentiles[0].value = value),
+    ];
+    for (key, spoil) in &spoilers {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut bundle = measured();
+            spoil(bundle.summary.as_mut().unwrap(), value);
+            assert!(encode(&bundle).is_err(), "{key} = {value}");
+        }
+    }
+    // A number added to the format must be added above.
+    let numbers = keys::rows().iter().filter(|row| row.kind.starts_with("number")).count();
+    assert_eq!(numbers, spoilers.len());
+}
+
+#[test]
+fn unknown_keys_are_passed_over() {
+    let mut json = serde_json::to_value(measured()).unwrap();
+    json["energy"] = serde_json::json!({"joules": 3.5});
+    json["trials"][0]["temperature_celsius"] = serde_json::json!([41, 42]);
+    assert_eq!(decode(&gzip(json.to_string().as_bytes())[..]).unwrap(), measured());
+}
+
+#[test]
+fn optional_keys_may_be_missing() {
+    let mut json = serde_json::to_value(rejected()).unwrap();
+    for key in ["model", "runtime", "summary"] {
+        json.as_object_mut().unwrap().remove(key);
+    }
+    assert_eq!(decode(&gzip(json.to_string().as_bytes())[..]).unwrap(), rejected());
+}
+
+#[test]
+fn every_way_to_be_no_bundle_is_named() {
+    let whole = encode(&measured()).unwrap();
+    let with_format = |format: &str| {
+        let mut json = serde_json::to_value(measured()).unwrap();
+        json["format"] = format.into();
+        gzip(json.to_string().as_bytes())
+    };
+    let mut flipped = whole.clone();
+    let middle = flipped.len() - 6;
+    flipped[middle] ^= 0x55;
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", Vec::new()),
+        ("text", b"backbone: 1\n".to_vec()),
+        ("plain JSON", b"{}".to_vec()),
+        ("first byte", whole[..1].to_vec()),
+        ("half a header", whole[..7].to_vec()),
+        ("half", whole[..whole.len() / 2].to_vec()),
+        ("all but one byte", whole[..whole.len() - 1].to_vec()),
+        ("wrong check sum", flipped),
+        ("twice", [&whole[..], &whole[..]].concat()),
+        ("one byte more", [&whole[..], b"\n"].concat()),
+        ("not JSON", gzip(b"nonsense")),
+        ("no format", gzip(b"{}")),
+        ("two values", gzip(format!("{{\"format\":\"{FORMAT}\"}}{{}}").as_bytes())),
+        ("no content", gzip(format!("{{\"format\":\"{FORMAT}\"}}").as_bytes())),
+        ("other format", with_format("someone.else/1")),
+        ("no version", with_format("backbone.bundle/")),
+        ("version 0", with_format("backbone.bundle/0")),
+        ("signed version", with_format("backbone.bundle/+1")),
+        ("next version", with_format("backbone.bundle/2")),
+        ("far version", with_format("backbone.bundle/18446744073709551615")),
+    ];
+    let mut table = String::new();
+    for (name, bytes) in cases {
+        let error = decode(&bytes[..]).unwrap_err();
+        let source =
+            std::error::Error::source(&error).map(|source| format!(" <- {source}")).unwrap_or_default();
+        table += &format!("{name}: {error}{source}\n");
+    }
+    insta::assert_snapshot!(table, @r#"
+    empty: the bundle is truncated: its compressed data ends too early
+    text: not a bundle: the file is not gzip-compressed
+    plain JSON: not a bundle: the file is not gzip-compressed
+    first byte: the bundle is truncated: its compressed data ends too early
+    half a header: the bundle is truncated: its compressed data ends too early
+    half: the bundle is truncated: its compressed data ends too early
+    all but one byte: the bundle is truncated: its compressed data ends too early
+    wrong check sum: the bundle is damaged: it does not decompress <- corrupt gzip stream does not have a matching checksum
+    twice: the bundle is damaged: more bytes follow its end
+    one byte more: the bundle is damaged: more bytes follow its end
+    not JSON: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- expected ident at line 1 column 2
+    no format: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- missing field `format` at line 1 column 2
+    two values: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- trailing characters at line 1 column 31
+    no content: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- missing field `id` at line 1 column 30
+    other format: not a bundle: its `format` is "someone.else/1"
+    no version: not a bundle: its `format` is "backbone.bundle/"
+    version 0: not a bundle: its `format` is "backbone.bundle/0"
+    signed version: not a bundle: its `format` is "backbone.bundle/+1"
+    next version: the bundle has format `backbone.bundle/2`; this program reads up to `backbone.bundle/1`
+    far version: the bundle has format `backbone.bundle/18446744073709551615`; this program reads up to `backbone.bundle/1`
+    "#);
+}
+
+#[test]
+fn file_that_decompresses_without_end_is_refused_at_the_limit() {
+    let json = serde_json::to_string(&measured()).unwrap();
+    let length = json.len() as u64;
+    assert_eq!(decode_within(&gzip(json.as_bytes())[..], length).unwrap(), measured());
+    assert!(matches!(decode_within(&gzip(json.as_bytes())[..], length - 1), Err(ReadError::TooLarge { .. })));
+    let bomb = gzip(&vec![b' '; 8 * 1024 * 1024]);
+    assert!(bomb.len() < 100_000);
+    let error = decode_within(&bomb[..], 1024 * 1024).unwrap_err();
+    assert_eq!(error.to_string(), "the bundle decompresses to more than 1 MiB");
+}
+
+#[test]
+fn unreadable_source_is_told_apart_from_damage() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied))
+        }
+    }
+    let whole = encode(&measured()).unwrap();
+    let broken = std::io::Read::chain(Cursor::new(&whole[..20]), Broken);
+    assert!(matches!(decode(broken), Err(ReadError::Unreadable(_))));
+    assert!(matches!(decode(Broken), Err(ReadError::Unreadable(_))));
+}
+
+/// Samples of every version are read for ever. One is written once, when its version is new, and never again.
+#[test]
+fn every_sample_since_version_1_is_read() {
+    for (name, bundle) in [("v1-measured", measured()), ("v1-rejected", rejected()), ("v1-failed", failed())]
+    {
+        let path = samples().join(format!("{name}.json.gz"));
+        if !path.exists() && std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1") {
+            fs_err::write(&path, encode(&bundle).unwrap()).unwrap();
+        }
+    }
+    let mut statuses = Vec::new();
+    for entry in fs_err::read_dir(samples()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "gz") {
+            continue;
+        }
+        let bundle =
+            decode(fs_err::File::open(&path).unwrap()).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let latencies: usize = bundle.trials.iter().map(|trial| trial.latency_ns.len()).sum();
+        statuses.push((path.file_name().unwrap().to_owned(), bundle.outcome.status, latencies));
+        let (Some(recorded), Some(again)) = (&bundle.summary, stats::summary(&bundle.trials)) else {
+            assert_eq!((latencies, &bundle.summary), (0, &None), "{path:?}");
+            continue;
+        };
+        // Every statistic can be computed again from the bundle.
+        assert_eq!(
+            (again.count, again.median, again.median_interval),
+            (recorded.count, recorded.median, recorded.median_interval)
+        );
+        assert_eq!((again.mean, again.standard_deviation), (recorded.mean, recorded.standard_deviation));
+    }
+    statuses.sort_by(|first, second| first.0.cmp(&second.0));
+    assert_eq!(
+        statuses,
+        [
+            ("v1-failed.json.gz".into(), Status::Failed, 0),
+            ("v1-measured.json.gz".into(), Status::Measured, 100),
+            ("v1-rejected.json.gz".into(), Status::Rejected, 0),
+        ]
+    );
+}
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bundles")
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn file_names_are_as_documented() {
+    let long = "x".repeat(300);
+    let cases = [
+        file_name("smoke", Some("net"), Some("onnxruntime"), "0000000001-7f3a"),
+        file_name("smoke", Some("standard-k3-b1-i224-int8"), Some("tflite"), "0000000001-7f3a"),
+        file_name("smoke", None, None, "0000000001-7f3a"),
+        file_name("a b…c.d", Some("../../etc/passwd"), Some("onnxruntime"), "1"),
+        file_name("-rf", Some("???"), Some(""), "1"),
+        file_name("Größe_é", Some("--a--"), None, "1"),
+        file_name(&long, Some(&long), Some(&long), &long).len().to_string(),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @r"
+    smoke.net.onnxruntime.0000000001-7f3a.json.gz
+    smoke.standard-k3-b1-i224-int8.tflite.0000000001-7f3a.json.gz
+    smoke.rejected.none.0000000001-7f3a.json.gz
+    a-b-c-d.etc-passwd.onnxruntime.1.json.gz
+    rf.unnamed.unnamed.1.json.gz
+    Gr-e_.a.none.1.json.gz
+    239
+    ");
+}
+
+proptest! {
+    #[test]
+    fn file_name_has_four_plain_parts_and_fits_every_file_system(
+        job in ".{0,120}", part in prop::option::of("\\PC{0,120}"), runtime in prop::option::of(".{0,40}"),
+        id in "[A-Za-z0-9_-]{1,60}",
+    ) {
+        let name = file_name(&job, part.as_deref(), runtime.as_deref(), &id);
+        let parts: Vec<&str> = name.strip_suffix(".json.gz").unwrap().split('.').collect();
+        prop_assert_eq!(parts.len(), 4);
+        for part in parts {
+            prop_assert!(!part.is_empty() && part.len() <= 80, "{}", part);
+            prop_assert!(part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'));
+            prop_assert!(!part.starts_with('-') && !part.ends_with('-'), "{}", part);
+        }
+        prop_assert!(name.len() <= 239);
+    }
+
+    #[test]
+    fn part_that_is_already_plain_is_kept(job in "[A-Za-z0-9_]([A-Za-z0-9_-]{0,77}[A-Za-z0-9_])?") {
+        prop_assert_eq!(file_name(&job, None, None, "7"), format!("{job}.rejected.none.7.json.gz"));
+    }
+
+    #[test]
+    fn bundles_survive_the_round_trip_bit_for_bit(
+        latencies in prop::collection::vec(any::<u64>(), 0..200), text in "\\PC{0,40}",
+        numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO, 3),
+    ) {
+        let mut bundle = measured();
+        bundle.trials[0].latency_ns = latencies.into_iter().map(Nanos).collect();
+        bundle.summary = stats::summary(&bundle.trials);
+        let summary = bundle.summary.as_mut().unwrap();
+        (summary.mean, summary.median, summary.standard_deviation) = (numbers[0], numbers[1], Some(numbers[2]));
+        bundle.outcome.detail = Some(text);
+        let bytes = encode(&bundle).unwrap();
+        let again = decode(&bytes[..]).unwrap();
+        prop_assert_eq!(&again, &bundle);
+        prop_assert_eq!(encode(&again).unwrap(), bytes);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(decode(&bytes[..]).is_err());
+        prop_assert!(decode(&gzip(&bytes)[..]).is_err());
+    }
+}
+
+#[test]
+fn schema_names_its_dialect_and_every_key() {
+    let schema = schema();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let properties = schema["properties"].as_object().unwrap();
+    for key in serde_json::to_value(measured()).unwrap().as_object().unwrap().keys() {
+        assert!(properties.contains_key(key), "{key}");
+    }
+}

@@ -1,0 +1,89 @@
+//! A bundle as the bytes of its file, and the name of that file.
+//!
+//! The same content always gives the same bytes, so that a bundle published again after a crash is recognised as the
+//! same. No file is opened here.
+
+use std::io::Write;
+
+use flate2::{Compression, GzBuilder};
+
+use crate::bundle::format::Bundle;
+use crate::error::Hint;
+
+/// Longest job and configuration part of a file name, in bytes.
+const LONGEST_PART: usize = 80;
+
+/// Longest runtime part: a name of `RUNTIMES`, with room to spare.
+const LONGEST_RUNTIME: usize = 20;
+
+/// Longest id part. The four parts, their dots and the ending are then at most 239 bytes, below the 255 of every Linux
+/// file system with room for a temporary name's prefix and suffix.
+const LONGEST_ID: usize = 48;
+
+/// zlib's own default. Level 9 took four times as long for 2 % less (10,000 latencies around 1.5 ms).
+const LEVEL: u32 = 6;
+
+/// The header's operating system: 255, unknown (RFC 1952 §2.3.1), so that the bytes do not tell where they were made.
+const OPERATING_SYSTEM_UNKNOWN: u8 = 255;
+
+/// Why a bundle has no bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the bundle as JSON")]
+pub struct EncodeError(#[from] serde_json::Error);
+
+impl Hint for EncodeError {
+    fn hint(&self) -> Option<String> {
+        Some("this is a mistake in the program; please report it with the job that led to it".to_owned())
+    }
+}
+
+/// The bytes of a bundle's file: compact JSON with one newline at its end, gzip-compressed, with nothing in the gzip
+/// header that could differ (no name, time 0).
+///
+/// Compact, because one line for each latency would help nobody; `zcat FILE | python3 -m json.tool` shows it readably.
+///
+/// # Errors
+/// Only for a number that is not finite, which `stats` never makes.
+pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, EncodeError> {
+    let mut json = serde_json::to_vec(bundle)?;
+    json.push(b'\n');
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(OPERATING_SYSTEM_UNKNOWN)
+        .write(Vec::new(), Compression::new(LEVEL));
+    gzip.write_all(&json).and_then(|()| gzip.finish()).map_err(|source| serde_json::Error::io(source).into())
+}
+
+/// `<job>.<part>.<runtime>.<id>.json.gz`: the file name of a bundle.
+///
+/// `part` is the configuration or the model's stem, `rejected` where there is none; `runtime` is `none` where there is
+/// none. Every part holds only `[A-Za-z0-9_-]`: each run of other characters becomes one `-`, dashes at either end go (a
+/// name that starts with one reads as an option), and nothing left becomes `unnamed`. Parts are cut at 80 bytes (runtime
+/// 20, id 48). Different jobs may be reduced to the same name; the id tells them apart, so ids must already be of
+/// these characters and this length.
+pub fn file_name(job: &str, part: Option<&str>, runtime: Option<&str>, id: &str) -> String {
+    format!(
+        "{}.{}.{}.{}.json.gz",
+        reduced(job, LONGEST_PART),
+        reduced(part.unwrap_or("rejected"), LONGEST_PART),
+        reduced(runtime.unwrap_or("none"), LONGEST_RUNTIME),
+        reduced(id, LONGEST_ID),
+    )
+}
+
+fn reduced(text: &str, longest: usize) -> String {
+    let mut part = String::new();
+    let mut in_gap = false;
+    for character in text.chars() {
+        let is_allowed = character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+        if is_allowed {
+            part.push(character);
+        } else if !in_gap {
+            part.push('-');
+        }
+        in_gap = !is_allowed;
+    }
+    let part = part.trim_start_matches('-');
+    let part = part[..part.len().min(longest)].trim_end_matches('-');
+    if part.is_empty() { "unnamed".to_owned() } else { part.to_owned() }
+}

@@ -1,0 +1,230 @@
+//! `backbone check`: what would happen to job files if they were dropped now.
+//!
+//! Reads the job files and the heads of the model files beside them; loads no inference library and writes nothing. The
+//! answers come from the same functions that the daemon asks, so that both agree.
+
+use std::ffi::OsStr;
+use std::fs::FileType;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Exit, print, readable, table};
+use crate::bundle::format::Mistake;
+use crate::runtime::Runtime;
+use crate::spec::{self, Job, ModelReference};
+
+mod precision;
+
+/// Validate job files: show what would run, how long it may take and how precise it will be
+///
+/// Ends with code 2 when a job file has mistakes, or a model file is missing or is not what the job needs.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Job files, with their models beside them
+    #[arg(required = true, value_name = "SPEC")]
+    specs: Vec<PathBuf>,
+}
+
+/// Largest job file that is read.
+const MAXIMUM_SPEC_BYTES: u64 = spec::MAXIMUM_SPEC_BYTES as u64;
+
+/// What [`Runtime::recognise`] wants to see of a model file.
+const HEAD_BYTES: u64 = 16;
+
+pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let mut every_file_is_right = true;
+    for (index, path) in arguments.specs.iter().enumerate() {
+        if index > 0 {
+            print("\n")?;
+        }
+        let (text, is_right) = check(path);
+        print(&text)?;
+        every_file_is_right &= is_right;
+    }
+    Ok(if every_file_is_right { Exit::Done } else { Exit::WrongInput })
+}
+
+/// The report on one job file, and whether it would run as it lies there.
+fn check(path: &Path) -> (String, bool) {
+    let shown = readable(path.as_os_str());
+    let name = readable(path.file_name().unwrap_or(OsStr::new("")));
+    let text = match read_spec(path) {
+        Ok(text) => text,
+        Err(problem) => return (format!("{shown}: {problem}\n"), false),
+    };
+    match spec::resolve::job(&text, &name) {
+        Ok(job) => accepted(path, &shown, &job),
+        Err(mistakes) => (refused(&shown, &mistakes), false),
+    }
+}
+
+fn refused(shown: &str, mistakes: &[Mistake]) -> String {
+    let count = match mistakes.len() {
+        1 => "1 mistake".to_owned(),
+        count => format!("{count} mistakes"),
+    };
+    format!("{}{shown}: {count}\n", spec::render(mistakes, shown))
+}
+
+fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
+    let measure = &job.measure;
+    let rows: Vec<Vec<String>> = job
+        .configurations
+        .iter()
+        .map(|configuration| {
+            vec![
+                job.name.clone(),
+                job.models[configuration.model].file.clone(),
+                configuration.runtime.name.to_owned(),
+                options(configuration),
+                format!(
+                    "{} + {} × {}",
+                    measure.warm_up_runs,
+                    measure.timed_runs,
+                    counted(measure.processes.into(), "process", "processes")
+                ),
+                duration(measure.timeout_seconds.into()),
+            ]
+        })
+        .collect();
+    let headings = ["JOB", "MODEL", "RUNTIME", "OPTIONS", "WARM-UP + TIMED", "LIMIT EACH"];
+    let mut text = format!("{shown}: ok\n{}\n", table::indent(&table::render(&headings, &rows)));
+
+    let mut every_model_is_right = true;
+    for (index, model) in job.models.iter().enumerate() {
+        let readers = job.configurations.iter().filter(|configuration| configuration.model == index);
+        let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
+        let file = path.with_file_name(&model.file);
+        let finding = match look_at_model(&file, model, &runtimes) {
+            Ok(size) => format!("{size} bytes, looks right"),
+            Err(problem) => {
+                every_model_is_right = false;
+                problem
+            }
+        };
+        text.push_str(&format!("  model {}: {finding}\n", model.file));
+    }
+
+    let processes = u64::from(measure.processes) * job.configurations.len() as u64;
+    let worst = processes * u64::from(measure.timeout_seconds);
+    text.push_str(&format!(
+        "  duration: at most {} ({} of at most {})\n",
+        duration(worst),
+        counted(processes, "process", "processes"),
+        duration(measure.timeout_seconds.into()),
+    ));
+    let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
+    text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
+    (text, every_model_is_right)
+}
+
+fn options(configuration: &spec::Configuration) -> String {
+    if configuration.options.is_empty() {
+        return "defaults".to_owned();
+    }
+    let options = configuration.options.iter();
+    let words = options.map(|(name, value)| match value {
+        Value::String(word) => format!("{name}={word}"),
+        other => format!("{name}={other}"),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Read a job file, unless it is too large to be one.
+fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
+    let size = regular_file_size(path)?;
+    if size > MAXIMUM_SPEC_BYTES {
+        return Err(format!("{size} bytes are too many for a job file, the limit is {MAXIMUM_SPEC_BYTES}"));
+    }
+    let mut text = Vec::new();
+    let file = fs_err::File::open(path).map_err(reason)?;
+    file.take(MAXIMUM_SPEC_BYTES).read_to_end(&mut text).map_err(reason)?;
+    Ok(text)
+}
+
+/// The size of a model file that is there, has the format of the runtimes that shall read it, and the digest that the
+/// job names.
+fn look_at_model(file: &Path, model: &ModelReference, runtimes: &[&Runtime]) -> Result<u64, String> {
+    let size = regular_file_size(file)?;
+    let mut content = fs_err::File::open(file).map_err(reason)?;
+    let mut head = Vec::new();
+    content.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(reason)?;
+    for runtime in runtimes {
+        (runtime.recognise)(&head).map_err(|looks| format!("{} cannot read it: {looks}", runtime.name))?;
+    }
+    if let Some(expected) = &model.sha256 {
+        let mut digest = Sha256::new();
+        digest.update(&head);
+        let mut part = [0; 64 * 1024];
+        loop {
+            match content.read(&mut part).map_err(reason)? {
+                0 => break,
+                length => digest.update(&part[..length]),
+            }
+        }
+        let found = data_encoding::HEXLOWER.encode(&digest.finalize());
+        if found != *expected {
+            return Err(format!("its SHA-256 is {found}, the job names {expected}"));
+        }
+    }
+    Ok(size)
+}
+
+/// Looked at without opening: opening a FIFO would wait for its writer, opening a device may act on it.
+fn regular_file_size(path: &Path) -> Result<u64, String> {
+    match fs_err::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(found.len()),
+        Ok(found) => Err(format!("{}, not a regular file", kind(found.file_type()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("no such file".to_owned()),
+        Err(error) => Err(reason(error)),
+    }
+}
+
+fn kind(file_type: FileType) -> &'static str {
+    if file_type.is_dir() {
+        "a folder"
+    } else if file_type.is_symlink() {
+        "a symbolic link"
+    } else if file_type.is_fifo() {
+        "a FIFO"
+    } else if file_type.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+fn reason(error: std::io::Error) -> String {
+    error.to_string()
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// Seconds as a person says them, exactly: `1 h`, `2 h 30 min`, `90 s`.
+fn duration(seconds: u64) -> String {
+    const PARTS: [(u64, &str); 3] = [(3600, "h"), (60, "min"), (1, "s")];
+    // Below two minutes seconds are the natural unit.
+    if seconds < 120 {
+        return format!("{seconds} s");
+    }
+    let mut rest = seconds;
+    let mut words = Vec::new();
+    for (length, unit) in PARTS {
+        if rest >= length {
+            words.push(format!("{} {unit}", rest / length));
+            rest %= length;
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::runtime::find;
+use crate::spec::{Configuration, Measure};
+
+fn job(model: &str, sha256: Option<String>) -> Job {
+    let models = vec![ModelReference { file: model.to_owned(), sha256 }];
+    let runtime = find("onnxruntime").unwrap();
+    let options = BTreeMap::from([("threads".to_owned(), 2.into())]);
+    Job {
+        name: "smoke".to_owned(),
+        models,
+        configurations: vec![Configuration { runtime, options, model: 0 }],
+        inputs: BTreeMap::new(),
+        measure: Measure { warm_up_runs: 10, timed_runs: 50, processes: 2, timeout_seconds: 5400, seed: 1 },
+        priority: 0,
+        labels: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn a_right_job_shows_what_would_run_how_long_and_how_precise() {
+    let folder = tempfile::tempdir().unwrap();
+    // Field 1 of an ONNX file: `ir_version` 8.
+    fs_err::write(folder.path().join("net.onnx"), b"\x08\x08\x12\x04test").unwrap();
+    let (text, is_right) = accepted(&folder.path().join("smoke.yaml"), "smoke.yaml", &job("net.onnx", None));
+    assert!(is_right, "{text}");
+    insta::assert_snapshot!(text, @"
+    smoke.yaml: ok
+      JOB    MODEL     RUNTIME      OPTIONS    WARM-UP + TIMED        LIMIT EACH
+      smoke  net.onnx  onnxruntime  threads=2  10 + 50 × 2 processes  1 h 30 min
+
+      model net.onnx: 8 bytes, looks right
+      duration: at most 3 h (2 processes of at most 1 h 30 min)
+      precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
+    ");
+}
+
+#[test]
+fn a_model_that_is_missing_or_is_another_kind_of_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("smoke.yaml");
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None));
+    assert!(!is_right && text.contains("model net.onnx: no such file"), "{text}");
+
+    fs_err::create_dir(folder.path().join("net.onnx")).unwrap();
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None));
+    assert!(!is_right && text.contains("model net.onnx: a folder, not a regular file"), "{text}");
+}
+
+#[test]
+fn a_digest_that_does_not_match_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = b"\x08\x08\x12\x04test and more than the head";
+    fs_err::write(folder.path().join("net.onnx"), content).unwrap();
+    let spec = folder.path().join("smoke.yaml");
+    let right = data_encoding::HEXLOWER.encode(&Sha256::digest(content));
+    assert!(accepted(&spec, "smoke.yaml", &job("net.onnx", Some(right))).1);
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", Some("0".repeat(64))));
+    assert!(!is_right && text.contains("the job names 000"), "{text}");
+}
+
+#[test]
+fn a_fifo_or_an_oversized_job_file_is_refused_without_reading_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo.yaml");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert!(check(&fifo).0.ends_with("a FIFO, not a regular file\n"));
+
+    let large = folder.path().join("large.yaml");
+    fs_err::File::create(&large).unwrap().set_len(MAXIMUM_SPEC_BYTES + 1).unwrap();
+    let (text, is_right) = check(&large);
+    assert!(!is_right && text.contains("too many for a job file"), "{text}");
+}
+
+#[test]
+fn durations_are_exact_and_readable() {
+    let texts: Vec<String> = [0, 90, 119, 120, 3600, 9000, 3661].map(duration).to_vec();
+    assert_eq!(texts.join(", "), "0 s, 90 s, 119 s, 2 min, 1 h, 2 h 30 min, 1 h 1 min 1 s");
+}

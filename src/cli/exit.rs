@@ -1,0 +1,68 @@
+//! Exit codes: the contract with scripts and with systemd (`RestartPreventExitStatus=` in the unit names two of them).
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done,
+    /// Something failed that may work another time.
+    Failed,
+    /// A flag, a configuration, a job or a model file is wrong; trying again changes nothing.
+    WrongInput,
+    /// Measured, but a verdict is invalid, or suspect under `--strict`.
+    NotValid,
+    /// Another daemon holds the inbox, or with `--no-wait` something else is measured on the host.
+    Busy,
+}
+
+/// Every code with its meaning, as help prints them and `docs/OPERATING.md` lists them.
+const MEANINGS: &[(Exit, &str)] = &[
+    (Exit::Done, "done"),
+    (Exit::Failed, "failed"),
+    (Exit::WrongInput, "the input is wrong: a flag, the configuration, a job or a model file"),
+    (Exit::NotValid, "measured, but a verdict is invalid (with --strict: or suspect)"),
+    (Exit::Busy, "busy: the inbox has its daemon already, or --no-wait and the host is being measured on"),
+];
+
+impl Exit {
+    /// The number that the process ends with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::WrongInput => 2,
+            Exit::NotValid => 3,
+            Exit::Busy => 4,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The exit codes as the last lines of `backbone --help`.
+pub(super) fn table() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (exit, meaning) in MEANINGS {
+        text.push_str(&format!("  {}  {meaning}\n", exit.code()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_guide_lists_every_exit_code() {
+        let rows: String =
+            MEANINGS.iter().map(|(exit, meaning)| format!("| {} | {meaning} |\n", exit.code())).collect();
+        let table = format!("| Code | Meaning |\n|---|---|\n{rows}");
+        crate::derived_docs::assert_current("docs/OPERATING.md", "exit codes", &table);
+    }
+}

@@ -1,0 +1,137 @@
+//! Where log records go: the journal with fields under systemd, readable lines on standard error elsewhere.
+//!
+//! A record is a few fixed words and key-values: `info!(JOB = name, ID = id; "claimed")`. In the journal the keys are
+//! fields (`JOB=`, `ID=`, `STAGE=`), to be asked for with `journalctl JOB=smoke`; the message keeps them too, so that plain
+//! `journalctl -u backbone` tells the whole story. Levels: ERROR someone must act, WARN odd but nothing lost, INFO one
+//! line a state change, DEBUG the rest.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use env_logger::Logger;
+use log::kv::{Error, Key, Value, VisitSource};
+use log::{Log, Metadata, Record};
+use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+/// What the daemon logs unless told otherwise: its own state changes, and only trouble from libraries.
+pub(super) const DAEMON: &str = "warn,backbone=info";
+
+/// What a command on a terminal logs: its output says the rest.
+pub(super) const COMMAND: &str = "warn";
+
+/// The first of these that is set replaces the default; syntax as of `env_logger`, such as `backbone=debug`.
+const VARIABLES: [&str; 2] = ["BACKBONE_LOG", "RUST_LOG"];
+
+/// Begin to log, by `default` where the environment says nothing. Called once in a process.
+///
+/// # Errors
+/// The journal's socket is not there although standard error leads to the journal.
+pub(super) fn install(default: &str) -> anyhow::Result<()> {
+    let filters = VARIABLES.iter().find_map(|variable| std::env::var(variable).ok());
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(filters.as_deref().unwrap_or(default));
+    let (logger, maximum): (Box<dyn Log>, _) = if connected_to_journal() {
+        let journal = JournalLog::new().context("cannot reach the journal")?;
+        let filter = builder.build();
+        let maximum = filter.filter();
+        (Box::new(Journal { filter, journal }), maximum)
+    } else {
+        builder.format(|formatter, record| {
+            // Whole seconds: the daemon's state changes are seconds apart, and latencies are never logged.
+            let time = jiff::Timestamp::now();
+            writeln!(formatter, "{time:.0} {} {}", record.level(), line(record))
+        });
+        let logger = builder.build();
+        let maximum = logger.filter();
+        (Box::new(logger), maximum)
+    };
+    log::set_max_level(maximum);
+    log::set_boxed_logger(logger).context("a logger is installed already")
+}
+
+/// The journal's logger behind the same filter as the terminal's.
+struct Journal {
+    filter: Logger,
+    journal: JournalLog,
+}
+
+impl Log for Journal {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            let line = line(record);
+            let mut entry = record.to_builder();
+            // A full journal must not end a measurement: the record is lost, the daemon goes on.
+            let _ = self.journal.journal_send(&entry.args(format_args!("{line}")).build());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// One line: the message, then its key-values.
+fn line(record: &Record<'_>) -> String {
+    let mut line = Line(String::new());
+    line.push(&record.args().to_string(), false);
+    // Writing to a string cannot fail, and `Line` never refuses a pair.
+    let _ = record.key_values().visit(&mut line);
+    line.0
+}
+
+struct Line(String);
+
+impl Line {
+    /// Control characters are escaped, so that a file name cannot forge a second record; a value with spaces or quotes
+    /// is quoted, so that the line can be taken apart again.
+    fn push(&mut self, text: &str, is_value: bool) {
+        if is_value && (text.is_empty() || text.contains([' ', '"', '='])) {
+            let _ = write!(self.0, "{text:?}");
+            return;
+        }
+        for character in text.chars() {
+            if character.is_control() {
+                self.0.extend(character.escape_default());
+            } else {
+                self.0.push(character);
+            }
+        }
+    }
+}
+
+impl<'kvs> VisitSource<'kvs> for Line {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        self.0.push(' ');
+        // In capitals they are the journal's; a person reads small letters.
+        self.0.push_str(&key.as_str().to_ascii_lowercase());
+        self.0.push('=');
+        self.push(&value.to_string(), true);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_whatever_its_values_hold() {
+        let pairs: &[(&str, &str)] =
+            &[("JOB", "smoke"), ("detail", "no such file"), ("file", "two\nlines"), ("empty", "")];
+        let record = Record::builder().args(format_args!("claimed\nERROR forged")).key_values(&pairs).build();
+        assert_eq!(
+            line(&record),
+            r#"claimed\nERROR forged job=smoke detail="no such file" file=two\nlines empty="""#
+        );
+    }
+
+    #[test]
+    fn every_default_filter_is_understood() {
+        for (default, expected) in [(DAEMON, log::LevelFilter::Info), (COMMAND, log::LevelFilter::Warn)] {
+            assert_eq!(env_logger::Builder::new().parse_filters(default).build().filter(), expected);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The command line: what people type, what they read, and the exit code.
+//!
+//! One file a command. A command turns flags into calls of the library and the answer into text; it measures nothing and
+//! decides nothing about jobs. Only this folder writes to the terminal, and only through [`print`] and
+//! [`failure::report`], so that a closed pipe (`backbone list reasons | head -1`) ends quietly.
+
+use std::io::{ErrorKind, Write as _};
+
+use clap::{Parser, Subcommand};
+
+mod cancel;
+mod check;
+mod exit;
+pub mod failure;
+mod list;
+mod log;
+mod outcome;
+mod pause;
+mod place;
+mod request;
+mod resume;
+mod retry;
+mod run;
+mod schema;
+mod serve;
+mod status;
+pub mod table;
+mod worker;
+
+pub use exit::Exit;
+pub use place::Place;
+
+/// The first argument of a worker process. Not a word that a person would type by mistake.
+pub const WORKER: &str = "__worker";
+
+/// Measure neural networks on this device, unattended and reproducibly.
+#[derive(Debug, Parser)]
+#[command(name = "backbone", version, after_help = exit::table(), max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Run(run::Arguments),
+    Check(check::Arguments),
+    Status(status::Arguments),
+    Cancel(cancel::Arguments),
+    Retry(retry::Arguments),
+    Pause(pause::Arguments),
+    Resume(resume::Arguments),
+    List(list::Arguments),
+    Schema(schema::Arguments),
+}
+
+/// Run the command that the process was started with; the whole of `main`.
+pub fn main() -> std::process::ExitCode {
+    // Before the parser, and without the logger: a worker's standard output is a protocol, and nothing may be mapped or
+    // allocated there that the measurement does not need.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER) {
+        return worker::execute();
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // Help and version are refusals to clap, but not to the person who asked for them.
+            let exit = if refusal.use_stderr() { Exit::WrongInput } else { Exit::Done };
+            return match refusal.print() {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed.into(),
+                _ => exit.into(),
+            };
+        }
+    };
+    match execute(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => failure::report(&error).into(),
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<Exit> {
+    log::install(match command {
+        Command::Serve(_) => log::DAEMON,
+        _ => log::COMMAND,
+    })?;
+    match command {
+        Command::Serve(arguments) => serve::execute(arguments),
+        Command::Run(arguments) => run::execute(arguments),
+        Command::Check(arguments) => check::execute(&arguments),
+        Command::Status(arguments) => status::execute(arguments),
+        Command::Cancel(arguments) => cancel::execute(arguments),
+        Command::Retry(arguments) => retry::execute(arguments),
+        Command::Pause(arguments) => pause::execute(arguments),
+        Command::Resume(arguments) => resume::execute(arguments),
+        Command::List(arguments) => list::execute(arguments),
+        Command::Schema(arguments) => schema::execute(arguments),
+    }
+}
+
+/// Write `text` to standard output. A reader that went away is no failure.
+///
+/// # Errors
+/// Any other failure to write, such as a full disk behind a redirection.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Write a line of progress to standard error. Nobody is left to tell when that is closed.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A file name for people: bytes that are not UTF-8 replaced, control characters escaped, so that a name from the
+/// inbox cannot move the cursor.
+pub fn readable(name: &std::ffi::OsStr) -> String {
+    let mut text = String::new();
+    for character in name.to_string_lossy().chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Tables for terminals: columns of text, left-aligned, two spaces apart.
+//!
+//! No crate for this: no borders, no colours and no wrapping are wanted, so that `awk` and `column` can read it.
+
+/// Rows under their headings. Cells are padded to the widest of their column; the last column is not padded.
+/// Widths are counted in characters, which is right for everything that this program prints itself.
+pub fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    line(&mut text, &widths, headings.iter().copied());
+    for row in rows {
+        line(&mut text, &widths, row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// Put two spaces before every line, for a table below a heading.
+pub fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+fn line<'a>(text: &mut String, widths: &[usize], cells: impl Iterator<Item = &'a str>) {
+    let mut written = String::new();
+    for (width, cell) in widths.iter().zip(cells) {
+        written.push_str(&format!("{cell:<width$}  "));
+    }
+    text.push_str(written.trim_end());
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_where_their_text_ends() {
+        let rows = [vec!["résumé".to_owned(), "1".to_owned()], vec!["x".to_owned(), String::new()]];
+        insta::assert_snapshot!(render(&["job", "runs"], &rows), @"
+        job     runs
+        résumé  1
+        x
+        ");
+        assert!(!render(&["job", "runs"], &rows).contains(" \n"));
+    }
+}

@@ -1,0 +1,164 @@
+//! The table of settings and what is derived from it: defaults, ranges, names of environment variables, the reference.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
+use crate::spec::check;
+use crate::spec::describe_table;
+use crate::spec::fields::{Fallback, Field, Kind};
+
+/// What each setting's environment variable begins with; its key in capitals follows.
+const VARIABLE_PREFIX: &str = "BACKBONE_";
+
+/// Waiting for more than a year is a slip of the pen.
+const SECONDS_PER_YEAR: i64 = 86_400 * 365;
+
+/// Key of a runtime's library.
+pub(super) const LIBRARY: &str = "library";
+
+/// Key of a runtime's worker executable.
+const WORKER: &str = "worker";
+
+/// Every key of the configuration file but those of the runtimes, in the order of the reference.
+pub const SETTINGS: &[Field] = &[
+    Field {
+        path: "inbox",
+        kind: Kind::Path,
+        fallback: Fallback::Text("/srv/backbone/inbox"),
+        summary: "Where people drop job and model files.",
+    },
+    Field {
+        path: "outbox",
+        kind: Kind::Path,
+        fallback: Fallback::Text("/srv/backbone/outbox"),
+        summary: "Where finished bundles appear.",
+    },
+    Field {
+        path: "spool",
+        kind: Kind::Path,
+        fallback: Fallback::Words("`spool` beside the inbox"),
+        summary: "Claimed jobs, copied models, unpublished bundles; on the inbox's file system.",
+    },
+    Field {
+        path: "state",
+        kind: Kind::Path,
+        fallback: Fallback::Text("/var/lib/backbone"),
+        summary: "Small state of the daemon.",
+    },
+    Field {
+        path: "host_root",
+        kind: Kind::Path,
+        fallback: Fallback::Text("/"),
+        summary: "The folder that stands for `/` where the host is looked at. Any other marks every bundle simulated.",
+    },
+    Field {
+        path: "settle_seconds",
+        kind: Kind::Integer { minimum: 0, maximum: 3600 },
+        fallback: Fallback::Integer(1),
+        summary: "A file uploaded in place counts as whole when it was closed and quiet for this long.",
+    },
+    Field {
+        path: "give_up_seconds",
+        kind: Kind::Integer { minimum: 1, maximum: SECONDS_PER_YEAR },
+        fallback: Fallback::Integer(86_400),
+        summary: "A job whose model never comes, or an upload that never ends, is rejected after this long.",
+    },
+    Field {
+        path: "rescan_seconds",
+        kind: Kind::Integer { minimum: 1, maximum: 86_400 },
+        fallback: Fallback::Integer(60),
+        summary: "How often the inbox is looked through for files that no event announced.",
+    },
+    Field {
+        path: "model_retention_seconds",
+        kind: Kind::Integer { minimum: 0, maximum: SECONDS_PER_YEAR },
+        fallback: Fallback::Integer(604_800),
+        summary: "A model file that no waiting job names stays in the inbox for this long after its last use.",
+    },
+    Field {
+        path: "keep_done_jobs",
+        kind: Kind::Integer { minimum: 0, maximum: 1_000_000 },
+        fallback: Fallback::Integer(1000),
+        summary: "Spec files of finished jobs that are kept for `retry`.",
+    },
+    Field {
+        path: "runtimes",
+        kind: Kind::RuntimeSettings,
+        fallback: Fallback::Words("each runtime's own search"),
+        summary: "How this host provides the runtimes.",
+    },
+];
+
+/// The Markdown table of all settings, with their environment variables.
+pub fn reference() -> String {
+    let mut text = describe_table(SETTINGS);
+    for runtime in RUNTIMES {
+        for (key, summary) in keys_of(runtime) {
+            let usual = match key {
+                LIBRARY if !runtime.library_variables.is_empty() => {
+                    format!("what {} names, else the runtime's own search", variables(runtime))
+                }
+                LIBRARY => "the runtime's own search".to_owned(),
+                _ => "beside `backbone`".to_owned(),
+            };
+            let _ = writeln!(
+                text,
+                "| `runtimes.{}.{key}` | an absolute path | {usual} | {summary} |",
+                runtime.name
+            );
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\nEvery key but `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
+         `{}`. Keys of runtimes leave out `runtimes`: `{}`.",
+        variable("settle_seconds"),
+        variable("runtimes.onnxruntime.library"),
+    );
+    text
+}
+
+fn variables(runtime: &Runtime) -> String {
+    check::listed(runtime.library_variables)
+}
+
+/// What a host may say of a runtime. One that makes up its results loads nothing.
+pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
+    let mut keys = Vec::new();
+    if !runtime.simulated {
+        keys.push((LIBRARY, "The inference library file."));
+    }
+    if runtime.worker != WorkerExecutable::ThisProgram {
+        keys.push((WORKER, "The worker executable."));
+    }
+    keys
+}
+
+pub(super) fn variable(setting: &str) -> String {
+    let key = setting.strip_prefix("runtimes.").unwrap_or(setting);
+    format!("{VARIABLE_PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+pub(super) fn default_path(setting: &str) -> PathBuf {
+    match setting_of(setting).fallback {
+        Fallback::Text(path) => PathBuf::from(path),
+        _ => PathBuf::new(),
+    }
+}
+
+pub(super) fn limits(setting: &str) -> (i64, i64, i64) {
+    match setting_of(setting) {
+        Field { kind: Kind::Integer { minimum, maximum }, fallback: Fallback::Integer(fallback), .. } => {
+            (*minimum, *maximum, *fallback)
+        }
+        _ => (0, 0, 0),
+    }
+}
+
+fn setting_of(setting: &str) -> &'static Field {
+    SETTINGS
+        .iter()
+        .find(|field| field.path == setting)
+        .expect("only settings of the table are asked for, and every load asks for all of them")
+}

@@ -1,0 +1,112 @@
+//! Who decides a setting: flags, environment, file and defaults are asked in turn, and the answer is noted.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::file::FileSettings;
+use super::settings::{LIBRARY, default_path, keys_of, limits, variable};
+use super::{ConfigError, Provenance, RuntimeConfig, Source};
+use crate::runtime::RUNTIMES;
+use crate::spec::check;
+use crate::spec::mistakes::quoted;
+
+/// Asks flags, environment, file and defaults in turn, and notes who answered.
+pub(super) struct Sources<'a> {
+    pub(super) environment: &'a dyn Fn(&str) -> Option<OsString>,
+    pub(super) file: FileSettings,
+    pub(super) provenance: Vec<Provenance>,
+}
+
+impl Sources<'_> {
+    pub(super) fn path(
+        &mut self,
+        setting: &'static str,
+        flag: Option<PathBuf>,
+        derived: Option<PathBuf>,
+    ) -> Result<PathBuf, ConfigError> {
+        let flag = flag.map(|path| (path, Source::Flag(format!("--{}", setting.replace('_', "-")))));
+        let found = match flag.or_else(|| self.path_said(setting)) {
+            Some((path, source)) => (absolute(setting, path, &source)?, source),
+            None => (derived.unwrap_or_else(|| default_path(setting)), Source::Default),
+        };
+        Ok(self.noted(setting, found))
+    }
+
+    /// What the environment or the file says.
+    fn path_said(&self, setting: &str) -> Option<(PathBuf, Source)> {
+        let from_environment = self.variable(&variable(setting));
+        from_environment.map(|(value, source)| (PathBuf::from(value), source)).or_else(|| {
+            let path = self.file.paths.get(setting)?;
+            Some((path.clone(), Source::File(self.file.path.clone())))
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<(OsString, Source)> {
+        let value = (self.environment)(name).filter(|value| !value.is_empty())?;
+        Some((value, Source::Environment(name.to_owned())))
+    }
+
+    fn noted(&mut self, setting: &str, (path, source): (PathBuf, Source)) -> PathBuf {
+        let value = path.display().to_string();
+        self.provenance.push(Provenance { setting: setting.to_owned(), value, source });
+        path
+    }
+
+    pub(super) fn number(&mut self, setting: &'static str) -> Result<u32, ConfigError> {
+        let (minimum, maximum, fallback) = limits(setting);
+        let (number, source) = if let Some((value, source)) = self.variable(&variable(setting)) {
+            let number = value.to_str().and_then(|text| text.trim().parse::<i64>().ok());
+            match number.filter(|number| (minimum..=maximum).contains(number)) {
+                Some(number) => (number, source),
+                None => {
+                    let expected = format!("a whole number, {}", check::range(minimum, maximum));
+                    return Err(refused(setting, &value, &source, expected));
+                }
+            }
+        } else if let Some(&number) = self.file.numbers.get(setting) {
+            (number, Source::File(self.file.path.clone()))
+        } else {
+            (fallback, Source::Default)
+        };
+        let value = number.to_string();
+        self.provenance.push(Provenance { setting: setting.to_owned(), value, source });
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    /// Settings of every runtime for which something was said.
+    pub(super) fn runtimes(&mut self) -> Result<BTreeMap<String, RuntimeConfig>, ConfigError> {
+        let mut found = BTreeMap::new();
+        for runtime in RUNTIMES {
+            let mut config = RuntimeConfig::default();
+            for (key, _) in keys_of(runtime) {
+                let setting = format!("runtimes.{}.{key}", runtime.name);
+                let usual: &[&str] = if key == LIBRARY { runtime.library_variables } else { &[] };
+                let said = self.path_said(&setting).or_else(|| {
+                    usual.iter().find_map(|name| self.variable(name)).map(|(v, s)| (v.into(), s))
+                });
+                let Some((path, source)) = said else { continue };
+                let path = absolute(&setting, path, &source)?;
+                let path = Some(self.noted(&setting, (path, source)));
+                if key == LIBRARY {
+                    config.library = path;
+                } else {
+                    config.worker = path;
+                }
+            }
+            if config != RuntimeConfig::default() {
+                found.insert(runtime.name.to_owned(), config);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn absolute(setting: &str, path: PathBuf, source: &Source) -> Result<PathBuf, ConfigError> {
+    std::path::absolute(&path).map_err(|_| refused(setting, path.as_os_str(), source, "a path".to_owned()))
+}
+
+fn refused(setting: &str, value: &OsStr, source: &Source, expected: String) -> ConfigError {
+    let value = quoted(&value.to_string_lossy());
+    ConfigError::Value { origin: source.to_string(), setting: setting.to_owned(), value, expected }
+}

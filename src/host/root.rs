@@ -1,0 +1,139 @@
+//! The one door to `/sys`, `/proc` and whatever else tells of the host.
+//!
+//! With a root other than `/` a folder stands for a machine: a test's fixture, or a copy of a device's files. Whatever
+//! is measured under such a root is marked simulated. Paths never leave the root by `..`; symbolic links are followed as
+//! they lie, so a fixture should hold relative ones.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+/// The most that is read of one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` of the largest machines
+/// less than this.
+const LARGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The folder that stands for `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRoot(PathBuf);
+
+impl HostRoot {
+    /// That folder; a relative one is taken from the current folder now, so that a later change of it moves nothing.
+    ///
+    /// # Errors
+    /// Where the path is empty or the current folder is gone.
+    pub fn new(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        Ok(Self(if inside(&path).as_os_str().is_empty() { PathBuf::from("/") } else { path }))
+    }
+
+    /// The machine this program runs on.
+    pub fn real() -> Self {
+        Self(PathBuf::from("/"))
+    }
+
+    /// Is it the machine this program runs on? A folder that only links to `/` counts as another.
+    pub fn is_real(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
+    /// The folder itself.
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where a path of the host lies: `/proc/stat` below the root. `..` at the root stays at the root, as in a chroot.
+    pub fn path(&self, host_path: impl AsRef<Path>) -> PathBuf {
+        self.0.join(inside(host_path.as_ref()))
+    }
+
+    /// The text of a file of the host, whole, without white space at its end.
+    ///
+    /// # Errors
+    /// Where it can not be opened or read, is no UTF-8, or is larger than 4 MiB. The error names the path.
+    pub fn read(&self, host_path: impl AsRef<Path>) -> io::Result<String> {
+        let path = self.path(host_path);
+        let mut text = String::new();
+        fs_err::File::open(&path)?.take(LARGEST_FILE_BYTES + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > LARGEST_FILE_BYTES {
+            let message = format!("`{}` is larger than {LARGEST_FILE_BYTES} bytes", path.display());
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        text.truncate(text.trim_end().len());
+        Ok(text)
+    }
+}
+
+/// The path relative to the root, with `.` and `..` resolved by name.
+fn inside(path: &Path) -> PathBuf {
+    let mut parts: Vec<OsString> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_owned()),
+            Component::ParentDir => drop(parts.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    parts.iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_the_root_folder_is_real() {
+        for path in ["/", "//", "/.", "/..", "/usr/.."] {
+            assert!(HostRoot::new(path).unwrap().is_real(), "{path}");
+        }
+        for path in ["/tmp", ".", "fixture", "/srv/../tmp"] {
+            assert!(!HostRoot::new(path).unwrap().is_real(), "{path}");
+        }
+        assert!(HostRoot::real().is_real());
+        assert!(HostRoot::new("").is_err());
+    }
+
+    #[test]
+    fn relative_root_is_fixed_when_it_is_made() {
+        let root = HostRoot::new("fixture").unwrap();
+        assert_eq!(root.as_path(), std::env::current_dir().unwrap().join("fixture"));
+    }
+
+    #[test]
+    fn paths_of_the_host_lie_below_the_root() {
+        let root = HostRoot::new("/srv/fake").unwrap();
+        assert_eq!(root.path("/proc/stat"), Path::new("/srv/fake/proc/stat"));
+        assert_eq!(root.path("proc/stat"), Path::new("/srv/fake/proc/stat"));
+        assert_eq!(root.path("/proc/../../../etc/passwd"), Path::new("/srv/fake/etc/passwd"));
+        assert_eq!(HostRoot::real().path("/proc/stat"), Path::new("/proc/stat"));
+    }
+
+    #[test]
+    fn text_is_read_without_its_last_newline_and_errors_name_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostRoot::new(folder.path()).unwrap();
+        fs_err::create_dir_all(root.path("/sys/x")).unwrap();
+        fs_err::write(root.path("/sys/x/name"), " a b\n\n").unwrap();
+        assert_eq!(root.read("/sys/x/name").unwrap(), " a b");
+        let message = root.read("/sys/x/other").unwrap_err().to_string();
+        assert!(message.contains("/sys/x/other"), "{message}");
+        assert!(root.read("/sys/x").is_err());
+    }
+
+    #[test]
+    fn file_without_end_is_refused() {
+        let message = HostRoot::real().read("/dev/zero").unwrap_err().to_string();
+        assert!(message.contains("`/dev/zero` is larger than"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leaves_the_root(path in prop::collection::vec("/|\\.|\\.\\.|[a-z]{1,3}", 0..12)) {
+            let path = path.join("/");
+            let found = HostRoot::new("/srv/fake").unwrap().path(&path);
+            prop_assert!(found.starts_with("/srv/fake"), "{} -> {}", path, found.display());
+            prop_assert!(found.components().all(|component| component != Component::ParentDir));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The model file of `sim`: read, checked, nothing done yet.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::bundle::format::Stage;
+use crate::runtime::Failure;
+use crate::runtime::sim::Fault;
+
+/// The largest script: some ten thousand latencies.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// The longest single latency, an hour; the job's timeout ends a run that should hang.
+const LATENCY_LIMIT_US: u64 = 3_600_000_000;
+
+/// What a script may say.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// Latencies of the runs in microseconds, warm-up included, from the first again when they are used up. At least
+    /// one.
+    pub latency_us: Vec<u64>,
+    /// What goes wrong, and when.
+    pub fault: Option<Fault>,
+}
+
+/// Read the script at `path`.
+pub(super) fn read(path: &Path) -> Result<Script, Failure> {
+    let failure = |reason: &str, detail: String| Failure {
+        stage: Stage::Load,
+        reason: reason.into(),
+        detail,
+        hint: Some("a script is JSON such as {\"latency_us\": [900, 950]}, see `docs/JOB-SPEC.md`".into()),
+    };
+    let mut text = Vec::new();
+    fs_err::File::open(path)
+        .and_then(|file| file.take(SIZE_LIMIT + 1).read_to_end(&mut text))
+        .map_err(|error| failure("model_not_readable", error.to_string()))?;
+    if text.len() as u64 > SIZE_LIMIT {
+        return Err(failure("model_not_readable", format!("the script is larger than {SIZE_LIMIT} bytes")));
+    }
+    let script: Script = serde_json::from_slice(&text)
+        .map_err(|error| failure("model_not_readable", format!("cannot understand the script: {error}")))?;
+    if script.latency_us.is_empty() {
+        return Err(failure("model_not_readable", "the script has no latency".into()));
+    }
+    if let Some(latency) = script.latency_us.iter().find(|latency| **latency > LATENCY_LIMIT_US) {
+        let detail = format!("a latency of {latency} µs is longer than {LATENCY_LIMIT_US} µs");
+        return Err(failure("model_not_readable", detail));
+    }
+    if let Some(Fault { run: Some(0), .. }) = script.fault {
+        return Err(failure("model_not_readable", "runs are counted from 1, there is no run 0".into()));
+    }
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::sim::FaultKind;
+
+    fn reading(text: &str) -> Result<Script, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sim");
+        fs_err::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn a_script_may_have_a_fault_with_a_code_or_without() {
+        let script = reading(r#"{"latency_us": [5], "fault": {"run": 3, "kind": {"exit": 7}}}"#).unwrap();
+        assert_eq!(script.fault, Some(Fault { run: Some(3), kind: FaultKind::Exit(7) }));
+        let script = reading(r#"{"latency_us": [5, 6], "fault": {"kind": "segmentation_fault"}}"#).unwrap();
+        assert_eq!(script.fault, Some(Fault { run: None, kind: FaultKind::SegmentationFault }));
+    }
+
+    #[test]
+    fn what_is_no_script_is_a_load_failure() {
+        for text in [
+            "",
+            "null",
+            "{}",
+            r#"{"latency_us": []}"#,
+            r#"{"latency_us": [-1]}"#,
+            r#"{"latency_us": [3600000001]}"#,
+            r#"{"latency_us": [1], "color": 1}"#,
+            r#"{"latency_us": [1], "fault": {"kind": "fire"}}"#,
+            r#"{"latency_us": [1], "fault": {"kind": "hang", "run": 0}}"#,
+            r#"{"latency_us": [1], "fault": {"kind": "hang", "when": 0}}"#,
+        ] {
+            let failure = reading(text).expect_err(text);
+            assert_eq!(
+                (failure.stage, failure.reason.as_str()),
+                (Stage::Load, "model_not_readable"),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The table of everything that a job file may say. Checks, the JSON Schema and the reference in `docs/JOB-SPEC.md` are
+//! derived from it; nothing here reads a file.
+
+/// The version of the job file that this program reads, the value of `backbone`.
+pub const FORMAT: i64 = 1;
+
+/// Longest `name`, in bytes; also the longest part of a bundle's name.
+pub const MAXIMUM_NAME_BYTES: usize = 80;
+
+/// Most entries in `labels` and in `inputs`; room for anything sensible, small beside a thousand latencies in a bundle.
+pub const MAXIMUM_ENTRIES: usize = 64;
+
+/// Longest value of a label and longest name of an input, in bytes; as long as a file name may be.
+pub const MAXIMUM_ENTRY_BYTES: usize = 255;
+
+/// Most files in `model` and most runtimes in `runtime`.
+pub const MAXIMUM_LIST_ITEMS: usize = 16;
+
+/// Most dimensions of an input; numerical libraries commonly stop at 32.
+pub const MAXIMUM_RANK: usize = 32;
+
+/// Largest dimension of an input: TensorFlow Lite counts them in signed 32 bits.
+pub const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
+
+/// One key.
+#[derive(Debug)]
+pub struct Field {
+    /// Where it stands: `measure.timed_runs` is the key `timed_runs` below `measure`.
+    pub path: &'static str,
+    /// What it accepts.
+    pub kind: Kind,
+    /// What happens without it.
+    pub fallback: Fallback,
+    /// What it does, in a sentence of Markdown.
+    pub summary: &'static str,
+}
+
+/// What a key accepts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// The version of the format, one number.
+    Format(i64),
+    /// A whole number in a closed range.
+    Integer {
+        /// Smallest.
+        minimum: i64,
+        /// Largest.
+        maximum: i64,
+    },
+    /// One line of printable text.
+    Text {
+        /// Longest, in bytes; at least one.
+        maximum_bytes: usize,
+    },
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// A map with the keys whose paths lie below.
+    Group,
+    /// An absolute path.
+    Path,
+    /// A model, or a list of models: each a file name or a map with the keys whose paths lie below.
+    Models,
+    /// The bare name of a model file.
+    ModelFile,
+    /// 64 hexadecimal digits.
+    Sha256,
+    /// The name of a runtime, or a list of names.
+    Runtimes,
+    /// Options of the runtime, or a map from runtime to its options.
+    RuntimeOptions,
+    /// A map from input name to a list of dimensions.
+    Inputs,
+    /// A map from word to text, number or truth value.
+    Labels,
+    /// A map from runtime name to how the host provides it.
+    RuntimeSettings,
+}
+
+/// What happens when a key is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// A mistake.
+    Required,
+    /// This number.
+    Integer(i64),
+    /// This text.
+    Text(&'static str),
+    /// What these words of Markdown say.
+    Words(&'static str),
+}
+
+/// Every key of a job file, in the order of the reference.
+pub const FIELDS: &[Field] = &[
+    Field {
+        path: "backbone",
+        kind: Kind::Format(FORMAT),
+        fallback: Fallback::Required,
+        summary: "Version of the job file's format.",
+    },
+    Field {
+        path: "name",
+        kind: Kind::Text { maximum_bytes: MAXIMUM_NAME_BYTES },
+        fallback: Fallback::Words("the file's name without `.yaml`"),
+        summary: "What the job is called in listings and in the names of its bundles.",
+    },
+    Field {
+        path: "model",
+        kind: Kind::Models,
+        fallback: Fallback::Required,
+        summary: "The model to measure: a file dropped into the same folder. A list names files that hold the same \
+                  network in several formats; each runtime takes the one it reads.",
+    },
+    Field {
+        path: "model.file",
+        kind: Kind::ModelFile,
+        fallback: Fallback::Required,
+        summary: "The file's name, where `model` is written as a map.",
+    },
+    Field {
+        path: "model.sha256",
+        kind: Kind::Sha256,
+        fallback: Fallback::Words("any content is measured"),
+        summary: "The digest that the file must have; a file with another one is not measured.",
+    },
+    Field {
+        path: "runtime",
+        kind: Kind::Runtimes,
+        fallback: Fallback::Words("for each model, the first runtime that reads its format"),
+        summary: "What executes the model. A list measures on each, and each gives a bundle.",
+    },
+    Field {
+        path: "runtime_options",
+        kind: Kind::RuntimeOptions,
+        fallback: Fallback::Words("each runtime's own defaults"),
+        summary: "What to ask of the runtime. Where there are several runtimes, one such map for each, keyed by \
+                  runtime name.",
+    },
+    Field {
+        path: "inputs",
+        kind: Kind::Inputs,
+        fallback: Fallback::Words("the shapes in the model"),
+        summary: "Shapes of inputs whose shape the model leaves open, by input name.",
+    },
+    Field {
+        path: "measure",
+        kind: Kind::Group,
+        fallback: Fallback::Words("the defaults below"),
+        summary: "How to measure.",
+    },
+    Field {
+        path: "measure.protocol",
+        kind: Kind::Choice(&["paper"]),
+        fallback: Fallback::Text("paper"),
+        summary: "`paper`: batches of runs back to back in fresh processes, each run timed by itself.",
+    },
+    Field {
+        path: "measure.warm_up_runs",
+        kind: Kind::Integer { minimum: 0, maximum: 100_000 },
+        fallback: Fallback::Integer(10),
+        summary: "Runs before the timed ones, in each process. Their latencies are kept apart and enter no statistic.",
+    },
+    Field {
+        path: "measure.timed_runs",
+        kind: Kind::Integer { minimum: 1, maximum: 1_000_000 },
+        fallback: Fallback::Integer(100),
+        summary: "Timed runs in each process, exactly.",
+    },
+    Field {
+        path: "measure.processes",
+        kind: Kind::Integer { minimum: 1, maximum: 100 },
+        fallback: Fallback::Integer(1),
+        summary: "Fresh processes, one after the other, each with its own load, warm-up and timed runs.",
+    },
+    Field {
+        path: "measure.timeout_seconds",
+        kind: Kind::Integer { minimum: 1, maximum: 86_400 * 7 },
+        fallback: Fallback::Integer(3600),
+        summary: "Limit for each process; one that takes longer is ended and the job with it.",
+    },
+    Field {
+        path: "measure.seed",
+        kind: Kind::Integer { minimum: 0, maximum: i64::MAX },
+        fallback: Fallback::Integer(1),
+        summary: "Seed of the generated input data.",
+    },
+    Field {
+        path: "priority",
+        kind: Kind::Integer { minimum: -100, maximum: 100 },
+        fallback: Fallback::Integer(0),
+        summary: "Jobs with a higher number go first; equal ones in the order in which they arrived.",
+    },
+    Field {
+        path: "labels",
+        kind: Kind::Labels,
+        fallback: Fallback::Words("none"),
+        summary: "Free words copied into the bundle, such as the device's place or the author.",
+    },
+];
+
+impl Field {
+    /// Path of the map it stands in; empty at the top.
+    pub fn parent(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(parent, _)| parent)
+    }
+
+    /// The key itself.
+    pub fn key(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, key)| key)
+    }
+}

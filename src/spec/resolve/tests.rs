@@ -1,0 +1,464 @@
+use super::*;
+use crate::runtime::{OptionKind, RuntimeOption, WorkerExecutable};
+use crate::spec::render;
+
+const fn runtime(name: &'static str, format: &'static str, options: &'static [RuntimeOption]) -> Runtime {
+    Runtime {
+        name,
+        summary: "made up",
+        model_format: format,
+        recognise: |_| Ok(()),
+        options,
+        timed: ("call", "the call"),
+        worker: WorkerExecutable::ThisProgram,
+        simulated: true,
+        library_file: None,
+        library_variables: &[],
+    }
+}
+
+static ALPHA: Runtime = runtime(
+    "alpha",
+    "onnx",
+    &[
+        RuntimeOption {
+            name: "threads",
+            kind: OptionKind::Integer { minimum: 1, maximum: 1024 },
+            summary: "how many",
+        },
+        RuntimeOption { name: "provider", kind: OptionKind::Choice(&["cpu", "gpu"]), summary: "where" },
+    ],
+);
+static BETA: Runtime = runtime(
+    "beta",
+    "tflite",
+    &[RuntimeOption { name: "fast_kernels", kind: OptionKind::Boolean, summary: "whether" }],
+);
+/// Reads what beta reads, and comes after it.
+static GAMMA: Runtime = runtime("gamma", "tflite", &[]);
+static KNOWN: &[&Runtime] = &[&ALPHA, &BETA, &GAMMA];
+
+fn read(text: &str) -> Result<Job, Vec<Mistake>> {
+    job_on(KNOWN, text.as_bytes(), "smoke.yaml")
+}
+
+fn understood(rest: &str) -> Job {
+    let text = format!("backbone: 1\n{rest}");
+    read(&text).unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, "smoke.yaml")))
+}
+
+/// Mistakes of a file that begins with `backbone: 1` in line 1, rendered.
+fn refused(rest: &str) -> String {
+    let text = format!("backbone: 1\n{rest}");
+    render(&read(&text).expect_err(&text), "smoke.yaml")
+}
+
+fn codes(text: &str) -> Vec<String> {
+    read(text).expect_err(text).into_iter().map(|mistake| mistake.code).collect()
+}
+
+fn names(job: &Job) -> Vec<(&str, &str)> {
+    let one = |configuration: &super::super::Configuration| {
+        (configuration.runtime.name, job.models[configuration.model].file.as_str())
+    };
+    job.configurations.iter().map(one).collect()
+}
+
+impl PartialEq for Job {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+#[test]
+fn smallest_job_gets_every_default() {
+    let job = understood("model: net.onnx\n");
+    assert_eq!(job.name, "smoke");
+    assert_eq!(names(&job), [("alpha", "net.onnx")]);
+    let measure = Measure { warm_up_runs: 10, timed_runs: 100, processes: 1, timeout_seconds: 3600, seed: 1 };
+    assert_eq!(job.measure, measure);
+    assert_eq!((job.priority, job.labels.len(), job.inputs.len()), (0, 0, 0));
+}
+
+#[test]
+fn job_with_every_key_is_understood() {
+    let job = understood(
+        "name: Alles
+model: [{file: net.onnx, sha256: 00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff}, Net.TFLITE]
+runtime: [beta, alpha]
+runtime_options: {alpha: {threads: 2, provider: gpu}, beta: {fast_kernels: false}}
+inputs: {image: [1, 3, 224, 224]}
+measure: {protocol: paper, warm_up_runs: 0, timed_runs: 1000000, processes: 3, timeout_seconds: 604800,
+          seed: 9223372036854775807}
+priority: -100
+labels: {rack: b2, version: 1.10, dry: true}
+",
+    );
+    assert_eq!(job.name, "Alles");
+    assert_eq!(names(&job), [("beta", "Net.TFLITE"), ("alpha", "net.onnx")]);
+    let digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    assert_eq!(job.models[0].sha256.as_deref(), Some(digest));
+    assert_eq!(job.configurations[0].options["fast_kernels"], false);
+    assert_eq!(job.configurations[1].options["threads"], 2);
+    assert_eq!(job.configurations[1].options["provider"], "gpu");
+    assert_eq!(job.inputs["image"], [1, 3, 224, 224]);
+    assert_eq!(job.measure.seed, i64::MAX as u64);
+    assert_eq!((job.measure.warm_up_runs, job.measure.processes, job.priority), (0, 3, -100));
+    assert_eq!(job.labels["version"], "1.10");
+    assert_eq!(job.labels["dry"], "true");
+}
+
+#[test]
+fn all_mistakes_of_a_file_come_at_once_in_file_order() {
+    let text = "backbone: 1
+name: \"two\\nlines\"
+modle: net.onnx
+runtime: alpah
+measure:
+  timed_run: 5
+  warm_up_runs: -1
+  warm_up_runs: 3
+  processes: 2.5
+priority: \"5\"
+timeout_seconds: 5
+labels: {rack: [1]}
+";
+    insta::assert_snapshot!(render(&read(text).expect_err("full of mistakes"), "smoke.yaml"));
+}
+
+#[test]
+fn wrong_numbers_are_each_explained() {
+    let wrong = [
+        "0",
+        "-1",
+        "1000001",
+        "1e9",
+        "1e2",
+        "5.0",
+        "2.5",
+        ".nan",
+        ".inf",
+        "-.inf",
+        "nan",
+        "\"100\"",
+        "'many'",
+        "1_000",
+        "010",
+        "[100]",
+        "{}",
+        "true",
+        "",
+        "99999999999999999999",
+        "1e400",
+        "0x10000000",
+        "100 # fine\n  seed: -1",
+    ];
+    let shown: Vec<String> = wrong
+        .iter()
+        .map(|number| {
+            let text = format!("model: net.onnx\nmeasure:\n  timed_runs: {number}\n");
+            format!("{number}\n{}", refused(&text))
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn boundaries_of_every_range_are_accepted_and_one_beyond_is_not() {
+    for field in FIELDS {
+        let Kind::Integer { minimum, maximum } = field.kind else { continue };
+        let line = |number: i128| match field.path.split_once('.') {
+            Some((group, key)) => format!("backbone: 1\nmodel: net.onnx\n{group}: {{{key}: {number}}}\n"),
+            None => format!("backbone: 1\nmodel: net.onnx\n{}: {number}\n", field.path),
+        };
+        let (minimum, maximum) = (i128::from(minimum), i128::from(maximum));
+        for number in [minimum, maximum] {
+            let job = read(&line(number)).expect("a boundary is inside");
+            let said = format!("{job:?}");
+            assert!(
+                said.contains(&format!("{}: {number}", field.key())),
+                "{} lost {number}: {said}",
+                field.path
+            );
+        }
+        for number in [minimum - 1, maximum + 1] {
+            assert_eq!(codes(&line(number)), ["out_of_range"], "{} = {number}", field.path);
+        }
+    }
+}
+
+#[test]
+fn other_format_is_the_only_mistake_that_is_reported() {
+    assert_eq!(codes("backbone: 2\nmodel: [network]\nstudy: {}\n"), ["unsupported_format"]);
+    assert_eq!(codes("backbone: '1'\nmodel: net.onnx\n"), ["wrong_type"]);
+    assert_eq!(codes("backbone: ~\nmodel: net.onnx\nx: 1\n"), ["missing_value", "unknown_key"]);
+}
+
+#[test]
+fn missing_keys_are_named() {
+    insta::assert_snapshot!(render(&read("name: a\n").expect_err("no model"), "smoke.yaml"), @r"
+    smoke.yaml:1:1: backbone: the key `backbone` is missing
+      hint: begin the file with `backbone: 1`
+    smoke.yaml:1:1: model: the key `model` is missing
+      hint: name a file that lies in the same folder, such as `model: net.onnx`
+    ");
+}
+
+#[test]
+fn keys_of_later_versions_are_unknown_like_any_other() {
+    for key in ["network", "study", "order", "host", "sentinel_every"] {
+        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\n{key}: {{}}\n")), ["unknown_key"]);
+    }
+    for key in ["builds", "energy_seconds"] {
+        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\nmeasure: {{{key}: 1}}\n")), ["unknown_key"]);
+    }
+}
+
+#[test]
+fn files_that_are_no_map_are_one_mistake() {
+    assert_eq!(codes("just words\n"), ["wrong_type"]);
+    assert_eq!(codes("- backbone: 1\n"), ["wrong_type"]);
+    assert_eq!(codes("7\n"), ["wrong_type"]);
+    assert_eq!(codes("# nothing\n"), ["empty"]);
+    assert_eq!(codes("a: *b\n"), ["anchor"]);
+}
+
+#[test]
+fn unknown_keys_come_with_the_nearest_known_one() {
+    let hint = |rest: &str| {
+        let text = format!("backbone: 1\nmodel: net.onnx\n{rest}\n");
+        let mistakes = read(&text).expect_err(rest);
+        assert_eq!((mistakes.len(), mistakes[0].code.as_str()), (1, "unknown_key"));
+        mistakes[0].hint.clone().unwrap_or_default()
+    };
+    assert_eq!(hint("measure: {timed_run: 5}"), "did you mean `timed_runs`?");
+    assert_eq!(hint("measure: {warmup-runs: 5}"), "did you mean `warm_up_runs`?");
+    assert_eq!(hint("Priority: 5"), "did you mean `priority`?");
+    assert_eq!(hint("timed_runs: 5"), "`timed_runs` belongs below `measure`");
+    assert_eq!(hint("measure: {labels: {}}"), "`labels` belongs at the top level of the file");
+    assert!(hint("measure: {quux: 1}").starts_with("keys here: `protocol`, `warm_up_runs`"));
+    assert!(hint("1: 1").starts_with("keys here: "));
+    assert!(hint(&format!("? {}\n: 1", "x".repeat(200_000))).starts_with("keys here: "));
+}
+
+#[test]
+fn names_that_could_mean_another_file_are_refused() {
+    let wrong = [
+        "/etc/passwd.onnx",
+        "../net.onnx",
+        "..",
+        ".",
+        "a/../net.onnx",
+        "sub/net.onnx",
+        "'sub\\net.onnx'",
+        ".net.onnx",
+        ".net.onnx.Ab12Cd",
+        "net.onnx~",
+        "net.onnx.part",
+        "net.onnx.filepart",
+        "net.TMP",
+        "\"a\\nb.onnx\"",
+        "\"a\\e[31m.onnx\"",
+        "\"a\\u202Exnno.onnx\"",
+        "''",
+        "smoke.yaml",
+        "net",
+        "net.pt",
+        "net.",
+        "5",
+        "[]",
+        "[[a.onnx]]",
+        "{sha256: abc}",
+        "{file: net.onnx, sha256: abc}",
+        "{file: net.onnx, sha: abc}",
+        "[net.onnx, net.onnx]",
+    ];
+    let shown: Vec<String> =
+        wrong.iter().map(|name| format!("{name}\n{}", refused(&format!("model: {name}\n")))).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    let longest = format!("{}.onnx", "n".repeat(250));
+    assert_eq!(understood(&format!("model: {longest}\n")).models[0].file, longest);
+    assert_eq!(codes(&format!("backbone: 1\nmodel: n{longest}\n")), ["model_name"]);
+}
+
+#[test]
+fn digest_of_digits_alone_is_still_a_digest() {
+    let digits = "1".repeat(64);
+    let job = understood(&format!("model: {{file: net.onnx, sha256: {digits}}}\n"));
+    assert_eq!(job.models[0].sha256, Some(digits));
+}
+
+#[test]
+fn runtimes_are_found_by_extension_in_the_order_of_the_models() {
+    assert_eq!(names(&understood("model: net.tflite\n")), [("beta", "net.tflite")]);
+    let both = understood("model: [net.tflite, net.onnx]\n");
+    assert_eq!(names(&both), [("beta", "net.tflite"), ("alpha", "net.onnx")]);
+    let all = understood("model: [net.onnx, net.tflite]\nruntime: [gamma, alpha, beta]\n");
+    assert_eq!(names(&all), [("gamma", "net.tflite"), ("alpha", "net.onnx"), ("beta", "net.tflite")]);
+}
+
+#[test]
+fn runtime_without_its_one_model_is_a_mistake() {
+    insta::assert_snapshot!(refused("model: net.onnx\nruntime: beta\n"), @r"
+    smoke.yaml:3:10: runtime: `beta` reads .tflite files, and `model` names none
+      hint: add the .tflite file of the same network to `model`, or choose another runtime
+    ");
+    insta::assert_snapshot!(refused("model: [a.onnx, b.onnx]\n"), @r"
+    smoke.yaml:2:17: model: `alpha` takes one .onnx file, and `model` names `a.onnx` and `b.onnx`
+      hint: the models of one job are one network; make a job of each network
+    ");
+    insta::assert_snapshot!(refused("model: a.onnx\nruntime: [alpha, tflite, alpha, 5]\n"), @r"
+    smoke.yaml:3:18: runtime[1]: there is no runtime `tflite`
+      hint: runtimes: `alpha`, `beta`, `gamma`
+    smoke.yaml:3:26: runtime[2]: `alpha` is named twice
+      hint: keep one of them; to measure more often, raise `measure.processes`
+    smoke.yaml:3:33: runtime[3]: expected the name of a runtime, found the number `5`
+      hint: runtimes: `alpha`, `beta`, `gamma`
+    ");
+    assert_eq!(codes("backbone: 1\nmodel: a.onnx\nruntime: []\n"), ["empty_list"]);
+}
+
+#[test]
+fn wrong_model_does_not_make_its_runtime_complain_too() {
+    assert_eq!(codes("backbone: 1\nmodel: net.pt\nruntime: beta\n"), ["unknown_extension"]);
+}
+
+#[test]
+fn options_are_an_allow_list() {
+    insta::assert_snapshot!(refused("model: a.onnx\nruntime_options: {thread: 2, provider: gpv, library: /tmp/x.so}\n"), @r"
+    smoke.yaml:3:19: runtime_options.thread: `alpha` has no option `thread`
+      hint: did you mean `threads`? options of `alpha`: `threads` (1 to 1024), `provider` (cpu or gpu)
+    smoke.yaml:3:40: runtime_options.provider: `gpv` is not known here
+      hint: did you mean `gpu`?
+    smoke.yaml:3:45: runtime_options.library: `alpha` has no option `library`
+      hint: options of `alpha`: `threads` (1 to 1024), `provider` (cpu or gpu)
+    ");
+    insta::assert_snapshot!(refused("model: a.tflite\nruntime_options: {fast_kernels: yes}\n"), @r"
+    smoke.yaml:3:33: runtime_options.fast_kernels: expected true or false, found the text `yes`
+      hint: write true
+    ");
+    insta::assert_snapshot!(refused("model: a.tflite\nruntime: gamma\nruntime_options: {x: 1}\n"), @r"
+    smoke.yaml:4:19: runtime_options.x: `gamma` has no option `x`
+      hint: `gamma` has no options
+    ");
+}
+
+#[test]
+fn options_are_flat_for_one_runtime_and_keyed_for_several() {
+    insta::assert_snapshot!(refused("model: a.onnx\nruntime_options: {alpha: {threads: 2}}\n"), @r"
+    smoke.yaml:3:19: runtime_options.alpha: `alpha` has no option `alpha`
+      hint: with one runtime, options stand directly below `runtime_options`, without `alpha`
+    ");
+    insta::assert_snapshot!(refused("model: [a.onnx, b.tflite]\nruntime_options: {threads: 2, btea: {}, alpha: {threads: 0}}\n"), @r"
+    smoke.yaml:3:19: runtime_options.threads: `threads` is not a runtime of this job
+      hint: with several runtimes, write `alpha: {threads: …}`
+    smoke.yaml:3:31: runtime_options.btea: `btea` is not a runtime of this job
+      hint: did you mean `beta`?
+    smoke.yaml:3:58: runtime_options.alpha.threads: `0` is less than 1
+      hint: write a whole number, 1 to 1024
+    ");
+    let one_in_a_list =
+        understood("model: a.onnx\nruntime: [alpha]\nruntime_options: {alpha: {threads: 2}}\n");
+    assert_eq!(one_in_a_list.configurations[0].options["threads"], 2);
+}
+
+#[test]
+fn shapes_are_whole_positive_and_not_empty() {
+    insta::assert_snapshot!(refused("model: a.onnx\ninputs: {a: [1, -1, 0, batch], b: 5, c: [], a: [1]}\n"), @r"
+    smoke.yaml:3:17: inputs.a[1]: `-1` is less than 1
+      hint: write a whole number, 1 to 2147483647
+    smoke.yaml:3:21: inputs.a[2]: `0` is less than 1
+      hint: write a whole number, 1 to 2147483647
+    smoke.yaml:3:24: inputs.a[3]: expected a whole number, found the text `batch`
+      hint: write a whole number, 1 to 2147483647
+    smoke.yaml:3:35: inputs.b: expected a list of dimensions, found the number `5`
+      hint: write one whole number for each dimension, such as `[1, 3, 224, 224]`
+    smoke.yaml:3:41: inputs.c: the shape has 0 dimensions
+      hint: write 1 to 32 of them
+    smoke.yaml:3:45: inputs.a: the key `a` is written twice, first in line 3
+      hint: keep one of them
+    ");
+}
+
+#[test]
+fn names_and_labels_are_short_single_lines() {
+    assert_eq!(codes(&format!("backbone: 1\nmodel: a.onnx\nname: {}\n", "n".repeat(81))), ["too_long"]);
+    assert_eq!(understood(&format!("model: a.onnx\nname: {}\n", "n".repeat(80))).name.len(), 80);
+    assert_eq!(codes("backbone: 1\nmodel: a.onnx\nname: 2024\n"), ["wrong_type"]);
+    assert_eq!(codes("backbone: 1\nmodel: a.onnx\nname: ''\n"), ["empty_text"]);
+    assert_eq!(codes("backbone: 1\nmodel: a.onnx\nlabels: {a: \"\\u0007\"}\n"), ["control_character"]);
+    assert_eq!(
+        codes("backbone: 1\nmodel: a.onnx\nlabels: {\"a\\nb\": c, d: }\n"),
+        ["control_character", "missing_value"]
+    );
+    assert_eq!(
+        codes(&format!("backbone: 1\nmodel: a.onnx\nlabels: {{a: {}}}\n", "n".repeat(256))),
+        ["too_long"]
+    );
+    let many: String = (0..65).map(|index| format!("  l{index}: x\n")).collect();
+    assert_eq!(codes(&format!("backbone: 1\nmodel: a.onnx\nlabels:\n{many}")), ["too_many_values"]);
+}
+
+#[test]
+fn job_without_name_takes_the_stem_of_its_file() {
+    for (file, name) in [
+        ("smoke.yaml", "smoke"),
+        ("a.b.YML", "a.b"),
+        ("noext", "noext"),
+        (".yaml", ".yaml"),
+        ("two\nlines.yaml", "two_lines"),
+        ("  .yaml", "job"),
+    ] {
+        assert_eq!(name_of_file(file), name);
+    }
+    let long = name_of_file(&format!("{}.yaml", "ä".repeat(120)));
+    assert_eq!(long, "ä".repeat(MAXIMUM_NAME_BYTES / 2));
+}
+
+#[test]
+fn thousands_of_mistakes_are_counted_not_listed() {
+    let text: String = (0..4000).map(|index| format!("k{index}: 1\n")).collect();
+    let mistakes = read(&text).expect_err("nothing but unknown keys");
+    assert_eq!(mistakes.len(), 101);
+    assert_eq!(mistakes[100].code, "more_mistakes");
+    assert_eq!(mistakes[100].message, "3902 more mistakes follow");
+}
+
+#[test]
+fn rendered_mistakes_cannot_act_on_a_terminal() {
+    let mistakes = read("backbone: 1\nmodel: a.onnx\n\"\\e[31mred\": 1\n").expect_err("unknown key");
+    let text = render(&mistakes, "evil\u{1b}[0m.yaml");
+    assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+    assert!(text.starts_with("evil\u{fffd}[0m.yaml:3:1: "), "{text}");
+}
+
+#[test]
+fn built_in_runtimes_read_jobs_by_their_extension() {
+    for runtime in RUNTIMES {
+        let text = format!("backbone: 1\nmodel: net.{}\nruntime: {}\n", runtime.model_format, runtime.name);
+        let job = job(text.as_bytes(), "a.yaml").expect("a plain job");
+        assert_eq!(job.configurations[0].runtime.name, runtime.name);
+    }
+}
+
+#[test]
+fn json_is_yaml_enough() {
+    let json = r#"{"backbone": 1, "model": "net.onnx", "measure": {"timed_runs": 5}}"#;
+    let plain = understood("model: net.onnx\nmeasure: {timed_runs: 5}\n");
+    assert_eq!(read(json).expect("JSON is read"), plain);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_makes_the_checks_panic(
+        lines in proptest::collection::vec(
+            ("(backbone|model|name|runtime|runtime_options|inputs|measure|labels|priority|x)",
+             "(1|a\\.onnx|-5|~|\\[.{0,6}\\]|\\{[a-z]{1,3}: [a-z0-9\\[\\]]{0,5}\\}|[ -~]{0,12})"), 0..8)
+    ) {
+        let text: String = lines.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+        if let Err(mistakes) = read(&text) {
+            proptest::prop_assert!(!mistakes.is_empty(), "a refused file has a mistake");
+            proptest::prop_assert!(mistakes.iter().all(|mistake| mistake.hint.is_some() && !mistake.code.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The keys `runtime` and `runtime_options`: where to measure, which model file each runtime takes, and what is asked of
+//! it. What may be asked is an allow-list, each runtime's own; nothing else reaches an inference library.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::Configuration;
+use super::check::{self, listed};
+use super::fields::MAXIMUM_LIST_ITEMS;
+use super::mistakes::{Mistakes, quoted};
+use super::models::{self, Named};
+use super::raw::{Node, Position, Value};
+use crate::runtime::{OptionKind, Runtime};
+
+/// The runtimes of a job and how they were written.
+pub(super) struct Chosen {
+    runtimes: Vec<(&'static Runtime, Position)>,
+    /// Options are keyed by runtime name.
+    has_list: bool,
+    /// Some of what was written could not be understood.
+    is_partial: bool,
+}
+
+/// The runtimes that are named, or those that read the models.
+pub(super) fn choose(
+    node: Option<&Node>,
+    models: Option<&[Named]>,
+    known: &[&'static Runtime],
+    mistakes: &mut Mistakes,
+) -> Chosen {
+    match node {
+        Some(node) => named(node, known, mistakes),
+        None => implied(models, known),
+    }
+}
+
+fn named(node: &Node, known: &[&'static Runtime], mistakes: &mut Mistakes) -> Chosen {
+    let Value::List(items) = &node.value else {
+        let runtime = one(node, "runtime", known, mistakes);
+        let is_partial = runtime.is_none();
+        return Chosen { runtimes: runtime.into_iter().collect(), has_list: false, is_partial };
+    };
+    let mut chosen = Chosen { runtimes: Vec::new(), has_list: true, is_partial: false };
+    if items.is_empty() || items.len() > MAXIMUM_LIST_ITEMS {
+        let message = format!("the list has {} runtimes", items.len());
+        let hint = format!("name 1 to {MAXIMUM_LIST_ITEMS}, or leave `runtime` out");
+        mistakes.add(node.position, "runtime", "empty_list", message, hint);
+        chosen.is_partial = true;
+        return chosen;
+    }
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("runtime[{index}]");
+        match one(item, &field, known, mistakes) {
+            Some((runtime, position))
+                if chosen.runtimes.iter().any(|(other, _)| other.name == runtime.name) =>
+            {
+                let message = format!("`{}` is named twice", runtime.name);
+                let hint = "keep one of them; to measure more often, raise `measure.processes`";
+                mistakes.add(position, &field, "duplicate_runtime", message, hint);
+            }
+            Some(found) => chosen.runtimes.push(found),
+            None => chosen.is_partial = true,
+        }
+    }
+    chosen
+}
+
+fn one(
+    node: &Node,
+    field: &str,
+    known: &[&'static Runtime],
+    mistakes: &mut Mistakes,
+) -> Option<(&'static Runtime, Position)> {
+    let names: Vec<&str> = known.iter().map(|runtime| runtime.name).collect();
+    let hint = format!("runtimes: {}", listed(&names));
+    if !matches!(node.value, Value::Text(_)) {
+        check::wrong_type(node, field, "the name of a runtime", &hint, mistakes);
+        return None;
+    }
+    if let Some(runtime) = known.iter().find(|runtime| runtime.name == node.written) {
+        return Some((runtime, node.position));
+    }
+    let hint = check::nearest(&node.written, names).map_or(hint, |near| format!("did you mean `{near}`?"));
+    let message = format!("there is no runtime {}", quoted(&node.written));
+    mistakes.add(node.position, field, "unknown_runtime", message, hint);
+    None
+}
+
+/// For each model the first runtime that reads it, in the order of the models.
+fn implied(models: Option<&[Named]>, known: &[&'static Runtime]) -> Chosen {
+    let mut chosen = Chosen { runtimes: Vec::new(), has_list: false, is_partial: models.is_none() };
+    for model in models.unwrap_or_default() {
+        let extension = models::extension(&model.reference.file);
+        let reader = known.iter().find(|runtime| extension.as_deref() == Some(runtime.model_format));
+        let Some(runtime) = reader else { continue };
+        if !chosen.runtimes.iter().any(|(other, _)| other.name == runtime.name) {
+            chosen.runtimes.push((runtime, model.position));
+        }
+    }
+    chosen.has_list = chosen.runtimes.len() > 1;
+    chosen
+}
+
+/// Give each runtime the one model that it reads, and its options.
+pub(super) fn configure(
+    chosen: &Chosen,
+    models: Option<&[Named]>,
+    options: Option<&Node>,
+    mistakes: &mut Mistakes,
+) -> Vec<Configuration> {
+    let mut by_runtime = options.map(|node| options_of(chosen, node, mistakes)).unwrap_or_default();
+    let mut configurations = Vec::new();
+    for &(runtime, position) in &chosen.runtimes {
+        let Some(models) = models else { continue };
+        let Some(model) = model_of(runtime, position, models, mistakes) else { continue };
+        let options = by_runtime.remove(runtime.name).unwrap_or_default();
+        configurations.push(Configuration { runtime, options, model });
+    }
+    configurations
+}
+
+fn model_of(
+    runtime: &'static Runtime,
+    position: Position,
+    models: &[Named],
+    mistakes: &mut Mistakes,
+) -> Option<usize> {
+    let format = runtime.model_format;
+    let mut fitting = models
+        .iter()
+        .enumerate()
+        .filter(|(_, model)| models::extension(&model.reference.file).as_deref() == Some(format));
+    match (fitting.next(), fitting.next()) {
+        (Some((index, _)), None) => Some(index),
+        (None, _) => {
+            let message = format!("`{}` reads .{format} files, and `model` names none", runtime.name);
+            let hint =
+                format!("add the .{format} file of the same network to `model`, or choose another runtime");
+            mistakes.add(position, "runtime", "no_model_for_runtime", message, hint);
+            None
+        }
+        (Some((_, first)), Some((_, second))) => {
+            let message = format!(
+                "`{}` takes one .{format} file, and `model` names {} and {}",
+                runtime.name,
+                quoted(&first.reference.file),
+                quoted(&second.reference.file)
+            );
+            let hint = "the models of one job are one network; make a job of each network";
+            mistakes.add(second.position, "model", "several_models_for_runtime", message, hint);
+            None
+        }
+    }
+}
+
+type Options = BTreeMap<String, Json>;
+
+fn options_of(chosen: &Chosen, node: &Node, mistakes: &mut Mistakes) -> BTreeMap<&'static str, Options> {
+    let mut found = BTreeMap::new();
+    let path = "runtime_options";
+    let Some(entries) = check::map(node, path, mistakes) else { return found };
+    if !chosen.has_list {
+        if let &[(runtime, _)] = chosen.runtimes.as_slice() {
+            found.insert(runtime.name, options_of_runtime(runtime, entries, path, mistakes));
+        }
+        return found;
+    }
+    let names: Vec<&str> = chosen.runtimes.iter().map(|(runtime, _)| runtime.name).collect();
+    for (key, value) in check::free_keys(entries, path, mistakes) {
+        let field = check::below(path, &key.written);
+        if let Some((runtime, _)) = chosen.runtimes.iter().find(|(runtime, _)| runtime.name == key.written) {
+            if let Some(entries) = check::map(value, &field, mistakes) {
+                found.insert(runtime.name, options_of_runtime(runtime, entries, &field, mistakes));
+            }
+        } else if !chosen.is_partial {
+            // With a runtime that could not be understood, the key may well belong to it.
+            let message = format!("{} is not a runtime of this job", quoted(&key.written));
+            let owner = chosen.runtimes.iter().find(|(runtime, _)| option(runtime, &key.written).is_some());
+            let near = check::nearest(&key.written, names.iter().copied());
+            let hint = match (near, owner) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Some((owner, _))) => {
+                    format!("with several runtimes, write `{}: {{{}: …}}`", owner.name, key.written)
+                }
+                (None, None) => {
+                    format!("with several runtimes, options are keyed by runtime: {}", listed(&names))
+                }
+            };
+            mistakes.add(key.position, &field, "unknown_key", message, hint);
+        }
+    }
+    found
+}
+
+fn option(runtime: &'static Runtime, name: &str) -> Option<&'static crate::runtime::RuntimeOption> {
+    runtime.options.iter().find(|option| option.name == name)
+}
+
+fn options_of_runtime(
+    runtime: &'static Runtime,
+    entries: &[(Node, Node)],
+    path: &str,
+    mistakes: &mut Mistakes,
+) -> Options {
+    let mut found = BTreeMap::new();
+    for (key, value) in check::free_keys(entries, path, mistakes) {
+        let field = check::below(path, &key.written);
+        let Some(option) = option(runtime, &key.written) else {
+            let message = format!("`{}` has no option {}", runtime.name, quoted(&key.written));
+            mistakes.add(
+                key.position,
+                &field,
+                "unknown_option",
+                message,
+                unknown_option_hint(runtime, key, value),
+            );
+            continue;
+        };
+        let value = match option.kind {
+            OptionKind::Integer { minimum, maximum } => {
+                check::integer(value, &field, minimum, maximum, mistakes).map(Json::from)
+            }
+            OptionKind::Boolean => check::boolean(value, &field, mistakes).map(Json::from),
+            OptionKind::Choice(choices) => check::choice(value, &field, choices, mistakes).map(Json::from),
+        };
+        if let Some(value) = value {
+            found.insert(option.name.to_owned(), value);
+        }
+    }
+    found
+}
+
+fn unknown_option_hint(runtime: &Runtime, key: &Node, value: &Node) -> String {
+    if key.written == runtime.name && matches!(value.value, Value::Map(_)) {
+        return format!(
+            "with one runtime, options stand directly below `runtime_options`, without `{}`",
+            key.written
+        );
+    }
+    let near = check::nearest(&key.written, runtime.options.iter().map(|option| option.name));
+    let all: Vec<String> = runtime
+        .options
+        .iter()
+        .map(|option| format!("`{}` ({})", option.name, accepted(&option.kind)))
+        .collect();
+    let all = if all.is_empty() {
+        format!("`{}` has no options", runtime.name)
+    } else {
+        format!("options of `{}`: {}", runtime.name, all.join(", "))
+    };
+    near.map_or_else(|| all.clone(), |near| format!("did you mean `{near}`? {all}"))
+}
+
+/// What an option accepts, in words.
+pub(super) fn accepted(kind: &OptionKind) -> String {
+    match kind {
+        OptionKind::Integer { minimum, maximum } => check::range(*minimum, *maximum),
+        OptionKind::Boolean => "true or false".to_owned(),
+        OptionKind::Choice(choices) => choices.join(" or "),
+    }
+}

@@ -1,0 +1,191 @@
+//! Each reason with a case that trips it and one that just does not.
+
+use super::*;
+use crate::derived_docs;
+
+const RESOLUTION: Nanos = Nanos(20);
+
+fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
+    Trial {
+        build: 1,
+        process,
+        warm_up_ns: Vec::new(),
+        latency_ns: latencies.into_iter().map(Nanos).collect(),
+        extra_latency_ns: Vec::new(),
+    }
+}
+
+fn judged(trials: &[Trial]) -> Verdict {
+    judge(&Evidence { status: Status::Measured, trials, clock_resolution: RESOLUTION })
+}
+
+/// The reasons found, but for the one that every measured configuration has.
+fn codes(verdict: &Verdict) -> Vec<&str> {
+    let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes.last(), Some(&"power_state_unobserved"));
+    codes[..codes.len() - 1].to_vec()
+}
+
+fn detail<'a>(verdict: &'a Verdict, code: &str) -> &'a str {
+    &verdict.reasons.iter().find(|reason| reason.code == code).unwrap().detail
+}
+
+#[test]
+fn every_code_is_unique_and_every_reason_is_explained() {
+    for (index, kind) in REASONS.iter().enumerate() {
+        assert!(kind.code.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", kind.code);
+        assert!(REASONS[..index].iter().all(|earlier| earlier.code != kind.code), "{}", kind.code);
+        assert_ne!(kind.state, VerdictState::Valid, "{}", kind.code);
+        assert!(kind.meaning.ends_with('.') && !kind.advice.ends_with('.'), "{}", kind.code);
+        assert_eq!(find(kind.code).map(|found| found.code), Some(kind.code));
+    }
+    assert!(REASONS.is_sorted_by(|earlier, later| earlier.state >= later.state), "worst first");
+    assert!(find("no_such_reason").is_none());
+}
+
+#[test]
+fn what_was_not_measured_is_invalid_for_that_one_reason() {
+    for (status, expected) in [
+        (Status::Rejected, "the job was rejected"),
+        (Status::Failed, "the job failed"),
+        (Status::TimedOut, "the job ran out of time"),
+        (Status::Cancelled, "the job was cancelled"),
+        (Status::Measured, "the trials hold no latency"),
+    ] {
+        let verdict = judge(&Evidence { status, trials: &[], clock_resolution: RESOLUTION });
+        assert_eq!(verdict.state, VerdictState::Invalid);
+        assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
+        assert_eq!(
+            (verdict.reasons[0].code.as_str(), detail(&verdict, "not_measured")),
+            ("not_measured", expected)
+        );
+    }
+}
+
+#[test]
+fn trials_before_a_failure_do_not_make_it_measured() {
+    let trials = [trial(1, [1_000_000; 100])];
+    let verdict = judge(&Evidence { status: Status::Failed, trials: &trials, clock_resolution: RESOLUTION });
+    assert_eq!(verdict.reasons.len(), 1);
+    assert_eq!(verdict.state, VerdictState::Invalid);
+}
+
+#[test]
+fn steady_latencies_are_suspect_only_because_the_power_state_is_unobserved() {
+    let verdict = judged(&[trial(1, [1_000_000; 100])]);
+    assert_eq!(codes(&verdict), [""; 0]);
+    assert_eq!(verdict.state, VerdictState::Suspect);
+}
+
+#[test]
+fn five_runs_are_few_and_six_are_not() {
+    let verdict = judged(&[trial(1, [1_000_000; 5])]);
+    assert_eq!(codes(&verdict), ["few_runs"]);
+    assert_eq!(detail(&verdict, "few_runs"), "timed runs: 5; an interval takes 6");
+    assert_eq!(codes(&judged(&[trial(1, [1_000_000; 6])])), [""; 0]);
+}
+
+#[test]
+fn median_below_a_hundred_clock_steps_is_near_the_resolution() {
+    let verdict = judged(&[trial(1, [1_999; 100])]);
+    assert_eq!(codes(&verdict), ["near_clock_resolution"]);
+    assert_eq!(detail(&verdict, "near_clock_resolution"), "median 1999 ns, clock step 20 ns");
+    assert_eq!(codes(&judged(&[trial(1, [2_000; 100])])), [""; 0]);
+}
+
+#[test]
+fn latencies_of_zero_are_near_the_resolution_and_nothing_is_divided_by_zero() {
+    assert_eq!(codes(&judged(&[trial(1, [0; 100])])), ["near_clock_resolution"]);
+}
+
+#[test]
+fn quartiles_more_than_a_tenth_of_the_median_apart_are_a_wide_spread() {
+    // Low, middle, high in turn: quartiles are the low and the high value, the median is the middle one.
+    let alternating = |half: u64| (0..99).map(move |run| 1_000_000 + half * (run % 3) - half);
+    let verdict = judged(&[trial(1, alternating(50_001))]);
+    assert_eq!(codes(&verdict), ["wide_spread"]);
+    assert_eq!(
+        detail(&verdict, "wide_spread"),
+        "quartiles 0.949999 ms and 1.050001 ms lie 10.0 % of the median apart"
+    );
+    assert_eq!(codes(&judged(&[trial(1, alternating(50_000))])), [""; 0]);
+}
+
+#[test]
+fn few_wild_runs_are_no_wide_spread() {
+    let wild = (0..100).map(|run| if run % 5 == 0 { 50_000_000 } else { 1_000_000 });
+    assert_eq!(codes(&judged(&[trial(1, wild)])), [""; 0]);
+}
+
+#[test]
+fn halves_with_medians_more_than_five_percent_apart_are_drift() {
+    // The median of all lies midway, so ± 25 641 ns about 1 ms gives 5.13 %, and ± 24 900 gives 4.98 %.
+    let stepping =
+        |half: u64| (0..100).map(move |run| if run < 50 { 1_000_000 - half } else { 1_000_000 + half });
+    let verdict = judged(&[trial(1, [1_000_000; 100]), trial(2, stepping(25_641))]);
+    assert_eq!(codes(&verdict), ["drift"]);
+    assert_eq!(
+        detail(&verdict, "drift"),
+        "build 1, process 2: the second half of the runs has a median +5.1 % from the first"
+    );
+    assert_eq!(codes(&judged(&[trial(1, stepping(24_900))])), [""; 0]);
+    let faster: Vec<u64> = stepping(25_641).collect();
+    let verdict = judged(&[trial(1, faster.into_iter().rev())]);
+    assert!(detail(&verdict, "drift").contains("-5.1 %"), "{verdict:?}");
+}
+
+#[test]
+fn halves_whose_intervals_overlap_are_no_drift() {
+    // Six runs a half: the interval is the whole range. The medians differ by 7.8 %, the ranges touch in one value.
+    let first = [960_000, 960_000, 960_000, 960_000, 960_000, 1_038_000];
+    let apart = [1_038_000; 6];
+    let overlapping: Vec<u64> = first.into_iter().chain(apart).collect();
+    assert!(!codes(&judged(&[trial(1, overlapping)])).contains(&"drift"));
+    let clear = [960_000; 6].into_iter().chain(apart);
+    assert!(codes(&judged(&[trial(1, clear)])).contains(&"drift"));
+}
+
+#[test]
+fn processes_whose_medians_span_more_than_a_tenth_disagree() {
+    let three =
+        |half: u64| [1_000_000 - half, 1_000_000, 1_000_000 + half].map(|median| trial(1, [median; 100]));
+    let verdict = judged(&three(50_001));
+    assert!(codes(&verdict).contains(&"processes_disagree"), "{verdict:?}");
+    assert_eq!(
+        detail(&verdict, "processes_disagree"),
+        "medians of 3 processes span 0.949999 to 1.050001 ms, 10.0 % of the median of all"
+    );
+    assert!(!codes(&judged(&three(50_000))).contains(&"processes_disagree"));
+    // One process can not disagree, and a process without latencies is none.
+    assert!(!codes(&judged(&[trial(1, [1_000_000; 100]), trial(2, [])])).contains(&"processes_disagree"));
+}
+
+#[test]
+fn table_of_reasons_in_the_documents_is_up_to_date() {
+    derived_docs::assert_current("docs/METHOD.md", "verdict reasons", &table());
+}
+
+#[test]
+fn table_of_thresholds_in_the_documents_is_up_to_date() {
+    let mut table = "| Reason | Threshold | What it is, and why |\n|---|---|---|\n".to_owned();
+    for (code, threshold, origin) in THRESHOLDS {
+        assert!(find(code).is_some(), "{code}");
+        table += &format!("| `{code}` | {threshold} | {origin} |\n");
+    }
+    derived_docs::assert_current("docs/METHOD.md", "verdict thresholds", &table);
+}
+
+fn table() -> String {
+    let mut table = "| Code | State | Meaning | What to do |\n|---|---|---|---|\n".to_owned();
+    for kind in REASONS {
+        let state = serde_json::to_value(kind.state).unwrap();
+        table += &format!(
+            "| `{}` | {} | {} | {} |\n",
+            kind.code,
+            state.as_str().unwrap(),
+            kind.meaning,
+            kind.advice
+        );
+    }
+    table
+}

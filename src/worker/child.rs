@@ -1,0 +1,195 @@
+//! The worker's side: one request in, events out, then the end of the process.
+//!
+//! Standard output carries the protocol and is left where it is: an inference library that prints there is caught by
+//! the parent as garbage, for such a write costs time in the midst of a measurement. Logs go to standard error. Nothing
+//! here knows jobs, folders or statistics.
+
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+
+use log::{LevelFilter, error, warn};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+use crate::bundle::format::Stage;
+use crate::measure::{Phase, Samples, measure};
+use crate::runtime::{Failure, Load, LoadRequest, Loaded};
+use crate::worker::protocol::{
+    Event, PARENT_VARIABLE, PROTOCOL, REQUEST_LIMIT, Request, TIMING_NAME, WARM_UP_NAME,
+};
+
+/// Exit code of a worker whose parent is gone or does not listen; nobody reads it.
+const NOBODY_LISTENS: u8 = 1;
+
+/// Serve one request with one of `loaders`.
+///
+/// Exits 0 when a `result` or a `failed` was delivered.
+pub fn run(loaders: &[&dyn Load]) -> ExitCode {
+    // Fails only where a logger is set already, which serves as well.
+    let _ = env_logger::Builder::new().filter_level(LevelFilter::Warn).parse_default_env().try_init();
+    if !die_with_parent() {
+        return ExitCode::from(NOBODY_LISTENS);
+    }
+    match serve(loaders) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            error!("cannot tell the parent: {reason}");
+            ExitCode::from(NOBODY_LISTENS)
+        }
+    }
+}
+
+/// False where the parent died before this process could tie itself to it.
+fn die_with_parent() -> bool {
+    if let Err(reason) = set_parent_process_death_signal(Some(Signal::KILL)) {
+        warn!("this worker may outlive its parent: {reason}");
+    }
+    let Ok(parent) = std::env::var(PARENT_VARIABLE) else { return true };
+    getppid().is_some_and(|actual| actual.as_raw_nonzero().to_string() == parent)
+}
+
+fn serve(loaders: &[&dyn Load]) -> std::io::Result<()> {
+    say(&Event::Hello { protocol: PROTOCOL })?;
+    let last = match trial(loaders) {
+        Ok(samples) => Event::Result { warm_up_ns: samples.warm_up, latency_ns: samples.timed },
+        Err(Stop::Failed(Failure { stage, reason, detail, hint })) => {
+            Event::Failed { stage, reason, detail, hint }
+        }
+        Err(Stop::NobodyListens(reason)) => return Err(reason),
+    };
+    say(&last)
+}
+
+enum Stop {
+    Failed(Failure),
+    NobodyListens(std::io::Error),
+}
+
+fn trial(loaders: &[&dyn Load]) -> Result<Samples, Stop> {
+    let request = read_request(std::io::stdin().lock())?;
+    let loader = loaders
+        .iter()
+        .find(|loader| loader.runtime().name == request.runtime)
+        .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
+    let Loaded { session, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
+        model: request.model,
+        library: request.library,
+        options: request.options,
+        inputs: request.inputs,
+        seed: request.seed,
+    })?;
+    // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
+    // crash or hang and take whole latencies with it.
+    let session = Box::leak(session);
+    say(&Event::Loaded { version, library, options, inputs, outputs })?;
+    let mut samples =
+        Samples::with_room_for(request.warm_up_runs, request.timed_runs).map_err(|_| Failure {
+            stage: Stage::Prepare,
+            reason: "out_of_memory".into(),
+            detail: format!(
+                "no memory for the latencies of {} warm-up and {} timed runs",
+                request.warm_up_runs, request.timed_runs
+            ),
+            hint: Some("ask for fewer runs in `measure`".into()),
+        })?;
+    say(&Event::Timing)?;
+    measure(session, &mut samples, &mut |phase| {
+        let name = match phase {
+            Phase::WarmUp => WARM_UP_NAME,
+            Phase::Timing => TIMING_NAME,
+        };
+        // Only tells the parent where a crash happened; without it the stage is less exact.
+        let _ = rustix::thread::set_name(name);
+    })
+    .map_err(|error| Failure {
+        stage: error.phase.into(),
+        reason: "run_failed".into(),
+        detail: format!("{error}: {}", error.source),
+        hint: Some("the runtime loaded the model but could not run it; its message says why".into()),
+    })?;
+    Ok(samples)
+}
+
+fn read_request(input: impl BufRead) -> Result<Request, Failure> {
+    let refusal = |reason: &str, detail: String| Failure {
+        stage: Stage::Start,
+        reason: reason.into(),
+        detail,
+        hint: Some("workers are started by `backbone` itself, of the same version".into()),
+    };
+    let mut line = String::new();
+    input
+        .take(REQUEST_LIMIT)
+        .read_line(&mut line)
+        .map_err(|error| refusal("request_not_readable", format!("cannot read the request: {error}")))?;
+    if !line.ends_with('\n') {
+        return Err(refusal("request_not_readable", "the request has no end".into()));
+    }
+    // Before its fields: another version may have others.
+    #[derive(serde::Deserialize)]
+    struct Version {
+        protocol: u32,
+    }
+    match serde_json::from_str(&line) {
+        Ok(Version { protocol: PROTOCOL }) => {}
+        Ok(Version { protocol }) => {
+            return Err(refusal(
+                "protocol_mismatch",
+                format!("the parent speaks protocol {protocol}, this worker {PROTOCOL}"),
+            ));
+        }
+        Err(error) => {
+            return Err(refusal("request_not_readable", format!("the request has no version: {error}")));
+        }
+    }
+    serde_json::from_str(&line)
+        .map_err(|error| refusal("request_not_readable", format!("cannot understand the request: {error}")))
+}
+
+fn unknown_runtime(name: &str, loaders: &[&dyn Load]) -> Failure {
+    let known: Vec<_> = loaders.iter().map(|loader| format!("`{}`", loader.runtime().name)).collect();
+    Failure {
+        stage: Stage::Start,
+        reason: "runtime_not_built_in".into(),
+        detail: format!("this worker executable has no runtime `{name}`, only {}", known.join(", ")),
+        hint: Some(format!("name an executable that has it in the configuration, `runtimes.{name}.worker`")),
+    }
+}
+
+fn say(event: &Event) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    let mut output = std::io::stdout().lock();
+    output.write_all(&line)?;
+    output.flush()
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::NobodyListens(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
+        let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
+        assert_eq!(failure.reason, "protocol_mismatch");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 1");
+    }
+
+    #[test]
+    fn a_request_without_an_end_is_refused() {
+        for bytes in [&b""[..], b"{\"protocol\": 1", &vec![b' '; 2 << 20]] {
+            assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
+        }
+    }
+}

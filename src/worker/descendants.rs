@@ -1,0 +1,144 @@
+//! Finding and ending everything that a worker started, wherever it hid.
+//!
+//! Killing the process group reaches what stayed in it. A process that left by `setsid` becomes a child of the daemon
+//! when its parent dies (the daemon is a child subreaper), and is told from the daemon's own children by three marks
+//! that it inherited: the process group, the out-of-memory score and an environment variable. One of them is enough;
+//! all of its descendants go with it. Looks at `/proc` only after a trial, never within.
+
+use std::time::{Duration, Instant};
+
+use log::warn;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, waitid};
+
+use super::protocol::PARENT_VARIABLE;
+
+/// Between two looks whether killed processes are gone. A kill takes effect within microseconds, unless much memory
+/// must be given back first.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// How a worker's descendants can be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    pub(super) worker: Pid,
+    /// The worker's out-of-memory score, where it is not the daemon's own.
+    pub(super) out_of_memory_score: Option<i32>,
+}
+
+/// Kill the worker and all that came from it; reap all but the worker itself. Gives up at `deadline`: a process that
+/// hangs in the kernel can not be ended by anyone.
+pub(super) fn end(marks: Marks, deadline: Instant) {
+    loop {
+        // Before the worker is reaped, so that its number can not mean another group. No such group: nothing to do.
+        let _ = kill_process_group(marks.worker, Signal::KILL);
+        let (dead, alive) = family(marks);
+        for process in dead {
+            if process.parent == getpid() && process.pid != marks.worker {
+                // Gone already where somebody else reaped it.
+                let _ = waitid(WaitId::Pid(process.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            }
+        }
+        if alive.is_empty() {
+            return;
+        }
+        for process in &alive {
+            // It may have ended meanwhile; what can not be killed is told below.
+            let _ = kill_process(process.pid, Signal::KILL);
+        }
+        if Instant::now() >= deadline {
+            let numbers: Vec<_> = alive.iter().map(|process| process.pid.as_raw_nonzero()).collect();
+            warn!("processes {numbers:?} of a worker do not die");
+            return;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Process {
+    pid: Pid,
+    parent: Pid,
+    group: i32,
+    is_dead: bool,
+}
+
+/// The worker's family: dead but not reaped, and alive.
+fn family(marks: Marks) -> (Vec<Process>, Vec<Process>) {
+    let table = processes();
+    let myself = getpid();
+    let mut family: Vec<Process> = table
+        .iter()
+        .copied()
+        .filter(|process| process.parent == myself && is_marked(process, marks))
+        .collect();
+    let mut known = 0;
+    while known < family.len() {
+        let parent = family[known].pid;
+        family.extend(table.iter().filter(|process| process.parent == parent));
+        known += 1;
+    }
+    family.into_iter().partition(|process| process.is_dead)
+}
+
+fn is_marked(process: &Process, marks: Marks) -> bool {
+    process.pid == marks.worker
+        || process.group == marks.worker.as_raw_nonzero().get()
+        || marks.out_of_memory_score.is_some_and(|score| out_of_memory_score(process.pid) == Some(score))
+        || has_parent_variable(process.pid)
+}
+
+/// A process's out-of-memory score adjustment, −1000 … 1000; also of one that is dead but not reaped.
+pub(super) fn out_of_memory_score(pid: Pid) -> Option<i32> {
+    fs_err::read_to_string(format!("/proc/{pid}/oom_score_adj")).ok()?.trim().parse().ok()
+}
+
+fn has_parent_variable(pid: Pid) -> bool {
+    let wanted = format!("{PARENT_VARIABLE}={}", getpid());
+    fs_err::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
+}
+
+// Not `/proc/PID/task/TID/children`: kernels need not have it, and those of some boards do not.
+fn processes() -> Vec<Process> {
+    let Ok(folder) = fs_err::read_dir("/proc") else { return Vec::new() };
+    folder
+        .filter_map(|entry| {
+            let number: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            parse(&fs_err::read(format!("/proc/{number}/stat")).ok()?)
+        })
+        .collect()
+}
+
+/// One `/proc/PID/stat`: `pid (name) state parent group …`. The name may hold anything, brackets and spaces too.
+fn parse(stat: &[u8]) -> Option<Process> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let pid = std::str::from_utf8(stat.split(|byte| *byte == b' ').next()?).ok()?.parse().ok()?;
+    let mut fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    Some(Process {
+        pid: Pid::from_raw(pid)?,
+        parent: Pid::from_raw(fields.next()?.parse().ok()?)?,
+        group: fields.next()?.parse().ok()?,
+        is_dead: matches!(state, "Z" | "X"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_with_brackets_and_spaces_is_no_trap() {
+        let process = parse(b"4711 (a) Z 1 (b) S 12 99 99 0 -1").unwrap();
+        assert_eq!(process.pid.as_raw_nonzero().get(), 4711);
+        assert_eq!((process.parent.as_raw_nonzero().get(), process.group), (12, 99));
+        assert!(!process.is_dead);
+        assert!(parse(b"4711 (a) Z 12 99 99 0 -1").unwrap().is_dead);
+        assert_eq!(parse(b"2 (kthreadd) S 0 0 0 0 -1"), None);
+        assert_eq!(parse(b""), None);
+    }
+
+    #[test]
+    fn this_process_is_in_the_table() {
+        assert!(processes().iter().any(|process| process.pid == getpid()));
+    }
+}
