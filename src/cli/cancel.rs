@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, Place};
+use super::{Exit, Place, settings};
 
 /// Cancel a job: one that waits never runs, one that runs is stopped; both end in a bundle that says so
 #[derive(Debug, Args)]
@@ -15,5 +15,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    anyhow::bail!("the daemon is not connected to this command yet: {arguments:?}")
+    let (config, _) = settings::load(arguments.place.overrides(), arguments.place.config.as_deref())?;
+    anyhow::bail!(
+        "the daemon of {} is not connected to this command yet: {arguments:?}",
+        config.inbox.display()
+    )
 }

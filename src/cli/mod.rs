@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Overrides;
+
 mod cancel;
 mod check;
 mod exit;
@@ -21,6 +23,7 @@ mod retry;
 mod run;
 mod schema;
 mod serve;
+mod settings;
 mod status;
 pub mod table;
 mod worker;
@@ -65,6 +68,13 @@ pub struct Place {
     /// Folder for the daemon's small state
     #[arg(long, value_name = "FOLDER")]
     pub state: Option<PathBuf>,
+}
+
+impl Place {
+    /// The flags as the configuration takes them.
+    fn overrides(&self) -> Overrides {
+        Overrides { inbox: self.inbox.clone(), state: self.state.clone(), ..Overrides::default() }
+    }
 }
 
 /// Run the command that the process was started with; the whole of `main`.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Exit;
+use super::{Exit, settings};
+use crate::config::Overrides;
 
 /// Measure job files now, in the foreground
 #[derive(Debug, Args)]
@@ -30,5 +31,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    anyhow::bail!("the pipeline is not connected to its command yet: {arguments:?}")
+    let flags =
+        Overrides { outbox: arguments.outbox, host_root: arguments.host_root, ..Overrides::default() };
+    let (config, _) = settings::load(flags, arguments.config.as_deref())?;
+    let Arguments { specs, no_wait, strict, .. } = arguments;
+    anyhow::bail!("the pipeline is not connected to its command yet: {config:?} {specs:?} {no_wait} {strict}")
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, Place};
+use super::{Exit, Place, settings};
+use crate::config::Overrides;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
 #[derive(Debug, Args)]
@@ -23,5 +24,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    anyhow::bail!("the daemon is not connected to its command yet: {arguments:?}")
+    let flags =
+        Overrides { outbox: arguments.outbox, host_root: arguments.host_root, ..arguments.place.overrides() };
+    let (config, provenance) = settings::load(flags, arguments.place.config.as_deref())?;
+    let once = arguments.once;
+    anyhow::bail!("the daemon is not connected to its command yet: {config:?} {provenance:?} {once}")
 }

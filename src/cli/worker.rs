@@ -8,5 +8,5 @@ use crate::worker::child;
 
 /// Every runtime whose library is loaded at run time; the others have executables of their own.
 pub(super) fn execute() -> ExitCode {
-    child::run(&[&onnxruntime::Loader, &sim::Loader])
+    child::run(&[&onnxruntime::Loader, &sim::Simulator])
 }
