@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Exit, Place, settings};
+use super::{Exit, Place, request};
+use crate::daemon::control::Wish;
 
 /// Cancel a job: one that waits never runs, one that runs is stopped; both end in a bundle that says so
 #[derive(Debug, Args)]
@@ -15,9 +16,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let (config, _) = settings::load(arguments.place.overrides(), arguments.place.config.as_deref())?;
-    anyhow::bail!(
-        "the daemon of {} is not connected to this command yet: {arguments:?}",
-        config.inbox.display()
-    )
+    request::ask(arguments.place, &arguments.job, "queue", Wish::Cancel, "cancelled")
 }

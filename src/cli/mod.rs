@@ -5,11 +5,8 @@
 //! [`failure::report`], so that a closed pipe (`backbone list reasons | head -1`) ends quietly.
 
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::config::Overrides;
+use clap::{Parser, Subcommand};
 
 mod cancel;
 mod check;
@@ -17,18 +14,21 @@ mod exit;
 pub mod failure;
 mod list;
 mod log;
+mod outcome;
 mod pause;
+mod place;
+mod request;
 mod resume;
 mod retry;
 mod run;
 mod schema;
 mod serve;
-mod settings;
 mod status;
 pub mod table;
 mod worker;
 
 pub use exit::Exit;
+pub use place::Place;
 
 /// The first argument of a worker process. Not a word that a person would type by mistake.
 pub const WORKER: &str = "__worker";
@@ -53,28 +53,6 @@ enum Command {
     Resume(resume::Arguments),
     List(list::Arguments),
     Schema(schema::Arguments),
-}
-
-/// Which daemon a command speaks to. Settings left out come from the environment, then the configuration file, then the
-/// built-in defaults.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Place {
-    /// Configuration file [default: /etc/backbone/config.yaml where it exists]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder where people drop job and model files
-    #[arg(long, value_name = "FOLDER")]
-    pub inbox: Option<PathBuf>,
-    /// Folder for the daemon's small state
-    #[arg(long, value_name = "FOLDER")]
-    pub state: Option<PathBuf>,
-}
-
-impl Place {
-    /// The flags as the configuration takes them.
-    fn overrides(&self) -> Overrides {
-        Overrides { inbox: self.inbox.clone(), state: self.state.clone(), ..Overrides::default() }
-    }
 }
 
 /// Run the command that the process was started with; the whole of `main`.
@@ -132,6 +110,11 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Write a line of progress to standard error. Nobody is left to tell when that is closed.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// A file name for people: bytes that are not UTF-8 replaced, control characters escaped, so that a name from the

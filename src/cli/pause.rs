@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, Place, settings};
+use super::{Exit, Place, request};
 
 /// Start no further job until `backbone resume`; the running one ends, the inbox is still read
 #[derive(Debug, Args)]
@@ -12,9 +12,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let (config, _) = settings::load(arguments.place.overrides(), arguments.place.config.as_deref())?;
-    anyhow::bail!(
-        "the daemon of {} is not connected to this command yet: {arguments:?}",
-        config.inbox.display()
-    )
+    request::pause(arguments.place, true)
 }

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Exit, Place, settings};
+use super::{Exit, Place, request};
+use crate::daemon::control::Wish;
 
 /// Measure a finished job again, as a new job at the end of the queue
 #[derive(Debug, Args)]
@@ -15,9 +16,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let (config, _) = settings::load(arguments.place.overrides(), arguments.place.config.as_deref())?;
-    anyhow::bail!(
-        "the daemon of {} is not connected to this command yet: {arguments:?}",
-        config.inbox.display()
-    )
+    request::ask(arguments.place, &arguments.job, "done", Wish::Retry, "queued again")
 }

@@ -1,11 +1,21 @@
 //! `backbone run`: the daemon's pipeline in the foreground, for the person who waits.
+//!
+//! Each job file gets a spool of its own, in a hidden folder of the outbox that is gone afterwards, so that everything
+//! happens as in the daemon: claims, copies, workers, bundles. The host's lock keeps the two from measuring at once.
 
-use std::path::PathBuf;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Exit, settings};
-use crate::config::Overrides;
+use super::failure::{Advise as _, Explain as _};
+use super::{Exit, Place, outcome, print};
+use crate::config::Config;
+use crate::daemon::observer::{Observer, Row, TrialBegins};
+use crate::daemon::{Audience, Daemon};
+use crate::spec;
 
 /// Measure job files now, in the foreground
 #[derive(Debug, Args)]
@@ -17,8 +27,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder for the bundles
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) outbox: Option<PathBuf>,
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(super) outbox: PathBuf,
     /// Folder that stands for / where the host is looked at; other than / marks every bundle simulated
     #[arg(long, value_name = "FOLDER")]
     pub(super) host_root: Option<PathBuf>,
@@ -31,9 +41,149 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let flags =
-        Overrides { outbox: arguments.outbox, host_root: arguments.host_root, ..Overrides::default() };
-    let (config, _) = settings::load(flags, arguments.config.as_deref())?;
-    let Arguments { specs, no_wait, strict, .. } = arguments;
-    anyhow::bail!("the pipeline is not connected to its command yet: {config:?} {specs:?} {no_wait} {strict}")
+    let outbox = std::path::absolute(&arguments.outbox)?;
+    let place = Place { config: arguments.config, ..Place::default() };
+    let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
+    let mut progress = Progress::new();
+    for spec in &arguments.specs {
+        let folder = RunFolder::make(&outbox)?;
+        folder.fill(spec)?;
+        let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
+        if arguments.no_wait && !daemon.lock_host(&mut progress) {
+            let what = format!("cannot measure {}: the host is being measured on", spec.display());
+            return Err(anyhow::anyhow!(what)).advise("leave out --no-wait to wait for it").exit(Exit::Busy);
+        }
+        if !daemon.work_off(&mut progress).context("the disk of the outbox failed")? {
+            progress.finish();
+            anyhow::bail!("stopped before {} was measured", spec.display());
+        }
+        daemon.reject_waiting(&mut progress);
+    }
+    progress.finish();
+    print(&format!("{}\nbundles: {}\n", outcome::render(&progress.rows), outbox.display()))?;
+    Ok(outcome::exit(&progress.rows, arguments.strict))
+}
+
+/// A folder for one run: an inbox with the job and its models, and a spool. Gone when dropped.
+struct RunFolder(PathBuf);
+
+impl RunFolder {
+    fn make(outbox: &Path) -> anyhow::Result<Self> {
+        let folder = outbox.join(format!(".backbone-run-{}", std::process::id()));
+        fs_err::create_dir(&folder)
+            .advise("the outbox must exist and be writable; name another with --outbox")?;
+        let folder = Self(folder);
+        fs_err::create_dir(folder.0.join("inbox"))?;
+        Ok(folder)
+    }
+
+    /// Put the job file and whatever models it names into the inbox.
+    fn fill(&self, spec: &Path) -> anyhow::Result<()> {
+        let name = spec.file_name().context("a job file has a name")?;
+        let is_file = fs_err::metadata(spec).exit(Exit::WrongInput)?.is_file();
+        if !is_file {
+            return Err(anyhow::anyhow!("{} is not a file", spec.display())).exit(Exit::WrongInput);
+        }
+        link_or_copy(spec, &self.0.join("inbox").join(name))?;
+        // A job file with mistakes needs no models; what is wrong with it stands in its bundle.
+        let text = read_limited(spec)?;
+        let Ok(job) = spec::resolve::job(&text, &name.to_string_lossy()) else { return Ok(()) };
+        for model in &job.models {
+            let from = spec.with_file_name(&model.file);
+            if from.is_file() {
+                link_or_copy(&from, &self.0.join("inbox").join(&model.file))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn config(&self, config: &Config) -> Config {
+        Config {
+            inbox: self.0.join("inbox"),
+            spool: self.0.join("spool"),
+            state: self.0.join("state"),
+            ..config.clone()
+        }
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        // A folder that stays behind is hidden and harmless.
+        let _ = fs_err::remove_dir_all(&self.0);
+    }
+}
+
+/// The bytes of a job file, but never more than any job file may have.
+fn read_limited(spec: &Path) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut text = Vec::new();
+    fs_err::File::open(spec)?.take(spec::raw::MAXIMUM_SPEC_BYTES as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The pipeline copies what it measures; a link spares copying twice.
+fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let from = fs_err::canonicalize(from)?;
+    if fs_err::hard_link(&from, to).is_err() {
+        fs_err::copy(&from, to)?;
+    }
+    Ok(())
+}
+
+/// Progress bars on a terminal, plain lines otherwise. Drawn between trials only: nothing ticks while a worker times.
+struct Progress {
+    bar: Option<ProgressBar>,
+    rows: Vec<Row>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { bar: std::io::stderr().is_terminal().then(bar), rows: Vec::new() }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => super::note(line),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} trials  {elapsed}  {msg}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+impl Observer for Progress {
+    fn trial_begins(&mut self, trial: &TrialBegins<'_>) {
+        let (configuration, configurations) = trial.configuration;
+        let (number, trials) = trial.trial;
+        let all = configurations as u64 * u64::from(trials);
+        let before = (configuration as u64 - 1) * u64::from(trials) + u64::from(number) - 1;
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(all);
+                bar.set_position(before);
+                bar.set_message(format!("{} on {}", trial.job, trial.runtime));
+                bar.tick();
+            }
+            None => self.say(&format!("{} on {}: trial {} of {all}", trial.job, trial.runtime, before + 1)),
+        }
+    }
+
+    fn bundled(&mut self, row: Row) {
+        self.say(&format!("{}: {}", super::readable(row.job.as_ref()), super::readable(row.bundle.as_ref())));
+        self.rows.push(row);
+    }
+
+    fn waits_for_host(&mut self, holder: &str) {
+        self.say(&format!("waiting: {holder} measures on this host"));
+    }
 }

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 
-use super::{Exit, Place, settings};
-use crate::config::Overrides;
+use super::failure::{Advise as _, Explain as _};
+use super::{Exit, Place, outcome, print};
+use crate::daemon::observer::{Nobody, Observer, Row};
+use crate::daemon::{Audience, Daemon, StartError};
+use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
 #[derive(Debug, Args)]
@@ -24,9 +28,44 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let flags =
-        Overrides { outbox: arguments.outbox, host_root: arguments.host_root, ..arguments.place.overrides() };
-    let (config, provenance) = settings::load(flags, arguments.place.config.as_deref())?;
-    let once = arguments.once;
-    anyhow::bail!("the daemon is not connected to its command yet: {config:?} {provenance:?} {once}")
+    let (config, provenance) = arguments.place.load(arguments.outbox, arguments.host_root)?;
+    for setting in provenance {
+        log::info!("{} = {} (from {})", setting.setting, setting.value, setting.source);
+    }
+    let outbox = config.outbox.clone();
+    let started = if arguments.once {
+        let mut rows = Rows::default();
+        Daemon::start(config, Audience::Collectors, &mut rows).map(|daemon| (daemon, Some(rows)))
+    } else {
+        Daemon::start(config, Audience::Collectors, &mut Nobody).map(|daemon| (daemon, None))
+    };
+    let busy = matches!(started, Err(StartError::Spool(OpenError::Locked { .. })));
+    let (mut daemon, rows) = started.explain().exit(if busy { Exit::Busy } else { Exit::Failed })?;
+    let Some(mut rows) = rows else {
+        daemon.serve(&mut Nobody).context("the spool's disk failed")?;
+        return Ok(Exit::Done);
+    };
+    let done = daemon.work_off(&mut rows).context("the spool's disk failed")?;
+    let mut text = outcome::render(&rows.0);
+    for waiting in daemon.waiting() {
+        text.push_str(&format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")));
+    }
+    let unpublished = daemon.unpublished();
+    text.push_str(&format!("\nbundles: {}\n", outbox.display()));
+    print(&text)?;
+    if unpublished > 0 {
+        let what = format!("{unpublished} bundles could not be published in {}", outbox.display());
+        return Err(anyhow::anyhow!(what)).advise("they are kept, and published by the next start");
+    }
+    Ok(if done { Exit::Done } else { Exit::Failed })
+}
+
+/// Remembers every bundle for the table at the end.
+#[derive(Debug, Default)]
+struct Rows(Vec<Row>);
+
+impl Observer for Rows {
+    fn bundled(&mut self, row: Row) {
+        self.0.push(row);
+    }
 }

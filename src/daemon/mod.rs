@@ -1,1 +1,439 @@
-//! stub
+//! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during them.
+//!
+//! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do; `backbone run` uses the
+//! latter on a spool of its own, so that both are the same pipeline. A step is: claim what is whole, bind models, carry out
+//! requests, publish what is ready, and measure one configuration of the job whose turn it is.
+//!
+//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are named in the status and
+//! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::host::{self, HostLock, HostRoot};
+use crate::spool::journal::Record;
+use crate::spool::names::{Entry, JobId};
+use crate::spool::plan::Tracker;
+use crate::spool::watch::Watch;
+use crate::spool::{OpenError, Places, Spool};
+
+pub mod admit;
+mod assemble;
+mod configuration;
+pub mod control;
+pub mod executables;
+mod finish;
+mod intake;
+pub mod observer;
+pub mod queue;
+mod requests;
+mod service;
+pub mod status;
+mod tell;
+mod wake;
+
+pub use requests::jobs_in;
+
+use assemble::Assembler;
+use observer::{Observer, Row};
+use queue::{Queue, QueuedJob, WaitingJob};
+use service::Service;
+use status::{Attention, Finished, Running, State};
+use tell::Urgency;
+use wake::Wake;
+
+/// After trouble of the host, the next try comes this much later: soon enough for a person who just mended it.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// The daemon, or the pipeline of `backbone run`.
+pub struct Daemon {
+    config: Config,
+    audience: Audience,
+    spool: Spool,
+    watch: Watch,
+    wake: Wake,
+    tracker: Tracker,
+    queue: Queue,
+    service: Service,
+    assembler: Assembler,
+    root: HostRoot,
+    /// Held while anything is measured.
+    host_lock: Option<HostLock>,
+    executable: PathBuf,
+    running: Option<Running>,
+    /// Bundles that are durable and not published yet.
+    unpublished: VecDeque<String>,
+    /// A bundle that the spool's disk refused, and the jobs' state that depends on it.
+    unwritten: Option<Unwritten>,
+    /// The disk failed in a way that only a fresh start can judge.
+    fatal: Option<std::io::Error>,
+    /// Troubles of the host, until they are mended.
+    troubles: Vec<(Trouble, Attention)>,
+    /// Odd things in the inbox, as of the last rescan.
+    oddities: Vec<Attention>,
+    /// The job that was cancelled while it ran, whose cancel file may still be read.
+    cancelled_running: Option<QueuedJob>,
+    finished: Finished,
+    retired: u64,
+    /// Another process measures on this host.
+    host_holder: Option<String>,
+    rescan_at: Instant,
+    try_again_at: Option<Instant>,
+    look_again_at: Option<Instant>,
+    status_written: Option<Instant>,
+}
+
+/// For whom the status is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// People and collectors: into the state folder and the outbox.
+    Collectors,
+    /// Nobody: whoever runs the pipeline watches it.
+    Nobody,
+}
+
+/// A bundle that could not be written yet.
+#[derive(Debug)]
+struct Unwritten {
+    entry: Entry,
+    configuration: usize,
+    row: Row,
+    name: String,
+    bytes: Vec<u8>,
+}
+
+/// Trouble of the host: no job's fault, tried again until it is mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    InboxGone,
+    InboxUnreadable,
+    ClaimFailed,
+    ModelNotCopied,
+    SpoolUnwritable,
+    OutboxUnwritable,
+    HostLock,
+}
+
+impl Trouble {
+    /// Its code in the status and in the log.
+    fn code(self) -> &'static str {
+        match self {
+            Self::InboxGone => "inbox_gone",
+            Self::InboxUnreadable => "inbox_unreadable",
+            Self::ClaimFailed => "claim_failed",
+            Self::ModelNotCopied => "model_not_copied",
+            Self::SpoolUnwritable => "spool_unwritable",
+            Self::OutboxUnwritable => "outbox_unwritable",
+            Self::HostLock => "host_lock",
+        }
+    }
+}
+
+/// The daemon can not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] OpenError),
+    /// The watcher.
+    #[error("can not watch {}", inbox.display())]
+    Watch {
+        /// The inbox.
+        inbox: PathBuf,
+        /// Why.
+        #[source]
+        source: notify::Error,
+    },
+    /// Descriptors, signals, own executable, state folder.
+    #[error("can not {what}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl crate::error::Hint for StartError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spool(error) => error.hint(),
+            Self::Watch { .. } => {
+                Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
+            }
+            Self::System { .. } => None,
+        }
+    }
+}
+
+impl Daemon {
+    /// Open the spool, take up what a former run left, and start watching.
+    ///
+    /// # Errors
+    /// Another daemon has the spool, its folders can not be used, or the inbox not be watched.
+    pub fn start(
+        config: Config,
+        audience: Audience,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, StartError> {
+        let system = |what: &str| {
+            let what = what.to_owned();
+            move |source| StartError::System { what, source }
+        };
+        match fs_err::create_dir(&config.state) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(system("make the state folder")(error));
+            }
+            _ => {}
+        }
+        let places = Places {
+            inbox: config.inbox.clone(),
+            spool: config.spool.clone(),
+            outbox: config.outbox.clone(),
+        };
+        let (spool, found) = Spool::open(&places)?;
+        let wake = Wake::new().map_err(system("make a socket pair"))?;
+        wake.connect_signals().map_err(system("handle signals"))?;
+        let waker = wake.waker().map_err(system("make a socket pair"))?;
+        let watch = Watch::start(&config.inbox, spool.control().path(), Box::new(move || waker.wake()))
+            .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
+        let now = Instant::now();
+        let root = HostRoot::new(&config.host_root).map_err(system("use the host root"))?;
+        let assembler = Assembler::new(host::observe(&root), !root.is_real(), host::clock::smallest_step());
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let mut daemon = Self {
+            tracker: Tracker::new(seconds(config.settle_seconds), seconds(config.give_up_seconds)),
+            queue: Queue::default(),
+            service: Service::connect(now),
+            assembler,
+            root,
+            host_lock: None,
+            executable: std::env::current_exe().map_err(system("find the own executable"))?,
+            running: None,
+            unpublished: found.ready.into(),
+            unwritten: None,
+            fatal: None,
+            troubles: Vec::new(),
+            oddities: Vec::new(),
+            cancelled_running: None,
+            finished: Finished::default(),
+            retired: 0,
+            host_holder: None,
+            rescan_at: now,
+            try_again_at: None,
+            look_again_at: None,
+            status_written: None,
+            audience,
+            config,
+            spool,
+            watch,
+            wake,
+        };
+        daemon.recover(found.entries, observer);
+        Ok(daemon)
+    }
+
+    /// Work until a stop is asked for.
+    ///
+    /// # Errors
+    /// The spool's disk failed; a fresh start takes up what it holds.
+    pub fn serve(&mut self, observer: &mut dyn Observer) -> std::io::Result<()> {
+        self.service.ready();
+        while !self.wake.stop_requested() {
+            if !self.step(observer)? {
+                self.tell_status(Urgency::Now);
+                self.wake.sleep(self.until_next());
+            }
+        }
+        self.stop();
+        Ok(())
+    }
+
+    /// Work until nothing is left that could be done now: no job queued, no upload under way, nothing unpublished. Jobs that
+    /// wait for a model stay in the queue. Returns whether it came to that, and was not stopped before.
+    ///
+    /// # Errors
+    /// As [`Daemon::serve`].
+    pub fn work_off(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
+        self.service.ready();
+        while !self.wake.stop_requested() {
+            if self.step(observer)? {
+                continue;
+            }
+            let paused = control::is_paused(self.spool.control().path());
+            let busy = !self.queue.is_empty() && !paused || self.unwritten.is_some();
+            if !busy && !self.tracker.has_unsettled() {
+                self.stop();
+                return Ok(true);
+            }
+            self.tell_status(Urgency::Now);
+            self.wake
+                .sleep(self.until_next().min(Duration::from_secs(self.config.settle_seconds.max(1).into())));
+        }
+        self.stop();
+        Ok(false)
+    }
+
+    /// Jobs that still wait for a model.
+    pub fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
+        self.queue.waiting()
+    }
+
+    /// Bundles that are durable and could not be published.
+    pub fn unpublished(&self) -> usize {
+        self.unpublished.len()
+    }
+
+    /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
+    pub fn reject_waiting(&mut self, observer: &mut dyn Observer) {
+        self.give_up_waiting(Instant::now(), Duration::ZERO, observer);
+    }
+
+    fn stop(&mut self) {
+        self.service.stopping();
+        self.running = None;
+        self.host_lock = None;
+        self.write_status(State::Stopped);
+        log::info!("stopped");
+    }
+
+    /// Take up the jobs and bundles that a former run left.
+    fn recover(&mut self, entries: Vec<Entry>, observer: &mut dyn Observer) {
+        // A bundle in ready/ is durable; let its journal say so before it is published.
+        for name in &self.unpublished {
+            let Some((id, configuration)) = bundle_id_in(name) else { continue };
+            if entries.iter().any(|entry| entry.id == id) {
+                let record = Record::Bundled { configuration };
+                if let Err(error) = self.spool.journal(&id).append(&record, true) {
+                    log::error!("can not record a bundle: {error}");
+                }
+            }
+        }
+        for entry in &entries {
+            let progress = self.progress(&entry.id);
+            for model in progress.models.iter().flatten() {
+                self.spool.models.claim(&model.sha256, &entry.id);
+            }
+        }
+        if let Err(error) = self.spool.models.remove_unused() {
+            log::warn!("can not clean the folder of models: {error}");
+        }
+        if !entries.is_empty() {
+            log::info!("{} jobs taken up from a former run", entries.len());
+        }
+        for entry in entries {
+            self.admit(entry, observer);
+        }
+        self.publish_ready();
+    }
+
+    /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at once.
+    fn step(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
+        let now = Instant::now();
+        self.service.feed_watchdog(now);
+        let seen = self.watch.take();
+        if seen.control {
+            self.carry_out_requests(observer);
+        }
+        self.look(&seen, now, observer);
+        if let Some(error) = self.fatal.take() {
+            return Err(error);
+        }
+        if self.try_again_at.is_some_and(|at| at <= now) {
+            self.try_again_at = None;
+            self.mended(Trouble::ClaimFailed);
+            self.mended(Trouble::ModelNotCopied);
+            self.write_unwritten(observer);
+            self.publish_ready();
+        }
+        let limit = Duration::from_secs(self.config.give_up_seconds.into());
+        self.give_up_waiting(now, limit, observer);
+        if self.unwritten.is_some() || control::is_paused(self.spool.control().path()) {
+            return Ok(false);
+        }
+        let Some(queued) = self.queue.first().cloned() else {
+            self.host_lock = None;
+            self.host_holder = None;
+            return Ok(false);
+        };
+        if !self.lock_host(observer) {
+            return Ok(false);
+        }
+        Ok(self.advance(&queued, observer))
+    }
+
+    /// Hold the host's lock, or say who does.
+    pub fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
+        if self.host_lock.is_some() {
+            return true;
+        }
+        match HostLock::try_acquire(&self.root) {
+            Ok(Some(lock)) => {
+                self.host_lock = Some(lock);
+                self.host_holder = None;
+                self.mended(Trouble::HostLock);
+                true
+            }
+            Ok(None) => {
+                let holder = HostLock::holder(&self.root)
+                    .map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
+                if self.host_holder.is_none() {
+                    log::info!("waiting: {holder} measures on this host");
+                    observer.waits_for_host(&holder);
+                }
+                self.host_holder = Some(holder);
+                self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
+                false
+            }
+            Err(error) => {
+                self.trouble(Trouble::HostLock, &self.config.host_root.clone(), &error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Note trouble of the host: for the status, once in the log, and for another try.
+    fn trouble(&mut self, trouble: Trouble, what: &Path, why: &str) {
+        self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
+        let what = what.display().to_string();
+        if !self.troubles.iter().any(|(known, attention)| *known == trouble && attention.what == what) {
+            log::error!(CODE = trouble.code(); "{what}: {why}");
+            let attention = Attention { code: trouble.code().to_owned(), what, why: why.to_owned() };
+            self.troubles.push((trouble, attention));
+        }
+    }
+
+    /// What was in trouble works again.
+    fn mended(&mut self, trouble: Trouble) {
+        self.troubles.retain(|(known, _)| *known != trouble);
+    }
+
+    /// How long nothing will be due.
+    fn until_next(&self) -> Duration {
+        let limit = Duration::from_secs(self.config.give_up_seconds.into());
+        let given_up_at = self.queue.waiting().map(|waiting| waiting.since + limit).min();
+        let times = [
+            Some(self.rescan_at),
+            self.try_again_at,
+            self.look_again_at,
+            self.service.feed_at(),
+            given_up_at,
+        ];
+        let next = times.into_iter().flatten().min().unwrap_or(self.rescan_at);
+        next.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The bundle id at the end of a bundle's file name.
+fn bundle_id_in(file_name: &str) -> Option<(JobId, usize)> {
+    let id = file_name.strip_suffix(".json.gz")?.rsplit('.').next()?;
+    JobId::parse_bundle_id(id)
+}
+
+/// The wall clock, RFC 3339, UTC.
+fn now_text() -> String {
+    jiff::Timestamp::now().to_string()
+}

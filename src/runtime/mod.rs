@@ -51,6 +51,8 @@ pub struct Runtime {
     pub worker: WorkerExecutable,
     /// Results are made up, and are marked so.
     pub simulated: bool,
+    /// File name of the library, where an installation keeps it beside the program.
+    pub library_file: Option<&'static str>,
     /// Environment variables by which a host names the library, the usual ones of the field.
     pub library_variables: &'static [&'static str],
 }

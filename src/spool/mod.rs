@@ -1,1 +1,355 @@
-//! stub
+//! The spool: from a file in the inbox to a durable claim, and from a finished bundle to the outbox, losing nothing.
+//!
+//! One folder holds everything, because a rename fails between mounts:
+//!
+//! ```text
+//! inbox/                     people drop job and model files here
+//! spool/lock                 held while a daemon owns the spool
+//! spool/identity             this spool's random tag and the next arrival number
+//! spool/queue/ID~job~NAME    claimed jobs; the rename into this folder is the claim
+//! spool/journal/ID.jsonl     what happened to a job since (module `journal`)
+//! spool/models/SHA256        copies of model files (module `models`)
+//! spool/ready/               finished bundles, durable, not published yet
+//! spool/done/ID~job~NAME     job files of finished jobs, for `retry`
+//! spool/control/             requests of commands: `paused`, `cancel~NAME`, `retry~NAME`
+//! outbox/                    published bundles; collectors may remove them at any moment
+//! ```
+//!
+//! **Claim**: open, fsync the file, check that it did not change, rename, fsync both folders. Three sync calls; many claims at
+//! once share them. Nothing is acted on before. **Publication**: the bundle is written and fsynced in `ready/`, the journal says
+//! so, and then the rename into the outbox *is* the publication. After a crash the same name with the same bytes may appear
+//! again; never other bytes, and never none.
+//!
+//! Deciding ([`plan`]) is apart from doing ([`claim`], [`publish`]); neither knows what a job says.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::error::Hint;
+
+mod claim;
+mod folder;
+pub mod journal;
+mod lease;
+mod models;
+pub mod names;
+pub mod plan;
+mod publish;
+pub mod watch;
+
+pub use claim::Claimed;
+pub use folder::Folder;
+pub use models::{ModelStore, hash};
+pub use publish::Published;
+
+use journal::Journal;
+use names::{Entry, JobId};
+
+/// Arrival numbers reserved on disk at once, so that not every claim has to write one. A crash skips at most this many.
+const RESERVED_NUMBERS: u64 = 1000;
+
+/// Where a spool lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The inbox.
+    pub inbox: PathBuf,
+    /// The spool itself.
+    pub spool: PathBuf,
+    /// The outbox.
+    pub outbox: PathBuf,
+}
+
+/// An open, locked spool.
+#[derive(Debug)]
+pub struct Spool {
+    /// The inbox.
+    pub inbox: Folder,
+    /// Claimed jobs.
+    queue: Folder,
+    ready: Folder,
+    done: Folder,
+    control: Folder,
+    journal: PathBuf,
+    outbox: PathBuf,
+    /// Copies of model files.
+    pub models: ModelStore,
+    identity: Identity,
+    /// Held for its lock.
+    lock: File,
+}
+
+/// What a start finds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Claimed jobs, in order of arrival.
+    pub entries: Vec<Entry>,
+    /// Names of bundles in `ready/`.
+    pub ready: Vec<String>,
+}
+
+/// A spool can not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it.
+    #[error("another backbone (process {owner}) works on {}", spool.display())]
+    Locked {
+        /// The spool.
+        spool: PathBuf,
+        /// Its process id, as it wrote it.
+        owner: String,
+    },
+    /// A file can not go from the inbox to the spool by rename.
+    #[error("can not rename from {} to {}", inbox.display(), spool.display())]
+    NotOneFileSystem {
+        /// The inbox.
+        inbox: PathBuf,
+        /// The spool.
+        spool: PathBuf,
+        /// What rename said.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder is missing, or may not be used.
+    #[error("can not use the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Hint for OpenError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Locked { .. } => "stop the other one, or give this one an inbox of its own".to_owned(),
+            Self::NotOneFileSystem { .. } => {
+                "keep inbox and spool in one folder on one mount; a bind mount counts as another".to_owned()
+            }
+            Self::Folder { path, .. } => {
+                let parent = path.parent().unwrap_or(Path::new("/"));
+                format!("check that {} exists, is mounted, and may be written by this user", parent.display())
+            }
+        })
+    }
+}
+
+impl Spool {
+    /// Open the spool, make its folders, take its lock, and read what is in it.
+    ///
+    /// # Errors
+    /// Another process has it, its folders can not be used, or inbox and spool are not on one file system.
+    pub fn open(places: &Places) -> Result<(Self, Found), OpenError> {
+        let open = |path: &Path| {
+            Folder::open_or_create(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })
+        };
+        let spool = open(&places.spool)?;
+        let lock = lock(&places.spool)?;
+        let inbox = open(&places.inbox)?;
+        open(&places.outbox)?;
+        let queue = open(&spool.join("queue"))?;
+        probe_rename(&inbox, &queue).map_err(|source| OpenError::NotOneFileSystem {
+            inbox: places.inbox.clone(),
+            spool: places.spool.clone(),
+            source,
+        })?;
+        let journal = open(&spool.join("journal"))?.path().to_owned();
+        let ready = open(&spool.join("ready"))?;
+        let done = open(&spool.join("done"))?;
+        let control = open(&spool.join("control"))?;
+        let models = ModelStore::new(open(&spool.join("models"))?);
+        let failed = |source| OpenError::Folder { path: places.spool.clone(), source };
+        let mut entries: Vec<Entry> =
+            queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
+        entries.sort_by(|a, b| a.id.cmp(&b.id));
+        let ready_names = publish::clean_ready(&ready).map_err(failed)?;
+        let retired = done
+            .names()
+            .map_err(failed)?
+            .iter()
+            .filter_map(|name| Entry::parse(name))
+            .map(|entry| entry.id.number)
+            .max();
+        let newest = entries.last().map(|entry| entry.id.number).max(retired).unwrap_or(0);
+        let identity = Identity::open(&spool.join("identity"), newest).map_err(failed)?;
+        let outbox = places.outbox.clone();
+        let spool = Self { inbox, queue, ready, done, control, journal, outbox, models, identity, lock };
+        spool.remove_orphan_journals(&entries).map_err(failed)?;
+        Ok((spool, Found { entries, ready: ready_names }))
+    }
+
+    /// A job's journal.
+    pub fn journal(&self, id: &JobId) -> Journal {
+        Journal::at(&self.journal.join(format!("{id}.jsonl")))
+    }
+
+    /// The folder in which commands leave their requests.
+    pub fn control(&self) -> &Folder {
+        &self.control
+    }
+
+    /// Path of a claimed job's file.
+    pub fn queued_path(&self, entry: &Entry) -> PathBuf {
+        self.queue.join(entry.name())
+    }
+
+    /// The claimed jobs' folder.
+    pub fn queue(&self) -> &Folder {
+        &self.queue
+    }
+
+    /// Job files of finished jobs.
+    pub fn done(&self) -> &Folder {
+        &self.done
+    }
+
+    /// Open the inbox anew, after it was gone and came back.
+    ///
+    /// # Errors
+    /// It is not back, or files can not be renamed out of it.
+    pub fn reopen_inbox(&mut self) -> io::Result<()> {
+        let inbox = Folder::open(self.inbox.path())?;
+        probe_rename(&inbox, &self.queue)?;
+        self.inbox = inbox;
+        Ok(())
+    }
+
+    /// Put a finished job back into the queue, as a new job that arrives now.
+    ///
+    /// # Errors
+    /// It is gone, or the rename failed.
+    pub fn requeue(&mut self, entry: &Entry) -> io::Result<Entry> {
+        let again =
+            Entry { id: self.identity.next()?, kind: names::EntryKind::Job, file: entry.file.clone() };
+        self.done.rename(entry.name().as_ref(), &self.queue, again.name().as_ref())?;
+        self.queue.sync()?;
+        self.done.sync()?;
+        Ok(again)
+    }
+
+    fn remove_orphan_journals(&self, entries: &[Entry]) -> io::Result<()> {
+        for found in fs_err::read_dir(&self.journal)? {
+            let found = found?;
+            let name = found.file_name();
+            let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
+            if !id.is_some_and(|id| entries.binary_search_by(|entry| entry.id.cmp(&id)).is_ok()) {
+                fs_err::remove_file(found.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // The kernel would do the same when the file is closed; a forked child still starting may keep it open a little.
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
+    }
+}
+
+/// Does a living process own the spool in this folder? For commands, which only look.
+pub fn owner(spool: &Path) -> Option<String> {
+    let mut file = File::open(spool.join("lock")).ok()?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => None,
+        Err(_) => {
+            let mut owner = String::new();
+            file.read_to_string(&mut owner).ok()?;
+            Some(owner.trim().to_owned())
+        }
+    }
+}
+
+fn lock(spool: &Path) -> Result<File, OpenError> {
+    let path = spool.join("lock");
+    let failed = |source| OpenError::Folder { path: spool.to_owned(), source };
+    let mut options = File::options();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut owner = String::new();
+        file.read_to_string(&mut owner).map_err(failed)?;
+        return Err(OpenError::Locked { spool: spool.to_owned(), owner: owner.trim().to_owned() });
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(failed)?;
+    Ok(file)
+}
+
+/// Rename one empty file from the inbox into the queue's folder and remove it: is a claim possible at all?
+fn probe_rename(inbox: &Folder, queue: &Folder) -> io::Result<()> {
+    let name = std::ffi::OsString::from(format!(".backbone-probe-{}", std::process::id()));
+    fs_err::write(inbox.join(&name), [])?;
+    let renamed = inbox.rename(&name, queue, &name);
+    let cleaned = if renamed.is_ok() { queue.remove(&name) } else { inbox.remove(&name) };
+    renamed.and(cleaned)
+}
+
+/// The spool's tag, and arrival numbers.
+#[derive(Debug)]
+struct Identity {
+    path: PathBuf,
+    tag: String,
+    next: u64,
+    reserved_below: u64,
+}
+
+impl Identity {
+    /// Read the file, or make it. `newest` is the highest number in use.
+    fn open(path: &Path, newest: u64) -> io::Result<Self> {
+        let text = match fs_err::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let read = text
+            .trim()
+            .split_once(' ')
+            .and_then(|(tag, number)| Some((tag.to_owned(), number.parse().ok()?)));
+        let (tag, number) = match read {
+            Some(read) => read,
+            None => (random_tag()?, 1),
+        };
+        let next = number.max(newest + 1);
+        Ok(Self { path: path.to_owned(), tag, next, reserved_below: next })
+    }
+
+    /// The next job's id.
+    fn next(&mut self) -> io::Result<JobId> {
+        if self.next >= self.reserved_below {
+            self.write(self.next + RESERVED_NUMBERS)?;
+        }
+        let id = JobId { number: self.next, tag: self.tag.clone() };
+        self.next += 1;
+        Ok(id)
+    }
+
+    /// Durably: a number below what is written here is never given out again.
+    fn write(&mut self, reserved_below: u64) -> io::Result<()> {
+        let temporary = self.path.with_extension("new");
+        let mut file = fs_err::File::create(&temporary)?;
+        writeln!(file, "{} {reserved_below}", self.tag)?;
+        file.sync_all()?;
+        fs_err::rename(&temporary, &self.path)?;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        fs_err::File::open(folder)?.sync_all()?;
+        self.reserved_below = reserved_below;
+        Ok(())
+    }
+}
+
+/// Six characters from the kernel's random generator: 32^6 tags, a thousand million,, so that a rack of devices does not share one.
+fn random_tag() -> io::Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0_u8; 6];
+    fs_err::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+}
+
+#[cfg(test)]
+mod tests;

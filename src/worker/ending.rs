@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::format::{Outcome, Stage, Status, Tensor};
@@ -29,7 +30,7 @@ pub struct Ended {
 }
 
 /// A model as a worker loaded it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadedModel {
     /// Version as the library tells it.
     pub version: Option<String>,

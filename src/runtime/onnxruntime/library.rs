@@ -2,6 +2,7 @@
 //!
 //! `ort` opens it; this decides which file, turns every way that can go wrong into a [`Failure`], and tells what was opened.
 
+use std::error::Error as _;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -83,7 +84,11 @@ pub(super) fn first_that_opens(
         }
         match ort::init_from(candidate) {
             Ok(builder) => return Ok(builder),
-            Err(error @ LoadDynamicError::Dlopen { .. }) => refusals.push(error.to_string()),
+            Err(LoadDynamicError::Dlopen { error, path }) => {
+                // The loader's own words are one level down.
+                let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                refusals.push(format!("{}: {reason}", path.display()));
+            }
             // A library that opens but is not usable is the one that was meant: going on would hide it.
             Err(LoadDynamicError::BadVersion { version_str, path }) => {
                 return Err(Failure::new(

@@ -26,6 +26,7 @@ pub const RUNTIME: Runtime = Runtime {
     timed: ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     worker: WorkerExecutable::ThisProgram,
     simulated: true,
+    library_file: None,
     library_variables: &[],
 };
 

@@ -30,6 +30,7 @@ pub const RUNTIME: Runtime = Runtime {
     ),
     worker: WorkerExecutable::Tflite,
     simulated: false,
+    library_file: Some("libtensorflowlite_c.so"),
     library_variables: &[],
 };
 

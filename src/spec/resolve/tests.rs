@@ -12,6 +12,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         timed: ("call", "the call"),
         worker: WorkerExecutable::ThisProgram,
         simulated: true,
+        library_file: None,
         library_variables: &[],
     }
 }

@@ -1,17 +1,42 @@
-//! The settings of a command: its flags over the environment over the configuration file.
+//! Which daemon a command speaks to: the flags that name its folders, and the configuration they lead to.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::Exit;
-use super::failure::{Advise as _, Explain as _};
+use clap::Args;
+
+use super::failure::Explain as _;
+use super::{Exit, failure::Advise as _};
 use crate::config::{Config, Overrides, Provenance};
 
-/// Settings in force and where each came from. `file` is what `--config` names.
-///
-/// # Errors
-/// As [`Config::load`], with [`Exit::WrongInput`]: trying again changes nothing.
-pub(super) fn load(flags: Overrides, file: Option<&Path>) -> anyhow::Result<(Config, Vec<Provenance>)> {
-    Config::load(flags, &|variable| std::env::var_os(variable), file).explain().exit(Exit::WrongInput)
+/// Which daemon a command speaks to. Settings left out come from the environment, then the configuration file, then the
+/// built-in defaults.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// Configuration file [default: /etc/backbone/config.yaml where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder where people drop job and model files
+    #[arg(long, value_name = "FOLDER")]
+    pub inbox: Option<PathBuf>,
+    /// Folder for the daemon's small state
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+}
+
+impl Place {
+    /// The settings in force, and where each came from.
+    ///
+    /// # Errors
+    /// The configuration can not be read, or has mistakes.
+    pub(super) fn load(
+        self,
+        outbox: Option<PathBuf>,
+        host_root: Option<PathBuf>,
+    ) -> anyhow::Result<(Config, Vec<Provenance>)> {
+        let flags = Overrides { inbox: self.inbox, outbox, spool: None, state: self.state, host_root };
+        let environment = |name: &str| std::env::var_os(name);
+        Config::load(flags, &environment, self.config.as_deref()).explain().exit(Exit::WrongInput)
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +79,8 @@ mod tests {
 
     #[test]
     fn wrong_settings_end_with_the_code_for_wrong_input_and_a_hint() {
-        let error = load(Overrides::default(), Some(Path::new("/nowhere/config.yaml"))).unwrap_err();
+        let place = Place { config: Some("/nowhere/config.yaml".into()), ..Place::default() };
+        let error = place.load(None, None).unwrap_err();
         insta::assert_snapshot!(failure::render(&error), @"
         error: cannot read the configuration file /nowhere/config.yaml
           caused by: failed to open file `/nowhere/config.yaml`: No such file or directory (os error 2)

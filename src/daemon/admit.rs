@@ -1,0 +1,248 @@
+//! From a claimed file to a job that can run: read the job file, find and copy its models.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::bundle::format::{Mistake, Outcome, Stage, Status};
+use crate::spec::{self, Job};
+use crate::spool::Spool;
+use crate::spool::journal::BoundModel;
+use crate::spool::names::{Entry, EntryKind};
+use crate::spool::plan::{ModelState, Tracker};
+
+/// Bytes of a model's head that tell its format.
+const HEAD_BYTES: usize = 16;
+
+/// A claimed job file, as read.
+#[derive(Debug, Default)]
+pub struct SpecFile {
+    /// Its bytes; `None` where it could not or must not be read.
+    pub text: Option<Vec<u8>>,
+}
+
+/// Why a job was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Where.
+    pub stage: Stage,
+    /// Stable code.
+    pub reason: &'static str,
+    /// For a person.
+    pub detail: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Mistakes of the job file.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Rejection {
+    fn new(stage: Stage, reason: &'static str, detail: impl Into<String>, hint: &str) -> Self {
+        Self { stage, reason, detail: detail.into(), hint: Some(hint.to_owned()), mistakes: Vec::new() }
+    }
+
+    /// As it stands in a bundle.
+    pub fn outcome(self) -> Outcome {
+        Outcome {
+            status: Status::Rejected,
+            stage: Some(self.stage),
+            reason: Some(self.reason.to_owned()),
+            detail: Some(self.detail),
+            hint: self.hint,
+            mistakes: self.mistakes,
+            log_tail: Vec::new(),
+        }
+    }
+}
+
+/// Read a claimed job file and understand it. Nothing but a regular file of a sensible size and name is ever opened.
+pub fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) {
+    let mut spec = SpecFile::default();
+    let result = read_text(spool, entry).and_then(|text| {
+        spec.text = Some(text.clone());
+        check_name(&entry.file)?;
+        if entry.kind == EntryKind::Unfinished {
+            return Err(Rejection::new(
+                Stage::Claim,
+                "upload_never_ended",
+                "the job file was still being written when the time for uploads was up",
+                "upload it again, under a temporary name, and rename it when it is whole",
+            ));
+        }
+        spec::resolve::job(&text, &entry.file.to_string_lossy()).map_err(|mistakes| {
+            let count = mistakes.len();
+            let detail = if count == 1 {
+                "the job file has a mistake".to_owned()
+            } else {
+                format!("the job file has {count} mistakes")
+            };
+            let hint = "correct them and drop the file again; `backbone check` finds them before".to_owned();
+            Rejection { stage: Stage::Spec, reason: "mistakes_in_spec", detail, hint: Some(hint), mistakes }
+        })
+    });
+    (spec, result)
+}
+
+fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
+    let unreadable = |error: &std::io::Error| {
+        Rejection::new(
+            Stage::Claim,
+            "not_readable",
+            format!("the job file can not be read: {error}"),
+            "upload it again",
+        )
+    };
+    let name = entry.name();
+    let kind = spool.queue().entry(OsStr::new(&name)).map(|stat| stat.kind);
+    if kind != Some(crate::spool::plan::FileKind::Regular) {
+        return Err(Rejection::new(
+            Stage::Claim,
+            "not_a_regular_file",
+            "what was dropped is a link, a FIFO, a device or a socket, and was not opened",
+            "drop the job file itself",
+        ));
+    }
+    let file = spool.queue().open_file(OsStr::new(&name)).map_err(|error| unreadable(&error))?;
+    let mut file = std::fs::File::from(file);
+    let limit = spec::raw::MAXIMUM_SPEC_BYTES as u64;
+    let size = file.metadata().map_err(|error| unreadable(&error))?.len();
+    if size > limit {
+        return Err(Rejection::new(
+            Stage::Spec,
+            "spec_too_large",
+            format!("the job file has {size} bytes; at most {limit} are read"),
+            "a job file is a page of text; was a model uploaded under this name?",
+        ));
+    }
+    let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.by_ref().take(limit).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
+    Ok(text)
+}
+
+fn check_name(name: &OsStr) -> Result<(), Rejection> {
+    let problem = match name.to_str() {
+        None => "is not UTF-8",
+        Some(name) if name.chars().any(char::is_control) => "has control characters",
+        Some(_) => return Ok(()),
+    };
+    let shown = name.to_string_lossy();
+    Err(Rejection::new(
+        Stage::Claim,
+        "bad_file_name",
+        format!("the name of the job file {problem}: {shown:?}"),
+        "rename the file and drop it again",
+    ))
+}
+
+/// Where a job stands with its models.
+#[derive(Debug)]
+pub enum Binding {
+    /// All are copied, in the order of [`Job::models`].
+    Bound(Vec<BoundModel>),
+    /// These are missing or not whole yet.
+    Missing(Vec<String>),
+    /// One of them will never do.
+    Rejected(Rejection),
+    /// The disk refused: the host's trouble, not the job's.
+    Trouble(std::io::Error),
+}
+
+/// Copy the job's models, if all of them are there and whole.
+pub fn bind(
+    spool: &mut Spool,
+    tracker: &mut Tracker,
+    job: &Job,
+    entry: &Entry,
+    now: std::time::Instant,
+) -> Binding {
+    let mut missing = Vec::new();
+    let mut whole = Vec::new();
+    for model in &job.models {
+        let name = OsStr::new(&model.file);
+        match tracker.model(&mut &spool.inbox, name, now) {
+            ModelState::Whole(stat) => whole.push((model, stat)),
+            ModelState::Missing | ModelState::Unfinished => missing.push(model.file.clone()),
+            ModelState::NotAFile => {
+                return Binding::Rejected(Rejection::new(
+                    Stage::Model,
+                    "model_not_a_file",
+                    format!("`{}` is a link, a folder, a FIFO or a device, and was not opened", model.file),
+                    "drop the model file itself",
+                ));
+            }
+        }
+    }
+    if !missing.is_empty() {
+        return Binding::Missing(missing);
+    }
+    let mut bound = Vec::new();
+    for (model, stat) in whole {
+        let name = OsStr::new(&model.file);
+        match spool.models.copy(&spool.inbox, name, &stat, &entry.id) {
+            Ok(Some(copy)) => {
+                tracker.used(name, now);
+                if let Err(rejection) = check_model(&spool.models.path(&copy.sha256), job, model, &copy) {
+                    return Binding::Rejected(rejection);
+                }
+                bound.push(copy);
+            }
+            Ok(None) => return Binding::Missing(vec![model.file.clone()]),
+            Err(error) => return Binding::Trouble(error),
+        }
+    }
+    Binding::Bound(bound)
+}
+
+/// Is the copy what the job file says: the digest, and the format that its runtimes read?
+fn check_model(
+    path: &Path,
+    job: &Job,
+    model: &spec::ModelReference,
+    copy: &BoundModel,
+) -> Result<(), Rejection> {
+    if let Some(expected) = model.sha256.as_ref().filter(|expected| **expected != copy.sha256) {
+        return Err(Rejection::new(
+            Stage::Model,
+            "digest_differs",
+            format!("`{}` has SHA-256 {}, and the job file asks for {expected}", model.file, copy.sha256),
+            "upload the model that is meant before the job file, or correct the digest",
+        ));
+    }
+    let mut head = Vec::new();
+    let read = fs_err::File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    if let Err(error) = read {
+        return Err(Rejection::new(
+            Stage::Model,
+            "not_readable",
+            error.to_string(),
+            "upload the model again",
+        ));
+    }
+    for configuration in &job.configurations {
+        if job.models[configuration.model].file != model.file {
+            continue;
+        }
+        (configuration.runtime.recognise)(&head).map_err(|looks_like| {
+            Rejection::new(
+                Stage::Model,
+                "wrong_format",
+                format!(
+                    "`{}` is not a {} file: {looks_like}",
+                    model.file, configuration.runtime.model_format
+                ),
+                "name the file by its real format, or choose the runtime that reads it",
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// The job that a cancel file means: its name without `.cancel`, and without the ending of a job file.
+pub fn cancelled_job(file: &OsStr) -> &OsStr {
+    let bytes = file.as_bytes();
+    let stem = &bytes[..bytes.len().saturating_sub(".cancel".len())];
+    let lower = stem.to_ascii_lowercase();
+    let ending = [&b".yaml"[..], b".yml"].into_iter().find(|ending| lower.ends_with(ending));
+    OsStr::from_bytes(&stem[..stem.len() - ending.map_or(0, <[u8]>::len)])
+}

@@ -1,0 +1,148 @@
+//! Putting a bundle together from what is known of a configuration. Reads the library file to name its digest; else pure.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use data_encoding::{BASE64, HEXLOWER};
+use sha2::{Digest, Sha256};
+
+use super::admit::SpecFile;
+use crate::bundle::format::{
+    Bundle, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome, Runtime as BundleRuntime, SpecEncoding,
+    Timed, Times, Trial,
+};
+use crate::runtime::Runtime;
+use crate::spec::Job;
+use crate::spool::journal::BoundModel;
+use crate::spool::names::Entry;
+use crate::units::Nanos;
+use crate::worker::ending::LoadedModel;
+use crate::{stats, verdict};
+
+/// Everything a bundle says that is not the same for all bundles of a host.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    /// Id of the bundle.
+    pub id: String,
+    /// The job's entry in the spool.
+    pub entry: &'a Entry,
+    /// The job file.
+    pub spec: &'a SpecFile,
+    /// The job, where it was understood.
+    pub job: Option<&'a Job>,
+    /// The configuration's runtime and the job's options for it.
+    pub runtime: Option<(&'static Runtime, BTreeMap<String, serde_json::Value>)>,
+    /// The model as copied.
+    pub model: Option<BoundModel>,
+    /// What a worker said of library and model.
+    pub loaded: Option<LoadedModel>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Latencies.
+    pub trials: Vec<Trial>,
+    /// When things happened.
+    pub times: Times,
+}
+
+/// What is the same for all bundles of a host.
+#[derive(Debug)]
+pub(super) struct Assembler {
+    /// The host.
+    pub host: Host,
+    /// Another root than `/` stands in for the host.
+    pub simulated_host: bool,
+    /// Smallest step of the clock that times.
+    pub clock_resolution: Nanos,
+    /// Digests of library files, by path, size and time of last change.
+    libraries: BTreeMap<(PathBuf, u64, std::time::SystemTime), String>,
+}
+
+impl Assembler {
+    /// For one host.
+    pub(super) fn new(host: Host, simulated_host: bool, clock_resolution: Nanos) -> Self {
+        Self { host, simulated_host, clock_resolution, libraries: BTreeMap::new() }
+    }
+
+    /// Put the bundle together.
+    pub(super) fn assemble(&mut self, parts: Parts<'_>) -> Bundle {
+        let summary = stats::summary(&parts.trials);
+        let verdict = verdict::judge(&verdict::Evidence {
+            status: parts.outcome.status,
+            trials: &parts.trials,
+            clock_resolution: self.clock_resolution,
+        });
+        let simulated =
+            self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
+        let loaded = parts.loaded.as_ref();
+        let model = parts.model.map(|model| Model {
+            format: parts
+                .runtime
+                .as_ref()
+                .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
+            file: model.file,
+            sha256: model.sha256,
+            size_bytes: model.size_bytes,
+            inputs: loaded.map(|loaded| loaded.inputs.clone()).unwrap_or_default(),
+            outputs: loaded.map(|loaded| loaded.outputs.clone()).unwrap_or_default(),
+        });
+        let runtime = parts.runtime.map(|(runtime, options)| BundleRuntime {
+            name: runtime.name.to_owned(),
+            version: loaded.and_then(|loaded| loaded.version.clone()),
+            library: loaded.and_then(|loaded| loaded.library.as_ref()).map(|path| path.display().to_string()),
+            library_sha256: loaded
+                .and_then(|loaded| loaded.library.as_ref())
+                .and_then(|path| self.digest(path)),
+            options: loaded.map_or(options, |loaded| loaded.options.clone()),
+            timed: Timed { code: runtime.timed.0.to_owned(), description: runtime.timed.1.to_owned() },
+        });
+        Bundle {
+            format: FORMAT.to_owned(),
+            id: parts.id,
+            simulated,
+            harness: Harness { name: "backbone".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            host: self.host.clone(),
+            job: job(parts.entry, parts.spec, parts.job),
+            model,
+            runtime,
+            outcome: parts.outcome,
+            trials: parts.trials,
+            summary,
+            verdict,
+            times: parts.times,
+        }
+    }
+
+    /// SHA-256 of a library file; `None` where it can not be read any more.
+    fn digest(&mut self, path: &Path) -> Option<String> {
+        let stat = fs_err::metadata(path).ok()?;
+        let key = (path.to_owned(), stat.len(), stat.modified().ok()?);
+        if let Some(digest) = self.libraries.get(&key) {
+            return Some(digest.clone());
+        }
+        let digest = crate::spool::hash(&mut fs_err::File::open(path).ok()?, &mut std::io::sink()).ok()?;
+        self.libraries.insert(key, digest.clone());
+        Some(digest)
+    }
+}
+
+/// The name that a job goes by where its file could not be understood: the file's stem.
+pub(super) fn name_without_spec(entry: &Entry) -> String {
+    Path::new(&entry.file).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn job(entry: &Entry, spec: &SpecFile, job: Option<&Job>) -> BundleJob {
+    let (text, encoding) = match spec.text.as_ref().map(|bytes| (std::str::from_utf8(bytes), bytes)) {
+        None => (None, None),
+        Some((Ok(text), _)) => (Some(text.to_owned()), Some(SpecEncoding::Utf8)),
+        Some((Err(_), bytes)) => (Some(BASE64.encode(bytes)), Some(SpecEncoding::Base64)),
+    };
+    BundleJob {
+        id: entry.id.to_string(),
+        name: job.map_or_else(|| name_without_spec(entry), |job| job.name.clone()),
+        file: entry.file.to_string_lossy().into_owned(),
+        labels: job.map(|job| job.labels.clone()).unwrap_or_default(),
+        spec: text,
+        spec_encoding: encoding,
+        spec_sha256: spec.text.as_ref().map(|bytes| HEXLOWER.encode(&Sha256::digest(bytes))),
+    }
+}

@@ -1,0 +1,305 @@
+//! Measuring one configuration: its trials, each in a fresh worker process, recorded as they finish.
+//!
+//! While a worker lives the daemon sleeps in `worker::parent::run`: the inbox is not watched, nothing is logged, written,
+//! copied or compressed. Once a second at most it feeds the watchdog and looks whether the running job is to be cancelled.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::admit::SpecFile;
+use super::assemble::Parts;
+use super::executables::worker_command;
+use super::observer::{Observer, TrialBegins};
+use super::queue::QueuedJob;
+use super::service::Service;
+use super::status::Running;
+use super::tell::Urgency;
+use super::wake::Wake;
+use super::{Daemon, now_text};
+use crate::bundle::format::{Outcome, Stage, Status, Times, Trial};
+use crate::spec::Job;
+use crate::spool::journal::{Progress, Record};
+use crate::units::Nanos;
+use crate::worker::ending::{self, Ending, LoadedModel};
+use crate::worker::parent::{self, Control};
+use crate::worker::protocol::{PROTOCOL, Request};
+
+/// A configuration under which the daemon or the machine went down this often is given up: a model that browns out its board
+/// would otherwise do so for ever.
+const CRASHES_ALLOWED: usize = 3;
+
+/// How a configuration left the pipeline.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// It has an outcome.
+    Ended(Box<Ended>),
+    /// A stop was asked for; the job goes back to the queue.
+    Interrupted,
+    /// The copy of its model is not sound any more (a power cut); the job must take it again.
+    ModelLost,
+    /// The host refused what was needed before any trial; to be tried again.
+    Trouble(std::io::Error),
+}
+
+/// What became of a configuration.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) trials: Vec<Trial>,
+    pub(super) loaded: Option<LoadedModel>,
+}
+
+/// One configuration about to be measured.
+pub(super) struct Turn<'a> {
+    pub(super) queued: &'a QueuedJob,
+    pub(super) job: &'a Job,
+    pub(super) progress: &'a Progress,
+    /// From 1.
+    pub(super) configuration: usize,
+}
+
+impl Daemon {
+    /// Run the trials that are still missing.
+    pub(super) fn measure(&mut self, turn: &Turn<'_>, observer: &mut dyn Observer) -> Left {
+        let Turn { queued, job, progress, configuration } = *turn;
+        let chosen = &job.configurations[configuration - 1];
+        let of_this = |done: &&(usize, Trial, Box<LoadedModel>, f64)| done.0 == configuration;
+        let done: Vec<_> = progress.trials.iter().filter(of_this).collect();
+        let mut trials: Vec<Trial> = done.iter().map(|(_, trial, _, _)| trial.clone()).collect();
+        let mut walls: Vec<f64> = done.iter().map(|(_, _, _, wall)| *wall).collect();
+        let mut loaded: Option<LoadedModel> = done.last().map(|(_, _, loaded, _)| (**loaded).clone());
+        let ended = |outcome, trials, loaded| Left::Ended(Box::new(Ended { outcome, trials, loaded }));
+
+        let crashes = progress.crashes.iter().filter(|crashed| **crashed == configuration).count();
+        if crashes >= CRASHES_ALLOWED {
+            return ended(gave_up(crashes), trials, loaded);
+        }
+        let Some(model) = progress.models.as_ref().and_then(|models| models.get(chosen.model)) else {
+            return Left::ModelLost;
+        };
+        if !self.spool.models.verify(&model.sha256) {
+            return Left::ModelLost;
+        }
+        let command = worker_command(chosen.runtime, &self.config, &self.executable);
+        let request = Request {
+            protocol: PROTOCOL,
+            runtime: chosen.runtime.name.to_owned(),
+            model: self.spool.models.path(&model.sha256),
+            library: command.library,
+            options: chosen.options.clone(),
+            inputs: job.inputs.clone(),
+            seed: job.measure.seed,
+            warm_up_runs: job.measure.warm_up_runs,
+            timed_runs: job.measure.timed_runs,
+        };
+        let trial = parent::Trial {
+            executable: &command.executable,
+            arguments: command.arguments,
+            environment: command.environment,
+            request: &request,
+            timeout: Duration::from_secs(job.measure.timeout_seconds.into()),
+        };
+        let journal = self.spool.journal(&queued.entry.id);
+        let first = u32::try_from(trials.len()).unwrap_or(u32::MAX) + 1;
+        for process in first..=job.measure.processes {
+            if self.wake.stop_requested() {
+                return Left::Interrupted;
+            }
+            if let Err(error) = journal.append(&Record::Started { configuration, at: now_text() }, true) {
+                return Left::Trouble(error);
+            }
+            self.running = Some(Running {
+                id: queued.entry.id.to_string(),
+                job: job.name.clone(),
+                runtime: chosen.runtime.name.to_owned(),
+                configuration,
+                configurations: job.configurations.len(),
+                trial: process,
+                trials: job.measure.processes,
+                since: now_text(),
+                eta_seconds: eta(&walls, job, configuration, process),
+            });
+            self.tell_status(Urgency::Soon);
+            observer.trial_begins(&TrialBegins {
+                job: &job.name,
+                runtime: chosen.runtime.name,
+                configuration: (configuration, job.configurations.len()),
+                trial: (process, job.measure.processes),
+            });
+            let watched = self.run_quietly(&trial, queued);
+            match watched.ending {
+                Ending::Complete { warm_up_ns, latency_ns } => {
+                    let trial = measured(process, warm_up_ns, latency_ns);
+                    let wall_seconds = watched.wall.as_secs_f64();
+                    if let Some(told) = watched.loaded {
+                        let boxed = Box::new(told.clone());
+                        let record = Record::Finished {
+                            configuration,
+                            trial: trial.clone(),
+                            loaded: boxed,
+                            wall_seconds,
+                        };
+                        if let Err(error) = journal.append(&record, true) {
+                            // The latencies are still in hand; only a crash before the bundle is durable would lose them.
+                            log::warn!(JOB = job.name.as_str(); "can not record a finished trial: {error}");
+                        }
+                        loaded = Some(told);
+                    }
+                    walls.push(wall_seconds);
+                    trials.push(trial);
+                }
+                Ending::Stopped => {
+                    // A lost line only means that this restart counts as a crash.
+                    let _ = journal.append(&Record::Interrupted, true);
+                    return Left::Interrupted;
+                }
+                _ => {
+                    let outcome = watched.outcome(chosen.runtime.name);
+                    return ended(outcome, trials, watched.loaded.or(loaded));
+                }
+            }
+        }
+        ended(measured_outcome(), trials, loaded)
+    }
+
+    /// Run one trial, with everything else of this process asleep.
+    fn run_quietly(&mut self, trial: &parent::Trial<'_>, queued: &QueuedJob) -> ending::Ended {
+        self.watch.pause();
+        let mut quiet = Quiet {
+            wake: &self.wake,
+            service: &mut self.service,
+            cancel_files: cancel_files(&self.config.inbox, queued),
+            control: self.spool.control().path().to_owned(),
+            control_changed: changed(self.spool.control().path()),
+            cancelled: false,
+            queued,
+        };
+        let ended = parent::run(trial, &mut quiet);
+        if let Err(error) = self.watch.resume() {
+            log::warn!(
+                "can not watch the inbox, looking at it every {} s: {error}",
+                self.config.rescan_seconds
+            );
+        }
+        ended
+    }
+
+    /// Make the bundle of a configuration, and publish it.
+    pub(super) fn bundle_configuration(
+        &mut self,
+        queued: &QueuedJob,
+        spec: &SpecFile,
+        job: &Job,
+        progress: &Progress,
+        configuration: usize,
+        ended: Ended,
+        observer: &mut dyn Observer,
+    ) {
+        let chosen = &job.configurations[configuration - 1];
+        let started =
+            progress.started.iter().find(|(started, _)| *started == configuration).map(|(_, at)| at.clone());
+        let started = started.or_else(|| self.running.as_ref().map(|running| running.since.clone()));
+        let parts = Parts {
+            id: queued.entry.id.bundle_id(configuration),
+            entry: &queued.entry,
+            spec,
+            job: Some(job),
+            runtime: Some((chosen.runtime, chosen.options.clone())),
+            model: progress.models.as_ref().and_then(|models| models.get(chosen.model)).cloned(),
+            loaded: ended.loaded,
+            outcome: ended.outcome,
+            trials: ended.trials,
+            times: Times { claimed: self.claimed_at(&queued.entry), started, finished: now_text() },
+        };
+        let stem = std::path::Path::new(&job.models[chosen.model].file).file_stem().unwrap_or_default();
+        let part = stem.to_string_lossy().into_owned();
+        self.bundle(parts, Some(&part), configuration, observer);
+    }
+}
+
+/// What the parent of a worker asks while it sleeps.
+struct Quiet<'a> {
+    wake: &'a Wake,
+    service: &'a mut Service,
+    cancel_files: Vec<PathBuf>,
+    control: PathBuf,
+    control_changed: Option<std::time::SystemTime>,
+    cancelled: bool,
+    queued: &'a QueuedJob,
+}
+
+impl parent::Watch for Quiet<'_> {
+    fn interrupt(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.wake.descriptor())
+    }
+
+    fn tick(&mut self) -> Control {
+        self.wake.clear();
+        self.service.feed_watchdog(Instant::now());
+        if self.wake.stop_requested() {
+            return Control::Stop;
+        }
+        let control_changed = changed(&self.control);
+        if control_changed != self.control_changed {
+            self.control_changed = control_changed;
+            self.cancelled |= super::control::cancels(&self.control, self.queued);
+        }
+        self.cancelled |= self.cancel_files.iter().any(|file| file.exists());
+        if self.cancelled { Control::Cancel } else { Control::Continue }
+    }
+}
+
+/// Time of a folder's last change: one system call tells whether there is anything to read.
+fn changed(folder: &std::path::Path) -> Option<std::time::SystemTime> {
+    fs_err::metadata(folder).and_then(|stat| stat.modified()).ok()
+}
+
+/// The cancel files that would mean this job.
+fn cancel_files(inbox: &std::path::Path, queued: &QueuedJob) -> Vec<PathBuf> {
+    let file = PathBuf::from(&queued.entry.file);
+    let stem = file.file_stem().unwrap_or_default().to_owned();
+    let names = [stem, file.into_os_string(), queued.name.clone().into(), queued.entry.id.to_string().into()];
+    let with_ending = |mut name: std::ffi::OsString| {
+        name.push(".cancel");
+        // A job's name is free text; a separator in it can not be a file's name.
+        (std::path::Path::new(&name).components().count() == 1).then(|| inbox.join(name))
+    };
+    names.into_iter().filter_map(with_ending).collect()
+}
+
+fn measured(process: u32, warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>) -> Trial {
+    Trial { build: 1, process, warm_up_ns, latency_ns, extra_latency_ns: Vec::new() }
+}
+
+pub(super) fn measured_outcome() -> Outcome {
+    Outcome {
+        status: Status::Measured,
+        stage: None,
+        reason: None,
+        detail: None,
+        hint: None,
+        mistakes: Vec::new(),
+        log_tail: Vec::new(),
+    }
+}
+
+fn gave_up(crashes: usize) -> Outcome {
+    Outcome {
+        status: Status::Failed,
+        stage: Some(Stage::Timing),
+        reason: Some("interrupted_repeatedly".to_owned()),
+        detail: Some(format!("the daemon or the machine went down under this configuration {crashes} times")),
+        hint: Some("check the power supply and the kernel log; `backbone retry` runs it again".to_owned()),
+        mistakes: Vec::new(),
+        log_tail: Vec::new(),
+    }
+}
+
+/// Seconds until the job is done, if the trials to come take as long as those of this configuration took.
+fn eta(walls: &[f64], job: &Job, configuration: usize, process: u32) -> Option<f64> {
+    let mean = walls.iter().sum::<f64>() / walls.len() as f64;
+    let here = f64::from(job.measure.processes - process + 1);
+    let later = (job.configurations.len() - configuration) as f64 * f64::from(job.measure.processes);
+    (!walls.is_empty()).then_some(mean * (here + later))
+}

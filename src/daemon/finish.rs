@@ -1,0 +1,228 @@
+//! The daemon's way out: from a job whose turn it is to its bundles, and to the end of the job.
+
+use std::ffi::OsStr;
+
+use super::admit::{self, Rejection, SpecFile};
+use super::assemble::{Parts, name_without_spec};
+use super::configuration::{Ended, Left, Turn};
+use super::observer::{Observer, Row};
+use super::queue::QueuedJob;
+use super::{Daemon, Trouble, Unwritten, now_text};
+use crate::bundle::format::{Bundle, Outcome, Status as OutcomeStatus, Times};
+use crate::bundle::write;
+use crate::spec::Job;
+use crate::spool::Published;
+use crate::spool::journal::{Progress, Record};
+use crate::spool::names::{Entry, JobId};
+
+/// Job files of finished jobs are pruned after this many jobs, not after each.
+const PRUNE_EVERY: u64 = 64;
+
+impl Daemon {
+    /// Measure the next configuration of a job, or finish the job. Returns whether the job came further; if not, the host is
+    /// in trouble and the job stays where it is.
+    pub(super) fn advance(&mut self, queued: &QueuedJob, observer: &mut dyn Observer) -> bool {
+        let (spec, job) = admit::read(&self.spool, &queued.entry);
+        let job = match job {
+            Ok(job) => job,
+            Err(rejection) => {
+                self.queue.remove(queued);
+                self.reject_unread(&queued.entry, &spec, rejection, observer);
+                return true;
+            }
+        };
+        let progress = self.progress(&queued.entry.id);
+        let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
+        let Some(configuration) = left else {
+            self.finish(queued);
+            return true;
+        };
+        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = job.configurations[configuration - 1].runtime.name, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
+        let turn = Turn { queued, job: &job, progress: &progress, configuration };
+        let left = self.measure(&turn, observer);
+        self.running = None;
+        match left {
+            Left::Ended(ended) => {
+                let cancelled = ended.outcome.status == OutcomeStatus::Cancelled;
+                let outcome = ended.outcome.clone();
+                self.bundle_configuration(queued, &spec, &job, &progress, configuration, *ended, observer);
+                if cancelled {
+                    self.cancelled_running = Some(queued.clone());
+                    self.end_job(queued, &spec, &job, &outcome, observer);
+                } else if configuration == job.configurations.len() && self.unwritten.is_none() {
+                    self.finish(queued);
+                }
+            }
+            Left::Interrupted => {
+                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue")
+            }
+            Left::ModelLost => {
+                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is not sound; taking the model again");
+                self.queue.remove(queued);
+                self.bind(queued.clone(), &spec, &job, None, observer);
+            }
+            Left::Trouble(error) => {
+                self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Every configuration that has no bundle yet ends like this; then the job is finished.
+    pub(super) fn end_job(
+        &mut self,
+        queued: &QueuedJob,
+        spec: &SpecFile,
+        job: &Job,
+        outcome: &Outcome,
+        observer: &mut dyn Observer,
+    ) {
+        let progress = self.progress(&queued.entry.id);
+        for configuration in 1..=job.configurations.len() {
+            if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
+                let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
+                let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
+                let ended = Ended { outcome: outcome.clone(), trials, loaded: None };
+                self.bundle_configuration(queued, spec, job, &progress, configuration, ended, observer);
+            }
+        }
+        if self.unwritten.is_none() {
+            self.finish(queued);
+        } else {
+            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not measured.
+            self.queue.remove(queued);
+            self.queue.push(queued.clone());
+        }
+    }
+
+    /// A job whose file can not be understood ends with one bundle that says why.
+    pub(super) fn reject_unread(
+        &mut self,
+        entry: &Entry,
+        spec: &SpecFile,
+        rejection: Rejection,
+        observer: &mut dyn Observer,
+    ) {
+        let queued = QueuedJob { entry: entry.clone(), name: name_without_spec(entry), priority: 0 };
+        if !self.progress(&entry.id).bundled.is_empty() {
+            self.finish(&queued);
+            return;
+        }
+        let parts = Parts {
+            id: entry.id.bundle_id(1),
+            entry,
+            spec,
+            job: None,
+            runtime: None,
+            model: None,
+            loaded: None,
+            outcome: rejection.outcome(),
+            trials: Vec::new(),
+            times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
+        };
+        self.bundle(parts, None, 1, observer);
+        if self.unwritten.is_none() {
+            self.finish(&queued);
+        } else {
+            self.queue.push(queued);
+        }
+    }
+
+    /// Encode a bundle, make it durable, record that, and publish it.
+    pub(super) fn bundle(
+        &mut self,
+        parts: Parts<'_>,
+        part: Option<&str>,
+        configuration: usize,
+        observer: &mut dyn Observer,
+    ) {
+        let entry = parts.entry.clone();
+        let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
+        let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
+        let name = write::file_name(&job, part, runtime, &parts.id);
+        let bundle: Bundle = self.assembler.assemble(parts);
+        let bytes = match write::encode(&bundle) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                log::error!(JOB = job.as_str(); "a bundle can not be encoded: {error}");
+                return;
+            }
+        };
+        let row = Row::of(&bundle, &name);
+        self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes });
+        self.write_unwritten(observer);
+    }
+
+    /// Make the bundle in hand durable. It stays in hand while the disk refuses.
+    pub(super) fn write_unwritten(&mut self, observer: &mut dyn Observer) {
+        let Some(unwritten) = self.unwritten.take() else { return };
+        let journal = self.spool.journal(&unwritten.entry.id);
+        let record = Record::Bundled { configuration: unwritten.configuration };
+        let written = self
+            .spool
+            .make_ready(&unwritten.name, &unwritten.bytes)
+            .and_then(|()| journal.append(&record, true));
+        if let Err(error) = written {
+            self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+            self.unwritten = Some(unwritten);
+            return;
+        }
+        self.mended(Trouble::SpoolUnwritable);
+        let row = unwritten.row;
+        match row.status {
+            OutcomeStatus::Measured => self.finished.measured += 1,
+            OutcomeStatus::Rejected => self.finished.rejected += 1,
+            OutcomeStatus::Cancelled => self.finished.cancelled += 1,
+            OutcomeStatus::Failed | OutcomeStatus::TimedOut => self.finished.failed += 1,
+        }
+        log::info!(JOB = row.job.as_str(), ID:% = unwritten.entry.id, STATUS:? = row.status, REASON = row.reason.as_deref().unwrap_or(""), BUNDLE = unwritten.name.as_str(); "bundle is ready");
+        self.unpublished.push_back(unwritten.name);
+        observer.bundled(row);
+        self.publish_ready();
+    }
+
+    /// Publish, in order, what is durable.
+    pub(super) fn publish_ready(&mut self) {
+        while let Some(name) = self.unpublished.front() {
+            if let Published::Later(error) = self.spool.publish(name) {
+                self.trouble(Trouble::OutboxUnwritable, &self.config.outbox.clone(), &error.to_string());
+                return;
+            }
+            self.unpublished.pop_front();
+            self.mended(Trouble::OutboxUnwritable);
+        }
+    }
+
+    /// A job has all its bundles.
+    fn finish(&mut self, queued: &QueuedJob) {
+        self.queue.remove(queued);
+        if let Err(error) = self.spool.retire(&queued.entry) {
+            self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+        }
+        self.retired += 1;
+        if self.retired.is_multiple_of(PRUNE_EVERY) || self.queue.is_empty() {
+            let keep = usize::try_from(self.config.keep_done_jobs).unwrap_or(usize::MAX);
+            if let Err(error) = self.spool.prune_done(keep) {
+                log::warn!("can not prune finished jobs: {error}");
+            }
+        }
+    }
+
+    /// When a job was claimed: the time of its file's last rename.
+    pub(super) fn claimed_at(&self, entry: &Entry) -> Option<String> {
+        let stat = self.spool.queue().entry(OsStr::new(&entry.name()))?;
+        jiff::Timestamp::from_nanosecond(stat.changed_ns).ok().map(|time| time.to_string())
+    }
+
+    /// What a job's journal says.
+    pub(super) fn progress(&self, id: &JobId) -> Progress {
+        match self.spool.journal(id).read() {
+            Ok(records) => Progress::of(records),
+            Err(error) => {
+                log::error!("can not read a journal: {error}");
+                Progress::default()
+            }
+        }
+    }
+}

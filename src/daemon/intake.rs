@@ -1,0 +1,269 @@
+//! The daemon's way in: from what lies in the inbox to jobs in the queue.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::admit::{self, Binding, SpecFile};
+use super::assemble::name_without_spec;
+use super::observer::Observer;
+use super::queue::{QueuedJob, WaitingJob};
+use super::status::Attention;
+use super::{Daemon, TRY_AGAIN_AFTER, Trouble};
+use crate::bundle::format::{Outcome, Stage, Status as OutcomeStatus};
+use crate::spec::Job;
+use crate::spool::Claimed;
+use crate::spool::journal::Record;
+use crate::spool::names::Entry;
+use crate::spool::plan::OddityKind;
+use crate::spool::watch::Seen;
+
+/// Claims made durable together: enough to share their sync calls, few enough to hold open at once.
+const CLAIMS_AT_ONCE: usize = 256;
+
+impl Daemon {
+    /// Claim what is whole, and give waiting jobs the models that came.
+    pub(super) fn look(&mut self, seen: &Seen, now: Instant, observer: &mut dyn Observer) {
+        let safety = self.rescan_at <= now;
+        let rescan = seen.rescan || safety;
+        let due = self.look_again_at.is_some_and(|at| at <= now);
+        if !rescan && !due && seen.hints.is_empty() {
+            return;
+        }
+        if rescan {
+            self.rescan_at = now + Duration::from_secs(self.config.rescan_seconds.into());
+            if !self.inbox_is_there() {
+                return;
+            }
+        }
+        let look = match self.tracker.look(&mut &self.spool.inbox, &seen.hints, rescan, now) {
+            Ok(look) => look,
+            Err(error) => {
+                self.trouble(Trouble::InboxUnreadable, &self.config.inbox.clone(), &error.to_string());
+                self.rescan_at = now + TRY_AGAIN_AFTER;
+                return;
+            }
+        };
+        self.mended(Trouble::InboxUnreadable);
+        self.look_again_at = look.again_at;
+        let mut claims = look.claims.into_iter().peekable();
+        while claims.peek().is_some() && !self.wake.stop_requested() {
+            let some = claims.by_ref().take(CLAIMS_AT_ONCE).collect();
+            match self.spool.claim(some) {
+                Ok(outcomes) => {
+                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer))
+                }
+                Err(error) => {
+                    // After a failed fsync nobody knows what is on the disk: start anew from what it says.
+                    log::error!("can not make claims durable: {error}");
+                    self.fatal = Some(error);
+                    return;
+                }
+            }
+            self.service.feed_watchdog(Instant::now());
+        }
+        for name in look.cancels {
+            self.cancel(admit::cancelled_job(&name), observer);
+            if let Err(error) = self.spool.inbox.remove(&name) {
+                self.trouble(Trouble::ClaimFailed, &self.config.inbox.join(&name), &error.to_string());
+            }
+        }
+        self.admit_waiting(&look.models, safety, observer);
+        if rescan {
+            self.remove_old_models(now);
+            self.note_oddities(now);
+        }
+    }
+
+    fn take_claim(&mut self, outcome: Claimed, now: Instant, observer: &mut dyn Observer) {
+        match outcome {
+            Claimed::Taken(entry) => {
+                log::debug!(ID:% = entry.id; "claimed {}", entry.file.to_string_lossy());
+                self.admit(entry, observer);
+            }
+            Claimed::Changed(claim) => {
+                if self.spool.inbox.entry(&claim.name).is_some() {
+                    self.tracker.put_back(&claim, now);
+                    self.look_again_at = Some(now + Duration::from_secs(self.config.settle_seconds.into()));
+                }
+            }
+            Claimed::Failed(claim, error) => {
+                self.trouble(Trouble::ClaimFailed, &self.config.inbox.join(&claim.name), &error.to_string());
+                self.tracker.put_back(&claim, now);
+                self.look_again_at = Some(now + TRY_AGAIN_AFTER);
+            }
+        }
+    }
+
+    /// Is the inbox there, after it may have been away?
+    fn inbox_is_there(&mut self) -> bool {
+        if self.spool.inbox.is_still_there() {
+            return true;
+        }
+        self.watch.pause();
+        let back = self.spool.reopen_inbox().map_err(|error| error.to_string());
+        match back.and_then(|()| self.watch.resume().map_err(|error| error.to_string())) {
+            Ok(()) => {
+                log::info!("the inbox is back");
+                self.mended(Trouble::InboxGone);
+                true
+            }
+            Err(why) => {
+                self.trouble(Trouble::InboxGone, &self.config.inbox.clone(), &why);
+                self.rescan_at = Instant::now() + TRY_AGAIN_AFTER;
+                false
+            }
+        }
+    }
+
+    /// Read a claimed job and find its place: in the queue, among the waiting, or rejected.
+    pub(super) fn admit(&mut self, entry: Entry, observer: &mut dyn Observer) {
+        let (spec, job) = admit::read(&self.spool, &entry);
+        let job = match job {
+            Ok(job) => job,
+            Err(rejection) => {
+                log::warn!(JOB = name_without_spec(&entry).as_str(), ID:% = entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
+                self.reject_unread(&entry, &spec, rejection, observer);
+                return;
+            }
+        };
+        let queued = QueuedJob { name: job.name.clone(), priority: job.priority, entry };
+        if self.progress(&queued.entry.id).models.is_some() {
+            self.queue.push(queued);
+            return;
+        }
+        self.bind(queued, &spec, &job, None, observer);
+    }
+
+    /// Try again for the jobs that wait for one of these models; for all of them now and then, in case the disk refused.
+    fn admit_waiting(&mut self, models: &[OsString], all: bool, observer: &mut dyn Observer) {
+        let came = |missing: &String| models.iter().any(|model| model == OsStr::new(missing));
+        let waiting = self.queue.waiting().filter(|waiting| all || waiting.missing.iter().any(came));
+        for WaitingJob { job: queued, since, .. } in waiting.cloned().collect::<Vec<_>>() {
+            let (spec, job) = admit::read(&self.spool, &queued.entry);
+            let Ok(job) = job else { continue };
+            self.bind(queued, &spec, &job, Some(since), observer);
+        }
+    }
+
+    pub(super) fn bind(
+        &mut self,
+        queued: QueuedJob,
+        spec: &SpecFile,
+        job: &Job,
+        since: Option<Instant>,
+        observer: &mut dyn Observer,
+    ) {
+        let now = Instant::now();
+        let missing = match admit::bind(&mut self.spool, &mut self.tracker, job, &queued.entry, now) {
+            Binding::Bound(models) => {
+                match self.spool.journal(&queued.entry.id).append(&Record::Bound { models }, false) {
+                    Ok(()) => {
+                        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "queued");
+                        self.queue.remove(&queued);
+                        self.queue.push(queued);
+                        return;
+                    }
+                    Err(error) => {
+                        self.trouble(
+                            Trouble::SpoolUnwritable,
+                            &self.config.spool.clone(),
+                            &error.to_string(),
+                        );
+                        job.models.iter().map(|model| model.file.clone()).collect()
+                    }
+                }
+            }
+            Binding::Rejected(rejection) => {
+                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
+                self.end_job(&queued, spec, job, &rejection.outcome(), observer);
+                return;
+            }
+            Binding::Missing(missing) => missing,
+            Binding::Trouble(error) => {
+                self.trouble(Trouble::ModelNotCopied, &self.config.inbox.clone(), &error.to_string());
+                job.models.iter().map(|model| model.file.clone()).collect()
+            }
+        };
+        if since.is_none() {
+            log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "waits for {}", missing.join(", "));
+        }
+        self.queue.wait(WaitingJob { job: queued, missing, since: since.unwrap_or(now) });
+        // A model that is there and not whole yet has a time at which to look again.
+        let settled = now + Duration::from_secs(self.config.settle_seconds.into());
+        if self.tracker.has_unsettled() {
+            self.look_again_at = Some(self.look_again_at.map_or(settled, |at| at.min(settled)));
+        }
+    }
+
+    /// Reject jobs whose model did not come in time.
+    pub(super) fn give_up_waiting(&mut self, now: Instant, limit: Duration, observer: &mut dyn Observer) {
+        let late =
+            self.queue.waiting().filter(|waiting| now.saturating_duration_since(waiting.since) >= limit);
+        for WaitingJob { job: queued, missing, .. } in late.cloned().collect::<Vec<_>>() {
+            let (spec, job) = admit::read(&self.spool, &queued.entry);
+            let Ok(job) = job else { continue };
+            let outcome = Outcome {
+                status: OutcomeStatus::Rejected,
+                stage: Some(Stage::Model),
+                reason: Some("model_never_came".to_owned()),
+                detail: Some(format!(
+                    "not there, or not whole, after {} s: {}",
+                    limit.as_secs(),
+                    missing.join(", ")
+                )),
+                hint: Some("upload the model, then `backbone retry` the job".to_owned()),
+                mistakes: Vec::new(),
+                log_tail: Vec::new(),
+            };
+            log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "rejected: its model never came");
+            self.end_job(&queued, &spec, &job, &outcome, observer);
+        }
+    }
+
+    /// Remove inbox models that no waiting job names and nobody used for the retention time.
+    fn remove_old_models(&mut self, now: Instant) {
+        let age = Duration::from_secs(self.config.model_retention_seconds.into());
+        for name in self.tracker.whole_for(age, now) {
+            let named =
+                |waiting: &WaitingJob| waiting.missing.iter().any(|missing| OsStr::new(missing) == name);
+            let reads = |runtime: &&crate::runtime::Runtime| {
+                Path::new(&name)
+                    .extension()
+                    .is_some_and(|ending| ending.eq_ignore_ascii_case(runtime.model_format))
+            };
+            if crate::runtime::RUNTIMES.iter().any(reads) && !self.queue.waiting().any(named) {
+                log::info!(
+                    "removing {} from the inbox: unused for {} s",
+                    name.to_string_lossy(),
+                    age.as_secs()
+                );
+                if let Err(error) = self.spool.inbox.remove(&name) {
+                    log::warn!("can not remove {}: {error}", name.to_string_lossy());
+                }
+            }
+        }
+    }
+
+    fn note_oddities(&mut self, now: Instant) {
+        self.oddities.clear();
+        for oddity in self.tracker.oddities(now) {
+            let (code, why) = match oddity.what {
+                OddityKind::Folder => {
+                    ("folder_in_inbox", "folders are not entered; drop files directly into the inbox")
+                }
+                OddityKind::Special => {
+                    ("not_a_regular_file", "links, FIFOs and devices are not opened; drop the file itself")
+                }
+                OddityKind::Unfinished => {
+                    ("unfinished_upload", "somebody still writes it, or it keeps changing")
+                }
+                OddityKind::Temporary => {
+                    ("temporary_name", "an upload under way, or one that was abandoned; it is never touched")
+                }
+            };
+            let what = oddity.name.to_string_lossy().escape_debug().to_string();
+            self.oddities.push(Attention { code: code.to_owned(), what, why: why.to_owned() });
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the pipeline tells whoever watches it: nobody in the daemon, progress bars in `backbone run`.
+
+use crate::bundle::format::{Bundle, Status as OutcomeStatus, VerdictState};
+
+/// Told of every step, between the measurements, never within one.
+pub trait Observer {
+    /// A trial begins.
+    fn trial_begins(&mut self, trial: &TrialBegins<'_>) {
+        let _ = trial;
+    }
+
+    /// A configuration ended and its bundle is durable.
+    fn bundled(&mut self, row: Row) {
+        let _ = row;
+    }
+
+    /// The host is being measured by somebody else; waiting.
+    fn waits_for_host(&mut self, holder: &str) {
+        let _ = holder;
+    }
+}
+
+/// Nobody watches.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl Observer for Nobody {}
+
+/// The trial that begins.
+#[derive(Debug, Clone, Copy)]
+pub struct TrialBegins<'a> {
+    /// Job name.
+    pub job: &'a str,
+    /// Runtime name.
+    pub runtime: &'a str,
+    /// Which configuration, from 1, of how many.
+    pub configuration: (usize, usize),
+    /// Which trial, from 1, of how many.
+    pub trial: (u32, u32),
+}
+
+/// One line of the table that ends a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Job name.
+    pub job: String,
+    /// Model file, where there is one.
+    pub model: Option<String>,
+    /// Runtime, where the job came so far.
+    pub runtime: Option<String>,
+    /// How it ended.
+    pub status: OutcomeStatus,
+    /// Reason code, where it was not measured.
+    pub reason: Option<String>,
+    /// Timed latencies.
+    pub count: u64,
+    /// Median in ms, and its interval.
+    pub median_ms: Option<f64>,
+    /// Lower and upper end in ms.
+    pub interval_ms: Option<(f64, f64)>,
+    /// The verdict.
+    pub verdict: VerdictState,
+    /// Its reason codes.
+    pub verdict_reasons: Vec<String>,
+    /// Made up.
+    pub simulated: bool,
+    /// File name of the bundle.
+    pub bundle: String,
+}
+
+impl Row {
+    /// The line for a bundle.
+    pub fn of(bundle: &Bundle, file: &str) -> Self {
+        let summary = bundle.summary.as_ref();
+        Self {
+            job: bundle.job.name.clone(),
+            model: bundle.model.as_ref().map(|model| model.file.clone()),
+            runtime: bundle.runtime.as_ref().map(|runtime| runtime.name.clone()),
+            status: bundle.outcome.status,
+            reason: bundle.outcome.reason.clone(),
+            count: summary.map_or(0, |summary| summary.count),
+            median_ms: summary.map(|summary| summary.median),
+            interval_ms: summary
+                .and_then(|summary| summary.median_interval)
+                .map(|interval| (interval.low, interval.high)),
+            verdict: bundle.verdict.state,
+            verdict_reasons: bundle.verdict.reasons.iter().map(|reason| reason.code.clone()).collect(),
+            simulated: bundle.simulated,
+            bundle: file.to_owned(),
+        }
+    }
+}

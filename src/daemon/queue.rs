@@ -1,0 +1,133 @@
+//! The jobs this daemon knows, and whose turn it is. Pure: no file and no clock.
+//!
+//! Only names and numbers are kept for each job; the job file is read again when its turn comes, so that twenty thousand
+//! waiting jobs cost little memory.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::time::Instant;
+
+use crate::spool::names::{Entry, JobId};
+
+/// A claimed job.
+#[derive(Debug, Clone)]
+pub struct QueuedJob {
+    /// Its entry in the spool.
+    pub entry: Entry,
+    /// Its name.
+    pub name: String,
+    /// Its priority, higher first.
+    pub priority: i8,
+}
+
+/// A job that waits for its model.
+#[derive(Debug, Clone)]
+pub struct WaitingJob {
+    /// The job.
+    pub job: QueuedJob,
+    /// Model files that are missing or not whole.
+    pub missing: Vec<String>,
+    /// Since when, as far as this process saw.
+    pub since: Instant,
+}
+
+/// All claimed jobs.
+#[derive(Debug, Default)]
+pub struct Queue {
+    ready: BTreeMap<(Reverse<i8>, JobId), QueuedJob>,
+    waiting: BTreeMap<JobId, WaitingJob>,
+}
+
+impl Queue {
+    /// Add a job whose models are there.
+    pub fn push(&mut self, job: QueuedJob) {
+        self.ready.insert((Reverse(job.priority), job.entry.id.clone()), job);
+    }
+
+    /// Add, or keep, a job that waits for its models.
+    pub fn wait(&mut self, job: WaitingJob) {
+        self.waiting.insert(job.job.entry.id.clone(), job);
+    }
+
+    /// The job whose turn it is: highest priority, then first to arrive. A waiting job blocks nobody.
+    pub fn first(&self) -> Option<&QueuedJob> {
+        self.ready.values().next()
+    }
+
+    /// Jobs in the order of their turns.
+    pub fn in_order(&self) -> impl Iterator<Item = &QueuedJob> {
+        self.ready.values()
+    }
+
+    /// How many wait for their turn.
+    pub fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Is nobody waiting for a turn?
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Jobs that wait for models, in order of arrival.
+    pub fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
+        self.waiting.values()
+    }
+
+    /// Take a job out, wherever it is.
+    pub fn remove(&mut self, job: &QueuedJob) {
+        self.ready.remove(&(Reverse(job.priority), job.entry.id.clone()));
+        self.waiting.remove(&job.entry.id);
+    }
+
+    /// Jobs that a person may mean by this: an id, a name, or the stem of a job file.
+    pub fn matching(&self, meant: &OsStr) -> Vec<QueuedJob> {
+        let all = self.ready.values().chain(self.waiting.values().map(|waiting| &waiting.job));
+        all.filter(|job| job.is_meant_by(meant)).cloned().collect()
+    }
+}
+
+impl QueuedJob {
+    /// May a person mean this job by an id, a name, or the stem of its file?
+    pub fn is_meant_by(&self, meant: &OsStr) -> bool {
+        meant == OsStr::new(&self.name)
+            || meant == OsStr::new(&self.entry.id.to_string())
+            || Some(meant) == std::path::Path::new(&self.entry.file).file_stem()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::names::EntryKind;
+
+    fn job(number: u64, priority: i8) -> QueuedJob {
+        let id = JobId { number, tag: "t".into() };
+        let file = format!("j{number}.yaml").into();
+        QueuedJob { entry: Entry { id, kind: EntryKind::Job, file }, name: format!("n{number}"), priority }
+    }
+
+    #[test]
+    fn priority_goes_first_and_arrival_second() {
+        let mut queue = Queue::default();
+        for (number, priority) in [(1, 0), (2, 5), (3, -5), (4, 5), (5, 0)] {
+            queue.push(job(number, priority));
+        }
+        let order: Vec<u64> = queue.in_order().map(|job| job.entry.id.number).collect();
+        assert_eq!(order, [2, 4, 1, 5, 3]);
+    }
+
+    #[test]
+    fn a_waiting_job_blocks_nobody_and_can_be_named_three_ways() {
+        let mut queue = Queue::default();
+        queue.wait(WaitingJob { job: job(1, 100), missing: vec!["net.onnx".into()], since: Instant::now() });
+        queue.push(job(2, 0));
+        assert_eq!(queue.first().map(|job| job.entry.id.number), Some(2));
+        for meant in ["n1", "j1", "0000000001-t"] {
+            assert_eq!(queue.matching(OsStr::new(meant)).len(), 1, "{meant}");
+        }
+        queue.remove(&job(1, 100));
+        assert_eq!(queue.waiting().count(), 0);
+    }
+}

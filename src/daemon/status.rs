@@ -1,0 +1,166 @@
+//! What the daemon is doing, for `backbone status` and for collectors: one JSON file, rewritten atomically at state changes.
+//!
+//! The file lies in the state folder, and a copy in the outbox. It is not synced: after a power cut a new daemon writes a new
+//! one. While a worker times, nothing is written.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Value of [`Status::format`].
+pub const FORMAT: &str = "backbone.status/1";
+
+/// File name, in the state folder and in the outbox.
+pub const FILE_NAME: &str = "status.json";
+
+/// Jobs named one by one; the rest is a number.
+pub const NAMED_JOBS: usize = 20;
+
+/// What the daemon is doing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Version of the program.
+    pub version: String,
+    /// Process id of the daemon.
+    pub process: u32,
+    /// Wall clock of this writing, RFC 3339.
+    pub updated: String,
+    /// In one word.
+    pub state: State,
+    /// The job being measured.
+    pub running: Option<Running>,
+    /// Jobs that only wait for their turn.
+    pub queued: u64,
+    /// The first of them, in order.
+    pub next: Vec<Queued>,
+    /// Jobs that wait for their model.
+    pub waiting: Vec<Waiting>,
+    /// Whatever somebody should look at.
+    pub attention: Vec<Attention>,
+    /// Bundles since this daemon started.
+    pub finished: Finished,
+    /// Bundles that are durable but could not be published yet.
+    pub unpublished: u64,
+    /// Free space for the spool in bytes; null where it can not be told.
+    pub disk_free_bytes: Option<u64>,
+    /// Size of that file system in bytes.
+    pub disk_total_bytes: Option<u64>,
+    /// The folders in use.
+    pub inbox: PathBuf,
+    /// See above.
+    pub outbox: PathBuf,
+}
+
+/// The daemon's state in one word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing to do.
+    #[default]
+    Idle,
+    /// A job is being measured.
+    Running,
+    /// `backbone pause` was given; jobs are claimed and not measured.
+    Paused,
+    /// Another process measures on this host.
+    WaitingForHost,
+    /// Something of the host is broken; see `attention`. Jobs are kept.
+    Trouble,
+    /// The daemon ended.
+    Stopped,
+}
+
+/// The job being measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    /// Job id.
+    pub id: String,
+    /// Job name.
+    pub job: String,
+    /// Runtime.
+    pub runtime: String,
+    /// Which configuration, from 1.
+    pub configuration: usize,
+    /// Of how many.
+    pub configurations: usize,
+    /// Which trial of the configuration, from 1.
+    pub trial: u32,
+    /// Of how many.
+    pub trials: u32,
+    /// Wall clock at the start of this trial.
+    pub since: String,
+    /// Expected seconds until the job is done, from its finished trials; null before the first one.
+    pub eta_seconds: Option<f64>,
+}
+
+/// A job in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Job id.
+    pub id: String,
+    /// Job name.
+    pub job: String,
+    /// Its priority.
+    pub priority: i8,
+}
+
+/// A job that waits for its model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Job id.
+    pub id: String,
+    /// Job name.
+    pub job: String,
+    /// Files that are missing or not whole.
+    pub models: Vec<String>,
+    /// Seconds that it has been waiting, as far as this daemon saw.
+    pub seconds: u64,
+}
+
+/// Something that somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// A stable code.
+    pub code: String,
+    /// The file or folder.
+    pub what: String,
+    /// What is wrong with it, and what to do.
+    pub why: String,
+}
+
+/// Bundles by what they say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// Measured.
+    pub measured: u64,
+    /// Rejected.
+    pub rejected: u64,
+    /// Failed or timed out.
+    pub failed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+}
+
+impl Status {
+    /// Write the file into a folder, so that a reader sees the old one or the new one, whole.
+    ///
+    /// # Errors
+    /// The folder can not be written.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        let temporary = folder.join(format!(".{FILE_NAME}"));
+        fs_err::write(&temporary, text)?;
+        fs_err::rename(&temporary, folder.join(FILE_NAME))
+    }
+
+    /// Read the file of a folder.
+    ///
+    /// # Errors
+    /// There is none, or it is not one of ours.
+    pub fn read(folder: &Path) -> std::io::Result<Self> {
+        Ok(serde_json::from_slice(&fs_err::read(folder.join(FILE_NAME))?)?)
+    }
+}

@@ -1,0 +1,107 @@
+//! Telling: the status file and the service manager's line.
+
+use std::time::{Duration, Instant};
+
+use super::queue::{QueuedJob, WaitingJob};
+use super::status::{self, Queued, State, Status};
+use super::{Audience, Daemon, control, now_text};
+
+/// The status file is written at most this often while jobs are short.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// How soon the status file must say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Now.
+    Now,
+    /// Now, unless it was written less than a second ago: short jobs would otherwise spend their time on it.
+    Soon,
+}
+
+impl Daemon {
+    /// Write what is going on.
+    pub(super) fn tell_status(&mut self, urgency: Urgency) {
+        let recent = self.status_written.is_some_and(|at| at.elapsed() < STATUS_EVERY);
+        if urgency == Urgency::Soon && recent {
+            return;
+        }
+        self.write_status(if self.running.is_some() {
+            State::Running
+        } else if !self.troubles.is_empty() {
+            State::Trouble
+        } else if control::is_paused(self.spool.control().path()) {
+            State::Paused
+        } else if self.host_holder.is_some() {
+            State::WaitingForHost
+        } else {
+            State::Idle
+        });
+    }
+
+    /// Write the status file and tell the service manager.
+    pub(super) fn write_status(&mut self, state: State) {
+        if self.audience == Audience::Nobody {
+            return;
+        }
+        let now = Instant::now();
+        let space = self.spool.queue().space().ok();
+        let status = Status {
+            format: status::FORMAT.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process: std::process::id(),
+            updated: now_text(),
+            state,
+            running: self.running.clone(),
+            queued: self.queue.len() as u64,
+            next: self.queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
+            waiting: self
+                .queue
+                .waiting()
+                .take(status::NAMED_JOBS)
+                .map(|waiting| waiting_line(waiting, now))
+                .collect(),
+            attention: self
+                .troubles
+                .iter()
+                .map(|(_, attention)| attention)
+                .chain(&self.oddities)
+                .cloned()
+                .collect(),
+            finished: self.finished,
+            unpublished: self.unpublished.len() as u64 + u64::from(self.unwritten.is_some()),
+            disk_free_bytes: space.map(|(free, _)| free),
+            disk_total_bytes: space.map(|(_, total)| total),
+            inbox: self.config.inbox.clone(),
+            outbox: self.config.outbox.clone(),
+        };
+        let line = match &status.running {
+            Some(running) => {
+                format!("measuring {} on {}, {} queued", running.job, running.runtime, status.queued)
+            }
+            None => format!("{state:?}, {} queued, {} waiting", status.queued, status.waiting.len())
+                .to_lowercase(),
+        };
+        self.service.status(&line);
+        if let Err(error) = status.write(&self.config.state) {
+            log::warn!("can not write the status: {error}");
+        }
+        // The copy is for collectors; an outbox that refuses is named elsewhere.
+        let _ = status.write(&self.config.outbox);
+        self.status_written = Some(now);
+    }
+}
+
+impl Queued {
+    fn of(queued: &QueuedJob) -> Self {
+        Self { id: queued.entry.id.to_string(), job: queued.name.clone(), priority: queued.priority }
+    }
+}
+
+fn waiting_line(waiting: &WaitingJob, now: Instant) -> status::Waiting {
+    status::Waiting {
+        id: waiting.job.entry.id.to_string(),
+        job: waiting.job.name.clone(),
+        models: waiting.missing.clone(),
+        seconds: now.saturating_duration_since(waiting.since).as_secs(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Taking whole files out of the inbox, durably.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::Spool;
+use super::folder::stat_of_file;
+use super::names::{Entry, EntryKind};
+use super::plan::{Claim, FileKind};
+
+/// From this many claims at once, one syncfs(2) replaces their fsync(2) calls: it writes out whatever else is dirty on the
+/// file system too, which a few fsyncs undercut and many do not.
+const SHARED_SYNC_FROM: usize = 8;
+
+/// What became of one claim.
+#[derive(Debug)]
+pub enum Claimed {
+    /// The job is ours, durably.
+    Taken(Entry),
+    /// The file changed, or went away, since it was looked at: look again.
+    Changed(Claim),
+    /// The disk refused.
+    Failed(Claim, io::Error),
+}
+
+impl Spool {
+    /// Claim entries of the inbox, in this order. Every job in the answer as taken is durable when this returns. All their
+    /// files are open at once, so the caller gives some hundreds at most.
+    ///
+    /// # Errors
+    /// A folder could not be synced. Nobody knows then what is durable, so nothing must be acted on; a restart finds out.
+    pub fn claim(&mut self, claims: Vec<Claim>) -> io::Result<Vec<Claimed>> {
+        let opened: Vec<(Claim, io::Result<Option<OwnedFd>>)> =
+            claims.into_iter().map(|claim| (claim.clone(), self.open_unchanged(&claim))).collect();
+        let shared = opened.len() >= SHARED_SYNC_FROM;
+        let synced = if shared { self.inbox.sync_file_system() } else { Ok(()) };
+        let mut outcomes: Vec<Claimed> = Vec::with_capacity(opened.len());
+        for (claim, file) in opened {
+            let kind = synced.as_ref().err().map(io::Error::kind);
+            outcomes.push(match (kind, file) {
+                (Some(kind), _) => Claimed::Failed(claim, kind.into()),
+                (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => Claimed::Changed(claim),
+                (None, Err(error)) => Claimed::Failed(claim, error),
+                (None, Ok(file)) => self.take(claim, file, shared),
+            });
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Claimed::Taken(_))) {
+            // Both folders: the name must be gone from one and be in the other after a power cut.
+            self.inbox.sync()?;
+            self.queue.sync()?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Open what lies under a name, if it is still what was decided on. `None` for what is never opened.
+    fn open_unchanged(&self, claim: &Claim) -> io::Result<Option<OwnedFd>> {
+        if claim.stat.kind != FileKind::Regular {
+            return Ok(None);
+        }
+        let file = self.inbox.open_file(&claim.name)?;
+        // An unfinished upload is taken as it is; anything else must not have changed.
+        if !claim.unfinished && !stat_of_file(&file)?.same_content(&claim.stat) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Some(file))
+    }
+
+    fn take(&mut self, claim: Claim, file: Option<OwnedFd>, synced: bool) -> Claimed {
+        let kind = if claim.unfinished { EntryKind::Unfinished } else { EntryKind::Job };
+        let result = (|| {
+            if let Some(file) = &file {
+                if !synced {
+                    rustix::fs::fsync(file)?;
+                }
+                if !claim.unfinished && !stat_of_file(file)?.same_content(&claim.stat) {
+                    return Ok(None);
+                }
+            }
+            let entry = Entry { id: self.identity.next()?, kind, file: OsString::clone(&claim.name) };
+            self.inbox.rename(&claim.name, &self.queue, entry.name().as_ref())?;
+            Ok::<_, io::Error>(Some(entry))
+        })();
+        match result {
+            Ok(Some(entry)) => Claimed::Taken(entry),
+            Ok(None) => Claimed::Changed(claim),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Claimed::Changed(claim),
+            Err(error) => Claimed::Failed(claim, error),
+        }
+    }
+}

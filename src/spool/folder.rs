@@ -1,0 +1,176 @@
+//! A folder held open: every operation names its entries relative to one descriptor, so that a folder moved away and
+//! another put in its place can not be mixed up, and looking does not open it anew (which would wake its watchers).
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, SeekFrom};
+
+use super::lease;
+use super::plan::{Disk, FileKind, Stat, Writers};
+
+/// A folder held open by descriptor.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    descriptor: OwnedFd,
+    inode: (u64, u64),
+}
+
+impl Folder {
+    /// Open an existing folder.
+    ///
+    /// # Errors
+    /// It does not exist, is no folder, or may not be read.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&descriptor)?;
+        Ok(Self { path: path.to_owned(), descriptor, inode: (stat.st_dev, stat.st_ino) })
+    }
+
+    /// Create the folder itself, if it is missing, and open it. Not `create_dir_all`: a missing parent means that a disk is
+    /// not mounted, and we would fill the one below.
+    ///
+    /// # Errors
+    /// As [`Folder::open`], or it can not be created.
+    pub fn open_or_create(path: &Path) -> io::Result<Self> {
+        match fs_err::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        Self::open(path)
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Path of an entry, for messages and for libraries that want paths.
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Does its path still lead to the folder that is held open?
+    pub fn is_still_there(&self) -> bool {
+        rustix::fs::stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.inode)
+    }
+
+    /// Names of all entries.
+    ///
+    /// # Errors
+    /// The folder can not be read.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        rustix::fs::seek(&self.descriptor, SeekFrom::Start(0))?;
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
+        let mut entries = RawDir::new(&self.descriptor, &mut buffer);
+        let mut names = Vec::new();
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// What lies under a name, links not followed.
+    pub fn entry(&self, name: &OsStr) -> Option<Stat> {
+        rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stat_of(&stat))
+    }
+
+    /// Open a regular file for reading; never waits on a FIFO, never follows a link.
+    ///
+    /// # Errors
+    /// It is missing, a link, or may not be read.
+    pub fn open_file(&self, name: &OsStr) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())?)
+    }
+
+    /// Rename an entry into another folder of the same file system.
+    ///
+    /// # Errors
+    /// `EXDEV` between file systems; others as rename(2).
+    pub fn rename(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.descriptor, name, &to.descriptor, new_name)?)
+    }
+
+    /// Remove a file.
+    ///
+    /// # Errors
+    /// As unlink(2).
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty())?)
+    }
+
+    /// Make renames, links and removals in this folder durable.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.descriptor)?)
+    }
+
+    /// Make everything on its file system durable, in one call for many files.
+    ///
+    /// # Errors
+    /// As syncfs(2).
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.descriptor)?)
+    }
+
+    /// Bytes free for us, and in all, on its file system.
+    ///
+    /// # Errors
+    /// As fstatvfs(3).
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        let space = rustix::fs::fstatvfs(&self.descriptor)?;
+        Ok((space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize))
+    }
+}
+
+/// What an open file is now.
+///
+/// # Errors
+/// As fstat(2).
+pub(super) fn stat_of_file(file: impl AsFd) -> io::Result<Stat> {
+    Ok(stat_of(&rustix::fs::fstat(file)?))
+}
+
+fn stat_of(stat: &rustix::fs::Stat) -> Stat {
+    let kind = match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
+        rustix::fs::FileType::RegularFile => FileKind::Regular,
+        rustix::fs::FileType::Directory => FileKind::Folder,
+        _ => FileKind::Special,
+    };
+    let nanoseconds = |seconds: i64, rest: u64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    Stat {
+        kind,
+        inode: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+        changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+        links: u64::from(stat.st_nlink),
+    }
+}
+
+impl Disk for &Folder {
+    fn list(&mut self) -> io::Result<Vec<OsString>> {
+        self.names()
+    }
+
+    fn stat(&mut self, name: &OsStr) -> Option<Stat> {
+        self.entry(name)
+    }
+
+    fn writers(&mut self, name: &OsStr) -> Writers {
+        self.open_file(name).map_or(Writers::Unknown, |file| lease::writers(file.as_fd()))
+    }
+}

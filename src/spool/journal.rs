@@ -1,0 +1,192 @@
+//! A job's journal: what has happened to it since its claim, one JSON object a line, in `spool/journal/<id>.jsonl`.
+//!
+//! It exists so that a restart loses at most the running trial, measures nothing twice, and notices a job that takes the
+//! machine down with it. A line that a power cut tore is the last one, and counts as never written.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::format::Trial;
+use crate::worker::ending::LoadedModel;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Record {
+    /// The job's model files were copied; a file overwritten in the inbox later does not concern it any more.
+    Bound {
+        /// In the order of the spec.
+        models: Vec<BoundModel>,
+    },
+    /// A trial begins.
+    Started {
+        /// Which configuration, from 1.
+        configuration: usize,
+        /// Wall clock, RFC 3339.
+        at: String,
+    },
+    /// The trial begun last was ended on purpose (shutdown, pause): it says nothing against the job.
+    Interrupted,
+    /// The trial begun last gave its latencies.
+    Finished {
+        /// Which configuration, from 1.
+        configuration: usize,
+        /// Raw latencies.
+        trial: Trial,
+        /// What the worker said of library and model.
+        loaded: Box<LoadedModel>,
+        /// How long the worker's process lived, in seconds.
+        wall_seconds: f64,
+    },
+    /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
+    Bundled {
+        /// Which configuration, from 1.
+        configuration: usize,
+    },
+}
+
+/// A model file as copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundModel {
+    /// Name in the spec.
+    pub file: String,
+    /// SHA-256 of the copied bytes; also the copy's name in `spool/models/`.
+    pub sha256: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+}
+
+/// Append to, or read, the journal of one job.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    path: PathBuf,
+}
+
+impl Journal {
+    /// The journal at `path`, which need not exist yet.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Every whole line, in order; empty where there is no journal. Cuts off a torn last line, so that the next one
+    /// begins on its own.
+    ///
+    /// # Errors
+    /// The file can not be read.
+    pub fn read(&self) -> io::Result<Vec<Record>> {
+        let text = match fs_err::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut records = Vec::new();
+        let mut whole = 0;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let Some(record) = line.ends_with(b"\n").then(|| serde_json::from_slice(line).ok()).flatten()
+            else {
+                break;
+            };
+            records.push(record);
+            whole += line.len();
+        }
+        if whole < text.len() {
+            fs_err::OpenOptions::new().write(true).open(&self.path)?.set_len(whole as u64)?;
+        }
+        Ok(records)
+    }
+
+    /// Append one line. It is durable when this returns, if `durable`; else at the next durable one.
+    ///
+    /// # Errors
+    /// The disk is full or broken. What was written of the line is cut off again, as far as the disk allows.
+    pub fn append(&self, record: &Record, durable: bool) -> io::Result<()> {
+        let mut line = serde_json::to_vec(record).map_err(io::Error::other)?;
+        line.push(b'\n');
+        let mut file = fs_err::OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let length = file.metadata()?.len();
+        let written = file.write_all(&line).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
+        written.inspect_err(|_| {
+            // Best effort: a torn line is also recognised when the journal is read.
+            let _ = file.set_len(length);
+        })
+    }
+}
+
+/// What a journal says, summed up for whoever goes on with the job.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Models as copied; `None` while the job waits for them.
+    pub models: Option<Vec<BoundModel>>,
+    /// Finished trials by configuration (from 1), in order.
+    pub trials: Vec<(usize, Trial, Box<LoadedModel>, f64)>,
+    /// Configurations whose bundle is durable.
+    pub bundled: Vec<usize>,
+    /// Wall clock at the start of each configuration's first trial.
+    pub started: Vec<(usize, String)>,
+    /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
+    /// went down under them.
+    pub crashes: Vec<usize>,
+}
+
+impl Progress {
+    /// Sum up.
+    pub fn of(records: Vec<Record>) -> Self {
+        let mut progress = Self::default();
+        let mut running = None;
+        for record in records {
+            match record {
+                Record::Bound { models } => progress.models = Some(models),
+                Record::Started { configuration, at } => {
+                    progress.crashes.extend(running.replace(configuration));
+                    if !progress.started.iter().any(|(started, _)| *started == configuration) {
+                        progress.started.push((configuration, at));
+                    }
+                }
+                Record::Interrupted => running = None,
+                Record::Finished { configuration, trial, loaded, wall_seconds } => {
+                    running = None;
+                    progress.trials.push((configuration, trial, loaded, wall_seconds));
+                }
+                Record::Bundled { configuration } => {
+                    running = None;
+                    progress.bundled.push(configuration);
+                }
+            }
+        }
+        progress.crashes.extend(running);
+        progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_counts_as_never_written_and_the_next_one_is_whole() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("1.jsonl");
+        let journal = Journal::at(&path);
+        let started = Record::Started { configuration: 1, at: "2026-01-01T00:00:00Z".into() };
+        journal.append(&started, true).expect("append");
+        let mut bytes = fs_err::read(&path).expect("read");
+        bytes.extend_from_slice(b"{\"record\":\"bundl");
+        fs_err::write(&path, bytes).expect("write");
+        assert_eq!(journal.read().expect("read"), vec![started.clone()]);
+        journal.append(&Record::Interrupted, false).expect("append");
+        assert_eq!(journal.read().expect("read"), vec![started, Record::Interrupted]);
+    }
+
+    #[test]
+    fn only_trials_that_nobody_ended_count_as_crashes() {
+        let started = |configuration| Record::Started { configuration, at: "t".into() };
+        let progress =
+            Progress::of(vec![started(1), Record::Interrupted, started(1), started(1), started(2)]);
+        assert_eq!(progress.crashes, vec![1, 1, 2]);
+        let progress = Progress::of(vec![started(1), Record::Bundled { configuration: 1 }]);
+        assert!(progress.crashes.is_empty());
+        assert_eq!(progress.bundled, vec![1]);
+    }
+}

@@ -1,0 +1,198 @@
+//! The spool on a real folder.
+
+use std::ffi::OsStr;
+use std::time::Instant;
+
+use super::plan::{Claim, Tracker};
+use super::*;
+
+struct Rig {
+    folder: tempfile::TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("folder") }
+    }
+
+    fn places(&self) -> Places {
+        let at = |name: &str| self.folder.path().join(name);
+        Places { inbox: at("inbox"), spool: at("spool"), outbox: at("outbox") }
+    }
+
+    fn open(&self) -> (Spool, Found) {
+        Spool::open(&self.places()).expect("open")
+    }
+
+    fn drop_file(&self, name: &str, text: &str) {
+        let temporary = self.folder.path().join("upload");
+        fs_err::write(&temporary, text).expect("write");
+        fs_err::rename(temporary, self.folder.path().join("inbox").join(name)).expect("rename");
+    }
+}
+
+fn claims(spool: &Spool) -> Vec<Claim> {
+    let second = std::time::Duration::from_secs(1);
+    let mut tracker = Tracker::new(second, second);
+    tracker.look(&mut &spool.inbox, &[], true, Instant::now()).expect("look").claims
+}
+
+fn claim_all(spool: &mut Spool) -> Vec<Entry> {
+    let claims = claims(spool);
+    let taken = spool.claim(claims).expect("claim").into_iter().map(|claimed| match claimed {
+        Claimed::Taken(entry) => entry,
+        other => panic!("{other:?}"),
+    });
+    taken.collect()
+}
+
+#[test]
+fn a_second_owner_is_refused_and_told_who_has_it() {
+    let rig = Rig::new();
+    let (spool, _) = rig.open();
+    let error = Spool::open(&rig.places()).expect_err("locked");
+    assert!(
+        matches!(&error, OpenError::Locked { owner, .. } if *owner == std::process::id().to_string()),
+        "{error}"
+    );
+    assert_eq!(owner(&rig.places().spool), Some(std::process::id().to_string()));
+    drop(spool);
+    assert_eq!(owner(&rig.places().spool), None);
+    rig.open();
+}
+
+#[test]
+fn a_missing_parent_is_not_created_but_named() {
+    let rig = Rig::new();
+    let at = |name: &str| rig.folder.path().join("not-mounted").join(name);
+    let places = Places { inbox: at("inbox"), spool: at("spool"), outbox: at("outbox") };
+    let error = Spool::open(&places).expect_err("no parent");
+    assert!(error.hint().is_some_and(|hint| hint.contains("mounted")));
+    assert!(!rig.folder.path().join("not-mounted").exists());
+}
+
+#[test]
+fn claims_keep_their_order_over_restarts_and_ids_never_come_twice() {
+    let rig = Rig::new();
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        let (mut spool, found) = rig.open();
+        assert_eq!(found.entries.len(), ids.len());
+        for name in ["b.yaml", "a.yaml"] {
+            rig.drop_file(&format!("{round}-{name}"), "x");
+        }
+        ids.extend(claim_all(&mut spool).into_iter().map(|entry| entry.id));
+    }
+    let mut sorted = ids.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted, ids);
+}
+
+#[test]
+fn a_name_used_twice_is_two_jobs() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    rig.drop_file("a.yaml", "first");
+    let first = claim_all(&mut spool).remove(0);
+    rig.drop_file("a.yaml", "second");
+    let second = claim_all(&mut spool).remove(0);
+    assert_eq!(fs_err::read_to_string(spool.queued_path(&first)).expect("read"), "first");
+    assert_eq!(fs_err::read_to_string(spool.queued_path(&second)).expect("read"), "second");
+}
+
+#[test]
+fn a_file_that_changed_since_it_was_looked_at_is_not_taken() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    rig.drop_file("a.yaml", "first");
+    let decided = claims(&spool);
+    fs_err::write(rig.folder.path().join("inbox/a.yaml"), "longer than it was").expect("write");
+    let outcome = spool.claim(decided).expect("claim").remove(0);
+    assert!(matches!(outcome, Claimed::Changed(_)), "{outcome:?}");
+    assert!(rig.folder.path().join("inbox/a.yaml").exists());
+}
+
+#[test]
+fn a_model_copy_outlives_an_overwrite_in_place_and_goes_with_its_last_job() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    rig.drop_file("net.onnx", "weights one");
+    let jobs: Vec<JobId> = (1..=2).map(|number| JobId { number, tag: "t".into() }).collect();
+    let name = OsStr::new("net.onnx");
+    let mut copies = Vec::new();
+    for job in &jobs {
+        let stat = spool.inbox.entry(name).expect("stat");
+        let Spool { models, inbox, .. } = &mut spool;
+        copies.push(models.copy(inbox, name, &stat, job).expect("copy").expect("unchanged"));
+    }
+    assert_eq!(copies[0], copies[1]);
+    fs_err::write(rig.folder.path().join("inbox/net.onnx"), "weights two").expect("write");
+    let copy = spool.models.path(&copies[0].sha256);
+    assert_eq!(fs_err::read_to_string(&copy).expect("read"), "weights one");
+    spool.models.release(&jobs[0]);
+    assert!(copy.exists());
+    spool.models.release(&jobs[1]);
+    assert!(!copy.exists());
+}
+
+#[test]
+fn a_torn_model_copy_is_noticed_after_a_restart() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    rig.drop_file("net.onnx", "weights");
+    let job = JobId { number: 1, tag: "t".into() };
+    let stat = spool.inbox.entry(OsStr::new("net.onnx")).expect("stat");
+    let Spool { models, inbox, .. } = &mut spool;
+    let copy = models.copy(inbox, OsStr::new("net.onnx"), &stat, &job).expect("copy").expect("unchanged");
+    let path = spool.models.path(&copy.sha256);
+    drop(spool);
+    fs_err::write(&path, "wei").expect("tear");
+    let (mut spool, _) = rig.open();
+    assert!(!spool.models.verify(&copy.sha256));
+}
+
+#[test]
+fn a_bundle_is_published_by_rename_and_a_half_written_one_is_removed_at_the_next_start() {
+    let rig = Rig::new();
+    let (spool, _) = rig.open();
+    spool.make_ready("j.net.sim.0000000001-t-0001.json.gz", b"bytes").expect("ready");
+    drop(spool);
+    fs_err::write(rig.folder.path().join("spool/ready/.half.json.gz"), "ha").expect("write");
+    let (spool, found) = rig.open();
+    assert_eq!(found.ready, ["j.net.sim.0000000001-t-0001.json.gz"]);
+    assert!(matches!(spool.publish(&found.ready[0]), Published::Yes));
+    assert_eq!(fs_err::read(rig.folder.path().join("outbox").join(&found.ready[0])).expect("read"), b"bytes");
+    assert!(!rig.folder.path().join("spool/ready/.half.json.gz").exists());
+    assert!(matches!(spool.publish(&found.ready[0]), Published::Yes), "publishing again changes nothing");
+}
+
+#[test]
+fn an_outbox_that_is_away_keeps_the_bundle_ready() {
+    let rig = Rig::new();
+    let (spool, _) = rig.open();
+    spool.make_ready("a.json.gz", b"bytes").expect("ready");
+    fs_err::remove_dir(rig.folder.path().join("outbox")).expect("remove");
+    assert!(matches!(spool.publish("a.json.gz"), Published::Later(_)));
+    fs_err::create_dir(rig.folder.path().join("outbox")).expect("create");
+    assert!(matches!(spool.publish("a.json.gz"), Published::Yes));
+}
+
+#[test]
+fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    rig.drop_file("a.yaml", "x");
+    let entry = claim_all(&mut spool).remove(0);
+    spool.journal(&entry.id).append(&journal::Record::Interrupted, true).expect("journal");
+    spool.retire(&entry).expect("retire");
+    spool.retire(&entry).expect("retiring twice changes nothing");
+    assert!(spool.journal(&entry.id).read().expect("read").is_empty());
+    let again = spool.requeue(&entry).expect("requeue");
+    assert!(again.id > entry.id);
+    drop(spool);
+    let (spool, found) = rig.open();
+    assert_eq!(found.entries, [again.clone()]);
+    spool.prune_done(0).expect("prune");
+    assert!(spool.queued_path(&again).exists());
+}

@@ -1,0 +1,141 @@
+//! Watching the inbox and the control folder: what `notify` reports becomes [`Hint`]s and one wake-up.
+//!
+//! The watcher's thread does nothing but queue names; it never touches a file. Only arrivals are asked for (created, moved in,
+//! closed after writing), so that neither our own opens and claims nor the writes of a long upload wake anybody. While a
+//! worker times, [`Watch::pause`] takes the watch away altogether; the rescan after [`Watch::resume`] finds what came.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::plan::{Hint, HintEvent};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
+use notify::{Config, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
+
+/// Hints kept; beyond, they are dropped and a rescan is asked for, as the kernel itself does with its queue.
+const KEPT_HINTS: usize = 65_536;
+
+/// A running watch.
+pub struct Watch {
+    watcher: RecommendedWatcher,
+    inbox: PathBuf,
+    watching: bool,
+    shared: Arc<Shared>,
+}
+
+/// What was seen since the last [`Watch::take`].
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Arrivals in the inbox, in order.
+    pub hints: Vec<Hint>,
+    /// Something may have been missed: look at everything.
+    pub rescan: bool,
+    /// A command put something into the control folder.
+    pub control: bool,
+}
+
+struct Shared {
+    seen: Mutex<Seen>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Watch {
+    /// Watch both folders; `wake` is called from the watcher's thread whenever something was seen.
+    ///
+    /// # Errors
+    /// inotify's limits are reached, or a folder is missing.
+    pub fn start(
+        inbox: &Path,
+        control: &Path,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, notify::Error> {
+        let first = Seen { rescan: true, control: true, ..Seen::default() };
+        let shared = Arc::new(Shared { seen: Mutex::new(first), wake });
+        let kinds = EventKindMask::CREATE | EventKindMask::MODIFY_NAME | EventKindMask::ACCESS_CLOSE;
+        let queue = Arc::clone(&shared);
+        let control_folder = control.to_owned();
+        let watcher = RecommendedWatcher::new(
+            move |event| queue.take_event(event, &control_folder),
+            Config::default().with_event_kinds(kinds).with_follow_symlinks(false),
+        )?;
+        let mut watch = Self { watcher, inbox: inbox.to_owned(), watching: false, shared };
+        watch.watcher.watch(control, RecursiveMode::NonRecursive)?;
+        watch.resume()?;
+        Ok(watch)
+    }
+
+    /// Everything seen since the last call.
+    pub fn take(&self) -> Seen {
+        std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Stop watching the inbox: until [`Watch::resume`], nothing that happens there wakes this process.
+    pub fn pause(&mut self) {
+        if std::mem::take(&mut self.watching) {
+            // An inbox that is gone can not be unwatched; then there is nothing to stop.
+            let _ = self.watcher.unwatch(&self.inbox);
+        }
+    }
+
+    /// Watch the inbox (again) and ask for a rescan, because whatever came meanwhile was not seen.
+    ///
+    /// # Errors
+    /// As [`Watch::start`].
+    pub fn resume(&mut self) -> Result<(), notify::Error> {
+        if !self.watching {
+            self.watcher.watch(&self.inbox, RecursiveMode::NonRecursive)?;
+            self.watching = true;
+            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).rescan = true;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn take_event(&self, event: notify::Result<Event>, control: &Path) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Ok(event) if event.need_rescan() => {
+                seen.rescan = true;
+                seen.control = true;
+            }
+            Ok(event) => {
+                for path in &event.paths {
+                    match (arrival(event.kind), path.file_name()) {
+                        _ if path.parent() == Some(control) => seen.control = true,
+                        (Some(kind), Some(name)) => {
+                            seen.add(Hint { name: OsString::from(name), event: kind })
+                        }
+                        // The folder itself was moved or removed.
+                        _ => seen.rescan = true,
+                    }
+                }
+            }
+            Err(_) => seen.rescan = true,
+        }
+        drop(seen);
+        (self.wake)();
+    }
+}
+
+impl Seen {
+    fn add(&mut self, hint: Hint) {
+        if self.hints.len() < KEPT_HINTS {
+            self.hints.push(hint);
+        } else {
+            self.rescan = true;
+        }
+    }
+}
+
+/// The arrival that an event tells of, if it does.
+fn arrival(kind: EventKind) -> Option<HintEvent> {
+    match kind {
+        EventKind::Create(CreateKind::File | CreateKind::Any | CreateKind::Other | CreateKind::Folder) => {
+            Some(HintEvent::Created)
+        }
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(HintEvent::MovedIn),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(HintEvent::Closed),
+        _ => None,
+    }
+}
