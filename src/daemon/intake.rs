@@ -51,7 +51,7 @@ impl Daemon {
             let some = claims.by_ref().take(CLAIMS_AT_ONCE).collect();
             match self.spool.claim(some) {
                 Ok(outcomes) => {
-                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer))
+                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer));
                 }
                 Err(error) => {
                     // After a failed fsync nobody knows what is on the disk: start anew from what it says.

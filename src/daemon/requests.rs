@@ -57,7 +57,7 @@ impl Daemon {
                     self.admit(again, observer);
                 }
                 Err(error) => {
-                    self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string())
+                    self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
                 }
             },
             None => log::warn!("no finished job `{}` to retry", meant.to_string_lossy()),
