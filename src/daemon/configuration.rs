@@ -122,7 +122,12 @@ impl Daemon {
                 return Left::Interrupted;
             }
             let since = now_text();
-            if let Err(error) = journal.append(&Record::Started { configuration, at: since.clone() }, true) {
+            let record = Record::Started { configuration, at: since.clone() };
+            let first_of_job = progress.started.is_empty() && started.is_none();
+            let recorded = journal.append(&record, true);
+            if let Err(error) =
+                recorded.and_then(|()| if first_of_job { journal.sync_folder() } else { Ok(()) })
+            {
                 return Left::Trouble(error);
             }
             started.get_or_insert_with(|| since.clone());

@@ -171,13 +171,21 @@ impl Daemon {
         }
         self.mended(Trouble::SpoolUnwritable);
         let row = unwritten.row;
-        match row.status {
-            OutcomeStatus::Measured => self.finished.measured += 1,
-            OutcomeStatus::Rejected => self.finished.rejected += 1,
-            OutcomeStatus::Cancelled => self.finished.cancelled += 1,
-            OutcomeStatus::Failed | OutcomeStatus::TimedOut => self.finished.failed += 1,
+        let (word, count) = match row.status {
+            OutcomeStatus::Measured => ("measured", &mut self.finished.measured),
+            OutcomeStatus::Rejected => ("rejected", &mut self.finished.rejected),
+            OutcomeStatus::Cancelled => ("cancelled", &mut self.finished.cancelled),
+            OutcomeStatus::Failed => ("failed", &mut self.finished.failed),
+            OutcomeStatus::TimedOut => ("timed out", &mut self.finished.failed),
+        };
+        *count += 1;
+        let (job, bundle) = (row.job.as_str(), unwritten.name.as_str());
+        match &row.reason {
+            None => log::info!(JOB = job, ID:% = unwritten.entry.id, BUNDLE = bundle; "{word}"),
+            Some(reason) => {
+                log::info!(JOB = job, ID:% = unwritten.entry.id, REASON = reason.as_str(), BUNDLE = bundle; "{word}");
+            }
         }
-        log::info!(JOB = row.job.as_str(), ID:% = unwritten.entry.id, STATUS:? = row.status, REASON = row.reason.as_deref().unwrap_or(""), BUNDLE = unwritten.name.as_str(); "bundle is ready");
         self.unpublished.push_back(unwritten.name);
         observer.bundled(row);
         self.publish_ready();

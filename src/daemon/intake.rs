@@ -30,6 +30,11 @@ impl Daemon {
         if !rescan && !due && seen.hints.is_empty() {
             return;
         }
+        if safety {
+            // Whatever still fails is named again by whoever tries it.
+            self.mended(Trouble::ClaimFailed);
+            self.mended(Trouble::ModelNotCopied);
+        }
         if rescan {
             self.rescan_at = now + Duration::from_secs(self.config.rescan_seconds.into());
             if !self.inbox_is_there() {
