@@ -85,6 +85,7 @@ impl Daemon {
         let mut walls: Vec<f64> = done.iter().map(|(_, _, _, wall)| *wall).collect();
         let mut loaded: Option<LoadedModel> = done.last().map(|(_, _, loaded, _)| (**loaded).clone());
         let mut started = None;
+        let mut log_tail = Vec::new();
 
         let crashes = progress.crashes.iter().filter(|crashed| **crashed == configuration).count();
         if crashes >= CRASHES_ALLOWED {
@@ -152,6 +153,7 @@ impl Daemon {
             let watched = self.run_quietly(&trial, queued);
             match watched.ending {
                 Ending::Complete { warm_up_ns, latency_ns } => {
+                    log_tail = watched.log_tail;
                     let trial = measured(process, warm_up_ns, latency_ns);
                     let wall_seconds = watched.wall.as_secs_f64();
                     if let Some(told) = watched.loaded {
@@ -178,11 +180,15 @@ impl Daemon {
                 }
                 _ => {
                     let outcome = watched.outcome(chosen.runtime.name);
+                    if let Some((warm_up_ns, latency_ns)) = watched.latencies() {
+                        // Whole, but their process ended badly: kept, under an outcome that says so.
+                        trials.push(measured(process, warm_up_ns.to_vec(), latency_ns.to_vec()));
+                    }
                     return Left::ended(outcome, trials, watched.loaded.or(loaded), started);
                 }
             }
         }
-        Left::ended(measured_outcome(), trials, loaded, started)
+        Left::ended(measured_outcome(log_tail), trials, loaded, started)
     }
 
     /// Run one trial, with everything else of this process asleep.
@@ -294,7 +300,8 @@ fn measured(process: u32, warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>) -> Tri
     Trial { build: 1, process, warm_up_ns, latency_ns, extra_latency_ns: Vec::new() }
 }
 
-pub(super) fn measured_outcome() -> Outcome {
+/// `log_tail` is that of the last trial.
+fn measured_outcome(log_tail: Vec<String>) -> Outcome {
     Outcome {
         status: Status::Measured,
         stage: None,
@@ -302,7 +309,7 @@ pub(super) fn measured_outcome() -> Outcome {
         detail: None,
         hint: None,
         mistakes: Vec::new(),
-        log_tail: Vec::new(),
+        log_tail,
     }
 }
 
