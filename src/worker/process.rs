@@ -201,7 +201,14 @@ impl Worker {
         descendants::end(self.marks, deadline);
         let mut piece = [0; PIECE_BYTES];
         self.read_error(&mut piece);
-        self.child.try_wait().ok().flatten()
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                // Some thread of it is still dying.
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(descendants::BETWEEN_LOOKS),
+                Ok(None) | Err(_) => return None,
+            }
+        }
     }
 }
 

@@ -145,6 +145,7 @@ fn each_exit_without_a_result_is_its_own_ending() {
     assert_eq!(ended.ending, Ending::LibraryNotFound { line: line.into() });
     assert_eq!(shell("kill -TERM $$").ending, Ending::Signalled { signal: 15, out_of_memory: None });
     assert_eq!(shell("printf half").ending, Ending::Garbage { line: "half".into() });
+    assert_eq!(shell("printf '{half'").ending, Ending::Garbage { line: "{half".into() });
 }
 
 #[test]
