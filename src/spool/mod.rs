@@ -22,6 +22,7 @@
 //!
 //! Deciding ([`plan`]) is apart from doing ([`claim`], [`publish`]); neither knows what a job says.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -283,10 +284,11 @@ fn lock(spool: &Path) -> Result<File, OpenError> {
 
 /// Rename one empty file from the inbox into the queue's folder and remove it: is a claim possible at all?
 fn probe_rename(inbox: &Folder, queue: &Folder) -> io::Result<()> {
-    let name = std::ffi::OsString::from(format!(".backbone-probe-{}", std::process::id()));
-    fs_err::write(inbox.join(&name), [])?;
-    let renamed = inbox.rename(&name, queue, &name);
-    let cleaned = if renamed.is_ok() { queue.remove(&name) } else { inbox.remove(&name) };
+    // Always the same name, so that what a killed process left is overwritten and removed by the next one.
+    let name = OsStr::new(".backbone-probe");
+    fs_err::write(inbox.join(name), [])?;
+    let renamed = inbox.rename(name, queue, name);
+    let cleaned = if renamed.is_ok() { queue.remove(name) } else { inbox.remove(name) };
     renamed.and(cleaned)
 }
 
