@@ -168,6 +168,10 @@ impl Spool {
             queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let ready_names = publish::clean_ready(&ready).map_err(failed)?;
+        // A killed process may have changed names and not synced them; a power cut must not undo what we go on from.
+        for folder in [&inbox, &queue, &ready, &done] {
+            folder.sync().map_err(|source| OpenError::Folder { path: folder.path().to_owned(), source })?;
+        }
         let retired = done
             .names()
             .map_err(failed)?
