@@ -11,10 +11,10 @@ const BACKBONE: &str = env!("CARGO_BIN_EXE_backbone");
 const REQUIRED: &str = "BACKBONE_REQUIRE_STRACE";
 
 /// A file system in memory on every Linux, and so another one than that of the folder for temporary files.
-pub const OTHER_FILE_SYSTEM: &str = "/dev/shm";
+pub(crate) const OTHER_FILE_SYSTEM: &str = "/dev/shm";
 
 /// Is strace there, and allowed to trace? Says so where it is not.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let there = traced.is_ok_and(|status| status.success());
     assert!(there || !std::env::var(REQUIRED).is_ok_and(|value| value == "1"), "{REQUIRED}=1, and no strace");
@@ -25,14 +25,14 @@ pub fn is_there() -> bool {
 }
 
 /// Inbox, spool, state and host root in one folder, and an outbox.
-pub struct Rig {
+pub(crate) struct Rig {
     folder: TempDir,
     outbox: TempDir,
 }
 
 impl Rig {
     /// New folders; the outbox lies in `outbox_in`, or with the others.
-    pub fn new(outbox_in: Option<&Path>) -> Self {
+    pub(crate) fn new(outbox_in: Option<&Path>) -> Self {
         let folder = TempDir::new().expect("folder");
         let outbox = match outbox_in {
             Some(place) => TempDir::new_in(place).expect("outbox"),
@@ -48,24 +48,24 @@ impl Rig {
     }
 
     /// A path below the folder.
-    pub fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The outbox.
-    pub fn outbox(&self) -> &Path {
+    pub(crate) fn outbox(&self) -> &Path {
         self.outbox.path()
     }
 
     /// Drop a file into the inbox as sftp does: whole, by rename.
-    pub fn drop_file(&self, name: &str, text: &str) {
+    pub(crate) fn drop_file(&self, name: &str, text: &str) {
         let temporary = self.at("upload");
         fs_err::write(&temporary, text).expect("write");
         fs_err::rename(temporary, self.at("inbox").join(name)).expect("rename");
     }
 
     /// `backbone serve --once` on these folders, behind `before` (strace and its arguments, or nothing).
-    pub fn serve_once(&self, before: &[&str]) -> Command {
+    pub(crate) fn serve_once(&self, before: &[&str]) -> Command {
         let mut words = before.iter().copied().chain([BACKBONE, "serve", "--once"]);
         let mut command = Command::new(words.next().expect("a program"));
         command.args(words);
