@@ -15,7 +15,7 @@ use backbone::bundle::read;
 
 mod strace;
 
-use strace::{OTHER_FILE_SYSTEM, Rig};
+use strace::Rig;
 
 /// System calls that change something on disk, start or end a process, or wait. `?`: not every architecture has it.
 const CALLS: &str = "?mkdir,mkdirat,?rename,renameat,?renameat2,?link,linkat,?unlink,unlinkat,?symlink,symlinkat,write,pwrite64,\
@@ -24,6 +24,9 @@ const CALLS: &str = "?mkdir,mkdirat,?rename,renameat,?renameat2,?link,linkat,?un
 
 /// Calls that may create a file. They are counted for each path, because most of them only read.
 const CREATING: &str = "openat";
+
+/// A file system in memory on every Linux, and so another one than that of the folder for temporary files.
+const OTHER_FILE_SYSTEM: &str = "/dev/shm";
 
 const MODEL: &str = r#"{"latency_us": [100]}"#;
 

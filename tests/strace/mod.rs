@@ -10,9 +10,6 @@ const BACKBONE: &str = env!("CARGO_BIN_EXE_backbone");
 /// Set to 1 where a missing strace is a failure and not a reason to skip.
 const REQUIRED: &str = "BACKBONE_REQUIRE_STRACE";
 
-/// A file system in memory on every Linux, and so another one than that of the folder for temporary files.
-pub(crate) const OTHER_FILE_SYSTEM: &str = "/dev/shm";
-
 /// Is strace there, and allowed to trace? Says so where it is not.
 pub(crate) fn is_there() -> bool {
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
