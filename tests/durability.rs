@@ -142,6 +142,7 @@ fn bundle_is_durable_and_recorded_before_it_is_published() {
         ("the folder is synced", synced_after(&calls, &ready, named)),
         ("the journal names it", recorded),
         ("the journal is synced", synced_after(&calls, &journal, recorded)),
+        ("the journal's folder is synced", synced_after(&calls, &rig.at("spool/journal"), recorded)),
         ("it is published", published),
         ("the outbox is synced", synced_after(&calls, rig.outbox(), published)),
         ("the job is retired", retired),

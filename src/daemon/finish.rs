@@ -162,7 +162,8 @@ impl Daemon {
         let written = self
             .spool
             .make_ready(&unwritten.name, &unwritten.bytes)
-            .and_then(|()| journal.append(&record, true));
+            .and_then(|()| journal.append(&record, true))
+            .and_then(|()| self.spool.sync_journals());
         if let Err(error) = written {
             self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
             self.unwritten = Some(unwritten);

@@ -73,7 +73,7 @@ pub struct Spool {
     ready: Folder,
     done: Folder,
     control: Folder,
-    journal: PathBuf,
+    journal: Folder,
     outbox: PathBuf,
     /// Copies of model files.
     pub models: ModelStore,
@@ -158,7 +158,7 @@ impl Spool {
             spool: places.spool.clone(),
             source,
         })?;
-        let journal = open(&spool.join("journal"))?.path().to_owned();
+        let journal = open(&spool.join("journal"))?;
         let ready = open(&spool.join("ready"))?;
         let done = open(&spool.join("done"))?;
         let control = open(&spool.join("control"))?;
@@ -169,7 +169,7 @@ impl Spool {
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let ready_names = publish::clean_ready(&ready).map_err(failed)?;
         // A killed process may have changed names and not synced them; a power cut must not undo what we go on from.
-        for folder in [&inbox, &queue, &ready, &done] {
+        for folder in [&spool, &inbox, &queue, &journal, &ready, &done] {
             folder.sync().map_err(|source| OpenError::Folder { path: folder.path().to_owned(), source })?;
         }
         let retired = done
@@ -190,6 +190,14 @@ impl Spool {
     /// A job's journal.
     pub fn journal(&self, id: &JobId) -> Journal {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
+    }
+
+    /// Make the journals' names durable: syncing a file does not promise that for the folder that holds it.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub fn sync_journals(&self) -> io::Result<()> {
+        self.journal.sync()
     }
 
     /// The folder in which commands leave their requests.
@@ -237,7 +245,7 @@ impl Spool {
     }
 
     fn remove_orphan_journals(&self, entries: &[Entry]) -> io::Result<()> {
-        for found in fs_err::read_dir(&self.journal)? {
+        for found in fs_err::read_dir(self.journal.path())? {
             let found = found?;
             let name = found.file_name();
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
