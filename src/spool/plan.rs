@@ -218,7 +218,9 @@ impl Tracker {
             order.extend(self.take_listing(disk, names, now));
         } else {
             let due = self.entries.iter().filter(|(_, t)| t.due.is_some_and(|due| due <= now));
-            order.extend(due.map(|(name, _)| name.clone()).collect::<Vec<_>>());
+            let mut due: Vec<_> = due.map(|(name, t)| (t.due, t.stat.changed_ns, name.clone())).collect();
+            due.sort();
+            order.extend(due.into_iter().map(|(_, _, name)| name));
         }
         let mut look = Look::default();
         for name in order {
