@@ -135,8 +135,8 @@ pub struct Tracker {
     settle: Duration,
     give_up: Duration,
     entries: BTreeMap<OsString, Tracked>,
-    /// Inodes seen closed under a temporary name.
-    closed_temporaries: BTreeSet<u64>,
+    /// Inodes seen closed under a temporary name, as they were then: the next file may get the number of a removed one.
+    closed_temporaries: BTreeMap<u64, Stat>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +191,7 @@ pub enum ModelState {
 impl Tracker {
     /// An empty memory.
     pub fn new(settle: Duration, give_up: Duration) -> Self {
-        Self { settle, give_up, entries: BTreeMap::new(), closed_temporaries: BTreeSet::new() }
+        Self { settle, give_up, entries: BTreeMap::new(), closed_temporaries: BTreeMap::new() }
     }
 
     /// Decide what may be taken now.
@@ -310,13 +310,16 @@ impl Tracker {
                 if self.closed_temporaries.len() >= REMEMBERED_TEMPORARIES {
                     self.closed_temporaries.pop_first();
                 }
-                self.closed_temporaries.insert(stat.inode);
+                self.closed_temporaries.insert(stat.inode, stat);
             }
             return;
         }
         let whole = match hint.event {
             HintEvent::MovedIn => true,
-            HintEvent::Created => self.closed_temporaries.remove(&stat.inode),
+            HintEvent::Created => {
+                let closed = self.closed_temporaries.remove(&stat.inode);
+                closed.is_some_and(|closed| closed.same_content(&stat))
+            }
             HintEvent::Closed => false,
         };
         let settled_at = now + self.settle;
