@@ -142,7 +142,6 @@ fn bundle_is_durable_and_recorded_before_it_is_published() {
         ("the folder is synced", synced_after(&calls, &ready, named)),
         ("the journal names it", recorded),
         ("the journal is synced", synced_after(&calls, &journal, recorded)),
-        ("the journal's folder is synced", synced_after(&calls, &rig.at("spool/journal"), recorded)),
         ("it is published", published),
         ("the outbox is synced", synced_after(&calls, rig.outbox(), published)),
         ("the job is retired", retired),
@@ -154,6 +153,25 @@ fn bundle_is_durable_and_recorded_before_it_is_published() {
         let [(earlier, before), (later, after)] = pair else { unreachable!("windows of two") };
         assert!(before.is_before(after), "{later} before {earlier}: {after:?}, {before:?}");
     }
+    assert!(journal_is_named(&rig, &calls).is_before(published), "the journal has no durable name");
+}
+
+/// The sync of the folder of journals after this job's journal was made. Not that of the start.
+fn journal_is_named<'a>(rig: &Rig, calls: &'a [Call]) -> &'a Call {
+    let made = first(calls, "openat", &[&format!("\"{}/0", rig.at("spool/journal").display()), "O_CREAT"]);
+    synced_after(calls, &rig.at("spool/journal"), made)
+}
+
+#[test]
+fn bundle_of_a_job_cancelled_before_its_turn_is_recorded_before_it_is_published() {
+    if !strace::is_there() {
+        return;
+    }
+    let rig = prepared(r#"{"latency_us": [100]}"#);
+    rig.drop_file("one.cancel", "");
+    let calls = record(&rig);
+    let published = first(&calls, "renameat", &[BUNDLE, &rig.outbox().display().to_string()]);
+    assert!(journal_is_named(&rig, &calls).is_before(published), "the journal has no durable name");
 }
 
 /// Kill the daemon before it syncs `folder` for what it did itself; the first sync is that of every start.

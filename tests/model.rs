@@ -290,7 +290,7 @@ impl World {
         }
         fs_err::hard_link(self.at(from), self.at(to)).expect("link");
         fs_err::remove_file(self.at(from)).expect("remove");
-        let dropped = self.inbox.remove(from).expect("checked");
+        let dropped = Dropped { heard_at: None, ..self.inbox.remove(from).expect("checked") };
         // Whole at once only for a daemon that saw the temporary file closed; others have to look twice.
         self.hint(to, HintEvent::Created);
         self.inbox.insert(to, dropped);

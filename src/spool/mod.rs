@@ -192,14 +192,6 @@ impl Spool {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
     }
 
-    /// Make the journals' names durable: syncing a file does not promise that for the folder that holds it.
-    ///
-    /// # Errors
-    /// As fsync(2).
-    pub fn sync_journals(&self) -> io::Result<()> {
-        self.journal.sync()
-    }
-
     /// The folder in which commands leave their requests.
     pub fn control(&self) -> &Folder {
         &self.control
@@ -249,7 +241,7 @@ impl Spool {
             let found = found?;
             let name = found.file_name();
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
-            if !id.is_some_and(|id| entries.binary_search_by(|entry| entry.id.cmp(&id)).is_ok()) {
+            if id.is_none_or(|id| entries.binary_search_by(|entry| entry.id.cmp(&id)).is_err()) {
                 fs_err::remove_file(found.path())?;
             }
         }
