@@ -52,7 +52,7 @@ lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
 	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
 
 docs: ## write the derived tables in docs/ again
@@ -81,8 +81,9 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
-# Never over a file that somebody edited.
+# Never over a file that somebody edited. Names no libraries where none were installed.
 	if [ ! -e $(DESTDIR)/etc/backbone/config.yaml ]; then \
 	  install -d $(DESTDIR)/etc/backbone; \
-	  sed 's|@LIBRARIES@|$(PREFIX)/lib/backbone|' systemd/config.yaml > $(DESTDIR)/etc/backbone/config.yaml; \
+	  if [ -d $(RUNTIMES) ]; then absent=; else absent='/^runtimes:/,/^$$/s/^./# &/;'; fi; \
+	  sed "$$absent"'s|@LIBRARIES@|$(PREFIX)/lib/backbone|' systemd/config.yaml > $(DESTDIR)/etc/backbone/config.yaml; \
 	  chmod 644 $(DESTDIR)/etc/backbone/config.yaml; fi

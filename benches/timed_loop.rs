@@ -1,7 +1,6 @@
 //! What the timed loop adds to each run: time, allocations, system calls. Fails where a target is missed.
 
 #[path = "../tests/counting/mod.rs"]
-#[expect(unreachable_pub, reason = "shared with the test")]
 mod counting;
 
 use std::hint::black_box;

@@ -1,8 +1,10 @@
 //! One suite for all runtimes that run real models: what each must do, each with only a list of what does not apply to it.
 //!
-//! A runtime is tried where its library is: ONNX Runtime in this process, for it is opened at run time; TensorFlow Lite through
-//! `backbone-worker-tflite`, for it is linked there (`cargo test --features tflite`). Without the library a runtime is skipped, and
-//! says so; with `BACKBONE_REQUIRE_RUNTIMES=1` that is a failure instead. `tools/fetch-runtimes` gets the libraries.
+//! A runtime is tried through its worker executable, as the daemon does it, where its library is. Without the library, or
+//! without the worker (`cargo test --features tflite` builds that of TensorFlow Lite), it is skipped, and says so; with
+//! `BACKBONE_REQUIRE_RUNTIMES=1` that is a failure instead. `tools/fetch-runtimes` gets the libraries.
+
+#![expect(clippy::unwrap_used, reason = "a test whose surroundings fail should stop there")]
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,14 +12,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use backbone::bundle::format::{Stage, Tensor};
-use backbone::runtime::{self, Failure, Load, LoadRequest, RUNTIMES, Runtime};
+use backbone::runtime::{self, Failure, LoadRequest, RUNTIMES, Runtime};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
 /// A runtime under test.
 struct Subject {
     runtime: &'static Runtime,
-    way: Way,
+    /// Its worker and the arguments; `None` where it was not built.
+    worker: Option<&'static str>,
+    arguments: &'static [&'static str],
     /// The library file below `runtimes/<arch>/`.
     library: &'static str,
     /// A float32 and an int8 model of one input `image` and one output `logits`, and the shape of the input.
@@ -29,17 +33,11 @@ struct Subject {
     ignored: &'static [&'static str],
 }
 
-/// How a subject is reached.
-enum Way {
-    InProcess(&'static dyn Load),
-    /// The executable and its arguments; `None` where it was not built.
-    Worker(Option<&'static str>, &'static [&'static str]),
-}
-
 const SUBJECTS: &[Subject] = &[
     Subject {
         runtime: &runtime::onnxruntime::RUNTIME,
-        way: Way::InProcess(&runtime::onnxruntime::Loader),
+        worker: Some(env!("CARGO_BIN_EXE_backbone")),
+        arguments: &["__worker"],
         library: "libonnxruntime.so",
         models: ["inbox-examples/tiny-cnn.onnx", "inbox-examples/tiny-cnn-int8.onnx"],
         image_shape: [1, 3, 192, 192],
@@ -48,7 +46,8 @@ const SUBJECTS: &[Subject] = &[
     },
     Subject {
         runtime: &runtime::tflite::RUNTIME,
-        way: Way::Worker(TFLITE_WORKER, &[]),
+        worker: TFLITE_WORKER,
+        arguments: &[],
         library: "libtensorflowlite_c.so",
         models: ["inbox-examples/tiny-cnn.tflite", "inbox-examples/tiny-cnn-int8.tflite"],
         image_shape: [1, 192, 192, 3],
@@ -99,8 +98,7 @@ impl Subject {
                 self.library_file().display()
             ));
         }
-        matches!(self.way, Way::Worker(None, _))
-            .then(|| "its worker is not built; use --features tflite".to_owned())
+        self.worker.is_none().then(|| "its worker is not built; use --features tflite".to_owned())
     }
 
     fn request(&self, model: &Path) -> LoadRequest {
@@ -118,15 +116,6 @@ impl Subject {
     }
 
     fn try_request(&self, request: &LoadRequest) -> Ended {
-        match self.way {
-            Way::InProcess(loader) => in_process(loader, request),
-            Way::Worker(executable, arguments) => {
-                self.in_worker(executable.expect("checked"), arguments, request)
-            }
-        }
-    }
-
-    fn in_worker(&self, executable: &str, arguments: &[&str], request: &LoadRequest) -> Ended {
         let line = Request {
             protocol: PROTOCOL,
             runtime: self.runtime.name.to_owned(),
@@ -138,8 +127,8 @@ impl Subject {
             warm_up_runs: 0,
             timed_runs: RUNS,
         };
-        let mut worker = Command::new(executable)
-            .args(arguments)
+        let mut worker = Command::new(self.worker.unwrap())
+            .args(self.arguments)
             .env("LD_LIBRARY_PATH", self.library_file().parent().unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -171,26 +160,6 @@ impl Subject {
     }
 }
 
-fn in_process(loader: &dyn Load, request: &LoadRequest) -> Ended {
-    match loader.load(request) {
-        Ok(mut loaded) => {
-            for _ in 0..RUNS {
-                if let Err(error) = loaded.session.run() {
-                    return Ended::Died(error.to_string());
-                }
-            }
-            Ended::Ran(Told {
-                version: loaded.version,
-                library: loaded.library,
-                options: loaded.options,
-                inputs: loaded.inputs,
-                outputs: loaded.outputs,
-            })
-        }
-        Err(failure) => Ended::Refused(failure),
-    }
-}
-
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -207,7 +176,8 @@ fn each(property: &str, holds: impl Fn(&Subject)) {
                     "{name}: {obstacle}"
                 );
                 // Not println: the harness would keep it to itself.
-                writeln!(std::io::stderr(), "skipped: {property} of {name}: {obstacle}").unwrap();
+                let line = format!("skipped: {property} of {name}: {obstacle}\n");
+                std::io::stderr().write_all(line.as_bytes()).unwrap();
             }
         }
     }
@@ -318,7 +288,7 @@ fn broken_and_foreign_files_never_run() {
                 Ended::Ran(told) => panic!("{}: {name} ran: {told:?}", subject.runtime.name),
                 Ended::Refused(failure) => assert!(failure.hint.is_some(), "{name}: {failure}"),
                 // A library may crash on them; the daemon turns that into an outcome.
-                Ended::Died(_) => {}
+                Ended::Died(how) => assert!(!how.is_empty()),
             }
         }
         let nowhere = subject.request(&folder.path().join("nowhere"));
@@ -332,7 +302,7 @@ fn missing_library_is_a_failure_to_start() {
         let mut request = subject.request(&repository().join(subject.models[0]));
         request.library = Some(PathBuf::from("/nowhere/library.so"));
         let failure = refused(subject, subject.try_request(&request));
-        assert_eq!(failure.stage, Stage::Start);
+        assert_eq!((failure.stage, failure.reason.as_str()), (Stage::Start, "library_not_found"));
     });
 }
 

@@ -12,9 +12,9 @@ const LIMIT_KIB: u64 = 32 * 1024;
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn peak_kib() -> u64 {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap();
+    let status = fs_err::read_to_string("/proc/self/status").expect("procfs is mounted");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells the peak");
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
 }
 
 /// A file of the largest size that begins with `open` and goes on with `unit`.
@@ -94,14 +94,9 @@ fn refusing_any_file_stays_within_the_memory_limit() {
 }
 
 fn refuse(what: &str, text: &str) {
-    let before = peak_kib();
     let start = Instant::now();
     let read = resolve::job(text.as_bytes(), "hostile.yaml");
     let took = start.elapsed();
     assert!(read.is_err_and(|mistakes| !mistakes.is_empty()), "{what} was not refused");
     assert!(took < LIMIT, "{what} took {took:?}");
-    let peak = peak_kib();
-    if peak > before || took > Duration::from_millis(500) {
-        println!("{what:?} after {:?}: peak {before} -> {peak} KiB, {took:?}", text.get(..8));
-    }
 }

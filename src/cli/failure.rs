@@ -84,6 +84,11 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
 pub(super) fn report(error: &anyhow::Error) -> Exit {
     // Nobody is left to tell when standard error is closed.
     let _ = std::io::stderr().lock().write_all(render(error).as_bytes());
+    exit_of(error)
+}
+
+/// How the process ends after `error`.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
     additions(error).find_map(|advised| advised.exit).unwrap_or(Exit::Failed)
 }
 
@@ -160,10 +165,10 @@ mod tests {
 
     #[test]
     fn the_outermost_exit_code_wins_and_failed_is_the_default() {
-        assert_eq!(report(&failing().explain().unwrap_err()), Exit::Failed);
+        assert_eq!(exit_of(&failing().explain().unwrap_err()), Exit::Failed);
         let inner = failing().explain().exit(Exit::WrongInput);
-        assert_eq!(report(&inner.context("outer").unwrap_err()), Exit::WrongInput);
+        assert_eq!(exit_of(&inner.context("outer").unwrap_err()), Exit::WrongInput);
         let inner = failing().exit(Exit::WrongInput).exit(Exit::Busy);
-        assert_eq!(report(&inner.unwrap_err()), Exit::Busy);
+        assert_eq!(exit_of(&inner.unwrap_err()), Exit::Busy);
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: what people type, what they read, and the exit code.
 //!
 //! One file a command. A command turns flags into calls of the library and the answer into text; it measures nothing and
-//! decides nothing about jobs. Only this folder writes to the terminal, and only through [`print`] and
+//! decides nothing about jobs. Only this folder writes to the terminal, and only through [`print()`] and
 //! [`failure::report`], so that a closed pipe (`backbone list reasons | head -1`) ends quietly.
 
 use std::io::{ErrorKind, Write as _};

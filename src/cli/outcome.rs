@@ -93,9 +93,9 @@ mod tests {
         rejected.reason = Some("mistakes_in_spec".to_owned());
         let rows = [row("smoke", Status::Measured, VerdictState::Suspect), rejected];
         insta::assert_snapshot!(render(&rows), @r"
-        job     model     runtime      n    median (95 % interval)      verdict
+        job     model     runtime      n    median (95 % interval)     verdict
         smoke   net.onnx  onnxruntime  100  1.235 ms (1.200 to 1.300)  suspect: drift
-        broken  -         -            0    -                           rejected: mistakes_in_spec
+        broken  -         -            0    -                          rejected: mistakes_in_spec
         ");
     }
 

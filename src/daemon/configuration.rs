@@ -4,7 +4,7 @@
 //! copied or compressed. Once a second at most it feeds the watchdog and looks whether the running job is to be cancelled.
 
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::admit::SpecFile;
@@ -42,17 +42,32 @@ pub(super) enum Left {
     Trouble(std::io::Error),
 }
 
+impl Left {
+    fn ended(
+        outcome: Outcome,
+        trials: Vec<Trial>,
+        loaded: Option<LoadedModel>,
+        started: Option<String>,
+    ) -> Self {
+        Self::Ended(Box::new(Ended { outcome, trials, loaded, started }))
+    }
+}
+
 /// What became of a configuration.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) trials: Vec<Trial>,
     pub(super) loaded: Option<LoadedModel>,
+    /// Wall clock at the start of its first trial in this process, if one started.
+    pub(super) started: Option<String>,
 }
 
-/// One configuration about to be measured.
+/// One configuration of a job, and all that is known of it.
+#[derive(Clone, Copy)]
 pub(super) struct Turn<'a> {
     pub(super) queued: &'a QueuedJob,
+    pub(super) spec: &'a SpecFile,
     pub(super) job: &'a Job,
     pub(super) progress: &'a Progress,
     /// From 1.
@@ -62,18 +77,19 @@ pub(super) struct Turn<'a> {
 impl Daemon {
     /// Run the trials that are still missing.
     pub(super) fn measure(&mut self, turn: &Turn<'_>, observer: &mut dyn Observer) -> Left {
-        let Turn { queued, job, progress, configuration } = *turn;
+        let Turn { queued, job, progress, configuration, .. } = *turn;
         let chosen = &job.configurations[configuration - 1];
         let of_this = |done: &&(usize, Trial, Box<LoadedModel>, f64)| done.0 == configuration;
         let done: Vec<_> = progress.trials.iter().filter(of_this).collect();
         let mut trials: Vec<Trial> = done.iter().map(|(_, trial, _, _)| trial.clone()).collect();
         let mut walls: Vec<f64> = done.iter().map(|(_, _, _, wall)| *wall).collect();
         let mut loaded: Option<LoadedModel> = done.last().map(|(_, _, loaded, _)| (**loaded).clone());
-        let ended = |outcome, trials, loaded| Left::Ended(Box::new(Ended { outcome, trials, loaded }));
+        let mut started = None;
+        let mut log_tail = Vec::new();
 
         let crashes = progress.crashes.iter().filter(|crashed| **crashed == configuration).count();
         if crashes >= CRASHES_ALLOWED {
-            return ended(gave_up(crashes), trials, loaded);
+            return Left::ended(gave_up(crashes), trials, loaded, started);
         }
         let Some(model) = progress.models.as_ref().and_then(|models| models.get(chosen.model)) else {
             return Left::ModelLost;
@@ -106,9 +122,16 @@ impl Daemon {
             if self.wake.stop_requested() {
                 return Left::Interrupted;
             }
-            if let Err(error) = journal.append(&Record::Started { configuration, at: now_text() }, true) {
+            let since = now_text();
+            let record = Record::Started { configuration, at: since.clone() };
+            let first_of_job = progress.started.is_empty() && started.is_none();
+            let recorded = journal.append(&record, true);
+            if let Err(error) =
+                recorded.and_then(|()| if first_of_job { journal.sync_folder() } else { Ok(()) })
+            {
                 return Left::Trouble(error);
             }
+            started.get_or_insert_with(|| since.clone());
             self.running = Some(Running {
                 id: queued.entry.id.to_string(),
                 job: job.name.clone(),
@@ -117,7 +140,7 @@ impl Daemon {
                 configurations: job.configurations.len(),
                 trial: process,
                 trials: job.measure.processes,
-                since: now_text(),
+                since,
                 eta_seconds: eta(&walls, job, configuration, process),
             });
             self.tell_status(Urgency::Soon);
@@ -130,6 +153,7 @@ impl Daemon {
             let watched = self.run_quietly(&trial, queued);
             match watched.ending {
                 Ending::Complete { warm_up_ns, latency_ns } => {
+                    log_tail = watched.log_tail;
                     let trial = measured(process, warm_up_ns, latency_ns);
                     let wall_seconds = watched.wall.as_secs_f64();
                     if let Some(told) = watched.loaded {
@@ -156,11 +180,15 @@ impl Daemon {
                 }
                 _ => {
                     let outcome = watched.outcome(chosen.runtime.name);
-                    return ended(outcome, trials, watched.loaded.or(loaded));
+                    if let Some((warm_up_ns, latency_ns)) = watched.latencies() {
+                        // Whole, but their process ended badly: kept, under an outcome that says so.
+                        trials.push(measured(process, warm_up_ns.to_vec(), latency_ns.to_vec()));
+                    }
+                    return Left::ended(outcome, trials, watched.loaded.or(loaded), started);
                 }
             }
         }
-        ended(measured_outcome(), trials, loaded)
+        Left::ended(measured_outcome(log_tail), trials, loaded, started)
     }
 
     /// Run one trial, with everything else of this process asleep.
@@ -188,18 +216,15 @@ impl Daemon {
     /// Make the bundle of a configuration, and publish it.
     pub(super) fn bundle_configuration(
         &mut self,
-        queued: &QueuedJob,
-        spec: &SpecFile,
-        job: &Job,
-        progress: &Progress,
-        configuration: usize,
+        turn: &Turn<'_>,
         ended: Ended,
         observer: &mut dyn Observer,
     ) {
+        let Turn { queued, spec, job, progress, configuration } = *turn;
         let chosen = &job.configurations[configuration - 1];
+        let file = &job.models[chosen.model].file;
         let started =
             progress.started.iter().find(|(started, _)| *started == configuration).map(|(_, at)| at.clone());
-        let started = started.or_else(|| self.running.as_ref().map(|running| running.since.clone()));
         let parts = Parts {
             id: queued.entry.id.bundle_id(configuration),
             entry: &queued.entry,
@@ -210,11 +235,14 @@ impl Daemon {
             loaded: ended.loaded,
             outcome: ended.outcome,
             trials: ended.trials,
-            times: Times { claimed: self.claimed_at(&queued.entry), started, finished: now_text() },
+            times: Times {
+                claimed: self.claimed_at(&queued.entry),
+                started: started.or(ended.started),
+                finished: now_text(),
+            },
         };
-        let stem = std::path::Path::new(&job.models[chosen.model].file).file_stem().unwrap_or_default();
-        let part = stem.to_string_lossy().into_owned();
-        self.bundle(parts, Some(&part), configuration, observer);
+        let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.bundle(parts, Some(&stem), configuration, observer);
     }
 }
 
@@ -251,19 +279,19 @@ impl parent::Watch for Quiet<'_> {
 }
 
 /// Time of a folder's last change: one system call tells whether there is anything to read.
-fn changed(folder: &std::path::Path) -> Option<std::time::SystemTime> {
+fn changed(folder: &Path) -> Option<std::time::SystemTime> {
     fs_err::metadata(folder).and_then(|stat| stat.modified()).ok()
 }
 
 /// The cancel files that would mean this job.
-fn cancel_files(inbox: &std::path::Path, queued: &QueuedJob) -> Vec<PathBuf> {
+fn cancel_files(inbox: &Path, queued: &QueuedJob) -> Vec<PathBuf> {
     let file = PathBuf::from(&queued.entry.file);
     let stem = file.file_stem().unwrap_or_default().to_owned();
     let names = [stem, file.into_os_string(), queued.name.clone().into(), queued.entry.id.to_string().into()];
     let with_ending = |mut name: std::ffi::OsString| {
         name.push(".cancel");
         // A job's name is free text; a separator in it can not be a file's name.
-        (std::path::Path::new(&name).components().count() == 1).then(|| inbox.join(name))
+        (Path::new(&name).components().count() == 1).then(|| inbox.join(name))
     };
     names.into_iter().filter_map(with_ending).collect()
 }
@@ -272,7 +300,8 @@ fn measured(process: u32, warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>) -> Tri
     Trial { build: 1, process, warm_up_ns, latency_ns, extra_latency_ns: Vec::new() }
 }
 
-pub(super) fn measured_outcome() -> Outcome {
+/// `log_tail` is that of the last trial.
+fn measured_outcome(log_tail: Vec<String>) -> Outcome {
     Outcome {
         status: Status::Measured,
         stage: None,
@@ -280,7 +309,7 @@ pub(super) fn measured_outcome() -> Outcome {
         detail: None,
         hint: None,
         mistakes: Vec::new(),
-        log_tail: Vec::new(),
+        log_tail,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests of commands: small files in `spool/control/`, because a file survives a restart and needs no open port.
 //!
-//! `paused` lasts as long as it is there. `cancel~NAME` and `retry~NAME` are removed when they were carried out.
+//! `paused` lasts as long as it is there. `cancel~NAME`, `retry~NAME` and `resume~` are removed when they were carried out.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,6 +19,8 @@ pub enum Wish {
     Cancel(OsString),
     /// Queue the newest finished job meant by this again.
     Retry(OsString),
+    /// Look again whether measuring is paused: a file that went away wakes nobody.
+    Resume,
 }
 
 impl Wish {
@@ -26,6 +28,7 @@ impl Wish {
         match self {
             Self::Cancel(job) => format!("cancel~{}", spell(job)),
             Self::Retry(job) => format!("retry~{}", spell(job)),
+            Self::Resume => "resume~".to_owned(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Wish {
         match verb {
             "cancel" => Some(Self::Cancel(unspell(job)?)),
             "retry" => Some(Self::Retry(unspell(job)?)),
+            "resume" => Some(Self::Resume),
             _ => None,
         }
     }
@@ -87,6 +91,6 @@ pub fn set_paused(control: &Path, paused: bool) -> io::Result<()> {
     }
     match fs_err::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        _ => leave(control, &Wish::Resume).map(|_| ()),
     }
 }

@@ -38,14 +38,14 @@ impl Daemon {
             return true;
         };
         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = job.configurations[configuration - 1].runtime.name, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
-        let turn = Turn { queued, job: &job, progress: &progress, configuration };
+        let turn = Turn { queued, spec: &spec, job: &job, progress: &progress, configuration };
         let left = self.measure(&turn, observer);
         self.running = None;
         match left {
             Left::Ended(ended) => {
                 let cancelled = ended.outcome.status == OutcomeStatus::Cancelled;
                 let outcome = ended.outcome.clone();
-                self.bundle_configuration(queued, &spec, &job, &progress, configuration, *ended, observer);
+                self.bundle_configuration(&turn, *ended, observer);
                 if cancelled {
                     self.cancelled_running = Some(queued.clone());
                     self.end_job(queued, &spec, &job, &outcome, observer);
@@ -54,7 +54,7 @@ impl Daemon {
                 }
             }
             Left::Interrupted => {
-                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue")
+                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue");
             }
             Left::ModelLost => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is not sound; taking the model again");
@@ -83,8 +83,9 @@ impl Daemon {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
                 let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
                 let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
-                let ended = Ended { outcome: outcome.clone(), trials, loaded: None };
-                self.bundle_configuration(queued, spec, job, &progress, configuration, ended, observer);
+                let ended = Ended { outcome: outcome.clone(), trials, loaded: None, started: None };
+                let turn = Turn { queued, spec, job, progress: &progress, configuration };
+                self.bundle_configuration(&turn, ended, observer);
             }
         }
         if self.unwritten.is_none() {
@@ -170,13 +171,21 @@ impl Daemon {
         }
         self.mended(Trouble::SpoolUnwritable);
         let row = unwritten.row;
-        match row.status {
-            OutcomeStatus::Measured => self.finished.measured += 1,
-            OutcomeStatus::Rejected => self.finished.rejected += 1,
-            OutcomeStatus::Cancelled => self.finished.cancelled += 1,
-            OutcomeStatus::Failed | OutcomeStatus::TimedOut => self.finished.failed += 1,
+        let (word, count) = match row.status {
+            OutcomeStatus::Measured => ("measured", &mut self.finished.measured),
+            OutcomeStatus::Rejected => ("rejected", &mut self.finished.rejected),
+            OutcomeStatus::Cancelled => ("cancelled", &mut self.finished.cancelled),
+            OutcomeStatus::Failed => ("failed", &mut self.finished.failed),
+            OutcomeStatus::TimedOut => ("timed out", &mut self.finished.failed),
+        };
+        *count += 1;
+        let (job, bundle) = (row.job.as_str(), unwritten.name.as_str());
+        match &row.reason {
+            None => log::info!(JOB = job, ID:% = unwritten.entry.id, BUNDLE = bundle; "{word}"),
+            Some(reason) => {
+                log::info!(JOB = job, ID:% = unwritten.entry.id, REASON = reason.as_str(), BUNDLE = bundle; "{word}");
+            }
         }
-        log::info!(JOB = row.job.as_str(), ID:% = unwritten.entry.id, STATUS:? = row.status, REASON = row.reason.as_deref().unwrap_or(""), BUNDLE = unwritten.name.as_str(); "bundle is ready");
         self.unpublished.push_back(unwritten.name);
         observer.bundled(row);
         self.publish_ready();

@@ -30,6 +30,11 @@ impl Daemon {
         if !rescan && !due && seen.hints.is_empty() {
             return;
         }
+        if safety {
+            // Whatever still fails is named again by whoever tries it.
+            self.mended(Trouble::ClaimFailed);
+            self.mended(Trouble::ModelNotCopied);
+        }
         if rescan {
             self.rescan_at = now + Duration::from_secs(self.config.rescan_seconds.into());
             if !self.inbox_is_there() {
@@ -51,7 +56,7 @@ impl Daemon {
             let some = claims.by_ref().take(CLAIMS_AT_ONCE).collect();
             match self.spool.claim(some) {
                 Ok(outcomes) => {
-                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer))
+                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer));
                 }
                 Err(error) => {
                     // After a failed fsync nobody knows what is on the disk: start anew from what it says.

@@ -47,6 +47,10 @@ use wake::Wake;
 /// After trouble of the host, the next try comes this much later: soon enough for a person who just mended it.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
+/// kilobytes each they stay below a gigabyte.
+const MAXIMUM_UNPUBLISHED: usize = 10_000;
+
 /// The daemon, or the pipeline of `backbone run`.
 pub struct Daemon {
     config: Config,
@@ -344,17 +348,15 @@ impl Daemon {
         }
         if self.try_again_at.is_some_and(|at| at <= now) {
             self.try_again_at = None;
-            self.mended(Trouble::ClaimFailed);
-            self.mended(Trouble::ModelNotCopied);
             self.write_unwritten(observer);
             self.publish_ready();
         }
         let limit = Duration::from_secs(self.config.give_up_seconds.into());
         self.give_up_waiting(now, limit, observer);
-        if self.unwritten.is_some() || control::is_paused(self.spool.control().path()) {
-            return Ok(false);
-        }
-        let Some(queued) = self.queue.first().cloned() else {
+        let blocked = self.unwritten.is_some()
+            || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
+            || control::is_paused(self.spool.control().path());
+        let Some(queued) = self.queue.first().cloned().filter(|_| !blocked) else {
             self.host_lock = None;
             self.host_holder = None;
             return Ok(false);

@@ -27,6 +27,7 @@ impl Daemon {
             match wish {
                 control::Wish::Cancel(job) => self.cancel(&job, observer),
                 control::Wish::Retry(job) => self.retry(&job, observer),
+                control::Wish::Resume => {}
             }
             if let Err(error) = fs_err::remove_file(&file) {
                 log::warn!("can not remove a request that was carried out: {error}");
@@ -57,7 +58,7 @@ impl Daemon {
                     self.admit(again, observer);
                 }
                 Err(error) => {
-                    self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string())
+                    self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
                 }
             },
             None => log::warn!("no finished job `{}` to retry", meant.to_string_lossy()),

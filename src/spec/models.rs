@@ -4,7 +4,7 @@
 use super::ModelReference;
 use super::SPEC_EXTENSIONS;
 use super::check;
-use super::fields::{FIELDS, MAXIMUM_LIST_ITEMS};
+use super::fields::{FIELDS, Field, MAXIMUM_LIST_ITEMS};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{Node, Position, Value};
 use crate::runtime::Runtime;
@@ -71,8 +71,7 @@ fn one(node: &Node, field: &str, runtimes: &[&'static Runtime], mistakes: &mut M
         let file = file(node, field, runtimes, mistakes)?;
         return Some(Named { reference: ModelReference { file, sha256: None }, position: node.position });
     };
-    let names: Vec<&str> =
-        FIELDS.iter().filter(|known| known.parent() == "model").map(|known| known.key()).collect();
+    let names: Vec<&str> = FIELDS.iter().filter(|known| known.parent() == "model").map(Field::key).collect();
     let values = check::keys(entries, field, &names, FIELDS, mistakes);
     let digest = values.get("sha256").map(|node| sha256(node, &check::below(field, "sha256"), mistakes));
     let Some(named) = values.get("file") else {

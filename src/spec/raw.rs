@@ -17,6 +17,7 @@ use super::mistakes::mistake;
 use crate::bundle::format::Mistake;
 
 mod places;
+mod syntax;
 
 /// Larger job and configuration files are refused, best before they are read. A job with every key is about 1 KB; this
 /// leaves room for a thousand times that and bounds what a hostile file can cost.
@@ -132,14 +133,8 @@ fn refused_values(error: &serde_yaml::Error) -> Mistake {
         .location()
         .map(|location| Position { line: saturated(location.line()), column: saturated(location.column()) });
     let full = error.to_string();
-    let message = full.split(" at line ").next().unwrap_or(&full);
-    mistake(
-        position,
-        "",
-        "syntax",
-        format!("this is not YAML: {message}"),
-        "compare indentation and quotes with an example",
-    )
+    let (message, hint) = syntax::in_words(full.split(" at line ").next().unwrap_or(&full));
+    mistake(position, "", "syntax", message, hint)
 }
 
 /// The two parsers read the text differently; guessing which one the author meant would measure the wrong thing.

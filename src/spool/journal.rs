@@ -110,7 +110,16 @@ impl Journal {
         written.inspect_err(|_| {
             // Best effort: a torn line is also recognised when the journal is read.
             let _ = file.set_len(length);
-        })
+        })?;
+        if durable && length == 0 { self.sync_folder() } else { Ok(()) }
+    }
+
+    /// Make the file's name durable, for a first line that was not appended durably.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub fn sync_folder(&self) -> io::Result<()> {
+        fs_err::File::open(self.path.parent().unwrap_or(Path::new("/")))?.sync_all()
     }
 }
 
@@ -137,7 +146,12 @@ impl Progress {
         let mut running = None;
         for record in records {
             match record {
-                Record::Bound { models } => progress.models = Some(models),
+                Record::Bound { models } => {
+                    // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
+                    if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
+                        progress.trials.clear();
+                    }
+                }
                 Record::Started { configuration, at } => {
                     progress.crashes.extend(running.replace(configuration));
                     if !progress.started.iter().any(|(started, _)| *started == configuration) {
@@ -188,5 +202,28 @@ mod tests {
         let progress = Progress::of(vec![started(1), Record::Bundled { configuration: 1 }]);
         assert!(progress.crashes.is_empty());
         assert_eq!(progress.bundled, vec![1]);
+    }
+
+    #[test]
+    fn trials_of_a_model_that_was_taken_again_with_other_bytes_do_not_count() {
+        let bound = |sha256: &str| {
+            let model = BoundModel { file: "net.onnx".into(), sha256: sha256.into(), size_bytes: 1 };
+            Record::Bound { models: vec![model] }
+        };
+        let loaded = LoadedModel {
+            version: None,
+            library: None,
+            options: Default::default(),
+            inputs: vec![],
+            outputs: vec![],
+        };
+        let trial =
+            Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
+        let finished =
+            Record::Finished { configuration: 1, trial, loaded: Box::new(loaded), wall_seconds: 1.0 };
+        let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
+        assert_eq!(same.trials.len(), 1);
+        let other = Progress::of(vec![bound("a"), finished, bound("b")]);
+        assert!(other.trials.is_empty());
     }
 }

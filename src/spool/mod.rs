@@ -236,7 +236,7 @@ impl Spool {
             let found = found?;
             let name = found.file_name();
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
-            if !id.is_some_and(|id| entries.binary_search_by(|entry| entry.id.cmp(&id)).is_ok()) {
+            if id.is_none_or(|id| entries.binary_search_by(|entry| entry.id.cmp(&id)).is_err()) {
                 fs_err::remove_file(found.path())?;
             }
         }

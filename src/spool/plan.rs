@@ -61,8 +61,6 @@ pub struct Stat {
     pub modified_ns: i128,
     /// Last change of the inode, renames included, ns since the epoch.
     pub changed_ns: i128,
-    /// Names that the inode has.
-    pub links: u64,
 }
 
 impl Stat {

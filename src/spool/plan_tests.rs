@@ -20,7 +20,7 @@ impl FakeDisk {
 
     fn put_kind(&mut self, name: &str, inode: u64, writers: Writers, kind: FileKind) {
         self.clock += 1;
-        let stat = Stat { kind, inode, size: 10, modified_ns: self.clock, changed_ns: self.clock, links: 1 };
+        let stat = Stat { kind, inode, size: 10, modified_ns: self.clock, changed_ns: self.clock };
         self.files.insert(name.into(), (stat, writers));
     }
 }

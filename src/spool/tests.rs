@@ -192,7 +192,7 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
     assert!(again.id > entry.id);
     drop(spool);
     let (spool, found) = rig.open();
-    assert_eq!(found.entries, [again.clone()]);
+    assert_eq!(found.entries, std::slice::from_ref(&again));
     spool.prune_done(0).expect("prune");
     assert!(spool.queued_path(&again).exists());
 }

@@ -104,7 +104,7 @@ impl Shared {
                     match (arrival(event.kind), path.file_name()) {
                         _ if path.parent() == Some(control) => seen.control = true,
                         (Some(kind), Some(name)) => {
-                            seen.add(Hint { name: OsString::from(name), event: kind })
+                            seen.add(Hint { name: OsString::from(name), event: kind });
                         }
                         // The folder itself was moved or removed.
                         _ => seen.rescan = true,

@@ -14,7 +14,7 @@ use super::protocol::PARENT_VARIABLE;
 
 /// Between two looks whether killed processes are gone. A kill takes effect within microseconds, unless much memory
 /// must be given back first.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// How a worker's descendants can be told.
 #[derive(Debug, Clone, Copy)]
@@ -27,17 +27,22 @@ pub(super) struct Marks {
 /// Kill the worker and all that came from it; reap all but the worker itself. Gives up at `deadline`: a process that
 /// hangs in the kernel can not be ended by anyone.
 pub(super) fn end(marks: Marks, deadline: Instant) {
+    // What dies loses its environment, and stays one of the family.
+    let mut known = vec![marks.worker];
     loop {
         // Before the worker is reaped, so that its number can not mean another group. No such group: nothing to do.
         let _ = kill_process_group(marks.worker, Signal::KILL);
-        let (dead, alive) = family(marks);
+        let (dead, alive) = family(marks, &known);
+        known.extend(alive.iter().map(|process| process.pid));
+        let mut is_all_reaped = true;
         for process in dead {
             if process.parent == getpid() && process.pid != marks.worker {
-                // Gone already where somebody else reaped it.
-                let _ = waitid(WaitId::Pid(process.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+                let reaped = waitid(WaitId::Pid(process.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+                // Nothing to reap: the process looks dead, but other threads of it are still dying.
+                is_all_reaped &= !matches!(reaped, Ok(None));
             }
         }
-        if alive.is_empty() {
+        if alive.is_empty() && is_all_reaped {
             return;
         }
         for process in &alive {
@@ -45,8 +50,8 @@ pub(super) fn end(marks: Marks, deadline: Instant) {
             let _ = kill_process(process.pid, Signal::KILL);
         }
         if Instant::now() >= deadline {
-            let numbers: Vec<_> = alive.iter().map(|process| process.pid.as_raw_nonzero()).collect();
-            warn!("processes {numbers:?} of a worker do not die");
+            let numbers: Vec<_> = known.iter().map(|pid| pid.as_raw_nonzero()).collect();
+            warn!("of the processes {numbers:?} of a worker some do not die");
             return;
         }
         std::thread::sleep(BETWEEN_LOOKS);
@@ -62,26 +67,23 @@ struct Process {
 }
 
 /// The worker's family: dead but not reaped, and alive.
-fn family(marks: Marks) -> (Vec<Process>, Vec<Process>) {
+fn family(marks: Marks, known: &[Pid]) -> (Vec<Process>, Vec<Process>) {
     let table = processes();
     let myself = getpid();
-    let mut family: Vec<Process> = table
-        .iter()
-        .copied()
-        .filter(|process| process.parent == myself && is_marked(process, marks))
-        .collect();
-    let mut known = 0;
-    while known < family.len() {
-        let parent = family[known].pid;
+    let belongs = |process: &Process| known.contains(&process.pid) || is_marked(process, marks);
+    let mut family: Vec<Process> =
+        table.iter().copied().filter(|process| process.parent == myself && belongs(process)).collect();
+    let mut visited = 0;
+    while visited < family.len() {
+        let parent = family[visited].pid;
         family.extend(table.iter().filter(|process| process.parent == parent));
-        known += 1;
+        visited += 1;
     }
     family.into_iter().partition(|process| process.is_dead)
 }
 
 fn is_marked(process: &Process, marks: Marks) -> bool {
-    process.pid == marks.worker
-        || process.group == marks.worker.as_raw_nonzero().get()
+    process.group == marks.worker.as_raw_nonzero().get()
         || marks.out_of_memory_score.is_some_and(|score| out_of_memory_score(process.pid) == Some(score))
         || has_parent_variable(process.pid)
 }

@@ -9,5 +9,6 @@ mod descendants;
 pub mod ending;
 mod log_tail;
 pub mod parent;
+mod process;
 pub mod protocol;
 mod transcript;

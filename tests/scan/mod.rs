@@ -34,8 +34,8 @@ pub(crate) fn imports(code: &str) -> BTreeSet<String> {
     found
 }
 
-/// Every name and every path of names in the code: of `std::fs::File` there is `std`, `std::fs`, `fs`, …. Groups in
-/// braces are taken apart.
+/// Every name and every path of names in the code: of `std::fs::File` there is `std`, `std::fs`, `fs`, …; a macro
+/// keeps its `!`. Groups in braces are taken apart.
 pub(crate) fn used_words(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut rest = code;
@@ -49,7 +49,11 @@ pub(crate) fn used_words(code: &str) -> BTreeSet<String> {
                 }
             }
         }
-        rest = &rest[rest.find(|character| !is_name(character)).unwrap_or(rest.len())..];
+        let (name, after) = rest.split_at(rest.find(|character| !is_name(character)).unwrap_or(rest.len()));
+        if after.starts_with('!') && !after.starts_with("!=") {
+            found.insert(format!("{name}!"));
+        }
+        rest = after;
     }
     found
 }

@@ -2,7 +2,8 @@
 //!
 //! `ort` opens it; this decides which file, turns every way that can go wrong into a [`Failure`], and tells what was opened.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::error::Error as _;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -83,7 +84,11 @@ pub(super) fn first_that_opens(
         }
         match ort::init_from(candidate) {
             Ok(builder) => return Ok(builder),
-            Err(error @ LoadDynamicError::Dlopen { .. }) => refusals.push(error.to_string()),
+            Err(LoadDynamicError::Dlopen { error, path }) => {
+                // The loader's own words are one level down.
+                let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                refusals.push(format!("{}: {reason}", path.display()));
+            }
             // A library that opens but is not usable is the one that was meant: going on would hide it.
             Err(LoadDynamicError::BadVersion { version_str, path }) => {
                 return Err(Failure::new(
@@ -140,27 +145,21 @@ fn absolute(path: &Path) -> PathBuf {
 /// The version of the opened library. `ort` checks it but does not tell it.
 #[expect(unsafe_code, reason = "asks the C library for its version")]
 fn version(file: &Path) -> Option<String> {
-    unsafe extern "C" {
-        fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
-        fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
-    }
-    const RTLD_LAZY: c_int = 1;
-    const RTLD_NOLOAD: c_int = 4;
     type GetApiBase = unsafe extern "system" fn() -> *const ort::sys::OrtApiBase;
 
     let file = CString::new(file.as_os_str().as_bytes()).ok()?;
     // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays open anyway.
-    let library = unsafe { dlopen(file.as_ptr(), RTLD_LAZY | RTLD_NOLOAD) };
+    let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     if library.is_null() {
         return None;
     }
     // SAFETY: a handle from dlopen and a C string.
-    let symbol = unsafe { dlsym(library, c"OrtGetApiBase".as_ptr()) };
+    let symbol = unsafe { libc::dlsym(library, c"OrtGetApiBase".as_ptr()) };
     if symbol.is_null() {
         return None;
     }
     // SAFETY: the library exports OrtGetApiBase with this signature since its first release; `ort` has called it already.
-    let get_api_base = unsafe { std::mem::transmute::<*mut c_void, GetApiBase>(symbol) };
+    let get_api_base = unsafe { std::mem::transmute::<*mut libc::c_void, GetApiBase>(symbol) };
     // SAFETY: it takes nothing and returns a static table or null.
     let base = unsafe { get_api_base().as_ref() }?;
     // SAFETY: returns a static C string.

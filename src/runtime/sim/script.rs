@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Script, Failure> {
         stage: Stage::Load,
         reason: reason.into(),
         detail,
-        hint: Some("a script is JSON such as {\"latency_us\": [900, 950]}, see `docs/JOB-SPEC.md`".into()),
+        hint: Some("a script is JSON such as {\"latency_us\": [900, 950]}".into()),
     };
     let mut text = Vec::new();
     fs_err::File::open(path)

@@ -2,7 +2,7 @@
 //!
 //! `tflitec` wraps the C interface and tells no reasons; the library writes them to standard error, whose tail is kept
 //! with the result. What can be checked before the library sees the file is checked by
-//! [`model_file`](backbone::runtime::tflite::model_file).
+//! [`model_file`].
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;

@@ -2,6 +2,7 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
+use super::syntax::{self, NEITHER_KEY_NOR_VALUE};
 use super::{Position, saturated};
 use crate::bundle::format::Mistake;
 use crate::spec::mistakes::mistake;
@@ -13,8 +14,8 @@ pub(super) const MAXIMUM_DEPTH: usize = 32;
 pub(super) const MAXIMUM_NODES: usize = 10_000;
 
 /// Characters that can begin or end a token, in files that are read whole. The parser keeps the tokens of a whole
-/// `[…]` or `{…}` before it gives its first event, about 100 bytes each, so their number has to be bounded before
-/// it starts. 10,000 values need fewer.
+/// `[…]` or `{…}` before it gives its first event, about 100 bytes each, so their number has to be bounded before it
+/// starts. 10,000 quoted values in one list have 30,000.
 pub(super) const MAXIMUM_MARKS: usize = 32_768;
 
 /// Where a value stands and what it looks like.
@@ -199,16 +200,7 @@ fn refused_by_parser(text: &str, error: &ScanError) -> Refusal {
             return refuse(span);
         }
     }
-    let known = SYNTAX.iter().find(|known| reason.contains(known.fragment));
-    let (message, hint) = known.map_or_else(
-        || {
-            (
-                format!("this is not YAML: {reason}"),
-                "compare indentation, quotes and brackets with an example",
-            )
-        },
-        |known| (known.message.to_owned(), known.hint),
-    );
+    let (message, hint) = syntax::in_words(reason);
     // The parser notices a line without a `:` when the next one begins.
     let is_noticed_late = reason.contains(NEITHER_KEY_NOR_VALUE);
     let position = if is_noticed_late {
@@ -241,101 +233,3 @@ fn start_of_line_before(text: &str, position: Position) -> Position {
         Position { line: number, column: saturated(indentation + 1) }
     })
 }
-
-struct Syntax {
-    /// Part of the parser's message.
-    fragment: &'static str,
-    message: &'static str,
-    hint: &'static str,
-}
-
-const NEITHER_KEY_NOR_VALUE: &str = "simple key expect";
-
-const SYNTAX: &[Syntax] = &[
-    Syntax {
-        fragment: "mapping values are not allowed",
-        message: "a `: ` stands where no key can begin",
-        hint: "each key needs its own line, and a space after its `:`; text that holds `: ` goes in quotes",
-    },
-    Syntax {
-        fragment: NEITHER_KEY_NOR_VALUE,
-        message: "this line is neither a `key: value` nor the continuation of a value",
-        hint: "is a `:` missing after the key, or a space after the `:`?",
-    },
-    Syntax {
-        fragment: "did not find expected key",
-        message: "the indentation does not fit the keys above",
-        hint: "keys of one map begin in one column",
-    },
-    Syntax {
-        fragment: "did not find expected '-' indicator",
-        message: "the indentation does not fit the list above",
-        hint: "items of one list begin with `- ` in one column",
-    },
-    Syntax {
-        fragment: "indentation in quoted scalar",
-        message: "a quotation mark opens here and is not closed in its line",
-        hint: "close the text with the mark that opened it",
-    },
-    Syntax {
-        fragment: "illegal placement of ':'",
-        message: "a key stands inside a list or map that is still open",
-        hint: "is a `]` or `}` missing in a line above?",
-    },
-    Syntax {
-        fragment: "invalid indentation",
-        message: "the indentation does not fit the lines above",
-        hint: "keys of one map begin in one column; what lies below a key is indented further",
-    },
-    Syntax { fragment: "tab", message: "a tab is used to indent", hint: "indent with spaces" },
-    Syntax {
-        fragment: "quoted scalar, found unexpected end",
-        message: "a quotation mark is never closed",
-        hint: "close the text with the mark that opened it",
-    },
-    Syntax {
-        fragment: "document indicator",
-        message: "a quotation mark is not closed before the document ends",
-        hint: "close the text with the mark that opened it",
-    },
-    Syntax {
-        fragment: "trailing content after double-quoted",
-        message: "something follows the closing quotation mark",
-        hint: "end the line there, or put all of the text in one pair of quotes",
-    },
-    Syntax {
-        fragment: "flow sequence, expected",
-        message: "a list in brackets lacks a `,` or its `]`",
-        hint: "write lists as `[1, 2, 3]`",
-    },
-    Syntax {
-        fragment: "flow mapping, did not find",
-        message: "a map in braces lacks a `,` or its `}`",
-        hint: "write maps as `{key: value, other: value}`",
-    },
-    Syntax {
-        fragment: "expected node content",
-        message: "a value is missing or begins with a character that needs quotes",
-        hint: "close every bracket; put text that begins with punctuation in quotes",
-    },
-    Syntax {
-        fragment: "misplaced bracket",
-        message: "a closing bracket has no partner",
-        hint: "remove it, or open a bracket before it",
-    },
-    Syntax {
-        fragment: "unknown escape character",
-        message: "a `\\` in double quotes is followed by a letter that means nothing",
-        hint: "use single quotes, where `\\` is an ordinary character",
-    },
-    Syntax {
-        fragment: "unexpected character",
-        message: "a value cannot begin with this character",
-        hint: "put the text in quotes",
-    },
-    Syntax {
-        fragment: "unprintable",
-        message: "a character here cannot be printed",
-        hint: "save the file as plain text in UTF-8",
-    },
-];

@@ -166,6 +166,14 @@ fn syntax_errors_say_in_plain_words_what_is_wrong() {
         "a: |\n  text\n b: 1\n",
         "model:net.onnx\nbackbone: 1\n",
         "a: %b\n",
+        "a: - b\n",
+        "a: [- b]\n",
+        "  a: 1\nb\n",
+        "a: 'x'#y\n",
+        "a: b # c\n  d\n",
+        "a: 1\n\t",
+        "a: 1\n...\n\t",
+        "{a:}",
     ];
     let shown: Vec<String> = texts
         .iter()

@@ -1,7 +1,13 @@
 //! Workers played by the shell, for what no worker of ours does. The real one is tried in `tests/worker.rs`.
 
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::process::getpid;
+
 use super::*;
 use crate::units::Nanos;
+use crate::worker::process::command;
+use crate::worker::protocol::PARENT_VARIABLE;
 
 const HELLO: &str = r#"echo '{"event":"hello","protocol":1}'"#;
 const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":1}
@@ -139,6 +145,7 @@ fn each_exit_without_a_result_is_its_own_ending() {
     assert_eq!(ended.ending, Ending::LibraryNotFound { line: line.into() });
     assert_eq!(shell("kill -TERM $$").ending, Ending::Signalled { signal: 15, out_of_memory: None });
     assert_eq!(shell("printf half").ending, Ending::Garbage { line: "half".into() });
+    assert_eq!(shell("printf '{half'").ending, Ending::Garbage { line: "{half".into() });
 }
 
 #[test]
@@ -199,17 +206,28 @@ fn a_process_that_keeps_the_streams_open_is_not_waited_for() {
 
 #[test]
 fn nothing_of_a_trial_is_left_however_it_hides() {
+    assert_nothing_is_left(&Surroundings::default(), "env -i setsid");
+}
+
+#[test]
+fn what_leaves_the_group_is_found_without_the_score_by_its_environment() {
+    let surroundings = Surroundings { raises_score: false, ..Default::default() };
+    assert_nothing_is_left(&surroundings, "setsid");
+}
+
+/// `detached` starts a process that is orphaned at once and has a child.
+fn assert_nothing_is_left(surroundings: &Surroundings, detached: &str) {
     let folder = tempfile::tempdir().unwrap();
     let numbers = folder.path().join("numbers");
-    // In the group; in a session of its own; the same without environment, orphaned at once, and with a child.
+    // One in the group, one in a session of its own, and the detached two.
     let script = format!(
         "read line; exec >&- 2>&-; n={}; sleep 600 & echo $! >> $n
         setsid sh -c 'echo $$ >> '$n'; exec sleep 600' &
-        (env -i setsid sh -c 'sleep 600 & echo $! >> '$n'; echo $$ >> '$n'; wait' &)
-        until [ $(wc -l < $n) = 4 ]; do sleep 0.01; done; {{ kill -KILL $$; }}",
+        ({detached} sh -c 'sleep 600 & echo $! >> '$n'; echo $$ >> '$n'; wait' &)
+        until [ $(wc -l < $n) = 4 ]; do sleep 0.01; done; kill -KILL $$",
         numbers.display()
     );
-    let ended = shell(&script);
+    let ended = shell_on(surroundings, &script, &request(), LONG, &mut Unattended);
     assert!(matches!(ended.ending, Ending::Signalled { signal: 9, .. }), "{ended:?}");
     let numbers = fs_err::read_to_string(&numbers).unwrap();
     assert_eq!(numbers.lines().count(), 4, "{numbers}");

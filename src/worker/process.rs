@@ -1,0 +1,261 @@
+//! A worker as a process: started, written to, read from, killed, reaped, with all that came from it.
+//!
+//! It gets the daemon's environment, because drivers and libraries are found through it, less what belongs to the
+//! daemon's own service manager. Nothing here waits but [`Worker::wait`], and nothing decides what an ending means.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use log::warn;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, set_child_subreaper, waitid,
+};
+
+use crate::worker::descendants::{self, Marks};
+use crate::worker::ending::Ending;
+use crate::worker::log_tail::LogTail;
+use crate::worker::parent::{Surroundings, Trial, Watch};
+use crate::worker::protocol::{PARENT_VARIABLE, TIMING_NAME};
+use crate::worker::transcript::Transcript;
+
+/// How long killing may take. The contract: nothing of a worker is left one second after its timeout.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
+
+/// Read at most so much of one stream before looking at the others: what a pipe holds by default.
+pub(super) const PIECE_BYTES: usize = 1 << 16;
+
+/// The most a pipe can hold (`/proc/sys/fs/pipe-max-size`); read this much after the worker's end and no more, for
+/// something that it left behind may go on writing.
+const DRAIN_BYTES: usize = 1 << 20;
+
+/// Added to the daemon's out-of-memory score, so that the kernel chooses the worker.
+const OUT_OF_MEMORY_SCORE: i32 = 500;
+
+/// The largest such score.
+const OUT_OF_MEMORY_SCORE_LIMIT: i32 = 1000;
+
+/// Variables by which a service manager talks with the daemon and nobody else.
+const SERVICE_VARIABLES: &[&str] = &[
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "INVOCATION_ID",
+];
+
+/// A running worker. Dropping it kills it and all that came from it.
+pub(super) struct Worker {
+    child: Child,
+    marks: Marks,
+    /// Readable when the process has ended.
+    pub(super) pidfd: Option<OwnedFd>,
+    /// What is still to be written of the request, and where to.
+    request: Option<(OwnedFd, Vec<u8>)>,
+    pub(super) output: Option<OwnedFd>,
+    error: Option<OwnedFd>,
+    pub(super) log: LogTail,
+    has_ended: bool,
+}
+
+/// What `poll` found.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    pub(super) request: bool,
+    pub(super) output: bool,
+    pub(super) error: bool,
+    pub(super) exit: bool,
+    pub(super) interrupt: bool,
+}
+
+impl Worker {
+    pub(super) fn start(surroundings: &Surroundings, trial: &Trial<'_>) -> Result<Self, Ending> {
+        let not_started = |error: std::io::Error| Ending::NotStarted {
+            executable: trial.executable.to_owned(),
+            kind: error.kind(),
+            error: error.to_string(),
+        };
+        let mut request = serde_json::to_vec(trial.request).map_err(|error| not_started(error.into()))?;
+        request.push(b'\n');
+        if let Err(reason) = set_child_subreaper(Some(getpid())) {
+            warn!("processes that a worker leaves behind can not be found: {reason}");
+        }
+        let mut child = command(trial).spawn().map_err(not_started)?;
+        let pid = Pid::from_child(&child);
+        let (input, output, error) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let out_of_memory_score = surroundings.raises_score.then(|| raise_out_of_memory_score(pid)).flatten();
+        let worker = Self {
+            child,
+            marks: Marks { worker: pid, out_of_memory_score },
+            pidfd: surroundings.has_pidfd.then(|| pidfd_open(pid, PidfdFlags::empty()).ok()).flatten(),
+            request: input.map(|input| (input.into(), request)),
+            output: output.map(OwnedFd::from),
+            error: error.map(OwnedFd::from),
+            log: LogTail::default(),
+            has_ended: false,
+        };
+        let streams =
+            [worker.request.as_ref().map(|(input, _)| input), worker.output.as_ref(), worker.error.as_ref()];
+        for stream in streams.into_iter().flatten() {
+            rustix::io::ioctl_fionbio(stream, true).map_err(|error| not_started(error.into()))?;
+        }
+        Ok(worker)
+    }
+
+    pub(super) fn wait(&self, interrupt: Option<BorrowedFd<'_>>, timeout: Duration) -> Result<Ready, Errno> {
+        let sources = [
+            (self.request.as_ref().map(|(input, _)| input.as_fd()), PollFlags::OUT),
+            (self.output.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (self.error.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (self.pidfd.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (interrupt, PollFlags::IN),
+        ];
+        let mut polled: Vec<PollFd<'_>> = sources
+            .iter()
+            .filter_map(|(source, flags)| source.map(|source| PollFd::from_borrowed_fd(source, *flags)))
+            .collect();
+        let timeout = Timespec::try_from(timeout).map_err(|_| Errno::INVAL)?;
+        match poll(&mut polled, Some(&timeout)) {
+            // A signal woke the daemon; its handler has made the interrupt readable if it matters.
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        let mut found = polled.iter().map(|polled| !polled.revents().is_empty());
+        let mut next = |index: usize| sources[index].0.is_some() && found.next().unwrap_or(false);
+        Ok(Ready { request: next(0), output: next(1), error: next(2), exit: next(3), interrupt: next(4) })
+    }
+
+    pub(super) fn write_request(&mut self) {
+        let Some((input, rest)) = &mut self.request else { return };
+        match rustix::io::write(input, rest) {
+            Ok(written) => drop(rest.drain(..written)),
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            // It does not read; how it ends says more.
+            Err(_) => rest.clear(),
+        }
+        if rest.is_empty() {
+            self.request = None;
+        }
+    }
+
+    pub(super) fn read_output(
+        &mut self,
+        piece: &mut [u8],
+        transcript: &mut Transcript,
+        watch: &mut dyn Watch,
+    ) -> usize {
+        let length = read_some(&mut self.output, piece);
+        transcript.take(&piece[..length], &mut |event| watch.event(event));
+        length
+    }
+
+    pub(super) fn read_error(&mut self, piece: &mut [u8]) -> usize {
+        let length = read_some(&mut self.error, piece);
+        self.log.take(&piece[..length]);
+        length
+    }
+
+    /// Read what the worker wrote before its end. Streams that others still hold open are not waited for.
+    pub(super) fn drain(&mut self, piece: &mut [u8], transcript: &mut Transcript, watch: &mut dyn Watch) {
+        let mut left = DRAIN_BYTES;
+        while left > 0 {
+            let length = self.read_output(piece, transcript, watch);
+            if length == 0 {
+                break;
+            }
+            left = left.saturating_sub(length);
+        }
+        transcript.finish();
+        let mut left = DRAIN_BYTES;
+        while left > 0 {
+            let length = self.read_error(piece);
+            if length == 0 {
+                break;
+            }
+            left = left.saturating_sub(length);
+        }
+    }
+
+    pub(super) fn has_exited(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(self.marks.worker), options), Ok(Some(_)))
+    }
+
+    /// Is it, or was it at its end, in its timed runs? To be asked before [`Worker::end`].
+    pub(super) fn is_timing(&self) -> bool {
+        fs_err::read(format!("/proc/{}/comm", self.marks.worker))
+            .is_ok_and(|name| name.trim_ascii_end() == TIMING_NAME.to_bytes())
+    }
+
+    /// Kill what is left of it and reap all; the status of the worker itself.
+    pub(super) fn end(&mut self) -> Option<ExitStatus> {
+        self.has_ended = true;
+        // Closed first: something that only waits for its end of a pipe then ends by itself.
+        (self.request, self.output) = (None, None);
+        let deadline = Instant::now() + KILL_LIMIT;
+        descendants::end(self.marks, deadline);
+        let mut piece = [0; PIECE_BYTES];
+        self.read_error(&mut piece);
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                // Some thread of it is still dying.
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(descendants::BETWEEN_LOOKS),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.end();
+        }
+    }
+}
+
+pub(super) fn command(trial: &Trial<'_>) -> Command {
+    let mut command = Command::new(trial.executable);
+    command.args(trial.arguments);
+    for variable in SERVICE_VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+        .envs(trial.environment.iter().map(|(name, value)| (name, value)))
+        .env(PARENT_VARIABLE, getpid().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    command
+}
+
+/// What is there to read, nothing where there is none yet; the stream is closed at its end.
+fn read_some(stream: &mut Option<OwnedFd>, piece: &mut [u8]) -> usize {
+    let Some(descriptor) = stream else { return 0 };
+    match rustix::io::read(descriptor, piece) {
+        Ok(0) => *stream = None,
+        Ok(length) => return length,
+        Err(Errno::AGAIN | Errno::INTR) => {}
+        Err(error) => {
+            warn!("cannot read from a worker: {error}");
+            *stream = None;
+        }
+    }
+    0
+}
+
+/// The worker's new score, where it differs from the daemon's.
+fn raise_out_of_memory_score(pid: Pid) -> Option<i32> {
+    let own = descendants::out_of_memory_score(getpid())?;
+    let score = (own + OUT_OF_MEMORY_SCORE).min(OUT_OF_MEMORY_SCORE_LIMIT);
+    // Best effort: where it fails, the worker is as likely to be chosen as the daemon.
+    fs_err::write(format!("/proc/{pid}/oom_score_adj"), score.to_string()).ok()?;
+    (score != own).then_some(score)
+}
