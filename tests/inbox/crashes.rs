@@ -155,7 +155,8 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_published_twice() {
         for (path, bytes) in &published {
             assert_eq!(&fs_err::read(path).unwrap(), bytes, "{} changed", path.display());
         }
-        published = rig.bundle_files().into_iter().map(|path| (path.clone(), fs_err::read(path).unwrap())).collect();
+        published =
+            rig.bundle_files().into_iter().map(|path| (path.clone(), fs_err::read(path).unwrap())).collect();
         rig.start();
     }
     let bundles = rig.wait_until_done(jobs.len());
@@ -171,6 +172,7 @@ fn files_dropped_while_the_daemon_is_down_are_found_in_their_order_of_arrival() 
     rig.end(Signal::TERM);
     for name in ["zebra", "ant", "mule"] {
         rig.drop_file(format!("{name}.yaml"), job("net.sim", ""));
+        rig.wait_for_clock();
     }
     rig.copy_in_place("net.sim", model(50));
     rig.start();
@@ -182,6 +184,7 @@ fn files_dropped_while_the_daemon_is_down_are_found_in_their_order_of_arrival() 
 #[test]
 fn files_dropped_during_a_trial_leave_the_daemon_asleep_and_are_found_after_it() {
     let (rig, _) = timing();
+    rig.wait_for_clock();
     rig.copy_in_place("in-place.yaml", job("net.sim", ""));
     rig.drop_file("unclaimed.yaml", job("never.sim", ""));
     rig.wait_for_bundles(1);

@@ -63,7 +63,8 @@ fn outbox_on_another_file_system_gets_whole_bundles_by_copy() {
     rig.start_with_disks(&[("lab/outbox", "size=4m")]);
     drop_jobs(&rig, &["a", "b", "c"]);
     all_measured(&rig, 3);
-    let names: Vec<_> = fs_err::read_dir(rig.outbox("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        fs_err::read_dir(rig.outbox("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     let hidden = names.iter().filter(|name| name.as_encoded_bytes().starts_with(b".")).count();
     assert_eq!(hidden, 0, "{names:?}");
 }
@@ -101,7 +102,9 @@ fn spool_that_is_full_loses_nothing_and_goes_on_when_it_is_not() {
     rig.start_with_disks(&[("lab", "size=1m")]);
     // Full before the claim, and before the copy of the model.
     fs_err::create_dir_all(rig.path("lab/uploads")).unwrap();
-    for (name, content) in [("net.sim", model(50)), ("a.yaml", job("net.sim", "")), ("b.yaml", job("net.sim", ""))] {
+    for (name, content) in
+        [("net.sim", model(50)), ("a.yaml", job("net.sim", "")), ("b.yaml", job("net.sim", ""))]
+    {
         fs_err::write(rig.path("lab/uploads").join(name), content).unwrap();
     }
     rig.fill("lab");

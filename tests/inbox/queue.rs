@@ -50,9 +50,8 @@ fn queued_jobs_are_cancelled_by_command_and_by_file_under_any_of_their_names() {
         rig.drop_file(format!("{file}.yaml"), job("net.sim", &format!("name: the {file}")));
     }
     rig.drop_file("waiting.yaml", job("never.sim", ""));
-    let status = rig.wait_for_status("all jobs to be claimed", |status| {
-        status.queued == 6 && status.waiting.len() == 1
-    });
+    let status = rig
+        .wait_for_status("all jobs to be claimed", |status| status.queued == 6 && status.waiting.len() == 1);
     let id = &status.next[4].id;
     assert_eq!(rig.must(&["cancel", "the by-command"]), "`the by-command` is cancelled\n");
     assert_eq!(rig.must(&["cancel", id]), format!("`{id}` is cancelled\n"));
@@ -130,7 +129,9 @@ fn pause_holds_over_a_restart_and_jobs_are_taken_meanwhile() {
     rig.end(Signal::TERM);
     rig.start();
     rig.drop_file("second.yaml", job("net.sim", ""));
-    rig.wait_for_status("both jobs to be queued", |status| status.queued == 2 && status.state == State::Paused);
+    rig.wait_for_status("both jobs to be queued", |status| {
+        status.queued == 2 && status.state == State::Paused
+    });
     assert_eq!(rig.measured_order(), [""; 0]);
     rig.must(&["resume"]);
     rig.wait_until_done(2);

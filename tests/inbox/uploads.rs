@@ -119,7 +119,10 @@ fn job_before_its_model_waits_and_holds_up_nobody() {
     let rig = Rig::running();
     rig.drop_file("patient.yaml", job("late.sim", "priority: 100"));
     let status = rig.wait_for_status("the job to wait", |status| status.waiting.len() == 1);
-    assert_eq!((status.waiting[0].job.as_str(), &status.waiting[0].models[..]), ("patient", &["late.sim".to_owned()][..]));
+    assert_eq!(
+        (status.waiting[0].job.as_str(), &status.waiting[0].models[..]),
+        ("patient", &["late.sim".to_owned()][..])
+    );
     let shown = rig.must(&["status"]);
     assert!(shown.contains("waiting\n") && shown.contains("late.sim"), "{shown}");
 
@@ -175,7 +178,11 @@ fn folder_is_named_in_the_status_and_never_entered() {
     fs_err::write(rig.inbox("folder.yaml/net.sim"), model(100)).unwrap();
     fs_err::write(rig.inbox("folder.yaml/inner.yaml"), job("net.sim", "")).unwrap();
     let status = rig.wait_for_attention("folder_in_inbox");
-    assert!(status.attention.iter().any(|attention| attention.what == "folder.yaml"), "{:?}", status.attention);
+    assert!(
+        status.attention.iter().any(|attention| attention.what == "folder.yaml"),
+        "{:?}",
+        status.attention
+    );
     stall(&rig, 1);
     assert!(rig.inbox("folder.yaml/inner.yaml").exists());
     assert_eq!(names(&rig.bundles()), ["witness-1"]);
@@ -188,7 +195,8 @@ fn folder_is_named_in_the_status_and_never_entered() {
 #[test]
 fn files_under_temporary_names_are_never_touched() {
     let rig = Rig::running_with(Settings { rescan_seconds: 1, give_up_seconds: 1, ..Settings::default() });
-    let temporary = [".up.yaml.Xk3d9A", "up.yaml.part", "up.yaml.filepart", "up.yaml~", "up.yaml.tmp", ".hidden.cancel"];
+    let temporary =
+        [".up.yaml.Xk3d9A", "up.yaml.part", "up.yaml.filepart", "up.yaml~", "up.yaml.tmp", ".hidden.cancel"];
     for name in temporary {
         rig.copy_in_place(name, job("net.sim", ""));
     }
@@ -198,7 +206,11 @@ fn files_under_temporary_names_are_never_touched() {
         let named = |name: &&str| status.attention.iter().any(|attention| attention.what == **name);
         temporary.iter().all(named)
     });
-    assert!(status.attention.iter().all(|attention| attention.code == "temporary_name"), "{:?}", status.attention);
+    assert!(
+        status.attention.iter().all(|attention| attention.code == "temporary_name"),
+        "{:?}",
+        status.attention
+    );
     stall(&rig, 1);
     stall(&rig, 2);
     let after: Vec<_> = temporary.iter().map(|name| state(&rig, name)).collect();

@@ -47,7 +47,10 @@ impl Rig {
         }
         let path = self.folder.path().join(part);
         let process = self.process().to_string();
-        command.args(["--mount", "--target", &process, "mount", "-o"]).arg(format!("remount,{options}")).arg(path);
+        command
+            .args(["--mount", "--target", &process, "mount", "-o"])
+            .arg(format!("remount,{options}"))
+            .arg(path);
         assert!(command.status().unwrap().success(), "remount of {part} with {options}");
     }
 

@@ -296,7 +296,8 @@ impl Rig {
 
     /// The lines of a job's journal, as values, without touching it.
     pub(crate) fn journal(&self, id: &str) -> Vec<serde_json::Value> {
-        let text = fs_err::read_to_string(self.spool("journal").join(format!("{id}.jsonl"))).unwrap_or_default();
+        let text =
+            fs_err::read_to_string(self.spool("journal").join(format!("{id}.jsonl"))).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }

@@ -54,9 +54,9 @@ impl Rig {
     /// Processes whose parent is the daemon.
     pub(crate) fn children(&self) -> Vec<Process> {
         let daemon = self.process().to_string();
-        let ids = fs_err::read_dir("/proc").unwrap().filter_map(|entry| {
-            entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
-        });
+        let ids = fs_err::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         ids.filter_map(|id| {
             let fields = fields(id).filter(|fields| fields.parent == daemon)?;
             Some(Process { id, started: fields.started })

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Rig;
@@ -14,6 +15,19 @@ impl Rig {
         let elsewhere = self.path("lab/uploads").join(name);
         fs_err::write(&elsewhere, content).unwrap();
         fs_err::rename(elsewhere, self.inbox(name)).unwrap();
+    }
+
+    /// Wait until the clock of the file system has ticked: files that nobody watched arrive have no other order than the times
+    /// that it wrote down, and it does not tell times within one tick (some milliseconds) apart.
+    pub(crate) fn wait_for_clock(&self) {
+        let probe = self.path("probe");
+        let changed = || {
+            fs_err::write(&probe, "").unwrap();
+            let stat = fs_err::metadata(&probe).unwrap();
+            (stat.ctime(), stat.ctime_nsec())
+        };
+        let before = changed();
+        self.wait_until("the file system's clock to tick", || changed() != before);
     }
 
     /// `cp`, or `scp` of a small file: written in place, in one go.
