@@ -102,6 +102,12 @@ pub enum OpenError {
         /// Its process id, as it wrote it.
         owner: String,
     },
+    /// Another spool is fed from the inbox.
+    #[error("another backbone, with a spool of its own, works on {}", inbox.display())]
+    InboxTaken {
+        /// The inbox.
+        inbox: PathBuf,
+    },
     /// A file can not go from the inbox to the spool by rename.
     #[error("can not rename from {} to {}", inbox.display(), spool.display())]
     NotOneFileSystem {
@@ -127,7 +133,9 @@ pub enum OpenError {
 impl Hint for OpenError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Locked { .. } => "stop the other one, or give this one an inbox of its own".to_owned(),
+            Self::Locked { .. } | Self::InboxTaken { .. } => {
+                "stop the other one, or give this one an inbox of its own".to_owned()
+            }
             Self::NotOneFileSystem { .. } => {
                 "keep inbox and spool in one folder on one mount; a bind mount counts as another".to_owned()
             }
@@ -143,7 +151,7 @@ impl Spool {
     /// Open the spool, make its folders, take its lock, and read what is in it.
     ///
     /// # Errors
-    /// Another process has it, its folders can not be used, or inbox and spool are not on one file system.
+    /// Another process has it or the inbox, its folders can not be used, or inbox and spool are not on one file system.
     pub fn open(places: &Places) -> Result<(Self, Found), OpenError> {
         let open = |path: &Path| {
             Folder::open_or_create(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })
@@ -151,6 +159,9 @@ impl Spool {
         let spool = open(&places.spool)?;
         let lock = lock(&places.spool)?;
         let inbox = open(&places.inbox)?;
+        if !inbox.take() {
+            return Err(OpenError::InboxTaken { inbox: places.inbox.clone() });
+        }
         open(&places.outbox)?;
         let queue = open(&spool.join("queue"))?;
         probe_rename(&inbox, &queue).map_err(|source| OpenError::NotOneFileSystem {
@@ -218,6 +229,9 @@ impl Spool {
     /// It is not back, or files can not be renamed out of it.
     pub fn reopen_inbox(&mut self) -> io::Result<()> {
         let inbox = Folder::open(self.inbox.path())?;
+        if !inbox.take() {
+            return Err(io::Error::other("another backbone works on it"));
+        }
         probe_rename(&inbox, &self.queue)?;
         self.inbox = inbox;
         Ok(())
@@ -253,6 +267,7 @@ impl Drop for Spool {
     fn drop(&mut self) {
         // The kernel would do the same when the file is closed; a forked child still starting may keep it open a little.
         let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
+        self.inbox.give_back();
     }
 }
 
