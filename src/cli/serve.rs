@@ -39,7 +39,8 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     } else {
         Daemon::start(config, Audience::Collectors, &mut Nobody).map(|daemon| (daemon, None))
     };
-    let busy = matches!(started, Err(StartError::Spool(OpenError::Locked { .. })));
+    let busy =
+        matches!(started, Err(StartError::Spool(OpenError::Locked { .. } | OpenError::InboxTaken { .. })));
     let (mut daemon, rows) = started.explain().exit(if busy { Exit::Busy } else { Exit::Failed })?;
     let Some(mut rows) = rows else {
         daemon.serve(&mut Nobody).context("the spool's disk failed")?;

@@ -143,7 +143,8 @@ impl Daemon {
                 since,
                 eta_seconds: eta(&walls, job, configuration, process),
             });
-            self.tell_status(Urgency::Soon);
+            // The first one always: a status from before it would hold for as long as the trial takes.
+            self.tell_status(if process == first { Urgency::Now } else { Urgency::Soon });
             observer.trial_begins(&TrialBegins {
                 job: &job.name,
                 runtime: chosen.runtime.name,
@@ -209,6 +210,8 @@ impl Daemon {
                 "can not watch the inbox, looking at it every {} s: {error}",
                 self.config.rescan_seconds
             );
+            // It may be gone: to be found out now.
+            self.rescan_at = Instant::now();
         }
         ended
     }

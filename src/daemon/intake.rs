@@ -160,7 +160,9 @@ impl Daemon {
         observer: &mut dyn Observer,
     ) {
         let now = Instant::now();
-        let missing = match admit::bind(&mut self.spool, &mut self.tracker, job, &queued.entry, now) {
+        // Time in which the host was in trouble does not count against the job.
+        let (missing, since) = match admit::bind(&mut self.spool, &mut self.tracker, job, &queued.entry, now)
+        {
             Binding::Bound(models) => {
                 match self.spool.journal(&queued.entry.id).append(&Record::Bound { models }, false) {
                     Ok(()) => {
@@ -175,7 +177,7 @@ impl Daemon {
                             &self.config.spool.clone(),
                             &error.to_string(),
                         );
-                        job.models.iter().map(|model| model.file.clone()).collect()
+                        (job.models.iter().map(|model| model.file.clone()).collect(), Some(now))
                     }
                 }
             }
@@ -184,15 +186,17 @@ impl Daemon {
                 self.end_job(&queued, spec, job, &rejection.outcome(), observer);
                 return;
             }
-            Binding::Missing(missing) => missing,
+            Binding::Missing(missing) => {
+                if since.is_none() {
+                    log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "waits for {}", missing.join(", "));
+                }
+                (missing, since)
+            }
             Binding::Trouble(error) => {
                 self.trouble(Trouble::ModelNotCopied, &self.config.inbox.clone(), &error.to_string());
-                job.models.iter().map(|model| model.file.clone()).collect()
+                (job.models.iter().map(|model| model.file.clone()).collect(), Some(now))
             }
         };
-        if since.is_none() {
-            log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "waits for {}", missing.join(", "));
-        }
         self.queue.wait(WaitingJob { job: queued, missing, since: since.unwrap_or(now) });
         // A model that is there and not whole yet has a time at which to look again.
         let settled = now + Duration::from_secs(self.config.settle_seconds.into());

@@ -47,6 +47,10 @@ use wake::Wake;
 /// After trouble of the host, the next try comes this much later: soon enough for a person who just mended it.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// Trouble that lasts is logged again after this long: a journal that is read from any point on tells of it soon, and nothing
+/// else is driven out of it.
+const NAME_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 /// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
 /// kilobytes each they stay below a gigabyte.
 const MAXIMUM_UNPUBLISHED: usize = 10_000;
@@ -75,6 +79,8 @@ pub struct Daemon {
     fatal: Option<std::io::Error>,
     /// Troubles of the host, until they are mended.
     troubles: Vec<(Trouble, Attention)>,
+    /// What was logged as trouble, and when: what lasts is not logged at every try.
+    named: Vec<(Trouble, String, Instant)>,
     /// Odd things in the inbox, as of the last rescan.
     oddities: Vec<Attention>,
     /// The job that was cancelled while it ran, whose cancel file may still be read.
@@ -121,6 +127,11 @@ enum Trouble {
 }
 
 impl Trouble {
+    /// Is it tried again by looking at the inbox and at the waiting jobs?
+    fn keeps_jobs_from_the_queue(self) -> bool {
+        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::SpoolUnwritable)
+    }
+
     /// Its code in the status and in the log.
     fn code(self) -> &'static str {
         match self {
@@ -221,6 +232,7 @@ impl Daemon {
             unwritten: None,
             fatal: None,
             troubles: Vec::new(),
+            named: Vec::new(),
             oddities: Vec::new(),
             cancelled_running: None,
             finished: Finished::default(),
@@ -348,6 +360,9 @@ impl Daemon {
         }
         if self.try_again_at.is_some_and(|at| at <= now) {
             self.try_again_at = None;
+            if self.troubles.iter().any(|(trouble, _)| trouble.keeps_jobs_from_the_queue()) {
+                self.rescan_at = now;
+            }
             self.write_unwritten(observer);
             self.publish_ready();
         }
@@ -402,7 +417,11 @@ impl Daemon {
         self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
         let what = what.display().to_string();
         if !self.troubles.iter().any(|(known, attention)| *known == trouble && attention.what == what) {
-            log::error!(CODE = trouble.code(); "{what}: {why}");
+            self.named.retain(|(.., at)| at.elapsed() < NAME_AGAIN_AFTER);
+            if !self.named.iter().any(|(known, named, _)| *known == trouble && *named == what) {
+                log::error!(CODE = trouble.code(); "{what}: {why}");
+                self.named.push((trouble, what.clone(), Instant::now()));
+            }
             let attention = Attention { code: trouble.code().to_owned(), what, why: why.to_owned() };
             self.troubles.push((trouble, attention));
         }

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, SeekFrom};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RawDir, SeekFrom};
+use rustix::io::Errno;
 
 use super::lease;
 use super::plan::{Disk, FileKind, Stat, Writers};
@@ -44,6 +45,19 @@ impl Folder {
             _ => {}
         }
         Self::open(path)
+    }
+
+    /// Take the folder for this process alone, until it is given back or closed. False where another process has it; true also
+    /// where the file system can not lock folders (NFS), because then nobody can tell.
+    pub fn take(&self) -> bool {
+        let taken = rustix::fs::flock(&self.descriptor, FlockOperation::NonBlockingLockExclusive);
+        taken != Err(Errno::WOULDBLOCK)
+    }
+
+    /// Let another process take the folder.
+    pub fn give_back(&self) {
+        // Where it can not be locked there is nothing to give back.
+        let _ = rustix::fs::flock(&self.descriptor, FlockOperation::Unlock);
     }
 
     /// Where it was opened.

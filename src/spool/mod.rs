@@ -22,6 +22,7 @@
 //!
 //! Deciding ([`plan`]) is apart from doing ([`claim`], [`publish`]); neither knows what a job says.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -72,7 +73,7 @@ pub struct Spool {
     ready: Folder,
     done: Folder,
     control: Folder,
-    journal: PathBuf,
+    journal: Folder,
     outbox: PathBuf,
     /// Copies of model files.
     pub models: ModelStore,
@@ -101,6 +102,12 @@ pub enum OpenError {
         /// Its process id, as it wrote it.
         owner: String,
     },
+    /// Another spool is fed from the inbox.
+    #[error("another backbone, with a spool of its own, works on {}", inbox.display())]
+    InboxTaken {
+        /// The inbox.
+        inbox: PathBuf,
+    },
     /// A file can not go from the inbox to the spool by rename.
     #[error("can not rename from {} to {}", inbox.display(), spool.display())]
     NotOneFileSystem {
@@ -126,7 +133,9 @@ pub enum OpenError {
 impl Hint for OpenError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Locked { .. } => "stop the other one, or give this one an inbox of its own".to_owned(),
+            Self::Locked { .. } | Self::InboxTaken { .. } => {
+                "stop the other one, or give this one an inbox of its own".to_owned()
+            }
             Self::NotOneFileSystem { .. } => {
                 "keep inbox and spool in one folder on one mount; a bind mount counts as another".to_owned()
             }
@@ -142,7 +151,7 @@ impl Spool {
     /// Open the spool, make its folders, take its lock, and read what is in it.
     ///
     /// # Errors
-    /// Another process has it, its folders can not be used, or inbox and spool are not on one file system.
+    /// Another process has it or the inbox, its folders can not be used, or inbox and spool are not on one file system.
     pub fn open(places: &Places) -> Result<(Self, Found), OpenError> {
         let open = |path: &Path| {
             Folder::open_or_create(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })
@@ -150,6 +159,9 @@ impl Spool {
         let spool = open(&places.spool)?;
         let lock = lock(&places.spool)?;
         let inbox = open(&places.inbox)?;
+        if !inbox.take() {
+            return Err(OpenError::InboxTaken { inbox: places.inbox.clone() });
+        }
         open(&places.outbox)?;
         let queue = open(&spool.join("queue"))?;
         probe_rename(&inbox, &queue).map_err(|source| OpenError::NotOneFileSystem {
@@ -157,7 +169,7 @@ impl Spool {
             spool: places.spool.clone(),
             source,
         })?;
-        let journal = open(&spool.join("journal"))?.path().to_owned();
+        let journal = open(&spool.join("journal"))?;
         let ready = open(&spool.join("ready"))?;
         let done = open(&spool.join("done"))?;
         let control = open(&spool.join("control"))?;
@@ -167,6 +179,10 @@ impl Spool {
             queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let ready_names = publish::clean_ready(&ready).map_err(failed)?;
+        // A killed process may have changed names and not synced them; a power cut must not undo what we go on from.
+        for folder in [&spool, &inbox, &queue, &journal, &ready, &done] {
+            folder.sync().map_err(|source| OpenError::Folder { path: folder.path().to_owned(), source })?;
+        }
         let retired = done
             .names()
             .map_err(failed)?
@@ -213,6 +229,9 @@ impl Spool {
     /// It is not back, or files can not be renamed out of it.
     pub fn reopen_inbox(&mut self) -> io::Result<()> {
         let inbox = Folder::open(self.inbox.path())?;
+        if !inbox.take() {
+            return Err(io::Error::other("another backbone works on it"));
+        }
         probe_rename(&inbox, &self.queue)?;
         self.inbox = inbox;
         Ok(())
@@ -232,7 +251,7 @@ impl Spool {
     }
 
     fn remove_orphan_journals(&self, entries: &[Entry]) -> io::Result<()> {
-        for found in fs_err::read_dir(&self.journal)? {
+        for found in fs_err::read_dir(self.journal.path())? {
             let found = found?;
             let name = found.file_name();
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
@@ -248,6 +267,7 @@ impl Drop for Spool {
     fn drop(&mut self) {
         // The kernel would do the same when the file is closed; a forked child still starting may keep it open a little.
         let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
+        self.inbox.give_back();
     }
 }
 
@@ -283,10 +303,11 @@ fn lock(spool: &Path) -> Result<File, OpenError> {
 
 /// Rename one empty file from the inbox into the queue's folder and remove it: is a claim possible at all?
 fn probe_rename(inbox: &Folder, queue: &Folder) -> io::Result<()> {
-    let name = std::ffi::OsString::from(format!(".backbone-probe-{}", std::process::id()));
-    fs_err::write(inbox.join(&name), [])?;
-    let renamed = inbox.rename(&name, queue, &name);
-    let cleaned = if renamed.is_ok() { queue.remove(&name) } else { inbox.remove(&name) };
+    // Always the same name, so that what a killed process left is overwritten and removed by the next one.
+    let name = OsStr::new(".backbone-probe");
+    fs_err::write(inbox.join(name), [])?;
+    let renamed = inbox.rename(name, queue, name);
+    let cleaned = if renamed.is_ok() { queue.remove(name) } else { inbox.remove(name) };
     renamed.and(cleaned)
 }
 

@@ -1,0 +1,73 @@
+//! Disks of a chosen size: tmpfs, mounted for the daemon alone, in a mount namespace of its own.
+
+use std::process::{Command, Stdio};
+
+use super::{Rig, clean};
+
+/// Why the host does not let this process mount anything.
+pub(crate) fn obstacle() -> Option<String> {
+    let output = match unshare().arg("true").stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => return None,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("this process may not have mounts of its own: {}", output.trim()))
+}
+
+/// Root has them by right, others as root of a user namespace.
+fn unshare() -> Command {
+    let mut command = clean("unshare");
+    command.arg("--mount");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command
+}
+
+impl Rig {
+    /// Start the daemon with disks of these sizes (as tmpfs(5) spells them) over parts of the machine.
+    pub(crate) fn start_with_disks(&mut self, disks: &[(&str, &str)]) {
+        let mut script = String::new();
+        for (part, size) in disks {
+            script.push_str(&format!("mount -t tmpfs -o {size} tmpfs '{}' && ", self.path(part).display()));
+        }
+        script.push_str("exec \"$0\" \"$@\"");
+        let serve = self.serve();
+        let mut command = unshare();
+        command.args(["sh", "-c", &script]).arg(serve.get_program()).args(serve.get_args());
+        self.begin(&mut command);
+        self.has_own_mounts = true;
+    }
+
+    /// Mount a disk of the daemon anew, with other options.
+    pub(crate) fn remount(&self, part: &str, options: &str) {
+        let mut command = clean("nsenter");
+        if !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        let path = self.folder.path().join(part);
+        let process = self.process().to_string();
+        command
+            .args(["--mount", "--target", &process, "mount", "-o"])
+            .arg(format!("remount,{options}"))
+            .arg(path);
+        assert!(command.status().unwrap().success(), "remount of {part} with {options}");
+    }
+
+    /// Fill a disk of the daemon to its last byte, until [`Rig::free`].
+    pub(crate) fn fill(&self, part: &str) {
+        use std::io::Write as _;
+        let mut file = fs_err::File::create(self.path(part).join(FILLER)).unwrap();
+        for size in [1 << 16, 1 << 12, 1] {
+            while file.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
+        }
+    }
+
+    /// Give back what [`Rig::fill`] took.
+    pub(crate) fn free(&self, part: &str) {
+        fs_err::remove_file(self.path(part).join(FILLER)).unwrap();
+    }
+}
+
+/// What fills a disk.
+const FILLER: &str = "filler";
