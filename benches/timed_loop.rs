@@ -2,6 +2,7 @@
 
 #[path = "../tests/counting/mod.rs"]
 mod counting;
+mod rig;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -9,6 +10,8 @@ use std::time::Instant;
 
 use backbone::measure::{Samples, measure};
 use backbone::runtime::{RunError, Session};
+
+use rig::{Report, quantile};
 
 /// Runs of one loop; long enough that the two reads around the loop do not matter.
 const RUNS: u32 = 1000;
@@ -30,7 +33,6 @@ impl Session for Null {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what a benchmark is for")]
 fn main() -> ExitCode {
     let mut session = Null;
     let mut samples = Samples::with_room_for(0, RUNS).expect("memory");
@@ -59,23 +61,17 @@ fn main() -> ExitCode {
         measure(&mut Null, &mut samples, &mut |_| ()).expect("no failure");
         std::mem::forget(samples);
     });
-    println!("timed loop around a null session, {LOOPS} loops of {RUNS} runs");
-    println!(
-        "  added to each run   {median:.1} ns median, {tail:.1} ns 99th percentile (target: median ≤ {ADDED_LIMIT_NS})"
+    let mut report = Report::new(&format!("timed loop around a null session, {LOOPS} loops of {RUNS} runs"));
+    report.judged(
+        "added to each run",
+        &format!("{median:.1} ns median, {tail:.1} ns 99th percentile"),
+        &format!("median ≤ {ADDED_LIMIT_NS}"),
+        median <= ADDED_LIMIT_NS,
     );
-    println!("  bare call           {:.1} ns median", quantile(bare, 0.5));
-    println!("  latency it reports  {:.0} ns median", quantile(seen, 0.5));
-    println!("  allocations         {allocations} in {RUNS} runs (target: 0)");
-    println!(
-        "  system calls        {} (target: none)",
-        calls.as_ref().map_or_else(String::as_str, |()| "none")
-    );
-    let is_good = median <= ADDED_LIMIT_NS && allocations == 0 && calls.is_ok();
-    println!("  {}", if is_good { "within all targets" } else { "TARGET MISSED" });
-    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * share).round() as usize]
+    report.figure("bare call", &format!("{:.1} ns median", quantile(bare, 0.5)));
+    report.figure("latency it reports", &format!("{:.0} ns median", quantile(seen, 0.5)));
+    report.judged("allocations", &format!("{allocations} in {RUNS} runs"), "0", allocations == 0);
+    let called = calls.as_ref().map_or_else(String::as_str, |()| "none");
+    report.judged("system calls", called, "none", calls.is_ok());
+    report.end()
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::queue::QueuedJob;
-use crate::spool::names::{spell, unspell};
+use crate::spool::names::{JobId, spell, unspell};
 
 /// The flag file of `backbone pause`.
 const PAUSED: &str = "paused";
@@ -51,6 +51,17 @@ pub fn leave(control: &Path, wish: &Wish) -> io::Result<PathBuf> {
     let path = control.join(wish.file_name());
     fs_err::write(&path, [])?;
     Ok(path)
+}
+
+/// Let a request to retry mean this one job and no other; `request` is its file, before and after.
+///
+/// # Errors
+/// The folder can not be written.
+pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
+    let narrowed = request.with_file_name(Wish::Retry(id.to_string().into()).file_name());
+    fs_err::rename(&*request, &narrowed)?;
+    *request = narrowed;
+    Ok(())
 }
 
 /// All requests, and the files that hold them.

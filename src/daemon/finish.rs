@@ -160,10 +160,13 @@ impl Daemon {
         let Some(unwritten) = self.unwritten.take() else { return };
         let journal = self.spool.journal(&unwritten.entry.id);
         let record = Record::Bundled { configuration: unwritten.configuration };
+        let cancelled = unwritten.row.status == OutcomeStatus::Cancelled;
         let written = self
             .spool
             .make_ready(&unwritten.name, &unwritten.bytes)
-            .and_then(|()| journal.append(&record, true));
+            .and_then(|()| journal.append(&record, true))
+            // The journal of a job cancelled before its turn has a first line that was not durable, and no name that is.
+            .and_then(|()| if cancelled { journal.sync_folder() } else { Ok(()) });
         if let Err(error) = written {
             self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
             self.unwritten = Some(unwritten);

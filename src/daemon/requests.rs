@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::assemble::name_without_spec;
 use super::observer::Observer;
@@ -23,10 +23,10 @@ impl Daemon {
                 return;
             }
         };
-        for (file, wish) in requests {
+        for (mut file, wish) in requests {
             let done = match wish {
                 control::Wish::Cancel(job) => self.cancel(&job, observer),
-                control::Wish::Retry(job) => self.retry(&job, observer),
+                control::Wish::Retry(job) => self.retry(&job, &mut file, observer),
                 control::Wish::Resume => true,
             };
             if !done {
@@ -57,18 +57,25 @@ impl Daemon {
         self.unwritten.is_none()
     }
 
-    fn retry(&mut self, meant: &OsStr, observer: &mut dyn Observer) -> bool {
+    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf, observer: &mut dyn Observer) -> bool {
         match finished_job(&self.spool, meant) {
-            Some(entry) => match self.spool.requeue(&entry) {
-                Ok(again) => {
-                    log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
-                    self.admit(again, observer);
+            // Found again after a crash, a request by name would mean an older job of the same name.
+            Some(entry) => {
+                match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
+                    Ok(again) => {
+                        log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
+                        self.admit(again, observer);
+                    }
+                    Err(error) => {
+                        self.trouble(
+                            Trouble::SpoolUnwritable,
+                            &self.config.spool.clone(),
+                            &error.to_string(),
+                        );
+                        return false;
+                    }
                 }
-                Err(error) => {
-                    self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
-                    return false;
-                }
-            },
+            }
             None => log::warn!("no finished job `{}` to retry", meant.to_string_lossy()),
         }
         true

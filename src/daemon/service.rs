@@ -7,15 +7,15 @@ use sd_notify::NotifyState;
 /// The connection to the service manager.
 #[derive(Debug)]
 pub(super) struct Service {
-    feed_every: Option<Duration>,
+    /// Without a sign of life for so long, the service manager ends this process.
+    limit: Option<Duration>,
     fed: Instant,
 }
 
 impl Service {
     /// Read what the service manager asks for.
     pub(super) fn connect(now: Instant) -> Self {
-        // Half of the limit, as sd_watchdog_enabled(3) advises.
-        Self { feed_every: sd_notify::watchdog_enabled().map(|limit| limit / 2), fed: now }
+        Self { limit: sd_notify::watchdog_enabled(), fed: now }
     }
 
     /// Say that start-up is done.
@@ -33,14 +33,16 @@ impl Service {
         tell(&[NotifyState::Stopping]);
     }
 
-    /// When the watchdog must be fed next.
+    /// When to wake up for the watchdog, if nothing else wakes this process before. Later than the half that
+    /// sd_watchdog_enabled(3) advises, so that the safety rescan usually comes first: an idle daemon wakes once, not twice.
     pub(super) fn feed_at(&self) -> Option<Instant> {
-        self.feed_every.map(|every| self.fed + every)
+        self.limit.map(|limit| self.fed + limit * 3 / 4)
     }
 
-    /// Feed the watchdog, if it is time. Called by the thread that does the work, so that a hang is noticed.
+    /// Feed the watchdog, unless it was fed just now. Called by the thread that does the work, whenever it is awake, so that
+    /// a hang is noticed.
     pub(super) fn feed_watchdog(&mut self, now: Instant) {
-        if self.feed_at().is_some_and(|at| at <= now) {
+        if self.limit.is_some_and(|limit| now.saturating_duration_since(self.fed) >= limit / 4) {
             tell(&[NotifyState::Watchdog]);
             self.fed = now;
         }
@@ -50,4 +52,21 @@ impl Service {
 fn tell(state: &[NotifyState<'_>]) {
     // Without a service manager there is nobody to tell, and nothing depends on its hearing us.
     let _ = sd_notify::notify(state);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_up_for_the_rescan_feeds_the_watchdog_too() {
+        let start = Instant::now();
+        let seconds = Duration::from_secs;
+        let mut service = Service { limit: Some(seconds(120)), fed: start };
+        assert_eq!(service.feed_at(), Some(start + seconds(90)));
+        service.feed_watchdog(start + seconds(60));
+        assert_eq!(service.feed_at(), Some(start + seconds(150)), "the next rescan, at 120 s, comes before");
+        service.feed_watchdog(start + seconds(61));
+        assert_eq!(service.feed_at(), Some(start + seconds(150)), "not at each of many wake-ups");
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::Spool;
 use super::folder::stat_of_file;
+use super::lease;
 use super::names::{Entry, EntryKind};
-use super::plan::{Claim, FileKind};
+use super::plan::{Claim, FileKind, Writers};
 
 /// From this many claims at once, one syncfs(2) replaces their fsync(2) calls: it writes out whatever else is dirty on the
 /// file system too, which a few fsyncs undercut and many do not.
@@ -73,7 +74,9 @@ impl Spool {
                 if !synced {
                     rustix::fs::fsync(file)?;
                 }
-                if !claim.unfinished && !stat_of_file(file)?.same_content(&claim.stat) {
+                // Moved in whole, and overwritten in place before anybody looked: its writer is not done.
+                let written = || lease::writers(file.as_fd()) == Writers::Some;
+                if !claim.unfinished && (!stat_of_file(file)?.same_content(&claim.stat) || written()) {
                     return Ok(None);
                 }
             }

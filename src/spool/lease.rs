@@ -1,15 +1,24 @@
 //! Has anybody this file open for writing? The kernel answers through a read lease, and through nothing else.
 //!
-//! A lease is asked for and given back at once; it is never held, because a held one would stall writers and send signals.
+//! A lease is asked for and given back at once; it is never held, because a held one would stall writers. A writer that comes
+//! in that microsecond makes the kernel send SIGIO, which would end the process if nobody handled it.
 //! This is the one place outside `runtime/` and `worker/` with `unsafe`: no maintained crate offers `F_SETLEASE`.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::{Arc, Once};
 
 use super::plan::Writers;
+
+/// Done once in a process, before its first lease.
+static SIGNAL_ENDS_NOBODY: Once = Once::new();
 
 /// Ask whether any process has the file open for writing. `file` must be open for reading only.
 #[expect(unsafe_code, reason = "fcntl(F_SETLEASE) has no safe wrapper")]
 pub(super) fn writers(file: BorrowedFd<'_>) -> Writers {
+    SIGNAL_ENDS_NOBODY.call_once(|| {
+        // A handler and not "ignore", which worker processes would inherit. It fails for signals that can not be handled only.
+        let _ = signal_hook::flag::register(libc::SIGIO, Arc::default());
+    });
     let set_lease = |kind: libc::c_int| {
         // SAFETY: `file` is an open descriptor for the whole call, and F_SETLEASE takes an int and touches no memory.
         unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
@@ -22,5 +31,36 @@ pub(super) fn writers(file: BorrowedFd<'_>) -> Writers {
     match std::io::Error::last_os_error().raw_os_error() {
         Some(libc::EAGAIN) => Writers::Some,
         _ => Writers::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Without the handler some hundred were enough to end the test.
+    const ASKED: usize = 20_000;
+
+    #[test]
+    fn a_writer_that_comes_while_the_lease_is_asked_for_ends_nobody() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("upload.yaml");
+        fs_err::write(&path, "x").expect("write");
+        let reader = fs_err::File::open(&path).expect("open");
+        let met = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !met.load(Ordering::Relaxed) {
+                    drop(fs_err::OpenOptions::new().write(true).open(&path).expect("open"));
+                }
+            });
+            for _ in 0..ASKED {
+                std::hint::black_box(writers(reader.as_fd()));
+            }
+            met.store(true, Ordering::Relaxed);
+        });
     }
 }

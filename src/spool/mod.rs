@@ -22,6 +22,7 @@
 //!
 //! Deciding ([`plan`]) is apart from doing ([`claim`], [`publish`]); neither knows what a job says.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -72,7 +73,7 @@ pub struct Spool {
     ready: Folder,
     done: Folder,
     control: Folder,
-    journal: PathBuf,
+    journal: Folder,
     outbox: PathBuf,
     /// Copies of model files.
     pub models: ModelStore,
@@ -168,7 +169,7 @@ impl Spool {
             spool: places.spool.clone(),
             source,
         })?;
-        let journal = open(&spool.join("journal"))?.path().to_owned();
+        let journal = open(&spool.join("journal"))?;
         let ready = open(&spool.join("ready"))?;
         let done = open(&spool.join("done"))?;
         let control = open(&spool.join("control"))?;
@@ -178,6 +179,10 @@ impl Spool {
             queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let ready_names = publish::clean_ready(&ready).map_err(failed)?;
+        // A killed process may have changed names and not synced them; a power cut must not undo what we go on from.
+        for folder in [&spool, &inbox, &queue, &journal, &ready, &done] {
+            folder.sync().map_err(|source| OpenError::Folder { path: folder.path().to_owned(), source })?;
+        }
         let retired = done
             .names()
             .map_err(failed)?
@@ -246,7 +251,7 @@ impl Spool {
     }
 
     fn remove_orphan_journals(&self, entries: &[Entry]) -> io::Result<()> {
-        for found in fs_err::read_dir(&self.journal)? {
+        for found in fs_err::read_dir(self.journal.path())? {
             let found = found?;
             let name = found.file_name();
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
@@ -298,10 +303,11 @@ fn lock(spool: &Path) -> Result<File, OpenError> {
 
 /// Rename one empty file from the inbox into the queue's folder and remove it: is a claim possible at all?
 fn probe_rename(inbox: &Folder, queue: &Folder) -> io::Result<()> {
-    let name = std::ffi::OsString::from(format!(".backbone-probe-{}", std::process::id()));
-    fs_err::write(inbox.join(&name), [])?;
-    let renamed = inbox.rename(&name, queue, &name);
-    let cleaned = if renamed.is_ok() { queue.remove(&name) } else { inbox.remove(&name) };
+    // Always the same name, so that what a killed process left is overwritten and removed by the next one.
+    let name = OsStr::new(".backbone-probe");
+    fs_err::write(inbox.join(name), [])?;
+    let renamed = inbox.rename(name, queue, name);
+    let cleaned = if renamed.is_ok() { queue.remove(name) } else { inbox.remove(name) };
     renamed.and(cleaned)
 }
 

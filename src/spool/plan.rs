@@ -133,8 +133,8 @@ pub struct Tracker {
     settle: Duration,
     give_up: Duration,
     entries: BTreeMap<OsString, Tracked>,
-    /// Inodes seen closed under a temporary name.
-    closed_temporaries: BTreeSet<u64>,
+    /// Inodes seen closed under a temporary name, as they were then: the next file may get the number of a removed one.
+    closed_temporaries: BTreeMap<u64, Stat>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -189,7 +189,7 @@ pub enum ModelState {
 impl Tracker {
     /// An empty memory.
     pub fn new(settle: Duration, give_up: Duration) -> Self {
-        Self { settle, give_up, entries: BTreeMap::new(), closed_temporaries: BTreeSet::new() }
+        Self { settle, give_up, entries: BTreeMap::new(), closed_temporaries: BTreeMap::new() }
     }
 
     /// Decide what may be taken now.
@@ -216,7 +216,9 @@ impl Tracker {
             order.extend(self.take_listing(disk, names, now));
         } else {
             let due = self.entries.iter().filter(|(_, t)| t.due.is_some_and(|due| due <= now));
-            order.extend(due.map(|(name, _)| name.clone()).collect::<Vec<_>>());
+            let mut due: Vec<_> = due.map(|(name, t)| (t.due, t.stat.changed_ns, name.clone())).collect();
+            due.sort();
+            order.extend(due.into_iter().map(|(_, _, name)| name));
         }
         let mut look = Look::default();
         for name in order {
@@ -306,13 +308,16 @@ impl Tracker {
                 if self.closed_temporaries.len() >= REMEMBERED_TEMPORARIES {
                     self.closed_temporaries.pop_first();
                 }
-                self.closed_temporaries.insert(stat.inode);
+                self.closed_temporaries.insert(stat.inode, stat);
             }
             return;
         }
         let whole = match hint.event {
             HintEvent::MovedIn => true,
-            HintEvent::Created => self.closed_temporaries.remove(&stat.inode),
+            HintEvent::Created => {
+                let closed = self.closed_temporaries.remove(&stat.inode);
+                closed.is_some_and(|closed| closed.same_content(&stat))
+            }
             HintEvent::Closed => false,
         };
         let settled_at = now + self.settle;

@@ -18,6 +18,11 @@ impl FakeDisk {
         self.put_kind(name, inode, writers, FileKind::Regular);
     }
 
+    fn link(&mut self, from: &str, to: &str) {
+        let file = self.files[OsStr::new(from)];
+        self.files.insert(to.into(), file);
+    }
+
     fn put_kind(&mut self, name: &str, inode: u64, writers: Writers, kind: FileKind) {
         self.clock += 1;
         let stat = Stat { kind, inode, size: 10, modified_ns: self.clock, changed_ns: self.clock };
@@ -106,17 +111,39 @@ fn a_write_within_the_settle_time_starts_it_anew() {
 }
 
 #[test]
+fn uploads_in_place_found_quiet_in_one_look_are_taken_in_the_order_of_their_ends() {
+    let mut inbox = Inbox::new();
+    for name in ["b.yaml", "c.yaml", "a.yaml"] {
+        inbox.disk.put(name, 1, Writers::None);
+        assert!(inbox.look(&[(name, HintEvent::Closed)], false).is_empty());
+        inbox.later(0.01);
+    }
+    inbox.later(2.0);
+    assert_eq!(inbox.look(&[], false), ["b.yaml", "c.yaml", "a.yaml"]);
+}
+
+#[test]
 fn winscp_links_a_closed_temporary_file_to_its_name() {
     let mut inbox = Inbox::new();
     inbox.disk.put("a.yaml.filepart", 7, Writers::None);
     assert!(inbox.look(&[("a.yaml.filepart", HintEvent::Closed)], false).is_empty());
-    inbox.disk.put("a.yaml", 7, Writers::None);
+    inbox.disk.link("a.yaml.filepart", "a.yaml");
     assert_eq!(inbox.look(&[("a.yaml", HintEvent::Created)], false), ["a.yaml"]);
     inbox.disk.put("b.yaml", 8, Writers::None);
     assert!(
         inbox.look(&[("b.yaml", HintEvent::Created)], false).is_empty(),
         "its inode was never seen closed"
     );
+}
+
+#[test]
+fn an_upload_in_place_that_got_the_inode_of_an_abandoned_temporary_file_is_not_whole() {
+    let mut inbox = Inbox::new();
+    inbox.disk.put("a.yaml.filepart", 7, Writers::None);
+    assert!(inbox.look(&[("a.yaml.filepart", HintEvent::Closed)], false).is_empty());
+    inbox.disk.files.clear();
+    inbox.disk.put("b.yaml", 7, Writers::Unknown);
+    assert!(inbox.look(&[("b.yaml", HintEvent::Created)], false).is_empty());
 }
 
 #[test]
