@@ -2,7 +2,6 @@
 //! or is named in the status; the daemon's memory stays small; and the next job runs.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::print_stderr, reason = "a skipped case says why")]
 
 mod rig;
 
@@ -165,7 +164,8 @@ fn model_files_that_are_no_models_end_their_job_alone() {
     });
     let tflite = fs_err::read(example("tiny-cnn.tflite")).unwrap();
     let onnx = fs_err::read(example("tiny-cnn.onnx")).unwrap();
-    let cases: &[(&str, &[u8], &str, Status, Stage, &str)] = &[
+    type Case<'a> = (&'a str, &'a [u8], &'a str, Status, Stage, &'a str);
+    let cases: &[Case<'_>] = &[
         ("a.sim", b"", "", Status::Rejected, Stage::Model, "wrong_format"),
         ("b.sim", b"\xff\x00\x01garbage", "", Status::Rejected, Stage::Model, "wrong_format"),
         ("c.sim", b"{\"latency_us\": [1", "", Status::Failed, Stage::Load, "model_not_readable"),
@@ -255,7 +255,7 @@ fn what_is_no_regular_file_is_never_opened() {
     // The device that gives zeros without end.
     let device = [rig.inbox("device.yaml").into_os_string(), "c".into(), "1".into(), "5".into()];
     if rustix::process::geteuid().is_root()
-        && try_make("mknod", &device.each_ref().map(|part| part.as_os_str()))
+        && try_make("mknod", &device.each_ref().map(std::ffi::OsString::as_os_str))
     {
         rejected.push("device.yaml");
     } else {

@@ -61,7 +61,7 @@ impl Desk {
     }
 
     fn lock(&self) -> HostLock {
-        let root = HostRoot::new(&self.path("host")).unwrap();
+        let root = HostRoot::new(self.path("host")).unwrap();
         HostLock::try_acquire(&root).unwrap().expect("nobody else has it")
     }
 }
@@ -240,7 +240,7 @@ fn run_waits_for_the_host_or_with_no_wait_ends_with_code_4() {
 #[test]
 fn daemon_waits_while_somebody_else_measures_and_says_so() {
     let rig = Rig::running();
-    let root = HostRoot::new(&rig.path("host")).unwrap();
+    let root = HostRoot::new(rig.path("host")).unwrap();
     let lock = HostLock::try_acquire(&root).unwrap().expect("nobody else has it");
     rig.drop_file("net.sim", model(50));
     rig.drop_file("patient.yaml", job("net.sim", ""));
