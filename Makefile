@@ -13,6 +13,8 @@ ARCHITECTURE := $(shell uname -m)
 RUNTIMES := $(CURDIR)/runtimes/$(ARCHITECTURE)
 # Every feature, for builds that have the libraries.
 FEATURES := tflite
+# The Python packages whose loops ours are compared with.
+PYTHON_LOOPS := target/python-loops
 
 DESTDIR ?=
 PREFIX ?= /usr
@@ -58,8 +60,13 @@ lint: runtimes ## format, clippy, documentation and licences
 docs: ## write the derived tables in docs/ again
 	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib -- --quiet
 
-bench: runtimes ## the numbers that this project promises
-	$(CARGO) bench --locked --features $(FEATURES)
+bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 15 minutes
+	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
+
+# A folder and no virtual environment, because pip alone is enough for it.
+$(PYTHON_LOOPS): benches/requirements.txt
+	rm -rf $@
+	python3 -m pip install --quiet --target $@ --requirement $<
 
 advisories: ## known vulnerabilities in dependencies; needs the internet
 	$$(tools/fetch-cargo-deny) --all-features check advisories

@@ -1,12 +1,13 @@
 //! How long a job file lies in the inbox of an idle daemon before it is durably claimed, against the bare calls.
 //!
-//! Timed for the daemon: from before the rename into the inbox until this process learns that the daemon opened the claimed
-//! file in `spool/queue/` (inotify, `IN_OPEN`). That is the daemon's first act after its last fsync, so the span ends later
-//! than the durable claim, never earlier, and holds two more wake-ups: the watcher's and this process's.
+//! The daemon's time: from before the rename into the inbox until this process learns that the daemon opened the claimed file
+//! in `spool/queue/` (inotify, `IN_OPEN`). That is the daemon's first act after its last fsync, so the span ends later than
+//! the durable claim, never earlier.
 //!
-//! Timed for the bare loop, in this process, in the same folders: rename into the inbox, open, fsync of the file, rename into
-//! the queue, fsync of both folders. The daemon is stopped meanwhile (SIGSTOP), so that it does not slow the loop it is
-//! compared with.
+//! The bare loop's: rename into the inbox, open, fsync of the file, rename into the queue, fsync of both folders, in the same
+//! folders; it too then opens the claimed file, and ends when this process learns of it. So both hold one wake-up of the
+//! observer, which is no part of a claim, and what the daemon adds are the wake-ups of its watcher and of itself, and its
+//! own work. The daemon is stopped meanwhile (SIGSTOP), so that it does not slow the loop it is compared with.
 //!
 //! Both take turns in pairs, in random order. Before each the file system is synced, so that neither pays for what the other
 //! left dirty, and the file is written afresh, so that its fsync has something to do. The daemon is paused: it claims jobs and
@@ -120,6 +121,9 @@ fn measure(place: &Place, pairs: usize) -> (Vec<f64>, Vec<f64>) {
     (claims, bare)
 }
 
+/// Nothing keeps the observer from sleeping by then.
+const OBSERVER_SLEEPS_AFTER: Duration = Duration::from_millis(1);
+
 struct Bench<'a> {
     place: &'a Place,
     daemon: &'a Daemon,
@@ -130,35 +134,50 @@ impl Bench<'_> {
     fn claim(&self, pair: usize) -> Duration {
         let name = format!("job-{pair}.yaml");
         self.prepare(&name);
-        let started = Instant::now();
-        self.place.drop_in(&name);
-        self.opened.wait_for(&name);
-        let took = started.elapsed();
+        let took = self.observe(&name, || self.place.drop_in(&name));
         std::thread::sleep(QUIET_AFTER);
         took
     }
 
     fn bare(&self, pair: usize) -> Duration {
-        // A name that the daemon leaves alone.
+        // Names that the daemon leaves alone, in the inbox and in the queue.
         let name = format!(".bare-{pair}");
+        let queued = format!("bare~{name}");
         self.prepare(&name);
         let open_folder = |name: &str| fs_err::File::open(self.place.path(name)).expect("a folder");
         let (inbox, queue) = (open_folder("inbox"), open_folder("spool/queue"));
-        let (there, claimed) =
-            (self.place.path("inbox").join(&name), self.place.path("spool/queue").join(&name));
+        let there = self.place.path("inbox").join(&name);
+        let claimed = self.place.path("spool/queue").join(&queued);
         self.daemon.signal(Signal::STOP);
-        let started = Instant::now();
-        self.place.drop_in(&name);
-        let file = fs_err::File::open(&there).expect("a file");
-        file.sync_all().expect("fsync");
-        fs_err::rename(&there, &claimed).expect("a rename");
-        inbox.sync_all().expect("fsync");
-        queue.sync_all().expect("fsync");
-        let took = started.elapsed();
+        let took = self.observe(&name, || {
+            self.place.drop_in(&name);
+            let file = fs_err::File::open(&there).expect("a file");
+            file.sync_all().expect("fsync");
+            fs_err::rename(&there, &claimed).expect("a rename");
+            inbox.sync_all().expect("fsync");
+            queue.sync_all().expect("fsync");
+            fs_err::File::open(&claimed).expect("a file");
+        });
         fs_err::remove_file(&claimed).expect("a file can be removed");
         self.daemon.signal(Signal::CONT);
         std::thread::sleep(QUIET_AFTER);
         took
+    }
+
+    /// From before `act`, in a thread of its own, until a claimed file of this name was opened.
+    fn observe(&self, name: &str, act: impl FnOnce() + Send) -> Duration {
+        std::thread::scope(|threads| {
+            let acting = threads.spawn(|| {
+                // By then the observer sleeps, as it does when it is woken in the end.
+                std::thread::sleep(OBSERVER_SLEEPS_AFTER);
+                let started = Instant::now();
+                act();
+                started
+            });
+            self.opened.wait_for(name);
+            let finished = Instant::now();
+            finished - acting.join().expect("nothing failed")
+        })
     }
 
     fn prepare(&self, name: &str) {

@@ -5,7 +5,10 @@
 //! voluntary context switch of any of a daemon's threads.
 
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 mod rig;
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
     let mut report = Report::new("idle daemon");
     let places: Vec<Place> = (0..4).map(|_| Place::on_disk()).collect();
     let [fresh, worked, full, waiting] = places.as_slice() else { unreachable!("four were made") };
-    let service_manager = UnixDatagram::bind(fresh.path("notify")).expect("a socket");
+    let feedings = listen(&fresh.path("notify"));
     let start = |place: &Place| {
         let socket = fresh.path("notify").to_string_lossy().into_owned();
         Daemon::start(place, "", &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", WATCHDOG_MICROSECONDS)])
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
     daemons[3].1.wait("the jobs to wait", Duration::from_secs(600), |status| status.waiting.len() == 20);
     // What was started is settled when nobody wakes up any more: uploads are judged a second after their last change.
     std::thread::sleep(Duration::from_secs(5));
-    let _ = drain(&service_manager);
+    let fed_before = feedings.load(Ordering::Relaxed);
 
     let begun = Instant::now();
     let before: Vec<Vitals> = daemons.iter().map(|(_, daemon)| daemon.vitals()).collect();
@@ -73,7 +76,12 @@ fn main() -> ExitCode {
         report.note(&format!("{name}:"));
         let wake_ups = (after.wake_ups - before.wake_ups) as f64 / minutes;
         let figure = format!("{wake_ups:.2} a minute");
-        report.judged("wake-ups", &figure, &format!("≤ {WAKE_UPS_LIMIT}"), wake_ups <= WAKE_UPS_LIMIT);
+        if daemon.status().is_some_and(|status| status.waiting.is_empty()) {
+            report.judged("wake-ups", &figure, &format!("≤ {WAKE_UPS_LIMIT}"), wake_ups <= WAKE_UPS_LIMIT);
+        } else {
+            // Each minute its status says anew how long they have been waiting, and a file system may make it wait for that.
+            report.figure("wake-ups", &figure);
+        }
         let used = (after.processor - before.processor).as_secs_f64();
         let share = used / (minutes * 60.0);
         let figure = format!("{:.1} ms a minute", used / minutes * 1e3);
@@ -93,7 +101,7 @@ fn main() -> ExitCode {
             maps.lines().filter(|line| INFERENCE_LIBRARIES.iter().any(|name| line.contains(name))).count();
         report.judged("inference libraries mapped", &mapped.to_string(), "0", mapped == 0);
     }
-    let fed = drain(&service_manager);
+    let fed = feedings.load(Ordering::Relaxed) - fed_before;
     let expected = 2 * daemons.len();
     report.judged(
         "watchdog fed, all four",
@@ -149,13 +157,17 @@ fn drop_jobs_without_model(place: &Place) {
     }
 }
 
-/// How often the watchdog was fed since the last call.
-fn drain(service_manager: &UnixDatagram) -> usize {
-    service_manager.set_nonblocking(true).expect("a socket");
-    let mut message = [0; 4096];
-    let mut fed = 0;
-    while let Ok(length) = service_manager.recv(&mut message) {
-        fed += usize::from(String::from_utf8_lossy(&message[..length]).contains("WATCHDOG=1"));
-    }
-    fed
+/// A service manager that reads what it is told, and counts how often its watchdog is fed.
+fn listen(path: &Path) -> Arc<AtomicUsize> {
+    let socket = UnixDatagram::bind(path).expect("a socket");
+    let feedings = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&feedings);
+    std::thread::spawn(move || {
+        let mut message = [0; 4096];
+        while let Ok(length) = socket.recv(&mut message) {
+            let is_feeding = String::from_utf8_lossy(&message[..length]).contains("WATCHDOG=1");
+            counted.fetch_add(usize::from(is_feeding), Ordering::Relaxed);
+        }
+    });
+    feedings
 }

@@ -8,7 +8,7 @@
 //! Needs the inference libraries and the Python packages of `requirements.txt`; `make bench` gets both.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use backbone::units::Nanos;
@@ -67,18 +67,17 @@ const SUBJECTS: &[Subject] = &[
 
 fn main() -> ExitCode {
     let mut report = Report::new("paired with Python loops: the same model, one thread");
-    let python = repository().join("target/python-loops/bin/python");
     for subject in SUBJECTS {
         report.note(&format!("{} on {}:", subject.model, subject.runtime));
-        match subject.obstacle(&python) {
+        match subject.obstacle() {
             Some(obstacle) => report.judged("compared", &obstacle, "both sides are there", false),
-            None => compare(&mut report, subject, &python),
+            None => compare(&mut report, subject),
         }
     }
     report.end()
 }
 
-fn compare(report: &mut Report, subject: &Subject, python: &Path) {
+fn compare(report: &mut Report, subject: &Subject) {
     let once = median(&subject.block_of_ours(20));
     let runs = (BLOCK_NS / once).clamp(20.0, 10_000.0) as u32;
     let mut random = Random(1);
@@ -87,9 +86,9 @@ fn compare(report: &mut Report, subject: &Subject, python: &Path) {
         let ours_first = random.below(2) == 0;
         pairs.push(if ours_first {
             let ours = median(&subject.block_of_ours(runs));
-            (ours, median(&subject.block_of_python(python, runs)))
+            (ours, median(&subject.block_of_python(runs)))
         } else {
-            let theirs = median(&subject.block_of_python(python, runs));
+            let theirs = median(&subject.block_of_python(runs));
             (median(&subject.block_of_ours(runs)), theirs)
         });
     }
@@ -127,18 +126,23 @@ fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where `make bench` puts them.
+fn python_packages() -> PathBuf {
+    repository().join("target/python-loops")
+}
+
 impl Subject {
     fn library_file(&self) -> PathBuf {
         repository().join("runtimes").join(std::env::consts::ARCH).join(self.library)
     }
 
     /// Why it cannot be compared here.
-    fn obstacle(&self, python: &Path) -> Option<String> {
+    fn obstacle(&self) -> Option<String> {
         if self.worker.is_none() {
             return Some("its worker is not built; use --features tflite".to_owned());
         }
-        let files = [self.library_file(), python.to_owned()];
-        let missing = files.iter().find(|file| !file.is_file())?;
+        let files = [self.library_file(), python_packages()];
+        let missing = files.iter().find(|file| !file.exists())?;
         Some(format!("{} is missing; `make bench` gets it", missing.display()))
     }
 
@@ -176,8 +180,9 @@ impl Subject {
     }
 
     /// Latencies of one block of the loop in Python, in nanoseconds.
-    fn block_of_python(&self, python: &Path, runs: u32) -> Vec<f64> {
-        let output = Command::new(python)
+    fn block_of_python(&self, runs: u32) -> Vec<f64> {
+        let output = Command::new("python3")
+            .env("PYTHONPATH", python_packages())
             .arg(repository().join("benches/python_loop.py"))
             .arg(self.runtime)
             .arg(repository().join(self.model))

@@ -142,10 +142,14 @@ impl Daemon {
         self.bind(queued, &spec, &job, None, observer);
     }
 
-    /// Try again for the jobs that wait for one of these models; for all of them now and then, in case the disk refused.
+    /// Try again for the jobs that wait for one of these models; now and then for all whose models are there, in case the disk
+    /// refused. Not for those whose models are not: a thousand of them would be read and parsed each minute.
     fn admit_waiting(&mut self, models: &[OsString], all: bool, observer: &mut dyn Observer) {
         let came = |missing: &String| models.iter().any(|model| model == OsStr::new(missing));
-        let waiting = self.queue.waiting().filter(|waiting| all || waiting.missing.iter().any(came));
+        let is_there = |missing: &String| self.spool.inbox.entry(OsStr::new(missing)).is_some();
+        let waiting = self.queue.waiting().filter(|waiting| {
+            waiting.missing.iter().any(came) || all && waiting.missing.iter().all(is_there)
+        });
         for WaitingJob { job: queued, since, .. } in waiting.cloned().collect::<Vec<_>>() {
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };

@@ -93,6 +93,8 @@ pub struct Daemon {
     try_again_at: Option<Instant>,
     look_again_at: Option<Instant>,
     status_written: Option<Instant>,
+    /// What the status file says, as far as it is news.
+    told: Option<status::Status>,
 }
 
 /// For whom the status is written.
@@ -242,6 +244,7 @@ impl Daemon {
             try_again_at: None,
             look_again_at: None,
             status_written: None,
+            told: None,
             audience,
             config,
             spool,

@@ -74,6 +74,10 @@ impl Daemon {
             inbox: self.config.inbox.clone(),
             outbox: self.config.outbox.clone(),
         };
+        let news = Some(news_of(&status));
+        if news == self.told {
+            return;
+        }
         let line = match &status.running {
             Some(running) => {
                 format!("measuring {} on {}, {} queued", running.job, running.runtime, status.queued)
@@ -82,13 +86,22 @@ impl Daemon {
                 .to_lowercase(),
         };
         self.service.status(&line);
-        if let Err(error) = status.write(&self.config.state) {
+        let written = status.write(&self.config.state);
+        if let Err(error) = &written {
             log::warn!("can not write the status: {error}");
         }
         // The copy is for collectors; an outbox that refuses is named elsewhere.
-        let _ = status.write(&self.config.outbox);
+        let copied = status.write(&self.config.outbox);
+        self.told = if written.is_ok() && copied.is_ok() { news } else { None };
         self.status_written = Some(now);
     }
+}
+
+/// What of a status is worth writing it again: not the time, nor free space that changed by less than a gibibyte. An idle
+/// daemon writes nothing.
+fn news_of(status: &Status) -> Status {
+    let disk_free_bytes = status.disk_free_bytes.map(|bytes| bytes >> 30);
+    Status { updated: String::new(), disk_free_bytes, ..status.clone() }
 }
 
 impl Queued {
