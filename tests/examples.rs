@@ -1,9 +1,18 @@
 //! The shipped examples are what people copy from: `backbone check` must accept the right ones and refuse the broken one
-//! with everything that is wrong with it. That they measure is shown by `make demo` and the daemon's own tests.
+//! with everything that is wrong with it, and a daemon must make of them the bundles that their comments promise, where the
+//! runtimes are (`tools/fetch-runtimes` gets them; `BACKBONE_REQUIRE_RUNTIMES=1` makes their absence a failure).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod rig;
+
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use backbone::bundle::format::{Bundle, Stage, Status};
+
+use crate::rig::{Rig, Settings};
 
 fn check(name: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_backbone"))
@@ -64,4 +73,83 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
         assert!(name.starts_with(&format!("{:02}-", index + 1)), "{name} is not number {}", index + 1);
     }
     assert_eq!(names.len(), 5);
+}
+
+/// The library of a runtime, where it can be measured with.
+fn library(file: &str, worker_is_built: bool) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH).join(file);
+    let missing = if !path.is_file() {
+        format!("{} is missing; tools/fetch-runtimes gets it", path.display())
+    } else if !worker_is_built {
+        "the worker for TensorFlow Lite is not built; use --features tflite".to_owned()
+    } else {
+        return Some(path);
+    };
+    assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "cannot run: {missing}");
+    eprintln!("skipped: {missing}");
+    None
+}
+
+#[test]
+fn daemon_makes_of_the_examples_what_their_comments_say() {
+    let Some(onnxruntime) = library("libonnxruntime.so", true) else { return };
+    let tflite = library("libtensorflowlite_c.so", cfg!(feature = "tflite"));
+    let mut rig = Rig::new(Settings { settle_seconds: 1, ..Settings::default() });
+    let mut text = fs_err::read_to_string(rig.configuration()).unwrap();
+    text.push_str(&format!("runtimes:\n  onnxruntime: {{library: {}}}\n", onnxruntime.display()));
+    if let Some(tflite) = &tflite {
+        text.push_str(&format!("  tflite: {{library: {}}}\n", tflite.display()));
+    }
+    fs_err::write(rig.configuration(), text).unwrap();
+    rig.start();
+    rig.must(&["pause"]);
+    for entry in fs_err::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/inbox-examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let needs_tflite = name.starts_with("02-") || name.starts_with("03-");
+        if tflite.is_some() || !needs_tflite {
+            rig.copy_in_place(name, fs_err::read(&path).unwrap());
+        }
+    }
+    let jobs = if tflite.is_some() { 4 } else { 2 };
+    rig.wait_for_status("all jobs but the broken one", |status| status.queued == jobs);
+    rig.must(&["resume"]);
+    let bundles = rig.wait_until_done(if tflite.is_some() { 6 } else { 3 });
+    let of = |file: &str| -> Vec<&Bundle> {
+        let found: Vec<&Bundle> = bundles.iter().filter(|bundle| bundle.job.file == file).collect();
+        assert!(!found.is_empty(), "no bundle of {file}");
+        found
+    };
+    let counts = |bundle: &Bundle| -> Vec<(usize, usize)> {
+        let lengths = bundle.trials.iter().map(|trial| (trial.warm_up_ns.len(), trial.latency_ns.len()));
+        assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
+        lengths.collect()
+    };
+
+    assert_eq!(counts(of("01-onnx.yaml")[0]), [(10, 100)]);
+    let every_field = of("04-every-field.yaml")[0];
+    assert_eq!(counts(every_field), [(10, 100); 3]);
+    assert_eq!(every_field.job.name, "every-field");
+    assert_eq!(every_field.job.labels["rack"], "b2");
+    assert_eq!(every_field.runtime.as_ref().unwrap().options["threads"], 2);
+    assert!(every_field.runtime.as_ref().unwrap().library_sha256.is_some());
+
+    let broken = of("05-broken.yaml")[0];
+    assert_eq!((broken.outcome.status, broken.outcome.stage), (Status::Rejected, Some(Stage::Spec)));
+    assert_eq!(broken.outcome.mistakes.len(), 6, "{:?}", broken.outcome.mistakes);
+    assert!(rig.bundle_files().iter().any(|path| path.to_str().unwrap().contains("/05-broken.rejected.")));
+
+    // By its priority.
+    assert_eq!(rig.measured_order()[0], "every-field");
+    if tflite.is_none() {
+        return;
+    }
+    let int8 = of("02-tflite-int8.yaml")[0];
+    assert_eq!(counts(int8), [(20, 200)]);
+    assert_eq!(int8.runtime.as_ref().unwrap().options["xnnpack"], true);
+    let both = of("03-both-runtimes.yaml");
+    let runtimes: Vec<&str> =
+        both.iter().map(|bundle| bundle.runtime.as_ref().unwrap().name.as_str()).collect();
+    assert_eq!(runtimes, ["onnxruntime", "tflite"]);
+    both.iter().for_each(|bundle| assert_eq!(counts(bundle), [(10, 100)]));
 }

@@ -201,9 +201,11 @@ impl World {
             Action::Link(job) => self.link(TEMPORARIES[job], JOBS[job]),
             Action::Abandon(job) => self.remove(TEMPORARIES[job]),
             Action::Remove(job) => self.remove(JOBS[job]),
-            Action::Folder(job) => self.make(JOBS[job], What::Folder, |path| fs_err::create_dir(path)),
+            Action::Folder(job) => self.make(JOBS[job], What::Folder, fs_err::create_dir),
             Action::Symlink(job) => {
-                self.make(JOBS[job], What::Special, |path| fs_err::os::unix::fs::symlink("/etc/passwd", path))
+                self.make(JOBS[job], What::Special, |path| {
+                    fs_err::os::unix::fs::symlink("/etc/passwd", path)
+                });
             }
             Action::Fifo(job) => self.make(JOBS[job], What::Special, |path| {
                 Ok(rustix::fs::mknodat(

@@ -68,7 +68,9 @@ impl Daemon {
             self.service.feed_watchdog(Instant::now());
         }
         for name in look.cancels {
-            self.cancel(admit::cancelled_job(&name), observer);
+            if !self.cancel(admit::cancelled_job(&name), observer) {
+                continue;
+            }
             if let Err(error) = self.spool.inbox.remove(&name) {
                 self.trouble(Trouble::ClaimFailed, &self.config.inbox.join(&name), &error.to_string());
             }

@@ -363,11 +363,15 @@ impl Daemon {
         }
         if self.try_again_at.is_some_and(|at| at <= now) {
             self.try_again_at = None;
-            if self.troubles.iter().any(|(trouble, _)| trouble.keeps_jobs_from_the_queue()) {
-                self.rescan_at = now;
-            }
+            let was_in_trouble = self.troubles.iter().any(|(trouble, _)| trouble.keeps_jobs_from_the_queue());
             self.write_unwritten(observer);
             self.publish_ready();
+            if was_in_trouble {
+                // Before anything is measured: requests that could not be carried out, claims, and jobs without their models.
+                self.carry_out_requests(observer);
+                self.rescan_at = now;
+                return Ok(true);
+            }
         }
         let limit = Duration::from_secs(self.config.give_up_seconds.into());
         self.give_up_waiting(now, limit, observer);

@@ -14,7 +14,7 @@ use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind};
 
 impl Daemon {
-    /// Carry out the requests that commands left.
+    /// Carry out the requests that commands left. One that the disk refuses stays, and is carried out when it does not.
     pub(super) fn carry_out_requests(&mut self, observer: &mut dyn Observer) {
         let requests = match control::requests(self.spool.control().path()) {
             Ok(requests) => requests,
@@ -24,10 +24,13 @@ impl Daemon {
             }
         };
         for (mut file, wish) in requests {
-            match wish {
+            let done = match wish {
                 control::Wish::Cancel(job) => self.cancel(&job, observer),
                 control::Wish::Retry(job) => self.retry(&job, &mut file, observer),
-                control::Wish::Resume => {}
+                control::Wish::Resume => true,
+            };
+            if !done {
+                continue;
             }
             if let Err(error) = fs_err::remove_file(&file) {
                 log::warn!("can not remove a request that was carried out: {error}");
@@ -35,40 +38,41 @@ impl Daemon {
         }
     }
 
-    /// End every job meant by this.
-    pub(super) fn cancel(&mut self, meant: &OsStr, observer: &mut dyn Observer) {
+    /// End every job meant by this. False where the disk refuses: a job without all its bundles would run when its turn comes.
+    pub(super) fn cancel(&mut self, meant: &OsStr, observer: &mut dyn Observer) -> bool {
         let jobs = self.queue.matching(meant);
         let just_done = self.cancelled_running.as_ref().is_some_and(|queued| queued.is_meant_by(meant));
         if jobs.is_empty() && !just_done {
             log::warn!("no job `{}` to cancel", meant.to_string_lossy());
         }
         for queued in jobs {
+            if self.unwritten.is_some() {
+                return false;
+            }
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };
             log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "cancelled");
             self.end_job(&queued, &spec, &job, &cancelled_outcome(), observer);
         }
+        self.unwritten.is_none()
     }
 
-    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf, observer: &mut dyn Observer) {
-        match finished_job(&self.spool, meant) {
-            // Found again after a crash, a request by name would mean an older job of the same name.
-            Some(entry) => {
-                match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
-                    Ok(again) => {
-                        log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
-                        self.admit(again, observer);
-                    }
-                    Err(error) => {
-                        self.trouble(
-                            Trouble::SpoolUnwritable,
-                            &self.config.spool.clone(),
-                            &error.to_string(),
-                        );
-                    }
-                }
+    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf, observer: &mut dyn Observer) -> bool {
+        let Some(entry) = finished_job(&self.spool, meant) else {
+            log::warn!("no finished job `{}` to retry", meant.to_string_lossy());
+            return true;
+        };
+        // Found again after a crash, a request by name would mean an older job of the same name.
+        match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
+            Ok(again) => {
+                log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
+                self.admit(again, observer);
+                true
             }
-            None => log::warn!("no finished job `{}` to retry", meant.to_string_lossy()),
+            Err(error) => {
+                self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+                false
+            }
         }
     }
 }

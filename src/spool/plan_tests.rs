@@ -111,6 +111,18 @@ fn a_write_within_the_settle_time_starts_it_anew() {
 }
 
 #[test]
+fn uploads_in_place_found_quiet_in_one_look_are_taken_in_the_order_of_their_ends() {
+    let mut inbox = Inbox::new();
+    for name in ["b.yaml", "c.yaml", "a.yaml"] {
+        inbox.disk.put(name, 1, Writers::None);
+        assert!(inbox.look(&[(name, HintEvent::Closed)], false).is_empty());
+        inbox.later(0.01);
+    }
+    inbox.later(2.0);
+    assert_eq!(inbox.look(&[], false), ["b.yaml", "c.yaml", "a.yaml"]);
+}
+
+#[test]
 fn winscp_links_a_closed_temporary_file_to_its_name() {
     let mut inbox = Inbox::new();
     inbox.disk.put("a.yaml.filepart", 7, Writers::None);

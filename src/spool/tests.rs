@@ -102,6 +102,25 @@ fn a_name_used_twice_is_two_jobs() {
 }
 
 #[test]
+fn a_file_overwritten_in_place_is_not_taken_before_its_writer_closes_it() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    rig.drop_file("a.yaml", "one");
+    let writer = fs_err::File::create(rig.places().inbox.join("a.yaml")).expect("create");
+    let stat = spool.inbox.entry(OsStr::new("a.yaml")).expect("stat");
+    // Moved in and overwritten before anybody looked: planning was told that it is whole.
+    let claim = Claim { name: "a.yaml".into(), stat, unfinished: false };
+    let outcomes = spool.claim(vec![claim.clone()]).expect("claim");
+    assert!(matches!(outcomes[..], [Claimed::Changed(_)]), "{outcomes:?}");
+    drop(writer);
+    // A process that another test starts has every open file of this one for a moment, the writer's too.
+    let deadline = Instant::now() + std::time::Duration::from_secs(10);
+    while !matches!(spool.claim(vec![claim.clone()]).expect("claim")[..], [Claimed::Taken(_)]) {
+        assert!(Instant::now() < deadline, "closed and still not taken");
+    }
+}
+
+#[test]
 fn a_file_that_changed_since_it_was_looked_at_is_not_taken() {
     let rig = Rig::new();
     let (mut spool, _) = rig.open();

@@ -163,7 +163,9 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_published_twice() {
     let mut names: Vec<&str> = bundles.iter().map(|bundle| bundle.job.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, jobs);
-    assert!(bundles.iter().all(|bundle| bundle.outcome.status == Status::Measured), "{}", rig.log());
+    // One that was under way at three of the kills is given up, as promised.
+    let is_well = |reason: Option<&str>| matches!(reason, None | Some("interrupted_repeatedly"));
+    assert!(bundles.iter().all(|bundle| is_well(bundle.outcome.reason.as_deref())), "{}", rig.log());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Outboxes and spools that are gone, read-only, full, or elsewhere. Trouble of the host costs no job.
 
 use backbone::bundle::format::Status;
+use backbone::daemon::control::{self, Wish};
 use backbone::daemon::status::State;
 
 use crate::rig::{Rig, disks, job, model};
@@ -136,4 +137,32 @@ fn spool_that_fills_up_during_a_trial_keeps_the_latencies_and_measures_nothing_t
     rig.free("lab");
     all_measured(&rig, 2);
     rig.wait_for_status("no trouble", |status| status.attention.is_empty());
+}
+
+#[test]
+fn jobs_cancelled_while_the_spool_is_full_are_not_measured_when_it_is_not() {
+    if !can_mount() {
+        return;
+    }
+    let mut rig = Rig::new(Default::default());
+    rig.start_with_disks(&[("lab", "size=1m")]);
+    control::set_paused(&rig.spool("control"), true).unwrap();
+    rig.drop_file("slow.sim", crate::rig::slow_model());
+    for name in ["long", "by-command", "by-file"] {
+        rig.drop_file(format!("{name}.yaml"), crate::rig::long_job("slow.sim", ""));
+    }
+    rig.wait_for_status("three queued jobs", |status| status.queued == 3);
+    control::set_paused(&rig.spool("control"), false).unwrap();
+    rig.wait_for_timing();
+    rig.fill("lab");
+    let full = rig.wait_for_attention("spool_unwritable");
+    control::leave(&rig.spool("control"), &Wish::Cancel("by-command".into())).unwrap();
+    rig.copy_in_place("by-file.cancel", "");
+    rig.wait_for_status("the daemon to have looked", |status| status.updated != full.updated);
+    rig.free("lab");
+    let bundles = rig.wait_until_done(3);
+    let statuses: Vec<Status> = bundles.iter().map(|bundle| bundle.outcome.status).collect();
+    assert_eq!(statuses, [Status::Measured, Status::Cancelled, Status::Cancelled]);
+    assert_eq!(rig.measured_order(), ["long"]);
+    rig.wait_until("the requests to be gone", || rig.inbox_names() == ["slow.sim"]);
 }

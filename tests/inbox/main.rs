@@ -11,3 +11,4 @@ mod crashes;
 mod disks;
 mod queue;
 mod uploads;
+mod workers;

@@ -232,7 +232,7 @@ fn job_whose_model_never_comes_is_rejected_with_its_files_kept_and_can_be_retrie
     let text = "backbone: 1\nmodel: [here.sim, never.onnx]\nruntime: [sim, onnxruntime]\n";
     rig.drop_file("hopeful.yaml", text);
     rig.wait_for_status("the job to wait", |status| status.waiting.len() == 1);
-    let bundles = rig.wait_for_bundles(2);
+    let bundles = rig.wait_until_done(2);
     for bundle in &bundles {
         assert_eq!(bundle.outcome.status, Status::Rejected);
         assert_eq!(stage_and_reason(bundle), (Some(Stage::Model), Some("model_never_came")));
