@@ -12,6 +12,6 @@ pub mod blocks;
 pub mod configuration;
 pub mod cost;
 pub mod count_configuration;
-// pub mod emit;
+pub mod emit;
 pub mod graph;
-// pub mod weights;
+pub mod weights;
