@@ -11,6 +11,7 @@
 pub mod blocks;
 pub mod configuration;
 pub mod cost;
+pub mod count;
 pub mod count_configuration;
 pub mod emit;
 pub mod graph;
