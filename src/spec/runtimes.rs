@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::Configuration;
+use super::{Configuration, ModelSource};
 use super::check::{self, listed};
 use super::fields::MAXIMUM_LIST_ITEMS;
 use super::mistakes::{Mistakes, quoted};
@@ -115,7 +115,7 @@ pub(super) fn configure(
         let Some(models) = models else { continue };
         let Some(model) = model_of(runtime, position, models, mistakes) else { continue };
         let options = by_runtime.remove(runtime.name).unwrap_or_default();
-        configurations.push(Configuration { runtime, options, model });
+        configurations.push(Configuration { runtime, options, source: ModelSource::Dropped(model) });
     }
     configurations
 }

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job, ModelReference};
+use crate::spec::{self, Job, ModelReference, ModelSource};
 
 mod precision;
 
@@ -80,7 +80,7 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
         .map(|configuration| {
             vec![
                 job.name.clone(),
-                job.models[configuration.model].file.clone(),
+                configuration.model_file(job),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
                 format!(
@@ -98,7 +98,7 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
 
     let mut every_model_is_right = true;
     for (index, model) in job.models.iter().enumerate() {
-        let readers = job.configurations.iter().filter(|configuration| configuration.model == index);
+        let readers = job.configurations.iter().filter(|configuration| configuration.source == ModelSource::Dropped(index));
         let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
         let file = path.with_file_name(&model.file);
         let finding = match look_at_model(&file, model, &runtimes) {

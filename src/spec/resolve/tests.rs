@@ -59,7 +59,7 @@ fn codes(text: &str) -> Vec<String> {
 
 fn names(job: &Job) -> Vec<(&str, &str)> {
     let one = |configuration: &super::super::Configuration| {
-        (configuration.runtime.name, job.models[configuration.model].file.as_str())
+        (configuration.runtime.name, configuration.model_file(&job))
     };
     job.configurations.iter().map(one).collect()
 }
