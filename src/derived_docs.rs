@@ -10,15 +10,17 @@ const END: &str = "<!-- end generated -->";
 /// Fails unless the block of that name in the document equals `text`, or writes it when asked to regenerate.
 pub(crate) fn assert_current(document: &str, name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let must_write = std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1");
+    // Several tests regenerate blocks of one document at once: hold its lock from reading to writing.
+    let file = fs_err::File::open(&path).unwrap();
+    if must_write {
+        file.file().lock().unwrap();
+    }
     let present = fs_err::read_to_string(&path).unwrap();
     let wanted = replaced(&present, name, text)
         .unwrap_or_else(|| panic!("{document} has no block `<!-- generated: {name} -->` … `{END}`"));
-    if std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1") {
-        // Several tests regenerate blocks of one document at once: hold its lock and read it again.
-        let file = fs_err::File::open(&path).unwrap();
-        file.file().lock().unwrap();
-        let present = fs_err::read_to_string(&path).unwrap();
-        fs_err::write(&path, replaced(&present, name, text).unwrap()).unwrap();
+    if must_write {
+        fs_err::write(&path, wanted).unwrap();
         return;
     }
     assert!(

@@ -7,7 +7,7 @@
 //! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are named in the status and
 //! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ pub mod control;
 pub mod executables;
 mod finish;
 mod intake;
+mod model;
 pub mod observer;
 pub mod queue;
 mod requests;
@@ -87,6 +88,8 @@ pub struct Daemon {
     cancelled_running: Option<QueuedJob>,
     finished: Finished,
     retired: u64,
+    /// The cost of the dropped model that was counted last, by its digest and the shapes of its inputs.
+    counted: Option<((String, BTreeMap<String, Vec<u64>>), model::Counted)>,
     /// Another process measures on this host.
     host_holder: Option<String>,
     rescan_at: Instant,
@@ -239,6 +242,7 @@ impl Daemon {
             cancelled_running: None,
             finished: Finished::default(),
             retired: 0,
+            counted: None,
             host_holder: None,
             rescan_at: now,
             try_again_at: None,

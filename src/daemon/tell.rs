@@ -86,12 +86,13 @@ impl Daemon {
                 .to_lowercase(),
         };
         self.service.status(&line);
+        // The copy for collectors goes first, so that whoever reads the status finds the same in the outbox. An outbox that
+        // refuses is named elsewhere.
+        let copied = status.write(&self.config.outbox);
         let written = status.write(&self.config.state);
         if let Err(error) = &written {
             log::warn!("can not write the status: {error}");
         }
-        // The copy is for collectors; an outbox that refuses is named elsewhere.
-        let copied = status.write(&self.config.outbox);
         self.told = if written.is_ok() && copied.is_ok() { news } else { None };
         self.status_written = Some(now);
     }

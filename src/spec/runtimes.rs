@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{Configuration, ModelSource};
 use super::check::{self, listed};
 use super::fields::MAXIMUM_LIST_ITEMS;
 use super::mistakes::{Mistakes, quoted};
 use super::models::{self, Named};
 use super::raw::{Node, Position, Value};
+use super::{Configuration, ModelSource};
 use crate::runtime::{OptionKind, Runtime};
 
 /// The runtimes of a job and how they were written.

@@ -98,7 +98,10 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
 
     let mut every_model_is_right = true;
     for (index, model) in job.models.iter().enumerate() {
-        let readers = job.configurations.iter().filter(|configuration| configuration.source == ModelSource::Dropped(index));
+        let readers = job
+            .configurations
+            .iter()
+            .filter(|configuration| configuration.source == ModelSource::Dropped(index));
         let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
         let file = path.with_file_name(&model.file);
         let finding = match look_at_model(&file, model, &runtimes) {
