@@ -43,7 +43,7 @@ pub struct Status {
     pub finished: Finished,
     /// Bundles that are durable but could not be published yet.
     pub unpublished: u64,
-    /// Free space for the spool in bytes; null where it can not be told.
+    /// Free space for the spool in bytes, at this writing; null where it can not be told.
     pub disk_free_bytes: Option<u64>,
     /// Size of that file system in bytes.
     pub disk_total_bytes: Option<u64>,

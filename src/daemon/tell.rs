@@ -98,11 +98,10 @@ impl Daemon {
     }
 }
 
-/// What of a status is worth writing it again: not the time, nor free space that changed by less than a gibibyte. An idle
-/// daemon writes nothing.
+/// What of a status is worth writing it again: not the time, nor the free space, which changes whenever anybody writes. An
+/// idle daemon writes nothing.
 fn news_of(status: &Status) -> Status {
-    let disk_free_bytes = status.disk_free_bytes.map(|bytes| bytes >> 30);
-    Status { updated: String::new(), disk_free_bytes, ..status.clone() }
+    Status { updated: String::new(), disk_free_bytes: None, ..status.clone() }
 }
 
 impl Queued {
@@ -117,5 +116,20 @@ fn waiting_line(waiting: &WaitingJob, now: Instant) -> status::Waiting {
         job: waiting.job.name.clone(),
         models: waiting.missing.clone(),
         seconds: now.saturating_duration_since(waiting.since).as_secs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_the_time_nor_the_free_space_is_news() {
+        let status = Status { updated: "then".into(), disk_free_bytes: Some(9), ..Status::default() };
+        let later = Status { updated: "now".into(), disk_free_bytes: Some(8), ..status.clone() };
+        assert_eq!(news_of(&status), news_of(&later));
+        for changed in [Status { state: State::Paused, ..later.clone() }, Status { queued: 1, ..later }] {
+            assert_ne!(news_of(&status), news_of(&changed));
+        }
     }
 }

@@ -207,14 +207,14 @@ impl Tracker {
         now: Instant,
     ) -> io::Result<Look> {
         let listed = if rescan { Some(disk.list()?) } else { None };
-        let mut order: Vec<OsString> = Vec::new();
         for hint in hints {
             self.take_hint(disk, hint, now);
-            order.push(hint.name.clone());
         }
+        let mut order: Vec<OsString>;
         if let Some(names) = listed {
-            order.extend(self.take_listing(disk, names, now));
+            order = self.take_listing(disk, names, hints, now);
         } else {
+            order = hints.iter().map(|hint| hint.name.clone()).collect();
             let due = self.entries.iter().filter(|(_, t)| t.due.is_some_and(|due| due <= now));
             let mut due: Vec<_> = due.map(|(name, t)| (t.due, t.stat.changed_ns, name.clone())).collect();
             due.sort();
@@ -333,11 +333,20 @@ impl Tracker {
     }
 
     /// Bring the memory in line with a full listing; returns the names to decide on, by time of their last change (a rename
-    /// is one), then by name: the order of arrival as far as the disk remembers it.
-    fn take_listing(&mut self, disk: &mut dyn Disk, names: Vec<OsString>, now: Instant) -> Vec<OsString> {
+    /// is one): the order of arrival as far as the disk remembers it. Within one tick of the disk's clock what nobody saw
+    /// arrive goes first, by name, for the watch most likely began after it; then what the watcher saw, as it saw it.
+    fn take_listing(
+        &mut self,
+        disk: &mut dyn Disk,
+        names: Vec<OsString>,
+        hints: &[Hint],
+        now: Instant,
+    ) -> Vec<OsString> {
+        let seen: BTreeMap<&OsStr, usize> =
+            hints.iter().enumerate().map(|(index, hint)| (hint.name.as_os_str(), index)).collect();
         let present: BTreeSet<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         self.entries.retain(|name, _| present.contains(name.as_os_str()));
-        let mut found: Vec<(i128, OsString)> = Vec::with_capacity(names.len());
+        let mut found: Vec<(i128, Option<usize>, OsString)> = Vec::with_capacity(names.len());
         for name in names {
             let Some(stat) = disk.stat(&name) else { continue };
             match self.entries.get_mut(&name) {
@@ -350,10 +359,11 @@ impl Tracker {
                     self.entries.insert(name.clone(), Tracked::new(stat, now, Some(now)));
                 }
             }
-            found.push((stat.changed_ns, name));
+            found.push((stat.changed_ns, seen.get(name.as_os_str()).copied(), name));
         }
+        // `None` sorts before any number.
         found.sort();
-        found.into_iter().map(|(_, name)| name).collect()
+        found.into_iter().map(|(_, _, name)| name).collect()
     }
 
     fn decide(&mut self, disk: &mut dyn Disk, name: &OsStr, now: Instant, look: &mut Look) {

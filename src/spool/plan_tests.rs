@@ -147,6 +147,26 @@ fn an_upload_in_place_that_got_the_inode_of_an_abandoned_temporary_file_is_not_w
 }
 
 #[test]
+fn what_came_before_the_watch_began_again_goes_before_what_it_saw() {
+    let mut inbox = Inbox::new();
+    for (inode, name) in ["c.yaml", "b.yaml", "a.yaml"].into_iter().enumerate() {
+        inbox.disk.put(name, inode as u64, Writers::None);
+    }
+    let seen = [("b.yaml", HintEvent::MovedIn), ("a.yaml", HintEvent::MovedIn)];
+    assert_eq!(inbox.look(&seen, true), ["c.yaml", "b.yaml", "a.yaml"], "by time");
+    for (inode, name) in ["f.yaml", "e.yaml", "d.yaml"].into_iter().enumerate() {
+        inbox.disk.put(name, inode as u64, Writers::None);
+        inbox.disk.clock -= 1;
+    }
+    let seen = [("e.yaml", HintEvent::MovedIn), ("d.yaml", HintEvent::MovedIn)];
+    assert_eq!(
+        inbox.look(&seen, true),
+        ["f.yaml", "e.yaml", "d.yaml"],
+        "within one tick of the disk's clock"
+    );
+}
+
+#[test]
 fn what_a_rescan_finds_is_taken_when_nobody_writes_it_in_order_of_arrival() {
     let mut inbox = Inbox::new();
     for (inode, name) in [(1, "z.yaml"), (2, "m.yaml"), (3, "a.yaml")] {
