@@ -113,7 +113,9 @@ impl<'g> Accounts<'g> {
         match (&step.work, step.inputs.first(), step.outputs.first()) {
             (Work::View, ..) => true,
             (Work::Dequantise, _, Some(output)) => !self.is_output[*output],
-            (Work::Quantise, Some(input), Some(output)) => self.tensor(*input).bits <= self.tensor(*output).bits,
+            (Work::Quantise, Some(input), Some(output)) => {
+                self.tensor(*input).bits <= self.tensor(*output).bits
+            }
             _ => false,
         }
     }
@@ -211,7 +213,8 @@ impl<'g> Accounts<'g> {
 
     /// Fuse one step if it can be.
     fn fuse_one(&mut self, row: &mut Row, current: TensorIndex, step: &Step) -> Result<bool, CountError> {
-        let others: Vec<TensorIndex> = step.inputs.iter().copied().filter(|input| *input != current).collect();
+        let others: Vec<TensorIndex> =
+            step.inputs.iter().copied().filter(|input| *input != current).collect();
         let constant = others.iter().all(|other| self.tensor(*other).is_constant);
         match step.work {
             Work::Normalisation { channels } if row.is_bare_product && constant => {

@@ -215,7 +215,11 @@ impl<'a> Payload<'a> {
             (Some(raw), Some(bits)) => {
                 let wanted = elements.checked_mul(bits).map(|bits| bits.div_ceil(8));
                 if wanted != Some(raw.len() as u64) {
-                    return wrong(format!("of shape {:?} is {} bytes long in the file", self.shape, raw.len()));
+                    return wrong(format!(
+                        "of shape {:?} is {} bytes long in the file",
+                        self.shape,
+                        raw.len()
+                    ));
                 }
             }
             (Some(_), None) => return wrong(format!("is of the unknown element type {}", self.element_type)),
@@ -261,7 +265,9 @@ impl<'a> Payload<'a> {
         let mut values = Vec::new();
         match (self.raw, self.element_type) {
             (Some(raw), 7) => values.extend(raw.as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight))),
-            (Some(raw), 6) => values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four)))),
+            (Some(raw), 6) => {
+                values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four))))
+            }
             (Some(raw), 9) => values.extend(raw.iter().map(|byte| i64::from(*byte))),
             (None, 6 | 7 | 9) => {
                 for piece in &self.pieces {

@@ -49,8 +49,25 @@ pub(super) const CUSTOM: u32 = 32;
 
 /// Bits of an element, by the schema's `TensorType`; texts and handles have none.
 const BITS: &[Option<u64>] = &[
-    Some(32), Some(16), Some(32), Some(8), Some(64), None, Some(8), Some(16), Some(64), Some(8), Some(64), Some(128), Some(64),
-    None, None, Some(32), Some(16), Some(4), Some(16),
+    Some(32),
+    Some(16),
+    Some(32),
+    Some(8),
+    Some(64),
+    None,
+    Some(8),
+    Some(16),
+    Some(64),
+    Some(8),
+    Some(64),
+    Some(128),
+    Some(64),
+    None,
+    None,
+    Some(32),
+    Some(16),
+    Some(4),
+    Some(16),
 ];
 
 /// The schema's number of int32.
@@ -76,7 +93,8 @@ impl<'a> Graph<'a> {
         let buffers = model.tables(4)?;
         let (mut tensors, mut sizes) = (Vec::new(), Vec::new());
         for table in graph.tables(0)? {
-            let buffer = buffers.get(table.number(2)? as usize).ok_or_else(|| "a buffer is missing".to_owned())?;
+            let buffer =
+                buffers.get(table.number(2)? as usize).ok_or_else(|| "a buffer is missing".to_owned())?;
             let (payload, outside) = (buffer.bytes(0)?, buffer.outside_bytes()?);
             let size = outside.max(payload.len() as u64);
             tensors.push(FileTensor::read(&table, payload, size > 0)?);
@@ -87,7 +105,8 @@ impl<'a> Graph<'a> {
         let codes = model.tables(1)?;
         let mut operators = Vec::new();
         for table in graph.tables(3)? {
-            let code = codes.get(table.number(0)? as usize).ok_or_else(|| "an operator has no kind".to_owned())?;
+            let code =
+                codes.get(table.number(0)? as usize).ok_or_else(|| "an operator has no kind".to_owned())?;
             let indices = |field| -> Result<Vec<Option<usize>>, String> {
                 Ok(table.integers(field)?.into_iter().map(|index| usize::try_from(index).ok()).collect())
             };
@@ -148,6 +167,7 @@ impl<'a> FileTensor<'a> {
     /// The values of an int32 constant.
     pub(super) fn integers(&self) -> Option<Vec<i64>> {
         let (values, _) = self.payload.as_chunks();
-        (self.is_constant && self.is_int32).then(|| values.iter().map(|four| i64::from(i32::from_le_bytes(*four))).collect())
+        (self.is_constant && self.is_int32)
+            .then(|| values.iter().map(|four| i64::from(i32::from_le_bytes(*four))).collect())
     }
 }

@@ -41,7 +41,10 @@ pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountErr
         steps.extend(step);
     }
     if let Some(output) = graph.outputs.iter().find(|output| !is_made[**output]) {
-        return Err(CountError::Missing { node: "the graph's output".to_owned(), tensor: tensors[*output].name.clone() });
+        return Err(CountError::Missing {
+            node: "the graph's output".to_owned(),
+            tensor: tensors[*output].name.clone(),
+        });
     }
     Ok(Walked { tensors, steps, outputs: graph.outputs })
 }
@@ -56,7 +59,13 @@ fn step(
 ) -> Result<Option<Step>, CountError> {
     let rule = OPERATORS.iter().find(|(_, code, _)| *code == operator.code);
     let title = rule.map_or_else(
-        || if operator.code == CUSTOM { operator.custom.clone() } else { format!("builtin {}", operator.code) },
+        || {
+            if operator.code == CUSTOM {
+                operator.custom.clone()
+            } else {
+                format!("builtin {}", operator.code)
+            }
+        },
         |(name, ..)| (*name).to_owned(),
     );
     // Operators have no names; what they make has.
@@ -84,18 +93,25 @@ fn step(
             let (outputs, work) = (operator.outputs.clone(), Work::Uncounted(why));
             return Ok(Some(Step { name, operator: title, inputs, outputs, work }));
         }
-        Err(Trouble::Wrong(what)) => return Err(CountError::WrongShape { node: name, operator: title, what }),
+        Err(Trouble::Wrong(what)) => {
+            return Err(CountError::WrongShape { node: name, operator: title, what });
+        }
         Err(Trouble::TooLarge) => return Err(CountError::TooLarge { what: format!("what `{name}` holds") }),
     };
     for (output, shape) in operator.outputs.iter().zip(outcome.shapes) {
         let declared = tensors[*output].shape.as_deref();
         if let Some(declared) = declared.filter(|declared| *declared != shape) {
-            let what = format!("the file gives it the shape {}, and it comes out as {}", shape_text(declared), shape_text(&shape));
+            let what = format!(
+                "the file gives it the shape {}, and it comes out as {}",
+                shape_text(declared),
+                shape_text(&shape)
+            );
             return Err(CountError::WrongShape { node: name, operator: title, what });
         }
         tensors[*output].shape = Some(shape);
     }
-    let inputs: Vec<usize> = outcome.tensors.iter().filter_map(|place| *operator.inputs.get(*place)?).collect();
+    let inputs: Vec<usize> =
+        outcome.tensors.iter().filter_map(|place| *operator.inputs.get(*place)?).collect();
     if !inputs.is_empty() && inputs.iter().all(|input| tensors[*input].is_constant) {
         for output in &operator.outputs {
             tensors[*output].is_constant = true;
@@ -112,7 +128,10 @@ fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>,
     let inputs: Vec<&FileTensor<'_>> = graph.inputs.iter().map(|index| &graph.tensors[*index]).collect();
     let listed = |only_open: bool| {
         let shown = inputs.iter().filter(|input| !only_open || input.signature.contains(&None));
-        shown.map(|input| format!("`{}` {}", input.name, signature_text(input))).collect::<Vec<_>>().join(", ")
+        shown
+            .map(|input| format!("`{}` {}", input.name, signature_text(input)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(false) });
@@ -134,7 +153,10 @@ fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>,
                 (Some(shape), _) => {
                     let fits = shape.len() == input.signature.len()
                         && !shape.contains(&0)
-                        && shape.iter().zip(&input.signature).all(|(size, said)| said.is_none_or(|said| said == *size));
+                        && shape
+                            .iter()
+                            .zip(&input.signature)
+                            .all(|(size, said)| said.is_none_or(|said| said == *size));
                     fits.then(|| shape.clone()).ok_or_else(|| CountError::InputMismatch {
                         given: format!("`{}` {}", input.name, shape_text(shape)),
                         declared: signature_text(input),
@@ -146,6 +168,7 @@ fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>,
 }
 
 fn signature_text(tensor: &FileTensor<'_>) -> String {
-    let sizes = tensor.signature.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string()));
+    let sizes =
+        tensor.signature.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string()));
     format!("[{}]", sizes.collect::<Vec<_>>().join(", "))
 }

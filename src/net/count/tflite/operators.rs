@@ -127,23 +127,29 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn shape(&self, input: usize) -> Result<&'r [u64], Trouble> {
-        let place = self.place(input).ok_or_else(|| Trouble::Wrong(format!("its input {input} is missing")))?;
+        let place =
+            self.place(input).ok_or_else(|| Trouble::Wrong(format!("its input {input} is missing")))?;
         let tensor = &self.tensors[place];
-        tensor.shape.as_deref().ok_or_else(|| Trouble::Unknown(format!("the shape of its input `{}` is not known", tensor.name)))
+        tensor
+            .shape
+            .as_deref()
+            .ok_or_else(|| Trouble::Unknown(format!("the shape of its input `{}` is not known", tensor.name)))
     }
 
     fn image(&self, input: usize) -> Result<[u64; 4], Trouble> {
         let shape = self.shape(input)?;
-        shape.try_into().map_err(|_| Trouble::Wrong(format!("its input {input} of shape {} is no image", shape_text(shape))))
+        shape.try_into().map_err(|_| {
+            Trouble::Wrong(format!("its input {input} of shape {} is no image", shape_text(shape)))
+        })
     }
 
     /// Shape of the first output where the file's shapes count.
     fn declared(&self) -> Result<&'r [u64], Trouble> {
-        let output = self.operator.outputs.first().ok_or_else(|| Trouble::Wrong("it makes nothing".to_owned()))?;
-        self.tensors[*output]
-            .shape
-            .as_deref()
-            .ok_or_else(|| Trouble::Unknown("its shape is not followed for inputs that the model leaves open".to_owned()))
+        let output =
+            self.operator.outputs.first().ok_or_else(|| Trouble::Wrong("it makes nothing".to_owned()))?;
+        self.tensors[*output].shape.as_deref().ok_or_else(|| {
+            Trouble::Unknown("its shape is not followed for inputs that the model leaves open".to_owned())
+        })
     }
 
     fn values(&self, input: usize) -> Option<Vec<i64>> {
@@ -167,7 +173,12 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn integer(&self, field: usize) -> Result<i64, Trouble> {
-        Ok(self.operator.options.as_ref().map_or(Ok(0), |options| options.number(field)).map(|number| i64::from(number.cast_signed()))?)
+        Ok(self
+            .operator
+            .options
+            .as_ref()
+            .map_or(Ok(0), |options| options.number(field))
+            .map(|number| i64::from(number.cast_signed()))?)
     }
 
     /// Every input.
@@ -191,7 +202,9 @@ fn positions(size: u64, kernel: u64, stride: u64, dilation: u64, padding: u8) ->
         1 => {
             let reach = (kernel.max(1) - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
             let room = size.checked_sub(reach.ok_or(Trouble::TooLarge)?);
-            let room = room.ok_or_else(|| Trouble::Wrong(format!("its window of {kernel} is larger than its input of {size}")))?;
+            let room = room.ok_or_else(|| {
+                Trouble::Wrong(format!("its window of {kernel} is larger than its input of {size}"))
+            })?;
             Ok(room / stride + 1)
         }
         other => Err(Trouble::Wrong(format!("its padding is the unknown {other}"))),
@@ -199,7 +212,11 @@ fn positions(size: u64, kernel: u64, stride: u64, dilation: u64, padding: u8) ->
 }
 
 fn misfit(input: &[u64], weights: &[u64]) -> Trouble {
-    Trouble::Wrong(format!("weights of shape {} do not fit an input of shape {}", shape_text(weights), shape_text(input)))
+    Trouble::Wrong(format!(
+        "weights of shape {} do not fit an input of shape {}",
+        shape_text(weights),
+        shape_text(input)
+    ))
 }
 
 fn check_bias(reading: &Reading<'_, '_>, input: usize, channels: u64) -> Result<(), Trouble> {
@@ -210,13 +227,17 @@ fn check_bias(reading: &Reading<'_, '_>, input: usize, channels: u64) -> Result<
     if product(bias)? == channels {
         return Ok(());
     }
-    Err(Trouble::Wrong(format!("its bias has the shape {}, and it makes {channels} channels", shape_text(bias))))
+    Err(Trouble::Wrong(format!(
+        "its bias has the shape {}, and it makes {channels} channels",
+        shape_text(bias)
+    )))
 }
 
 /// Weights are (output channels, height, width, input channels ÷ groups).
 fn convolution(reading: &Reading<'_, '_>) -> Answer {
     let (input, weights) = (reading.image(0)?, reading.image(1)?);
-    if weights.contains(&0) || input[3] % weights[3] != 0 || weights[0] % (input[3] / weights[3]).max(1) != 0 {
+    if weights.contains(&0) || input[3] % weights[3] != 0 || weights[0] % (input[3] / weights[3]).max(1) != 0
+    {
         return Err(misfit(&input, &weights));
     }
     check_bias(reading, 2, weights[0])?;
@@ -246,7 +267,9 @@ fn depthwise_convolution(reading: &Reading<'_, '_>) -> Answer {
 /// Inputs are the result's shape, weights (output channels, height, width, input channels), the activation, biases.
 fn transposed_convolution(reading: &Reading<'_, '_>) -> Answer {
     let (weights, input) = (reading.image(1)?, reading.image(2)?);
-    let wanted = reading.values(0).unwrap_or_else(|| reading.declared().map(|shape| shape.iter().map(|size| *size as i64).collect()).unwrap_or_default());
+    let wanted = reading.values(0).unwrap_or_else(|| {
+        reading.declared().map(|shape| shape.iter().map(|size| *size as i64).collect()).unwrap_or_default()
+    });
     let output: Option<Vec<u64>> = wanted.iter().map(|size| u64::try_from(*size).ok()).collect();
     let Some(output) = output.filter(|output| output.len() == 4) else {
         return Err(Trouble::Unknown("the shape of its result is computed while it runs".to_owned()));
@@ -254,7 +277,9 @@ fn transposed_convolution(reading: &Reading<'_, '_>) -> Answer {
     let padding = reading.byte(0)?;
     let height = positions(output[1], weights[1], reading.number(2, 0)?, 1, padding)?;
     let width = positions(output[2], weights[2], reading.number(1, 0)?, 1, padding)?;
-    if weights[3] != input[3] || [output[0], height, width, output[3]] != [input[0], input[1], input[2], weights[0]] {
+    if weights[3] != input[3]
+        || [output[0], height, width, output[3]] != [input[0], input[1], input[2], weights[0]]
+    {
         return Err(misfit(&input, &weights));
     }
     check_bias(reading, 3, weights[0])?;
@@ -315,12 +340,17 @@ fn pool(reading: &Reading<'_, '_>) -> Answer {
 
 fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
     let rank = first.len().max(second.len());
-    let size = |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
+    let size =
+        |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
     (0..rank)
         .map(|axis| match (size(first, axis), size(second, axis)) {
             (1, other) | (other, 1) => Ok(other),
             (one, other) if one == other => Ok(one),
-            _ => Err(Trouble::Wrong(format!("{} and {} do not fit each other", shape_text(first), shape_text(second)))),
+            _ => Err(Trouble::Wrong(format!(
+                "{} and {} do not fit each other",
+                shape_text(first),
+                shape_text(second)
+            ))),
         })
         .collect()
 }
@@ -364,7 +394,8 @@ fn reduction(reading: &Reading<'_, '_>) -> Answer {
     let Some(axes) = reading.values(1) else {
         return one(reading.declared()?.to_vec(), work, vec![0]);
     };
-    let axes: Vec<usize> = axes.into_iter().map(|number| axis(number, input.len())).collect::<Result<_, _>>()?;
+    let axes: Vec<usize> =
+        axes.into_iter().map(|number| axis(number, input.len())).collect::<Result<_, _>>()?;
     let keeps = reading.byte(0)? != 0;
     let kept = input.iter().enumerate().filter(|(axis, _)| keeps || !axes.contains(axis));
     one(kept.map(|(axis, size)| if axes.contains(&axis) { 1 } else { *size }).collect(), work, vec![0])
@@ -382,7 +413,8 @@ fn view(reading: &Reading<'_, '_>) -> Answer {
 fn reshape(reading: &Reading<'_, '_>) -> Answer {
     let input = reading.shape(0)?;
     let Some(wanted) = reading.values(1) else { return view(reading) };
-    let (have, fixed) = (product(input)?, wanted.iter().map(|size| u64::try_from(*size).unwrap_or(1)).collect::<Vec<_>>());
+    let (have, fixed) =
+        (product(input)?, wanted.iter().map(|size| u64::try_from(*size).unwrap_or(1)).collect::<Vec<_>>());
     let rest = have.checked_div(product(&fixed)?).unwrap_or(0);
     let output: Vec<u64> = wanted.iter().map(|size| u64::try_from(*size).unwrap_or(rest)).collect();
     if product(&output)? != have {
@@ -396,7 +428,9 @@ fn concatenation(reading: &Reading<'_, '_>) -> Answer {
     let axis = axis(reading.integer(0)?, output.len())?;
     for input in 1..reading.operator.inputs.len() {
         let other = reading.shape(input)?;
-        if other.len() != output.len() || (0..other.len()).any(|place| place != axis && other[place] != output[place]) {
+        if other.len() != output.len()
+            || (0..other.len()).any(|place| place != axis && other[place] != output[place])
+        {
             return Err(Trouble::Wrong(format!(
                 "{} and {} cannot be joined along axis {axis}",
                 shape_text(&output),
@@ -427,7 +461,8 @@ fn pad(reading: &Reading<'_, '_>) -> Answer {
 fn transpose(reading: &Reading<'_, '_>) -> Answer {
     let input = reading.shape(0)?;
     let Some(order) = reading.values(1) else { return selection(reading) };
-    let order: Vec<usize> = order.into_iter().map(|number| axis(number, input.len())).collect::<Result<_, _>>()?;
+    let order: Vec<usize> =
+        order.into_iter().map(|number| axis(number, input.len())).collect::<Result<_, _>>()?;
     let mut sorted = order.clone();
     sorted.sort_unstable();
     if sorted != (0..input.len()).collect::<Vec<_>>() {
@@ -440,7 +475,8 @@ fn resized(reading: &Reading<'_, '_>, operations: u64) -> Answer {
     let input = reading.image(0)?;
     let output = match reading.values(1).as_deref() {
         Some(&[height, width]) => {
-            let size = |size: i64| u64::try_from(size).map_err(|_| Trouble::Wrong(format!("it resizes to {size}")));
+            let size =
+                |size: i64| u64::try_from(size).map_err(|_| Trouble::Wrong(format!("it resizes to {size}")));
             vec![input[0], size(height)?, size(width)?, input[3]]
         }
         _ => reading.declared()?.to_vec(),

@@ -161,7 +161,10 @@ impl<'n, 'a> Context<'n, 'a> {
     pub(super) fn values(&self, index: usize) -> Result<Vec<i64>, Trouble> {
         let input = self.input(index)?;
         input.integers().ok_or_else(|| {
-            Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are not constant", input.name))
+            Trouble::Unknown(format!(
+                "its result's shape depends on the values of `{}`, which are not constant",
+                input.name
+            ))
         })
     }
 
@@ -169,7 +172,10 @@ impl<'n, 'a> Context<'n, 'a> {
     pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Trouble> {
         let input = self.input(index)?;
         input.payload.as_ref().and_then(model::Payload::floats).ok_or_else(|| {
-            Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are not constant", input.name))
+            Trouble::Unknown(format!(
+                "its result's shape depends on the values of `{}`, which are not constant",
+                input.name
+            ))
         })
     }
 
@@ -213,7 +219,8 @@ pub(super) fn product(factors: &[u64]) -> Result<u64, Trouble> {
 /// The shape to which two are broadcast.
 pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
     let rank = first.len().max(second.len());
-    let size = |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
+    let size =
+        |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
     (0..rank)
         .map(|axis| match (size(first, axis), size(second, axis)) {
             (1, other) | (other, 1) => Ok(other),

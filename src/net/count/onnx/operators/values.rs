@@ -57,8 +57,12 @@ pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
 }
 
 pub(super) fn shape(context: &Context<'_, '_>) -> Answer {
-    let sizes: Vec<i64> =
-        context.shape(0)?.iter().map(|size| i64::try_from(*size)).collect::<Result<_, _>>().map_err(|_| Trouble::TooLarge)?;
+    let sizes: Vec<i64> = context
+        .shape(0)?
+        .iter()
+        .map(|size| i64::try_from(*size))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Trouble::TooLarge)?;
     let place = |number: i64| {
         let from_front = if number < 0 { number.saturating_add(sizes.len() as i64) } else { number };
         from_front.clamp(0, sizes.len() as i64) as usize
@@ -150,7 +154,12 @@ pub(super) fn gather(context: &Context<'_, '_>) -> Option<Vec<i64>> {
 }
 
 /// Forward, along the one axis of a list.
-pub(super) fn slice(context: &Context<'_, '_>, starts: &[i64], ends: &[i64], steps: &[i64]) -> Option<Vec<i64>> {
+pub(super) fn slice(
+    context: &Context<'_, '_>,
+    starts: &[i64],
+    ends: &[i64],
+    steps: &[i64],
+) -> Option<Vec<i64>> {
     let values = input(context, 0)?;
     let (&[start], &[end], &[step]) = (starts, ends, steps) else { return None };
     let step = usize::try_from(step).ok().filter(|step| *step > 0)?;
