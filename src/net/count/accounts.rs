@@ -21,6 +21,9 @@ const BIAS_BITS: u64 = 32;
 /// Narrower floating-point numbers have no biases of their own: weights below this are codes.
 const NARROWEST_FLOAT_BITS: u64 = 16;
 
+/// Batch normalisation has five inputs, everything else that is fused has fewer.
+const MOST_FUSED_INPUTS: usize = 5;
+
 /// The cost of a graph.
 pub(super) fn account(graph: &Walked) -> Result<Cost, CountError> {
     let mut accounts = Accounts::new(graph);
@@ -198,7 +201,11 @@ impl<'g> Accounts<'g> {
         while let (false, &[reader]) = (self.is_output[current], self.readers[current].as_slice()) {
             let step = &self.graph.steps[reader];
             let &[next] = step.outputs.as_slice() else { return Ok(()) };
-            if self.unknown(step).is_some() || !self.fuse_one(row, current, step)? {
+            // Looked at first: a join of very many tensors would be read through for each of them.
+            if step.inputs.len() > MOST_FUSED_INPUTS
+                || self.unknown(step).is_some()
+                || !self.fuse_one(row, current, step)?
+            {
                 return Ok(());
             }
             if step.work != Work::Dequantise {

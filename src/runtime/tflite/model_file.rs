@@ -62,29 +62,57 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
     }
     let codes = model.tables(1)?;
     let graphs = model.tables(2)?;
+    let mut reading = Reading { left: bytes.len().saturating_mul(MOST_SHARING) };
     let mut first = None;
     for graph in &graphs {
-        let checked = check_graph(graph, buffers.len(), codes.len())?;
+        let checked = check_graph(graph, buffers.len(), codes.len(), &mut reading)?;
         first.get_or_insert(checked);
     }
     first.ok_or_else(|| "the file holds no graph".to_owned())
 }
 
-fn check_graph(graph: &Table<'_>, buffers: usize, codes: usize) -> Result<ModelFile, String> {
+/// How often the parts of a file may be read on average. Writers let tables share a text or a list now and then; a hostile
+/// file could have every table share one that is as long as the file.
+const MOST_SHARING: usize = 8;
+
+/// Elements that may still be read.
+struct Reading {
+    left: usize,
+}
+
+impl Reading {
+    fn spend(&mut self, elements: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(elements);
+        self.left =
+            left.ok_or_else(|| "its tables share far more than a writer would let them".to_owned())?;
+        Ok(())
+    }
+}
+
+fn check_graph(
+    graph: &Table<'_>,
+    buffers: usize,
+    codes: usize,
+    reading: &mut Reading,
+) -> Result<ModelFile, String> {
     let tables = graph.tables(0)?;
+    let operators = graph.tables(3)?;
+    reading.spend(tables.len() + operators.len())?;
     let mut tensors = Vec::with_capacity(tables.len());
     for (number, table) in tables.iter().enumerate() {
         if table.number(2)? as usize >= buffers {
             return Err(format!("tensor {number} refers to a buffer that is not in the file"));
         }
-        tensors.push(tensor(table)?);
+        tensors.push(tensor(table, reading)?);
     }
-    for (number, operator) in graph.tables(3)?.iter().enumerate() {
+    for (number, operator) in operators.iter().enumerate() {
         if operator.number(0)? as usize >= codes {
             return Err(format!("operator {number} is of a kind that is not in the file"));
         }
         for field in [1, 2] {
-            for index in operator.integers(field)? {
+            let indices = operator.integers(field)?;
+            reading.spend(indices.len())?;
+            for index in indices {
                 // −1 stands for an optional tensor that is left out.
                 if index != -1 && usize::try_from(index).map_or(true, |index| index >= tensors.len()) {
                     return Err(format!("operator {number} refers to a tensor that is not in the file"));
@@ -109,8 +137,10 @@ fn check_graph(graph: &Table<'_>, buffers: usize, codes: usize) -> Result<ModelF
     Ok(ModelFile { inputs: named(1)?, outputs: named(2)? })
 }
 
-fn tensor(table: &Table<'_>) -> Result<FileTensor, String> {
+fn tensor(table: &Table<'_>, reading: &mut Reading) -> Result<FileTensor, String> {
+    let name = table.bytes(3)?;
     let shape = table.integers(0)?;
+    reading.spend(shape.len() + name.len())?;
     let signature = table.integers(7)?;
     if let Some(quantisation) = table.table(4)? {
         // Lists of 4 and 8 bytes an element: least, greatest, scale, zero point.
@@ -125,7 +155,7 @@ fn tensor(table: &Table<'_>) -> Result<FileTensor, String> {
         .map(|size| u64::try_from(*size).map_or(Dimension::Open(None), Dimension::Fixed))
         .collect();
     Ok(FileTensor {
-        name: String::from_utf8_lossy(table.bytes(3)?).into_owned(),
+        name: String::from_utf8_lossy(name).into_owned(),
         element_type: element_type(table.byte(1)?),
         shape,
     })

@@ -298,8 +298,9 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Lists that describe shapes have one value an axis; this leaves room for chains that take them apart.
-pub(super) const MOST_VALUES: u64 = 4096;
+/// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small, because every
+/// node of a hostile file may hold another copy.
+pub(super) const MOST_VALUES: u64 = 256;
 
 fn whole_sizes(sizes: &[i64], name: &str) -> Result<Vec<u64>, Malformed> {
     sizes

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use super::model::{Declared, Model, Payload, Size};
 use super::operators::{self, Context, Made, Outcome, Trouble, storage_bits};
 use crate::net::count::error::{CountError, shape_text};
-use crate::net::count::graph::{Step, Tensor, TensorIndex, Walked, Work};
+use crate::net::count::graph::{Step, Tensor, TensorIndex, Walked, Work, elements};
+
+/// No runtime takes more axes; a hostile file could have every node hold a copy of very many.
+const MOST_AXES: usize = 64;
 
 /// What is known of a tensor while its readers are being walked.
 #[derive(Debug, Default)]
@@ -198,7 +201,10 @@ impl<'a> Walk<'_, 'a> {
                 shape_text(&made.shape)
             )));
         }
-        if crate::net::count::graph::elements(&made.shape).is_none() {
+        if made.shape.len() > MOST_AXES {
+            return Err(wrong(format!("it makes a tensor of {} axes", made.shape.len())));
+        }
+        if elements(&made.shape).is_none() {
             return Err(CountError::TooLarge { what: format!("the size of `{name}`") });
         }
         Ok(Fact {

@@ -47,8 +47,10 @@ pub(super) fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[
         [field(2, output.as_bytes()), field(3, output.as_bytes()), field(4, operator.as_bytes())].concat(),
     );
     for (name, values) in attributes {
+        // Single settings and lists are fields of their own; readers take the one they know.
+        let single = values.first().map_or_else(Vec::new, |value| integer(3, *value));
         let values = values.iter().flat_map(|value| integer(8, *value)).collect::<Vec<u8>>();
-        node.extend(field(5, &[field(1, name.as_bytes()), values].concat()));
+        node.extend(field(5, &[field(1, name.as_bytes()), single, values].concat()));
     }
     node
 }
@@ -100,9 +102,18 @@ fn a_right_graph_of_these_parts_is_counted() {
 
 #[test]
 fn a_wrong_shape_in_the_file_is_noticed() {
-    insta::assert_snapshot!(refusal(&network(&[1, 3, 8, 8], &[1, 4, 8, 8])), @"");
-    insta::assert_snapshot!(refusal(&convolution(&[1, 3, 8, 8], &[1, 4, 6, 6], 4 * 108)), @"");
-    insta::assert_snapshot!(refusal(&network(&[1, 5, 8, 8], &[1, 4, 6, 6])), @"");
+    insta::assert_snapshot!(refusal(&network(&[1, 3, 8, 8], &[1, 4, 8, 8])), @"
+    node `conv` (Conv): the file gives `conv` the shape [1, 4, 8, 8], and it comes out as [1, 4, 6, 6]
+    hint: the file contradicts itself; export the model again, or remove its intermediate shapes
+    ");
+    insta::assert_snapshot!(refusal(&convolution(&[1, 3, 8, 8], &[1, 4, 6, 6], 4 * 108)), @"
+    node `relu` (Relu): the file gives `relu` the shape [], and it comes out as [1, 4, 6, 6]
+    hint: the file contradicts itself; export the model again, or remove its intermediate shapes
+    ");
+    insta::assert_snapshot!(refusal(&network(&[1, 5, 8, 8], &[1, 4, 6, 6])), @"
+    node `conv` (Conv): weights of shape [4, 3, 3, 3] do not fit an input of shape [1, 5, 8, 8]
+    hint: the file contradicts itself; export the model again, or remove its intermediate shapes
+    ");
 }
 
 #[test]
@@ -125,13 +136,25 @@ fn a_wrong_shape_between_the_layers_of_a_tflite_file_is_noticed() {
 #[test]
 fn open_shapes_are_asked_for_and_taken() {
     let open = network(&[0, 3, 0, 0], &[0, 4, 0, 0]);
-    insta::assert_snapshot!(refusal(&open), @"");
+    insta::assert_snapshot!(refusal(&open), @"
+    the model leaves dimensions of its inputs open: `image` [n, 3, n, n]
+    hint: give the shapes to count for, such as --input image=1x3x224x224
+    ");
     let given = |name: &str, shape: &[u64]| InputShapes::from([(name.to_owned(), shape.to_vec())]);
     assert_eq!(onnx(&open, &given("image", &[2, 3, 8, 8])).unwrap().macs(), 2 * 4 * 36 * 27);
-    insta::assert_snapshot!(told(&onnx(&open, &given("image", &[2, 4, 8, 8])).unwrap_err()), @"");
-    insta::assert_snapshot!(told(&onnx(&open, &given("picture", &[2, 4, 8, 8])).unwrap_err()), @"");
+    insta::assert_snapshot!(told(&onnx(&open, &given("image", &[2, 4, 8, 8])).unwrap_err()), @"
+    `image` [2, 4, 8, 8] is given for an input that the model declares as [n, 3, n, n]
+    hint: dimensions that the model fixes cannot be changed, open ones need a size of 1 or more
+    ");
+    insta::assert_snapshot!(told(&onnx(&open, &given("picture", &[2, 4, 8, 8])).unwrap_err()), @"
+    a shape is given for `picture`, and the model has no such input; it has `image` [n, 3, n, n]
+    hint: give shapes for inputs of the model only
+    ");
     let dynamic = file("tests/models/dynamic.tflite");
-    insta::assert_snapshot!(told(&model(&dynamic, &none()).unwrap_err()), @"");
+    insta::assert_snapshot!(told(&model(&dynamic, &none()).unwrap_err()), @"
+    the model leaves dimensions of its inputs open: `image` [1, ?, ?, 3]
+    hint: give the shapes to count for, such as --input image=1x224x224x3
+    ");
     let name = "image";
     let small = model(&dynamic, &given(name, &[1, 8, 8, 3])).unwrap();
     let large = model(&dynamic, &given(name, &[1, 16, 16, 3])).unwrap();
@@ -148,14 +171,23 @@ fn circles_gaps_and_doubles_are_named() {
         (1, node("Relu", &["a"], "b", &[])),
         (1, node("Relu", &["b"], "c", &[])),
     ]);
-    insta::assert_snapshot!(refusal(&circle), @"");
-    insta::assert_snapshot!(refusal(&graph(&[image.clone(), (1, node("Relu", &["gone"], "a", &[]))])), @"");
+    insta::assert_snapshot!(refusal(&circle), @"
+    the graph is not one that can be run: node `c` needs `b`, which is made from the node's own output
+    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    ");
+    insta::assert_snapshot!(refusal(&graph(&[image.clone(), (1, node("Relu", &["gone"], "a", &[]))])), @"
+    node `a` reads `gone`, which nothing in the file makes
+    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    ");
     let twice = graph(&[
         image.clone(),
         (1, node("Relu", &["image"], "a", &[])),
         (1, node("Relu", &["image"], "a", &[])),
     ]);
-    insta::assert_snapshot!(refusal(&twice), @"");
+    insta::assert_snapshot!(refusal(&twice), @"
+    `a` is made twice, the second time by node `a`
+    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    ");
 }
 
 #[test]
@@ -170,23 +202,41 @@ fn nodes_in_the_wrong_order_are_put_right() {
 
 #[test]
 fn payloads_that_do_not_fit_their_shape_are_refused() {
-    insta::assert_snapshot!(refusal(&convolution(&[1, 3, 8, 8], &[1, 4, 6, 6], 400)), @"");
+    insta::assert_snapshot!(refusal(&convolution(&[1, 3, 8, 8], &[1, 4, 6, 6], 400)), @"
+    tensor `w` of shape [4, 3, 3, 3] needs 432 bytes, and the file has 400 for it
+    hint: the file is damaged or was written by a faulty exporter; export it again
+    ");
     let endless = graph(&[(5, weights("w", &[1 << 40, 1 << 40], 4)), (11, declared("image", &[1]))]);
-    insta::assert_snapshot!(refusal(&endless), @"");
+    insta::assert_snapshot!(refusal(&endless), @"
+    tensor `w` has more elements than a 64-bit number holds
+    hint: the file is damaged or was written by a faulty exporter; export it again
+    ");
 }
 
 #[test]
 fn sizes_beyond_64_bits_are_refused_before_they_are_multiplied() {
     let side = 1 << 31;
-    insta::assert_snapshot!(refusal(&network(&[1, 3, side, side], &[1, 4, side - 2, side - 2])), @"");
+    insta::assert_snapshot!(refusal(&network(&[1, 3, side, side], &[1, 4, side - 2, side - 2])), @"
+    what node `conv` makes is more than a 64-bit number holds
+    hint: look for an absurd dimension in the model's inputs and weights
+    ");
     let wide = [1 << 62, 3, 8, 8];
-    insta::assert_snapshot!(refusal(&network(&wide, &[0, 4, 6, 6])), @"");
+    insta::assert_snapshot!(refusal(&network(&wide, &[0, 4, 6, 6])), @"
+    what node `conv` makes is more than a 64-bit number holds
+    hint: look for an absurd dimension in the model's inputs and weights
+    ");
 }
 
 #[test]
 fn what_is_no_model_is_refused() {
-    insta::assert_snapshot!(refusal(b""), @"");
-    insta::assert_snapshot!(refusal(b"version https://git-lfs.github.com/spec/v1\n"), @"");
+    insta::assert_snapshot!(refusal(b""), @"
+    the file is not a whole ONNX model: it holds no graph
+    hint: compare the file's size and SHA-256 with the original's; a copy may have been cut off
+    ");
+    insta::assert_snapshot!(refusal(b"version https://git-lfs.github.com/spec/v1\n"), @"
+    the file is not a whole ONNX model: a field is of the unknown wire type 6
+    hint: compare the file's size and SHA-256 with the original's; a copy may have been cut off
+    ");
     let whole = file("tests/graphs/grouped.onnx");
     for length in 0..whole.len() {
         // The version of the operators comes last: without it the graph is still whole.
@@ -231,6 +281,33 @@ fn hundreds_of_thousands_of_nodes_in_a_row_take_no_stack() {
         parts.push((1, node("Identity", &[&place.to_string()], &(place + 1).to_string(), &[])));
     }
     assert_eq!(onnx(&graph(&parts), &none()).unwrap().layers, []);
+}
+
+#[test]
+fn ranks_that_no_network_has_are_refused_before_every_node_copies_them() {
+    let parts = [
+        (11, declared("image", &[1; 65])),
+        (1, node("Relu", &["image"], "a", &[])),
+        (1, node("Relu", &["a"], "b", &[])),
+    ];
+    insta::assert_snapshot!(refusal(&graph(&parts)), @"
+    node `a` (Relu): it makes a tensor of 65 axes
+    hint: the file contradicts itself; export the model again, or remove its intermediate shapes
+    ");
+}
+
+#[test]
+fn a_node_with_very_many_inputs_takes_no_square_of_their_number() {
+    let names: Vec<String> = (0..50_000).map(|place| format!("r{place}")).collect();
+    let mut parts = vec![(11, declared("image", &[1, 3]))];
+    parts.extend(names.iter().map(|name| (1, node("Relu", &["image"], name, &[]))));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    parts.push((1, node("Concat", &names, "all", &[("axis", &[1])])));
+    let started = std::time::Instant::now();
+    let cost = onnx(&graph(&parts), &none()).unwrap();
+    assert_eq!(cost.layers.last().unwrap().output_shape, [1, 150_000]);
+    // A second at most in an unoptimised build; the square would take minutes.
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 
 /// Graphs small enough that a changed byte hits something that matters.

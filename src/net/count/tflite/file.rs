@@ -158,7 +158,11 @@ impl<'a> FileTensor<'a> {
         match size {
             Some(size) if self.bits > 0 && size != wanted.div_ceil(8) => Err(CountError::WrongTensor {
                 tensor: self.name.clone(),
-                what: format!("of shape {:?} is {size} bytes long in the file", self.shape),
+                what: format!(
+                    "of shape {:?} needs {} bytes, and the file has {size} for it",
+                    self.shape,
+                    wanted.div_ceil(8)
+                ),
             }),
             _ => Ok(()),
         }
