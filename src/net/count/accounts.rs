@@ -107,8 +107,12 @@ impl<'g> Accounts<'g> {
             return Some(why.clone());
         }
         let read = step.inputs.iter().chain(&step.outputs);
-        let unknown = read.map(|index| self.tensor(*index)).find(|tensor| tensor.shape.is_none());
-        unknown.map(|tensor| format!("the shape of `{}` is not known", tensor.name))
+        let mut tensors = read.map(|index| self.tensor(*index));
+        tensors.find_map(|tensor| match (&tensor.shape, tensor.bits) {
+            (None, _) => Some(format!("the shape of `{}` is not known", tensor.name)),
+            (_, 0) => Some(format!("the size of an element of `{}` is not known", tensor.name)),
+            _ => None,
+        })
     }
 
     /// Does the step only say how to read what is there?
@@ -328,7 +332,8 @@ fn checked(number: Option<u64>, step: &Step) -> Result<u64, CountError> {
 
 /// The sums that [`Cost`] gives out must fit as every row does.
 fn check_totals(cost: &Cost) -> Result<(), CountError> {
-    let columns: [(&str, fn(&LayerCost) -> u64, u64); 4] = [
+    type Column = fn(&LayerCost) -> u64;
+    let columns: [(&str, Column, u64); 4] = [
         // Operations are twice the MACs.
         ("the number of operations", |layer| layer.macs, u64::MAX / 2),
         ("the number of other operations", |layer| layer.other_operations, u64::MAX),

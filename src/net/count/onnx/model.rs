@@ -54,7 +54,7 @@ pub(super) struct Payload<'a> {
     raw: Option<&'a [u8]>,
     /// Typed lists, in pieces as the file has them; read when somebody wants the values.
     pieces: Vec<Value<'a>>,
-    is_external: bool,
+    pub(super) is_external: bool,
 }
 
 /// A dimension as declared: a size, or open, with a name where it has one.
@@ -215,10 +215,10 @@ impl<'a> Payload<'a> {
             (Some(raw), Some(bits)) => {
                 let wanted = elements.checked_mul(bits).map(|bits| bits.div_ceil(8));
                 if wanted != Some(raw.len() as u64) {
+                    let (wanted, found) = (wanted.unwrap_or(u64::MAX), raw.len());
                     return wrong(format!(
-                        "of shape {:?} is {} bytes long in the file",
-                        self.shape,
-                        raw.len()
+                        "of shape {:?} needs {wanted} bytes, and the file has {found} for it",
+                        self.shape
                     ));
                 }
             }
@@ -266,7 +266,7 @@ impl<'a> Payload<'a> {
         match (self.raw, self.element_type) {
             (Some(raw), 7) => values.extend(raw.as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight))),
             (Some(raw), 6) => {
-                values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four))))
+                values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four))));
             }
             (Some(raw), 9) => values.extend(raw.iter().map(|byte| i64::from(*byte))),
             (None, 6 | 7 | 9) => {

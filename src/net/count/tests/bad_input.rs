@@ -214,6 +214,35 @@ fn payloads_that_do_not_fit_their_shape_are_refused() {
 }
 
 #[test]
+fn weights_in_another_file_are_counted_by_their_shape_and_shapes_there_cannot_be_read() {
+    let elsewhere = |name: &str, kind, shape: &[u64]| {
+        let sizes = shape.iter().flat_map(|size| integer(1, *size)).collect::<Vec<u8>>();
+        [sizes, integer(2, kind), field(8, name.as_bytes()), integer(14, 1)].concat()
+    };
+    let image = (11, declared("image", &[1, 3, 8, 8]));
+    let convolution = (1, node("Conv", &["image", "w"], "conv", &[]));
+    let cost =
+        onnx(&graph(&[image.clone(), (5, elsewhere("w", 1, &[4, 3, 3, 3])), convolution]), &none()).unwrap();
+    assert_eq!((cost.macs(), cost.parameters()), (4 * 36 * 27, 108));
+    let reshape = (1, node("Reshape", &["image", "shape"], "flat", &[]));
+    let cost = onnx(&graph(&[image, (5, elsewhere("shape", 7, &[2])), reshape]), &none()).unwrap();
+    assert_eq!(
+        cost.uncounted[0].why,
+        "its result's shape depends on the values of `shape`, which are not in the file"
+    );
+}
+
+#[test]
+fn elements_of_unknown_size_are_listed_as_uncounted() {
+    // Element type 8 is text.
+    let words = [integer(1, 8), field(2, &field(1, &integer(1, 3)))].concat();
+    let words = [field(1, b"words"), field(2, &field(1, &words))].concat();
+    let bytes = graph(&[(11, words), (1, node("Transpose", &["words"], "turned", &[]))]);
+    let cost = onnx(&bytes, &none()).unwrap();
+    assert_eq!(cost.uncounted[0].why, "the size of an element of `words` is not known");
+}
+
+#[test]
 fn sizes_beyond_64_bits_are_refused_before_they_are_multiplied() {
     let side = 1 << 31;
     insta::assert_snapshot!(refusal(&network(&[1, 3, side, side], &[1, 4, side - 2, side - 2])), @"

@@ -68,6 +68,10 @@ const BITS: &[Option<u64>] = &[
     Some(16),
     Some(4),
     Some(16),
+    Some(2),
+    Some(4),
+    Some(8),
+    Some(8),
 ];
 
 /// The schema's number of int32.

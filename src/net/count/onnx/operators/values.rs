@@ -4,7 +4,7 @@
 
 use super::{Answer, Context, Made, Outcome, Trouble};
 use crate::net::count::graph::Work;
-use crate::net::count::onnx::model::MOST_VALUES;
+use crate::net::count::onnx::model::{MOST_VALUES, Payload};
 
 /// ONNX's number of the type of 64-bit whole numbers.
 const INT64: i64 = 7;
@@ -47,7 +47,7 @@ pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
     let filling = context.attribute("value").and_then(|attribute| attribute.tensor.as_ref());
     let mut made = Made::new(shape, filling.map_or(1, |tensor| tensor.element_type));
     let count = super::product(&made.shape)?;
-    let value = filling.and_then(|tensor| tensor.integers()).and_then(|values| values.first().copied());
+    let value = filling.and_then(Payload::integers).and_then(|values| values.first().copied());
     if let Some(value) = value
         && count <= MOST_VALUES
     {
