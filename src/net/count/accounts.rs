@@ -21,6 +21,9 @@ const BIAS_BITS: u64 = 32;
 /// Narrower floating-point numbers have no biases of their own: weights below this are codes.
 const NARROWEST_FLOAT_BITS: u64 = 16;
 
+/// Batch normalisation has five inputs, everything else that is fused has fewer.
+const MOST_FUSED_INPUTS: usize = 5;
+
 /// The cost of a graph.
 pub(super) fn account(graph: &Walked) -> Result<Cost, CountError> {
     let mut accounts = Accounts::new(graph);
@@ -104,8 +107,12 @@ impl<'g> Accounts<'g> {
             return Some(why.clone());
         }
         let read = step.inputs.iter().chain(&step.outputs);
-        let unknown = read.map(|index| self.tensor(*index)).find(|tensor| tensor.shape.is_none());
-        unknown.map(|tensor| format!("the shape of `{}` is not known", tensor.name))
+        let mut tensors = read.map(|index| self.tensor(*index));
+        tensors.find_map(|tensor| match (&tensor.shape, tensor.bits) {
+            (None, _) => Some(format!("the shape of `{}` is not known", tensor.name)),
+            (_, 0) => Some(format!("the size of an element of `{}` is not known", tensor.name)),
+            _ => None,
+        })
     }
 
     /// Does the step only say how to read what is there?
@@ -113,7 +120,9 @@ impl<'g> Accounts<'g> {
         match (&step.work, step.inputs.first(), step.outputs.first()) {
             (Work::View, ..) => true,
             (Work::Dequantise, _, Some(output)) => !self.is_output[*output],
-            (Work::Quantise, Some(input), Some(output)) => self.tensor(*input).bits <= self.tensor(*output).bits,
+            (Work::Quantise, Some(input), Some(output)) => {
+                self.tensor(*input).bits <= self.tensor(*output).bits
+            }
             _ => false,
         }
     }
@@ -196,7 +205,11 @@ impl<'g> Accounts<'g> {
         while let (false, &[reader]) = (self.is_output[current], self.readers[current].as_slice()) {
             let step = &self.graph.steps[reader];
             let &[next] = step.outputs.as_slice() else { return Ok(()) };
-            if self.unknown(step).is_some() || !self.fuse_one(row, current, step)? {
+            // Looked at first: a join of very many tensors would be read through for each of them.
+            if step.inputs.len() > MOST_FUSED_INPUTS
+                || self.unknown(step).is_some()
+                || !self.fuse_one(row, current, step)?
+            {
                 return Ok(());
             }
             if step.work != Work::Dequantise {
@@ -211,7 +224,8 @@ impl<'g> Accounts<'g> {
 
     /// Fuse one step if it can be.
     fn fuse_one(&mut self, row: &mut Row, current: TensorIndex, step: &Step) -> Result<bool, CountError> {
-        let others: Vec<TensorIndex> = step.inputs.iter().copied().filter(|input| *input != current).collect();
+        let others: Vec<TensorIndex> =
+            step.inputs.iter().copied().filter(|input| *input != current).collect();
         let constant = others.iter().all(|other| self.tensor(*other).is_constant);
         match step.work {
             Work::Normalisation { channels } if row.is_bare_product && constant => {
@@ -318,7 +332,8 @@ fn checked(number: Option<u64>, step: &Step) -> Result<u64, CountError> {
 
 /// The sums that [`Cost`] gives out must fit as every row does.
 fn check_totals(cost: &Cost) -> Result<(), CountError> {
-    let columns: [(&str, fn(&LayerCost) -> u64, u64); 4] = [
+    type Column = fn(&LayerCost) -> u64;
+    let columns: [(&str, Column, u64); 4] = [
         // Operations are twice the MACs.
         ("the number of operations", |layer| layer.macs, u64::MAX / 2),
         ("the number of other operations", |layer| layer.other_operations, u64::MAX),

@@ -16,7 +16,9 @@ pub enum CountError {
         what: String,
     },
     /// Nodes wait for each other.
-    #[error("the graph is not one that can be run: node `{node}` needs `{tensor}`, which is made from the node's own output")]
+    #[error(
+        "the graph is not one that can be run: node `{node}` needs `{tensor}`, which is made from the node's own output"
+    )]
     Cyclic {
         /// A node on the circle.
         node: String,
@@ -93,21 +95,31 @@ impl Hint for CountError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unreadable { .. } => {
-                "compare the file's size and SHA-256 with the original's; a copy may have been cut off".to_owned()
+                "compare the file's size and SHA-256 with the original's; a copy may have been cut off"
+                    .to_owned()
             }
             Self::Cyclic { .. } | Self::Missing { .. } | Self::MadeTwice { .. } => {
-                "export the model again; `onnx.checker.check_model` shows what else is wrong with it".to_owned()
+                "export the model again; `onnx.checker.check_model` shows what else is wrong with it"
+                    .to_owned()
             }
-            Self::OpenShapes { example, .. } => format!("give the shapes to count for, such as --input {example}"),
+            Self::OpenShapes { example, .. } => {
+                format!("give the shapes to count for, such as --input {example}")
+            }
             Self::UnknownInput { .. } => "give shapes for inputs of the model only".to_owned(),
             Self::InputMismatch { .. } => {
-                "dimensions that the model fixes cannot be changed, open ones need a size of 1 or more".to_owned()
+                "dimensions that the model fixes cannot be changed, open ones need a size of 1 or more"
+                    .to_owned()
             }
             Self::WrongShape { .. } => {
-                "the file contradicts itself; export the model again, or remove its intermediate shapes".to_owned()
+                "the file contradicts itself; export the model again, or remove its intermediate shapes"
+                    .to_owned()
             }
-            Self::WrongTensor { .. } => "the file is damaged or was written by a faulty exporter; export it again".to_owned(),
-            Self::TooLarge { .. } => "look for an absurd dimension in the model's inputs and weights".to_owned(),
+            Self::WrongTensor { .. } => {
+                "the file is damaged or was written by a faulty exporter; export it again".to_owned()
+            }
+            Self::TooLarge { .. } => {
+                "look for an absurd dimension in the model's inputs and weights".to_owned()
+            }
         })
     }
 }

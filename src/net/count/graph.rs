@@ -16,6 +16,7 @@ pub(super) struct Tensor {
     /// Its shape; `None` behind an operator that nobody knows.
     pub(super) shape: Option<Vec<u64>>,
     /// Bits of one element as stored: 8 for the output of a `DequantizeLinear`, which runtimes never write out.
+    /// 0 where the type is not known.
     pub(super) bits: u64,
     /// Known before the first inference: a weight, or computed from weights alone.
     pub(super) is_constant: bool,

@@ -33,7 +33,11 @@ pub type InputShapes = BTreeMap<String, Vec<u64>>;
 /// # Errors
 /// As [`onnx()`] and [`tflite()`].
 pub fn model(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
-    if crate::runtime::tflite::model_file::has_identifier(bytes) { tflite(bytes, shapes) } else { onnx(bytes, shapes) }
+    if crate::runtime::tflite::model_file::has_identifier(bytes) {
+        tflite(bytes, shapes)
+    } else {
+        onnx(bytes, shapes)
+    }
 }
 
 /// What an ONNX model costs. Shapes are NCHW, batch included.

@@ -1,4 +1,7 @@
 use super::*;
+
+mod bad_input;
+mod rules;
 use crate::net::cost::LayerCost;
 
 fn file(name: &str) -> Vec<u8> {
@@ -14,11 +17,15 @@ fn expected() -> serde_json::Map<String, serde_json::Value> {
 }
 
 fn foreign(name: &str) -> Cost {
-    onnx(&file(&format!("tests/graphs/{name}.onnx")), &none()).unwrap_or_else(|error| panic!("{name}: {error}"))
+    onnx(&file(&format!("tests/graphs/{name}.onnx")), &none())
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn layer<'c>(cost: &'c Cost, name: &str) -> &'c LayerCost {
-    cost.layers.iter().find(|layer| layer.name == name).unwrap_or_else(|| panic!("no row {name} in {cost:#?}"))
+    cost.layers
+        .iter()
+        .find(|layer| layer.name == name)
+        .unwrap_or_else(|| panic!("no row {name} in {cost:#?}"))
 }
 
 #[test]
@@ -28,8 +35,12 @@ fn macs_and_shapes_of_foreign_graphs_are_those_of_independent_tools() {
     for (name, graph) in &expected {
         let cost = foreign(name);
         assert_eq!(cost.uncounted, [], "{name}");
-        let counted: Vec<(&str, u64)> =
-            cost.layers.iter().filter(|layer| layer.macs > 0).map(|layer| (layer.name.as_str(), layer.macs)).collect();
+        let counted: Vec<(&str, u64)> = cost
+            .layers
+            .iter()
+            .filter(|layer| layer.macs > 0)
+            .map(|layer| (layer.name.as_str(), layer.macs))
+            .collect();
         let wanted: Vec<(&str, u64)> = graph["layers"]
             .as_array()
             .unwrap()
@@ -79,4 +90,23 @@ fn pairs_of_quantisation_are_a_width_and_their_border_a_row() {
             ("DequantizeLinear", 10, 0, 10 + 4 * 10),
         ]
     );
+}
+
+#[test]
+fn the_same_network_costs_the_same_in_both_formats() {
+    let example = |name: &str| model(&file(&format!("inbox-examples/{name}")), &none()).unwrap();
+    let costs =
+        ["tiny-cnn.onnx", "tiny-cnn.tflite", "tiny-cnn-int8.onnx", "tiny-cnn-int8.tflite"].map(example);
+    // 96² × 16 × 27 + 96² × 32 × 144 + 48² × 64 × 288 + 48² × 64 × 576 + 10 × 64, and their weights with 186 biases.
+    for cost in &costs {
+        assert_eq!((cost.macs(), cost.parameters()), (173_851_264, 61_162));
+        assert_eq!(cost.uncounted, []);
+    }
+    assert_eq!(costs[0].bytes_moved(), costs[1].bytes_moved());
+    assert_eq!(costs[0].other_operations(), costs[1].other_operations());
+    let inner = |cost: &Cost| {
+        let rows = cost.layers.iter().filter(|layer| !layer.operator.contains("uantize"));
+        rows.map(|layer| layer.bytes_moved).collect::<Vec<_>>()
+    };
+    assert_eq!(inner(&costs[2]), inner(&costs[3]));
 }

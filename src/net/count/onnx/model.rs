@@ -54,7 +54,7 @@ pub(super) struct Payload<'a> {
     raw: Option<&'a [u8]>,
     /// Typed lists, in pieces as the file has them; read when somebody wants the values.
     pieces: Vec<Value<'a>>,
-    is_external: bool,
+    pub(super) is_external: bool,
 }
 
 /// A dimension as declared: a size, or open, with a name where it has one.
@@ -215,7 +215,11 @@ impl<'a> Payload<'a> {
             (Some(raw), Some(bits)) => {
                 let wanted = elements.checked_mul(bits).map(|bits| bits.div_ceil(8));
                 if wanted != Some(raw.len() as u64) {
-                    return wrong(format!("of shape {:?} is {} bytes long in the file", self.shape, raw.len()));
+                    let (wanted, found) = (wanted.unwrap_or(u64::MAX), raw.len());
+                    return wrong(format!(
+                        "of shape {:?} needs {wanted} bytes, and the file has {found} for it",
+                        self.shape
+                    ));
                 }
             }
             (Some(_), None) => return wrong(format!("is of the unknown element type {}", self.element_type)),
@@ -261,7 +265,9 @@ impl<'a> Payload<'a> {
         let mut values = Vec::new();
         match (self.raw, self.element_type) {
             (Some(raw), 7) => values.extend(raw.as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight))),
-            (Some(raw), 6) => values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four)))),
+            (Some(raw), 6) => {
+                values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four))));
+            }
             (Some(raw), 9) => values.extend(raw.iter().map(|byte| i64::from(*byte))),
             (None, 6 | 7 | 9) => {
                 for piece in &self.pieces {
@@ -292,8 +298,9 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Lists that describe shapes have one value an axis; this leaves room for chains that take them apart.
-pub(super) const MOST_VALUES: u64 = 4096;
+/// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small, because every
+/// node of a hostile file may hold another copy.
+pub(super) const MOST_VALUES: u64 = 256;
 
 fn whole_sizes(sizes: &[i64], name: &str) -> Result<Vec<u64>, Malformed> {
     sizes

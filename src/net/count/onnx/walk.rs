@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use super::model::{Declared, Model, Payload, Size};
 use super::operators::{self, Context, Made, Outcome, Trouble, storage_bits};
 use crate::net::count::error::{CountError, shape_text};
-use crate::net::count::graph::{Step, Tensor, TensorIndex, Walked, Work};
+use crate::net::count::graph::{Step, Tensor, TensorIndex, Walked, Work, elements};
+
+/// No runtime takes more axes; a hostile file could have every node hold a copy of very many.
+const MOST_AXES: usize = 64;
 
 /// What is known of a tensor while its readers are being walked.
 #[derive(Debug, Default)]
@@ -33,7 +36,13 @@ impl Fact<'_> {
 /// Walk a model whose inputs have these shapes where it leaves them open.
 pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {
     let order = order(&model)?;
-    let mut walk = Walk { facts: Vec::new(), places: HashMap::new(), declared: HashMap::new(), steps: Vec::new(), given_out: HashSet::new() };
+    let mut walk = Walk {
+        facts: Vec::new(),
+        places: HashMap::new(),
+        declared: HashMap::new(),
+        steps: Vec::new(),
+        given_out: HashSet::new(),
+    };
     let Model { nodes, initializers, inputs, outputs, intermediates } = model;
     for payload in initializers {
         payload.check()?;
@@ -47,7 +56,8 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
             values: None,
         });
     }
-    let images: Vec<&Declared> = inputs.iter().filter(|input| !walk.places.contains_key(&input.name)).collect();
+    let images: Vec<&Declared> =
+        inputs.iter().filter(|input| !walk.places.contains_key(&input.name)).collect();
     for (input, shape) in images.iter().zip(input_shapes(&images, given)?) {
         walk.add(Fact {
             name: input.name.clone(),
@@ -93,9 +103,14 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn step(&mut self, node: &super::model::Node<'a>, name: String) -> Result<(), CountError> {
-        let read: Vec<Option<TensorIndex>> = node.inputs.iter().map(|name| self.places.get(name).copied()).collect();
+        let read: Vec<Option<TensorIndex>> =
+            node.inputs.iter().map(|name| self.places.get(name).copied()).collect();
         let inputs = read.iter().map(|place| place.map(|place| &self.facts[place])).collect();
-        let wrong = |what: String| CountError::WrongShape { node: name.clone(), operator: node.operator.clone(), what };
+        let wrong = |what: String| CountError::WrongShape {
+            node: name.clone(),
+            operator: node.operator.clone(),
+            what,
+        };
         let answer = operators::apply(&Context { node, inputs });
         let (mut outcome, known) = match answer {
             Ok(outcome) => (outcome, true),
@@ -111,16 +126,24 @@ impl<'a> Walk<'_, 'a> {
             outcome.work = Work::Uncounted("it has more outputs than are counted".to_owned());
         }
         let tensors = |place: &usize| !outcome.settings.contains(place);
-        let inputs: Vec<TensorIndex> =
-            read.iter().enumerate().filter(|(place, _)| tensors(place)).filter_map(|(_, tensor)| *tensor).collect();
-        let settings_are_constant =
-            read.iter().flatten().all(|place| self.facts[*place].is_constant || self.facts[*place].values.is_some());
+        let inputs: Vec<TensorIndex> = read
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| tensors(place))
+            .filter_map(|(_, tensor)| *tensor)
+            .collect();
+        let settings_are_constant = read
+            .iter()
+            .flatten()
+            .all(|place| self.facts[*place].is_constant || self.facts[*place].values.is_some());
         // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here too.
-        let is_constant = known && (inputs.iter().all(|place| self.facts[*place].is_constant)) && settings_are_constant
-            || known && outcome.outputs.iter().all(|made| made.values.is_some());
+        let is_constant =
+            known && (inputs.iter().all(|place| self.facts[*place].is_constant)) && settings_are_constant
+                || known && outcome.outputs.iter().all(|made| made.values.is_some());
         // The value of a `Constant` is where an initializer's would be.
         let payload = node.attributes.iter().find(|attribute| attribute.name == "value");
-        let payload = payload.filter(|_| node.operator == "Constant").and_then(|attribute| attribute.tensor.clone());
+        let payload =
+            payload.filter(|_| node.operator == "Constant").and_then(|attribute| attribute.tensor.clone());
         if let Some(payload) = &payload {
             payload.check()?;
         }
@@ -154,11 +177,20 @@ impl<'a> Walk<'_, 'a> {
         let said = declared.and_then(|declared| declared.shape.as_deref());
         let Some(made) = made else {
             let fixed = said.and_then(|sizes| {
-                sizes.iter().map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None }).collect()
+                sizes
+                    .iter()
+                    .map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None })
+                    .collect()
             });
             let element_type = declared.map_or(1, |declared| declared.element_type);
             let stored_bits = storage_bits(element_type);
-            return Ok(Fact { name: name.to_owned(), shape: fixed, element_type, stored_bits, ..Fact::default() });
+            return Ok(Fact {
+                name: name.to_owned(),
+                shape: fixed,
+                element_type,
+                stored_bits,
+                ..Fact::default()
+            });
         };
         if let Some(said) = said
             && !agrees(said, &made.shape)
@@ -169,7 +201,10 @@ impl<'a> Walk<'_, 'a> {
                 shape_text(&made.shape)
             )));
         }
-        if crate::net::count::graph::elements(&made.shape).is_none() {
+        if made.shape.len() > MOST_AXES {
+            return Err(wrong(format!("it makes a tensor of {} axes", made.shape.len())));
+        }
+        if elements(&made.shape).is_none() {
             return Err(CountError::TooLarge { what: format!("the size of `{name}`") });
         }
         Ok(Fact {
@@ -208,17 +243,29 @@ fn declared_text(shape: &[Size]) -> String {
 }
 
 /// The shapes to count for, in the order of the inputs.
-fn input_shapes(inputs: &[&Declared], given: &BTreeMap<String, Vec<u64>>) -> Result<Vec<Vec<u64>>, CountError> {
+fn input_shapes(
+    inputs: &[&Declared],
+    given: &BTreeMap<String, Vec<u64>>,
+) -> Result<Vec<Vec<u64>>, CountError> {
     let shape_of = |input: &Declared| input.shape.as_deref().map_or_else(|| "[…]".to_owned(), declared_text);
     let listed = |inputs: &[&&Declared]| {
-        inputs.iter().map(|input| format!("`{}` {}", input.name, shape_of(input))).collect::<Vec<_>>().join(", ")
+        inputs
+            .iter()
+            .map(|input| format!("`{}` {}", input.name, shape_of(input)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let all: Vec<&&Declared> = inputs.iter().collect();
     if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(&all) });
     }
     let fixed = |input: &Declared| -> Option<Vec<u64>> {
-        input.shape.as_ref()?.iter().map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None }).collect()
+        input
+            .shape
+            .as_ref()?
+            .iter()
+            .map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None })
+            .collect()
     };
     let open: Vec<&&Declared> =
         inputs.iter().filter(|input| !given.contains_key(&input.name) && fixed(input).is_none()).collect();
@@ -233,7 +280,10 @@ fn input_shapes(inputs: &[&Declared], given: &BTreeMap<String, Vec<u64>>) -> Res
             "1".clone_into(batch);
         }
         let sizes = if sizes.is_empty() { "1x3x224x224".to_owned() } else { sizes.join("x") };
-        return Err(CountError::OpenShapes { inputs: listed(&open), example: format!("{}={sizes}", first.name) });
+        return Err(CountError::OpenShapes {
+            inputs: listed(&open),
+            example: format!("{}={sizes}", first.name),
+        });
     }
     inputs
         .iter()
@@ -260,8 +310,12 @@ fn order(model: &Model<'_>) -> Result<Vec<usize>, CountError> {
         if node.name.is_empty() { format!("#{index}") } else { node.name.clone() }
     };
     let mut makers: HashMap<&str, usize> = HashMap::new();
-    let given: Vec<&str> =
-        model.initializers.iter().map(|tensor| tensor.name.as_str()).chain(model.inputs.iter().map(|input| input.name.as_str())).collect();
+    let given: Vec<&str> = model
+        .initializers
+        .iter()
+        .map(|tensor| tensor.name.as_str())
+        .chain(model.inputs.iter().map(|input| input.name.as_str()))
+        .collect();
     let given: HashSet<&str> = given.into_iter().collect();
     for (index, node) in model.nodes.iter().enumerate() {
         for output in node.outputs.iter().filter(|name| !name.is_empty()) {
@@ -281,10 +335,15 @@ fn order(model: &Model<'_>) -> Result<Vec<usize>, CountError> {
             waits_for[index] += 1;
         }
     }
-    if let Some(output) =
-        model.outputs.iter().find(|output| !makers.contains_key(output.name.as_str()) && !given.contains(output.name.as_str()))
+    if let Some(output) = model
+        .outputs
+        .iter()
+        .find(|output| !makers.contains_key(output.name.as_str()) && !given.contains(output.name.as_str()))
     {
-        return Err(CountError::Missing { node: "the graph's output".to_owned(), tensor: output.name.clone() });
+        return Err(CountError::Missing {
+            node: "the graph's output".to_owned(),
+            tensor: output.name.clone(),
+        });
     }
     let mut ready: BinaryHeap<Reverse<usize>> =
         (0..model.nodes.len()).filter(|index| waits_for[*index] == 0).map(Reverse).collect();
@@ -298,7 +357,9 @@ fn order(model: &Model<'_>) -> Result<Vec<usize>, CountError> {
             }
         }
     }
-    let Some(mut index) = (0..model.nodes.len()).find(|index| waits_for[*index] > 0) else { return Ok(order) };
+    let Some(mut index) = (0..model.nodes.len()).find(|index| waits_for[*index] > 0) else {
+        return Ok(order);
+    };
     // A node that waits may only lie behind the circle; as many steps back as there are nodes end on it.
     let mut tensor = "";
     for _ in 0..=model.nodes.len() {
@@ -310,6 +371,7 @@ fn order(model: &Model<'_>) -> Result<Vec<usize>, CountError> {
         }
     }
     // `tensor` is made by `index`, which waits in its turn.
-    let readers = readers[index].iter().find(|reader| model.nodes[**reader].inputs.iter().any(|name| name == tensor));
+    let readers =
+        readers[index].iter().find(|reader| model.nodes[**reader].inputs.iter().any(|name| name == tensor));
     Err(CountError::Cyclic { node: title(readers.copied().unwrap_or(index)), tensor: tensor.to_owned() })
 }

@@ -3,16 +3,47 @@
 //! `other_operations` counts one operation for each element and elementary function: a sigmoid is one, as an addition is.
 //! What a function costs in instructions differs between processors by more than any weighting would mend.
 
-use super::{Answer, Context, Made, Outcome, Trouble, broadcast, storage_bits};
 use super::values;
+use super::{Answer, Context, Made, Outcome, Trouble, broadcast, storage_bits};
 use crate::net::count::error::shape_text;
 use crate::net::count::graph::Work;
 
 /// One operation an element.
 pub(super) const UNARY: &[&str] = &[
-    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "Floor",
-    "Gelu", "HardSigmoid", "HardSwish", "Log", "Mish", "Neg", "Not", "Reciprocal", "Round", "Selu", "Sigmoid", "Sign", "Sin",
-    "Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh",
+    "Abs",
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "Ceil",
+    "Celu",
+    "Cos",
+    "Cosh",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "Log",
+    "Mish",
+    "Neg",
+    "Not",
+    "Reciprocal",
+    "Round",
+    "Selu",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Sinh",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Tan",
+    "Tanh",
 ];
 
 /// One operation for each element of the broadcast result.
@@ -24,7 +55,14 @@ pub(super) const COMPARISONS: &[&str] =
 
 /// One operation for each element that goes in.
 pub(super) const REDUCTIONS: &[&str] = &[
-    "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceSumSquare",
 ];
 
 /// ONNX's number of the type of truth values.
@@ -94,7 +132,9 @@ pub(super) fn softmax(context: &Context<'_, '_>) -> Answer {
 
 pub(super) fn normalization(context: &Context<'_, '_>) -> Answer {
     if context.node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
-        return Err(Trouble::Unknown("its mean and deviation are asked for, which is done in training".to_owned()));
+        return Err(Trouble::Unknown(
+            "its mean and deviation are asked for, which is done in training".to_owned(),
+        ));
     }
     Ok(Outcome::one(same_shape(context)?, times(context.elements(0)?, NORMALIZATION_OPERATIONS)?))
 }
@@ -124,7 +164,8 @@ pub(super) fn reduction(context: &Context<'_, '_>) -> Answer {
         (None, Some(_)) => context.values(1)?,
         (None, None) => Vec::new(),
     };
-    let axes: Vec<usize> = axes.iter().map(|axis| Context::axis(*axis, shape.len())).collect::<Result<_, _>>()?;
+    let axes: Vec<usize> =
+        axes.iter().map(|axis| Context::axis(*axis, shape.len())).collect::<Result<_, _>>()?;
     let keeps = context.integer("keepdims", 1) != 0;
     let reduces = |axis: &usize| axes.contains(axis) || axes.is_empty();
     if axes.is_empty() && context.integer("noop_with_empty_axes", 0) != 0 {

@@ -57,7 +57,11 @@ pub(super) fn flatten(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let axis = context.integer("axis", 1);
     // Behind the last axis is allowed.
-    let axis = if usize::try_from(axis) == Ok(input.len()) { input.len() } else { Context::axis(axis, input.len())? };
+    let axis = if usize::try_from(axis) == Ok(input.len()) {
+        input.len()
+    } else {
+        Context::axis(axis, input.len())?
+    };
     view(context, vec![product(&input[..axis])?, product(&input[axis..])?], &[])
 }
 
@@ -86,7 +90,8 @@ pub(super) fn unsqueeze(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let axes = axes(context)?.ok_or_else(|| Trouble::Wrong("it has no `axes`".to_owned()))?;
     let rank = input.len() + axes.len();
-    let mut added: Vec<usize> = axes.iter().map(|axis| Context::axis(*axis, rank)).collect::<Result<_, _>>()?;
+    let mut added: Vec<usize> =
+        axes.iter().map(|axis| Context::axis(*axis, rank)).collect::<Result<_, _>>()?;
     added.sort_unstable();
     let mut output = input.to_vec();
     for axis in added {

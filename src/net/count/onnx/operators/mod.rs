@@ -160,17 +160,13 @@ impl<'n, 'a> Context<'n, 'a> {
     /// Whole numbers that an input holds and shapes depend on.
     pub(super) fn values(&self, index: usize) -> Result<Vec<i64>, Trouble> {
         let input = self.input(index)?;
-        input.integers().ok_or_else(|| {
-            Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are not constant", input.name))
-        })
+        input.integers().ok_or_else(|| unknown_values(input))
     }
 
     /// Floating-point numbers that an input holds.
     pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Trouble> {
         let input = self.input(index)?;
-        input.payload.as_ref().and_then(model::Payload::floats).ok_or_else(|| {
-            Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are not constant", input.name))
-        })
+        input.payload.as_ref().and_then(model::Payload::floats).ok_or_else(|| unknown_values(input))
     }
 
     pub(super) fn attribute(&self, name: &str) -> Option<&'n model::Attribute<'a>> {
@@ -205,7 +201,15 @@ impl<'n, 'a> Context<'n, 'a> {
     }
 }
 
-/// Sum of products in 64 bits.
+fn unknown_values(input: &Fact<'_>) -> Trouble {
+    let why = match &input.payload {
+        Some(payload) if payload.is_external => "not in the file",
+        _ => "not constant",
+    };
+    Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are {why}", input.name))
+}
+
+/// Product in 64 bits.
 pub(super) fn product(factors: &[u64]) -> Result<u64, Trouble> {
     elements(factors).ok_or(Trouble::TooLarge)
 }
@@ -213,7 +217,8 @@ pub(super) fn product(factors: &[u64]) -> Result<u64, Trouble> {
 /// The shape to which two are broadcast.
 pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
     let rank = first.len().max(second.len());
-    let size = |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
+    let size =
+        |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
     (0..rank)
         .map(|axis| match (size(first, axis), size(second, axis)) {
             (1, other) | (other, 1) => Ok(other),
@@ -227,7 +232,7 @@ pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Troub
         .collect()
 }
 
-/// Bits that elements of a type are stored in; those of a 32-bit number where the type is unknown.
+/// Bits that elements of a type are stored in; 0 where the type is unknown.
 pub(super) fn storage_bits(element_type: i64) -> u64 {
-    bits(element_type).unwrap_or(32)
+    bits(element_type).unwrap_or(0)
 }

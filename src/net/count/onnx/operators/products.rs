@@ -57,7 +57,9 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
     let mut output = vec![input[0], channels];
     let lists = [context.integers("output_padding"), context.integers("output_shape")];
     if lists.iter().flatten().any(|list| list.len() != pixels.len() || list.iter().any(|size| *size < 0)) {
-        return Err(Trouble::Wrong("its `output_padding` or `output_shape` does not fit its input".to_owned()));
+        return Err(Trouble::Wrong(
+            "its `output_padding` or `output_shape` does not fit its input".to_owned(),
+        ));
     }
     let [output_padding, output_shape] = lists;
     for (axis, pixels) in pixels.iter().enumerate() {
@@ -69,7 +71,8 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
             (None, extra) => {
                 let extra = extra.map_or(0, |extra| extra[axis].unsigned_abs());
                 let steps = pixels.checked_sub(1).and_then(|steps| steps.checked_mul(sliding.strides[axis]));
-                let full = steps.and_then(|steps| steps.checked_add(sliding.reach(axis).ok()?)?.checked_add(extra));
+                let full =
+                    steps.and_then(|steps| steps.checked_add(sliding.reach(axis).ok()?)?.checked_add(extra));
                 full.and_then(|full| full.checked_add_signed(-sliding.padding[axis])).ok_or_else(|| {
                     Trouble::Wrong("its padding is larger than what it would make".to_owned())
                 })?
@@ -175,5 +178,9 @@ fn misfit(input: &[u64], weights: &[u64], groups: u64) -> Trouble {
 }
 
 fn no_matrices(first: &[u64], second: &[u64]) -> Trouble {
-    Trouble::Wrong(format!("{} and {} cannot be multiplied as matrices", shape_text(first), shape_text(second)))
+    Trouble::Wrong(format!(
+        "{} and {} cannot be multiplied as matrices",
+        shape_text(first),
+        shape_text(second)
+    ))
 }

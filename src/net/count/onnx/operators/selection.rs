@@ -1,7 +1,7 @@
 //! Operators that copy elements to other places. They compute nothing, but what they copy moves.
 
-use super::{Answer, Context, Made, Outcome, Trouble, broadcast, product};
 use super::values;
+use super::{Answer, Context, Made, Outcome, Trouble, broadcast, product};
 use crate::net::count::error::shape_text;
 use crate::net::count::graph::Work;
 
@@ -20,12 +20,17 @@ pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let order: Vec<usize> = match context.integers("perm") {
         None => (0..input.len()).rev().collect(),
-        Some(order) => order.iter().map(|axis| Context::axis(*axis, input.len())).collect::<Result<_, _>>()?,
+        Some(order) => {
+            order.iter().map(|axis| Context::axis(*axis, input.len())).collect::<Result<_, _>>()?
+        }
     };
     let mut sorted = order.clone();
     sorted.sort_unstable();
     if sorted != (0..input.len()).collect::<Vec<_>>() {
-        return Err(Trouble::Wrong(format!("its `perm` {order:?} does not order the axes of {}", shape_text(input))));
+        return Err(Trouble::Wrong(format!(
+            "its `perm` {order:?} does not order the axes of {}",
+            shape_text(input)
+        )));
     }
     let output = order.iter().map(|axis| input[*axis]).collect();
     selected(context, output, &[])
@@ -44,7 +49,8 @@ pub(super) fn concat(context: &Context<'_, '_>) -> Answer {
     let mut output = first.to_vec();
     for index in 1..context.inputs.len() {
         let other = context.shape(index)?;
-        let fits = other.len() == first.len() && (0..first.len()).all(|place| place == axis || other[place] == first[place]);
+        let fits = other.len() == first.len()
+            && (0..first.len()).all(|place| place == axis || other[place] == first[place]);
         if !fits {
             return Err(Trouble::Wrong(format!(
                 "{} and {} cannot be joined along axis {axis}",

@@ -4,7 +4,7 @@
 
 use super::{Answer, Context, Made, Outcome, Trouble};
 use crate::net::count::graph::Work;
-use crate::net::count::onnx::model::MOST_VALUES;
+use crate::net::count::onnx::model::{MOST_VALUES, Payload};
 
 /// ONNX's number of the type of 64-bit whole numbers.
 const INT64: i64 = 7;
@@ -47,7 +47,7 @@ pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
     let filling = context.attribute("value").and_then(|attribute| attribute.tensor.as_ref());
     let mut made = Made::new(shape, filling.map_or(1, |tensor| tensor.element_type));
     let count = super::product(&made.shape)?;
-    let value = filling.and_then(|tensor| tensor.integers()).and_then(|values| values.first().copied());
+    let value = filling.and_then(Payload::integers).and_then(|values| values.first().copied());
     if let Some(value) = value
         && count <= MOST_VALUES
     {
@@ -57,8 +57,12 @@ pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
 }
 
 pub(super) fn shape(context: &Context<'_, '_>) -> Answer {
-    let sizes: Vec<i64> =
-        context.shape(0)?.iter().map(|size| i64::try_from(*size)).collect::<Result<_, _>>().map_err(|_| Trouble::TooLarge)?;
+    let sizes: Vec<i64> = context
+        .shape(0)?
+        .iter()
+        .map(|size| i64::try_from(*size))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Trouble::TooLarge)?;
     let place = |number: i64| {
         let from_front = if number < 0 { number.saturating_add(sizes.len() as i64) } else { number };
         from_front.clamp(0, sizes.len() as i64) as usize
@@ -150,7 +154,12 @@ pub(super) fn gather(context: &Context<'_, '_>) -> Option<Vec<i64>> {
 }
 
 /// Forward, along the one axis of a list.
-pub(super) fn slice(context: &Context<'_, '_>, starts: &[i64], ends: &[i64], steps: &[i64]) -> Option<Vec<i64>> {
+pub(super) fn slice(
+    context: &Context<'_, '_>,
+    starts: &[i64],
+    ends: &[i64],
+    steps: &[i64],
+) -> Option<Vec<i64>> {
     let values = input(context, 0)?;
     let (&[start], &[end], &[step]) = (starts, ends, steps) else { return None };
     let step = usize::try_from(step).ok().filter(|step| *step > 0)?;

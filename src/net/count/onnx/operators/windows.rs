@@ -83,7 +83,9 @@ impl Sliding {
         let padded = size.checked_add_signed(self.padding[axis]).ok_or(Trouble::TooLarge)?;
         let reach = self.reach(axis)?;
         let Some(room) = padded.checked_sub(reach) else {
-            return Err(Trouble::Wrong(format!("its window reaches over {reach}, and the padded input has {padded}")));
+            return Err(Trouble::Wrong(format!(
+                "its window reaches over {reach}, and the padded input has {padded}"
+            )));
         };
         if !round_up {
             return Ok(room / stride + 1);
@@ -126,7 +128,8 @@ pub(super) fn spatial(shape: &[u64]) -> Result<&[u64], Trouble> {
 pub(super) fn pool(context: &Context<'_, '_>) -> Answer {
     let shape = context.shape(0)?;
     let pixels = spatial(shape)?;
-    let kernel = kernel_shape(context)?.ok_or_else(|| Trouble::Wrong("it has no `kernel_shape`".to_owned()))?;
+    let kernel =
+        kernel_shape(context)?.ok_or_else(|| Trouble::Wrong("it has no `kernel_shape`".to_owned()))?;
     if kernel.len() != pixels.len() {
         return Err(Trouble::Wrong(format!(
             "its window {} does not fit its input of shape {}",
@@ -157,6 +160,7 @@ pub(super) fn global_pool(context: &Context<'_, '_>) -> Answer {
     let mut output = vec![1; shape.len()];
     output[..2.min(shape.len())].copy_from_slice(&shape[..2.min(shape.len())]);
     spatial(shape)?;
-    let outcome = Outcome::one(Made::new(output, context.element_type()), Work::Operations(context.elements(0)?));
+    let outcome =
+        Outcome::one(Made::new(output, context.element_type()), Work::Operations(context.elements(0)?));
     Ok(outcome.with_settings(&[1, 2, 3, 4]))
 }
