@@ -1,23 +1,14 @@
-<<<<<<< HEAD
-//! `backbone networks`: the family of the paper, as a table and as model files.
-=======
-//! `backbone networks`: what networks cost.
->>>>>>> net2
+//! `backbone networks`: the family of the paper, as a table and as model files; and what any network costs.
 
 use clap::{Args, Subcommand};
 
 use super::Exit;
 
-<<<<<<< HEAD
+mod cost;
 mod export;
 mod list;
 
-/// The network family: every configuration as a table, and as model files
-=======
-mod cost;
-
-/// What networks cost
->>>>>>> net2
+/// The network family as a table and as model files, and the cost of any network
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -26,21 +17,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-<<<<<<< HEAD
     List(list::Arguments),
     Export(export::Arguments),
-=======
     Cost(cost::Arguments),
->>>>>>> net2
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.what {
-<<<<<<< HEAD
         What::List(arguments) => list::execute(arguments),
         What::Export(arguments) => export::execute(&arguments),
-=======
         What::Cost(arguments) => cost::execute(&arguments),
->>>>>>> net2
     }
 }
