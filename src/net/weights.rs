@@ -18,22 +18,26 @@ use moments::Moments;
 pub const LARGEST_CODE: i8 = 127;
 
 /// Standard deviations that the scale of an activation leaves room for. Sums of hundreds of terms are close to normal; of
-/// normal values 3 in 10^7 lie further out, and those of a channel with unlucky weights still fit.
-const RANGE_DEVIATIONS: f64 = 5.0;
+/// normal values 3 in 100,000 lie further out and are cut off, as calibration by percentiles does. More room would cost
+/// resolution.
+const RANGE_DEVIATIONS: f64 = 4.0;
+
+/// The same for the network's output, where nothing shall be cut off, those of channels with unlucky weights included.
+const OUTPUT_RANGE_DEVIATIONS: f64 = 7.0;
 
 /// The image's code 128 would be 1: whole steps of a power of two, so that eight-bit images hold exactly.
 const IMAGE_SCALE: f32 = 1.0 / 128.0;
 
-/// Mean of a sum before its ReLU, in standard deviations. Batch normalisation of a trained network centres near zero; one
+/// Mean and variance of a sum before its ReLU. Batch normalisation of a trained network centres near zero; one
 /// standard deviation above it, 84 % of the values pass, and small errors of eight-bit codes grow by 12 % from one
 /// activation to the next in place of 47 %, so that networks of sixty layers still say the same in both precisions.
-const MEAN_BEFORE_ACTIVATION: f64 = 1.0;
+const BEFORE_ACTIVATION: Moments = Moments { mean: 1.0, variance: 1.0 };
 /// Half the range of that mean over the channels.
 const MEAN_JITTER: f64 = 0.25;
 
-/// Variance of a block's last convolution in parts of that of the shortcut it is added to. The lower, the less a network
-/// forgets; a quarter is near that of trained residual networks.
-const BRANCH_VARIANCE: f64 = 0.25;
+/// Variance of a block's last convolution in parts of that of the shortcut it is added to. Within a main path errors of
+/// eight-bit codes grow from layer to layer; a sixteenth of the variance lets a quarter of them into the next block.
+const BRANCH_VARIANCE: f64 = 1.0 / 16.0;
 
 /// A network with everything that decides its numbers.
 #[derive(Debug, Clone)]
@@ -82,34 +86,23 @@ impl Weights {
     /// no weight.
     pub fn new(configuration: &Configuration) -> Self {
         let graph = Graph::new(configuration);
-        let seed = fingerprint(&configuration.weights_name());
+        let moments = TensorMoments::of(&graph);
         let mut weights = Self {
-            tensor_scales: vec![IMAGE_SCALE],
+            tensor_scales: tensor_scales(&graph, &moments.before_activation),
             convolutions: Vec::with_capacity(graph.layers.len()),
+            seed: fingerprint(&configuration.weights_name()),
             graph,
-            seed,
         };
-        let mut moments = vec![moments::IMAGE];
-        for index in 0..weights.graph.layers.len() {
-            let layer = &weights.graph.layers[index];
-            let before = moments[layer.inputs[0]];
-            let (after, scale, values) = match layer.operation {
+        for (index, layer) in weights.graph.layers.iter().enumerate() {
+            let values = match layer.operation {
                 Operation::Convolution(convolution) => {
-                    let target = weights.target(index, &convolution, &moments);
+                    let before = moments.after_activation[layer.inputs[0]];
+                    let target = moments.before_activation[index + 1];
                     let input_scale = weights.tensor_scales[layer.inputs[0]];
-                    let values = weights.convolution(index, &convolution, before, target, input_scale);
-                    let after = if convolution.relu { target.rectified() } else { target };
-                    (after, scale_for(target), Some(values))
+                    Some(weights.convolution(index, &convolution, before, target, input_scale))
                 }
-                Operation::Add => {
-                    let sum = before.plus(moments[layer.inputs[1]]);
-                    (sum.rectified(), scale_for(sum), None)
-                }
-                // Both formats want a pooled tensor to have the scale of what it was pooled from.
-                Operation::MaxPool(_) => (before.pooled(), weights.tensor_scales[layer.inputs[0]], None),
+                Operation::Add | Operation::MaxPool(_) => None,
             };
-            moments.push(after);
-            weights.tensor_scales.push(scale);
             weights.convolutions.push(values);
         }
         weights
@@ -156,25 +149,6 @@ impl Weights {
         }
     }
 
-    /// Mean and variance that a convolution's sums shall have.
-    fn target(&self, index: usize, convolution: &Convolution, moments: &[Moments]) -> Moments {
-        if convolution.relu {
-            return Moments { mean: MEAN_BEFORE_ACTIVATION, variance: 1.0 };
-        }
-        // The convolution makes tensor index + 1, which one addition reads: as its first operand from the main path, as its
-        // second from a projection.
-        let tensor: TensorIndex = index + 1;
-        let first_operand_of =
-            |layer: &&Layer| layer.operation == Operation::Add && layer.inputs[0] == tensor;
-        match self.graph.layers[index..].iter().find(first_operand_of) {
-            Some(addition) => {
-                let shortcut = moments.get(addition.inputs[1]).map_or(1.0, |known| known.variance);
-                Moments { mean: 0.0, variance: BRANCH_VARIANCE * shortcut }
-            }
-            None => Moments { mean: MEAN_BEFORE_ACTIVATION, variance: 1.0 },
-        }
-    }
-
     /// Scales and biases that give the sums of each output channel the mean and variance of `target`, where all that is
     /// read has those of `before` and is independent.
     fn convolution(
@@ -212,9 +186,70 @@ impl Weights {
     }
 }
 
-fn scale_for(before_activation: Moments) -> f32 {
-    let range = before_activation.mean + RANGE_DEVIATIONS * before_activation.variance.sqrt();
-    (range / f64::from(LARGEST_CODE)) as f32
+/// Mean and variance of every tensor.
+struct TensorMoments {
+    before_activation: Vec<Moments>,
+    after_activation: Vec<Moments>,
+}
+
+impl TensorMoments {
+    fn of(graph: &Graph) -> Self {
+        let mut all =
+            Self { before_activation: vec![moments::IMAGE], after_activation: vec![moments::IMAGE] };
+        for (index, layer) in graph.layers.iter().enumerate() {
+            let read = |operand: usize| all.after_activation[layer.inputs[operand]];
+            let (before, after) = match layer.operation {
+                Operation::Convolution(convolution) if convolution.relu => {
+                    (BEFORE_ACTIVATION, BEFORE_ACTIVATION.rectified())
+                }
+                Operation::Convolution(_) => {
+                    let made = all.before_addition(graph, index);
+                    (made, made)
+                }
+                Operation::Add => {
+                    let sum = read(0).plus(read(1));
+                    (sum, sum.rectified())
+                }
+                Operation::MaxPool(_) => (read(0).pooled(), read(0).pooled()),
+            };
+            all.before_activation.push(before);
+            all.after_activation.push(after);
+        }
+        all
+    }
+
+    /// What a convolution without an activation makes: the first operand of an addition if it ends a main path, the second
+    /// if it is a projection. The main path adds to what the shortcut brings, which is known where it needs no projection.
+    fn before_addition(&self, graph: &Graph, index: usize) -> Moments {
+        let ends_main_path =
+            |layer: &&Layer| layer.operation == Operation::Add && layer.inputs[0] == index + 1;
+        match graph.layers[index..].iter().find(ends_main_path) {
+            Some(addition) => {
+                let shortcut =
+                    self.after_activation.get(addition.inputs[1]).copied().unwrap_or(BEFORE_ACTIVATION);
+                Moments { mean: 0.0, variance: BRANCH_VARIANCE * shortcut.variance }
+            }
+            None => BEFORE_ACTIVATION,
+        }
+    }
+}
+
+/// The scale of every tensor: what its range needs, but a pooled tensor has the scale of what it was pooled from, because
+/// both formats want that of a pooling of codes.
+fn tensor_scales(graph: &Graph, before_activation: &[Moments]) -> Vec<f32> {
+    let mut scales = vec![IMAGE_SCALE];
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let tensor = index + 1;
+        let deviations = if tensor == graph.output() { OUTPUT_RANGE_DEVIATIONS } else { RANGE_DEVIATIONS };
+        scales.push(match layer.operation {
+            Operation::MaxPool(_) => scales[layer.inputs[0]],
+            Operation::Convolution(_) | Operation::Add => {
+                let Moments { mean, variance } = before_activation[tensor];
+                ((mean + deviations * variance.sqrt()) / f64::from(LARGEST_CODE)) as f32
+            }
+        });
+    }
+    scales
 }
 
 /// SplitMix64: one step of the counter, mixed.

@@ -165,11 +165,8 @@ fn depths(given: &[i64]) -> anyhow::Result<[i64; 4]> {
     if given.is_empty() {
         return Ok(RESNET_50_DEPTHS.map(i64::from));
     }
-    given
-        .try_into()
-        .with_context(|| format!("{} depths were given, and there are four stages", given.len()))
-        .advise("write them as 3,4,6,3")
-        .exit(Exit::WrongInput)
+    let text = || anyhow::anyhow!("{} depths were given, and there are four stages", given.len());
+    <[i64; 4]>::try_from(given).map_err(|_| text()).advise("write them as 3,4,6,3").exit(Exit::WrongInput)
 }
 
 /// Write every file, several at once; says how many could not be. Failures are told as they come.

@@ -105,6 +105,15 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_table_of_block_types_is_current() {
+        let mut table = "| Block | Convolutions |\n|---|---|\n".to_owned();
+        for block in BLOCKS {
+            table.push_str(&format!("| `{}` | {} |\n", block.name, block.summary));
+        }
+        crate::derived_docs::assert_current("docs/METHOD.md", "block types", &table);
+    }
+
+    #[test]
     fn a_bottleneck_begins_and_ends_with_a_pointwise_convolution() {
         for block in BLOCKS.iter().filter(|block| block.name.starts_with("bottleneck-")) {
             assert_eq!(block.convolutions.first(), Some(&POINTWISE), "{}", block.name);
