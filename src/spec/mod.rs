@@ -22,9 +22,12 @@ mod describe;
 pub mod fields;
 pub(crate) mod mistakes;
 mod models;
+mod networks;
+mod order;
 pub mod raw;
 pub mod resolve;
 mod runtimes;
+mod source;
 
 /// Extensions of job files, lower case without the dot.
 pub const SPEC_EXTENSIONS: &[&str] = &["yaml", "yml"];
