@@ -59,7 +59,9 @@ fn codes(text: &str) -> Vec<String> {
 
 fn names(job: &Job) -> Vec<(&str, &str)> {
     let one = |configuration: &super::super::Configuration| match configuration.source {
-        super::super::ModelSource::Dropped(index) => (configuration.runtime.name, job.models[index].file.as_str()),
+        super::super::ModelSource::Dropped(index) => {
+            (configuration.runtime.name, job.models[index].file.as_str())
+        }
         super::super::ModelSource::Generated(_) => (configuration.runtime.name, "generated"),
     };
     job.configurations.iter().map(one).collect()
