@@ -1,7 +1,7 @@
 //! ONNX files.
 //!
 //! [`wire`] reads the encoding in place, [`model`] the messages, [`operators`] knows what each operator makes and costs, and
-//! [`walk`] puts them together. Control flow (`If`, `Loop`, `Scan`) and functions are listed as uncounted. Weights in external
+//! [`mod@walk`] puts them together. Control flow (`If`, `Loop`, `Scan`) and functions are listed as uncounted. Weights in external
 //! files need not be there: their shapes are in the model.
 
 use std::collections::BTreeMap;

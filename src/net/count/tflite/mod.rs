@@ -1,6 +1,6 @@
 //! TensorFlow Lite files.
 //!
-//! [`file`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
+//! [`mod@file`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
 //! the one that an interpreter runs; control flow into others is listed as uncounted. Every tensor of a file has a shape:
 //! what an operator makes is held against it. Where inputs are open, the shapes that were given are followed instead.
 
