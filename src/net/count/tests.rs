@@ -1,6 +1,7 @@
 use super::*;
 
 mod bad_input;
+mod family;
 mod rules;
 use crate::net::cost::LayerCost;
 
