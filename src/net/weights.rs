@@ -11,7 +11,7 @@
 mod moments;
 
 use crate::net::configuration::Configuration;
-use crate::net::graph::{Convolution, Graph, Layer, Operation, TensorIndex};
+use crate::net::graph::{Convolution, Graph, Layer, Operation};
 use moments::Moments;
 
 /// The largest magnitude of a code. −128 is left out, as TensorFlow Lite and TensorRT ask for weights.

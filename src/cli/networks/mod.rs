@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     List(list::Arguments),
-    Export(export::Arguments),
+    Export(Box<export::Arguments>),
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
