@@ -74,6 +74,7 @@ impl Options {
 /// [`EmitError`].
 pub fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
     options.check(configuration.precision())?;
+    ModelFile::check_weights(configuration, Format::Onnx)?;
     let weights = Weights::new(configuration);
     let mut writer = Writer {
         weights: &weights,
