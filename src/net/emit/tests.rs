@@ -41,7 +41,7 @@ fn a_file_that_no_format_can_hold_is_refused_before_its_weights_are_made() {
 fn options_that_no_reader_understands_are_refused_with_advice() {
     let (fp32, int8) = (small("standard", "fp32"), small("standard", "int8"));
     let refusal = |configuration, opset, is_normalisation_apart| {
-        let options = onnx::Options { opset, is_normalisation_apart };
+        let options = onnx::Options { opset, is_normalisation_apart, are_activations_unsigned: false };
         let error = onnx::model_file(configuration, &options).unwrap_err();
         format!("{error}; {}", error.hint().unwrap())
     };
