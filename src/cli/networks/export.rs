@@ -59,6 +59,9 @@ pub(super) struct Arguments {
     /// Keep batch normalisation as nodes of its own, in fp32 ONNX
     #[arg(long)]
     separate_batch_normalisation: bool,
+    /// Write int8 ONNX with uint8 activations, which ONNX Runtime fuses and TensorRT does not read
+    #[arg(long)]
+    unsigned_activations: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -209,6 +212,7 @@ fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
             let mut options = onnx::Options::for_precision(configuration.precision());
             options.opset = arguments.opset.unwrap_or(options.opset);
             options.is_normalisation_apart = arguments.separate_batch_normalisation;
+            options.are_activations_unsigned = arguments.unsigned_activations;
             onnx::model_file(configuration, &options)
         }
         Format::Tflite => emit::tflite::model_file(configuration),

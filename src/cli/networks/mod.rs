@@ -18,7 +18,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     List(list::Arguments),
-    Export(export::Arguments),
+    List(list::Arguments),
+    Export(Box<export::Arguments>),
     Cost(cost::Arguments),
 }
 

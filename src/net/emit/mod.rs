@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use crate::error::Hint;
 use crate::net::configuration::{Configuration, Precision};
+use crate::net::count_configuration::cost;
 use crate::net::graph::{Convolution, Operation};
 use crate::net::weights::Weights;
 
@@ -52,9 +53,9 @@ pub struct ModelFile {
 /// Why there is no such file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EmitError {
-    /// Larger than the format can hold.
+    /// Larger than the format can hold. The size is that of the weights where they alone are too large.
     #[error(
-        "`{configuration}` takes {bytes} bytes as .{extension}, and such a file holds {LARGEST_FILE_BYTES} at most"
+        "`{configuration}` takes at least {bytes} bytes as .{extension}, and such a file holds {LARGEST_FILE_BYTES} at most"
     )]
     TooLarge {
         /// Name of the configuration.
@@ -134,12 +135,14 @@ impl ModelFile {
         pieces: Vec<Piece>,
     ) -> Result<Self, EmitError> {
         let file = Self { weights, precision: configuration.precision(), pieces };
-        let bytes = file.length();
-        if bytes > LARGEST_FILE_BYTES {
-            let extension = format.extension();
-            return Err(EmitError::TooLarge { configuration: configuration.to_string(), bytes, extension });
-        }
+        check_length(configuration, format, file.length())?;
         Ok(file)
+    }
+
+    /// Refuse what cannot fit by its weights alone, before they are made: that takes minutes for the largest networks.
+    fn check_weights(configuration: &Configuration, format: Format) -> Result<(), EmitError> {
+        let parameters = cost(configuration).parameters();
+        check_length(configuration, format, parameters * configuration.precision().bytes())
     }
 
     /// Bytes in the file.
@@ -247,6 +250,14 @@ impl ModelFile {
             Precision::Int8 => bytes.extend(codes.iter().map(|code| code.cast_unsigned())),
         }
     }
+}
+
+fn check_length(configuration: &Configuration, format: Format, bytes: u64) -> Result<(), EmitError> {
+    if bytes <= LARGEST_FILE_BYTES {
+        return Ok(());
+    }
+    let extension = format.extension();
+    Err(EmitError::TooLarge { configuration: configuration.to_string(), bytes, extension })
 }
 
 fn weights_length(weights: &Weights, layer: usize, precision: Precision) -> u64 {

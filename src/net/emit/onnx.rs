@@ -19,6 +19,9 @@ pub struct Options {
     pub opset: u32,
     /// Whether batch normalisation is a node of its own. Only in fp32.
     pub is_normalisation_apart: bool,
+    /// Whether int8 activations are written as uint8: zero point 0 where nothing is negative, else 128. ONNX Runtime fuses a
+    /// ReLU into its convolution only so, because 0 is then the lowest code; TensorRT does not read it.
+    pub are_activations_unsigned: bool,
 }
 
 /// Initializers need not be listed as inputs since IR 4, which came with opset 9.
@@ -35,7 +38,7 @@ impl Options {
             Precision::Fp32 => 11,
             Precision::Int8 => LOWEST_OPSET_INT8,
         };
-        Self { opset, is_normalisation_apart: false }
+        Self { opset, is_normalisation_apart: false, are_activations_unsigned: false }
     }
 
     fn check(&self, precision: Precision) -> Result<(), EmitError> {
@@ -74,11 +77,13 @@ impl Options {
 /// [`EmitError`].
 pub fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
     options.check(configuration.precision())?;
+    ModelFile::check_weights(configuration, Format::Onnx)?;
     let weights = Weights::new(configuration);
     let mut writer = Writer {
         weights: &weights,
         precision: configuration.precision(),
         is_normalisation_apart: options.is_normalisation_apart,
+        are_activations_unsigned: options.are_activations_unsigned,
         nodes: Message::new(),
         initializers: Vec::new(),
     };
@@ -114,6 +119,7 @@ const IMAGE: &str = "image";
 
 // TensorProto.DataType.
 const FLOAT: u64 = 1;
+const UINT8: u64 = 2;
 const INT8: u64 = 3;
 
 // AttributeProto.AttributeType.
@@ -125,6 +131,7 @@ struct Writer<'a> {
     weights: &'a Weights,
     precision: Precision,
     is_normalisation_apart: bool,
+    are_activations_unsigned: bool,
     nodes: Message,
     initializers: Vec<Piece>,
 }
@@ -132,7 +139,12 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn network(&mut self) {
         if self.precision == Precision::Int8 {
-            self.constant("zero_point", INT8, &[], vec![0]);
+            if self.are_activations_unsigned {
+                self.constant("zero_point", UINT8, &[], vec![0]);
+                self.constant("middle", UINT8, &[], vec![128]);
+            } else {
+                self.constant("zero_point", INT8, &[], vec![0]);
+            }
             self.quantise(0);
         }
         for index in 0..self.weights.graph.layers.len() {
@@ -248,11 +260,25 @@ impl Writer<'_> {
     /// Round a tensor to eight bits and back.
     fn quantise(&mut self, tensor: TensorIndex) {
         let name = tensor_name(self.weights, tensor).to_owned();
+        let zero_point = if self.are_activations_unsigned && self.has_negative_values(tensor) {
+            "middle"
+        } else {
+            "zero_point"
+        };
         let (scale, codes) = (format!("{name}_scale"), format!("{name}_quantised"));
         self.constant(&scale, FLOAT, &[], self.weights.tensor_scales[tensor].to_le_bytes().to_vec());
-        self.node("QuantizeLinear", &codes, &[&name, &scale, "zero_point"], &codes, Vec::new());
+        self.node("QuantizeLinear", &codes, &[&name, &scale, zero_point], &codes, Vec::new());
         let read = format!("{name}_dequantised");
-        self.node("DequantizeLinear", &read, &[&codes, &scale, "zero_point"], &read, Vec::new());
+        self.node("DequantizeLinear", &read, &[&codes, &scale, zero_point], &read, Vec::new());
+    }
+
+    fn has_negative_values(&self, tensor: TensorIndex) -> bool {
+        let made_by = tensor.checked_sub(1).map(|layer| self.weights.graph.layers[layer].operation);
+        match made_by {
+            None => true,
+            Some(Operation::Convolution(convolution)) => !convolution.relu,
+            Some(Operation::Add | Operation::MaxPool(_)) => false,
+        }
     }
 
     fn dequantised_weights(&mut self, layer: &str, weights: &str, scales: &[f32]) -> String {

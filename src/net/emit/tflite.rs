@@ -56,6 +56,7 @@ const ADD: u32 = 3;
 /// # Errors
 /// [`EmitError::TooLarge`].
 pub fn model_file(configuration: &Configuration) -> Result<ModelFile, EmitError> {
+    ModelFile::check_weights(configuration, Format::Tflite)?;
     let weights = Weights::new(configuration);
     let mut writer = Writer::new(&weights, configuration.precision());
     for index in 0..weights.graph.layers.len() {
