@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             met,
         );
     }
-    let (daemon, bare) = measure(&Place::below(Path::new("/dev/shm")), PAIRS_IN_MEMORY);
+    let (daemon, bare) = measure(&Place::in_memory(), PAIRS_IN_MEMORY);
     report.note(&format!("on a tmpfs, {PAIRS_IN_MEMORY} pairs, ms:"));
     show(&report, &daemon, &bare);
     let tail = quantile(daemon, 0.99);

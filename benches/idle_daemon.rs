@@ -2,7 +2,8 @@
 //!
 //! Four daemons idle side by side for [`SPAN`], as a service with a watchdog would run them: one before any job, one after
 //! 1,000 jobs, one with 1,000 files lying in its inbox, and one with 1,000 jobs whose model never came. A wake-up is a
-//! voluntary context switch of any of a daemon's threads.
+//! voluntary context switch of any of a daemon's threads. Their folders are on a tmpfs: on a disk the kernel may drop the
+//! inbox from its cache between two rescans, and waiting for the disk to read it again would count as another wake-up.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -44,7 +45,7 @@ const INFERENCE_LIBRARIES: [&str; 3] = ["onnxruntime", "tensorflow", "libtflite"
 
 fn main() -> ExitCode {
     let mut report = Report::new("idle daemon");
-    let places: Vec<Place> = (0..4).map(|_| Place::on_disk()).collect();
+    let places: Vec<Place> = (0..4).map(|_| Place::in_memory()).collect();
     let [fresh, worked, full, waiting] = places.as_slice() else { unreachable!("four were made") };
     let feedings = listen(&fresh.path("notify"));
     let start = |place: &Place| {
@@ -76,12 +77,7 @@ fn main() -> ExitCode {
         report.note(&format!("{name}:"));
         let wake_ups = (after.wake_ups - before.wake_ups) as f64 / minutes;
         let figure = format!("{wake_ups:.2} a minute");
-        if daemon.status().is_some_and(|status| status.waiting.is_empty()) {
-            report.judged("wake-ups", &figure, &format!("≤ {WAKE_UPS_LIMIT}"), wake_ups <= WAKE_UPS_LIMIT);
-        } else {
-            // Each minute its status says anew how long they have been waiting, and a file system may make it wait for that.
-            report.figure("wake-ups", &figure);
-        }
+        report.judged("wake-ups", &figure, &format!("≤ {WAKE_UPS_LIMIT}"), wake_ups <= WAKE_UPS_LIMIT);
         let used = (after.processor - before.processor).as_secs_f64();
         let share = used / (minutes * 60.0);
         let figure = format!("{:.1} ms a minute", used / minutes * 1e3);

@@ -108,8 +108,12 @@ impl Place {
         Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
     }
 
-    /// Below any folder.
-    pub(crate) fn below(parent: &Path) -> Self {
+    /// On a tmpfs, where nobody waits for a disk.
+    pub(crate) fn in_memory() -> Self {
+        Self::below(Path::new("/dev/shm"))
+    }
+
+    fn below(parent: &Path) -> Self {
         let folder =
             tempfile::Builder::new().prefix("bench-").tempdir_in(parent).expect("a folder can be made");
         for name in ["inbox", "outbox", "spool", "spool/control", "state", "staging", "root/run/lock"] {

@@ -101,6 +101,8 @@ pub enum HintEvent {
     Created,
     /// Closed by somebody who had it open for writing.
     Closed,
+    /// No event and no name: between the hint before and the one after, others may have been missed.
+    Missed,
 }
 
 /// What one look found.
@@ -207,7 +209,7 @@ impl Tracker {
         now: Instant,
     ) -> io::Result<Look> {
         let listed = if rescan { Some(disk.list()?) } else { None };
-        for hint in hints {
+        for hint in hints.iter().filter(|hint| hint.event != HintEvent::Missed) {
             self.take_hint(disk, hint, now);
         }
         let mut order: Vec<OsString>;
@@ -318,7 +320,7 @@ impl Tracker {
                 let closed = self.closed_temporaries.remove(&stat.inode);
                 closed.is_some_and(|closed| closed.same_content(&stat))
             }
-            HintEvent::Closed => false,
+            HintEvent::Closed | HintEvent::Missed => false,
         };
         let settled_at = now + self.settle;
         let tracked = self.entries.entry(hint.name.clone()).or_insert_with(|| Tracked::new(stat, now, None));
@@ -333,8 +335,8 @@ impl Tracker {
     }
 
     /// Bring the memory in line with a full listing; returns the names to decide on, by time of their last change (a rename
-    /// is one): the order of arrival as far as the disk remembers it. Within one tick of the disk's clock what nobody saw
-    /// arrive goes first, by name, for the watch most likely began after it; then what the watcher saw, as it saw it.
+    /// is one): the order of arrival as far as the disk remembers it. Within one tick of the disk's clock, what the watcher saw
+    /// keeps the order in which it saw it, and the rest goes, by name, where the watcher says that it missed something.
     fn take_listing(
         &mut self,
         disk: &mut dyn Disk,
@@ -344,9 +346,10 @@ impl Tracker {
     ) -> Vec<OsString> {
         let seen: BTreeMap<&OsStr, usize> =
             hints.iter().enumerate().map(|(index, hint)| (hint.name.as_os_str(), index)).collect();
+        let missed = hints.iter().rposition(|hint| hint.event == HintEvent::Missed).unwrap_or(0);
         let present: BTreeSet<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         self.entries.retain(|name, _| present.contains(name.as_os_str()));
-        let mut found: Vec<(i128, Option<usize>, OsString)> = Vec::with_capacity(names.len());
+        let mut found: Vec<(i128, usize, OsString)> = Vec::with_capacity(names.len());
         for name in names {
             let Some(stat) = disk.stat(&name) else { continue };
             match self.entries.get_mut(&name) {
@@ -359,9 +362,8 @@ impl Tracker {
                     self.entries.insert(name.clone(), Tracked::new(stat, now, Some(now)));
                 }
             }
-            found.push((stat.changed_ns, seen.get(name.as_os_str()).copied(), name));
+            found.push((stat.changed_ns, seen.get(name.as_os_str()).copied().unwrap_or(missed), name));
         }
-        // `None` sorts before any number.
         found.sort();
         found.into_iter().map(|(_, _, name)| name).collect()
     }

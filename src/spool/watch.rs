@@ -85,7 +85,7 @@ impl Watch {
         if !self.watching {
             self.watcher.watch(&self.inbox, RecursiveMode::NonRecursive)?;
             self.watching = true;
-            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).rescan = true;
+            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).miss();
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Shared {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Ok(event) if event.need_rescan() => {
-                seen.rescan = true;
+                seen.miss();
                 seen.control = true;
             }
             Ok(event) => {
@@ -107,11 +107,11 @@ impl Shared {
                             seen.add(Hint { name: OsString::from(name), event: kind });
                         }
                         // The folder itself was moved or removed.
-                        _ => seen.rescan = true,
+                        _ => seen.miss(),
                     }
                 }
             }
-            Err(_) => seen.rescan = true,
+            Err(_) => seen.miss(),
         }
         drop(seen);
         (self.wake)();
@@ -123,7 +123,16 @@ impl Seen {
         if self.hints.len() < KEPT_HINTS {
             self.hints.push(hint);
         } else {
-            self.rescan = true;
+            self.miss();
+        }
+    }
+
+    /// Others may have been missed here. Said in the order of the hints, so that a rescan knows where what it finds belongs.
+    fn miss(&mut self) {
+        self.rescan = true;
+        let miss = Hint { name: OsString::new(), event: HintEvent::Missed };
+        if self.hints.last() != Some(&miss) {
+            self.hints.push(miss);
         }
     }
 }
