@@ -18,7 +18,6 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     List(list::Arguments),
-    List(list::Arguments),
     Export(Box<export::Arguments>),
     Cost(cost::Arguments),
 }
