@@ -147,7 +147,7 @@ mod tests {
 
           study: 1 configuration × 1 process
           operations: 3.6 GOP each, 399.0 GOP in all, warm-up included
-          disk: 10019062 bytes for the largest generated file, standard-k3-b1-i224-int8.onnx
+          disk: about 10.0 MB for the largest generated file, standard-k3-b1-i224-int8.onnx
           duration: at most 1 h (1 process of at most 1 h)
           precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
         ");
