@@ -7,7 +7,7 @@
 //! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are named in the status and
 //! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -88,8 +88,8 @@ pub struct Daemon {
     cancelled_running: Option<QueuedJob>,
     finished: Finished,
     retired: u64,
-    /// The cost of the dropped model that was counted last, by its digest and the shapes of its inputs.
-    counted: Option<((String, BTreeMap<String, Vec<u64>>), model::Counted)>,
+    /// The cost of the dropped model that was counted last.
+    counted: Option<(model::CountedModel, model::Counted)>,
     /// Another process measures on this host.
     host_holder: Option<String>,
     rescan_at: Instant,

@@ -1,6 +1,7 @@
 //! The model of a configuration: the copy of a dropped file, or a network of the family generated for its turn; and what
 //! the network costs. Nothing here runs while a worker lives.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub(super) struct AtHand {
     pub(super) path: PathBuf,
     pub(super) model: BoundModel,
 }
+
+/// A dropped model and the shapes that its job gives it: what its cost depends on.
+pub(super) type CountedModel = (String, BTreeMap<String, Vec<u64>>);
 
 /// What is known of a network's cost.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +70,7 @@ impl Daemon {
             self.has_room_for(turn.job).map_err(Left::Trouble)?;
         }
         let not_generated = |outcome| Left::ended(outcome, None, Vec::new(), None, None);
-        let file = model_file(chosen, network).map_err(not_generated)?;
+        let file = model_file(chosen, network).map_err(|outcome| not_generated(*outcome))?;
         let name = chosen.model_file(turn.job);
         log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());
         match self.spool.models.generate(&name, |output| file.write(output)) {
@@ -171,14 +175,18 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
     }
 }
 
-fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Outcome> {
+fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
     let format = Format::ALL.iter().copied().find(|format| format.extension() == chosen.runtime.model_format);
     let Some(format) = format else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
-        return Err(not_generated("format_not_generated", detail, Some("choose another runtime".to_owned())));
+        return Err(Box::new(not_generated(
+            "format_not_generated",
+            detail,
+            Some("choose another runtime".to_owned()),
+        )));
     };
     emit::model_file(network, format)
-        .map_err(|error| not_generated("not_generated", error.to_string(), error.hint()))
+        .map_err(|error| Box::new(not_generated("not_generated", error.to_string(), error.hint())))
 }
 
 fn not_written(name: &str, bytes: u64, error: &io::Error) -> Outcome {

@@ -214,13 +214,15 @@ fn factor(of: Factor) -> impl Fn(&Node, &str, &mut Mistakes) -> Option<u32> {
 }
 
 fn checked(node: &Node, field: &str, factor: Factor, mistakes: &mut Mistakes) -> Option<u32> {
-    let Value::Integer(number) = node.value else {
+    let number = match node.value {
+        Value::Integer(number) => i64::try_from(number).ok(),
+        _ => None,
+    };
+    let Some(number) = number else {
         let (smallest, largest) = factor.range();
         check::integer(node, field, smallest.into(), largest.into(), mistakes);
         return None;
     };
-    // Far beyond every range on either side, so that the nearest number that can be held says the same.
-    let number = i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX });
     let checked = match factor {
         Factor::Kernel => configuration::check_kernel(number),
         Factor::Batch => configuration::check_batch(number),
@@ -270,3 +272,6 @@ fn add(mistake: &configuration::Mistake, node: &Node, field: &str, mistakes: &mu
     };
     mistakes.add(node.position, field, code, mistake.to_string(), mistake.hint().unwrap_or_default());
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::check::listed;
 use super::mistakes::Mistakes;
 use super::models::{self, Named};
 use super::networks;
-use super::raw::Node;
+use super::raw::{Node, Value};
 use crate::net::configuration::Configuration;
 use crate::runtime::Runtime;
 
@@ -33,9 +33,17 @@ pub(super) fn read(
     let network = networks::network(nodes, mistakes);
     let study = networks::study(nodes, mistakes);
     belongs(nodes, mistakes);
-    let mut there: Vec<(&str, &Node)> =
-        SOURCES.iter().filter_map(|&key| nodes.get(key).map(|&node| (key, node))).collect();
-    there.sort_by_key(|(_, node)| node.position);
+    let Value::Map(entries) = &root.value else {
+        // A file that is no map is told so, and nothing else.
+        return None;
+    };
+    let mut there: Vec<&Node> = Vec::new();
+    for (key, _) in entries {
+        let is_first = there.iter().all(|other| other.written != key.written);
+        if is_first && SOURCES.contains(&key.written.as_str()) {
+            there.push(key);
+        }
+    }
     match there.as_slice() {
         [] => {
             let message = format!("nothing says what to measure: none of {} is there", listed(&SOURCES));
@@ -49,12 +57,12 @@ pub(super) fn read(
             (_, Some(network), _) => Some(Source::Generated(vec![network])),
             (.., networks) => networks.map(Source::Generated),
         },
-        [.., (last, node)] => {
+        [.., last] => {
             let written: Vec<String> =
-                there.iter().map(|(key, node)| format!("`{key}` in line {}", node.position.line)).collect();
+                there.iter().map(|key| format!("`{}` in line {}", key.written, key.position.line)).collect();
             let message = format!("more than one key says what to measure: {}", written.join(", "));
             let hint = format!("keep one of {}; make a job of each", listed(&SOURCES));
-            mistakes.add(node.position, last, "several_sources", message, hint);
+            mistakes.add(last.position, &last.written, "several_sources", message, hint);
             None
         }
     }
