@@ -10,7 +10,7 @@ use super::Daemon;
 use super::configuration::{Left, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
-use crate::net::configuration::Configuration as Network;
+use crate::net::configuration::{Configuration as Network, Precision};
 use crate::net::emit::{self, Format, ModelFile};
 use crate::net::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
@@ -82,10 +82,10 @@ impl Daemon {
     /// Is there space for the largest model that the job generates? Asked once, before its first configuration.
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
-            ModelSource::Generated(network) => model_file(chosen, &network).ok(),
+            ModelSource::Generated(network) => Some(at_most_bytes(&network)),
             ModelSource::Dropped(_) => None,
         });
-        let needed = generated.map(|file| file.length()).max().unwrap_or(0) + SPARE_BYTES;
+        let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
         let (free, _) = self.spool.queue().space()?;
         if free < needed {
             let what =
@@ -159,6 +159,16 @@ fn in_format(cost: &cost::Cost) -> format::Cost {
         operational_density: cost.operational_density(),
         uncounted: uncounted.collect(),
     }
+}
+
+/// More than the network's file takes in either format: its parameters, int8 ones twice because their biases take four bytes.
+/// The exact length would need the weights to be made.
+fn at_most_bytes(network: &Network) -> u64 {
+    let width = match network.precision() {
+        Precision::Fp32 => 4,
+        Precision::Int8 => 2,
+    };
+    count_configuration::cost(network).parameters() * width
 }
 
 /// θ as it stands in a bundle.
