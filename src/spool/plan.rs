@@ -336,7 +336,8 @@ impl Tracker {
 
     /// Bring the memory in line with a full listing; returns the names to decide on, by time of their last change (a rename
     /// is one): the order of arrival as far as the disk remembers it. Within one tick of the disk's clock, what the watcher saw
-    /// keeps the order in which it saw it, and the rest goes, by name, where the watcher says that it missed something.
+    /// keeps the order in which it saw it. The rest came where the watcher says that it missed something, or so late that its
+    /// events are still under way; between these two its name decides, for files are mostly copied in the order of their names.
     fn take_listing(
         &mut self,
         disk: &mut dyn Disk,
@@ -346,7 +347,12 @@ impl Tracker {
     ) -> Vec<OsString> {
         let seen: BTreeMap<&OsStr, usize> =
             hints.iter().enumerate().map(|(index, hint)| (hint.name.as_os_str(), index)).collect();
-        let missed = hints.iter().rposition(|hint| hint.event == HintEvent::Missed).unwrap_or(0);
+        let missed = hints.iter().rposition(|hint| hint.event == HintEvent::Missed);
+        let seen_next = missed.and_then(|missed| hints.get(missed + 1));
+        let unseen = |name: &OsStr| match (missed, seen_next) {
+            (Some(missed), Some(next)) if name < next.name.as_os_str() => missed,
+            _ => usize::MAX,
+        };
         let present: BTreeSet<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         self.entries.retain(|name, _| present.contains(name.as_os_str()));
         let mut found: Vec<(i128, usize, OsString)> = Vec::with_capacity(names.len());
@@ -362,7 +368,11 @@ impl Tracker {
                     self.entries.insert(name.clone(), Tracked::new(stat, now, Some(now)));
                 }
             }
-            found.push((stat.changed_ns, seen.get(name.as_os_str()).copied().unwrap_or(missed), name));
+            found.push((
+                stat.changed_ns,
+                seen.get(name.as_os_str()).copied().unwrap_or_else(|| unseen(&name)),
+                name,
+            ));
         }
         found.sort();
         found.into_iter().map(|(_, _, name)| name).collect()

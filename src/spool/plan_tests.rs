@@ -147,17 +147,22 @@ fn an_upload_in_place_that_got_the_inode_of_an_abandoned_temporary_file_is_not_w
 }
 
 #[test]
-fn what_the_watch_missed_is_taken_between_what_it_saw_before_and_after() {
+fn a_rescan_keeps_the_order_of_what_was_seen_what_was_missed_and_what_came_just_now() {
     let moved = |name| (name, HintEvent::MovedIn);
-    for ticks in [1, 0] {
+    // By time where the disk's clock ticks between them; else by what was seen, and by name where nothing was.
+    let cases = [
+        (1, ["e.yaml", "d.yaml", "c.yaml", "b.yaml", "a.yaml"]),
+        (0, ["x.yaml", "b.yaml", "d.yaml", "c.yaml", "e.yaml"]),
+    ];
+    for (ticks, names) in cases {
         let mut inbox = Inbox::new();
-        for (inode, name) in ["d.yaml", "c.yaml", "b.yaml", "a.yaml"].into_iter().enumerate() {
+        for (inode, name) in names.into_iter().enumerate() {
             inbox.disk.put(name, inode as u64, Writers::None);
-            // Without a tick of its clock, the disk knows no order.
             inbox.disk.clock -= 1 - ticks;
         }
-        let seen = [moved("d.yaml"), ("", HintEvent::Missed), moved("b.yaml"), moved("a.yaml")];
-        assert_eq!(inbox.look(&seen, true), ["d.yaml", "c.yaml", "b.yaml", "a.yaml"], "{ticks}");
+        let [before, _missed, after, last, _just_now] = names;
+        let seen = [moved(before), ("", HintEvent::Missed), moved(after), moved(last)];
+        assert_eq!(inbox.look(&seen, true), names);
     }
 }
 

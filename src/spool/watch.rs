@@ -83,9 +83,10 @@ impl Watch {
     /// As [`Watch::start`].
     pub fn resume(&mut self) -> Result<(), notify::Error> {
         if !self.watching {
+            // Before the watch is there, so that no hint of it comes before this mark.
+            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).miss();
             self.watcher.watch(&self.inbox, RecursiveMode::NonRecursive)?;
             self.watching = true;
-            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).miss();
         }
         Ok(())
     }
