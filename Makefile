@@ -21,7 +21,7 @@ PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs bench advisories install clean-demo
+.PHONY: help packages runtimes build demo test lint docs bench check-networks digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,7 +37,8 @@ build: runtimes ## release executables with every feature, in target/release
 
 demo: build clean-demo ## measure inbox-examples/ and show the results
 	mkdir -p demo/inbox demo/outbox demo/state
-	cp inbox-examples/*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
+# Not the study: it takes minutes.
+	cp inbox-examples/0[1-6]*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
 	sed 's|@LIBRARIES@|$(RUNTIMES)|' systemd/config.yaml > demo/config.yaml
 	target/release/backbone serve --once --config demo/config.yaml \
 	  --inbox $(CURDIR)/demo/inbox --outbox $(CURDIR)/demo/outbox --state $(CURDIR)/demo/state
@@ -67,6 +68,13 @@ bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes
 $(PYTHON_LOOPS): benches/requirements.txt
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
+
+check-networks: ## every network of the family, by onnx, ONNX Runtime and LiteRT from PyPI; takes an hour
+	$(CARGO) build --release --locked --bin backbone
+	tools/check-networks --program target/release/backbone
+
+digests: ## that all 648 model files of the family are, byte for byte, those of tests/networks.sha256
+	$(CARGO) test --release --locked --test digests -- --include-ignored
 
 advisories: ## known vulnerabilities in dependencies; needs the internet
 	$$(tools/fetch-cargo-deny) --all-features check advisories

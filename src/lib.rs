@@ -12,6 +12,7 @@ mod derived_docs;
 pub mod error;
 pub mod host;
 pub mod measure;
+pub mod net;
 pub mod runtime;
 pub mod spec;
 pub mod spool;

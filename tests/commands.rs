@@ -123,7 +123,7 @@ fn mistakes_of_the_command_line_end_with_code_2_and_say_what_is_expected() {
         (&["serve", "--fast"], "unexpected argument '--fast'"),
         (&["schema", "nothing"], "[possible values: job, bundle]"),
         (&["list"], "runtimes"),
-        (&["list", "blocks"], "unrecognized subcommand 'blocks'"),
+        (&["list", "colours"], "unrecognized subcommand 'colours'"),
         (&["status", "--watch", "--json"], "cannot be used with"),
         (&["serve", "--config", "missing.yaml"], "hint: create it"),
         (&["serve", "--config", "broken.yaml"], "unknown key `backbone`"),

@@ -37,8 +37,15 @@ pub struct Bundle {
     pub host: Host,
     /// The job as its author wrote it.
     pub job: Job,
-    /// The model file that was measured; null where none was found.
+    /// The configuration of the network family; null for a dropped model and for a job that could not be read.
+    pub configuration: Option<Configuration>,
+    /// The model file that was measured; null where none was found or generated.
     pub model: Option<Model>,
+    /// What one inference of the network costs; null where it could not be counted.
+    pub cost: Option<Cost>,
+    /// Why `cost` is null, where a model was there to be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_missing: Option<String>,
     /// The inference library and how it was set up; null where the job never came that far.
     pub runtime: Option<Runtime>,
     /// What became of the configuration.
@@ -47,6 +54,9 @@ pub struct Bundle {
     pub trials: Vec<Trial>,
     /// Statistics over the latencies of all trials; null where there are none.
     pub summary: Option<Summary>,
+    /// `cost.operations` divided by the mean latency; null where either is.
+    #[serde(serialize_with = "finite_or_null")]
+    pub throughput_operations_per_second: Option<f64>,
     /// May the numbers be trusted, and if not, why.
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
@@ -112,6 +122,58 @@ pub enum SpecEncoding {
     Utf8,
     /// Base 64 with padding, for a file that is not UTF-8.
     Base64,
+}
+
+/// One configuration θ of the network family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Configuration {
+    /// Its name, such as `standard-k3-b1-i224-int8`; also the second part of the bundle's file name.
+    pub name: String,
+    /// Block type, one of `backbone list blocks`.
+    pub block: String,
+    /// Kernel size k in pixels.
+    pub kernel: u32,
+    /// Batch size b in images.
+    pub batch: u32,
+    /// Height and width i of the input in pixels.
+    pub input: u32,
+    /// `fp32` or `int8`.
+    pub precision: String,
+    /// Width of every layer in per cent of the paper's.
+    pub width_percent: u32,
+    /// Blocks in the stages conv2 to conv5.
+    pub depths: [u32; 4],
+}
+
+/// What one inference of a network costs, as counted from its graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    /// Multiply-accumulates of convolutions and matrix products, of the whole batch.
+    pub macs: u64,
+    /// 2 × `macs`.
+    pub operations: u64,
+    /// Operations outside convolutions and matrix products.
+    pub other_operations: u64,
+    /// Weights and biases.
+    pub parameters: u64,
+    /// Activations in and out of every layer, times the batch, and weights once, in bytes.
+    pub bytes_moved: u64,
+    /// `operations` divided by `bytes_moved`; null where nothing is moved.
+    #[serde(serialize_with = "finite_or_null")]
+    pub operational_density: Option<f64>,
+    /// Operators that nobody counts. Where there are any, the numbers above are lower bounds.
+    pub uncounted: Vec<Uncounted>,
+}
+
+/// An operator that nobody counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Uncounted {
+    /// Name of the node.
+    pub name: String,
+    /// Its operator.
+    pub operator: String,
+    /// Why it was not counted.
+    pub why: String,
 }
 
 /// The model that was measured.
@@ -214,7 +276,7 @@ pub enum Stage {
     Claim,
     /// Reading the job file.
     Spec,
-    /// Finding and copying the model files.
+    /// Finding and copying, or generating, the model file.
     Model,
     /// Waiting for its turn.
     Queue,

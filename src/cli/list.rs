@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, print, table};
 use crate::bundle::format::VerdictState;
+use crate::net::blocks::BLOCKS;
 use crate::runtime::{OptionKind, RUNTIMES, WorkerExecutable};
 use crate::verdict::REASONS;
 
@@ -18,6 +19,8 @@ pub(super) struct Arguments {
 enum What {
     /// Runtimes that a job may name, with their options and what their clock covers
     Runtimes,
+    /// Block types of the network family
+    Blocks,
     /// Reasons of a verdict, with what each means and what to do about it
     Reasons,
 }
@@ -25,6 +28,7 @@ enum What {
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     print(&match arguments.what {
         What::Runtimes => runtimes(),
+        What::Blocks => blocks(),
         What::Reasons => reasons(),
     })?;
     Ok(Exit::Done)
@@ -73,6 +77,12 @@ fn values(kind: &OptionKind) -> String {
         OptionKind::Boolean => "true|false".to_owned(),
         OptionKind::Choice(words) => words.join("|"),
     }
+}
+
+pub(super) fn blocks() -> String {
+    let rows: Vec<Vec<String>> =
+        BLOCKS.iter().map(|block| vec![block.name.to_owned(), block.summary.to_owned()]).collect();
+    table::render(&["BLOCK", "CONVOLUTIONS"], &rows)
 }
 
 pub(super) fn reasons() -> String {

@@ -14,6 +14,7 @@ mod exit;
 pub mod failure;
 mod list;
 mod log;
+mod networks;
 mod outcome;
 mod pause;
 mod place;
@@ -52,6 +53,7 @@ enum Command {
     Pause(pause::Arguments),
     Resume(resume::Arguments),
     List(list::Arguments),
+    Networks(networks::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -94,6 +96,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Pause(arguments) => pause::execute(arguments),
         Command::Resume(arguments) => resume::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
+        Command::Networks(arguments) => networks::execute(arguments),
         Command::Schema(arguments) => schema::execute(arguments),
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::bundle::format::{Mistake, Outcome, Stage, Status};
-use crate::spec::{self, Job};
+use crate::spec::{self, Job, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::spool::names::{Entry, EntryKind};
@@ -158,10 +158,10 @@ pub fn bind(
 ) -> Binding {
     let mut missing = Vec::new();
     let mut whole = Vec::new();
-    for model in &job.models {
+    for (index, model) in job.models.iter().enumerate() {
         let name = OsStr::new(&model.file);
         match tracker.model(&mut &spool.inbox, name, now) {
-            ModelState::Whole(stat) => whole.push((model, stat)),
+            ModelState::Whole(stat) => whole.push((index, model, stat)),
             ModelState::Missing | ModelState::Unfinished => missing.push(model.file.clone()),
             ModelState::NotAFile => {
                 return Binding::Rejected(Rejection::new(
@@ -177,12 +177,12 @@ pub fn bind(
         return Binding::Missing(missing);
     }
     let mut bound = Vec::new();
-    for (model, stat) in whole {
+    for (index, model, stat) in whole {
         let name = OsStr::new(&model.file);
         match spool.models.copy(&spool.inbox, name, &stat, &entry.id) {
             Ok(Some(copy)) => {
                 tracker.used(name, now);
-                if let Err(rejection) = check_model(&spool.models.path(&copy.sha256), job, model, &copy) {
+                if let Err(rejection) = check_model(&spool.models.path(&copy.sha256), job, index, &copy) {
                     return Binding::Rejected(rejection);
                 }
                 bound.push(copy);
@@ -195,12 +195,8 @@ pub fn bind(
 }
 
 /// Is the copy what the job file says: the digest, and the format that its runtimes read?
-fn check_model(
-    path: &Path,
-    job: &Job,
-    model: &spec::ModelReference,
-    copy: &BoundModel,
-) -> Result<(), Rejection> {
+fn check_model(path: &Path, job: &Job, index: usize, copy: &BoundModel) -> Result<(), Rejection> {
+    let model = &job.models[index];
     if let Some(expected) = model.sha256.as_ref().filter(|expected| **expected != copy.sha256) {
         return Err(Rejection::new(
             Stage::Model,
@@ -220,7 +216,7 @@ fn check_model(
         ));
     }
     for configuration in &job.configurations {
-        if job.models[configuration.model].file != model.file {
+        if configuration.source != ModelSource::Dropped(index) {
             continue;
         }
         (configuration.runtime.recognise)(&head).map_err(|looks_like| {

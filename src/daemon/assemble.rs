@@ -7,9 +7,10 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use super::admit::SpecFile;
+use super::model::Counted;
 use crate::bundle::format::{
-    Bundle, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome, Runtime as BundleRuntime, SpecEncoding,
-    Timed, Times, Trial,
+    Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
+    Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -32,8 +33,12 @@ pub(super) struct Parts<'a> {
     pub job: Option<&'a Job>,
     /// The configuration's runtime and the job's options for it.
     pub runtime: Option<(&'static Runtime, BTreeMap<String, serde_json::Value>)>,
-    /// The model as copied.
+    /// θ, where the model was generated.
+    pub configuration: Option<Network>,
+    /// The model as copied or generated.
     pub model: Option<BoundModel>,
+    /// What it costs.
+    pub counted: Counted,
     /// What a worker said of library and model.
     pub loaded: Option<LoadedModel>,
     /// What became of it.
@@ -102,7 +107,11 @@ impl Assembler {
             harness: Harness { name: "backbone".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             host: self.host.clone(),
             job: job(parts.entry, parts.spec, parts.job),
+            configuration: parts.configuration,
             model,
+            throughput_operations_per_second: throughput(parts.counted.cost.as_ref(), summary.as_ref()),
+            cost: parts.counted.cost,
+            cost_missing: parts.counted.missing,
             runtime,
             outcome: parts.outcome,
             trials: parts.trials,
@@ -123,6 +132,14 @@ impl Assembler {
         self.libraries.insert(key, digest.clone());
         Some(digest)
     }
+}
+
+/// Operations for each second of the mean latency, the paper's measure.
+fn throughput(cost: Option<&Cost>, summary: Option<&Summary>) -> Option<f64> {
+    let (cost, summary) = (cost?, summary?);
+    // Operators that nobody counts would make it too low, and it would not show.
+    let is_whole = cost.uncounted.is_empty();
+    (is_whole && summary.mean > 0.0).then(|| cost.operations as f64 / (summary.mean / 1e3))
 }
 
 /// The name that a job goes by where its file could not be understood: the file's stem.

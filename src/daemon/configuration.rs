@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::admit::SpecFile;
 use super::assemble::Parts;
 use super::executables::worker_command;
+use super::model::{AtHand, configuration_in_format};
 use super::observer::{Observer, TrialBegins};
 use super::queue::QueuedJob;
 use super::service::Service;
@@ -18,8 +19,8 @@ use super::tell::Urgency;
 use super::wake::Wake;
 use super::{Daemon, now_text};
 use crate::bundle::format::{Outcome, Stage, Status, Times, Trial};
-use crate::spec::Job;
-use crate::spool::journal::{Progress, Record};
+use crate::spec::{Job, ModelSource};
+use crate::spool::journal::{BoundModel, Progress, Record};
 use crate::units::Nanos;
 use crate::worker::ending::{self, Ending, LoadedModel};
 use crate::worker::parent::{self, Control};
@@ -43,13 +44,14 @@ pub(super) enum Left {
 }
 
 impl Left {
-    fn ended(
+    pub(super) fn ended(
         outcome: Outcome,
+        model: Option<BoundModel>,
         trials: Vec<Trial>,
         loaded: Option<LoadedModel>,
         started: Option<String>,
     ) -> Self {
-        Self::Ended(Box::new(Ended { outcome, trials, loaded, started }))
+        Self::Ended(Box::new(Ended { outcome, model, trials, loaded, started }))
     }
 }
 
@@ -57,6 +59,8 @@ impl Left {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
+    /// The model that was measured, where there was one.
+    pub(super) model: Option<BoundModel>,
     pub(super) trials: Vec<Trial>,
     pub(super) loaded: Option<LoadedModel>,
     /// Wall clock at the start of its first trial in this process, if one started.
@@ -89,19 +93,17 @@ impl Daemon {
 
         let crashes = progress.crashes.iter().filter(|crashed| **crashed == configuration).count();
         if crashes >= CRASHES_ALLOWED {
-            return Left::ended(gave_up(crashes), trials, loaded, started);
+            return Left::ended(gave_up(crashes), None, trials, loaded, started);
         }
-        let Some(model) = progress.models.as_ref().and_then(|models| models.get(chosen.model)) else {
-            return Left::ModelLost;
+        let AtHand { path, model } = match self.model_at_hand(turn) {
+            Ok(at_hand) => at_hand,
+            Err(left) => return left,
         };
-        if !self.spool.models.verify(&model.sha256) {
-            return Left::ModelLost;
-        }
         let command = worker_command(chosen.runtime, &self.config, &self.executable);
         let request = Request {
             protocol: PROTOCOL,
             runtime: chosen.runtime.name.to_owned(),
-            model: self.spool.models.path(&model.sha256),
+            model: path,
             library: command.library,
             options: chosen.options.clone(),
             inputs: job.inputs.clone(),
@@ -185,11 +187,11 @@ impl Daemon {
                         // Whole, but their process ended badly: kept, under an outcome that says so.
                         trials.push(measured(process, warm_up_ns.to_vec(), latency_ns.to_vec()));
                     }
-                    return Left::ended(outcome, trials, watched.loaded.or(loaded), started);
+                    return Left::ended(outcome, Some(model), trials, watched.loaded.or(loaded), started);
                 }
             }
         }
-        Left::ended(measured_outcome(log_tail), trials, loaded, started)
+        Left::ended(measured_outcome(log_tail), Some(model), trials, loaded, started)
     }
 
     /// Run one trial, with everything else of this process asleep.
@@ -225,16 +227,25 @@ impl Daemon {
     ) {
         let Turn { queued, spec, job, progress, configuration } = *turn;
         let chosen = &job.configurations[configuration - 1];
-        let file = &job.models[chosen.model].file;
         let started =
             progress.started.iter().find(|(started, _)| *started == configuration).map(|(_, at)| at.clone());
+        let (network, dropped) = match chosen.source {
+            ModelSource::Dropped(index) => {
+                (None, progress.models.as_ref().and_then(|models| models.get(index)))
+            }
+            ModelSource::Generated(network) => (Some(configuration_in_format(&network)), None),
+        };
+        let model = ended.model.or_else(|| dropped.cloned());
+        let counted = self.count(job, chosen, model.as_ref());
         let parts = Parts {
             id: queued.entry.id.bundle_id(configuration),
             entry: &queued.entry,
             spec,
             job: Some(job),
+            configuration: network,
             runtime: Some((chosen.runtime, chosen.options.clone())),
-            model: progress.models.as_ref().and_then(|models| models.get(chosen.model)).cloned(),
+            model,
+            counted,
             loaded: ended.loaded,
             outcome: ended.outcome,
             trials: ended.trials,
@@ -244,8 +255,7 @@ impl Daemon {
                 finished: now_text(),
             },
         };
-        let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        self.bundle(parts, Some(&stem), configuration, observer);
+        self.bundle(parts, Some(&chosen.model_name(job)), configuration, observer);
     }
 }
 

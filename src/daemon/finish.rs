@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use super::admit::{self, Rejection, SpecFile};
 use super::assemble::{Parts, name_without_spec};
 use super::configuration::{Ended, Left, Turn};
+use super::model::Counted;
 use super::observer::{Observer, Row};
 use super::queue::QueuedJob;
 use super::{Daemon, Trouble, Unwritten, now_text};
@@ -40,6 +41,7 @@ impl Daemon {
         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = job.configurations[configuration - 1].runtime.name, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
         let turn = Turn { queued, spec: &spec, job: &job, progress: &progress, configuration };
         let left = self.measure(&turn, observer);
+        self.spool.models.remove_generated();
         self.running = None;
         match left {
             Left::Ended(ended) => {
@@ -83,7 +85,8 @@ impl Daemon {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
                 let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
                 let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
-                let ended = Ended { outcome: outcome.clone(), trials, loaded: None, started: None };
+                let ended =
+                    Ended { outcome: outcome.clone(), model: None, trials, loaded: None, started: None };
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }
@@ -115,8 +118,10 @@ impl Daemon {
             entry,
             spec,
             job: None,
+            configuration: None,
             runtime: None,
             model: None,
+            counted: Counted::default(),
             loaded: None,
             outcome: rejection.outcome(),
             trials: Vec::new(),

@@ -26,6 +26,7 @@ pub mod control;
 pub mod executables;
 mod finish;
 mod intake;
+mod model;
 pub mod observer;
 pub mod queue;
 mod requests;
@@ -87,6 +88,8 @@ pub struct Daemon {
     cancelled_running: Option<QueuedJob>,
     finished: Finished,
     retired: u64,
+    /// The cost of the dropped model that was counted last.
+    counted: Option<(model::CountedModel, model::Counted)>,
     /// Another process measures on this host.
     host_holder: Option<String>,
     rescan_at: Instant,
@@ -239,6 +242,7 @@ impl Daemon {
             cancelled_running: None,
             finished: Finished::default(),
             retired: 0,
+            counted: None,
             host_holder: None,
             rescan_at: now,
             try_again_at: None,

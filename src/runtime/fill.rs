@@ -83,7 +83,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The generator of a trial. One fills all inputs, in the model's order.
+    /// The generator of a trial. One fills all inputs, in the model's order; another one shuffles a study.
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
@@ -117,7 +117,8 @@ impl Generator {
         }
     }
 
-    fn next(&mut self) -> u64 {
+    /// 64 bits, one step of the generator.
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

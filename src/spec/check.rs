@@ -46,7 +46,13 @@ fn missing(node: &Node, field: &Field, mistakes: &mut Mistakes) {
     let message = format!("the key {} is missing", quoted(field.key()));
     let hint = match field.kind {
         Kind::Format(format) => format!("begin the file with `{}: {format}`", field.key()),
-        Kind::Models => "name a file that lies in the same folder, such as `model: net.onnx`".to_owned(),
+        Kind::Block => format!("add `{}: standard`, or another block type", field.key()),
+        Kind::Precision => format!("add `{}: int8` or `{}: fp32`", field.key(), field.key()),
+        Kind::Factor(factor) => {
+            let (smallest, largest) = factor.range();
+            let number = if factor.is_odd() { "an odd number" } else { "a whole number" };
+            format!("add `{}: …`, {number}, {}", field.key(), range(smallest.into(), largest.into()))
+        }
         _ => format!("add `{}: …`", field.key()),
     };
     mistakes.add(node.position, field.path, "missing_key", message, hint);

@@ -7,10 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::check;
 use super::fields::{
-    FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES,
-    MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
+    FIELDS, Factor, Fallback, Field, Kind, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES,
+    MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
 };
 use super::runtimes::accepted;
+use crate::net::blocks::BLOCKS;
+use crate::net::configuration::{Precision, RESNET_50_DEPTHS};
 use crate::runtime::{OptionKind, RUNTIMES, Runtime};
 
 /// The JSON Schema (2020-12) of the job file, for editors that complete and check YAML.
@@ -20,6 +22,7 @@ use crate::runtime::{OptionKind, RUNTIMES, Runtime};
 pub fn schema() -> Value {
     let mut schema = group("");
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["oneOf"] = json!([{"required": ["model"]}, {"required": ["network"]}, {"required": ["study"]}]);
     schema["title"] = json!("BackboneAnalysis job file");
     let mut definitions = Map::new();
     for runtime in RUNTIMES {
@@ -107,6 +110,15 @@ fn of_kind(field: &Field) -> Value {
                 "maxItems": MAXIMUM_RANK,
             },
         }),
+        Kind::Block => block_names(),
+        Kind::Blocks => list_of(&block_names()),
+        Kind::Precision => precision_names(),
+        Kind::Precisions => list_of(&precision_names()),
+        Kind::Factor(factor) => number(factor),
+        Kind::Factors(factor) => list_of(&number(factor)),
+        Kind::Depths => json!({
+            "type": "array", "items": number(Factor::Depth), "minItems": DEPTHS, "maxItems": DEPTHS,
+        }),
         Kind::Labels => json!({
             "type": "object",
             "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_NAME_BYTES},
@@ -114,6 +126,32 @@ fn of_kind(field: &Field) -> Value {
             "additionalProperties": {"type": ["string", "number", "boolean"], "maxLength": MAXIMUM_ENTRY_BYTES},
         }),
     }
+}
+
+/// Stages with a depth of their own.
+const DEPTHS: usize = RESNET_50_DEPTHS.len();
+
+fn block_names() -> Value {
+    json!({"enum": BLOCKS.iter().map(|block| block.name).collect::<Vec<_>>()})
+}
+
+fn precision_names() -> Value {
+    json!({"enum": precisions()})
+}
+
+fn number(factor: Factor) -> Value {
+    let (minimum, maximum) = factor.range();
+    let mut number = json!({"type": "integer", "minimum": minimum, "maximum": maximum});
+    if factor.is_odd() {
+        number["not"] = json!({"multipleOf": 2});
+    }
+    number
+}
+
+fn list_of(item: &Value) -> Value {
+    json!({
+        "type": "array", "items": item, "minItems": 1, "maxItems": MAXIMUM_CONFIGURATIONS, "uniqueItems": true,
+    })
 }
 
 /// A bare name that is not hidden and has an extension that a runtime reads.
@@ -155,6 +193,10 @@ fn options(runtime: &Runtime) -> Value {
 pub fn reference() -> String {
     let mut text = String::from("### Keys\n\n");
     text.push_str(&table(FIELDS));
+    text.push_str("\n### Block types\n\n| Block | What it is |\n|---|---|\n");
+    for block in BLOCKS {
+        let _ = writeln!(text, "| `{}` | {} |", block.name, cell(block.summary));
+    }
     text.push_str("\n### Runtimes\n\n| Runtime | Reads | What it is |\n|---|---|---|\n");
     for runtime in RUNTIMES {
         let _ = writeln!(
@@ -222,8 +264,30 @@ fn in_words(kind: Kind) -> String {
             "a map of words to texts, numbers, `true` or `false`, at most {MAXIMUM_ENTRY_BYTES} bytes each; at most \
              {MAXIMUM_ENTRIES}"
         ),
+        Kind::Block => "the name of a block type, see below".to_owned(),
+        Kind::Blocks => "a list of names of block types, see below".to_owned(),
+        Kind::Precision => check::listed(&precisions()),
+        Kind::Precisions => format!("a list of {}", check::listed(&precisions())),
+        Kind::Factor(factor) => format!("{} number, {}", whole_or_odd(factor), range_of(factor)),
+        Kind::Factors(factor) => {
+            format!("a list of {} numbers, each {}", whole_or_odd(factor), range_of(factor))
+        }
+        Kind::Depths => format!("a list of {DEPTHS} whole numbers, each {}", range_of(Factor::Depth)),
         Kind::RuntimeSettings => "a map of runtime names to maps of the keys below".to_owned(),
     }
+}
+
+fn precisions() -> Vec<&'static str> {
+    Precision::ALL.iter().map(|precision| precision.name()).collect()
+}
+
+fn whole_or_odd(factor: Factor) -> &'static str {
+    if factor.is_odd() { "odd" } else { "whole" }
+}
+
+fn range_of(factor: Factor) -> String {
+    let (smallest, largest) = factor.range();
+    check::range(smallest.into(), largest.into())
 }
 
 fn cell(text: &str) -> String {

@@ -1,6 +1,9 @@
 //! The table of everything that a job file may say. Checks, the JSON Schema and the reference in `docs/JOB-SPEC.md` are
 //! derived from it; nothing here reads a file.
 
+use super::networks;
+use crate::net::configuration;
+
 /// The version of the job file that this program reads, the value of `backbone`.
 pub const FORMAT: i64 = 1;
 
@@ -21,6 +24,9 @@ pub const MAXIMUM_RANK: usize = 32;
 
 /// Largest dimension of an input: TensorFlow Lite counts them in signed 32 bits.
 pub const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
+
+/// Most configurations of a job, runtimes included: sixty times the paper's family, a year of measuring at an hour each.
+pub const MAXIMUM_CONFIGURATIONS: usize = 10_000;
 
 /// One key.
 #[derive(Debug)]
@@ -74,6 +80,53 @@ pub enum Kind {
     Labels,
     /// A map from runtime name to how the host provides it.
     RuntimeSettings,
+    /// The name of a block type.
+    Block,
+    /// A list of names of block types, each once.
+    Blocks,
+    /// The name of a precision.
+    Precision,
+    /// A list of names of precisions, each once.
+    Precisions,
+    /// A number of a network.
+    Factor(Factor),
+    /// A list of such numbers, each once.
+    Factors(Factor),
+    /// The number of blocks in each of the four stages.
+    Depths,
+}
+
+/// A factor of the family that is a number. What it may be is decided by [`crate::net::configuration`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// Kernel size k, odd.
+    Kernel,
+    /// Batch size b.
+    Batch,
+    /// Input size i, in pixels.
+    Input,
+    /// Width multiplier, in per cent.
+    WidthPercent,
+    /// Blocks in a stage.
+    Depth,
+}
+
+impl Factor {
+    /// Smallest and largest value.
+    pub fn range(self) -> (u32, u32) {
+        match self {
+            Self::Kernel => (1, configuration::LARGEST_KERNEL),
+            Self::Batch => (1, configuration::LARGEST_BATCH),
+            Self::Input => (configuration::SMALLEST_INPUT, configuration::LARGEST_INPUT),
+            Self::WidthPercent => (configuration::NARROWEST_PERCENT, configuration::WIDEST_PERCENT),
+            Self::Depth => (1, configuration::LARGEST_DEPTH),
+        }
+    }
+
+    /// Only odd values.
+    pub fn is_odd(self) -> bool {
+        self == Self::Kernel
+    }
 }
 
 /// What happens when a key is left out.
@@ -106,7 +159,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "model",
         kind: Kind::Models,
-        fallback: Fallback::Required,
+        fallback: Fallback::Words("`network` or `study` must be there"),
         summary: "The model to measure: a file dropped into the same folder. A list names files that hold the same \
                   network in several formats; each runtime takes the one it reads.",
     },
@@ -123,9 +176,102 @@ pub const FIELDS: &[Field] = &[
         summary: "The digest that the file must have; a file with another one is not measured.",
     },
     Field {
+        path: "network",
+        kind: Kind::Group,
+        fallback: Fallback::Words("`model` or `study` must be there"),
+        summary: "One network of the family, generated on the device when its turn comes.",
+    },
+    Field {
+        path: "network.block",
+        kind: Kind::Block,
+        fallback: Fallback::Required,
+        summary: "Type of its residual blocks.",
+    },
+    Field {
+        path: "network.kernel",
+        kind: Kind::Factor(Factor::Kernel),
+        fallback: Fallback::Required,
+        summary: "Kernel size k, in pixels.",
+    },
+    Field {
+        path: "network.batch",
+        kind: Kind::Factor(Factor::Batch),
+        fallback: Fallback::Integer(networks::DEFAULT_BATCH as i64),
+        summary: "Batch size b, in images; an inference takes all of them at once.",
+    },
+    Field {
+        path: "network.input",
+        kind: Kind::Factor(Factor::Input),
+        fallback: Fallback::Required,
+        summary: "Height and width i of the input, in pixels.",
+    },
+    Field {
+        path: "network.precision",
+        kind: Kind::Precision,
+        fallback: Fallback::Required,
+        summary: "Numbers of the network.",
+    },
+    Field {
+        path: "network.width_percent",
+        kind: Kind::Factor(Factor::WidthPercent),
+        fallback: Fallback::Integer(networks::DEFAULT_WIDTH_PERCENT as i64),
+        summary: "Width of every layer, in per cent of the paper's.",
+    },
+    Field {
+        path: "network.depths",
+        kind: Kind::Depths,
+        fallback: Fallback::Words("`[3, 4, 6, 3]`, as in the paper"),
+        summary: "Blocks in each of the four stages.",
+    },
+    Field {
+        path: "study",
+        kind: Kind::Group,
+        fallback: Fallback::Words("`model` or `network` must be there"),
+        summary: "Every combination of the values below, each a network of the family, generated when its turn comes.",
+    },
+    Field {
+        path: "study.blocks",
+        kind: Kind::Blocks,
+        fallback: Fallback::Words("all of them"),
+        summary: "Types of residual blocks.",
+    },
+    Field {
+        path: "study.kernels",
+        kind: Kind::Factors(Factor::Kernel),
+        fallback: Fallback::Words("`[3, 5, 7]`"),
+        summary: "Kernel sizes, in pixels.",
+    },
+    Field {
+        path: "study.batches",
+        kind: Kind::Factors(Factor::Batch),
+        fallback: Fallback::Words("`[1, 2, 4]`"),
+        summary: "Batch sizes, in images.",
+    },
+    Field {
+        path: "study.inputs",
+        kind: Kind::Factors(Factor::Input),
+        fallback: Fallback::Words("`[224, 560, 1400]`"),
+        summary: "Heights and widths of the input, in pixels.",
+    },
+    Field {
+        path: "study.precisions",
+        kind: Kind::Precisions,
+        fallback: Fallback::Words("`[int8]`"),
+        summary: "Numbers of the networks.",
+    },
+    Field {
+        path: "order",
+        kind: Kind::Choice(&["listed", "random"]),
+        fallback: Fallback::Text("listed"),
+        summary: "Order of a study's configurations: as they are listed, or all of them shuffled, runtimes included, by \
+                  a generator that starts at `measure.seed`.",
+    },
+    Field {
         path: "runtime",
         kind: Kind::Runtimes,
-        fallback: Fallback::Words("for each model, the first runtime that reads its format"),
+        fallback: Fallback::Words(
+            "for each model, the first runtime that reads its format; for generated networks, `onnxruntime`",
+        ),
         summary: "What executes the model. A list measures on each, and each gives a bundle.",
     },
     Field {
@@ -139,7 +285,7 @@ pub const FIELDS: &[Field] = &[
         path: "inputs",
         kind: Kind::Inputs,
         fallback: Fallback::Words("the shapes in the model"),
-        summary: "Shapes of inputs whose shape the model leaves open, by input name.",
+        summary: "Shapes of inputs whose shape a dropped model leaves open, by input name.",
     },
     Field {
         path: "measure",
@@ -181,7 +327,7 @@ pub const FIELDS: &[Field] = &[
         path: "measure.seed",
         kind: Kind::Integer { minimum: 0, maximum: i64::MAX },
         fallback: Fallback::Integer(1),
-        summary: "Seed of the generated input data.",
+        summary: "Seed of the generated input data, and of `order: random`.",
     },
     Field {
         path: "priority",

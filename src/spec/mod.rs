@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::net;
 use crate::runtime::Runtime;
 
 pub(crate) use self::describe::table as describe_table;
@@ -21,9 +22,12 @@ mod describe;
 pub mod fields;
 pub(crate) mod mistakes;
 mod models;
+mod networks;
+mod order;
 pub mod raw;
 pub mod resolve;
 mod runtimes;
+mod source;
 
 /// Extensions of job files, lower case without the dot.
 pub const SPEC_EXTENSIONS: &[&str] = &["yaml", "yml"];
@@ -33,9 +37,9 @@ pub const SPEC_EXTENSIONS: &[&str] = &["yaml", "yml"];
 pub struct Job {
     /// `name`, or the file's stem.
     pub name: String,
-    /// Files that hold the same network, at least one; bare file names.
+    /// Files that hold the same network, bare file names; none where the networks are generated.
     pub models: Vec<ModelReference>,
-    /// Where to measure, in order, each with the one model file it takes.
+    /// What to measure, in order; at least one.
     pub configurations: Vec<Configuration>,
     /// Shapes of inputs that a model leaves open, by input name.
     pub inputs: BTreeMap<String, Vec<u64>>,
@@ -63,8 +67,38 @@ pub struct Configuration {
     pub runtime: &'static Runtime,
     /// Its options as the author gave them, checked against [`Runtime::options`].
     pub options: BTreeMap<String, Value>,
-    /// Index into [`Job::models`].
-    pub model: usize,
+    /// Where the model comes from.
+    pub source: ModelSource,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A dropped file: an index into [`Job::models`].
+    Dropped(usize),
+    /// A network of the family, generated in the format that the runtime reads when its turn comes.
+    Generated(net::configuration::Configuration),
+}
+
+impl Configuration {
+    /// What the model is called in the names of bundles: θ, or the stem of its file.
+    pub fn model_name(&self, job: &Job) -> String {
+        match self.source {
+            ModelSource::Dropped(index) => {
+                let file = &job.models[index].file;
+                file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem).to_owned()
+            }
+            ModelSource::Generated(network) => network.to_string(),
+        }
+    }
+
+    /// The name of its model file; for a generated one, the name that `backbone networks export` gives it.
+    pub fn model_file(&self, job: &Job) -> String {
+        match self.source {
+            ModelSource::Dropped(index) => job.models[index].file.clone(),
+            ModelSource::Generated(network) => format!("{network}.{}", self.runtime.model_format),
+        }
+    }
 }
 
 /// How to measure.

@@ -8,7 +8,8 @@ use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_EN
 use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
-use super::{Job, Measure, SPEC_EXTENSIONS, models, runtimes};
+use super::source::{self, Source};
+use super::{Job, Measure, SPEC_EXTENSIONS, order, runtimes};
 use crate::bundle::format::Mistake;
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -34,10 +35,11 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
     }
     let name =
         fields.get("name").and_then(|node| check::text(node, "name", MAXIMUM_NAME_BYTES, &mut mistakes));
-    let models = fields.get("model").and_then(|node| models::read(node, known, &mut mistakes));
-    let chosen = runtimes::choose(fields.get("runtime"), models.as_deref(), known, &mut mistakes);
+    let source = source::read(&root, &fields.nodes, known, &mut mistakes);
+    let chosen = runtimes::choose(fields.get("runtime"), source.as_ref(), known, &mut mistakes);
     let options = fields.get("runtime_options");
-    let configurations = runtimes::configure(&chosen, models.as_deref(), options, &mut mistakes);
+    let mut configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
+    let order = fields.choice("order", &mut mistakes);
     let inputs = fields.get("inputs").map(|node| inputs(node, &mut mistakes)).unwrap_or_default();
     let labels = fields.get("labels").map(|node| labels(node, &mut mistakes)).unwrap_or_default();
     fields.choice("measure.protocol", &mut mistakes);
@@ -49,10 +51,17 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         seed: fields.integer("measure.seed", &mut mistakes),
     };
     let priority = fields.integer("priority", &mut mistakes);
-    match models {
-        Some(models) if mistakes.is_empty() => Ok(Job {
+    if order == Some("random") {
+        order::shuffle(&mut configurations, measure.seed);
+    }
+    let models = match source {
+        Some(Source::Dropped(models)) => models.into_iter().map(|model| model.reference).collect(),
+        _ => Vec::new(),
+    };
+    match configurations.is_empty() {
+        false if mistakes.is_empty() => Ok(Job {
             name: name.unwrap_or_else(|| name_of_file(file_name)),
-            models: models.into_iter().map(|model| model.reference).collect(),
+            models,
             configurations,
             inputs,
             measure,

@@ -1,16 +1,18 @@
-//! The keys `runtime` and `runtime_options`: where to measure, which model file each runtime takes, and what is asked of
-//! it. What may be asked is an allow-list, each runtime's own; nothing else reaches an inference library.
+//! The keys `runtime` and `runtime_options`: where to measure, which model each runtime takes, and what is asked of it. What may be asked is an allow-list, each runtime's own; nothing else reaches an inference library.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::Configuration;
 use super::check::{self, listed};
 use super::fields::MAXIMUM_LIST_ITEMS;
 use super::mistakes::{Mistakes, quoted};
 use super::models::{self, Named};
+use super::networks;
 use super::raw::{Node, Position, Value};
+use super::source::Source;
+use super::{Configuration, ModelSource};
+use crate::net::emit::Format;
 use crate::runtime::{OptionKind, Runtime};
 
 /// The runtimes of a job and how they were written.
@@ -25,14 +27,26 @@ pub(super) struct Chosen {
 /// The runtimes that are named, or those that read the models.
 pub(super) fn choose(
     node: Option<&Node>,
-    models: Option<&[Named]>,
+    source: Option<&Source>,
     known: &[&'static Runtime],
     mistakes: &mut Mistakes,
 ) -> Chosen {
-    match node {
-        Some(node) => named(node, known, mistakes),
-        None => implied(models, known),
+    match (node, source) {
+        (Some(node), _) => named(node, known, mistakes),
+        (None, Some(Source::Dropped(models))) => implied(models, known),
+        (None, Some(Source::Generated(_))) => {
+            let first = known.iter().find(|runtime| can_be_generated(runtime));
+            // Nobody wrote it, so nobody is told its place.
+            let runtimes = first.map(|runtime| (*runtime, Position { line: 1, column: 1 }));
+            Chosen { runtimes: runtimes.into_iter().collect(), has_list: false, is_partial: false }
+        }
+        (None, None) => Chosen { runtimes: Vec::new(), has_list: false, is_partial: true },
     }
+}
+
+/// Are networks of the family generated in the format that it reads?
+fn can_be_generated(runtime: &Runtime) -> bool {
+    Format::ALL.iter().any(|format| format.extension() == runtime.model_format)
 }
 
 fn named(node: &Node, known: &[&'static Runtime], mistakes: &mut Mistakes) -> Chosen {
@@ -88,9 +102,9 @@ fn one(
 }
 
 /// For each model the first runtime that reads it, in the order of the models.
-fn implied(models: Option<&[Named]>, known: &[&'static Runtime]) -> Chosen {
-    let mut chosen = Chosen { runtimes: Vec::new(), has_list: false, is_partial: models.is_none() };
-    for model in models.unwrap_or_default() {
+fn implied(models: &[Named], known: &[&'static Runtime]) -> Chosen {
+    let mut chosen = Chosen { runtimes: Vec::new(), has_list: false, is_partial: false };
+    for model in models {
         let extension = models::extension(&model.reference.file);
         let reader = known.iter().find(|runtime| extension.as_deref() == Some(runtime.model_format));
         let Some(runtime) = reader else { continue };
@@ -102,22 +116,62 @@ fn implied(models: Option<&[Named]>, known: &[&'static Runtime]) -> Chosen {
     chosen
 }
 
-/// Give each runtime the one model that it reads, and its options.
+/// Give each runtime what it measures, and its options: the one dropped model that it reads, or each network, on one
+/// runtime after the other.
 pub(super) fn configure(
     chosen: &Chosen,
-    models: Option<&[Named]>,
+    source: Option<&Source>,
     options: Option<&Node>,
     mistakes: &mut Mistakes,
 ) -> Vec<Configuration> {
     let mut by_runtime = options.map(|node| options_of(chosen, node, mistakes)).unwrap_or_default();
     let mut configurations = Vec::new();
-    for &(runtime, position) in &chosen.runtimes {
-        let Some(models) = models else { continue };
-        let Some(model) = model_of(runtime, position, models, mistakes) else { continue };
-        let options = by_runtime.remove(runtime.name).unwrap_or_default();
-        configurations.push(Configuration { runtime, options, model });
+    match source {
+        Some(Source::Dropped(models)) => {
+            for &(runtime, position) in &chosen.runtimes {
+                let Some(model) = model_of(runtime, position, models, mistakes) else { continue };
+                let options = by_runtime.remove(runtime.name).unwrap_or_default();
+                configurations.push(Configuration { runtime, options, source: ModelSource::Dropped(model) });
+            }
+        }
+        Some(Source::Generated(found)) => {
+            for &(runtime, position) in
+                chosen.runtimes.iter().filter(|(runtime, _)| !can_be_generated(runtime))
+            {
+                add_not_generated(runtime, position, mistakes);
+            }
+            let last = chosen.runtimes.last().map(|&(_, position)| position);
+            let count = found.len().saturating_mul(chosen.runtimes.len());
+            if last.is_some_and(|last| networks::is_too_many(count, last, "runtime", mistakes)) {
+                return configurations;
+            }
+            for &network in found {
+                for &(runtime, _) in &chosen.runtimes {
+                    let options = by_runtime.get(runtime.name).cloned().unwrap_or_default();
+                    configurations.push(Configuration {
+                        runtime,
+                        options,
+                        source: ModelSource::Generated(network),
+                    });
+                }
+            }
+        }
+        None => {}
     }
     configurations
+}
+
+fn add_not_generated(runtime: &Runtime, position: Position, mistakes: &mut Mistakes) {
+    let formats: Vec<String> = Format::ALL.iter().map(|format| format!(".{}", format.extension())).collect();
+    let message = format!(
+        "`{}` reads .{} files, and networks are generated as {} only",
+        runtime.name,
+        runtime.model_format,
+        formats.join(" or ")
+    );
+    let hint =
+        format!("choose another runtime, or drop a .{} file and name it as `model`", runtime.model_format);
+    mistakes.add(position, "runtime", "not_generated", message, hint);
 }
 
 fn model_of(

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -22,6 +22,9 @@ const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Digests remembered for inbox files that did not change since. More than a study's worth of models.
 const REMEMBERED_DIGESTS: usize = 256;
+
+/// How names of generated models begin.
+const GENERATED: &str = ".generated.";
 
 /// The folder `spool/models/` and who uses what in it.
 #[derive(Debug)]
@@ -123,6 +126,44 @@ impl ModelStore {
         Ok(Some(BoundModel { file, sha256, size_bytes: before.size }))
     }
 
+    /// Write a model that a configuration of a study needs now. It stays until [`ModelStore::remove_generated`]; what a killed
+    /// process leaves is removed at the next start, because its name begins with a dot.
+    ///
+    /// # Errors
+    /// The disk is full or broken; nothing of the file is left.
+    pub fn generate(
+        &self,
+        file: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<(PathBuf, BoundModel)> {
+        let path = self.folder.join(format!("{GENERATED}{file}"));
+        let written = (|| {
+            let mut output = Hashing {
+                inner: BufWriter::new(fs_err::File::create(&path)?),
+                hasher: Sha256::new(),
+                bytes: 0,
+            };
+            write(&mut output)?;
+            output.flush()?;
+            let sha256 = data_encoding::HEXLOWER.encode(&output.hasher.finalize());
+            Ok(BoundModel { file: file.to_owned(), sha256, size_bytes: output.bytes })
+        })();
+        if written.is_err() {
+            self.remove_generated();
+        }
+        written.map(|model| (path, model))
+    }
+
+    /// Remove what [`ModelStore::generate`] wrote.
+    pub fn remove_generated(&self) {
+        for name in self.folder.names().unwrap_or_default() {
+            if name.to_str().is_some_and(|name| name.starts_with(GENERATED)) {
+                // What stays is removed at the next start.
+                let _ = self.folder.remove(&name);
+            }
+        }
+    }
+
     /// Is the copy there with the bytes its name says? Reads it once for each process.
     pub fn verify(&mut self, sha256: &str) -> bool {
         if self.verified.contains(sha256) {
@@ -135,6 +176,26 @@ impl ModelStore {
             self.verified.insert(sha256.to_owned());
         }
         sound
+    }
+}
+
+/// Hashes what is written through it.
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 

@@ -215,3 +215,21 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
     spool.prune_done(0).expect("prune");
     assert!(spool.queued_path(&again).exists());
 }
+
+#[test]
+fn a_model_that_can_not_be_written_whole_leaves_nothing() {
+    let rig = Rig::new();
+    let (spool, _) = rig.open();
+    let written = spool.models.generate("net.onnx", |output| {
+        output.write_all(b"half")?;
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(written.expect_err("full").kind(), io::ErrorKind::StorageFull);
+    assert!(fs_err::read_dir(rig.folder.path().join("spool/models")).expect("read").next().is_none());
+    let (path, model) =
+        spool.models.generate("net.onnx", |output| output.write_all(b"whole")).expect("generate");
+    assert_eq!(model.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
+    assert_eq!((model.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
+    spool.models.remove_generated();
+    assert!(!path.exists());
+}

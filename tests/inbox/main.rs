@@ -10,5 +10,6 @@ mod rig;
 mod crashes;
 mod disks;
 mod queue;
+mod studies;
 mod uploads;
 mod workers;

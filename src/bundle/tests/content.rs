@@ -44,6 +44,22 @@ pub(super) fn measured() -> Bundle {
             spec_encoding: Some(SpecEncoding::Utf8),
             spec_sha256: Some("ab".repeat(32)),
         },
+        configuration: None,
+        cost: Some(Cost {
+            macs: 87_000_000,
+            operations: 174_000_000,
+            other_operations: 1_250_000,
+            parameters: 61_000,
+            bytes_moved: 2_500_000,
+            operational_density: Some(69.6),
+            uncounted: vec![Uncounted {
+                name: "resize".to_owned(),
+                operator: "Resize".to_owned(),
+                why: "its sizes are not constant".to_owned(),
+            }],
+        }),
+        cost_missing: None,
+        throughput_operations_per_second: None,
         model: Some(Model {
             file: "net.onnx".to_owned(),
             format: "onnx".to_owned(),

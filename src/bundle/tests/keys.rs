@@ -138,14 +138,33 @@ fn text(schema: &Value) -> String {
 }
 
 fn unit(path: &str, key: &str) -> &'static str {
-    const COUNTED: &[&str] =
-        &["logical_cores", "count", "trials_used", "build", "process", "line", "column", "shape"];
+    const COUNTED: &[&str] = &[
+        "logical_cores",
+        "count",
+        "trials_used",
+        "build",
+        "process",
+        "line",
+        "column",
+        "shape",
+        "depths",
+        "macs",
+        "operations",
+        "other_operations",
+        "parameters",
+    ];
     match key {
         _ if key.ends_with("_ns") => "ns",
         _ if key.ends_with("_bytes") => "bytes",
         "percent" => "%",
         "confidence" => "probability",
         "percentiles" | "median_interval" => "",
+        "kernel" | "input" if path.starts_with("configuration.") => "pixels",
+        "batch" => "images",
+        "width_percent" => "%",
+        "bytes_moved" => "bytes",
+        "operational_density" => "operations per byte",
+        "throughput_operations_per_second" => "operations per second",
         _ if COUNTED.contains(&key) => "1",
         _ if path.starts_with("summary.") => "ms",
         _ if path.starts_with("times.") => "RFC 3339, UTC",

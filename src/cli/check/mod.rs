@@ -17,13 +17,15 @@ use sha2::{Digest as _, Sha256};
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job, ModelReference};
+use crate::spec::{self, Job, ModelReference, ModelSource};
 
+mod generated;
 mod precision;
 
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
-/// Ends with code 2 when a job file has mistakes, or a model file is missing or is not what the job needs.
+/// For a network or a study it also counts operations and the disk that generated models take. Ends with code 2 when a job
+/// file has mistakes, a model file is missing or is not what the job needs, or a network is too large for its format.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Job files, with their models beside them
@@ -74,13 +76,53 @@ fn refused(shown: &str, mistakes: &[Mistake]) -> String {
 
 fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
     let measure = &job.measure;
+    let is_generated = job.configurations.iter().any(|one| matches!(one.source, ModelSource::Generated(_)));
+    let listed = if is_generated { generated::table(job) } else { dropped_table(job) };
+    let mut text = format!("{shown}: ok\n{listed}\n");
+
+    let mut every_model_is_right = true;
+    for (index, model) in job.models.iter().enumerate() {
+        let readers = job.configurations.iter().filter(|one| one.source == ModelSource::Dropped(index));
+        let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
+        let file = path.with_file_name(&model.file);
+        let finding = match look_at_model(&file, model, &runtimes) {
+            Ok(size) => format!("{size} bytes, looks right"),
+            Err(problem) => {
+                every_model_is_right = false;
+                problem
+            }
+        };
+        text.push_str(&format!("  model {}: {finding}\n", model.file));
+    }
+
+    if is_generated {
+        let (lines, can_be_written) = generated::totals(job);
+        text.push_str(&lines);
+        every_model_is_right &= can_be_written;
+    }
+    let processes = u64::from(measure.processes) * job.configurations.len() as u64;
+    let worst = processes * u64::from(measure.timeout_seconds);
+    text.push_str(&format!(
+        "  duration: at most {} ({} of at most {})\n",
+        duration(worst),
+        counted(processes, "process", "processes"),
+        duration(measure.timeout_seconds.into()),
+    ));
+    let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
+    text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
+    (text, every_model_is_right)
+}
+
+/// A row for each dropped model and runtime.
+fn dropped_table(job: &Job) -> String {
+    let measure = &job.measure;
     let rows: Vec<Vec<String>> = job
         .configurations
         .iter()
         .map(|configuration| {
             vec![
                 job.name.clone(),
-                job.models[configuration.model].file.clone(),
+                configuration.model_file(job),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
                 format!(
@@ -94,34 +136,7 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
         })
         .collect();
     let headings = ["JOB", "MODEL", "RUNTIME", "OPTIONS", "WARM-UP + TIMED", "LIMIT EACH"];
-    let mut text = format!("{shown}: ok\n{}\n", table::indent(&table::render(&headings, &rows)));
-
-    let mut every_model_is_right = true;
-    for (index, model) in job.models.iter().enumerate() {
-        let readers = job.configurations.iter().filter(|configuration| configuration.model == index);
-        let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
-        let file = path.with_file_name(&model.file);
-        let finding = match look_at_model(&file, model, &runtimes) {
-            Ok(size) => format!("{size} bytes, looks right"),
-            Err(problem) => {
-                every_model_is_right = false;
-                problem
-            }
-        };
-        text.push_str(&format!("  model {}: {finding}\n", model.file));
-    }
-
-    let processes = u64::from(measure.processes) * job.configurations.len() as u64;
-    let worst = processes * u64::from(measure.timeout_seconds);
-    text.push_str(&format!(
-        "  duration: at most {} ({} of at most {})\n",
-        duration(worst),
-        counted(processes, "process", "processes"),
-        duration(measure.timeout_seconds.into()),
-    ));
-    let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
-    text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
-    (text, every_model_is_right)
+    table::indent(&table::render(&headings, &rows))
 }
 
 fn options(configuration: &spec::Configuration) -> String {

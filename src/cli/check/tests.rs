@@ -11,7 +11,7 @@ fn job(model: &str, sha256: Option<String>) -> Job {
     Job {
         name: "smoke".to_owned(),
         models,
-        configurations: vec![Configuration { runtime, options, model: 0 }],
+        configurations: vec![Configuration { runtime, options, source: ModelSource::Dropped(0) }],
         inputs: BTreeMap::new(),
         measure: Measure { warm_up_runs: 10, timed_runs: 50, processes: 2, timeout_seconds: 5400, seed: 1 },
         priority: 0,

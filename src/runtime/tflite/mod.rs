@@ -8,6 +8,7 @@ use super::signatures::looks_like;
 use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
 
 pub mod model_file;
+pub(crate) mod tables;
 
 /// The option that switches the delegate.
 pub const XNNPACK: RuntimeOption = RuntimeOption {

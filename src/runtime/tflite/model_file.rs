@@ -7,6 +7,7 @@
 //! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of TensorFlow Lite's
 //! schema 3, <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
+use super::tables::{File, Table};
 use crate::runtime::shapes::Dimension;
 
 const IDENTIFIER: &[u8] = b"TFL3";
@@ -47,8 +48,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
     if !has_identifier(bytes) {
         return Err("the file does not carry the identifier TFL3".to_owned());
     }
-    let file = File(bytes);
-    let model = file.table_at(file.follow(0)?)?;
+    let model = File::new(bytes).root()?;
     let version = model.number(0)?;
     if version != SCHEMA_VERSION {
         return Err(format!(
@@ -62,29 +62,57 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
     }
     let codes = model.tables(1)?;
     let graphs = model.tables(2)?;
+    let mut reading = Reading { left: bytes.len().saturating_mul(MOST_SHARING) };
     let mut first = None;
     for graph in &graphs {
-        let checked = check_graph(graph, buffers.len(), codes.len())?;
+        let checked = check_graph(graph, buffers.len(), codes.len(), &mut reading)?;
         first.get_or_insert(checked);
     }
     first.ok_or_else(|| "the file holds no graph".to_owned())
 }
 
-fn check_graph(graph: &Table<'_>, buffers: usize, codes: usize) -> Result<ModelFile, String> {
+/// How often the parts of a file may be read on average. Writers let tables share a text or a list now and then; a hostile
+/// file could have every table share one that is as long as the file.
+const MOST_SHARING: usize = 8;
+
+/// Elements that may still be read.
+struct Reading {
+    left: usize,
+}
+
+impl Reading {
+    fn spend(&mut self, elements: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(elements);
+        self.left =
+            left.ok_or_else(|| "its tables share far more than a writer would let them".to_owned())?;
+        Ok(())
+    }
+}
+
+fn check_graph(
+    graph: &Table<'_>,
+    buffers: usize,
+    codes: usize,
+    reading: &mut Reading,
+) -> Result<ModelFile, String> {
     let tables = graph.tables(0)?;
+    let operators = graph.tables(3)?;
+    reading.spend(tables.len() + operators.len())?;
     let mut tensors = Vec::with_capacity(tables.len());
     for (number, table) in tables.iter().enumerate() {
         if table.number(2)? as usize >= buffers {
             return Err(format!("tensor {number} refers to a buffer that is not in the file"));
         }
-        tensors.push(tensor(table)?);
+        tensors.push(tensor(table, reading)?);
     }
-    for (number, operator) in graph.tables(3)?.iter().enumerate() {
+    for (number, operator) in operators.iter().enumerate() {
         if operator.number(0)? as usize >= codes {
             return Err(format!("operator {number} is of a kind that is not in the file"));
         }
         for field in [1, 2] {
-            for index in operator.integers(field)? {
+            let indices = operator.integers(field)?;
+            reading.spend(indices.len())?;
+            for index in indices {
                 // −1 stands for an optional tensor that is left out.
                 if index != -1 && usize::try_from(index).map_or(true, |index| index >= tensors.len()) {
                     return Err(format!("operator {number} refers to a tensor that is not in the file"));
@@ -109,8 +137,10 @@ fn check_graph(graph: &Table<'_>, buffers: usize, codes: usize) -> Result<ModelF
     Ok(ModelFile { inputs: named(1)?, outputs: named(2)? })
 }
 
-fn tensor(table: &Table<'_>) -> Result<FileTensor, String> {
+fn tensor(table: &Table<'_>, reading: &mut Reading) -> Result<FileTensor, String> {
+    let name = table.bytes(3)?;
     let shape = table.integers(0)?;
+    reading.spend(shape.len() + name.len())?;
     let signature = table.integers(7)?;
     if let Some(quantisation) = table.table(4)? {
         // Lists of 4 and 8 bytes an element: least, greatest, scale, zero point.
@@ -125,7 +155,7 @@ fn tensor(table: &Table<'_>) -> Result<FileTensor, String> {
         .map(|size| u64::try_from(*size).map_or(Dimension::Open(None), Dimension::Fixed))
         .collect();
     Ok(FileTensor {
-        name: String::from_utf8_lossy(table.bytes(3)?).into_owned(),
+        name: String::from_utf8_lossy(name).into_owned(),
         element_type: element_type(table.byte(1)?),
         shape,
     })
@@ -156,117 +186,6 @@ const ELEMENT_TYPES: &[&str] = &[
 
 fn element_type(number: u8) -> String {
     ELEMENT_TYPES.get(usize::from(number)).map_or_else(|| number.to_string(), |name| (*name).to_owned())
-}
-
-/// The whole file; every access is checked.
-#[derive(Clone, Copy)]
-struct File<'a>(&'a [u8]);
-
-impl<'a> File<'a> {
-    fn slice(self, start: usize, length: usize) -> Result<&'a [u8], String> {
-        let end = start.checked_add(length);
-        end.and_then(|end| self.0.get(start..end)).ok_or_else(|| {
-            format!(
-                "it refers to bytes from {start} on, and the file ends at {}; it is truncated or corrupt",
-                self.0.len()
-            )
-        })
-    }
-
-    fn array<const SIZE: usize>(self, start: usize) -> Result<[u8; SIZE], String> {
-        let mut array = [0; SIZE];
-        array.copy_from_slice(self.slice(start, SIZE)?);
-        Ok(array)
-    }
-
-    fn word(self, start: usize) -> Result<u32, String> {
-        self.array(start).map(u32::from_le_bytes)
-    }
-
-    /// The place that a forward reference at `start` means.
-    fn follow(self, start: usize) -> Result<usize, String> {
-        let place = start + self.word(start)? as usize;
-        self.word(place)?;
-        Ok(place)
-    }
-
-    fn table_at(self, start: usize) -> Result<Table<'a>, String> {
-        let back = i32::from_le_bytes(self.array(start)?);
-        let fields = usize::try_from(start as i64 - i64::from(back))
-            .map_err(|_| "a table begins before the file".to_owned())?;
-        let length = usize::from(u16::from_le_bytes(self.array(fields)?));
-        self.slice(fields, length)?;
-        Ok(Table { file: self, start, fields, length })
-    }
-}
-
-/// One FlatBuffers table: fields by number, absent ones have defaults.
-struct Table<'a> {
-    file: File<'a>,
-    start: usize,
-    fields: usize,
-    length: usize,
-}
-
-impl<'a> Table<'a> {
-    fn place(&self, field: usize) -> Result<Option<usize>, String> {
-        let slot = 4 + 2 * field;
-        if slot + 2 > self.length {
-            return Ok(None);
-        }
-        let offset = u16::from_le_bytes(self.file.array(self.fields + slot)?);
-        Ok((offset != 0).then(|| self.start + usize::from(offset)))
-    }
-
-    fn number(&self, field: usize) -> Result<u32, String> {
-        self.place(field)?.map_or(Ok(0), |place| self.file.word(place))
-    }
-
-    fn byte(&self, field: usize) -> Result<u8, String> {
-        self.place(field)?.map_or(Ok(0), |place| self.file.array::<1>(place).map(|[byte]| byte))
-    }
-
-    fn table(&self, field: usize) -> Result<Option<Table<'a>>, String> {
-        self.place(field)?.map(|place| self.file.table_at(self.file.follow(place)?)).transpose()
-    }
-
-    /// Where the elements lie and how many there are.
-    fn vector(&self, field: usize, size: usize) -> Result<(usize, usize), String> {
-        let Some(place) = self.place(field)? else { return Ok((0, 0)) };
-        let start = self.file.follow(place)?;
-        let count = self.file.word(start)? as usize;
-        self.file.slice(start + 4, count.saturating_mul(size))?;
-        Ok((start + 4, count))
-    }
-
-    fn bytes(&self, field: usize) -> Result<&'a [u8], String> {
-        let (start, count) = self.vector(field, 1)?;
-        self.file.slice(start, count)
-    }
-
-    fn integers(&self, field: usize) -> Result<Vec<i32>, String> {
-        let (start, count) = self.vector(field, 4)?;
-        (0..count).map(|index| self.file.array(start + 4 * index).map(i32::from_le_bytes)).collect()
-    }
-
-    fn tables(&self, field: usize) -> Result<Vec<Table<'a>>, String> {
-        let (start, count) = self.vector(field, 4)?;
-        (0..count).map(|index| self.file.table_at(self.file.follow(start + 4 * index)?)).collect()
-    }
-
-    /// A buffer of more than 2 GiB lies outside the tables: fields 1 and 2 say where in the file.
-    fn outside_bytes(&self) -> Result<(), String> {
-        let wide = |field| -> Result<u64, String> {
-            self.place(field)?.map_or(Ok(0), |place| self.file.array(place).map(u64::from_le_bytes))
-        };
-        let (offset, size) = (wide(1)?, wide(2)?);
-        // 0 and 1 are placeholders that writers leave.
-        if offset > 1 {
-            let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-            self.file.slice(whole(offset), whole(size))?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::runtime::{OptionKind, RuntimeOption, WorkerExecutable};
-use crate::spec::render;
+use crate::spec::{ModelSource, render};
 
 const fn runtime(name: &'static str, format: &'static str, options: &'static [RuntimeOption]) -> Runtime {
     Runtime {
@@ -58,8 +58,9 @@ fn codes(text: &str) -> Vec<String> {
 }
 
 fn names(job: &Job) -> Vec<(&str, &str)> {
-    let one = |configuration: &super::super::Configuration| {
-        (configuration.runtime.name, job.models[configuration.model].file.as_str())
+    let one = |configuration: &super::super::Configuration| match configuration.source {
+        ModelSource::Dropped(index) => (configuration.runtime.name, job.models[index].file.as_str()),
+        ModelSource::Generated(network) => panic!("{network} is generated"),
     };
     job.configurations.iter().map(one).collect()
 }
@@ -196,17 +197,17 @@ fn other_format_is_the_only_mistake_that_is_reported() {
 
 #[test]
 fn missing_keys_are_named() {
-    insta::assert_snapshot!(render(&read("name: a\n").expect_err("no model"), "smoke.yaml"), @r"
+    insta::assert_snapshot!(render(&read("name: a\n").expect_err("no model"), "smoke.yaml"), @"
     smoke.yaml:1:1: backbone: the key `backbone` is missing
       hint: begin the file with `backbone: 1`
-    smoke.yaml:1:1: model: the key `model` is missing
-      hint: name a file that lies in the same folder, such as `model: net.onnx`
+    smoke.yaml:1:1: model: nothing says what to measure: none of `model`, `network`, `study` is there
+      hint: name a file that lies in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
     ");
 }
 
 #[test]
 fn keys_of_later_versions_are_unknown_like_any_other() {
-    for key in ["network", "study", "order", "host", "sentinel_every"] {
+    for key in ["host", "sentinel_every"] {
         assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\n{key}: {{}}\n")), ["unknown_key"]);
     }
     for key in ["builds", "energy_seconds"] {
@@ -452,7 +453,7 @@ proptest::proptest! {
     #[test]
     fn no_file_makes_the_checks_panic(
         lines in proptest::collection::vec(
-            ("(backbone|model|name|runtime|runtime_options|inputs|measure|labels|priority|x)",
+            ("(backbone|model|name|network|study|order|runtime|runtime_options|inputs|measure|labels|priority|x)",
              "(1|a\\.onnx|-5|~|\\[.{0,6}\\]|\\{[a-z]{1,3}: [a-z0-9\\[\\]]{0,5}\\}|[ -~]{0,12})"), 0..8)
     ) {
         let text: String = lines.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();

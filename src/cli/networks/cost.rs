@@ -1,0 +1,259 @@
+//! `backbone networks cost`: what a model file costs, counted from its graph.
+//!
+//! Reads the file; `net::count` does the counting. Every integer is exact in every format.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::cli::failure::{Advise as _, Explain as _};
+use crate::cli::{Exit, print, table};
+use crate::net::cost::{Cost, LayerCost};
+use crate::net::count::{self, InputShapes};
+
+/// What a model file costs: operations, parameters and bytes moved, counted from its graph
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// An .onnx or .tflite file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// One row for each layer, in the order in which they run
+    #[arg(long)]
+    per_layer: bool,
+    /// How to write the numbers
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+    /// The shape of an input that the model leaves open, such as image=1x3x224x224; repeatable
+    #[arg(long = "input", value_name = "NAME=SHAPE", value_parser = input_shape)]
+    inputs: Vec<(String, Vec<u64>)>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Columns of text
+    Table,
+    /// Comma-separated values with a heading
+    Csv,
+    /// One object
+    Json,
+}
+
+/// The name may hold `=`, as exporters write them; the shape cannot.
+fn input_shape(text: &str) -> Result<(String, Vec<u64>), String> {
+    let (name, sizes) = text.rsplit_once('=').ok_or("write NAME=SHAPE, such as image=1x3x224x224")?;
+    let size = |size: &str| match size.parse() {
+        Ok(0) | Err(_) => Err(format!("`{size}` is not a size of 1 or more")),
+        Ok(size) => Ok(size),
+    };
+    Ok((name.to_owned(), sizes.split('x').map(size).collect::<Result<_, _>>()?))
+}
+
+pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let bytes =
+        fs_err::read(&arguments.file).advise("name a file that this user may read").exit(Exit::WrongInput)?;
+    let mut shapes = InputShapes::new();
+    for (name, shape) in &arguments.inputs {
+        shapes.insert(name.clone(), shape.clone());
+    }
+    let name = crate::cli::readable(arguments.file.as_os_str());
+    let cost = count::model(&bytes, &shapes)
+        .explain()
+        .map_err(|error| error.context(format!("cannot count {name}")))
+        .exit(Exit::WrongInput)?;
+    print(&render(&cost, arguments.per_layer, arguments.format))?;
+    Ok(Exit::Done)
+}
+
+/// Columns of the whole; scripts read them by name.
+const TOTALS: [&str; 7] = [
+    "macs",
+    "operations",
+    "other_operations",
+    "parameters",
+    "bytes_moved",
+    "operational_density",
+    "uncounted",
+];
+
+/// Columns of a layer.
+const LAYER: [&str; 8] = [
+    "name",
+    "operator",
+    "output_shape",
+    "macs",
+    "operations",
+    "other_operations",
+    "parameters",
+    "bytes_moved",
+];
+
+fn render(cost: &Cost, is_per_layer: bool, format: Format) -> String {
+    match format {
+        Format::Table => table_text(cost, is_per_layer),
+        Format::Csv if is_per_layer => {
+            let rows =
+                cost.layers.iter().map(|layer| layer_cells(layer).map(|cell| csv_cell(&cell)).join(","));
+            let uncounted = cost.uncounted.iter().map(|one| {
+                // No numbers where nothing was counted.
+                format!("{},{},,,,,,", csv_cell(&one.name), csv_cell(&one.operator))
+            });
+            lines(std::iter::once(LAYER.join(",")).chain(rows).chain(uncounted))
+        }
+        Format::Csv => lines([TOTALS.join(","), total_cells(cost, None).join(",")]),
+        Format::Json => {
+            let mut whole = json!({
+                "macs": cost.macs(),
+                "operations": cost.operations(),
+                "other_operations": cost.other_operations(),
+                "parameters": cost.parameters(),
+                "bytes_moved": cost.bytes_moved(),
+                "operational_density": cost.operational_density(),
+                "uncounted": cost.uncounted.iter().map(|one| {
+                    json!({ "name": one.name, "operator": one.operator, "why": one.why })
+                }).collect::<Value>(),
+            });
+            if is_per_layer {
+                whole["layers"] = cost.layers.iter().map(layer_value).collect();
+            }
+            format!("{whole:#}\n")
+        }
+    }
+}
+
+fn lines(rows: impl IntoIterator<Item = String>) -> String {
+    rows.into_iter().map(|row| row + "\n").collect()
+}
+
+fn table_text(cost: &Cost, is_per_layer: bool) -> String {
+    let mut text = String::new();
+    if is_per_layer {
+        let rows: Vec<Vec<String>> = cost.layers.iter().map(|layer| layer_cells(layer).to_vec()).collect();
+        text = table::render(&LAYER, &rows) + "\n";
+    }
+    // Three digits are enough to read; the other formats give every one.
+    let totals = TOTALS.iter().zip(total_cells(cost, Some(3)));
+    let rows: Vec<Vec<String>> = totals.map(|(name, cell)| vec![(*name).to_owned(), cell]).collect();
+    text.push_str(&table::render(&["WHOLE", ""], &rows));
+    if !cost.uncounted.is_empty() {
+        let rows: Vec<Vec<String>> = cost
+            .uncounted
+            .iter()
+            .map(|one| vec![one.name.clone(), one.operator.clone(), one.why.clone()])
+            .collect();
+        text.push_str("\nNot counted, so that the numbers above are too small:\n");
+        text.push_str(&table::indent(&table::render(&["NAME", "OPERATOR", "WHY"], &rows)));
+    }
+    text
+}
+
+fn total_cells(cost: &Cost, decimals: Option<usize>) -> [String; 7] {
+    let density = cost.operational_density().map(|density| match decimals {
+        Some(decimals) => format!("{density:.decimals$}"),
+        None => density.to_string(),
+    });
+    [
+        cost.macs().to_string(),
+        cost.operations().to_string(),
+        cost.other_operations().to_string(),
+        cost.parameters().to_string(),
+        cost.bytes_moved().to_string(),
+        density.unwrap_or_default(),
+        cost.uncounted.len().to_string(),
+    ]
+}
+
+fn layer_cells(layer: &LayerCost) -> [String; 8] {
+    let sizes: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
+    [
+        layer.name.clone(),
+        layer.operator.clone(),
+        sizes.join("x"),
+        layer.macs.to_string(),
+        (2 * layer.macs).to_string(),
+        layer.other_operations.to_string(),
+        layer.parameters.to_string(),
+        layer.bytes_moved.to_string(),
+    ]
+}
+
+fn layer_value(layer: &LayerCost) -> Value {
+    json!({
+        "name": layer.name,
+        "operator": layer.operator,
+        "output_shape": layer.output_shape,
+        "macs": layer.macs,
+        "operations": 2 * layer.macs,
+        "other_operations": layer.other_operations,
+        "parameters": layer.parameters,
+        "bytes_moved": layer.bytes_moved,
+    })
+}
+
+/// Names come from the file and may hold commas and quotes.
+fn csv_cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::cost::Uncounted;
+
+    fn example() -> Cost {
+        let layer = |name: &str, operator: &str, macs, other_operations| LayerCost {
+            name: name.to_owned(),
+            operator: operator.to_owned(),
+            output_shape: vec![1, 8, 4, 4],
+            macs,
+            other_operations,
+            parameters: 72,
+            bytes_moved: 1000,
+        };
+        Cost {
+            layers: vec![layer("a, or \"b\"", "Conv", 1152, 0), layer("pool", "MaxPool", 0, 512)],
+            uncounted: vec![Uncounted {
+                name: "sort".to_owned(),
+                operator: "TopK".to_owned(),
+                why: "this operator is not counted".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_table_has_layers_the_whole_and_what_is_missing_from_it() {
+        insta::assert_snapshot!(render(&example(), true, Format::Table));
+    }
+
+    #[test]
+    fn csv_quotes_names_and_gives_no_number_for_what_is_not_counted() {
+        insta::assert_snapshot!(render(&example(), true, Format::Csv));
+        insta::assert_snapshot!(render(&example(), false, Format::Csv));
+    }
+
+    #[test]
+    fn json_is_one_object() {
+        let whole: Value = serde_json::from_str(&render(&example(), true, Format::Json)).unwrap();
+        assert_eq!(whole["operations"], 2304);
+        assert_eq!(whole["operational_density"], 2304.0 / 2000.0);
+        assert_eq!(whole["layers"][1]["output_shape"], json!([1, 8, 4, 4]));
+        assert_eq!(whole["uncounted"][0]["operator"], "TopK");
+        assert!(
+            serde_json::from_str::<Value>(&render(&example(), false, Format::Json))
+                .unwrap()
+                .get("layers")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn shapes_are_read_and_mistakes_in_them_named() {
+        assert_eq!(input_shape("a=b:0=1x3x8x8"), Ok(("a=b:0".to_owned(), vec![1, 3, 8, 8])));
+        assert_eq!(input_shape("image"), Err("write NAME=SHAPE, such as image=1x3x224x224".to_owned()));
+        assert_eq!(input_shape("image=1x0"), Err("`0` is not a size of 1 or more".to_owned()));
+    }
+}

@@ -1,0 +1,14 @@
+//! A row and a column between two pointwise convolutions.
+
+use super::{Block, BlockConvolution, Extent, POINTWISE};
+
+pub(super) const BLOCK: Block = Block {
+    name: "bottleneck-spatially-separable",
+    summary: "1×1, 1×k, k×1, 1×1",
+    convolutions: &[
+        POINTWISE,
+        BlockConvolution { height: Extent::One, width: Extent::Kernel, per_channel: false, strided: false },
+        BlockConvolution { height: Extent::Kernel, width: Extent::One, per_channel: false, strided: true },
+        POINTWISE,
+    ],
+};

@@ -1,0 +1,106 @@
+//! A walked graph: steps in the order in which they run, each reduced to what costs.
+//!
+//! Both file formats are turned into this, and [`super::accounts`] alone decides what is fused and what moves. Shapes are
+//! in the format's own layout; nothing here depends on which axis is which.
+
+use super::error::CountError;
+
+/// Place of a tensor in [`Walked::tensors`].
+pub(super) type TensorIndex = usize;
+
+/// What is known of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tensor {
+    /// Its name.
+    pub(super) name: String,
+    /// Its shape; `None` behind an operator that nobody knows.
+    pub(super) shape: Option<Vec<u64>>,
+    /// Bits of one element as stored: 8 for the output of a `DequantizeLinear`, which runtimes never write out.
+    /// 0 where the type is not known.
+    pub(super) bits: u64,
+    /// Known before the first inference: a weight, or computed from weights alone.
+    pub(super) is_constant: bool,
+}
+
+impl Tensor {
+    /// Number of elements.
+    pub(super) fn elements(&self) -> Result<u64, CountError> {
+        let shape = self.shape.as_deref().unwrap_or(&[]);
+        elements(shape).ok_or_else(|| CountError::TooLarge { what: format!("the size of `{}`", self.name) })
+    }
+
+    /// Bytes that it occupies, elements smaller than a byte packed.
+    pub(super) fn bytes(&self) -> Result<u64, CountError> {
+        let bits = self.elements()?.checked_mul(self.bits);
+        bits.map(|bits| bits.div_ceil(8))
+            .ok_or_else(|| CountError::TooLarge { what: format!("the size of `{}`", self.name) })
+    }
+}
+
+/// Product of all dimensions; `None` where it overflows.
+pub(super) fn elements(shape: &[u64]) -> Option<u64> {
+    // A zero anywhere makes the product zero, whatever overflows beside it.
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size))
+}
+
+/// What a step does, as far as it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A convolution or matrix product of so many multiply-accumulates.
+    Product {
+        /// Multiply-accumulates.
+        macs: u64,
+        /// Channels of the output, for biases that are folded in later.
+        channels: u64,
+    },
+    /// Batch normalisation with constant parameters: a multiplication and an addition, or nothing after a product.
+    Normalisation {
+        /// Channels.
+        channels: u64,
+    },
+    /// An activation made of comparisons: ReLU and its clipped forms. Free for whoever writes the tensor.
+    Clamp,
+    /// An addition; of two activations or of an activation and a constant.
+    Sum,
+    /// So many operations, on everything that goes in and out.
+    Operations(u64),
+    /// Copies as many elements as it writes, out of an input that may be larger.
+    Selection,
+    /// The same bytes under another shape or name.
+    View,
+    /// To a narrower type.
+    Quantise,
+    /// From a narrower type.
+    Dequantise,
+    /// Nobody counts it; with the reason.
+    Uncounted(String),
+}
+
+/// One operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Its name, or a number where it has none.
+    pub(super) name: String,
+    /// Its operator in the format's spelling.
+    pub(super) operator: String,
+    /// Every tensor that it reads, weights too; shapes and other settings are not among them.
+    pub(super) inputs: Vec<TensorIndex>,
+    /// What it makes.
+    pub(super) outputs: Vec<TensorIndex>,
+    /// What it does.
+    pub(super) work: Work,
+}
+
+/// A whole graph.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Walked {
+    /// Every tensor.
+    pub(super) tensors: Vec<Tensor>,
+    /// Every operator, each after all that it reads.
+    pub(super) steps: Vec<Step>,
+    /// What the graph gives out.
+    pub(super) outputs: Vec<TensorIndex>,
+}

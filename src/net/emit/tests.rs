@@ -1,0 +1,54 @@
+use super::*;
+use crate::net::configuration::Wish;
+
+fn written(file: &ModelFile) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.write(&mut bytes).unwrap();
+    bytes
+}
+
+fn small(block: &str, precision: &str) -> Configuration {
+    let wish = Wish { width_percent: 25, depths: [1, 1, 1, 1], ..Wish::new(block, 3, 1, 64, precision) };
+    Configuration::new(&wish).unwrap()
+}
+
+#[test]
+fn a_file_is_as_long_as_it_says_and_the_same_every_time() {
+    for block in crate::net::blocks::BLOCKS {
+        for precision in ["fp32", "int8"] {
+            for &format in Format::ALL {
+                let configuration = small(block.name, precision);
+                let file = model_file(&configuration, format).unwrap();
+                let bytes = written(&file);
+                assert_eq!(bytes.len() as u64, file.length(), "{configuration} {format:?}");
+                assert_eq!(bytes, written(&model_file(&configuration, format).unwrap()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_no_format_can_hold_is_refused_before_its_weights_are_made() {
+    let wish = Wish { width_percent: 200, depths: [1, 1, 1, 64], ..Wish::new("standard", 31, 1, 64, "int8") };
+    let configuration = Configuration::new(&wish).unwrap();
+    for &format in Format::ALL {
+        let error = model_file(&configuration, format).unwrap_err();
+        assert!(matches!(error, EmitError::TooLarge { bytes, .. } if bytes > LARGEST_FILE_BYTES), "{error}");
+    }
+}
+
+#[test]
+fn options_that_no_reader_understands_are_refused_with_advice() {
+    let (fp32, int8) = (small("standard", "fp32"), small("standard", "int8"));
+    let refusal = |configuration, opset, is_normalisation_apart| {
+        let options = onnx::Options { opset, is_normalisation_apart, are_activations_unsigned: false };
+        let error = onnx::model_file(configuration, &options).unwrap_err();
+        format!("{error}; {}", error.hint().unwrap())
+    };
+    let found = [refusal(&fp32, 8, false), refusal(&int8, 12, false), refusal(&int8, 13, true)];
+    insta::assert_snapshot!(found.join("\n"), @"
+    opset 8 cannot hold a network in fp32; write 9 … 21
+    opset 12 cannot hold a network in int8; write 13 … 21
+    batch normalisation cannot stay apart in int8; leave batch normalisation folded, or write fp32
+    ");
+}

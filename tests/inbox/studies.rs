@@ -1,0 +1,120 @@
+//! Jobs that name networks instead of files: generated for their turn, measured, gone again.
+
+use std::path::Path;
+
+use backbone::bundle::format::{Bundle, Stage, Status};
+
+use crate::rig::{Rig, Settings, disks};
+
+/// Two block types of the smallest input, so that a debug build makes them in a moment.
+const STUDY: &str = "backbone: 1\n\
+    study: {blocks: [depthwise-separable, spatially-separable], kernels: [3], batches: [1], inputs: [32], precisions: [fp32]}\n\
+    measure: {warm_up_runs: 1, timed_runs: 6}\n";
+
+const NAMES: [&str; 2] = ["spatially-separable-k3-b1-i32-fp32", "depthwise-separable-k3-b1-i32-fp32"];
+
+fn names(bundles: &[Bundle]) -> Vec<&str> {
+    let mut names: Vec<&str> =
+        bundles.iter().map(|bundle| bundle.configuration.as_ref().unwrap().name.as_str()).collect();
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    names
+}
+
+fn no_model_is_left(rig: &Rig) {
+    let left: Vec<_> = fs_err::read_dir(rig.spool("models")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Settings with the library of this checkout; `None`, and a reason told, where it is missing.
+fn with_library(more: &str) -> Option<Settings> {
+    let library = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("runtimes")
+        .join(std::env::consts::ARCH)
+        .join("libonnxruntime.so");
+    if !library.exists() {
+        assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{} is missing", library.display());
+        eprintln!("skipped: {} is missing; tools/fetch-runtimes gets it", library.display());
+        return None;
+    }
+    let text = format!("runtimes:\n  onnxruntime: {{library: {}}}\n{more}", library.display());
+    Some(Settings { more: text.leak(), ..Settings::default() })
+}
+
+#[test]
+fn study_on_a_host_without_the_library_says_so_for_each_configuration_and_what_it_would_cost() {
+    let rig = Rig::running();
+    rig.drop_file("s.yaml", STUDY);
+    let bundles = rig.wait_until_done(2);
+    assert_eq!(names(&bundles), NAMES);
+    for bundle in &bundles {
+        assert_eq!((bundle.outcome.status, bundle.outcome.stage), (Status::Failed, Some(Stage::Start)));
+        assert_eq!(bundle.outcome.reason.as_deref(), Some("library_not_found"));
+        let (configuration, model, cost) = (
+            bundle.configuration.as_ref().unwrap(),
+            bundle.model.as_ref().unwrap(),
+            bundle.cost.as_ref().unwrap(),
+        );
+        assert_eq!(model.file, format!("{}.onnx", configuration.name));
+        assert_eq!(model.sha256.len(), 64);
+        assert!(model.size_bytes > 4 * cost.parameters, "the file holds every parameter in four bytes");
+        assert_eq!(cost.operations, 2 * cost.macs);
+        assert!(cost.macs > 0 && cost.uncounted.is_empty());
+        assert_eq!(bundle.throughput_operations_per_second, None);
+    }
+    no_model_is_left(&rig);
+}
+
+#[test]
+fn study_killed_twice_goes_on_and_measures_nothing_twice() {
+    let Some(settings) = with_library("") else { return };
+    let mut rig = Rig::running_with(settings);
+    rig.drop_file("s.yaml", STUDY.replace("timed_runs: 6", "timed_runs: 400, processes: 2"));
+    for _ in 0..2 {
+        rig.wait_for_timing();
+        rig.kill();
+        rig.start();
+    }
+    let bundles = rig.wait_until_done(2);
+    assert_eq!(names(&bundles), NAMES);
+    for bundle in &bundles {
+        assert_eq!(bundle.outcome.status, Status::Measured, "{}", rig.log());
+        let processes: Vec<u32> = bundle.trials.iter().map(|trial| trial.process).collect();
+        assert_eq!(processes, [1, 2]);
+        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.len() == 400));
+        let operations = bundle.cost.as_ref().unwrap().operations as f64;
+        let seconds = bundle.summary.as_ref().unwrap().mean / 1e3;
+        let throughput = bundle.throughput_operations_per_second.unwrap();
+        assert!((throughput - operations / seconds).abs() <= 1e-9 * throughput);
+    }
+    no_model_is_left(&rig);
+}
+
+#[test]
+fn study_whose_largest_model_does_not_fit_is_not_started_and_says_what_it_needs() {
+    if let Some(why) = disks::obstacle() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let mut rig = Rig::new(Settings::default());
+    rig.start_with_disks(&[("lab", "size=4m")]);
+    fs_err::create_dir_all(rig.path("lab/uploads")).unwrap();
+    rig.drop_file("s.yaml", STUDY);
+    let status = rig.wait_for_attention("spool_unwritable");
+    let told = status.attention.iter().find(|attention| attention.code == "spool_unwritable").unwrap();
+    assert!(told.why.contains("bytes for its largest model"), "{told:?}");
+    assert_eq!(status.queued, 1, "the job is kept");
+    assert!(rig.bundles().is_empty());
+    no_model_is_left(&rig);
+}
+
+#[test]
+fn cancelled_study_ends_in_a_bundle_for_each_configuration() {
+    let rig = Rig::running();
+    rig.must(&["pause"]);
+    rig.drop_file("s.yaml", STUDY);
+    rig.wait_for_status("the study", |status| status.queued == 1);
+    rig.must(&["cancel", "s"]);
+    let bundles = rig.wait_for_bundles(2);
+    assert_eq!(names(&bundles), NAMES);
+    assert!(bundles.iter().all(|bundle| bundle.outcome.status == Status::Cancelled && bundle.cost.is_some()));
+}
