@@ -62,6 +62,23 @@ fn a_second_owner_is_refused_and_told_who_has_it() {
 }
 
 #[test]
+fn a_lock_that_a_dead_owner_left_to_a_child_is_waited_for() {
+    let rig = Rig::new();
+    drop(rig.open());
+    // No process has this number: it is beyond the largest that Linux gives.
+    fs_err::write(rig.places().spool.join("lock"), "4194305\n").expect("write");
+    let held = File::open(rig.places().spool.join("lock")).expect("open");
+    rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive).expect("lock");
+    let freeing = std::thread::spawn(move || {
+        // What the test is about is time: the child goes away a little later.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(held);
+    });
+    rig.open();
+    freeing.join().expect("thread");
+}
+
+#[test]
 fn a_missing_parent_is_not_created_but_named() {
     let rig = Rig::new();
     let at = |name: &str| rig.folder.path().join("not-mounted").join(name);
