@@ -32,7 +32,7 @@ impl Rig {
 }
 
 fn claims(spool: &Spool) -> Vec<Claim> {
-    let second = std::time::Duration::from_secs(1);
+    let second = Duration::from_secs(1);
     let mut tracker = Tracker::new(second, second);
     tracker.look(&mut &spool.inbox, &[], true, Instant::now()).expect("look").claims
 }
@@ -71,7 +71,7 @@ fn a_lock_that_a_dead_owner_left_to_a_child_is_waited_for() {
     rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive).expect("lock");
     let freeing = std::thread::spawn(move || {
         // What the test is about is time: the child goes away a little later.
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         drop(held);
     });
     rig.open();
@@ -131,7 +131,7 @@ fn a_file_overwritten_in_place_is_not_taken_before_its_writer_closes_it() {
     assert!(matches!(outcomes[..], [Claimed::Changed(_)]), "{outcomes:?}");
     drop(writer);
     // A process that another test starts has every open file of this one for a moment, the writer's too.
-    let deadline = Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !matches!(spool.claim(vec![claim.clone()]).expect("claim")[..], [Claimed::Taken(_)]) {
         assert!(Instant::now() < deadline, "closed and still not taken");
     }
