@@ -35,7 +35,7 @@ const ATTEMPTS: u32 = 16;
 #[derive(Debug)]
 pub struct HostLock {
     // Closing the file releases the lock.
-    _file: File,
+    file: File,
 }
 
 /// Why the lock can neither be had nor be said to be held.
@@ -63,7 +63,7 @@ impl HostLock {
     pub fn try_acquire(root: &HostRoot) -> Result<Option<Self>, LockError> {
         let path = root.path(LOCK_FILE);
         try_lock(&path)
-            .map(|file| file.map(|file| Self { _file: file }))
+            .map(|file| file.map(|file| Self { file }))
             .map_err(|source| LockError { path, source })
     }
 
@@ -76,6 +76,13 @@ impl HostLock {
         let file = fs_err::metadata(root.path(LOCK_FILE)).ok()?;
         let locks = HostRoot::real().read("/proc/locks").ok()?;
         holder_in(&locks, file.dev(), file.ino())
+    }
+}
+
+impl Drop for HostLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child that was forked and has not executed its program yet.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

@@ -26,6 +26,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
@@ -51,6 +52,13 @@ use names::{Entry, JobId};
 
 /// Arrival numbers reserved on disk at once, so that not every claim has to write one. A crash skips at most this many.
 const RESERVED_NUMBERS: u64 = 1000;
+
+/// A daemon that was killed while it started a worker leaves a child that holds its locks until it executes the worker's
+/// program: some milliseconds, or more on a busy machine.
+const LEFT_BEHIND_FOR: Duration = Duration::from_secs(1);
+
+/// How often a lock is tried meanwhile.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Where a spool lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,7 +167,7 @@ impl Spool {
         let spool = open(&places.spool)?;
         let lock = lock(&places.spool)?;
         let inbox = open(&places.inbox)?;
-        if !inbox.take() {
+        if !within(LEFT_BEHIND_FOR, || inbox.take()) {
             return Err(OpenError::InboxTaken { inbox: places.inbox.clone() });
         }
         open(&places.outbox)?;
@@ -289,16 +297,33 @@ fn lock(spool: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Folder { path: spool.to_owned(), source };
     let mut options = File::options();
     let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut owner = String::new();
-        file.read_to_string(&mut owner).map_err(failed)?;
-        return Err(OpenError::Locked { spool: spool.to_owned(), owner: owner.trim().to_owned() });
+    let take = || rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    if !take() {
+        let owner = fs_err::read_to_string(&path).map_err(failed)?.trim().to_owned();
+        let is_alive = !owner.is_empty() && Path::new("/proc").join(&owner).exists();
+        if is_alive || !within(LEFT_BEHIND_FOR, take) {
+            return Err(OpenError::Locked { spool: spool.to_owned(), owner });
+        }
     }
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(failed)?;
     Ok(file)
+}
+
+/// Try until it works, or for so long.
+fn within(time: Duration, mut works: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + time;
+    loop {
+        if works() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK_AGAIN_AFTER);
+    }
 }
 
 /// Rename one empty file from the inbox into the queue's folder and remove it: is a claim possible at all?

@@ -32,7 +32,7 @@ impl Rig {
 }
 
 fn claims(spool: &Spool) -> Vec<Claim> {
-    let second = std::time::Duration::from_secs(1);
+    let second = Duration::from_secs(1);
     let mut tracker = Tracker::new(second, second);
     tracker.look(&mut &spool.inbox, &[], true, Instant::now()).expect("look").claims
 }
@@ -59,6 +59,23 @@ fn a_second_owner_is_refused_and_told_who_has_it() {
     drop(spool);
     assert_eq!(owner(&rig.places().spool), None);
     rig.open();
+}
+
+#[test]
+fn a_lock_that_a_dead_owner_left_to_a_child_is_waited_for() {
+    let rig = Rig::new();
+    drop(rig.open());
+    // No process has this number: it is beyond the largest that Linux gives.
+    fs_err::write(rig.places().spool.join("lock"), "4194305\n").expect("write");
+    let held = File::open(rig.places().spool.join("lock")).expect("open");
+    rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive).expect("lock");
+    let freeing = std::thread::spawn(move || {
+        // What the test is about is time: the child goes away a little later.
+        std::thread::sleep(Duration::from_millis(50));
+        drop(held);
+    });
+    rig.open();
+    freeing.join().expect("thread");
 }
 
 #[test]
@@ -114,7 +131,7 @@ fn a_file_overwritten_in_place_is_not_taken_before_its_writer_closes_it() {
     assert!(matches!(outcomes[..], [Claimed::Changed(_)]), "{outcomes:?}");
     drop(writer);
     // A process that another test starts has every open file of this one for a moment, the writer's too.
-    let deadline = Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !matches!(spool.claim(vec![claim.clone()]).expect("claim")[..], [Claimed::Taken(_)]) {
         assert!(Instant::now() < deadline, "closed and still not taken");
     }
