@@ -10,7 +10,7 @@ use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
-    Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times, Trial,
+    Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -140,6 +140,25 @@ fn throughput(cost: Option<&Cost>, summary: Option<&Summary>) -> Option<f64> {
     // Operators that nobody counts would make it too low, and it would not show.
     let is_whole = cost.uncounted.is_empty();
     (is_whole && summary.mean > 0.0).then(|| cost.operations as f64 / (summary.mean / 1e3))
+}
+
+/// An outcome that the daemon decides itself; what a worker decides is in `worker::ending`.
+pub(super) fn not_measured(
+    status: Status,
+    stage: Stage,
+    reason: &str,
+    detail: String,
+    hint: Option<String>,
+) -> Outcome {
+    Outcome {
+        status,
+        stage: Some(stage),
+        reason: Some(reason.to_owned()),
+        detail: Some(detail),
+        hint,
+        mistakes: Vec::new(),
+        log_tail: Vec::new(),
+    }
 }
 
 /// The name that a job goes by where its file could not be understood: the file's stem.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::admit::SpecFile;
 use super::assemble::Parts;
+use super::assemble::not_measured;
 use super::executables::worker_command;
 use super::model::{AtHand, configuration_in_format};
 use super::observer::{Observer, TrialBegins};
@@ -327,15 +328,13 @@ fn measured_outcome(log_tail: Vec<String>) -> Outcome {
 }
 
 fn gave_up(crashes: usize) -> Outcome {
-    Outcome {
-        status: Status::Failed,
-        stage: Some(Stage::Timing),
-        reason: Some("interrupted_repeatedly".to_owned()),
-        detail: Some(format!("the daemon or the machine went down under this configuration {crashes} times")),
-        hint: Some("check the power supply and the kernel log; `backbone retry` runs it again".to_owned()),
-        mistakes: Vec::new(),
-        log_tail: Vec::new(),
-    }
+    not_measured(
+        Status::Failed,
+        Stage::Timing,
+        "interrupted_repeatedly",
+        format!("the daemon or the machine went down under this configuration {crashes} times"),
+        Some("check the power supply and the kernel log; `backbone retry` runs it again".to_owned()),
+    )
 }
 
 /// Seconds until the job is done, if the trials to come take as long as those of this configuration took.

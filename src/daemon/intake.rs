@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::admit::{self, Binding, SpecFile};
 use super::assemble::name_without_spec;
+use super::assemble::not_measured;
 use super::observer::Observer;
 use super::queue::{QueuedJob, WaitingJob};
 use super::status::Attention;
 use super::{Daemon, TRY_AGAIN_AFTER, Trouble};
-use crate::bundle::format::{Outcome, Stage, Status as OutcomeStatus};
+use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::spec::Job;
 use crate::spool::Claimed;
 use crate::spool::journal::Record;
@@ -218,19 +219,13 @@ impl Daemon {
         for WaitingJob { job: queued, missing, .. } in late.cloned().collect::<Vec<_>>() {
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };
-            let outcome = Outcome {
-                status: OutcomeStatus::Rejected,
-                stage: Some(Stage::Model),
-                reason: Some("model_never_came".to_owned()),
-                detail: Some(format!(
-                    "not there, or not whole, after {} s: {}",
-                    limit.as_secs(),
-                    missing.join(", ")
-                )),
-                hint: Some("upload the model, then `backbone retry` the job".to_owned()),
-                mistakes: Vec::new(),
-                log_tail: Vec::new(),
-            };
+            let outcome = not_measured(
+                OutcomeStatus::Rejected,
+                Stage::Model,
+                "model_never_came",
+                format!("not there, or not whole, after {} s: {}", limit.as_secs(), missing.join(", ")),
+                Some("upload the model, then `backbone retry` the job".to_owned()),
+            );
             log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "rejected: its model never came");
             self.end_job(&queued, &spec, &job, &outcome, observer);
         }

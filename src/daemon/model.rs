@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use super::Daemon;
+use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
@@ -209,13 +210,5 @@ fn not_written(name: &str, bytes: u64, error: &io::Error) -> Outcome {
 }
 
 fn not_generated(reason: &str, detail: String, hint: Option<String>) -> Outcome {
-    Outcome {
-        status: Status::Failed,
-        stage: Some(Stage::Model),
-        reason: Some(reason.to_owned()),
-        detail: Some(detail),
-        hint,
-        mistakes: Vec::new(),
-        log_tail: Vec::new(),
-    }
+    not_measured(Status::Failed, Stage::Model, reason, detail, hint)
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::assemble::name_without_spec;
+use super::assemble::not_measured;
 use super::observer::Observer;
 use super::queue::QueuedJob;
 use super::{Daemon, Trouble, admit, control};
@@ -110,13 +111,11 @@ fn name_of(entry: &Entry, path: &Path) -> String {
 }
 
 fn cancelled_outcome() -> Outcome {
-    Outcome {
-        status: OutcomeStatus::Cancelled,
-        stage: Some(Stage::Queue),
-        reason: Some("cancelled".to_owned()),
-        detail: Some("the job was cancelled before its turn".to_owned()),
-        hint: Some("`backbone retry` queues it again".to_owned()),
-        mistakes: Vec::new(),
-        log_tail: Vec::new(),
-    }
+    not_measured(
+        OutcomeStatus::Cancelled,
+        Stage::Queue,
+        "cancelled",
+        "the job was cancelled before its turn".to_owned(),
+        Some("`backbone retry` queues it again".to_owned()),
+    )
 }
