@@ -206,10 +206,7 @@ impl Daemon {
         };
         self.queue.wait(WaitingJob { job: queued, missing, since: since.unwrap_or(now) });
         // A model that is there and not whole yet has a time at which to look again.
-        let settled = now + Duration::from_secs(self.config.settle_seconds.into());
-        if self.tracker.has_unsettled() {
-            self.look_again_at = Some(self.look_again_at.map_or(settled, |at| at.min(settled)));
-        }
+        self.look_again_at = self.look_again_at.into_iter().chain(self.tracker.again_at()).min();
     }
 
     /// Reject jobs whose model did not come in time.

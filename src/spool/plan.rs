@@ -226,8 +226,13 @@ impl Tracker {
         for name in order {
             self.decide(disk, &name, now, &mut look);
         }
-        look.again_at = self.entries.values().filter_map(|tracked| tracked.due).min();
+        look.again_at = self.again_at();
         Ok(look)
+    }
+
+    /// When to look again, without any event.
+    pub fn again_at(&self) -> Option<Instant> {
+        self.entries.values().filter_map(|tracked| tracked.due).min()
     }
 
     /// The claim of `name` did not happen, because the file changed meanwhile or the disk refused: look at it afresh.
@@ -236,6 +241,9 @@ impl Tracker {
     }
 
     /// Can a waiting job take the model `name` now? Asks the disk again, because files are overwritten in place.
+    ///
+    /// Only a [`look`](Self::look) makes a file whole, because it tells so to all who wait for it, and not just to whoever
+    /// asks first. What is not whole yet is due at [`again_at`](Self::again_at).
     pub fn model(&mut self, disk: &mut dyn Disk, name: &OsStr, now: Instant) -> ModelState {
         let Some(stat) = disk.stat(name) else {
             self.entries.remove(name);
@@ -249,11 +257,7 @@ impl Tracker {
             self.entries.entry(name.to_owned()).or_insert_with(|| Tracked::new(stat, now, Some(now)));
         if !tracked.stat.same_content(&stat) {
             *tracked = Tracked::new(stat, now, Some(now + settle));
-        } else if !tracked.whole {
-            Self::settle(tracked, disk, name, settle, now);
         }
-        // Whoever asked waits for it now: tell it when it becomes whole.
-        tracked.told = tracked.whole;
         if tracked.whole { ModelState::Whole(stat) } else { ModelState::Unfinished }
     }
 

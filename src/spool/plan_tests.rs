@@ -264,3 +264,29 @@ fn a_claim_that_failed_is_decided_again_after_the_settle_time() {
     inbox.later(1.1);
     assert_eq!(inbox.look(&[], false), ["a.yaml"]);
 }
+
+#[test]
+fn a_model_found_whole_while_one_job_asks_is_told_to_all_who_wait_for_it() {
+    let mut inbox = Inbox::new();
+    let name = OsStr::new("net.onnx");
+    inbox.disk.put("net.onnx", 1, Writers::None);
+    inbox.look(&[("net.onnx", HintEvent::Closed)], false);
+    assert_eq!(inbox.tracker.model(&mut inbox.disk, name, inbox.now), ModelState::Unfinished);
+    inbox.later(1.1);
+    // Somebody asks between the end of the settle time and the look.
+    inbox.tracker.model(&mut inbox.disk, name, inbox.now);
+    assert!(inbox.tracker.again_at().is_some_and(|at| at <= inbox.now));
+    let look = inbox.tracker.look(&mut inbox.disk, &[], false, inbox.now).expect("look");
+    assert_eq!(look.models, ["net.onnx"]);
+    assert!(matches!(inbox.tracker.model(&mut inbox.disk, name, inbox.now), ModelState::Whole(_)));
+}
+
+#[test]
+fn a_model_that_no_event_named_yet_is_looked_at_once_a_job_asks_for_it() {
+    let mut inbox = Inbox::new();
+    inbox.disk.put("net.onnx", 1, Writers::None);
+    inbox.tracker.model(&mut inbox.disk, OsStr::new("net.onnx"), inbox.now);
+    assert_eq!(inbox.tracker.again_at(), Some(inbox.now));
+    let look = inbox.tracker.look(&mut inbox.disk, &[], false, inbox.now).expect("look");
+    assert_eq!(look.models, ["net.onnx"]);
+}
