@@ -19,6 +19,13 @@ use serde_json::Value;
 
 use crate::units::Nanos;
 
+mod environment;
+
+pub use environment::{
+    Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
+    Observation, Placement, Quantity, Reading, Sensor,
+};
+
 /// The version that this program writes, the value of [`Bundle::format`].
 pub const FORMAT: &str = "backbone.bundle/1";
 
@@ -57,6 +64,12 @@ pub struct Bundle {
     /// `cost.operations` divided by the mean latency; null where either is.
     #[serde(serialize_with = "finite_or_null")]
     pub throughput_operations_per_second: Option<f64>,
+    /// What the host's sensors told; null where no trial was begun.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+    /// What one inference takes in energy; null where the job does not ask for it or did not come that far.
+    #[serde(default)]
+    pub energy: Option<Energy>,
     /// May the numbers be trusted, and if not, why.
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
@@ -292,6 +305,8 @@ pub enum Stage {
     Timing,
     /// Receiving the worker's result.
     Report,
+    /// Measuring energy, after the result.
+    Energy,
 }
 
 /// One mistake in a job file.

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
-    Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
+    Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host, Job as BundleJob,
+    Model, Outcome, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -45,6 +45,10 @@ pub(super) struct Parts<'a> {
     pub outcome: Outcome,
     /// Latencies.
     pub trials: Vec<Trial>,
+    /// What the host's sensors told.
+    pub environment: Option<Environment>,
+    /// What an inference took in energy.
+    pub energy: Option<Energy>,
     /// When things happened.
     pub times: Times,
 }
@@ -74,6 +78,7 @@ impl Assembler {
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
             trials: &parts.trials,
+            environment: parts.environment.as_ref(),
             clock_resolution: self.clock_resolution,
         });
         let simulated =
@@ -116,6 +121,8 @@ impl Assembler {
             outcome: parts.outcome,
             trials: parts.trials,
             summary,
+            environment: parts.environment,
+            energy: parts.energy,
             verdict,
             times: parts.times,
         }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::admit::{self, Rejection, SpecFile};
 use super::assemble::{Parts, name_without_spec};
-use super::configuration::{Ended, Left, Turn};
+use super::configuration::{Left, SoFar, Turn};
 use super::model::Counted;
 use super::observer::{Observer, Row};
 use super::queue::QueuedJob;
@@ -83,10 +83,7 @@ impl Daemon {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
-                let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
-                let ended =
-                    Ended { outcome: outcome.clone(), model: None, trials, loaded: None, started: None };
+                let ended = SoFar::of(&progress, configuration).into_ended(outcome.clone(), None);
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }
@@ -125,6 +122,8 @@ impl Daemon {
             loaded: None,
             outcome: rejection.outcome(),
             trials: Vec::new(),
+            environment: None,
+            energy: None,
             times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
         };
         self.bundle(parts, None, 1, observer);

@@ -7,6 +7,7 @@
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
+pub mod energy;
 mod order;
 mod spread;
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
 }
 
 fn judged(trials: &[Trial]) -> Verdict {
-    judge(&Evidence { status: Status::Measured, trials, clock_resolution: RESOLUTION })
+    judge(&Evidence { status: Status::Measured, trials, environment: None, clock_resolution: RESOLUTION })
 }
 
 /// The reasons found, but for the one that every measured configuration has.
@@ -52,7 +52,8 @@ fn what_was_not_measured_is_invalid_for_that_one_reason() {
         (Status::Cancelled, "the job was cancelled"),
         (Status::Measured, "the trials hold no latency"),
     ] {
-        let verdict = judge(&Evidence { status, trials: &[], clock_resolution: RESOLUTION });
+        let verdict =
+            judge(&Evidence { status, trials: &[], environment: None, clock_resolution: RESOLUTION });
         assert_eq!(verdict.state, VerdictState::Invalid);
         assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
         assert_eq!(
@@ -65,7 +66,12 @@ fn what_was_not_measured_is_invalid_for_that_one_reason() {
 #[test]
 fn trials_before_a_failure_do_not_make_it_measured() {
     let trials = [trial(1, [1_000_000; 100])];
-    let verdict = judge(&Evidence { status: Status::Failed, trials: &trials, clock_resolution: RESOLUTION });
+    let verdict = judge(&Evidence {
+        status: Status::Failed,
+        trials: &trials,
+        environment: None,
+        clock_resolution: RESOLUTION,
+    });
     assert_eq!(verdict.reasons.len(), 1);
     assert_eq!(verdict.state, VerdictState::Invalid);
 }

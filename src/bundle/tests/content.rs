@@ -88,6 +88,8 @@ pub(super) fn measured() -> Bundle {
             mistakes: Vec::new(),
             log_tail: vec!["a line of the worker's log".to_owned()],
         },
+        environment: None,
+        energy: None,
         summary: stats::summary(&trials),
         trials,
         verdict: Verdict {

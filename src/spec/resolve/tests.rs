@@ -76,7 +76,14 @@ fn smallest_job_gets_every_default() {
     let job = understood("model: net.onnx\n");
     assert_eq!(job.name, "smoke");
     assert_eq!(names(&job), [("alpha", "net.onnx")]);
-    let measure = Measure { warm_up_runs: 10, timed_runs: 100, processes: 1, timeout_seconds: 3600, seed: 1 };
+    let measure = Measure {
+        warm_up_runs: 10,
+        timed_runs: 100,
+        processes: 1,
+        timeout_seconds: 3600,
+        seed: 1,
+        energy_seconds: 0,
+    };
     assert_eq!(job.measure, measure);
     assert_eq!((job.priority, job.labels.len(), job.inputs.len()), (0, 0, 0));
 }
