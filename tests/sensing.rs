@@ -355,8 +355,12 @@ fn energy_of_a_board_whose_rails_follow_its_worker_is_found() {
         .filter(|rail| rail.exists())
         .collect();
     assert!(!rails.is_empty());
+    // In place: a file that is cut short for a moment would be a sensor that fails for a moment.
     let set = |milliwatts: u64| {
-        rails.iter().for_each(|rail| fs_err::write(rail, format!("{milliwatts}\n")).unwrap())
+        for rail in &rails {
+            let file = fs_err::OpenOptions::new().write(true).open(rail).unwrap();
+            rustix::io::pwrite(file.file(), format!("{milliwatts:05}\n").as_bytes(), 0).unwrap();
+        }
     };
     set(RAIL_AT_REST);
     rig.drop_file("net.sim", &model(10_000));

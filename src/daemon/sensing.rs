@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
     Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval, Observation,
-    Placement, Quantity, Reading,
+    Placement, Quantity, Reading, Sensor,
 };
 use crate::host::HostRoot;
 use crate::host::sensors::{Sensors, total_of};
@@ -25,6 +25,10 @@ const ENERGY_READINGS_APART: Duration = Duration::from_millis(100);
 
 /// The least time for which a host is watched idle: half a second of it is left out, and as much again is no measurement.
 const SHORTEST_IDLE: Duration = Duration::from_secs(2);
+
+/// Readings of a span that a sensor may miss, as a part of all: one bus error does not spoil a minute, and what is left of twenty
+/// readings still shows what power did.
+const MISSING_READINGS: f64 = 0.05;
 
 /// The sensors, and what they told of the present trial.
 #[derive(Debug)]
@@ -93,15 +97,14 @@ impl Sensing {
     /// The worker waits: read, and say for how long it is to wait.
     pub(super) fn pause(&mut self, at: Pause) -> Duration {
         // A span ends where the worker stopped, and begins where it goes on: each reading lies outside.
+        let reading = match at {
+            Pause::BeforeWarmUp | Pause::BeforeTiming | Pause::AfterTiming => vec![self.reading()],
+            Pause::IdleBeforeEnergy | Pause::BeforeEnergy | Pause::AfterEnergy => Vec::new(),
+        };
         match at {
-            Pause::BeforeWarmUp | Pause::BeforeTiming | Pause::AfterTiming => {
-                let reading = self.reading();
-                match at {
-                    Pause::BeforeWarmUp => self.told.before_warm_up.push(reading),
-                    Pause::BeforeTiming => self.told.before.push(reading),
-                    _ => self.told.after.push(reading),
-                }
-            }
+            Pause::BeforeWarmUp => self.told.before_warm_up.extend(reading),
+            Pause::BeforeTiming => self.told.before.extend(reading),
+            Pause::AfterTiming => self.told.after.extend(reading),
             Pause::IdleBeforeEnergy => self.read_energy(0),
             Pause::BeforeEnergy => self.read_energy(1),
             Pause::AfterEnergy => {
@@ -163,16 +166,18 @@ impl Sensing {
         };
         let runs = latency_ns.len() as u64;
         let every = [&idle_before, &loaded, &idle_after];
-        let of = |index: usize| {
-            spans_of(&every, index, self.source_sensor(index).wraps_at_joules, self.is_counter(index))
+        let of = |indices: &[usize]| {
+            let spans = every.map(|readings| self.span_of(readings, indices));
+            let [Some(idle_before), Some(loaded), Some(idle_after)] = spans else { return None };
+            energy::per_inference(&energy::Spans { idle_before, loaded, idle_after }, runs, loop_seconds)
         };
-        let count = self.energy_sensors.len();
-        let sources = (0..count).map(|index| self.source(index, of(index).as_ref(), runs)).collect();
-        let candidates: Vec<_> = (0..count).map(|index| self.source_sensor(index)).collect();
+        let candidates: Vec<&Sensor> =
+            self.energy_sensors.iter().map(|&index| &self.sensors.sensors()[index]).collect();
+        let sources =
+            candidates.iter().enumerate().map(|(index, sensor)| source(sensor, of(&[index]))).collect();
         let total = total_of(&candidates);
         let total_from: Vec<String> = total.iter().map(|&index| candidates[index].name.clone()).collect();
-        let spans: Option<Vec<energy::Spans>> = total.iter().map(|&index| of(index)).collect();
-        let found = spans.and_then(|spans| add(&spans)).and_then(|spans| energy::per_inference(&spans, runs));
+        let found = of(&total);
         let detail = match (&found, total.is_empty()) {
             (Some(_), _) => None,
             (None, true) => Some("this host has no sensor of power or energy".to_owned()),
@@ -201,25 +206,26 @@ impl Sensing {
         }
     }
 
-    fn source(&self, index: usize, spans: Option<&energy::Spans>, runs: u64) -> EnergySource {
-        let sensor = self.source_sensor(index);
-        let found = spans.and_then(|spans| energy::per_inference(spans, runs));
-        EnergySource {
-            name: sensor.name.clone(),
-            quantity: sensor.quantity,
-            wraps_at_joules: sensor.wraps_at_joules,
-            idle_watts: found.map(|found| found.idle_watts),
-            loaded_watts: found.map(|found| found.loaded_watts),
-            joules_per_inference: found.map(|found| found.joules),
+    /// The energy of some sources together, by the readings in which all of them told; `None` where too many are missing.
+    fn span_of(&self, readings: &[EnergyReading], indices: &[usize]) -> Option<energy::Span> {
+        let is_whole =
+            |reading: &&EnergyReading| indices.iter().all(|&index| reading.values[index].is_some());
+        let whole: Vec<&EnergyReading> = readings.iter().filter(is_whole).collect();
+        if (readings.len() - whole.len()) as f64 > readings.len() as f64 * MISSING_READINGS {
+            return None;
         }
-    }
-
-    fn source_sensor(&self, index: usize) -> &crate::bundle::format::Sensor {
-        &self.sensors.sensors()[self.energy_sensors[index]]
-    }
-
-    fn is_counter(&self, index: usize) -> bool {
-        self.source_sensor(index).quantity == Quantity::Energy
+        let spans = indices.iter().map(|&index| {
+            let points: Vec<(f64, f64)> = whole
+                .iter()
+                .filter_map(|reading| Some((reading.at_seconds, reading.values[index]?)))
+                .collect();
+            let sensor = &self.sensors.sensors()[self.energy_sensors[index]];
+            match sensor.quantity {
+                Quantity::Energy => energy::of_counter(&points, sensor.wraps_at_joules),
+                _ => Some(energy::of_power(&points)),
+            }
+        });
+        energy::sum(&spans.collect::<Option<Vec<_>>>()?)
     }
 
     fn reading(&mut self) -> Reading {
@@ -238,31 +244,15 @@ impl Sensing {
     }
 }
 
-/// The three spans of one source; `None` where it did not tell throughout.
-fn spans_of(
-    readings: &[&Vec<EnergyReading>; 3],
-    index: usize,
-    wraps_at: Option<f64>,
-    is_counter: bool,
-) -> Option<energy::Spans> {
-    let [idle_before, loaded, idle_after] = readings.map(|span| {
-        let points: Option<Vec<(f64, f64)>> =
-            span.iter().map(|reading| Some((reading.at_seconds, (*reading.values.get(index)?)?))).collect();
-        let points = points?;
-        if is_counter { energy::of_counter(&points, wraps_at) } else { Some(energy::of_power(&points)) }
-    });
-    Some(energy::Spans { idle_before: idle_before?, loaded: loaded?, idle_after: idle_after? })
-}
-
-fn add(spans: &[energy::Spans]) -> Option<energy::Spans> {
-    let sum = |which: fn(&energy::Spans) -> &energy::Span| {
-        energy::sum(&spans.iter().map(|spans| which(spans).clone()).collect::<Vec<_>>())
-    };
-    Some(energy::Spans {
-        idle_before: sum(|spans| &spans.idle_before)?,
-        loaded: sum(|spans| &spans.loaded)?,
-        idle_after: sum(|spans| &spans.idle_after)?,
-    })
+fn source(sensor: &Sensor, found: Option<energy::PerInference>) -> EnergySource {
+    EnergySource {
+        name: sensor.name.clone(),
+        quantity: sensor.quantity,
+        wraps_at_joules: sensor.wraps_at_joules,
+        idle_watts: found.map(|found| found.idle_watts),
+        loaded_watts: found.map(|found| found.loaded_watts),
+        joules_per_inference: found.map(|found| found.joules),
+    }
 }
 
 /// One environment of the trials of a configuration. A restart of the daemon between two of them may have found other sensors;
@@ -275,9 +265,8 @@ pub(super) fn joined(trials: impl IntoIterator<Item = Environment>) -> Option<En
             .sensors
             .iter()
             .map(|sensor| {
-                let is_same = |known: &crate::bundle::format::Sensor| {
-                    (known.quantity, &known.name) == (sensor.quantity, &sensor.name)
-                };
+                let is_same =
+                    |known: &Sensor| (known.quantity, &known.name) == (sensor.quantity, &sensor.name);
                 all.sensors.iter().position(is_same).unwrap_or_else(|| {
                     all.sensors.push(sensor.clone());
                     all.sensors.len() - 1

@@ -91,9 +91,8 @@ pub fn sum(spans: &[Span]) -> Option<Span> {
     Some(sum)
 }
 
-/// The energy of one of `runs` inferences; `None` where a span has too few readings.
-pub fn per_inference(spans: &Spans, runs: u64) -> Option<PerInference> {
-    let seconds = length(&spans.loaded.curve);
+/// The energy of one of `runs` inferences that took so many seconds; `None` where a span has too few readings.
+pub fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<PerInference> {
     let loaded = settled(&spans.loaded, true)?;
     let idle = [settled(&spans.idle_before, false)?, settled(&spans.idle_after, false)?];
     let idle_watts = idle.iter().map(|curve| mean_watts(curve)).sum::<f64>() / 2.0;

@@ -203,7 +203,9 @@ fn listen(
             return End::Killed(Cause::Refused);
         }
         if let Some(at) = transcript.pause.take() {
-            resume_at = Some(Instant::now() + watch.pause(at));
+            let wait = watch.pause(at);
+            resume_at = Some(Instant::now() + wait);
+            next_tick = next_tick.min(Instant::now() + watch.tick_after());
         }
         if resume_at.is_some_and(|at| Instant::now() >= at) {
             resume_at = None;

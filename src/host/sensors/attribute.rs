@@ -9,6 +9,25 @@ use crate::host::root::HostRoot;
 /// Digits of a number, its sign and a line's end, with room to spare.
 const NUMBER_BYTES: usize = 64;
 
+/// What a number in a file has to do with the unit of its sensor. Divided and not multiplied by a fraction, because 45050 / 1000
+/// is 45.05 and 45050 × 0.001 is not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    times: f64,
+    per: f64,
+}
+
+impl Scale {
+    pub(super) const ONE: Self = Self { times: 1.0, per: 1.0 };
+    pub(super) const KILO: Self = Self { times: 1e3, per: 1.0 };
+    pub(super) const MILLI: Self = Self { times: 1.0, per: 1e3 };
+    pub(super) const MICRO: Self = Self { times: 1.0, per: 1e6 };
+
+    pub(super) fn of(self, number: i64) -> f64 {
+        number as f64 * self.times / self.per
+    }
+}
+
 /// An open file.
 #[derive(Debug)]
 pub(super) struct Attribute(fs_err::File);

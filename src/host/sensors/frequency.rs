@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::Found;
+use super::{Found, Scale};
 use crate::bundle::format::Quantity;
 use crate::host::root::HostRoot;
 
@@ -28,14 +28,11 @@ const CORE_HERTZ: RangeInclusive<f64> = 1.0..=1e10;
 /// A graphics processor or memory without power tells 0.
 const DEVICE_HERTZ: RangeInclusive<f64> = 0.0..=1e11;
 
-/// Files of cpufreq hold kHz.
-const KILO: f64 = 1e3;
-
 pub(super) fn find(root: &HostRoot, found: &mut Found) {
     for cpu in online_cpus(root) {
         let path = format!("{CPUS}/{cpu}/cpufreq/scaling_cur_freq");
         if root.path(&path).exists() {
-            found.add_number(root, cpu, Quantity::CpuFrequency, &path, KILO, CORE_HERTZ);
+            found.add_number(root, cpu, Quantity::CpuFrequency, &path, Scale::KILO, CORE_HERTZ);
         }
     }
     for device in root.names_in(DEVICES) {
@@ -49,10 +46,10 @@ pub(super) fn find(root: &HostRoot, found: &mut Found) {
         } else {
             continue;
         };
-        found.add_number(root, device, quantity, &path, 1.0, DEVICE_HERTZ);
+        found.add_number(root, device, quantity, &path, Scale::ONE, DEVICE_HERTZ);
     }
     if let Some(path) = MEMORY_CLOCKS.iter().find(|path| root.path(path).exists()) {
-        found.add_number(root, "emc".to_owned(), Quantity::MemoryFrequency, path, 1.0, DEVICE_HERTZ);
+        found.add_number(root, "emc".to_owned(), Quantity::MemoryFrequency, path, Scale::ONE, DEVICE_HERTZ);
     }
 }
 

@@ -23,7 +23,7 @@ mod throttle;
 
 pub use rails::total_of;
 
-use attribute::Attribute;
+use attribute::{Attribute, Scale};
 use load::Load;
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ impl Found {
         name: String,
         quantity: Quantity,
         path: &str,
-        scale: f64,
+        scale: Scale,
         range: RangeInclusive<f64>,
     ) -> &mut Sensor {
         let probe = match Attribute::open(root, path) {
@@ -131,8 +131,8 @@ impl Found {
 /// How a sensor is read.
 #[derive(Debug)]
 enum Probe {
-    /// A number in a file, times `scale`; what lies outside `range` is no measurement.
-    Number { attribute: Attribute, scale: f64, range: RangeInclusive<f64> },
+    /// A number in a file, scaled; what lies outside `range` is no measurement.
+    Number { attribute: Attribute, scale: Scale, range: RangeInclusive<f64> },
     /// Volts and amperes in millis, to be multiplied to watts.
     Product { millivolts: Attribute, milliamperes: Attribute },
     /// One of the numbers of [`Load`].
@@ -147,7 +147,7 @@ impl Probe {
     fn read(&mut self, load: &Load) -> io::Result<f64> {
         match self {
             Self::Number { attribute, scale, range } => {
-                let value = attribute.number()? as f64 * *scale;
+                let value = scale.of(attribute.number()?);
                 if range.contains(&value) { Ok(value) } else { Err(not_a_measurement(value)) }
             }
             Self::Product { millivolts, milliamperes } => {

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Attribute, Found, Probe};
+use super::{Attribute, Found, Probe, Scale};
 use crate::bundle::format::{Quantity, Sensor};
 use crate::host::root::HostRoot;
 
@@ -21,8 +21,8 @@ const COUNTERS: &str = "/sys/class/powercap";
 /// Beginnings of the names of chips that measure rails.
 const CHIPS: &[&str] = &["ina2", "ina3221"];
 
-/// Rails through which everything flows: Orin and Thor, Nano and TX2.
-const WHOLE: &[&str] = &["VDD_IN", "POM_5V_IN"];
+/// Rails through which everything flows: Orin NX and Nano, Nano and TX2, Thor.
+const WHOLE: &[&str] = &["VDD_IN", "POM_5V_IN", "VIN"];
 
 /// Channels of a chip, by either way of counting from 0 or from 1. What an INA3221 has beyond them are sums.
 const LAST_CHANNEL: usize = 3;
@@ -80,7 +80,7 @@ fn iio(root: &HostRoot, found: &mut Found, folder: &str) {
         }
         let power = format!("{folder}/in_power{channel}_input");
         if root.path(&power).exists() {
-            found.add_number(root, label, Quantity::Power, &power, 1e-3, WATTS);
+            found.add_number(root, label, Quantity::Power, &power, Scale::MILLI, WATTS);
         } else {
             let voltage = format!("{folder}/in_voltage{channel}_input");
             product(root, found, label, &voltage, &format!("{folder}/in_current{channel}_input"));
@@ -100,7 +100,7 @@ fn hwmon(root: &HostRoot, found: &mut Found, folder: &str, chip: &str) {
             continue;
         }
         if root.path(&power).exists() {
-            found.add_number(root, label, Quantity::Power, &power, 1e-6, WATTS);
+            found.add_number(root, label, Quantity::Power, &power, Scale::MICRO, WATTS);
         } else if root.path(&current).exists() {
             product(root, found, label, &format!("{folder}/in{channel}_input"), &current);
         }
@@ -124,6 +124,6 @@ fn energy_counter(root: &HostRoot, found: &mut Found, folder: &str) {
     let range =
         root.read(format!("{folder}/max_energy_range_uj")).ok().and_then(|text| text.parse::<u64>().ok());
     let path = format!("{folder}/energy_uj");
-    let sensor = found.add_number(root, name, Quantity::Energy, &path, 1e-6, JOULES);
-    sensor.wraps_at_joules = range.filter(|&range| range > 0).map(|range| range as f64 * 1e-6);
+    let sensor = found.add_number(root, name, Quantity::Energy, &path, Scale::MICRO, JOULES);
+    sensor.wraps_at_joules = range.filter(|&range| range > 0).map(|range| range as f64 / 1e6);
 }

@@ -5,15 +5,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Found, Probe};
+use super::{Found, Probe, Scale};
 use crate::bundle::format::Quantity;
 use crate::host::root::HostRoot;
 
 /// What a chip that still works can have, in °C: parts are rated −55 to 150 °C at the widest.
 const CELSIUS: RangeInclusive<f64> = -55.0..=150.0;
-
-/// Files of sysfs hold millidegrees.
-const MILLI: f64 = 1e-3;
 
 /// Where zones are; the second is what the links of the first lead to.
 const ZONES: &[&str] = &["/sys/class/thermal", "/sys/devices/virtual/thermal"];
@@ -82,7 +79,7 @@ fn processor_chips(root: &HostRoot, found: &mut Found) {
 }
 
 fn temperature(root: &HostRoot, found: &mut Found, name: String, path: &str, trip: Option<f64>) {
-    found.add_number(root, name, Quantity::Temperature, path, MILLI, CELSIUS).trip_celsius = trip;
+    found.add_number(root, name, Quantity::Temperature, path, Scale::MILLI, CELSIUS).trip_celsius = trip;
 }
 
 /// The lowest trip point at which the kernel throttles; those of type `active` only start a fan, and `critical` ends it all.
@@ -96,7 +93,7 @@ fn trip_point(root: &HostRoot, zone: &str) -> Option<f64> {
 }
 
 fn millidegrees(root: &HostRoot, path: &str) -> Option<f64> {
-    let celsius = root.read(path).ok()?.parse::<i64>().ok()? as f64 * MILLI;
+    let celsius = Scale::MILLI.of(root.read(path).ok()?.parse().ok()?);
     // Drivers write 0 or less for a trip point that is switched off.
     (celsius > 0.0 && CELSIUS.contains(&celsius)).then_some(celsius)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{Found, frequency};
+use super::{Found, Scale, frequency};
 use crate::bundle::format::Quantity;
 use crate::host::root::HostRoot;
 
@@ -47,13 +47,13 @@ pub(super) fn find(root: &HostRoot, found: &mut Found) {
         let Ok(kind) = root.read(format!("{folder}/type")) else { continue };
         if SLOWING.iter().any(|start| kind.starts_with(start)) {
             let path = format!("{folder}/cur_state");
-            found.add_number(root, kind, Quantity::CoolingState, &path, 1.0, COUNTS);
+            found.add_number(root, kind, Quantity::CoolingState, &path, Scale::ONE, COUNTS);
         }
     }
 }
 
 fn count(root: &HostRoot, found: &mut Found, name: &str, path: &str) {
     if root.path(path).exists() {
-        found.add_number(root, name.to_owned(), Quantity::ThrottleCount, path, 1.0, COUNTS);
+        found.add_number(root, name.to_owned(), Quantity::ThrottleCount, path, Scale::ONE, COUNTS);
     }
 }

@@ -52,7 +52,7 @@ fn joules_of_a_known_trace_come_back_within_one_per_cent() {
     ];
     for (name, watts, beyond_idle) in shapes {
         let spans = of_rail(10.0, watts);
-        let found = per_inference(&spans, 400).unwrap();
+        let found = per_inference(&spans, 400, 10.0).unwrap();
         let truth = beyond_idle * 10.0 / 400.0;
         let error = (found.joules - truth).abs() / truth;
         assert!(error <= 0.01, "{name}: {} J for {truth} J, {:.2} % off", found.joules, error * 100.0);
@@ -76,7 +76,7 @@ fn counter_that_begins_again_in_the_loop_loses_nothing() {
         loaded: span(&counted(5.0, 20.0, 60.0, 19.0)),
         idle_after: span(&counted(25.0, 5.0, 40.0, 4.0)),
     };
-    let found = per_inference(&spans, 1000).unwrap();
+    let found = per_inference(&spans, 1000, 20.0).unwrap();
     let truth = 15.0 * 20.0 / 1000.0;
     assert!((found.joules - truth).abs() / truth < 1e-9, "{found:?}");
     assert!((found.idle_watts - 4.0).abs() < 1e-9 && (found.loaded_watts - 19.0).abs() < 1e-9, "{found:?}");
@@ -97,9 +97,9 @@ fn sensors_that_were_read_together_add_up() {
 fn spans_that_are_too_short_tell_nothing() {
     let mut spans = of_rail(10.0, |_, _| 17.2);
     spans.loaded = of_power(&loaded(5.0, 0.6, |_, _| 17.2));
-    assert_eq!(per_inference(&spans, 400), None);
+    assert_eq!(per_inference(&spans, 400, 10.0), None);
     spans.loaded.curve.clear();
-    assert_eq!(per_inference(&spans, 400), None);
+    assert_eq!(per_inference(&spans, 400, 10.0), None);
 }
 
 #[test]
