@@ -29,7 +29,7 @@ const MEMORY_CAPS: &[&str] = &["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "/sys
 
 /// Control by nvpmodel and sysfs.
 #[derive(Debug)]
-pub struct Jetson;
+pub(super) struct Jetson;
 
 /// Is the host a Jetson, of whatever generation?
 pub(super) fn is_here(machine: &dyn Machine) -> bool {
@@ -124,5 +124,3 @@ fn lock(present: &Settings, wanted: &mut Settings) {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use crate::bundle::format::{PowerMode, PowerState};
 
 /// Control by cpufreq alone.
 #[derive(Debug)]
-pub struct Linux;
+pub(super) struct Linux;
 
 impl PowerControl for Linux {
     fn modes(&self, machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError> {

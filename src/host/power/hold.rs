@@ -3,12 +3,13 @@
 //! A [`Hold`] that is dropped, in a panic for example, puts the host back; what a killed process left is found by
 //! [`PowerHost::recover`]. Both need the host's lock, which is the caller's business.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 
 use super::saved::{Keep, RebootFor, Saved};
-use super::{Applied, ModeError, PowerControl, Reboot, apply, plan};
+use super::{ModeError, PowerControl, Reboot, apply, plan};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::error::Hint;
 use crate::host::machine::Machine;
@@ -94,6 +95,11 @@ impl PowerHost {
         self.control.read(&*self.machine)
     }
 
+    /// Is anything kept that is to be put back?
+    pub fn is_left(&self) -> bool {
+        !matches!(self.keep.read(), Ok(None))
+    }
+
     /// The job for which the host was rebooted, while it was not heard of since.
     ///
     /// # Errors
@@ -120,13 +126,14 @@ impl PowerHost {
     /// The mode can not be had, or the state found can not be written down. The host is put back.
     pub fn take(&self, job: &str, request: &PowerRequest) -> Result<Hold, TakeError> {
         let mode = request.power_mode.as_deref().map(|name| self.mode(name)).transpose()?;
+        let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), false);
         let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), request.lock_clocks);
         // What is still kept could not be put back, or is from before a reboot: it stays what is to be put back.
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let present = self.read();
         let is_changed = kept.is_some() || !plan::next(&present, &wanted(&present), &Default::default()).is_empty();
-        let found = kept.map_or(present, |saved| saved.found);
-        let saved = Saved { job: job.to_owned(), found, reboot: None };
+        let (found, came) = kept.map_or_else(|| (present, BTreeMap::new()), |saved| (saved.found, saved.came));
+        let saved = Saved { job: job.to_owned(), found, came, reboot: None };
         if is_changed {
             self.keep.write(&saved).map_err(TakeError::NotSaved)?;
         }
@@ -137,12 +144,14 @@ impl PowerHost {
             not_applied: Vec::new(),
             is_changed,
         };
-        let Applied { state, differences, mode_error } = apply(self.control, &*self.machine, &wanted, false);
-        if let Some(error) = mode_error {
-            return Err(error.into()); // Dropping the hold puts the host back.
+        // Dropping the hold on an error puts the host back.
+        let mut applied = apply(self.control, &*self.machine, &in_mode, false).without_mode_error()?;
+        if request.lock_clocks {
+            hold.keep_what_came(&applied.state)?;
+            applied = apply(self.control, &*self.machine, &wanted, false).without_mode_error()?;
         }
-        hold.applied = state;
-        hold.not_applied = differences;
+        hold.applied = applied.state;
+        hold.not_applied = applied.differences;
         Ok(hold)
     }
 
@@ -165,7 +174,7 @@ impl PowerHost {
         let mode = self.mode(mode)?;
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let found = kept.map_or_else(|| self.read(), |saved| saved.found);
-        let saved = Saved { job: job.to_owned(), found, reboot: Some(RebootFor::Job) };
+        let saved = Saved { job: job.to_owned(), found, came: BTreeMap::new(), reboot: Some(RebootFor::Job) };
         self.keep.write(&saved).map_err(TakeError::NotSaved)?;
         let told = self.control.set_mode(&*self.machine, &mode, Reboot::Now);
         if told.is_err() {
@@ -189,6 +198,10 @@ impl PowerHost {
     }
 
     fn restore(&self, saved: &Saved) -> io::Result<Recovered> {
+        let came = PowerState { mode: None, settings: saved.came.clone() };
+        if !came.settings.is_empty() {
+            apply(self.control, &*self.machine, &|_| came.clone(), true);
+        }
         let applied = apply(self.control, &*self.machine, &|_| saved.found.clone(), true);
         if applied.differences.is_empty() {
             self.keep.remove()?;
@@ -210,6 +223,18 @@ impl Hold {
     /// Did anything have to be changed?
     pub fn is_changed(&self) -> bool {
         self.is_changed
+    }
+
+    /// Write down settings that the mode brought, before they are changed.
+    fn keep_what_came(&mut self, state: &PowerState) -> Result<(), TakeError> {
+        let known = self.saved.found.settings.len() + self.saved.came.len();
+        for (setting, value) in &state.settings {
+            if !self.saved.found.settings.contains_key(setting) {
+                self.saved.came.entry(setting.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        let is_more = known < self.saved.found.settings.len() + self.saved.came.len();
+        if is_more { self.host.keep.write(&self.saved).map_err(TakeError::NotSaved) } else { Ok(()) }
     }
 
     /// Put the host back.

@@ -172,6 +172,15 @@ pub struct Applied {
     pub mode_error: Option<ModeError>,
 }
 
+impl Applied {
+    fn without_mode_error(self) -> Result<Self, ModeError> {
+        match self.mode_error {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
+    }
+}
+
 /// Bring the host into the state that `wanted` makes of the state it is in, stage by stage.
 pub fn apply(
     control: &dyn PowerControl,

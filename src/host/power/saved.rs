@@ -1,6 +1,7 @@
 //! The power state as it was found, kept on disk while it is changed: one small file, durable before the first write to the host and
 //! gone only after the last one that puts it back. Whoever next has the host's lock finds it and puts the host right.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,10 @@ pub struct Saved {
     pub job: String,
     /// The state to put back.
     pub found: PowerState,
+    /// Settings that came with the job's mode, such as those of processors that were off before, as they came. They are put
+    /// back first, while they can be written: the kernel keeps them for the next time that the processors are on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub came: BTreeMap<String, String>,
     /// The host was told to reboot, for this.
     pub reboot: Option<RebootFor>,
 }
@@ -88,7 +93,7 @@ impl Keep for SavedFile {
     fn write(&self, saved: &Saved) -> io::Result<()> {
         let temporary = self.0.with_extension("new");
         if !self.folder().exists() {
-            // Only below a root that stands for a machine; the daemon makes its own state folder itself.
+            // Below a root that stands for a machine, or for `backbone run` where no daemon was ever installed.
             fs_err::create_dir_all(self.folder())?;
         }
         let mut file = fs_err::File::create(&temporary)?;
@@ -117,7 +122,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keep = SavedFile::of(&HostRoot::real(), folder.path());
         assert_eq!(keep.read().unwrap(), None);
-        let saved = Saved { job: "1-a".to_owned(), found: PowerState::default(), reboot: Some(RebootFor::Job) };
+        let found = PowerState::default();
+        let reboot = Some(RebootFor::Job);
+        let saved = Saved { job: "1-a".to_owned(), found, came: BTreeMap::new(), reboot };
         keep.write(&saved).unwrap();
         assert_eq!(keep.read().unwrap(), Some(saved));
         keep.remove().unwrap();
@@ -132,7 +139,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = HostRoot::new(folder.path()).unwrap();
         let keep = SavedFile::of(&root, Path::new("/nowhere"));
-        keep.write(&Saved { job: String::new(), found: PowerState::default(), reboot: None }).unwrap();
+        let found = PowerState::default();
+        keep.write(&Saved { job: String::new(), found, came: BTreeMap::new(), reboot: None }).unwrap();
         assert!(folder.path().join("var/lib/backbone").join(FILE).exists());
     }
 }
