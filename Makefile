@@ -73,7 +73,7 @@ check-networks: ## every network of the family, by onnx, ONNX Runtime and LiteRT
 	$(CARGO) build --release --locked --bin backbone
 	tools/check-networks --program target/release/backbone
 
-digests: ## that all 648 model files of the family are, byte for byte, those of tests/networks.sha256
+digests: ## that all 810 model files of the family are, byte for byte, those of tests/networks.sha256
 	$(CARGO) test --release --locked --test digests -- --include-ignored
 
 advisories: ## known vulnerabilities in dependencies; needs the internet

@@ -104,6 +104,126 @@ pub struct Host {
     pub memory_bytes: Option<u64>,
     /// The folder that stood for `/`; other than `/` makes the bundle `simulated`.
     pub root: String,
+    /// Host family, one of `backbone list hosts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Board, as its device tree or firmware names it, such as `NVIDIA Jetson AGX Orin Developer Kit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
+    /// The chip of a board with a device tree, such as `nvidia,tegra194`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chip: Option<String>,
+    /// Release of Linux for Tegra, such as `32.3.1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l4t: Option<String>,
+    /// The JetPack that came with it, such as `4.3`; null also for a release that this version does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jetpack: Option<String>,
+    /// Graphics processors, by the name that their driver gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<String>,
+    /// Edge TPUs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edge_tpus: Vec<EdgeTpu>,
+    /// Inference libraries and what they need, as the package manager has them: package and version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
+}
+
+/// An Edge TPU that the host sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EdgeTpu {
+    /// How it is connected.
+    pub bus: EdgeTpuBus,
+    /// Its name there, such as `1-2` or `apex_0`.
+    pub name: String,
+    /// Speed of its USB link in Mbit/s: 480 is USB 2, which slows it down a lot. Null on PCIe.
+    pub link_megabits_per_second: Option<u32>,
+}
+
+/// How an Edge TPU is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeTpuBus {
+    /// USB.
+    Usb,
+    /// PCIe, M.2 included.
+    Pcie,
+}
+
+/// Power mode and clocks over one configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Power {
+    /// What the job asked for.
+    pub requested: PowerRequest,
+    /// As the owner left it, read before anything was changed.
+    pub found: PowerState,
+    /// Read back after the change; null where none was asked for.
+    pub applied: Option<PowerState>,
+    /// What was asked for and not reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applied: Vec<PowerDifference>,
+    /// What was no longer so when it was read again, before and after each process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_held: Vec<PowerChange>,
+    /// Was the host put back as it was found? Null where nothing was changed, and where the state is kept for the job's next
+    /// configuration.
+    pub restored: Option<bool>,
+    /// What could not be put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_restored: Vec<PowerDifference>,
+}
+
+/// What a job asks of the host's power state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PowerRequest {
+    /// Name of a power mode; null for the present one.
+    pub power_mode: Option<String>,
+    /// Are clocks to be held still?
+    pub lock_clocks: bool,
+}
+
+/// A power state, as far as it could be read: what is missing could not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PowerState {
+    /// The mode, on a host that has named modes with a number (nvpmodel).
+    pub mode: Option<PowerMode>,
+    /// Files of the kernel that hold governors, limits and switches, and what they said.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A named power mode.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct PowerMode {
+    /// Its number on this host.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// A part of the power state that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct PowerDifference {
+    /// A file of the kernel, or `power mode`.
+    pub setting: String,
+    /// What it should be.
+    pub wanted: String,
+    /// What it is; null where it can not be read.
+    pub found: Option<String>,
+    /// What the host said when it was set; null where it took the value in silence, or nobody set it.
+    pub error: Option<String>,
+}
+
+/// A part of the power state that changed while the configuration was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PowerChange {
+    /// The process before or after which it was seen, from 1.
+    pub process: u32,
+    /// Was it seen after the process? False: before it.
+    pub after: bool,
+    /// What changed.
+    #[serde(flatten)]
+    pub difference: PowerDifference,
 }
 
 /// The job as its author wrote it.
@@ -293,6 +413,8 @@ pub enum Stage {
     Model,
     /// Waiting for its turn.
     Queue,
+    /// Bringing the host into the power state that the job asks for.
+    Power,
     /// Starting the worker process and its library.
     Start,
     /// Loading the model in the worker.

@@ -17,7 +17,7 @@ use super::sensing::{Sensing, joined};
 use super::status::Running;
 use super::tell::Urgency;
 use super::{Daemon, cooling, now_text};
-use crate::bundle::format::{Energy, Environment, Outcome, Placement, Stage, Status, Times, Trial};
+use crate::bundle::format::{Energy, Environment, Outcome, Placement, Power, Stage, Status, Times, Trial};
 use crate::spec::{self, Job, ModelSource};
 use crate::spool::journal::{BoundModel, Measured, Progress, Record};
 use crate::units::Nanos;
@@ -55,6 +55,8 @@ pub(super) struct Ended {
     pub(super) started: Option<String>,
     pub(super) environment: Option<Environment>,
     pub(super) energy: Option<Energy>,
+    /// The host's power state, where a trial was to start.
+    pub(super) power: Option<Power>,
 }
 
 /// What is known of a configuration so far.
@@ -68,6 +70,7 @@ pub(super) struct SoFar {
     log_tail: Vec<String>,
     environments: Vec<Environment>,
     energy: Option<Energy>,
+    power: Option<Power>,
 }
 
 impl SoFar {
@@ -102,6 +105,7 @@ impl SoFar {
             started: self.started,
             environment: joined(self.environments),
             energy: self.energy,
+            power: self.power,
         }
     }
 }
@@ -150,6 +154,10 @@ impl Daemon {
             },
         };
         let mut sensing = Sensing::find(&self.root);
+        let mut power = match self.take_power(turn) {
+            Ok(power) => power,
+            Err(left) => return left,
+        };
         let journal = self.spool.journal(&queued.entry.id);
         let first = u32::try_from(so_far.trials.len()).unwrap_or(u32::MAX) + 1;
         for process in first..=job.measure.processes {
@@ -175,7 +183,10 @@ impl Daemon {
             match self.wait_for_cool(&job.host, &mut sensing, process, queued) {
                 Control::Continue => {}
                 Control::Stop => return Left::Interrupted,
-                Control::Cancel => return so_far.ended(cancelled(chosen.runtime.name), Some(model)),
+                Control::Cancel => {
+                    so_far.power = Some(power);
+                    return so_far.ended(cancelled(chosen.runtime.name), Some(model));
+                }
             }
             let since = now_text();
             let record = Record::Started { configuration, at: since.clone() };
@@ -200,7 +211,9 @@ impl Daemon {
                 request: &request,
                 timeout: Duration::from_secs(job.measure.timeout_seconds.into()),
             };
+            let mut not_held = self.look_at_power(&mut power, process, false);
             let (watched, daemon_cpus) = self.run_quietly(&trial, &mut sensing, queued);
+            not_held.extend(self.look_at_power(&mut power, process, true));
             let placed = watched.loaded.as_ref().and_then(|loaded| loaded.placed.clone());
             let environment =
                 sensing.environment(placed.map(|placed| placement_of(&job.host, placed, daemon_cpus)));
@@ -217,6 +230,7 @@ impl Daemon {
                         wall_seconds: watched.wall.as_secs_f64(),
                         environment: Some(environment),
                         energy,
+                        not_held,
                     };
                     if let Err(error) = journal.append(&measured.record(), true) {
                         // The latencies are still in hand; only a crash before the bundle is durable would lose them.
@@ -238,11 +252,13 @@ impl Daemon {
                     }
                     so_far.environments.push(environment);
                     so_far.loaded = watched.loaded.or(so_far.loaded);
+                    so_far.power = Some(power);
                     return so_far.ended(outcome, Some(model));
                 }
             }
         }
         let outcome = measured_outcome(std::mem::take(&mut so_far.log_tail));
+        so_far.power = Some(power);
         so_far.ended(outcome, Some(model))
     }
 
@@ -340,6 +356,7 @@ impl Daemon {
             trials: ended.trials,
             environment: ended.environment,
             energy: ended.energy,
+            power: ended.power,
             times: Times {
                 claimed: self.claimed_at(&queued.entry),
                 started: started.or(ended.started),

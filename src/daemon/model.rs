@@ -12,7 +12,7 @@ use super::configuration::{Left, SoFar, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
 use crate::net::configuration::{Configuration as Network, Precision};
-use crate::net::emit::{self, Format, ModelFile};
+use crate::net::emit::{Format, ModelFile};
 use crate::net::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
 use crate::spool::journal::BoundModel;
@@ -187,8 +187,7 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
 }
 
 fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
-    let format = Format::ALL.iter().copied().find(|format| format.extension() == chosen.runtime.model_format);
-    let Some(format) = format else {
+    let Some(form) = chosen.runtime.networks else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
         return Err(Box::new(not_generated(
             "format_not_generated",
@@ -196,7 +195,7 @@ fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Bo
             Some("choose another runtime".to_owned()),
         )));
     };
-    emit::model_file(network, format)
+    form.model_file(network)
         .map_err(|error| Box::new(not_generated("not_generated", error.to_string(), error.hint())))
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::bundle::format::PowerRequest;
 use crate::net;
 use crate::runtime::Runtime;
 
@@ -48,6 +49,8 @@ pub struct Job {
     pub measure: Measure,
     /// How the host is to be meanwhile.
     pub host: Host,
+    /// The state that the host is to be in.
+    pub power: PowerRequest,
     /// −100 … 100, higher first.
     pub priority: i8,
     /// Free labels, copied to the bundle.
@@ -99,7 +102,10 @@ impl Configuration {
     pub fn model_file(&self, job: &Job) -> String {
         match self.source {
             ModelSource::Dropped(index) => job.models[index].file.clone(),
-            ModelSource::Generated(network) => format!("{network}.{}", self.runtime.model_format),
+            ModelSource::Generated(network) => match self.runtime.networks {
+                Some(form) => form.file_name(&network),
+                None => format!("{network}.{}", self.runtime.model_format),
+            },
         }
     }
 }

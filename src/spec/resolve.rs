@@ -10,7 +10,7 @@ use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, Source};
 use super::{Host, Job, Measure, SPEC_EXTENSIONS, host, order, runtimes};
-use crate::bundle::format::Mistake;
+use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
 /// Understand a job file. `file_name` is its bare name, from which a job without `name` takes its own.
@@ -52,6 +52,12 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         energy_seconds: fields.integer("measure.energy_seconds", &mut mistakes),
     };
     let host = host_of(&fields, &mut mistakes);
+    let power = PowerRequest {
+        power_mode: fields
+            .get("host.power_mode")
+            .and_then(|node| check::text(node, "host.power_mode", MAXIMUM_NAME_BYTES, &mut mistakes)),
+        lock_clocks: fields.boolean("host.lock_clocks", &mut mistakes),
+    };
     let priority = fields.integer("priority", &mut mistakes);
     if order == Some("random") {
         order::shuffle(&mut configurations, measure.seed);
@@ -68,6 +74,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             inputs,
             measure,
             host,
+            power,
             priority,
             labels,
         }),
@@ -85,10 +92,7 @@ fn host_of(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Host {
             .unwrap_or_default(),
         cpus: fields.get("host.cpus").map(|node| host::cpus(node, "host.cpus", mistakes)).unwrap_or_default(),
         nice: fields.integer_if_there("host.nice", mistakes),
-        lock_memory: fields
-            .get("host.lock_memory")
-            .and_then(|node| check::boolean(node, "host.lock_memory", mistakes))
-            .unwrap_or_default(),
+        lock_memory: fields.boolean("host.lock_memory", mistakes),
     }
 }
 
@@ -135,6 +139,11 @@ impl<'a> Fields<'a> {
         let (Kind::Integer { minimum, maximum }, _) = kind_of(path) else { return None };
         let number = check::integer(self.get(path)?, path, minimum, maximum, mistakes)?;
         T::try_from(number).ok()
+    }
+
+    fn boolean(&self, path: &'static str, mistakes: &mut Mistakes) -> bool {
+        let fallback = kind_of(path).1 == Fallback::Boolean(true);
+        self.get(path).map_or(Some(fallback), |node| check::boolean(node, path, mistakes)).unwrap_or_default()
     }
 
     fn choice(&self, path: &'static str, mistakes: &mut Mistakes) -> Option<&'static str> {

@@ -53,7 +53,7 @@ fn listed(details: Vec<String>) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join("; "))
 }
 
-pub(super) fn power_state_unobserved(evidence: &Evidence) -> Option<String> {
+pub(super) fn environment_unobserved(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let spans = spans(evidence);
     let is_told = |quantity: Quantity, trial: &Trial| {

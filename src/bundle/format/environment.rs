@@ -7,12 +7,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{finite, finite_or_null};
+use super::{Power, finite, finite_or_null};
 use crate::units::Nanos;
 
 /// What was read of the host around and within the timed runs of every trial.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
+    /// Power mode and clocks: what was asked for, what was in force, and whether it was put back; null where no trial was to
+    /// start.
+    #[serde(default)]
+    pub power: Option<Power>,
     /// How closely the timed runs were observed: the weakest over all trials.
     pub observation: Observation,
     /// Every sensor that was found. `values` of the readings below are in this order.

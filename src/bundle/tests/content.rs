@@ -34,6 +34,7 @@ pub(super) fn measured() -> Bundle {
             logical_cores: Some(2),
             memory_bytes: Some(8_589_934_592),
             root: "/".to_owned(),
+            ..Host::default()
         },
         job: Job {
             id: "0000000001".to_owned(),
@@ -117,6 +118,7 @@ fn environment() -> Environment {
     };
     let both = |at_seconds, celsius| vec![reading(1, at_seconds, celsius), reading(2, at_seconds, celsius)];
     Environment {
+        power: None,
         observation: Observation::Bracketed,
         sensors: vec![
             Sensor {

@@ -9,7 +9,7 @@ use crate::error::Hint as _;
 use crate::net::configuration::{Configuration, Precision};
 use crate::net::cost::Cost;
 use crate::net::count_configuration::cost;
-use crate::net::emit::{EmitError, Format};
+use crate::net::emit::{EmitError, Form};
 use crate::spec::{Job, ModelSource};
 
 /// Rows that a terminal shows without scrolling; whoever wants all finds them in `backbone networks list`.
@@ -58,22 +58,19 @@ pub(super) fn totals(job: &Job) -> (String, bool) {
     // Precision and runtime change no count, and counting a network takes longer than finding it here.
     let mut costs: HashMap<Configuration, Cost> = HashMap::new();
     let (mut least, mut most, mut all) = (u128::MAX, 0, 0);
-    let mut largest: Vec<(Format, Configuration, u64)> = Vec::new();
+    let mut largest: Vec<(Form, Configuration, u64)> = Vec::new();
     for configuration in &job.configurations {
         let ModelSource::Generated(network) = configuration.source else { continue };
         let counted = costs.entry(network.with_precision(Precision::Fp32)).or_insert_with_key(cost);
         let each = u128::from(counted.operations());
         (least, most, all) = (least.min(each), most.max(each), all + each * runs);
-        let extension = configuration.runtime.model_format;
-        let Some(&format) = Format::ALL.iter().find(|format| format.extension() == extension) else {
-            continue;
-        };
+        let Some(form) = configuration.runtime.networks else { continue };
         // Nearly all of a file are its weights.
         let weights = counted.parameters() * network.precision().bytes();
-        match largest.iter_mut().find(|(other, ..)| *other == format) {
+        match largest.iter_mut().find(|(other, ..)| *other == form) {
             Some(known) if known.2 >= weights => {}
-            Some(known) => *known = (format, network, weights),
-            None => largest.push((format, network, weights)),
+            Some(known) => *known = (form, network, weights),
+            None => largest.push((form, network, weights)),
         }
     }
     let each = match least == most {
@@ -93,18 +90,20 @@ pub(super) fn totals(job: &Job) -> (String, bool) {
 
 /// The largest file; models are generated one at a time and deleted after, so no more is needed. Its weights alone: the rest
 /// is a few per cent at most, and the exact size is known only after every weight was made, which takes minutes for some.
-fn disk(largest: &[(Format, Configuration, u64)]) -> (String, bool) {
-    let Some((format, network, bytes)) = largest.iter().max_by_key(|(.., bytes)| *bytes) else {
+fn disk(largest: &[(Form, Configuration, u64)]) -> (String, bool) {
+    let Some((form, network, bytes)) = largest.iter().max_by_key(|(.., bytes)| *bytes) else {
         return (String::new(), true);
     };
-    let (extension, bytes) = (format.extension(), *bytes);
+    let bytes = *bytes;
     if bytes > LARGEST_FILE_BYTES {
+        let extension = form.format.extension();
         let error = EmitError::TooLarge { configuration: network.to_string(), bytes, extension };
         let hint = error.hint().unwrap_or_default();
         return (format!("  disk: {error}\n    hint: {hint}\n"), false);
     }
     let megabytes = bytes as f64 / 1e6;
-    (format!("  disk: about {megabytes:.1} MB for the largest generated file, {network}.{extension}\n"), true)
+    let file = form.file_name(network);
+    (format!("  disk: about {megabytes:.1} MB for the largest generated file, {file}\n"), true)
 }
 
 /// Operations as a person says them: `8.2 GOP`, `1.3 TOP`.
@@ -128,7 +127,6 @@ mod tests {
     use super::*;
     use crate::cli::check::accepted;
     use crate::net::configuration::Wish;
-    use crate::net::emit::model_file;
     use crate::spec::resolve;
 
     fn check(rest: &str) -> (String, bool) {
@@ -147,7 +145,7 @@ mod tests {
 
           study: 1 configuration × 1 process
           operations: 3.6 GOP each, 399.0 GOP in all, warm-up included
-          disk: about 10.0 MB for the largest generated file, standard-k3-b1-i224-int8.onnx
+          disk: about 10.0 MB for the largest generated file, standard-k3-b1-i224-int8-unsigned.onnx
           duration: at most 1 h (1 process of at most 1 h)
           precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
         ");
@@ -184,7 +182,7 @@ mod tests {
 
           study: 24 configurations × 1 process
           operations: 670.3 MOP to 72.3 GOP each, 41.7 TOP in all, warm-up included
-          disk: about 34.0 MB for the largest generated file, bottleneck-standard-k5-b1-i224-int8.onnx
+          disk: about 34.0 MB for the largest generated file, bottleneck-standard-k5-b1-i224-int8-unsigned.onnx
           duration: at most 24 h (24 processes of at most 1 h)
           precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
         ");
@@ -196,7 +194,7 @@ mod tests {
             "network: {block: depthwise-separable, kernel: 3, input: 32, precision: fp32, width_percent: 25}\n",
         );
         let wish = Wish { width_percent: 25, ..Wish::new("depthwise-separable", 3, 1, 32, "fp32") };
-        let file = model_file(&Configuration::new(&wish).unwrap(), Format::Onnx).unwrap();
+        let file = Form::ONNX_UNSIGNED.model_file(&Configuration::new(&wish).unwrap()).unwrap();
         let words: Vec<&str> = text.split_once("disk: about ").unwrap().1.split(' ').collect();
         let said: f64 = words[0].parse().unwrap();
         let written = file.length() as f64 / 1e6;

@@ -1,8 +1,10 @@
 //! Each reason that comes from the host, with a case that trips it and one that just does not.
 
-use super::super::judge;
+use super::super::{find, judge};
 use super::*;
-use crate::bundle::format::{Cooling, Placement, Reading, Sensor, Status, Verdict, VerdictState};
+use crate::bundle::format::{
+    Cooling, Host, Placement, Reading, Reason, Sensor, Status, Verdict, VerdictState,
+};
 use crate::units::Nanos;
 
 /// Sensors of the host below, with the value that each has at rest.
@@ -44,7 +46,19 @@ fn judged_as(status: Status, environment: &Environment) -> Verdict {
     let latency_ns = vec![Nanos(1_000_000); 100];
     let trial =
         Trial { build: 1, process: 1, warm_up_ns: Vec::new(), latency_ns, extra_latency_ns: Vec::new() };
-    judge(&Evidence { status, trials: &[trial], environment: Some(environment), clock_resolution: Nanos(20) })
+    let reasons = judge(&Evidence {
+        status,
+        trials: &[trial],
+        environment: Some(environment),
+        clock_resolution: Nanos(20),
+        host: &Host::default(),
+        power: None,
+    });
+    // The power state is another matter.
+    let is_ours = |reason: &Reason| reason.code != "power_state_unobserved";
+    let reasons: Vec<Reason> = reasons.reasons.into_iter().filter(is_ours).collect();
+    let states = reasons.iter().filter_map(|reason| Some(find(&reason.code)?.state));
+    Verdict { state: states.max().unwrap_or(VerdictState::Valid), reasons }
 }
 
 /// Codes and details of a changed environment.
@@ -73,7 +87,7 @@ fn steady_host_that_was_observed_throughout_is_valid() {
 
 #[test]
 fn frequencies_and_temperatures_must_be_seen_on_both_sides_of_every_process() {
-    let code = "power_state_unobserved";
+    let code = "environment_unobserved";
     let both = "processor frequencies and temperatures were not observed";
     assert_eq!(reasons(|it| *it = Environment::default()), reason(code, both));
     assert_eq!(reasons(|it| it.before.clear()), reason(code, both));
