@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use backbone::bundle::format::{Bundle, Power, Stage, Status, VerdictState};
 use rustix::process::Signal;
@@ -66,7 +66,10 @@ fn job_on_a_xavier_is_measured_in_its_mode_and_the_host_is_put_back() {
     assert_eq!(bundles[0].outcome.status, Status::Measured);
     assert_eq!(power.found.mode.as_ref().unwrap().name, "MODE_15W");
     let applied = power.applied.as_ref().unwrap();
-    assert_eq!((applied.mode.as_ref().unwrap().id, applied.mode.as_ref().unwrap().name.as_str()), (3, "MODE_30W_ALL"));
+    assert_eq!(
+        (applied.mode.as_ref().unwrap().id, applied.mode.as_ref().unwrap().name.as_str()),
+        (3, "MODE_30W_ALL")
+    );
     assert_eq!(applied.settings["/sys/class/devfreq/17000000.gv11b/min_freq"], "900000000");
     assert_eq!(applied.settings["/sys/kernel/debug/bpmp/debug/clk/emc/rate"], "1600000000");
     assert_eq!((&power.not_applied[..], &power.not_held[..], power.restored), (&[][..], &[][..], Some(true)));
@@ -97,9 +100,10 @@ fn study_holds_its_state_for_all_configurations_and_restores_it_once() {
     let before = hosts::state(&rig.path("host"));
     drop_model(&rig, &model(MICROSECONDS));
     let both = in_mode("MAXN").replace("model: net.sim", "model: net.sim\nruntime: [sim, onnxruntime]");
-    // A second format of the same network, which no library measures here.
-    let both = both.replace("model: net.sim", "model: [net.sim, net.onnx]");
-    fs_err::write(rig.inbox("net.onnx"), b"no model").unwrap();
+    // Whether or not a library is there to measure it, it has its turn.
+    let both = both.replace("model: net.sim", "model: [net.sim, tokens.onnx]");
+    let tokens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/tokens.onnx");
+    fs_err::copy(tokens, rig.inbox("tokens.onnx")).unwrap();
     drop_job(&rig, "both", &both);
     rig.start();
     let bundles = rig.wait_until_done(2);
@@ -145,10 +149,18 @@ fn every_way_in_which_nvpmodel_fails_is_told_apart_and_the_host_stays_as_it_was(
         rig.start();
         rig.wait_until_done(2);
         let bundle = rig.bundle_of("faulty");
-        assert_eq!((bundle.outcome.status, bundle.outcome.stage), (Status::Failed, Some(Stage::Power)), "{fault}");
+        assert_eq!(
+            (bundle.outcome.status, bundle.outcome.stage),
+            (Status::Failed, Some(Stage::Power)),
+            "{fault}"
+        );
         assert_eq!(bundle.outcome.reason.as_deref(), Some(code), "{fault}: {:?}", bundle.outcome);
         assert!(bundle.outcome.hint.is_some(), "{fault}");
-        assert_eq!((bundle.verdict.state, codes(&bundle)), (VerdictState::Invalid, vec!["not_measured"]), "{fault}");
+        assert_eq!(
+            (bundle.verdict.state, codes(&bundle)),
+            (VerdictState::Invalid, vec!["not_measured"]),
+            "{fault}"
+        );
         assert_eq!(rig.bundle_of("next").outcome.status, Status::Measured, "{fault}");
         assert_eq!(hosts::state(&rig.path("host")).differences(&before), [""; 0], "{fault}");
     }
@@ -219,7 +231,11 @@ fn host_that_a_killed_daemon_left_changed_is_put_back_by_the_next_start_before_a
     assert!(rig.bundles().is_empty());
     rig.must(&["resume"]);
     let bundle = rig.wait_until_done(1).remove(0);
-    assert_eq!(power(&bundle).found.mode.as_ref().unwrap().name, "MODE_15W", "the owner's, not what was left");
+    assert_eq!(
+        power(&bundle).found.mode.as_ref().unwrap().name,
+        "MODE_15W",
+        "the owner's, not what was left"
+    );
 }
 
 #[test]
@@ -275,7 +291,8 @@ fn reboot_that_does_not_bring_the_mode_is_not_tried_twice() {
     drop_model(&rig, &model(MICROSECONDS));
     drop_job(&rig, "fifty", &in_mode("MODE_50W"));
     rig.start();
-    let reboots = || fs_err::read_to_string(rig.path("host/faults/reboots")).unwrap_or_default().lines().count();
+    let reboots =
+        || fs_err::read_to_string(rig.path("host/faults/reboots")).unwrap_or_default().lines().count();
     rig.wait_until("a reboot", || reboots() == 1);
     // A boot service that sets the default mode, whatever was asked for.
     rig.kill();
@@ -290,8 +307,10 @@ fn reboot_that_does_not_bring_the_mode_is_not_tried_twice() {
 #[test]
 fn unknown_board_and_release_are_measured_and_flagged() {
     let mut rig = rig_on(XAVIER, Settings::default());
-    fs_err::write(rig.path("host/proc/device-tree/compatible"), b"nvidia,p9999-0000\0nvidia,tegra999\0").unwrap();
-    fs_err::write(rig.path("host/etc/nv_tegra_release"), "# R99 (release), REVISION: 1.0, GCID: 1\n").unwrap();
+    fs_err::write(rig.path("host/proc/device-tree/compatible"), b"nvidia,p9999-0000\0nvidia,tegra999\0")
+        .unwrap();
+    fs_err::write(rig.path("host/etc/nv_tegra_release"), "# R99 (release), REVISION: 1.0, GCID: 1\n")
+        .unwrap();
     drop_model(&rig, &model(MICROSECONDS));
     drop_job(&rig, "unknown", &in_mode("MODE_30W_ALL"));
     rig.start();
@@ -308,5 +327,5 @@ fn virtual_machine_says_that_it_shows_no_clock() {
     drop_job(&rig, "locked", &job("net.sim", "host: {lock_clocks: true}"));
     rig.start();
     let bundle = rig.wait_until_done(1).remove(0);
-    assert_eq!(power_codes(&bundle), ["clocks_not_locked", "power_state_unobserved"]);
+    assert_eq!(power_codes(&bundle), ["clocks_not_locked", "power_state_unobserved"], "{bundle:?}");
 }

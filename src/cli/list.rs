@@ -79,7 +79,10 @@ pub(super) fn hosts() -> String {
     for host in HOSTS {
         let gap = if text.is_empty() { "" } else { "\n" };
         text.push_str(&format!("{gap}{}: {}\n", host.name, host.summary));
-        text.push_str(&format!("  power_mode: {}\n  lock_clocks: {}\n", host.power_modes, host.locked_clocks));
+        text.push_str(&format!(
+            "  power_mode: {}\n  lock_clocks: {}\n",
+            host.power_modes, host.locked_clocks
+        ));
     }
     text
 }

@@ -79,7 +79,14 @@ impl Sources<'_> {
         let (word, source) = if let Some((value, source)) = self.variable(&variable(setting)) {
             match words.iter().find(|&&word| value.to_str().is_some_and(|text| text.trim() == word)) {
                 Some(word) => (*word, source),
-                None => return Err(refused(setting, &value, &source, format!("one of {}", check::listed(words)))),
+                None => {
+                    return Err(refused(
+                        setting,
+                        &value,
+                        &source,
+                        format!("one of {}", check::listed(words)),
+                    ));
+                }
             }
         } else if let Some(word) = self.file.words.get(setting) {
             (*word, Source::File(self.file.path.clone()))

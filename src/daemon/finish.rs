@@ -93,8 +93,14 @@ impl Daemon {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
                 let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
                 let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
-                let ended =
-                    Ended { outcome: outcome.clone(), model: None, trials, loaded: None, started: None, power: None };
+                let ended = Ended {
+                    outcome: outcome.clone(),
+                    model: None,
+                    trials,
+                    loaded: None,
+                    started: None,
+                    power: None,
+                };
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }

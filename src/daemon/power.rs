@@ -186,7 +186,8 @@ impl Daemon {
                 Some(recovered)
             }
             Ok(recovered) => {
-                if let Some(mode) = recovered.needs_reboot.as_ref().filter(|_| self.config.reboots_for_power_mode)
+                if let Some(mode) =
+                    recovered.needs_reboot.as_ref().filter(|_| self.config.reboots_for_power_mode)
                     && self.audience == Audience::Collectors
                 {
                     match self.power.reboot_to_restore(mode) {
@@ -212,7 +213,8 @@ impl Daemon {
     pub(super) fn take_up_power(&mut self, observer: &mut dyn super::Observer) {
         match self.power.rebooted_for() {
             Ok(job) => {
-                let is_queued = |job: &String| self.queue.in_order().any(|queued| queued.entry.id.to_string() == *job);
+                let is_queued =
+                    |job: &String| self.queue.in_order().any(|queued| queued.entry.id.to_string() == *job);
                 self.rebooted_job = job.filter(is_queued);
             }
             Err(error) => {

@@ -32,9 +32,15 @@ pub(super) fn read(machine: &dyn Machine, path: &str, settings: &mut Settings) {
 /// Numbered processors of the host.
 pub(super) fn processors(machine: &dyn Machine) -> Vec<String> {
     let is_processor = |name: &String| {
-        name.strip_prefix("cpu").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|it| it.is_ascii_digit()))
+        name.strip_prefix("cpu")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|it| it.is_ascii_digit()))
     };
-    machine.names(PROCESSORS).into_iter().filter(is_processor).map(|name| format!("{PROCESSORS}/{name}")).collect()
+    machine
+        .names(PROCESSORS)
+        .into_iter()
+        .filter(is_processor)
+        .map(|name| format!("{PROCESSORS}/{name}"))
+        .collect()
 }
 
 /// Folders of the cpufreq policies.
@@ -75,7 +81,12 @@ pub(super) fn governors(machine: &dyn Machine) -> Vec<String> {
         let text = machine.read(&format!("{policy}/scaling_available_governors")).unwrap_or_default();
         text.split_whitespace().map(str::to_owned).collect()
     };
-    let mut all = policies(machine).iter().map(offered).filter(|offered| !offered.is_empty()).collect::<Vec<_>>().into_iter();
+    let mut all = policies(machine)
+        .iter()
+        .map(offered)
+        .filter(|offered| !offered.is_empty())
+        .collect::<Vec<_>>()
+        .into_iter();
     let first = all.next().unwrap_or_default();
     let others: Vec<Vec<String>> = all.collect();
     first.into_iter().filter(|name| others.iter().all(|other| other.contains(name))).collect()

@@ -49,7 +49,8 @@ pub(super) fn identify(root: &HostRoot, host: &mut Host) {
 
 /// Vendor and product, as the firmware of a personal computer or a virtual machine tells them.
 fn board_of_firmware(root: &HostRoot) -> Option<String> {
-    let word = |name: &str| root.read(format!("/sys/class/dmi/id/{name}")).ok().filter(|word| !word.is_empty());
+    let word =
+        |name: &str| root.read(format!("/sys/class/dmi/id/{name}")).ok().filter(|word| !word.is_empty());
     match (word("sys_vendor"), word("product_name")) {
         (Some(vendor), Some(product)) => Some(format!("{vendor} {product}")),
         (vendor, product) => vendor.or(product),
@@ -76,8 +77,7 @@ fn edge_tpus(root: &HostRoot) -> Vec<EdgeTpu> {
         is_one.then_some(EdgeTpu { bus: EdgeTpuBus::Usb, name, link_megabits_per_second })
     });
     let on_pcie = root.names("/sys/class/apex").into_iter();
-    let on_pcie =
-        on_pcie.map(|name| EdgeTpu { bus: EdgeTpuBus::Pcie, name, link_megabits_per_second: None });
+    let on_pcie = on_pcie.map(|name| EdgeTpu { bus: EdgeTpuBus::Pcie, name, link_megabits_per_second: None });
     on_usb.chain(on_pcie).collect()
 }
 
@@ -102,7 +102,8 @@ fn packages(root: &HostRoot) -> BTreeMap<String, String> {
 }
 
 fn changes_latencies(package: &str) -> bool {
-    let is_number = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) && !rest.ends_with("-dev");
+    let is_number =
+        |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) && !rest.ends_with("-dev");
     PACKAGES.iter().any(|(start, numbered)| {
         package.strip_prefix(start).is_some_and(|rest| if *numbered { is_number(rest) } else { true })
     })

@@ -231,8 +231,13 @@ mod tests {
         };
         let trial =
             Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
-        let finished =
-            Record::Finished { configuration: 1, trial, loaded: Box::new(loaded), wall_seconds: 1.0, not_held: vec![] };
+        let finished = Record::Finished {
+            configuration: 1,
+            trial,
+            loaded: Box::new(loaded),
+            wall_seconds: 1.0,
+            not_held: vec![],
+        };
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::*;
-use crate::bundle::format::{PowerChange, PowerMode, PowerRequest, PowerState};
+use crate::bundle::format::{PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::derived_docs;
 
 const RESOLUTION: Nanos = Nanos(20);
@@ -32,7 +32,8 @@ fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
 /// A power state that was asked for, brought about, and held.
 fn power() -> Power {
     let mode = PowerMode { id: 3, name: "MODE_30W_ALL".to_owned() };
-    let state = PowerState { mode: Some(mode), settings: BTreeMap::from([("/min".to_owned(), "1".to_owned())]) };
+    let state =
+        PowerState { mode: Some(mode), settings: BTreeMap::from([("/min".to_owned(), "1".to_owned())]) };
     Power {
         requested: PowerRequest { power_mode: Some("MODE_30W_ALL".to_owned()), lock_clocks: true },
         found: state.clone(),
@@ -81,8 +82,9 @@ fn clocks_that_could_not_be_locked_are_named_and_a_host_without_any_too() {
     let verdict = judged_in(&clamped);
     assert_eq!(verdict.state, VerdictState::Suspect);
     assert_eq!(detail(&verdict, "clocks_not_locked"), "/min is 1100000, not 1200000");
-    let applied = Some(PowerState::default());
-    let verdict = judged_in(&Power { applied, found: PowerState::default(), ..power() });
+    let online = BTreeMap::from([("/sys/devices/system/cpu/cpu0/online".to_owned(), "1".to_owned())]);
+    let bare = PowerState { mode: None, settings: online };
+    let verdict = judged_in(&Power { applied: Some(bare.clone()), found: bare, ..power() });
     let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["clocks_not_locked", "power_state_unobserved"]);
 }
@@ -91,10 +93,10 @@ fn clocks_that_could_not_be_locked_are_named_and_a_host_without_any_too() {
 fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
     let trials = [trial(1, [1_000_000; 100])];
     let power = power();
-    let verdict = |host: &Host| {
-        judge(&Evidence { host, power: Some(&power), ..evidence(Status::Measured, &trials) })
-    };
-    let jetson = Host { family: Some("jetson".to_owned()), l4t: Some("99.1.0".to_owned()), ..Host::default() };
+    let verdict =
+        |host: &Host| judge(&Evidence { host, power: Some(&power), ..evidence(Status::Measured, &trials) });
+    let jetson =
+        Host { family: Some("jetson".to_owned()), l4t: Some("99.1.0".to_owned()), ..Host::default() };
     assert_eq!(detail(&verdict(&jetson), "unknown_release"), "L4T 99.1.0 is not in this version's table");
     let unread = Host { l4t: None, ..jetson.clone() };
     assert_eq!(detail(&verdict(&unread), "unknown_release"), "the release of L4T can not be read");

@@ -44,7 +44,8 @@ impl State {
     pub(crate) fn differences(&self, before: &Self) -> Vec<String> {
         let differs = |(path, text): &(&PathBuf, &String)| before.0.get(*path) != Some(*text);
         let changed = self.0.iter().filter(differs);
-        let changed = changed.map(|(path, text)| format!("{} was {:?}, is {text}", path.display(), before.0.get(path)));
+        let changed =
+            changed.map(|(path, text)| format!("{} was {:?}, is {text}", path.display(), before.0.get(path)));
         let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
         changed.chain(gone.map(|path| format!("{} is gone", path.display()))).collect()
     }

@@ -25,7 +25,8 @@ const CLOCKS: &str = "/sys/class/devfreq";
 const MEMORY_CLOCK: &str = "/sys/kernel/debug/bpmp/debug/clk/emc";
 
 /// Caps of the memory clock that a mode sets, by release. 0 is none.
-const MEMORY_CAPS: &[&str] = &["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "/sys/kernel/nvpmodel_clk_cap/emc"];
+const MEMORY_CAPS: &[&str] =
+    &["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "/sys/kernel/nvpmodel_clk_cap/emc"];
 
 /// Control by nvpmodel and sysfs.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ pub(super) struct Jetson;
 /// Is the host a Jetson, of whatever generation?
 pub(super) fn is_here(machine: &dyn Machine) -> bool {
     let is_tegra = |name: &String| name.starts_with("nvidia,tegra");
-    super::device_tree::compatible(machine).iter().any(is_tegra) || machine.read("/etc/nv_tegra_release").is_ok()
+    super::device_tree::compatible(machine).iter().any(is_tegra)
+        || machine.read("/etc/nv_tegra_release").is_ok()
 }
 
 /// The name that the driver of a clock below /sys/class/devfreq goes by, where it is a graphics processor's or the memory's.
@@ -123,4 +125,3 @@ fn lock(present: &Settings, wanted: &mut Settings) {
         wanted.insert(format!("{MEMORY_CLOCK}/rate"), rate.to_string());
     }
 }
-

@@ -102,7 +102,8 @@ fn judge(name: String, output: &ToolOutput, reboot: Reboot) -> Result<(), ModeEr
         None => format!("exit code {:?}, `{}`", output.code, output.text.lines().last().unwrap_or_default()),
     };
     // EACCES and EPERM, as nvpmodel prints them.
-    let is_denied = errors.iter().any(|line| line.ends_with(": 13") || line.ends_with(": 1") || line.contains("root"));
+    let is_denied =
+        errors.iter().any(|line| line.ends_with(": 13") || line.ends_with(": 1") || line.contains("root"));
     Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said } })
 }
 

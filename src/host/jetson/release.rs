@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn release_is_the_first_lines_and_an_unknown_one_has_no_jetpack() {
         let line = "# R32 (release), REVISION: 3.1, GCID: 18186506, BOARD: t186ref, EABI: aarch64, DATE: x";
-        assert_eq!(parse(line).map(Release::of), Some(Release { l4t: "32.3.1".to_owned(), jetpack: Some("4.3") }));
+        assert_eq!(
+            parse(line).map(Release::of),
+            Some(Release { l4t: "32.3.1".to_owned(), jetpack: Some("4.3") })
+        );
         let unknown = Release::of("99.1.0".to_owned());
         assert_eq!(unknown.jetpack, None);
         for text in ["", "R", "# R32", "# Rx (release), REVISION: 3.1,", "# R32 (release), REVISION: ,"] {

@@ -131,8 +131,10 @@ impl PowerHost {
         // What is still kept could not be put back, or is from before a reboot: it stays what is to be put back.
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let present = self.read();
-        let is_changed = kept.is_some() || !plan::next(&present, &wanted(&present), &Default::default()).is_empty();
-        let (found, came) = kept.map_or_else(|| (present, BTreeMap::new()), |saved| (saved.found, saved.came));
+        let is_changed =
+            kept.is_some() || !plan::next(&present, &wanted(&present), &Default::default()).is_empty();
+        let (found, came) =
+            kept.map_or_else(|| (present, BTreeMap::new()), |saved| (saved.found, saved.came));
         let saved = Saved { job: job.to_owned(), found, came, reboot: None };
         if is_changed {
             self.keep.write(&saved).map_err(TakeError::NotSaved)?;
@@ -190,7 +192,9 @@ impl PowerHost {
     /// It can not be written down, or the host refuses.
     pub fn reboot_to_restore(&self, mode: &PowerMode) -> Result<bool, TakeError> {
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
-        let Some(saved) = kept.filter(|saved| saved.reboot != Some(RebootFor::Restore)) else { return Ok(false) };
+        let Some(saved) = kept.filter(|saved| saved.reboot != Some(RebootFor::Restore)) else {
+            return Ok(false);
+        };
         let saved = Saved { reboot: Some(RebootFor::Restore), ..saved };
         self.keep.write(&saved).map_err(TakeError::NotSaved)?;
         self.control.set_mode(&*self.machine, mode, Reboot::Now)?;

@@ -15,11 +15,8 @@ pub(super) const POLICIES: [&str; 2] =
 pub(super) const GPU: &str = "/sys/class/devfreq/17000000.gv11b";
 
 /// Limits and processors of a mode: number, name, processors, clock, memory cap.
-const MODES: [(u32, &str, usize, &str, &str); 3] = [
-    (0, "MAXN", 4, "2000", "0"),
-    (2, "MODE_15W", 2, "1200", "1333"),
-    (3, "MODE_30W_ALL", 4, "1500", "1600"),
-];
+const MODES: [(u32, &str, usize, &str, &str); 3] =
+    [(0, "MAXN", 4, "2000", "0"), (2, "MODE_15W", 2, "1200", "1333"), (3, "MODE_30W_ALL", 4, "1500", "1600")];
 
 #[derive(Default)]
 pub(super) struct Memory {

@@ -102,7 +102,8 @@ pub fn differences(present: &PowerState, wanted: &PowerState) -> Vec<PowerDiffer
         found: present.mode.as_ref().map(text),
         error: None,
     });
-    let settings = wanted.settings.iter().filter(|(setting, value)| present.settings.get(*setting) != Some(value));
+    let settings =
+        wanted.settings.iter().filter(|(setting, value)| present.settings.get(*setting) != Some(value));
     let settings = settings.map(|(setting, value)| PowerDifference {
         setting: setting.clone(),
         wanted: value.clone(),
@@ -121,7 +122,10 @@ mod tests {
     fn state(mode: Option<(u32, &str)>, settings: &[(&str, &str)]) -> PowerState {
         PowerState {
             mode: mode.map(|(id, name)| PowerMode { id, name: name.to_owned() }),
-            settings: settings.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect(),
+            settings: settings
+                .iter()
+                .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
+                .collect(),
         }
     }
 

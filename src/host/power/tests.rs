@@ -118,7 +118,11 @@ fn read_only_settings_are_named_with_what_the_kernel_said() {
     memory.read_only.borrow_mut().extend(all);
     let hold = host(&memory).take("1-a", &request(None, true)).unwrap();
     assert_eq!(hold.not_applied.len(), 5, "{:?}", hold.not_applied);
-    assert!(hold.not_applied.iter().all(|it| it.error.as_deref() == Some("read-only filesystem or storage medium")));
+    assert!(
+        hold.not_applied
+            .iter()
+            .all(|it| it.error.as_deref() == Some("read-only filesystem or storage medium"))
+    );
     drop(hold);
     assert!(memory.kept.borrow().is_none());
 }
