@@ -4,13 +4,12 @@
 //! [`REASONS`] is the one list: `backbone list reasons`, `docs/METHOD.md` and [`judge`] read it. To add a reason, add one
 //! entry with the function that finds it. `simulated` is no reason but a flag of its own in the bundle.
 
-use crate::bundle::format::{
-    Environment, Host, Power, PowerDifference, Reason, Status, Trial, Verdict, VerdictState,
-};
+use crate::bundle::format::{Environment, Host, Power, Reason, Status, Trial, Verdict, VerdictState};
 use crate::stats::{self, Sorted};
 use crate::units::Nanos;
 
 mod host;
+mod power;
 #[cfg(test)]
 mod tests;
 
@@ -78,7 +77,7 @@ pub const REASONS: &[ReasonKind] = &[
         meaning: "The power mode, a governor or a clock limit was another before or after a process than it was read back before.",
         advice: "find out what else changes it (a desktop's power service, nvpmodel's own service, heat), stop that, and \
                  measure again",
-        find: power_state_not_held,
+        find: power::power_state_not_held,
     },
     ReasonKind {
         code: "few_runs",
@@ -122,14 +121,14 @@ pub const REASONS: &[ReasonKind] = &[
         meaning: "The job asked for locked clocks, and not all of them could be locked.",
         advice: "give the daemon the rights for power control, see docs/OPERATING.md; a clock that the firmware limits stays \
                  limited until the device is cooler or better supplied",
-        find: clocks_not_locked,
+        find: power::clocks_not_locked,
     },
     ReasonKind {
         code: "unknown_release",
         state: VerdictState::Suspect,
         meaning: "The host is a Jetson whose release of Linux for Tegra this version does not know, or can not read.",
         advice: "compare its results among themselves only, and look for a newer version of this program",
-        find: unknown_release,
+        find: power::unknown_release,
     },
     ReasonKind {
         code: "throttled",
@@ -179,15 +178,15 @@ pub const REASONS: &[ReasonKind] = &[
         meaning: "Neither power mode nor clocks could be observed: the host shows none, as most virtual machines do.",
         advice: "fix the host's power mode and clocks from outside, write them into the job's `labels`, and compare only \
                  results that agree in them",
-        find: power_state_unobserved,
+        find: power::power_state_unobserved,
     },
     ReasonKind {
         code: "environment_unobserved",
         state: VerdictState::Suspect,
         meaning: "Processor frequencies or temperatures could not be read right before and right after every process's timed \
                   runs; virtual machines show none.",
-        advice: "see `environment.sensors` in the bundle for what could not be read and why; give the daemon the rights, or fix clocks \
-                 and cooling from outside",
+        advice: "see `environment.sensors` in the bundle for what could not be read and why; give the daemon the rights, or \
+                 fix clocks and cooling from outside",
         find: host::environment_unobserved,
     },
 ];
@@ -337,60 +336,6 @@ fn processes_disagree(evidence: &Evidence) -> Option<String> {
             range * 100.0
         )
     })
-}
-
-fn power_state_unobserved(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    let is_observed = |power: &&Power| power.found.mode.is_some() || !power.found.settings.is_empty();
-    evidence
-        .power
-        .filter(is_observed)
-        .is_none()
-        .then(|| "no power mode and no clock could be read".to_owned())
-}
-
-fn power_state_not_held(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    let changes = &evidence.power?.not_held;
-    let first = changes.first()?;
-    let when = if first.after { "after" } else { "before" };
-    Some(format!(
-        "{} process {}: {}",
-        when,
-        first.process,
-        differences(changes.iter().map(|change| &change.difference))
-    ))
-}
-
-fn clocks_not_locked(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    let power = evidence.power.filter(|power| power.requested.lock_clocks)?;
-    if power.applied.as_ref().is_some_and(|applied| applied.settings.is_empty()) {
-        return Some("the host shows no clock that could be locked".to_owned());
-    }
-    (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
-}
-
-fn unknown_release(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    let host = evidence.host;
-    let is_unknown = host.family.as_deref() == Some("jetson") && host.jetpack.is_none();
-    is_unknown.then(|| match &host.l4t {
-        Some(release) => format!("L4T {release} is not in this version's table"),
-        None => "the release of L4T can not be read".to_owned(),
-    })
-}
-
-/// The first difference in words, and how many more there are.
-fn differences<'a>(mut all: impl Iterator<Item = &'a PowerDifference>) -> String {
-    let Some(first) = all.next() else { return String::new() };
-    let found = first.found.as_deref().unwrap_or("not readable");
-    let said = first.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-    let more = match all.count() {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    format!("{} is {found}, not {}{said}{more}", first.setting, first.wanted)
 }
 
 /// A difference as a part of a median; zero where both are zero, as a clock too coarse for the runs gives.

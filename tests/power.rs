@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use backbone::bundle::format::{Bundle, Power, Stage, Status, VerdictState};
 use rustix::process::Signal;
@@ -100,9 +100,10 @@ fn study_holds_its_state_for_all_configurations_and_restores_it_once() {
     let before = hosts::state(&rig.path("host"));
     drop_model(&rig, &model(MICROSECONDS));
     let both = in_mode("MAXN").replace("model: net.sim", "model: net.sim\nruntime: [sim, onnxruntime]");
-    // A second format of the same network, which no library measures here.
-    let both = both.replace("model: net.sim", "model: [net.sim, net.onnx]");
-    fs_err::write(rig.inbox("net.onnx"), b"no model").unwrap();
+    // Whether or not a library is there to measure it, it has its turn.
+    let both = both.replace("model: net.sim", "model: [net.sim, tokens.onnx]");
+    let tokens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/tokens.onnx");
+    fs_err::copy(tokens, rig.inbox("tokens.onnx")).unwrap();
     drop_job(&rig, "both", &both);
     rig.start();
     let bundles = rig.wait_until_done(2);
@@ -326,5 +327,5 @@ fn virtual_machine_says_that_it_shows_no_clock() {
     drop_job(&rig, "locked", &job("net.sim", "host: {lock_clocks: true}"));
     rig.start();
     let bundle = rig.wait_until_done(1).remove(0);
-    assert_eq!(power_codes(&bundle), ["clocks_not_locked", "power_state_unobserved"]);
+    assert_eq!(power_codes(&bundle), ["clocks_not_locked", "power_state_unobserved"], "{bundle:?}");
 }

@@ -164,4 +164,4 @@ pub(super) fn placement_refused(evidence: &Evidence) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use super::host::tests::observed;
 use super::*;
-use crate::bundle::format::{PowerChange, PowerMode, PowerRequest, PowerState};
+use crate::bundle::format::{PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::derived_docs;
 
 const RESOLUTION: Nanos = Nanos(20);
@@ -56,7 +57,11 @@ fn difference(setting: &str) -> PowerDifference {
 
 fn judged_in(power: &Power) -> Verdict {
     let trials = [trial(1, [1_000_000; 100])];
-    judge(&Evidence { power: Some(power), ..evidence(Status::Measured, &trials) })
+    judge(&Evidence {
+        power: Some(power),
+        environment: Some(&observed()),
+        ..evidence(Status::Measured, &trials)
+    })
 }
 
 #[test]
@@ -82,8 +87,9 @@ fn clocks_that_could_not_be_locked_are_named_and_a_host_without_any_too() {
     let verdict = judged_in(&clamped);
     assert_eq!(verdict.state, VerdictState::Suspect);
     assert_eq!(detail(&verdict, "clocks_not_locked"), "/min is 1100000, not 1200000");
-    let applied = Some(PowerState::default());
-    let verdict = judged_in(&Power { applied, found: PowerState::default(), ..power() });
+    let online = BTreeMap::from([("/sys/devices/system/cpu/cpu0/online".to_owned(), "1".to_owned())]);
+    let bare = PowerState { mode: None, settings: online };
+    let verdict = judged_in(&Power { applied: Some(bare.clone()), found: bare, ..power() });
     let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["clocks_not_locked", "power_state_unobserved"]);
 }
@@ -91,9 +97,15 @@ fn clocks_that_could_not_be_locked_are_named_and_a_host_without_any_too() {
 #[test]
 fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
     let trials = [trial(1, [1_000_000; 100])];
-    let power = power();
-    let verdict =
-        |host: &Host| judge(&Evidence { host, power: Some(&power), ..evidence(Status::Measured, &trials) });
+    let (power, environment) = (power(), observed());
+    let verdict = |host: &Host| {
+        judge(&Evidence {
+            host,
+            power: Some(&power),
+            environment: Some(&environment),
+            ..evidence(Status::Measured, &trials)
+        })
+    };
     let jetson =
         Host { family: Some("jetson".to_owned()), l4t: Some("99.1.0".to_owned()), ..Host::default() };
     assert_eq!(detail(&verdict(&jetson), "unknown_release"), "L4T 99.1.0 is not in this version's table");

@@ -12,4 +12,5 @@ pub mod parent;
 pub mod placement;
 mod process;
 pub mod protocol;
+mod rights;
 mod transcript;

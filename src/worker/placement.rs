@@ -3,8 +3,8 @@
 
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::process::{getpriority_process, setpriority_process};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::process::{Resource, geteuid, getpriority_process, getrlimit, setpriority_process};
+use rustix::thread::{CapabilitySet, CpuSet, capabilities, sched_getaffinity, sched_setaffinity};
 
 use crate::worker::protocol::{Placed, Wish};
 
@@ -25,8 +25,7 @@ pub(super) fn apply(wish: &Wish) -> Option<Placed> {
     if let Some(nice) = wish.nice {
         attempt(&format!("nice value {nice}"), setpriority_process(None, nice));
     }
-    let locked =
-        if wish.lock_memory { mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) } else { Ok(()) };
+    let locked = if wish.lock_memory { lock_memory() } else { Ok(()) };
     attempt("locked memory", locked);
     let (cpus, nice) = (cpus_in_force(), getpriority_process(None).ok());
     // The kernel leaves out processors that it does not have, and says nothing.
@@ -37,6 +36,17 @@ pub(super) fn apply(wish: &Wish) -> Option<Placed> {
         refused.push(format!("processors {:?}: the kernel gave {cpus:?}", wish.cpus));
     }
     Some(Placed { cpus, nice, memory_locked: wish.lock_memory && locked.is_ok(), refused })
+}
+
+/// Not where there is a limit: what the library asks for later would fail beyond it, and the trial with it.
+fn lock_memory() -> Result<(), Errno> {
+    let is_limited = getrlimit(Resource::Memlock).current.is_some();
+    let is_above_limits = geteuid().is_root()
+        && capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    if is_limited && !is_above_limits {
+        return Err(Errno::PERM);
+    }
+    mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
 }
 
 /// Keep the calling thread, and those it starts, to these processors.

@@ -118,7 +118,7 @@ fn environment() -> Environment {
     };
     let both = |at_seconds, celsius| vec![reading(1, at_seconds, celsius), reading(2, at_seconds, celsius)];
     Environment {
-        power: None,
+        power: Some(power()),
         observation: Observation::Bracketed,
         sensors: vec![
             Sensor {
@@ -162,6 +162,30 @@ fn environment() -> Environment {
             memory_locked: true,
             refused: vec!["nice value -5: Permission denied (os error 13)".to_owned()],
         }),
+    }
+}
+
+/// A power state with every key in use.
+fn power() -> Power {
+    let state = |mode: &str, limit: &str| PowerState {
+        mode: Some(PowerMode { id: 3, name: mode.to_owned() }),
+        settings: [("/sys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq".to_owned(), limit.to_owned())]
+            .into(),
+    };
+    let difference = PowerDifference {
+        setting: "power mode".to_owned(),
+        wanted: "MODE_30W_ALL".to_owned(),
+        found: Some("MODE_15W".to_owned()),
+        error: Some("it refused".to_owned()),
+    };
+    Power {
+        requested: PowerRequest { power_mode: Some("MODE_30W_ALL".to_owned()), lock_clocks: true },
+        found: state("MODE_15W", "1190400"),
+        applied: Some(state("MODE_30W_ALL", "1200000")),
+        not_applied: vec![difference.clone()],
+        not_held: vec![PowerChange { process: 1, after: true, difference: difference.clone() }],
+        restored: Some(false),
+        not_restored: vec![difference],
     }
 }
 

@@ -168,6 +168,8 @@ fn unit(path: &str, key: &str) -> &'static str {
         _ if key.ends_with("_watts") => "W",
         "values" if path.starts_with("environment.") => "as `sensors` say",
         "values" => "W or J, as `sources` say",
+        _ if key.ends_with("_megabits_per_second") => "Mbit/s",
+        "id" if path.ends_with(".mode.id") => "1",
         "percent" => "%",
         "confidence" => "probability",
         "percentiles" | "median_interval" => "",

@@ -18,7 +18,7 @@ const SENSORS: &[(&str, Quantity, f64)] = &[
 ];
 
 /// One process, observed before, in one sample and after, by sensors that stay as they are.
-fn observed() -> Environment {
+pub(in crate::verdict) fn observed() -> Environment {
     let sensors = SENSORS.iter().map(|(name, quantity, _)| Sensor {
         name: (*name).to_owned(),
         quantity: *quantity,
