@@ -2,14 +2,14 @@
 //!
 //! The mean power while idle is taken off the mean power of the loop, and what is left is shared among its inferences. Power is
 //! integrated by the trapezoidal rule; a counter of energy is a difference. The interval comes from the means of batches, which
-//! are nearly independent where single readings are not (Law and Kelton, *Simulation Modeling and Analysis*, the method of
-//! batch means), and from Welch's two-sample t with the degrees of freedom of Satterthwaite (1946).
+//! are nearly independent where single readings are not (the method of batch means: Law,
+//! *Simulation Modeling and Analysis*, 2015), and from Welch's two-sample t with the degrees of freedom of Satterthwaite (1946); `docs/METHOD.md` has the formulas.
 
 /// Readings this soon after a span began may still tell of the one before: sensors average over some of their conversions, and
 /// regulators and governors take some tenths of a second to settle.
 pub const SETTLING_SECONDS: f64 = 0.5;
 
-/// Batches of each span for the interval: about ten, by Law and Kelton more give little.
+/// Batches of each span for the interval: more give little.
 const BATCHES: usize = 10;
 
 /// Readings that a span must have.
