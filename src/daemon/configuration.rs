@@ -129,12 +129,21 @@ impl Daemon {
             request: &request,
             timeout: Duration::from_secs(job.measure.timeout_seconds.into()),
         };
+        let journal = self.spool.journal(&queued.entry.id);
+        let first = u32::try_from(trials.len()).unwrap_or(u32::MAX) + 1;
+        let known = power_known(progress, configuration);
+        if first > job.measure.processes
+            && let Some(power) = known
+        {
+            // A former run came as far as this; the host need not be brought into that state again.
+            let outcome = measured_outcome(log_tail);
+            return Left::ended(outcome, Some(model), trials, loaded, started).in_power_state(power);
+        }
         let mut power = match self.take_power(turn) {
             Ok(power) => power,
             Err(left) => return left,
         };
-        let journal = self.spool.journal(&queued.entry.id);
-        let first = u32::try_from(trials.len()).unwrap_or(u32::MAX) + 1;
+        power.not_held = known.map(|known| known.not_held).unwrap_or_default();
         for process in first..=job.measure.processes {
             if self.wake.stop_requested() {
                 return Left::Interrupted;
@@ -168,9 +177,9 @@ impl Daemon {
                 configuration: (configuration, job.configurations.len()),
                 trial: (process, job.measure.processes),
             });
-            let mut not_held = self.look_at_power(&mut power, process, false);
+            self.look_at_power(&mut power, process, false);
             let watched = self.run_quietly(&trial, queued);
-            not_held.extend(self.look_at_power(&mut power, process, true));
+            self.look_at_power(&mut power, process, true);
             match watched.ending {
                 Ending::Complete { warm_up_ns, latency_ns } => {
                     log_tail = watched.log_tail;
@@ -183,7 +192,7 @@ impl Daemon {
                             trial: trial.clone(),
                             loaded: boxed,
                             wall_seconds,
-                            not_held,
+                            power: Some(Box::new(power.clone())),
                         };
                         if let Err(error) = journal.append(&record, true) {
                             // The latencies are still in hand; only a crash before the bundle is durable would lose them.
@@ -344,6 +353,12 @@ fn measured_outcome(log_tail: Vec<String>) -> Outcome {
         mistakes: Vec::new(),
         log_tail,
     }
+}
+
+/// The power state over the trials that a former run finished.
+fn power_known(progress: &Progress, configuration: usize) -> Option<Power> {
+    let of_this = progress.power.iter().rfind(|(number, _)| *number == configuration);
+    of_this.map(|(_, power)| (**power).clone())
 }
 
 fn gave_up(crashes: usize) -> Outcome {
