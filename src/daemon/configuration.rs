@@ -11,6 +11,7 @@ use super::assemble::not_measured;
 use super::executables::worker_command;
 use super::model::{AtHand, configuration_in_format};
 use super::observer::{Observer, TrialBegins};
+use super::power::look_at_power;
 use super::queue::QueuedJob;
 use super::quiet::Quiet;
 use super::sensing::{Sensing, joined};
@@ -88,6 +89,7 @@ impl SoFar {
         self.loaded = Some(measured.loaded);
         self.environments.extend(measured.environment);
         self.energy = measured.energy.or(self.energy.take());
+        self.power = measured.power.or(self.power.take());
     }
 
     /// That was all.
@@ -153,13 +155,18 @@ impl Daemon {
                 lock_memory: job.host.lock_memory,
             },
         };
+        let journal = self.spool.journal(&queued.entry.id);
+        let first = u32::try_from(so_far.trials.len()).unwrap_or(u32::MAX) + 1;
+        if first > job.measure.processes && so_far.power.is_some() {
+            // A former run came as far as this; the host need not be brought into that state again.
+            return so_far.ended(measured_outcome(Vec::new()), Some(model));
+        }
         let mut sensing = Sensing::find(&self.root);
         let mut power = match self.take_power(turn) {
             Ok(power) => power,
             Err(left) => return left,
         };
-        let journal = self.spool.journal(&queued.entry.id);
-        let first = u32::try_from(so_far.trials.len()).unwrap_or(u32::MAX) + 1;
+        power.not_held = so_far.power.take().map(|known| known.not_held).unwrap_or_default();
         for process in first..=job.measure.processes {
             if self.wake.stop_requested() {
                 return Left::Interrupted;
@@ -211,9 +218,7 @@ impl Daemon {
                 request: &request,
                 timeout: Duration::from_secs(job.measure.timeout_seconds.into()),
             };
-            let mut not_held = self.look_at_power(&mut power, process, false);
-            let (watched, daemon_cpus) = self.run_quietly(&trial, &mut sensing, queued);
-            not_held.extend(self.look_at_power(&mut power, process, true));
+            let (watched, daemon_cpus) = self.run_quietly(&trial, &mut sensing, &mut power, queued);
             let placed = watched.loaded.as_ref().and_then(|loaded| loaded.placed.clone());
             let environment =
                 sensing.environment(placed.map(|placed| placement_of(&job.host, placed, daemon_cpus)));
@@ -230,7 +235,7 @@ impl Daemon {
                         wall_seconds: watched.wall.as_secs_f64(),
                         environment: Some(environment),
                         energy,
-                        not_held,
+                        power: Some(power.clone()),
                     };
                     if let Err(error) = journal.append(&measured.record(), true) {
                         // The latencies are still in hand; only a crash before the bundle is durable would lose them.
@@ -303,13 +308,17 @@ impl Daemon {
         &mut self,
         trial: &parent::Trial<'_>,
         sensing: &mut Sensing,
+        power: &mut Power,
         queued: &QueuedJob,
     ) -> (ending::Ended, Vec<u32>) {
         self.watch.pause();
         let elsewhere = Elsewhere::than(&trial.request.placement.cpus);
+        let (power_host, held, process) = (&self.power, self.hold.as_ref(), sensing.process());
+        let mut look_at_power = |after| look_at_power(power_host, held, power, process, after);
         let control = self.spool.control().path().to_owned();
         let mut quiet =
             Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
+        quiet.look_at_power = Some(&mut look_at_power);
         let ended = parent::run(trial, &mut quiet);
         let daemon_cpus = elsewhere.back();
         if let Err(error) = self.watch.resume() {

@@ -13,7 +13,7 @@ use super::{Audience, Daemon, Trouble};
 use crate::bundle::format::{Power, PowerChange, PowerRequest, Stage, Status};
 use crate::error::Hint as _;
 use crate::host::power::ModeError;
-use crate::host::power::hold::{Hold, Recovered, TakeError, describe};
+use crate::host::power::hold::{Hold, PowerHost, Recovered, TakeError, describe};
 use crate::host::power::plan;
 use crate::spool::journal::Record;
 use crate::spool::names::JobId;
@@ -26,6 +26,25 @@ const REBOOT_PATIENCE: Duration = Duration::from_secs(300);
 pub(super) struct JobHold {
     job: JobId,
     hold: Hold,
+}
+
+/// Read the state again, right before or right after the timed runs of a process, and note what is no longer as it was.
+pub(super) fn look_at_power(
+    host: &PowerHost,
+    held: Option<&JobHold>,
+    power: &mut Power,
+    process: u32,
+    after: bool,
+) {
+    let Some(JobHold { hold, .. }) = held else { return };
+    let is_known =
+        |change: &PowerChange| power.not_held.iter().any(|known| known.difference == change.difference);
+    let found: Vec<PowerChange> = plan::differences(&host.read(), &hold.applied)
+        .into_iter()
+        .map(|difference| PowerChange { process, after, difference })
+        .filter(|change| !is_known(change))
+        .collect();
+    power.not_held.extend(found);
 }
 
 impl Daemon {
@@ -48,13 +67,12 @@ impl Daemon {
             // Only the line above could have left it empty.
             return Err(Left::Interrupted);
         };
-        let of_this = turn.progress.not_held.iter().filter(|(number, _)| *number == turn.configuration);
         Ok(Power {
             requested: request.clone(),
             found: hold.found().clone(),
             applied: (*request != PowerRequest::default()).then(|| hold.applied.clone()),
             not_applied: hold.not_applied.clone(),
-            not_held: of_this.map(|(_, change)| change.clone()).collect(),
+            not_held: Vec::new(),
             restored: None,
             not_restored: Vec::new(),
         })
@@ -63,12 +81,13 @@ impl Daemon {
     /// The state can not be had: what becomes of the job.
     fn not_taken(&mut self, turn: &Turn<'_>, error: TakeError) -> Left {
         let needs_reboot = matches!(error, TakeError::Mode(ModeError::NeedsReboot { .. }));
-        let may_reboot = self.config.reboots_for_power_mode && self.audience == Audience::Collectors;
-        if let Some(mode) = turn.job.power.power_mode.as_deref().filter(|_| needs_reboot && may_reboot)
+        let may_reboot = needs_reboot && self.may_reboot();
+        if let Some(mode) = turn.job.power.power_mode.as_deref().filter(|_| may_reboot)
             && !turn.progress.rebooted
         {
             return self.reboot_for(turn, mode);
         }
+        self.rebooted_job = None;
         self.recover_power();
         let status = match error {
             TakeError::Mode(ModeError::NotOffered { .. }) => Status::Rejected,
@@ -125,22 +144,6 @@ impl Daemon {
         self.rebooting_until.is_some()
     }
 
-    /// Read the state again, before or after a process, and note what is no longer as it was.
-    pub(super) fn look_at_power(&self, power: &mut Power, process: u32, after: bool) -> Vec<PowerChange> {
-        let Some(JobHold { hold, .. }) = &self.hold else { return Vec::new() };
-        let is_known = |change: &PowerChange| {
-            let seen = |known: &PowerChange| known.difference == change.difference;
-            power.not_held.iter().any(seen)
-        };
-        let found: Vec<PowerChange> = plan::differences(&self.power.read(), &hold.applied)
-            .into_iter()
-            .map(|difference| PowerChange { process, after, difference })
-            .filter(|change| !is_known(change))
-            .collect();
-        power.not_held.extend(found.iter().cloned());
-        found
-    }
-
     /// Put the host back if its state is held for another job.
     pub(super) fn release_power_of_others(&mut self, queued: &QueuedJob) {
         if self.hold.as_ref().is_some_and(|held| held.job != queued.entry.id) {
@@ -186,18 +189,9 @@ impl Daemon {
                 Some(recovered)
             }
             Ok(recovered) => {
-                if let Some(mode) =
-                    recovered.needs_reboot.as_ref().filter(|_| self.config.reboots_for_power_mode)
-                    && self.audience == Audience::Collectors
-                {
-                    match self.power.reboot_to_restore(mode) {
-                        Ok(true) => {
-                            log::warn!("rebooting the host to bring back power mode `{}`", mode.name);
-                            self.goes_down();
-                        }
-                        Ok(false) => {}
-                        Err(error) => log::error!("can not reboot the host: {error}"),
-                    }
+                if self.may_reboot() {
+                    // Not now: the bundle of what was measured is still to be made durable.
+                    self.reboot_back_to.clone_from(&recovered.needs_reboot);
                 }
                 self.trouble(Trouble::PowerNotRestored, &what, &describe(&recovered.not_restored));
                 Some(recovered)
@@ -206,6 +200,26 @@ impl Daemon {
                 self.trouble(Trouble::PowerNotRestored, &what, &error.to_string());
                 None
             }
+        }
+    }
+
+    fn may_reboot(&self) -> bool {
+        self.config.reboots_for_power_mode && self.audience == Audience::Collectors
+    }
+
+    /// Reboot to bring the owner's mode back, once everything measured is durable and nothing is held.
+    pub(super) fn reboot_back(&mut self) {
+        if self.unwritten.is_some() || self.hold.is_some() {
+            return;
+        }
+        let Some(mode) = self.reboot_back_to.take() else { return };
+        match self.power.reboot_to_restore(&mode) {
+            Ok(true) => {
+                log::warn!("rebooting the host to bring back power mode `{}`", mode.name);
+                self.goes_down();
+            }
+            Ok(false) => {}
+            Err(error) => log::error!("can not reboot the host: {error}"),
         }
     }
 

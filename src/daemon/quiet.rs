@@ -22,6 +22,8 @@ pub(super) struct Quiet<'a> {
     control_changed: Option<SystemTime>,
     is_cancelled: bool,
     queued: &'a QueuedJob,
+    /// Reads the power state again: before the timed runs, or after.
+    pub(super) look_at_power: Option<&'a mut dyn FnMut(bool)>,
 }
 
 impl<'a> Quiet<'a> {
@@ -43,6 +45,7 @@ impl<'a> Quiet<'a> {
             control_changed: changed(control),
             is_cancelled: false,
             queued,
+            look_at_power: None,
         }
     }
 
@@ -74,7 +77,15 @@ impl Watch for Quiet<'_> {
     }
 
     fn pause(&mut self, at: Pause) -> Duration {
-        self.sensing.pause(at)
+        // The sensors go nearest to the timed runs: they change faster, and a tool of the host may take its time.
+        if let Some(look) = self.look_at_power.as_mut().filter(|_| at == Pause::BeforeTiming) {
+            look(false);
+        }
+        let wait = self.sensing.pause(at);
+        if let Some(look) = self.look_at_power.as_mut().filter(|_| at == Pause::AfterTiming) {
+            look(true);
+        }
+        wait
     }
 
     fn tick_after(&self) -> Duration {

@@ -89,6 +89,11 @@ impl Sensing {
         self.energy = Default::default();
     }
 
+    /// Number of the present trial.
+    pub(super) fn process(&self) -> u32 {
+        self.process
+    }
+
     /// How it was waited for a cool host before this trial.
     pub(super) fn cooled(&mut self, cooling: Cooling) {
         self.told.cooling.push(cooling);

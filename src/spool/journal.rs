@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Energy, Environment, PowerChange, Trial};
+use crate::bundle::format::{Energy, Environment, Power, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -47,9 +47,9 @@ pub enum Record {
         /// What an inference took in energy, where this trial was to tell.
         #[serde(default)]
         energy: Option<Box<Energy>>,
-        /// Parts of the power state that were no longer as they had been.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        not_held: Vec<PowerChange>,
+        /// The host's power state, over this trial and those of the configuration before it.
+        #[serde(default)]
+        power: Option<Box<Power>>,
     },
     /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
     Bundled {
@@ -73,8 +73,8 @@ pub struct Measured {
     pub environment: Option<Environment>,
     /// What an inference took in energy.
     pub energy: Option<Energy>,
-    /// Parts of the power state that were no longer as they had been.
-    pub not_held: Vec<PowerChange>,
+    /// The host's power state, over this trial and those of the configuration before it.
+    pub power: Option<Power>,
 }
 
 impl Measured {
@@ -87,7 +87,7 @@ impl Measured {
             wall_seconds: self.wall_seconds,
             environment: self.environment.clone().map(Box::new),
             energy: self.energy.clone().map(Box::new),
-            not_held: self.not_held.clone(),
+            power: self.power.clone().map(Box::new),
         }
     }
 }
@@ -182,8 +182,6 @@ pub struct Progress {
     /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
     /// went down under them.
     pub crashes: Vec<usize>,
-    /// Changes of the power state seen around finished trials, by configuration.
-    pub not_held: Vec<(usize, PowerChange)>,
     /// The host was rebooted for this job.
     pub rebooted: bool,
 }
@@ -199,7 +197,6 @@ impl Progress {
                     // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
-                        progress.not_held.clear();
                     }
                 }
                 Record::Started { configuration, at } => {
@@ -217,10 +214,9 @@ impl Progress {
                     wall_seconds,
                     environment,
                     energy,
-                    not_held,
+                    power,
                 } => {
                     running = None;
-                    progress.not_held.extend(not_held.iter().map(|change| (configuration, change.clone())));
                     progress.trials.push(Measured {
                         configuration,
                         trial,
@@ -228,7 +224,7 @@ impl Progress {
                         wall_seconds,
                         environment: environment.map(|told| *told),
                         energy: energy.map(|told| *told),
-                        not_held,
+                        power: power.map(|power| *power),
                     });
                 }
                 Record::Bundled { configuration } => {
@@ -295,7 +291,7 @@ mod tests {
             wall_seconds: 1.0,
             environment: None,
             energy: None,
-            not_held: vec![],
+            power: None,
         };
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);
