@@ -74,7 +74,7 @@ fn measured_while(host: &str, change: impl FnOnce(&Rig)) -> Bundle {
 
 fn measured_on(rig: &Rig, change: impl FnOnce(&Rig)) -> Bundle {
     rig.drop_file("net.sim", LONG_RUN);
-    rig.drop_file("one.yaml", &job("net.sim", LONG));
+    rig.drop_file("one.yaml", job("net.sim", LONG));
     worker_that_times(rig);
     change(rig);
     rig.wait_until_done(1).remove(0)
@@ -84,8 +84,8 @@ fn measured_on(rig: &Rig, change: impl FnOnce(&Rig)) -> Bundle {
 fn measured_after(host: &str, more: &str, change: impl FnOnce(&Rig)) -> Bundle {
     let rig = rig_on(host);
     change(&rig);
-    rig.drop_file("net.sim", &model(2000));
-    rig.drop_file("one.yaml", &job("net.sim", more));
+    rig.drop_file("net.sim", model(2000));
+    rig.drop_file("one.yaml", job("net.sim", more));
     rig.wait_until_done(1).remove(0)
 }
 
@@ -262,8 +262,8 @@ fn zone_that_vanishes_with_eagain_in_the_span_is_lost() {
 fn hot_host_is_waited_for_until_it_is_cool() {
     let rig = rig_on(XAVIER);
     fs_err::write(zone(&rig, "CPU-therm"), "71000\n").unwrap();
-    rig.drop_file("net.sim", &model(2000));
-    rig.drop_file("one.yaml", &job("net.sim", "host: {start_below_celsius: 60}"));
+    rig.drop_file("net.sim", model(2000));
+    rig.drop_file("one.yaml", job("net.sim", "host: {start_below_celsius: 60}"));
     rig.wait_until("a daemon that waits", || rig.log().contains("waiting until the host is cool"));
     fs_err::write(zone(&rig, "CPU-therm"), "59500\n").unwrap();
     let bundle = rig.wait_until_done(1).remove(0);
@@ -298,13 +298,13 @@ fn host_that_stays_hot_is_measured_all_the_same_and_says_so() {
 fn job_that_waits_for_a_cool_host_can_be_cancelled_and_the_daemon_stopped() {
     let mut rig = rig_on(XAVIER);
     fs_err::write(zone(&rig, "CPU-therm"), "71000\n").unwrap();
-    rig.drop_file("net.sim", &model(2000));
-    rig.drop_file("one.yaml", &job("net.sim", "host: {start_below_celsius: 60}"));
+    rig.drop_file("net.sim", model(2000));
+    rig.drop_file("one.yaml", job("net.sim", "host: {start_below_celsius: 60}"));
     rig.wait_until("a daemon that waits", || rig.log().contains("waiting until the host is cool"));
     rig.drop_file("one.cancel", "");
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!(bundle.outcome.status, Status::Cancelled);
-    rig.drop_file("two.yaml", &job("net.sim", "host: {start_below_celsius: 60}"));
+    rig.drop_file("two.yaml", job("net.sim", "host: {start_below_celsius: 60}"));
     rig.wait_until("a daemon that waits", || {
         rig.log().matches("waiting until the host is cool").count() == 2
     });
@@ -365,11 +365,8 @@ fn energy_of_a_board_whose_rails_follow_its_worker_is_found() {
         }
     };
     set(RAIL_AT_REST);
-    rig.drop_file("net.sim", &model(10_000));
-    rig.drop_file(
-        "one.yaml",
-        &job("net.sim", "measure: {warm_up_runs: 0, timed_runs: 6, energy_seconds: 2}"),
-    );
+    rig.drop_file("net.sim", model(10_000));
+    rig.drop_file("one.yaml", job("net.sim", "measure: {warm_up_runs: 0, timed_runs: 6, energy_seconds: 2}"));
     let is_over = AtomicBool::new(false);
     let bundle = std::thread::scope(|scope| {
         scope.spawn(|| {

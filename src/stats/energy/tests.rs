@@ -44,7 +44,8 @@ fn of_rail(seconds: f64, watts: impl Fn(f64, usize) -> f64) -> Spans {
 
 #[test]
 fn joules_of_a_known_trace_come_back_within_one_per_cent() {
-    let shapes: [(&str, fn(f64, usize) -> f64, f64); 4] = [
+    type Watts = fn(f64, usize) -> f64;
+    let shapes: [(&str, Watts, f64); 4] = [
         ("steady", |_, _| 17.2, 12.0),
         ("noisy", |_, index| 17.2 + 2.0 * noise(index), 12.0),
         ("heating", |at, _| 17.2 + 0.08 * (at - 10.0), 12.0),
