@@ -315,6 +315,7 @@ impl Daemon {
         let elsewhere = Elsewhere::than(&trial.request.placement.cpus);
         let (power_host, held, process) = (&self.power, self.hold.as_ref(), sensing.process());
         let mut look_at_power = |after| look_at_power(power_host, held, power, process, after);
+        sensing.worker_starts();
         let control = self.spool.control().path().to_owned();
         let mut quiet =
             Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);

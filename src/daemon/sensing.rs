@@ -89,6 +89,11 @@ impl Sensing {
         self.energy = Default::default();
     }
 
+    /// Its worker is started now, after whatever was waited for.
+    pub(super) fn worker_starts(&mut self) {
+        self.started = Instant::now();
+    }
+
     /// Number of the present trial.
     pub(super) fn process(&self) -> u32 {
         self.process
