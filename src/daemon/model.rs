@@ -11,7 +11,7 @@ use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
-use crate::net::configuration::{Configuration as Network, Precision};
+use crate::net::configuration::Configuration as Network;
 use crate::net::emit::{self, Format, ModelFile};
 use crate::net::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
@@ -83,7 +83,8 @@ impl Daemon {
     /// Is there space for the largest model that the job generates? Asked once, before its first configuration.
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
-            ModelSource::Generated(network) => Some(at_most_bytes(&network)),
+            // What its format can not hold is refused in its turn and needs no room.
+            ModelSource::Generated(network) => emit::length(&network, format_of(chosen)?).ok(),
             ModelSource::Dropped(_) => None,
         });
         let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
@@ -162,14 +163,9 @@ fn in_format(cost: &cost::Cost) -> format::Cost {
     }
 }
 
-/// More than the network's file takes in either format: its parameters, int8 ones twice because their biases take four bytes.
-/// The exact length would need the weights to be made.
-fn at_most_bytes(network: &Network) -> u64 {
-    let width = match network.precision() {
-        Precision::Fp32 => 4,
-        Precision::Int8 => 2,
-    };
-    count_configuration::cost(network).parameters() * width
+/// The format that a configuration's runtime reads, if networks are written in it.
+fn format_of(chosen: &Configuration) -> Option<Format> {
+    Format::ALL.iter().copied().find(|format| format.extension() == chosen.runtime.model_format)
 }
 
 /// θ as it stands in a bundle.
@@ -187,8 +183,7 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
 }
 
 fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
-    let format = Format::ALL.iter().copied().find(|format| format.extension() == chosen.runtime.model_format);
-    let Some(format) = format else {
+    let Some(format) = format_of(chosen) else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
         return Err(Box::new(not_generated(
             "format_not_generated",
