@@ -131,18 +131,20 @@ impl Weights {
         }
     }
 
-    /// Weight codes of one output channel, input channel by row by column, in −127 … 127. `codes` is emptied first.
-    pub fn codes(&self, layer: usize, channel: u64, codes: &mut Vec<i8>) {
+    /// Weight codes of one output channel, input channel by row by column, in −127 … 127; bytes in two's complement. `codes` is
+    /// emptied first.
+    pub fn codes(&self, layer: usize, channel: u64, codes: &mut Vec<u8>) {
         let Operation::Convolution(convolution) = self.graph.layers[layer].operation else {
             codes.clear();
             return;
         };
         let mut state = self.channel_seed(layer, channel);
         let length = usize::try_from(convolution.weights_per_channel()).unwrap_or(usize::MAX);
-        codes.clear();
-        codes.resize(length.next_multiple_of(8), 0);
+        // Whole words into zeros that the allocator gives: release builds are made for size, and there whatever goes byte by
+        // byte takes a multiple.
+        *codes = vec![0; length.next_multiple_of(8)];
         for eight in codes.as_chunks_mut::<8>().0 {
-            *eight = without_lowest_code(next(&mut state)).to_le_bytes().map(u8::cast_signed);
+            *eight = without_lowest_code(next(&mut state)).to_le_bytes();
         }
         codes.truncate(length);
     }
@@ -187,7 +189,7 @@ impl Weights {
             self.codes(layer, channel, &mut codes);
             let (mut sum, mut squares) = (0_i64, 0_i64);
             for code in &codes {
-                let code = i32::from(*code);
+                let code = i32::from(code.cast_signed());
                 sum += i64::from(code);
                 squares += i64::from(code * code);
             }

@@ -49,17 +49,16 @@ pub(super) fn write(
         return output.write_all(&interleaved(weights, precision, layer, &convolution, scale_of));
     }
     let mut codes = Vec::new();
-    let mut turned = Vec::new();
     let mut bytes = Vec::with_capacity(2 * CHUNK_BYTES);
+    let mut scratch = Vec::new();
     for channel in 0..convolution.output_channels {
         weights.codes(layer, channel, &mut codes);
         if order == Order::ChannelsLast {
-            channels_last(&codes, &convolution, &mut turned);
-            std::mem::swap(&mut codes, &mut turned);
+            codes = channels_last(&codes, &convolution);
         }
         let scale = scale_of(channel as usize);
-        for part in codes.chunks(CHUNK_BYTES) {
-            push_numbers(precision, part, scale, &mut bytes);
+        for part in codes.chunks(CHUNK_BYTES / 4) {
+            bytes.extend_from_slice(numbers(precision, part, scale, &mut scratch));
             if bytes.len() >= CHUNK_BYTES {
                 output.write_all(&bytes)?;
                 bytes.clear();
@@ -82,11 +81,10 @@ fn interleaved(
     let width = precision.bytes() as usize;
     let mut bytes = vec![0; channels * positions * width];
     let mut codes = Vec::new();
-    let mut numbers = Vec::new();
+    let mut scratch = Vec::new();
     for channel in 0..channels {
         weights.codes(layer, channel as u64, &mut codes);
-        numbers.clear();
-        push_numbers(precision, &codes, scale_of(channel), &mut numbers);
+        let numbers = numbers(precision, &codes, scale_of(channel), &mut scratch);
         for (position, number) in numbers.chunks_exact(width).enumerate() {
             let start = (position * channels + channel) * width;
             bytes[start..start + width].copy_from_slice(number);
@@ -95,35 +93,31 @@ fn interleaved(
     bytes
 }
 
-/// Plain loops over places that are there already: release builds are made for size, and what grows a vector number by
-/// number is not inlined there.
-fn push_numbers(precision: Precision, codes: &[i8], scale: f32, bytes: &mut Vec<u8>) {
-    let start = bytes.len();
-    bytes.resize(start + codes.len() * precision.bytes() as usize, 0);
-    let places = &mut bytes[start..];
+/// The numbers of codes as they stand in the file. Those of fp32 are made in `scratch`.
+fn numbers<'b>(precision: Precision, codes: &'b [u8], scale: f32, scratch: &'b mut Vec<u8>) -> &'b [u8] {
     match precision {
+        Precision::Int8 => codes,
         Precision::Fp32 => {
-            for (place, code) in places.as_chunks_mut::<4>().0.iter_mut().zip(codes) {
-                *place = (f32::from(*code) * scale).to_le_bytes();
+            if scratch.len() != 4 * codes.len() {
+                *scratch = vec![0; 4 * codes.len()];
             }
-        }
-        Precision::Int8 => {
-            for (place, code) in places.iter_mut().zip(codes) {
-                *place = code.cast_unsigned();
+            for (place, code) in scratch.as_chunks_mut::<4>().0.iter_mut().zip(codes) {
+                *place = (f32::from(code.cast_signed()) * scale).to_le_bytes();
             }
+            scratch
         }
     }
 }
 
 /// One output channel's codes, the input channel last in place of first.
-fn channels_last(codes: &[i8], convolution: &Convolution, turned: &mut Vec<i8>) {
+fn channels_last(codes: &[u8], convolution: &Convolution) -> Vec<u8> {
     let positions = (convolution.window.height * convolution.window.width) as usize;
     let channels = codes.len() / positions;
-    turned.clear();
-    turned.resize(codes.len(), 0);
+    let mut turned = vec![0; codes.len()];
     for (channel, of_channel) in codes.chunks_exact(positions).enumerate() {
         for (position, code) in of_channel.iter().enumerate() {
             turned[position * channels + channel] = *code;
         }
     }
+    turned
 }
