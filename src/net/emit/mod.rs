@@ -87,7 +87,15 @@ pub enum EmitError {
 impl Hint for EmitError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::TooLarge { .. } => "take a smaller kernel, width or depth".to_owned(),
+            Self::TooLarge { extension, .. } => {
+                let smaller = "take a smaller kernel, width or depth";
+                match *extension == Format::Onnx.extension() {
+                    true => format!(
+                        "{smaller}; jobs measure models of one file, `backbone networks export` can write two"
+                    ),
+                    false => smaller.to_owned(),
+                }
+            }
             Self::Opset { lowest, highest, .. } => format!("write {lowest} … {highest}"),
             Self::NormalisationInInt8 => "leave batch normalisation folded, or write fp32".to_owned(),
         })
