@@ -85,7 +85,7 @@ check-graphs: $(PYTHON_CHECKS) ## that tests/graphs is what onnx and onnx-tool f
 graphs: $(PYTHON_CHECKS) ## write tests/graphs again
 	PYTHONPATH=$(PYTHON_CHECKS) tools/make-foreign-graphs
 
-digests: ## that all 648 model files of the family are, byte for byte, those of tests/networks.sha256
+digests: ## that all 810 model files of the family are, byte for byte, those of tests/networks.sha256
 	$(CARGO) test --release --locked --test digests -- --include-ignored
 
 advisories: ## known vulnerabilities in dependencies; needs the internet

@@ -12,7 +12,7 @@ use super::configuration::{Left, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
 use crate::net::configuration::Configuration as Network;
-use crate::net::emit::{self, Format, ModelFile};
+use crate::net::emit::{Format, ModelFile};
 use crate::net::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
 use crate::spool::journal::BoundModel;
@@ -84,7 +84,7 @@ impl Daemon {
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
             // What its format can not hold is refused in its turn and needs no room.
-            ModelSource::Generated(network) => emit::length(&network, format_of(chosen)?).ok(),
+            ModelSource::Generated(network) => chosen.runtime.networks?.length(&network).ok(),
             ModelSource::Dropped(_) => None,
         });
         let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
@@ -163,11 +163,6 @@ fn in_format(cost: &cost::Cost) -> format::Cost {
     }
 }
 
-/// The format that a configuration's runtime reads, if networks are written in it.
-fn format_of(chosen: &Configuration) -> Option<Format> {
-    Format::ALL.iter().copied().find(|format| format.extension() == chosen.runtime.model_format)
-}
-
 /// θ as it stands in a bundle.
 pub(super) fn configuration_in_format(network: &Network) -> format::Configuration {
     format::Configuration {
@@ -183,7 +178,7 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
 }
 
 fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
-    let Some(format) = format_of(chosen) else {
+    let Some(form) = chosen.runtime.networks else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
         return Err(Box::new(not_generated(
             "format_not_generated",
@@ -191,7 +186,7 @@ fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Bo
             Some("choose another runtime".to_owned()),
         )));
     };
-    emit::model_file(network, format)
+    form.model_file(network)
         .map_err(|error| Box::new(not_generated("not_generated", error.to_string(), error.hint())))
 }
 

@@ -9,7 +9,7 @@ use crate::error::Hint as _;
 use crate::net::configuration::{Configuration, Precision};
 use crate::net::cost::Cost;
 use crate::net::count_configuration::cost;
-use crate::net::emit::{self, EmitError, Format};
+use crate::net::emit::EmitError;
 use crate::spec::{Job, ModelSource};
 
 /// Rows that a terminal shows without scrolling; whoever wants all finds them in `backbone networks list`.
@@ -61,9 +61,8 @@ pub(super) fn totals(job: &Job) -> (String, bool) {
         let counted = costs.entry(network.with_precision(Precision::Fp32)).or_insert_with_key(cost);
         let each = u128::from(counted.operations());
         (least, most, all) = (least.min(each), most.max(each), all + each * runs);
-        let extension = configuration.runtime.model_format;
-        if let Some(&format) = Format::ALL.iter().find(|format| format.extension() == extension) {
-            files.entry(configuration.model_file(job)).or_insert_with(|| emit::length(&network, format));
+        if let Some(form) = configuration.runtime.networks {
+            files.entry(form.file_name(&network)).or_insert_with(|| form.length(&network));
         }
     }
     let each = match least == most {
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
     use crate::cli::check::accepted;
     use crate::net::configuration::Wish;
-    use crate::net::emit::model_file;
+    use crate::net::emit::Form;
     use crate::spec::resolve;
 
     fn check(rest: &str) -> (String, bool) {
@@ -142,7 +141,7 @@ mod tests {
 
           study: 1 configuration × 1 process
           operations: 3.6 GOP each, 399.0 GOP in all, warm-up included
-          disk: 10.0 MB for the largest generated file, standard-k3-b1-i224-int8.onnx
+          disk: 10.0 MB for the largest generated file, standard-k3-b1-i224-int8-unsigned.onnx
           duration: at most 1 h (1 process of at most 1 h)
           precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
         ");
@@ -179,7 +178,7 @@ mod tests {
 
           study: 24 configurations × 1 process
           operations: 670.3 MOP to 72.3 GOP each, 41.7 TOP in all, warm-up included
-          disk: 34.1 MB for the largest generated file, bottleneck-standard-k5-b1-i560-int8.onnx
+          disk: 34.1 MB for the largest generated file, bottleneck-standard-k5-b1-i560-int8-unsigned.onnx
           duration: at most 24 h (24 processes of at most 1 h)
           precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
         ");
@@ -191,7 +190,7 @@ mod tests {
             "network: {block: depthwise-separable, kernel: 3, input: 32, precision: fp32, width_percent: 25}\n",
         );
         let wish = Wish { width_percent: 25, ..Wish::new("depthwise-separable", 3, 1, 32, "fp32") };
-        let file = model_file(&Configuration::new(&wish).unwrap(), Format::Onnx).unwrap();
+        let file = Form::ONNX_UNSIGNED.model_file(&Configuration::new(&wish).unwrap()).unwrap();
         let words: Vec<&str> = text.split_once("disk: ").unwrap().1.split(' ').collect();
         let mut written = Vec::new();
         file.write(&mut written).unwrap();

@@ -17,7 +17,7 @@ use crate::net::blocks::BLOCKS;
 use crate::net::configuration::{
     BATCHES, Configuration, INPUTS, KERNELS, Mistake, Precision, RESNET_50_DEPTHS, Wish,
 };
-use crate::net::emit::{self, Format, LARGEST_FILE_BYTES, ModelFile, onnx};
+use crate::net::emit::{self, Form, Format, LARGEST_FILE_BYTES, ModelFile, onnx};
 use part::Part;
 
 mod part;
@@ -95,7 +95,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wanted {
     configuration: Configuration,
-    format: Format,
+    form: Form,
 }
 
 /// Everything asked for, in the order of the table, or every mistake at once.
@@ -111,12 +111,13 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
     let batches = chosen(arguments.batches.iter().copied(), wide(BATCHES));
     let inputs = chosen(arguments.inputs.iter().copied(), wide(INPUTS));
     let precisions = chosen(arguments.precisions.iter().map(String::as_str), precisions);
-    let formats = chosen(
+    let onnx = if arguments.unsigned_activations { Form::ONNX_UNSIGNED } else { Form::ONNX };
+    let forms = chosen(
         arguments.formats.iter().map(|format| match format {
-            FormatName::Onnx => Format::Onnx,
-            FormatName::Tflite => Format::Tflite,
+            FormatName::Onnx => onnx,
+            FormatName::Tflite => Form::TFLITE,
         }),
-        Format::ALL.to_vec(),
+        vec![onnx, Form::TFLITE],
     );
     for &block in &blocks {
         for &kernel in &kernels {
@@ -131,7 +132,7 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
                         };
                         match Configuration::new(&wish) {
                             Ok(configuration) => {
-                                wanted.extend(formats.iter().map(|&format| Wanted { configuration, format }));
+                                wanted.extend(forms.iter().map(|&form| Wanted { configuration, form }));
                             }
                             Err(found) => mistakes.extend(found),
                         }
@@ -212,14 +213,14 @@ fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> 
 }
 
 fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
-    let Wanted { configuration, format } = wanted;
-    let path = arguments.out.join(format!("{configuration}.{}", format.extension()));
-    let file = match format {
+    let Wanted { configuration, form } = wanted;
+    let path = arguments.out.join(form.file_name(configuration));
+    let file = match form.format {
         Format::Onnx => {
             let mut options = onnx::Options::for_precision(configuration.precision());
             options.opset = arguments.opset.unwrap_or(options.opset);
             options.is_normalisation_apart = arguments.separate_batch_normalisation;
-            options.are_activations_unsigned = arguments.unsigned_activations;
+            options.are_activations_unsigned = form.are_activations_unsigned;
             options.weights_beside_above_bytes = Some(arguments.largest_file_bytes);
             onnx::model_file(configuration, &options)
         }

@@ -5,8 +5,7 @@
 //! Source: <https://onnx.ai/onnx/repo-docs/ExternalData.html>
 
 use super::protobuf::Message;
-use super::{Format, Piece, WeightsPiece};
-use crate::net::configuration::Configuration;
+use super::{Piece, WeightsPiece};
 
 /// What is added to the name of the model file.
 pub const EXTENSION: &str = "data";
@@ -25,10 +24,9 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    pub(super) fn new(configuration: &Configuration) -> Self {
-        // A name alone, so that both files can be moved together.
-        let name = format!("{configuration}.{}.{EXTENSION}", Format::Onnx.extension());
-        Self { name, pieces: Vec::new(), length: 0 }
+    /// Beside a file of this name. A name alone and no path, so that both can be moved together.
+    pub(super) fn new(model: &str) -> Self {
+        Self { name: format!("{model}.{EXTENSION}"), pieces: Vec::new(), length: 0 }
     }
 
     /// Add a layer's weights, and to its tensor where they lie.

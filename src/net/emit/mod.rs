@@ -44,6 +44,66 @@ impl Format {
     }
 }
 
+/// A way to write a configuration down: the format, and the type of an int8 network's activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// The file's format.
+    pub format: Format,
+    /// Whether int8 activations are uint8; only in ONNX. See [`onnx::Options::are_activations_unsigned`].
+    pub are_activations_unsigned: bool,
+}
+
+impl Form {
+    /// ONNX as TensorRT reads it.
+    pub const ONNX: Self = Self { format: Format::Onnx, are_activations_unsigned: false };
+    /// ONNX as ONNX Runtime fuses it.
+    pub const ONNX_UNSIGNED: Self = Self { format: Format::Onnx, are_activations_unsigned: true };
+    /// TensorFlow Lite.
+    pub const TFLITE: Self = Self { format: Format::Tflite, are_activations_unsigned: false };
+
+    /// Every form that differs from all others for this configuration.
+    pub fn all(configuration: &Configuration) -> &'static [Self] {
+        match configuration.precision() {
+            Precision::Fp32 => &[Self::ONNX, Self::TFLITE],
+            Precision::Int8 => &[Self::ONNX, Self::ONNX_UNSIGNED, Self::TFLITE],
+        }
+    }
+
+    /// The name of a configuration's file in this form: `standard-k3-b1-i224-int8.onnx`, or `…-int8-unsigned.onnx`.
+    pub fn file_name(self, configuration: &Configuration) -> String {
+        let is_unsigned = self.are_activations_unsigned && configuration.precision() == Precision::Int8;
+        let activations = if is_unsigned { "-unsigned" } else { "" };
+        format!("{configuration}{activations}.{}", self.format.extension())
+    }
+
+    /// The file of a configuration in this form, with everything else as it is by default.
+    ///
+    /// # Errors
+    /// [`EmitError::TooLarge`].
+    pub fn model_file(self, configuration: &Configuration) -> Result<ModelFile, EmitError> {
+        match self.format {
+            Format::Onnx => onnx::model_file(configuration, &self.onnx_options(configuration)),
+            Format::Tflite => tflite::model_file(configuration),
+        }
+    }
+
+    /// How many bytes [`Form::model_file`] will write, without making a weight.
+    ///
+    /// # Errors
+    /// [`EmitError::TooLarge`].
+    pub fn length(self, configuration: &Configuration) -> Result<u64, EmitError> {
+        match self.format {
+            Format::Onnx => onnx::length(configuration, &self.onnx_options(configuration)),
+            Format::Tflite => tflite::length(configuration),
+        }
+    }
+
+    fn onnx_options(self, configuration: &Configuration) -> onnx::Options {
+        let are_activations_unsigned = self.are_activations_unsigned;
+        onnx::Options { are_activations_unsigned, ..onnx::Options::for_precision(configuration.precision()) }
+    }
+}
+
 /// A model file that has not been written yet.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
@@ -99,30 +159,6 @@ impl Hint for EmitError {
             Self::Opset { lowest, highest, .. } => format!("write {lowest} … {highest}"),
             Self::NormalisationInInt8 => "leave batch normalisation folded, or write fp32".to_owned(),
         })
-    }
-}
-
-/// The file of a configuration with everything else as it is by default.
-///
-/// # Errors
-/// [`EmitError::TooLarge`].
-pub fn model_file(configuration: &Configuration, format: Format) -> Result<ModelFile, EmitError> {
-    match format {
-        Format::Onnx => {
-            onnx::model_file(configuration, &onnx::Options::for_precision(configuration.precision()))
-        }
-        Format::Tflite => tflite::model_file(configuration),
-    }
-}
-
-/// How many bytes [`model_file`] will write, without making a weight.
-///
-/// # Errors
-/// [`EmitError::TooLarge`].
-pub fn length(configuration: &Configuration, format: Format) -> Result<u64, EmitError> {
-    match format {
-        Format::Onnx => onnx::length(configuration, &onnx::Options::for_precision(configuration.precision())),
-        Format::Tflite => tflite::length(configuration),
     }
 }
 

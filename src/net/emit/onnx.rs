@@ -9,8 +9,8 @@
 use super::beside::Beside;
 use super::protobuf::Message;
 use super::{
-    EmitError, Format, Layout, ModelFile, Order, Piece, WeightsPiece, check_length, float_bytes, numbers,
-    pieces_length,
+    EmitError, Form, Format, Layout, ModelFile, Order, Piece, WeightsPiece, check_length, float_bytes,
+    numbers, pieces_length,
 };
 use crate::net::configuration::{Configuration, Precision};
 use crate::net::graph::{Convolution, Operation, Shape, TensorIndex, Window};
@@ -129,6 +129,7 @@ fn layout(
     weights: &Weights,
     are_weights_beside: bool,
 ) -> Layout {
+    let form = Form { format: Format::Onnx, are_activations_unsigned: options.are_activations_unsigned };
     let mut writer = Writer {
         weights,
         precision: configuration.precision(),
@@ -136,7 +137,7 @@ fn layout(
         are_activations_unsigned: options.are_activations_unsigned,
         nodes: Message::new(),
         initializers: Vec::new(),
-        beside: are_weights_beside.then(|| Beside::new(configuration)),
+        beside: are_weights_beside.then(|| Beside::new(&form.file_name(configuration))),
     };
     writer.network();
     let Writer { nodes, initializers, beside, .. } = writer;
