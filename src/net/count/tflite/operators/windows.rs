@@ -20,6 +20,14 @@ pub(super) fn pool(reading: &Reading<'_, '_>) -> Answer {
     one(output, Work::Operations(operations), vec![0])
 }
 
+pub(super) fn resize_linear(reading: &Reading<'_, '_>) -> Answer {
+    resized(reading, LINEAR_OPERATIONS)
+}
+
+pub(super) fn resize_nearest(reading: &Reading<'_, '_>) -> Answer {
+    resized(reading, 0)
+}
+
 fn resized(reading: &Reading<'_, '_>, operations: u64) -> Answer {
     let input = reading.image(0)?;
     let output = match reading.values(1).as_deref() {
@@ -32,14 +40,6 @@ fn resized(reading: &Reading<'_, '_>, operations: u64) -> Answer {
     };
     let operations = product(&output)?.checked_mul(operations).ok_or(Trouble::TooLarge)?;
     one(output, Work::Operations(operations), vec![0])
-}
-
-pub(super) fn resize_linear(reading: &Reading<'_, '_>) -> Answer {
-    resized(reading, LINEAR_OPERATIONS)
-}
-
-pub(super) fn resize_nearest(reading: &Reading<'_, '_>) -> Answer {
-    resized(reading, 0)
 }
 
 /// Height and width that come out; padding 0 is SAME, 1 VALID.
