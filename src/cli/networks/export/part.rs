@@ -3,7 +3,6 @@
 //! A file is written under a hidden name and renamed when it is whole and on the disk. While it is written it is locked:
 //! so whoever finds a hidden file without a lock knows that its writer was killed, and may remove it.
 
-use std::fs::TryLockError;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -67,14 +66,25 @@ impl Drop for Part {
 
 fn create_locked(path: &Path) -> io::Result<fs::File> {
     loop {
-        let file = fs::File::create(path)?;
-        match file.file().try_lock() {
-            // Somebody who took it for abandoned, between its creation and its lock, removes it now.
-            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            Ok(()) if file.metadata()?.nlink() == 0 => {}
-            // Where files can not be locked nobody can find one without a lock either: then it stays if its writer is killed.
-            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        // Not emptied before it is ours: in another container a process of the same number may be writing it.
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        // Where files can not be locked, one without a lock is nobody's to remove either.
+        let is_locked = file.file().lock().is_ok();
+        // Whoever had it meanwhile has removed it, or given it its name.
+        if is_locked && !is_still_at(&file, path)? {
+            continue;
         }
+        file.set_len(0)?;
+        return Ok(file);
+    }
+}
+
+fn is_still_at(file: &fs::File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -131,6 +141,21 @@ mod tests {
         }
         written.publish().unwrap();
         assert_eq!(fs::read(at("c.onnx")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn second_writer_of_the_same_hidden_name_waits_and_spoils_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.onnx");
+        let first = Part::write(&path, |output| output.write_all(b"first, longer")).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Part::write(&path, |output| output.write_all(b"second")).unwrap());
+            first.publish().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"first, longer");
+            second.join().unwrap().publish().unwrap();
+        });
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
