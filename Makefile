@@ -39,8 +39,7 @@ build: runtimes ## release executables with every feature, in target/release
 
 demo: build clean-demo ## measure inbox-examples/ and show the results
 	mkdir -p demo/inbox demo/outbox demo/state
-# Not the study: it takes minutes.
-	cp inbox-examples/0[1-6]*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
+	cp inbox-examples/*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
 	sed 's|@LIBRARIES@|$(RUNTIMES)|' systemd/config.yaml > demo/config.yaml
 	target/release/backbone serve --once --config demo/config.yaml \
 	  --inbox $(CURDIR)/demo/inbox --outbox $(CURDIR)/demo/outbox --state $(CURDIR)/demo/state
