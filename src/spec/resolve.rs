@@ -83,6 +83,10 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
 }
 
 fn host_of(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Host {
+    if let (Some(node), None) = (fields.get("host.zones"), fields.get("host.start_below_celsius")) {
+        let hint = "add `start_below_celsius` to `host`, or leave the key out";
+        mistakes.add(node.position, "host.zones", "no_effect", "nothing waits for these zones", hint);
+    }
     Host {
         start_below_celsius: fields.integer_if_there("host.start_below_celsius", mistakes),
         wait_up_to_seconds: fields.integer("host.wait_up_to_seconds", mistakes),

@@ -240,7 +240,8 @@ fn host_is_asked_for_in_its_own_words() {
     assert_eq!(host("cpus: 2"), ["wrong_type"]);
     assert_eq!(host("cpus: []"), ["out_of_range"]);
     assert_eq!(host("cpus: [1, 1, 1024, two]"), ["duplicate_value", "out_of_range", "wrong_type"]);
-    assert_eq!(host("zones: [a, a, 7]"), ["duplicate_value", "wrong_type"]);
+    assert_eq!(host("start_below_celsius: 50, zones: [a, a, 7]"), ["duplicate_value", "wrong_type"]);
+    assert_eq!(host("zones: [a], wait_up_to_seconds: 9"), ["no_effect"]);
     assert_eq!(host("lock_memory: yes"), ["wrong_type"]);
 }
 
