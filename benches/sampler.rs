@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use backbone::host::{HostRoot, Sensors};
 use backbone::worker::parent::{Control, Ending, Trial, Watch, run};
-use backbone::worker::protocol::{PROTOCOL, Pause, Request, Wish};
+use backbone::worker::protocol::Pause;
 
 mod rig;
 
@@ -166,19 +166,8 @@ impl Watch for Sampling {
 
 /// Latencies of one trial, in nanoseconds.
 fn latencies(library: &Path, runs: u32, watch: &mut dyn Watch) -> Vec<f64> {
-    let request = Request {
-        protocol: PROTOCOL,
-        runtime: "onnxruntime".to_owned(),
-        model: repository().join("inbox-examples/tiny-cnn.onnx"),
-        library: Some(library.to_owned()),
-        options: [("threads".to_owned(), 1.into())].into(),
-        inputs: [].into(),
-        seed: 1,
-        warm_up_runs: WARM_UP_RUNS,
-        timed_runs: runs,
-        energy_seconds: 0,
-        placement: Wish::default(),
-    };
+    let model = repository().join("inbox-examples/tiny-cnn.onnx");
+    let request = rig::request("onnxruntime", model, library.to_owned(), WARM_UP_RUNS, runs);
     let trial = Trial {
         executable: Path::new(env!("CARGO_BIN_EXE_backbone")),
         arguments: &[backbone::cli::WORKER],
