@@ -79,7 +79,6 @@ impl Sensing {
     pub(super) fn begin(&mut self, process: u32, energy_seconds: u32) {
         self.process = process;
         self.energy_seconds = energy_seconds;
-        self.started = Instant::now();
         self.after = None;
         self.told = Environment {
             sensors: self.sensors.sensors().to_vec(),
@@ -107,14 +106,19 @@ impl Sensing {
     /// The worker waits: read, and say for how long it is to wait.
     pub(super) fn pause(&mut self, at: Pause) -> Duration {
         // A span ends where the worker stopped, and begins where it goes on: each reading lies outside.
-        let reading = match at {
-            Pause::BeforeWarmUp | Pause::BeforeTiming | Pause::AfterTiming => vec![self.reading()],
-            Pause::IdleBeforeEnergy | Pause::BeforeEnergy | Pause::AfterEnergy => Vec::new(),
-        };
         match at {
-            Pause::BeforeWarmUp => self.told.before_warm_up.extend(reading),
-            Pause::BeforeTiming => self.told.before.extend(reading),
-            Pause::AfterTiming => self.told.after.extend(reading),
+            Pause::BeforeWarmUp => {
+                let reading = self.reading();
+                self.told.before_warm_up.push(reading);
+            }
+            Pause::BeforeTiming => {
+                let reading = self.reading();
+                self.told.before.push(reading);
+            }
+            Pause::AfterTiming => {
+                let reading = self.reading();
+                self.told.after.push(reading);
+            }
             Pause::IdleBeforeEnergy => self.read_energy(0),
             Pause::BeforeEnergy => self.read_energy(1),
             Pause::AfterEnergy => {
