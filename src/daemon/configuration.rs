@@ -17,7 +17,7 @@ use super::quiet::Quiet;
 use super::sensing::{Sensing, joined};
 use super::status::Running;
 use super::tell::Urgency;
-use super::{Daemon, cooling, now_text};
+use super::{Daemon, now_text};
 use crate::bundle::format::{Energy, Environment, Outcome, Placement, Power, Stage, Status, Times, Trial};
 use crate::spec::{self, Job, ModelSource};
 use crate::spool::journal::{BoundModel, Measured, Progress, Record};
@@ -265,42 +265,6 @@ impl Daemon {
         let outcome = measured_outcome(std::mem::take(&mut so_far.log_tail));
         so_far.power = Some(power);
         so_far.ended(outcome, Some(model))
-    }
-
-    /// Wait until the host is as cool as the job asks for, or its time for it is over.
-    fn wait_for_cool(
-        &mut self,
-        host: &spec::Host,
-        sensing: &mut Sensing,
-        process: u32,
-        queued: &QueuedJob,
-    ) -> Control {
-        let Some(wait) = cooling::Wait::begin(host, sensing.sensors(), process, Instant::now()) else {
-            return Control::Continue;
-        };
-        let control = self.spool.control().path().to_owned();
-        let mut quiet =
-            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
-        let mut is_told = false;
-        loop {
-            let now = Instant::now();
-            let until = match wait.look(quiet.sensing().sensors(), now) {
-                cooling::Look::Over(cooling) => {
-                    quiet.sensing().cooled(cooling);
-                    return Control::Continue;
-                }
-                cooling::Look::Wait(until) => until,
-            };
-            if !is_told {
-                log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
-                is_told = true;
-            }
-            self.wake.sleep(until.saturating_duration_since(now));
-            match quiet.control() {
-                Control::Continue => {}
-                ended => return ended,
-            }
-        }
     }
 
     /// Run one trial, with everything else of this process asleep. Gives also the processors that the daemon kept to.

@@ -89,6 +89,8 @@ pub struct Daemon {
     host_lock: Option<HostLock>,
     executable: PathBuf,
     running: Option<Running>,
+    /// While the running job waits for a cool host.
+    cooling: Option<status::Cooling>,
     /// Bundles that are durable and not published yet.
     unpublished: VecDeque<String>,
     /// A bundle that the spool's disk refused, and the jobs' state that depends on it.
@@ -261,6 +263,7 @@ impl Daemon {
             host_lock: None,
             executable: std::env::current_exe().map_err(system("find the own executable"))?,
             running: None,
+            cooling: None,
             unpublished: found.ready.into(),
             unwritten: None,
             fatal: None,
