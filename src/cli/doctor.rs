@@ -120,7 +120,7 @@ fn section(lines: &[&Line]) -> String {
 /// As a heading, and after a number.
 fn words(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {
-        Outcome::Problem => ("problems", "problems"),
+        Outcome::Problem => ("problems", "with a problem"),
         Outcome::Advice => ("advice", "with advice"),
         Outcome::Unobservable => ("unobservable", "unobservable"),
         Outcome::Ok => ("as it should be", "as it should be"),

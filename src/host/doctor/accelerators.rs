@@ -21,7 +21,13 @@ const USUAL_TRIP_CELSIUS: f64 = 85.0;
 /// Nearer than this to the trip point a card reaches it within a trial.
 const NEAR_CELSIUS: f64 = 10.0;
 
-const NONE: &str = "the host has no Edge TPU";
+/// Where none is seen.
+fn none(subject: &Subject, what: &str) -> Finding {
+    match subject.shows_devices() {
+        true => Finding::does_not_apply(format!("the host has no {what}")),
+        false => Finding::unobservable("the host shows no devices"),
+    }
+}
 
 fn on<'a>(subject: &'a Subject, bus: EdgeTpuBus) -> Vec<&'a EdgeTpu> {
     subject.host.edge_tpus.iter().filter(|edge_tpu| edge_tpu.bus == bus).collect()
@@ -30,7 +36,7 @@ fn on<'a>(subject: &'a Subject, bus: EdgeTpuBus) -> Vec<&'a EdgeTpu> {
 pub(super) fn link(subject: &Subject) -> Finding {
     let sticks = on(subject, EdgeTpuBus::Usb);
     let Some(slowest) = sticks.iter().min_by_key(|stick| stick.link_megabits_per_second) else {
-        return Finding::does_not_apply("the host has no Coral stick");
+        return none(subject, "Coral stick");
     };
     match slowest.link_megabits_per_second {
         None => Finding::unobservable(format!(
@@ -64,7 +70,7 @@ pub(super) fn driver(subject: &Subject) -> Finding {
             "`sudo apt install gasket-dkms && sudo modprobe apex`; `sudo dmesg | grep -i apex` says why not",
         )
     } else if driven.is_empty() {
-        Finding::does_not_apply("the host has no Coral card")
+        none(subject, "Coral card")
     } else if !without_node.is_empty() {
         Finding::problem(
             format!("no device file for {}", named(without_node)),
@@ -77,7 +83,7 @@ pub(super) fn driver(subject: &Subject) -> Finding {
 
 pub(super) fn library(subject: &Subject) -> Finding {
     if subject.host.edge_tpus.is_empty() {
-        return Finding::does_not_apply(NONE);
+        return none(subject, "Edge TPU");
     }
     let packaged = subject.package("libedgetpu1-").map(|(name, version)| format!("{name} {version}"));
     let built = || {
@@ -97,7 +103,7 @@ pub(super) fn library(subject: &Subject) -> Finding {
 
 pub(super) fn build(subject: &Subject) -> Finding {
     if on(subject, EdgeTpuBus::Usb).is_empty() {
-        return Finding::does_not_apply("only Coral sticks have a clock that the library chooses");
+        return none(subject, "Coral stick");
     }
     match subject.package("libedgetpu1-") {
         None => Finding::unobservable("no package tells which build of libedgetpu there is"),
@@ -110,6 +116,12 @@ pub(super) fn build(subject: &Subject) -> Finding {
 }
 
 pub(super) fn pair(subject: &Subject) -> Finding {
+    if subject.host.edge_tpus.is_empty() {
+        return none(subject, "Edge TPU");
+    }
+    if subject.host.packages.is_empty() {
+        return Finding::unobservable("the host lists no package of libedgetpu");
+    }
     let Some((library, version)) = subject.package("libedgetpu1-") else {
         return Finding::does_not_apply("no package of libedgetpu is installed");
     };
@@ -137,7 +149,7 @@ pub(super) fn pair(subject: &Subject) -> Finding {
 pub(super) fn heat(subject: &Subject) -> Finding {
     let cards = on(subject, EdgeTpuBus::Pcie);
     if cards.is_empty() {
-        return Finding::does_not_apply("the host has no Coral card");
+        return none(subject, "Coral card");
     }
     let celsius = |path: String| subject.number(&path).map(|millidegrees| millidegrees as f64 / 1e3);
     let told: Vec<(&str, f64, f64)> = cards
@@ -189,6 +201,6 @@ pub(super) fn graphics_processor(subject: &Subject) -> Finding {
             format!("the NVIDIA card at {name} has no driver"),
             "install the driver of the distribution, such as `sudo apt install nvidia-driver`",
         ),
-        None => Finding::does_not_apply("the host has no graphics processor of NVIDIA"),
+        None => none(subject, "graphics processor of NVIDIA"),
     }
 }

@@ -151,7 +151,10 @@ pub(super) fn cuda(subject: &Subject) -> Finding {
     });
     let all: Vec<(String, &str)> = built_for.chain(toolkit).collect();
     let Some((first, expected)) = all.first() else {
-        return Finding::does_not_apply("no package of CUDA is installed");
+        return match subject.exists("/var/lib/dpkg/status") {
+            true => Finding::does_not_apply("no package of CUDA is installed"),
+            false => Finding::unobservable("the host has no list of packages"),
+        };
     };
     match all.iter().find(|(_, cuda)| cuda != expected) {
         None => Finding::ok(format!("all that is installed is of CUDA {expected}")),

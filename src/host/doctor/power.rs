@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::subject::Subject;
-use super::{Finding, named};
+use super::{Finding, Outcome, named};
 use crate::host::cpufreq::{self, FASTEST};
 use crate::host::power::plan;
 use crate::host::power::saved::{Keep as _, SavedFile};
@@ -22,6 +22,9 @@ pub(super) fn governor(subject: &Subject) -> Finding {
     match governors.iter().find(|governor| **governor != FASTEST) {
         None if governors.is_empty() => Finding::unobservable(NO_CLOCKS),
         None => Finding::ok(format!("every processor has the governor {shown}")),
+        Some(_) if are_processors_locked(subject) => {
+            Finding::ok(format!("the governor is {shown}, and the limits leave it no choice"))
+        }
         Some(_) => Finding::advice(
             format!("the governor is {shown}: clocks follow the load"),
             format!(
@@ -29,6 +32,10 @@ pub(super) fn governor(subject: &Subject) -> Finding {
             ),
         ),
     }
+}
+
+fn are_processors_locked(subject: &Subject) -> bool {
+    processor_clocks(subject).outcome == Outcome::Ok
 }
 
 pub(super) fn governors_offered(subject: &Subject) -> Finding {

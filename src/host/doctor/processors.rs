@@ -168,6 +168,7 @@ pub(super) fn container(subject: &Subject) -> Finding {
     let kind = subject.read("/run/systemd/container").or_else(|| subject.read("/run/host/container-manager"));
     let is_marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| subject.exists(file));
     match kind.or_else(|| is_marked.then(|| "unnamed".to_owned())) {
+        None if !subject.exists("/run") => Finding::unobservable("the host does not tell what it is"),
         None => Finding::ok("this system has its kernel for itself"),
         Some(kind) => Finding::advice(
             format!("this is a container ({kind}): others share its kernel, and clocks may not be set"),

@@ -248,7 +248,10 @@ pub(super) fn devices(subject: &Subject) -> Finding {
     }
     groups.dedup();
     if groups.is_empty() {
-        return Finding::does_not_apply("the host has no accelerator");
+        return match subject.shows_devices() {
+            true => Finding::does_not_apply("the host has no accelerator"),
+            false => Finding::unobservable("the host shows no devices"),
+        };
     }
     let Some(rights) = &subject.rights else { return untold() };
     let Some(known) = subject.read("/etc/group") else {

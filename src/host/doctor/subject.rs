@@ -114,6 +114,11 @@ impl<'a> Subject<'a> {
         self.root.path(path).exists()
     }
 
+    /// Does the host show its devices at all? Else that one is missing means nothing.
+    pub(super) fn shows_devices(&self) -> bool {
+        self.exists("/sys/class") || self.exists("/sys/bus")
+    }
+
     /// Is it a Jetson?
     pub(super) fn is_jetson(&self) -> bool {
         self.family.name == "jetson"

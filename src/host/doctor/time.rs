@@ -49,7 +49,7 @@ pub(super) fn synchronised(subject: &Subject) -> Finding {
 
 pub(super) fn real_time_clock(subject: &Subject) -> Finding {
     const FOLDER: &str = "/sys/class/rtc";
-    if !subject.exists("/sys/class") {
+    if !subject.shows_devices() {
         return Finding::unobservable("the host shows no devices");
     }
     match subject.root.names_in(FOLDER).first() {
