@@ -44,6 +44,7 @@ mod tell;
 mod wake;
 
 pub use requests::jobs_in;
+pub use sensing::idle_beside_energy;
 
 use assemble::Assembler;
 use observer::{Observer, Row};
