@@ -12,8 +12,7 @@ const CARD: (&str, &str) = ("0x1ac1", "0x089a");
 
 /// Releases of libedgetpu, by their beginnings, with the tflite_runtime that is built from the same sources of TensorFlow. Others fail at
 /// `AllocateTensors`, or crash.
-const PAIRS: &[(&str, &[&str])] =
-    &[("14.", &["2.1", "2.5.0"]), ("15.", &["2.5.0"]), ("16.0", &["2.5.0.post1"])];
+const PAIRS: &[(&str, &[&str])] = &[("14.", &["2.1."]), ("15.", &["2.5.0"]), ("16.0", &["2.5.0.post1"])];
 
 /// What is at work by the driver's own defaults: from there on it halves the clock.
 const USUAL_TRIP_CELSIUS: f64 = 85.0;
@@ -134,14 +133,16 @@ pub(super) fn pair(subject: &Subject) -> Finding {
         ));
     };
     let plain = runtime.split('-').next().unwrap_or(runtime);
-    match pairs.iter().any(|pair| plain == *pair || pair.ends_with("2.1") && plain.starts_with("2.1")) {
+    match pairs.iter().any(|pair| plain == *pair || pair.ends_with('.') && plain.starts_with(pair)) {
         true => Finding::ok(format!("{library} {version} and tflite_runtime {runtime} belong together")),
         false => Finding::problem(
             format!(
                 "{library} {version} belongs to tflite_runtime {}, and there is {runtime}",
-                pairs.join(" or ")
+                pairs.join(" or ").trim_end_matches('.')
             ),
-            format!("`sudo apt install python3-tflite-runtime={}`", pairs[pairs.len() - 1]),
+            format!(
+                "`apt list --all-versions {library} python3-tflite-runtime`, and install two of one release"
+            ),
         ),
     }
 }

@@ -13,6 +13,9 @@ use crate::host::power::saved::{Keep as _, SavedFile};
 /// What locks clocks for the time of a job.
 const LOCK: &str = "let jobs ask for `host: {lock_clocks: true}`";
 
+/// Waking from a state in this time is lost in the latency of the smallest networks, some hundred microseconds.
+const SHORT_MICROSECONDS: i64 = 10;
+
 const NO_CLOCKS: &str = "the host shows no clock of its processors (cpufreq)";
 
 pub(super) fn governor(subject: &Subject) -> Finding {
@@ -175,7 +178,9 @@ pub(super) fn idle_states(subject: &Subject) -> Finding {
         is_any |= !states.is_empty();
         // The first state only waits, or polls; it wakes at once.
         for state in states.iter().skip(1) {
-            if subject.number(&format!("{folder}/{state}/disable")) == Some(0) {
+            let microseconds = subject.number(&format!("{folder}/{state}/latency"));
+            let is_deep = microseconds.is_none_or(|microseconds| microseconds > SHORT_MICROSECONDS);
+            if is_deep && subject.number(&format!("{folder}/{state}/disable")) == Some(0) {
                 deep.extend(subject.read(&format!("{folder}/{state}/name")));
             }
         }
@@ -188,7 +193,9 @@ pub(super) fn idle_states(subject: &Subject) -> Finding {
     }
     let remedy = match subject.is_jetson() {
         true => LOCK.to_owned(),
-        false => "`sudo cpupower idle-set --disable-by-latency 10`, and `--enable-all` after".to_owned(),
+        false => format!(
+            "`sudo cpupower idle-set --disable-by-latency {SHORT_MICROSECONDS}`, and `--enable-all` after"
+        ),
     };
     Finding::advice(format!("processors sleep in {}", named(deep.iter().map(String::as_str))), remedy)
 }

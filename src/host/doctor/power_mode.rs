@@ -1,10 +1,9 @@
 //! Power modes of a Jetson: what nvpmodel tells, what its configuration lists, and whether the host is as the mode says.
 
-use super::subject::Subject;
+use super::subject::{Subject, ToolTrouble};
 use super::{Finding, named};
 use crate::bundle::format::PowerMode;
 use crate::host::power::hold::describe;
-use crate::host::tool::ToolError;
 
 const NONE: &str = "only Jetsons have power modes";
 
@@ -15,19 +14,19 @@ pub(super) fn present(subject: &Subject) -> Finding {
     if !subject.is_jetson() {
         return Finding::does_not_apply(NONE);
     }
-    let said = match &subject.mode_error {
-        Some(ToolError::Hung { limit, .. }) => {
+    let said = match &subject.tool_trouble {
+        Some(ToolTrouble::Hung(limit)) => {
             format!("nvpmodel did not answer within {} ms", limit.as_millis())
         }
-        Some(ToolError::Missing { .. }) => "nvpmodel is not installed".to_owned(),
-        Some(ToolError::Start { .. }) => "nvpmodel can not be run".to_owned(),
+        Some(ToolTrouble::Missing) => "nvpmodel is not installed".to_owned(),
+        Some(ToolTrouble::NotStarted) => "nvpmodel can not be run".to_owned(),
         None => match &subject.mode {
             Some(mode) => return Finding::ok(format!("the power mode is {} ({})", mode.name, mode.id)),
             None => "nvpmodel tells no mode".to_owned(),
         },
     };
-    let remedy = match &subject.mode_error {
-        Some(ToolError::Missing { .. }) => "`sudo apt install nvidia-l4t-nvpmodel`",
+    let remedy = match &subject.tool_trouble {
+        Some(ToolTrouble::Missing) => "`sudo apt install nvidia-l4t-nvpmodel`",
         _ => "run `nvpmodel -q` by hand and see what it says",
     };
     Finding::problem(format!("{said}, so no job can ask for a power mode"), remedy)

@@ -2,7 +2,7 @@
 //!
 //! Nothing is judged here. Only the host root is asked, and nothing is written.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -54,6 +54,14 @@ pub struct Library {
     pub worker: PathBuf,
 }
 
+/// Why the tool of the power mode told nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToolTrouble {
+    Missing,
+    NotStarted,
+    Hung(Duration),
+}
+
 /// A host, looked at.
 pub(super) struct Subject<'a> {
     pub(super) root: &'a HostRoot,
@@ -63,7 +71,7 @@ pub(super) struct Subject<'a> {
     /// The power mode, where the family has a tool that tells.
     pub(super) mode: Option<PowerMode>,
     /// What went wrong with that tool.
-    pub(super) mode_error: Option<ToolError>,
+    pub(super) tool_trouble: Option<ToolTrouble>,
     pub(super) modes: Result<Vec<PowerMode>, ModeError>,
     pub(super) settings: Settings,
     /// Each sensor with what it reads.
@@ -80,7 +88,7 @@ impl<'a> Subject<'a> {
         let began = Instant::now();
         let earlier = processes::list(root);
         let family = family(root);
-        let hurried = Hurried { root, error: RefCell::default() };
+        let hurried = Hurried { root, trouble: Cell::default() };
         let mode = family.power.mode(&hurried);
         let mut found = Sensors::find(root);
         let values = found.read();
@@ -95,8 +103,8 @@ impl<'a> Subject<'a> {
         let processes = processes::since(earlier, processes::list(root), began.elapsed());
         let daemon = processes.iter().flatten().find(|process| process.is_daemon);
         let rights = Rights::of(root, daemon.map(|daemon| daemon.id));
-        let mode_error = hurried.error.into_inner();
-        Self { root, asked, host, family, mode, mode_error, modes, settings, sensors, processes, rights }
+        let tool_trouble = hurried.trouble.get();
+        Self { root, asked, host, family, mode, tool_trouble, modes, settings, sensors, processes, rights }
     }
 
     /// The text of a file of the host, where it can be read.
@@ -158,7 +166,7 @@ impl<'a> Subject<'a> {
 /// The host, whose tools have little time.
 struct Hurried<'a> {
     root: &'a HostRoot,
-    error: RefCell<Option<ToolError>>,
+    trouble: Cell<Option<ToolTrouble>>,
 }
 
 impl Machine for Hurried<'_> {
@@ -176,22 +184,14 @@ impl Machine for Hurried<'_> {
 
     fn run(&self, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {
         let call = ToolCall { limit: call.limit.min(TOOL_LIMIT), ..*call };
-        match tool::run(self.root, &call) {
-            Ok(output) => Ok(output),
-            Err(error) => {
-                // Told to its caller as what it is: that it failed. Here it is kept for the check.
-                let told = match &error {
-                    ToolError::Missing { name } => ToolError::Missing { name: name.clone() },
-                    ToolError::Start { path, source } => {
-                        ToolError::Start { path: path.clone(), source: source.kind().into() }
-                    }
-                    ToolError::Hung { path, limit, text } => {
-                        ToolError::Hung { path: path.clone(), limit: *limit, text: text.clone() }
-                    }
-                };
-                *self.error.borrow_mut() = Some(error);
-                Err(told)
-            }
+        let result = tool::run(self.root, &call);
+        if let Err(error) = &result {
+            self.trouble.set(Some(match error {
+                ToolError::Missing { .. } => ToolTrouble::Missing,
+                ToolError::Start { .. } => ToolTrouble::NotStarted,
+                ToolError::Hung { limit, .. } => ToolTrouble::Hung(*limit),
+            }));
         }
+        result
     }
 }
