@@ -235,7 +235,7 @@ pub(super) fn power_source(subject: &Subject) -> Finding {
     };
     let mains = [of_kind("Mains"), of_kind("USB")].concat();
     let is_online = |name: &&String| subject.number(&format!("{FOLDER}/{name}/online")) == Some(1);
-    if mains.iter().any(|name| is_online(name)) {
+    if mains.iter().any(is_online) {
         Finding::ok("the host runs on mains power")
     } else if !of_kind("Battery").is_empty() || !mains.is_empty() {
         Finding::problem("the host runs on its battery, which lowers clocks", "plug the power supply in")

@@ -243,8 +243,12 @@ pub(super) fn devices(subject: &Subject) -> Finding {
             EdgeTpuBus::Pcie => "apex",
         });
     }
-    if subject.is_jetson() || !subject.host.gpus.is_empty() {
+    // The driver for cards lets everybody open them.
+    if subject.is_jetson() {
         groups.push("video");
+        if subject.root.names_in("/dev/dri").iter().any(|name| name.starts_with("renderD")) {
+            groups.push("render");
+        }
     }
     groups.dedup();
     if groups.is_empty() {
