@@ -158,6 +158,8 @@ impl Subject {
             seed: 1,
             warm_up_runs: WARM_UP_RUNS,
             timed_runs: runs,
+            task: Default::default(),
+            compilation: None,
         };
         let mut worker = Command::new(self.worker.expect("there is no obstacle"))
             .args(self.arguments)

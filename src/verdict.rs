@@ -163,6 +163,7 @@ fn not_measured(evidence: &Evidence) -> Option<String> {
             return evidence.sorted().is_none().then(|| "the trials hold no latency".to_owned());
         }
         Status::Rejected => "was rejected",
+        Status::NotCompilable => "could not be compiled for this platform",
         Status::Failed => "failed",
         Status::TimedOut => "ran out of time",
         Status::Cancelled => "was cancelled",

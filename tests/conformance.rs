@@ -126,6 +126,8 @@ impl Subject {
             seed: request.seed,
             warm_up_runs: 0,
             timed_runs: RUNS,
+            task: Default::default(),
+            compilation: None,
         };
         let mut worker = Command::new(self.worker.unwrap())
             .args(self.arguments)

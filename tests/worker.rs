@@ -85,6 +85,8 @@ fn request(model: PathBuf) -> Request {
         seed: 1,
         warm_up_runs: WARM_UP_RUNS,
         timed_runs: TIMED_RUNS,
+        task: Default::default(),
+        compilation: None,
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Bundle {
     pub cost_missing: Option<String>,
     /// The inference library and how it was set up; null where the job never came that far.
     pub runtime: Option<Runtime>,
+    /// What the runtime made of the model before it ran; empty for a runtime that compiles nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preparation: Vec<Build>,
     /// What became of the configuration.
     pub outcome: Outcome,
     /// Raw latencies of every trial, in order. Empty where nothing was timed.
@@ -260,6 +263,8 @@ pub enum Status {
     Measured,
     /// The job was not accepted: its spec or its model files are wrong.
     Rejected,
+    /// The runtime can not make this model into something that runs on this platform.
+    NotCompilable,
     /// The job was accepted and a trial failed.
     Failed,
     /// A process ran longer than `measure.timeout_seconds`.
@@ -286,6 +291,8 @@ pub enum Stage {
     Load,
     /// Preparing inputs and outputs.
     Prepare,
+    /// Compiling the model, for a runtime that does.
+    Build,
     /// Untimed runs.
     WarmUp,
     /// Timed runs.
@@ -311,6 +318,27 @@ pub struct Mistake {
     pub hint: Option<String>,
 }
 
+/// One compilation of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Build {
+    /// Its number, from 1; [`Trial::build`] refers to it.
+    pub build: u32,
+    /// How it ended: `measured` where there is something to run.
+    pub status: Status,
+    /// A stable code, where there is nothing to run.
+    pub reason: Option<String>,
+    /// How long compiling took, in seconds; what it took once where it was kept. Null where it did not end well.
+    #[serde(serialize_with = "finite_or_null")]
+    pub seconds: Option<f64>,
+    /// Size of the compiled file in bytes.
+    pub size_bytes: Option<u64>,
+    /// It was compiled for an earlier job and kept.
+    pub is_kept: bool,
+    /// The last lines that the compiler printed, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+}
+
 /// One load, warm-up and timed span in one fresh process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
@@ -327,7 +355,7 @@ pub struct Trial {
     pub extra_latency_ns: Vec<Nanos>,
 }
 
-/// Statistics over the timed latencies of all trials, in milliseconds.
+/// Statistics over the timed latencies of all trials of the chosen build, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Timed latencies that entered.

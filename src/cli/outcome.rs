@@ -51,6 +51,7 @@ fn verdict(row: &Row) -> String {
             VerdictState::Invalid => "invalid",
         },
         Status::Rejected => "rejected",
+        Status::NotCompilable => "not compilable",
         Status::Failed => "failed",
         Status::TimedOut => "timed out",
         Status::Cancelled => "cancelled",

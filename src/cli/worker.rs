@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use crate::runtime::{onnxruntime, sim};
+use crate::runtime::{onnxruntime, sim, trtexec};
 use crate::worker::child;
 
 /// Every runtime whose library is loaded at run time; the others have executables of their own.

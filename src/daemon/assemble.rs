@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
+    Build, Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
     Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
@@ -41,6 +41,8 @@ pub(super) struct Parts<'a> {
     pub counted: Counted,
     /// What a worker said of library and model.
     pub loaded: Option<LoadedModel>,
+    /// Builds of the model, in order.
+    pub preparation: Vec<Build>,
     /// What became of it.
     pub outcome: Outcome,
     /// Latencies.
@@ -113,6 +115,7 @@ impl Assembler {
             cost: parts.counted.cost,
             cost_missing: parts.counted.missing,
             runtime,
+            preparation: parts.preparation,
             outcome: parts.outcome,
             trials: parts.trials,
             summary,

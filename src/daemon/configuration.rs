@@ -25,7 +25,7 @@ use crate::spool::journal::{BoundModel, Progress, Record};
 use crate::units::Nanos;
 use crate::worker::ending::{self, Ending, LoadedModel};
 use crate::worker::parent::{self, Control};
-use crate::worker::protocol::{PROTOCOL, Request};
+use crate::worker::protocol::{PROTOCOL, Request, Task};
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that browns out its board
 /// would otherwise do so for ever.
@@ -111,6 +111,8 @@ impl Daemon {
             seed: job.measure.seed,
             warm_up_runs: job.measure.warm_up_runs,
             timed_runs: job.measure.timed_runs,
+            task: Task::Measure,
+            compilation: None,
         };
         let trial = parent::Trial {
             executable: &command.executable,
@@ -248,6 +250,7 @@ impl Daemon {
             model,
             counted,
             loaded: ended.loaded,
+            preparation: Vec::new(),
             outcome: ended.outcome,
             trials: ended.trials,
             times: Times {

@@ -123,6 +123,7 @@ impl Daemon {
             model: None,
             counted: Counted::default(),
             loaded: None,
+            preparation: Vec::new(),
             outcome: rejection.outcome(),
             trials: Vec::new(),
             times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
@@ -183,6 +184,7 @@ impl Daemon {
             OutcomeStatus::Measured => ("measured", &mut self.finished.measured),
             OutcomeStatus::Rejected => ("rejected", &mut self.finished.rejected),
             OutcomeStatus::Cancelled => ("cancelled", &mut self.finished.cancelled),
+            OutcomeStatus::NotCompilable => ("not compilable", &mut self.finished.failed),
             OutcomeStatus::Failed => ("failed", &mut self.finished.failed),
             OutcomeStatus::TimedOut => ("timed out", &mut self.finished.failed),
         };

@@ -12,9 +12,9 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::bundle::format::Stage;
 use crate::measure::{Phase, Samples, measure};
-use crate::runtime::{Failure, Load, LoadRequest, Loaded};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Program, Session};
 use crate::worker::protocol::{
-    Event, PARENT_VARIABLE, PROTOCOL, REQUEST_LIMIT, Request, TIMING_NAME, WARM_UP_NAME,
+    Event, PARENT_VARIABLE, PROTOCOL, REQUEST_LIMIT, Request, TIMING_NAME, Task, WARM_UP_NAME,
 };
 
 /// Exit code of a worker whose parent is gone or does not listen; nobody reads it.
@@ -49,11 +49,9 @@ fn die_with_parent() -> bool {
 
 fn serve(loaders: &[&dyn Load]) -> std::io::Result<()> {
     say(&Event::Hello { protocol: PROTOCOL })?;
-    let last = match trial(loaders) {
-        Ok(samples) => Event::Result { warm_up_ns: samples.warm_up, latency_ns: samples.timed },
-        Err(Stop::Failed(Failure { stage, reason, detail, hint })) => {
-            Event::Failed { stage, reason, detail, hint }
-        }
+    let last = match carry_out(loaders) {
+        Ok(last) => last,
+        Err(Stop::Failed(failure)) => Event::Failed(failure),
         Err(Stop::NobodyListens(reason)) => return Err(reason),
     };
     say(&last)
@@ -64,33 +62,60 @@ enum Stop {
     NobodyListens(std::io::Error),
 }
 
-fn trial(loaders: &[&dyn Load]) -> Result<Samples, Stop> {
+/// The last word.
+fn carry_out(loaders: &[&dyn Load]) -> Result<Event, Stop> {
     let request = read_request(std::io::stdin().lock())?;
     let loader = loaders
         .iter()
         .find(|loader| loader.runtime().name == request.runtime)
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
-    let Loaded { session, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
+    let Loaded { execution, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
         model: request.model,
         library: request.library,
         options: request.options,
         inputs: request.inputs,
         seed: request.seed,
+        compilation: request.compilation,
     })?;
     // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
     // crash or hang and take whole latencies with it.
-    let session = Box::leak(session);
+    let execution = Box::leak(Box::new(execution));
     say(&Event::Loaded { version, library, options, inputs, outputs })?;
-    let mut samples =
-        Samples::with_room_for(request.warm_up_runs, request.timed_runs).map_err(|_| Failure {
-            stage: Stage::Prepare,
-            reason: "out_of_memory".into(),
-            detail: format!(
-                "no memory for the latencies of {} warm-up and {} timed runs",
-                request.warm_up_runs, request.timed_runs
-            ),
-            hint: Some("ask for fewer runs in `measure`".into()),
-        })?;
+    let runs = (request.warm_up_runs, request.timed_runs);
+    match (request.task, execution) {
+        (Task::Measure, Execution::Session(session)) => {
+            let samples = measured(session.as_mut(), runs)?;
+            let (warm_up_ns, latency_ns) = (samples.warm_up, samples.timed);
+            Ok(Event::Result { warm_up_ns, latency_ns, extra_latency_ns: Vec::new(), failure: None })
+        }
+        (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
+        (Task::Build, Execution::Program(program)) => Ok(Event::Built(program.build()?)),
+        (Task::Build, Execution::Session(_)) => Err(refusal(
+            "nothing_to_build",
+            format!("a build was asked for, and `{}` compiles nothing", request.runtime),
+        )
+        .into()),
+    }
+}
+
+fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<Event, Stop> {
+    say(&Event::Timing)?;
+    // Its warm-up is not told apart until it has ended.
+    let _ = rustix::thread::set_name(TIMING_NAME);
+    let timed = program.time(runs.0, runs.1)?;
+    Ok(Event::Result {
+        warm_up_ns: timed.warm_up_ns,
+        latency_ns: timed.latency_ns,
+        extra_latency_ns: timed.extra_latency_ns,
+        failure: timed.failure,
+    })
+}
+
+fn measured(session: &mut dyn Session, runs: (u32, u32)) -> Result<Samples, Stop> {
+    let mut samples = Samples::with_room_for(runs.0, runs.1).map_err(|_| {
+        let detail = format!("no memory for the latencies of {} warm-up and {} timed runs", runs.0, runs.1);
+        Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("ask for fewer runs in `measure`")
+    })?;
     say(&Event::Timing)?;
     measure(session, &mut samples, &mut |phase| {
         let name = match phase {
@@ -100,22 +125,14 @@ fn trial(loaders: &[&dyn Load]) -> Result<Samples, Stop> {
         // Only tells the parent where a crash happened; without it the stage is less exact.
         let _ = rustix::thread::set_name(name);
     })
-    .map_err(|error| Failure {
-        stage: error.phase.into(),
-        reason: "run_failed".into(),
-        detail: format!("{error}: {}", error.source),
-        hint: Some("the runtime loaded the model but could not run it; its message says why".into()),
+    .map_err(|error| {
+        Failure::new(error.phase.into(), "run_failed", format!("{error}: {}", error.source))
+            .with_hint("the runtime loaded the model but could not run it; its message says why")
     })?;
     Ok(samples)
 }
 
 fn read_request(input: impl BufRead) -> Result<Request, Failure> {
-    let refusal = |reason: &str, detail: String| Failure {
-        stage: Stage::Start,
-        reason: reason.into(),
-        detail,
-        hint: Some("workers are started by `backbone` itself, of the same version".into()),
-    };
     let mut line = String::new();
     input
         .take(REQUEST_LIMIT)
@@ -145,14 +162,16 @@ fn read_request(input: impl BufRead) -> Result<Request, Failure> {
         .map_err(|error| refusal("request_not_readable", format!("cannot understand the request: {error}")))
 }
 
+fn refusal(reason: &str, detail: String) -> Failure {
+    Failure::new(Stage::Start, reason, detail)
+        .with_hint("workers are started by `backbone` itself, of the same version")
+}
+
 fn unknown_runtime(name: &str, loaders: &[&dyn Load]) -> Failure {
     let known: Vec<_> = loaders.iter().map(|loader| format!("`{}`", loader.runtime().name)).collect();
-    Failure {
-        stage: Stage::Start,
-        reason: "runtime_not_built_in".into(),
-        detail: format!("this worker executable has no runtime `{name}`, only {}", known.join(", ")),
-        hint: Some(format!("name an executable that has it in the configuration, `runtimes.{name}.worker`")),
-    }
+    let detail = format!("this worker executable has no runtime `{name}`, only {}", known.join(", "));
+    Failure::new(Stage::Start, "runtime_not_built_in", detail)
+        .with_hint(format!("name an executable that has it in the configuration, `runtimes.{name}.worker`"))
 }
 
 fn say(event: &Event) -> std::io::Result<()> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::format::{Outcome, Stage, Status, Tensor};
-use crate::runtime::Failure;
+use crate::runtime::{Built, Failure};
 use crate::units::Nanos;
 
 /// How a trial went.
@@ -23,6 +23,8 @@ pub struct Ended {
     pub loaded: Option<LoadedModel>,
     /// The last stage that the worker is known to have entered.
     pub reached: Stage,
+    /// Latencies of a complete trial beyond those asked for.
+    pub extra_latency_ns: Vec<Nanos>,
     /// The last lines of its standard error, oldest first.
     pub log_tail: Vec<String>,
     /// From its start until nothing of it was left.
@@ -54,8 +56,19 @@ pub enum Ending {
         /// Latencies of the timed runs.
         latency_ns: Vec<Nanos>,
     },
+    /// A compiled model, then exit 0.
+    Built(Built),
     /// The worker told why it could not.
     Failed(Failure),
+    /// Latencies, whole or not, and the worker told why they are not to be trusted.
+    Objected {
+        /// Latencies of the warm-up runs, as received.
+        warm_up_ns: Vec<Nanos>,
+        /// Latencies of the timed runs, as received.
+        latency_ns: Vec<Nanos>,
+        /// What speaks against them.
+        failure: Failure,
+    },
     /// All latencies, and then not the clean exit that should follow.
     AfterResult {
         /// Latencies of the warm-up runs, whole.
@@ -168,6 +181,7 @@ impl Ended {
         match &self.ending {
             Ending::Complete { warm_up_ns, latency_ns }
             | Ending::AfterResult { warm_up_ns, latency_ns, .. }
+            | Ending::Objected { warm_up_ns, latency_ns, .. }
             | Ending::WrongCount { warm_up_ns, latency_ns, .. } => Some((warm_up_ns, latency_ns)),
             _ => None,
         }
@@ -200,15 +214,15 @@ impl Ended {
             hint: Some(hint.into()),
         };
         match &self.ending {
-            Ending::Complete { .. } => {
+            Ending::Complete { .. } | Ending::Built(_) => {
                 Told { status: Status::Measured, hint: None, ..fail("", String::new(), "") }
             }
-            Ending::Failed(Failure { stage, reason, detail, hint }) => Told {
-                status: Status::Failed,
-                stage: *stage,
-                reason: reason.clone(),
-                detail: detail.clone(),
-                hint: hint.clone(),
+            Ending::Failed(failure) | Ending::Objected { failure, .. } => Told {
+                status: if failure.is_not_compilable { Status::NotCompilable } else { Status::Failed },
+                stage: failure.stage,
+                reason: failure.reason.clone(),
+                detail: failure.detail.clone(),
+                hint: failure.hint.clone(),
             },
             Ending::AfterResult { afterwards, .. } => Told {
                 stage: Stage::Report,
@@ -434,6 +448,7 @@ fn during(stage: Stage) -> &'static str {
         Stage::Claim | Stage::Spec | Stage::Model | Stage::Queue | Stage::Start => "at its start",
         Stage::Load => "while it loaded the model",
         Stage::Prepare => "while it prepared to run",
+        Stage::Build => "while it compiled the model",
         Stage::WarmUp => "in its warm-up runs",
         Stage::Timing => "in its timed runs",
         Stage::Report => "after its last run",

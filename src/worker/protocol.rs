@@ -1,8 +1,8 @@
 //! What the daemon and a worker process say to each other: versioned JSON, one object a line.
 //!
 //! The daemon writes one [`Request`] to the worker's standard input and closes it. The worker answers on standard
-//! output with [`Event`]s: `hello`, `loaded`, `timing`, then `result`, or `failed` at any point after `hello`. Any other
-//! line there is a failure. Logs go to standard error. While the worker times it writes nothing.
+//! output with [`Event`]s: `hello`, `loaded`, `timing`, then `result`, or `failed` at any point after `hello`; where a build
+//! was asked for, `hello`, `loaded`, then `built` or `failed`. Any other line there is a failure. Logs go to standard error. While the worker times it writes nothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::Tensor;
+use crate::runtime::{Built, Compilation, Failure};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
@@ -38,6 +39,23 @@ pub struct Request {
     pub warm_up_runs: u32,
     /// Timed runs, exactly.
     pub timed_runs: u32,
+    /// What to do.
+    #[serde(default)]
+    pub task: Task,
+    /// For a runtime that compiles models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compilation: Option<Compilation>,
+}
+
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Warm up, and time.
+    #[default]
+    Measure,
+    /// Compile the model, and no more.
+    Build,
 }
 
 /// What a worker tells.
@@ -70,18 +88,17 @@ pub enum Event {
         warm_up_ns: Vec<Nanos>,
         /// Latencies of the timed runs, in order; exactly as many as asked for.
         latency_ns: Vec<Nanos>,
+        /// Latencies beyond those; only a program that times itself has any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra_latency_ns: Vec<Nanos>,
+        /// What speaks against them: a program that times itself ended badly, or gave another number of latencies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
     },
+    /// The model is compiled. The worker exits 0 right after.
+    Built(Built),
     /// The trial can not be completed. The worker exits 0 right after: it did its duty.
-    Failed {
-        /// Where.
-        stage: Stage,
-        /// Code.
-        reason: String,
-        /// For a person.
-        detail: String,
-        /// What to do.
-        hint: Option<String>,
-    },
+    Failed(Failure),
 }
 
 /// The environment variable that holds the process id of a worker's parent. The worker compares it with whose child it

@@ -4,11 +4,11 @@
 //! the conversation, and no later byte is looked at. Nothing is read or waited for here.
 
 use crate::bundle::format::Stage;
-use crate::runtime::Failure;
+use crate::runtime::{Built, Failure};
 use crate::units::Nanos;
 use crate::worker::ending::{Afterwards, Ending, LoadedModel};
 use crate::worker::log_tail::printable;
-use crate::worker::protocol::{Event, PROTOCOL, Request};
+use crate::worker::protocol::{Event, PROTOCOL, Request, Task};
 
 /// Bytes that any event but a result may take: tensors and options of a model, or a library's whole error text.
 const EVENT_LIMIT: usize = 1 << 20;
@@ -24,11 +24,13 @@ const SHOWN_CHARACTERS: usize = 200;
 pub(super) struct Transcript {
     warm_up_runs: usize,
     timed_runs: usize,
+    task: Task,
     line_limit: usize,
     line: Vec<u8>,
     /// Start: nothing was said yet. Load, prepare, warm-up: `hello`, `loaded`, `timing` were said. Report: the end.
     pub(super) stage: Stage,
     pub(super) loaded: Option<LoadedModel>,
+    pub(super) extra_latency_ns: Vec<Nanos>,
     pub(super) heard: Heard,
 }
 
@@ -39,6 +41,10 @@ pub(super) enum Heard {
     Unfinished,
     /// A result, as many latencies as asked for.
     Result { warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos> },
+    /// Latencies, and what speaks against them.
+    Objected { warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>, failure: Failure },
+    /// A compiled model.
+    Built(Built),
     /// The worker tells why it can not.
     Failed(Failure),
     /// Something that breaks the protocol.
@@ -53,10 +59,12 @@ impl Transcript {
         Self {
             warm_up_runs,
             timed_runs,
+            task: request.task,
             line_limit,
             line: Vec::new(),
             stage: Stage::Start,
             loaded: None,
+            extra_latency_ns: Vec::new(),
             heard: Heard::Unfinished,
         }
     }
@@ -103,10 +111,11 @@ impl Transcript {
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return self.refuse(line) };
         let (expected, next) = match &event {
             Event::Hello { .. } => (self.stage == Stage::Start, Stage::Load),
-            Event::Loaded { .. } => (self.stage == Stage::Load, Stage::Prepare),
+            Event::Loaded { .. } => (self.stage == Stage::Load, self.after_loading()),
             Event::Timing => (self.stage == Stage::Prepare, Stage::WarmUp),
             Event::Result { .. } => (self.stage == Stage::WarmUp, Stage::Report),
-            Event::Failed { stage, .. } => (!matches!(self.stage, Stage::Start | Stage::Report), *stage),
+            Event::Built(_) => (self.stage == Stage::Build, Stage::Report),
+            Event::Failed(failure) => (!matches!(self.stage, Stage::Start | Stage::Report), failure.stage),
         };
         if !expected {
             return match self.heard {
@@ -127,7 +136,13 @@ impl Transcript {
             Event::Loaded { version, library, options, inputs, outputs } => {
                 self.loaded = Some(LoadedModel { version, library, options, inputs, outputs });
             }
-            Event::Result { warm_up_ns, latency_ns } => {
+            Event::Result { warm_up_ns, latency_ns, extra_latency_ns, failure: Some(failure) } => {
+                self.extra_latency_ns = extra_latency_ns;
+                self.heard = Heard::Objected { warm_up_ns, latency_ns, failure };
+            }
+            Event::Built(built) => self.heard = Heard::Built(built),
+            Event::Result { warm_up_ns, latency_ns, extra_latency_ns, failure: None } => {
+                self.extra_latency_ns = extra_latency_ns;
                 let is_complete =
                     warm_up_ns.len() == self.warm_up_runs && latency_ns.len() == self.timed_runs;
                 self.heard = if is_complete {
@@ -137,9 +152,14 @@ impl Transcript {
                     Heard::Refused(Ending::WrongCount { asked, warm_up_ns, latency_ns })
                 };
             }
-            Event::Failed { stage, reason, detail, hint } => {
-                self.heard = Heard::Failed(Failure { stage, reason, detail, hint });
-            }
+            Event::Failed(failure) => self.heard = Heard::Failed(failure),
+        }
+    }
+
+    fn after_loading(&self) -> Stage {
+        match self.task {
+            Task::Measure => Stage::Prepare,
+            Task::Build => Stage::Build,
         }
     }
 
@@ -175,6 +195,8 @@ mod tests {
             seed: 1,
             warm_up_runs: 1,
             timed_runs: 2,
+            task: Task::Measure,
+            compilation: None,
         };
         let mut whole = Transcript::new(&request);
         whole.take(text.as_bytes(), &mut |_| ());

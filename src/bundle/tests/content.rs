@@ -79,6 +79,7 @@ pub(super) fn measured() -> Bundle {
                 description: "one call of the session with bound tensors".to_owned(),
             },
         }),
+        preparation: Vec::new(),
         outcome: Outcome {
             status: Status::Measured,
             stage: None,

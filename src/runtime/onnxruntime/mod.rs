@@ -58,6 +58,7 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: false,
     library_file: Some("libonnxruntime.so"),
     library_variables: &[library::VARIABLE],
+    program: None,
 };
 
 /// First bytes of a serialised `ModelProto`: the tags of its fields, of which any may come first.

@@ -36,6 +36,7 @@ fn outputs_follow_from_the_seed() {
             options: BTreeMap::new(),
             inputs: shape.into_iter().map(|shape| ("image".to_owned(), shape.to_vec())).collect(),
             seed,
+            compilation: None,
         };
         let library = library::open(Some(&library)).unwrap();
         let (session, _) = open_model(&library, &request).unwrap();

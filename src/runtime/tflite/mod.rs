@@ -35,6 +35,7 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: false,
     library_file: Some("libtensorflowlite_c.so"),
     library_variables: &[],
+    program: None,
 };
 
 /// Bytes 4 to 8 of a FlatBuffer name its schema.

@@ -15,6 +15,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         simulated: true,
         library_file: None,
         library_variables: &[],
+        program: None,
     }
 }
 

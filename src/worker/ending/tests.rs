@@ -17,12 +17,26 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         (Stage::Report, Ending::Complete { warm_up_ns: warm_up_ns.clone(), latency_ns: latency_ns.clone() }),
         (
             Stage::Load,
-            Ending::Failed(Failure {
-                stage: Stage::Load,
-                reason: "model_not_readable".into(),
-                detail: "no ONNX".into(),
-                hint: Some("export it again".into()),
-            }),
+            Ending::Failed(
+                Failure::new(Stage::Load, "model_not_readable", "no ONNX").with_hint("export it again"),
+            ),
+        ),
+        (Stage::Report, Ending::Built(Built { seconds: 2.5, is_kept: false, size_bytes: 7 })),
+        (
+            Stage::Build,
+            Ending::Failed(
+                Failure::new(Stage::Build, "no_implementation", "no kernel for conv1")
+                    .with_hint("try another precision")
+                    .not_compilable(),
+            ),
+        ),
+        (
+            Stage::Report,
+            Ending::Objected {
+                warm_up_ns: vec![Nanos(1)],
+                latency_ns: vec![Nanos(2)],
+                failure: Failure::new(Stage::Timing, "wrong_count", "2 of 3"),
+            },
         ),
         (Stage::Report, after(Afterwards::Line { line: "bye".into() })),
         (Stage::Report, after(Afterwards::Exited { code: 3 })),
@@ -59,7 +73,14 @@ fn every_ending() -> Vec<(Stage, Ending)> {
 }
 
 fn ended(reached: Stage, ending: Ending) -> Ended {
-    Ended { ending, loaded: None, reached, log_tail: vec!["last words".into()], wall: Duration::ZERO }
+    Ended {
+        ending,
+        loaded: None,
+        reached,
+        extra_latency_ns: Vec::new(),
+        log_tail: vec!["last words".into()],
+        wall: Duration::ZERO,
+    }
 }
 
 #[test]

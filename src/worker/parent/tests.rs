@@ -37,6 +37,8 @@ fn request() -> Request {
         seed: 1,
         warm_up_runs: 1,
         timed_runs: 2,
+        task: Default::default(),
+        compilation: None,
     }
 }
 
@@ -84,6 +86,7 @@ fn events_reach_the_watch_in_order() {
                 Event::Loaded { .. } => "loaded",
                 Event::Timing => "timing",
                 Event::Result { .. } => "result",
+                Event::Built(_) => "built",
                 Event::Failed { .. } => "failed",
             });
         }
