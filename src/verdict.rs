@@ -4,10 +4,11 @@
 //! [`REASONS`] is the one list: `backbone list reasons`, `docs/METHOD.md` and [`judge`] read it. To add a reason, add one
 //! entry with the function that finds it. `simulated` is no reason but a flag of its own in the bundle.
 
-use crate::bundle::format::{Reason, Status, Trial, Verdict, VerdictState};
+use crate::bundle::format::{Host, Power, Reason, Status, Trial, Verdict, VerdictState};
 use crate::stats::{self, Sorted};
 use crate::units::Nanos;
 
+mod power;
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +62,14 @@ pub const REASONS: &[ReasonKind] = &[
         find: not_measured,
     },
     ReasonKind {
+        code: "power_state_not_held",
+        state: VerdictState::Invalid,
+        meaning: "The power mode, a governor or a clock limit was another before or after a process than it was read back before.",
+        advice: "find out what else changes it (a desktop's power service, nvpmodel's own service, heat), stop that, and \
+                 measure again",
+        find: power::power_state_not_held,
+    },
+    ReasonKind {
         code: "few_runs",
         state: VerdictState::Suspect,
         meaning: "There are too few timed runs for any 95 % interval of the median.",
@@ -97,12 +106,27 @@ pub const REASONS: &[ReasonKind] = &[
         find: processes_disagree,
     },
     ReasonKind {
+        code: "clocks_not_locked",
+        state: VerdictState::Suspect,
+        meaning: "The job asked for locked clocks, and not all of them could be locked.",
+        advice: "give the daemon the rights for power control, see docs/OPERATING.md; a clock that the firmware limits stays \
+                 limited until the device is cooler or better supplied",
+        find: power::clocks_not_locked,
+    },
+    ReasonKind {
+        code: "unknown_release",
+        state: VerdictState::Suspect,
+        meaning: "The host is a Jetson whose release of Linux for Tegra this version does not know, or can not read.",
+        advice: "compare its results among themselves only, and look for a newer version of this program",
+        find: power::unknown_release,
+    },
+    ReasonKind {
         code: "power_state_unobserved",
         state: VerdictState::Suspect,
-        meaning: "Power mode, clocks and temperature were not observed; this version observes them on no host.",
-        advice: "fix the host's power mode and clocks by hand, write them into the job's `labels`, and compare only \
+        meaning: "Neither power mode nor clocks could be observed: the host shows none, as most virtual machines do.",
+        advice: "fix the host's power mode and clocks from outside, write them into the job's `labels`, and compare only \
                  results that agree in them",
-        find: power_state_unobserved,
+        find: power::power_state_unobserved,
     },
 ];
 
@@ -131,6 +155,10 @@ pub struct Evidence<'a> {
     /// The smallest step that the clock was seen to make between two reads, not what `clock_getres` claims: that is 1 ns
     /// even where the counter ticks every 32 ns.
     pub clock_resolution: Nanos,
+    /// The host.
+    pub host: &'a Host,
+    /// Its power state, where it was looked at.
+    pub power: Option<&'a Power>,
 }
 
 /// Every reason that the evidence shows, and the worst of their states.
@@ -246,11 +274,6 @@ fn processes_disagree(evidence: &Evidence) -> Option<String> {
             range * 100.0
         )
     })
-}
-
-fn power_state_unobserved(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    Some("power mode, clocks and temperature were not observed".to_owned())
 }
 
 /// A difference as a part of a median; zero where both are zero, as a clock too coarse for the runs gives.

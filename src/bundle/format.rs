@@ -19,6 +19,10 @@ use serde_json::Value;
 
 use crate::units::Nanos;
 
+mod power;
+
+pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+
 /// The version that this program writes, the value of [`Bundle::format`].
 pub const FORMAT: &str = "backbone.bundle/1";
 
@@ -60,6 +64,9 @@ pub struct Bundle {
     /// `cost.operations` divided by the mean latency; null where either is.
     #[serde(serialize_with = "finite_or_null")]
     pub throughput_operations_per_second: Option<f64>,
+    /// The state of the host while it was measured; null where no trial was to start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
     /// May the numbers be trusted, and if not, why.
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
@@ -94,6 +101,58 @@ pub struct Host {
     pub memory_bytes: Option<u64>,
     /// The folder that stood for `/`; other than `/` makes the bundle `simulated`.
     pub root: String,
+    /// Host family, one of `backbone list hosts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Board, as its device tree or firmware names it, such as `NVIDIA Jetson AGX Orin Developer Kit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
+    /// The chip of a board with a device tree, such as `nvidia,tegra194`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chip: Option<String>,
+    /// Release of Linux for Tegra, such as `32.3.1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l4t: Option<String>,
+    /// The JetPack that came with it, such as `4.3`; null also for a release that this version does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jetpack: Option<String>,
+    /// Graphics processors, by the name that their driver gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<String>,
+    /// Edge TPUs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edge_tpus: Vec<EdgeTpu>,
+    /// Inference libraries and what they need, as the package manager has them: package and version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
+}
+
+/// An Edge TPU that the host sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EdgeTpu {
+    /// How it is connected.
+    pub bus: EdgeTpuBus,
+    /// Its name there, such as `1-2` or `apex_0`.
+    pub name: String,
+    /// Speed of its USB link in Mbit/s: 480 is USB 2, which slows it down a lot. Null on PCIe.
+    pub link_megabits_per_second: Option<u32>,
+}
+
+/// How an Edge TPU is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeTpuBus {
+    /// USB.
+    Usb,
+    /// PCIe, M.2 included.
+    Pcie,
+}
+
+/// The state of the host while it was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Power mode and clocks: what was asked for, what was in force, and whether it was put back.
+    pub power: Power,
 }
 
 /// The job as its author wrote it.
@@ -285,6 +344,8 @@ pub enum Stage {
     Model,
     /// Waiting for its turn.
     Queue,
+    /// Bringing the host into the power state that the job asks for.
+    Power,
     /// Starting the worker process and its library.
     Start,
     /// Loading the model in the worker.

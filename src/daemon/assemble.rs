@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Build, Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
-    Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
+    Build, Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
+    Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -47,6 +47,8 @@ pub(super) struct Parts<'a> {
     pub outcome: Outcome,
     /// Latencies.
     pub trials: Vec<Trial>,
+    /// Power state of the host, where a trial was to start.
+    pub power: Option<Power>,
     /// When things happened.
     pub times: Times,
 }
@@ -77,6 +79,8 @@ impl Assembler {
             status: parts.outcome.status,
             trials: &parts.trials,
             clock_resolution: self.clock_resolution,
+            host: &self.host,
+            power: parts.power.as_ref(),
         });
         let simulated =
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
@@ -119,6 +123,7 @@ impl Assembler {
             outcome: parts.outcome,
             trials: parts.trials,
             summary,
+            environment: parts.power.map(|power| Environment { power }),
             verdict,
             times: parts.times,
         }

@@ -19,7 +19,7 @@ use super::status::Running;
 use super::tell::Urgency;
 use super::wake::Wake;
 use super::{Daemon, now_text};
-use crate::bundle::format::{Outcome, Stage, Status, Times, Trial};
+use crate::bundle::format::{Outcome, Power, Stage, Status, Times, Trial};
 use crate::spec::{Job, ModelSource};
 use crate::spool::journal::{BoundModel, Progress, Record};
 use crate::units::Nanos;
@@ -52,7 +52,15 @@ impl Left {
         loaded: Option<LoadedModel>,
         started: Option<String>,
     ) -> Self {
-        Self::Ended(Box::new(Ended { outcome, model, trials, loaded, started }))
+        Self::Ended(Box::new(Ended { outcome, model, trials, loaded, started, power: None }))
+    }
+
+    /// The same, with the power state that it was measured in.
+    fn in_power_state(mut self, power: Power) -> Self {
+        if let Self::Ended(ended) = &mut self {
+            ended.power = Some(power);
+        }
+        self
     }
 }
 
@@ -66,6 +74,8 @@ pub(super) struct Ended {
     pub(super) loaded: Option<LoadedModel>,
     /// Wall clock at the start of its first trial in this process, if one started.
     pub(super) started: Option<String>,
+    /// The host's power state, where a trial was to start.
+    pub(super) power: Option<Power>,
 }
 
 /// One configuration of a job, and all that is known of it.
@@ -121,6 +131,10 @@ impl Daemon {
             request: &request,
             timeout: Duration::from_secs(job.measure.timeout_seconds.into()),
         };
+        let mut power = match self.take_power(turn) {
+            Ok(power) => power,
+            Err(left) => return left,
+        };
         let journal = self.spool.journal(&queued.entry.id);
         let first = u32::try_from(trials.len()).unwrap_or(u32::MAX) + 1;
         for process in first..=job.measure.processes {
@@ -156,7 +170,9 @@ impl Daemon {
                 configuration: (configuration, job.configurations.len()),
                 trial: (process, job.measure.processes),
             });
+            let mut not_held = self.look_at_power(&mut power, process, false);
             let watched = self.run_quietly(&trial, queued);
+            not_held.extend(self.look_at_power(&mut power, process, true));
             match watched.ending {
                 Ending::Complete { warm_up_ns, latency_ns } => {
                     log_tail = watched.log_tail;
@@ -169,6 +185,7 @@ impl Daemon {
                             trial: trial.clone(),
                             loaded: boxed,
                             wall_seconds,
+                            not_held,
                         };
                         if let Err(error) = journal.append(&record, true) {
                             // The latencies are still in hand; only a crash before the bundle is durable would lose them.
@@ -190,11 +207,12 @@ impl Daemon {
                         // Whole, but their process ended badly: kept, under an outcome that says so.
                         trials.push(measured(process, warm_up_ns.to_vec(), latency_ns.to_vec()));
                     }
-                    return Left::ended(outcome, Some(model), trials, watched.loaded.or(loaded), started);
+                    let loaded = watched.loaded.or(loaded);
+                    return Left::ended(outcome, Some(model), trials, loaded, started).in_power_state(power);
                 }
             }
         }
-        Left::ended(measured_outcome(log_tail), Some(model), trials, loaded, started)
+        Left::ended(measured_outcome(log_tail), Some(model), trials, loaded, started).in_power_state(power)
     }
 
     /// Run one trial, with everything else of this process asleep.
@@ -253,6 +271,7 @@ impl Daemon {
             preparation: Vec::new(),
             outcome: ended.outcome,
             trials: ended.trials,
+            power: ended.power,
             times: Times {
                 claimed: self.claimed_at(&queued.entry),
                 started: started.or(ended.started),

@@ -5,7 +5,7 @@
 //! they lie, so a fixture should hold relative ones.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 /// The most that is read of one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` of the largest machines
@@ -60,6 +60,15 @@ impl HostRoot {
         }
         text.truncate(text.trim_end().len());
         Ok(text)
+    }
+
+    /// Write a value into a file of the host that exists, in one write(2), as the files of sysfs want it.
+    ///
+    /// # Errors
+    /// Where it does not exist, or the host refuses the value. The error names the path.
+    pub fn write(&self, host_path: impl AsRef<Path>, value: &str) -> io::Result<()> {
+        let mut file = fs_err::OpenOptions::new().write(true).truncate(true).open(self.path(host_path))?;
+        file.write_all(value.as_bytes())
     }
 }
 

@@ -65,6 +65,7 @@ fn group(path: &str) -> Value {
             Fallback::Required => required.push(field.key()),
             Fallback::Integer(number) => property["default"] = json!(number),
             Fallback::Text(text) => property["default"] = json!(text),
+            Fallback::Boolean(value) => property["default"] = json!(value),
             Fallback::Words(_) => {}
         }
         properties.insert(field.key().to_owned(), property);
@@ -79,6 +80,7 @@ fn of_kind(field: &Field) -> Value {
             json!({"type": "integer", "minimum": minimum, "maximum": maximum})
         }
         Kind::Text { maximum_bytes } => json!({"type": "string", "minLength": 1, "maxLength": maximum_bytes}),
+        Kind::Boolean => json!({"type": "boolean"}),
         Kind::Choice(choices) => json!({"enum": choices}),
         Kind::Group => group(field.path),
         Kind::Path => json!({"type": "string", "pattern": "^/"}),
@@ -229,6 +231,7 @@ pub(crate) fn table(fields: &[Field]) -> String {
             Fallback::Required => "**required**".to_owned(),
             Fallback::Integer(number) => number.to_string(),
             Fallback::Text(text) => format!("`{text}`"),
+            Fallback::Boolean(value) => format!("`{value}`"),
             Fallback::Words(words) => words.to_owned(),
         };
         let _ = writeln!(
@@ -248,6 +251,7 @@ fn in_words(kind: Kind) -> String {
         Kind::Format(format) => format.to_string(),
         Kind::Integer { minimum, maximum } => format!("whole number, {}", check::range(minimum, maximum)),
         Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
+        Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Choice(choices) => check::listed(choices),
         Kind::Group => "a map of the keys below".to_owned(),
         Kind::Path => "an absolute path".to_owned(),

@@ -58,6 +58,8 @@ pub enum Kind {
         /// Longest, in bytes; at least one.
         maximum_bytes: usize,
     },
+    /// `true` or `false`.
+    Boolean,
     /// One of a few words.
     Choice(&'static [&'static str]),
     /// A map with the keys whose paths lie below.
@@ -138,6 +140,8 @@ pub enum Fallback {
     Integer(i64),
     /// This text.
     Text(&'static str),
+    /// This truth value.
+    Boolean(bool),
     /// What these words of Markdown say.
     Words(&'static str),
 }
@@ -328,6 +332,26 @@ pub const FIELDS: &[Field] = &[
         kind: Kind::Integer { minimum: 0, maximum: i64::MAX },
         fallback: Fallback::Integer(1),
         summary: "Seed of the generated input data, and of `order: random`.",
+    },
+    Field {
+        path: "host",
+        kind: Kind::Group,
+        fallback: Fallback::Words("the host is measured as it is"),
+        summary: "The state that the host is to be in. It is changed for the job's turn and put back after.",
+    },
+    Field {
+        path: "host.power_mode",
+        kind: Kind::Text { maximum_bytes: MAXIMUM_NAME_BYTES },
+        fallback: Fallback::Words("the present mode"),
+        summary: "Name of the power mode: on a Jetson one of nvpmodel's, elsewhere a governor. A job that names one which \
+                  the host does not offer is rejected, and told which there are.",
+    },
+    Field {
+        path: "host.lock_clocks",
+        kind: Kind::Boolean,
+        fallback: Fallback::Boolean(false),
+        summary: "Hold the clocks still, as far as the host lets them be held; what it does on each kind of host is told by \
+                  `backbone list hosts`.",
     },
     Field {
         path: "priority",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::bundle::format::PowerRequest;
 use crate::net;
 use crate::runtime::Runtime;
 
@@ -45,6 +46,8 @@ pub struct Job {
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// How to measure.
     pub measure: Measure,
+    /// The state that the host is to be in.
+    pub power: PowerRequest,
     /// −100 … 100, higher first.
     pub priority: i8,
     /// Free labels, copied to the bundle.

@@ -10,7 +10,7 @@ use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, Source};
 use super::{Job, Measure, SPEC_EXTENSIONS, order, runtimes};
-use crate::bundle::format::Mistake;
+use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
 /// Understand a job file. `file_name` is its bare name, from which a job without `name` takes its own.
@@ -50,6 +50,12 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         timeout_seconds: fields.integer("measure.timeout_seconds", &mut mistakes),
         seed: fields.integer("measure.seed", &mut mistakes),
     };
+    let power = PowerRequest {
+        power_mode: fields
+            .get("host.power_mode")
+            .and_then(|node| check::text(node, "host.power_mode", MAXIMUM_NAME_BYTES, &mut mistakes)),
+        lock_clocks: fields.boolean("host.lock_clocks", &mut mistakes),
+    };
     let priority = fields.integer("priority", &mut mistakes);
     if order == Some("random") {
         order::shuffle(&mut configurations, measure.seed);
@@ -65,6 +71,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             configurations,
             inputs,
             measure,
+            power,
             priority,
             labels,
         }),
@@ -108,6 +115,11 @@ impl<'a> Fields<'a> {
             None => Some(fallback),
         };
         number.and_then(|number| T::try_from(number).ok()).unwrap_or_default()
+    }
+
+    fn boolean(&self, path: &'static str, mistakes: &mut Mistakes) -> bool {
+        let fallback = kind_of(path).1 == Fallback::Boolean(true);
+        self.get(path).map_or(Some(fallback), |node| check::boolean(node, path, mistakes)).unwrap_or_default()
     }
 
     fn choice(&self, path: &'static str, mistakes: &mut Mistakes) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::Trial;
+use crate::bundle::format::{PowerChange, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -27,6 +27,8 @@ pub enum Record {
         /// Wall clock, RFC 3339.
         at: String,
     },
+    /// The host is about to be rebooted for the job's power mode.
+    Rebooting,
     /// The trial begun last was ended on purpose (shutdown, pause): it says nothing against the job.
     Interrupted,
     /// The trial begun last gave its latencies.
@@ -39,6 +41,9 @@ pub enum Record {
         loaded: Box<LoadedModel>,
         /// How long the worker's process lived, in seconds.
         wall_seconds: f64,
+        /// Parts of the power state that were no longer as they had been.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        not_held: Vec<PowerChange>,
     },
     /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
     Bundled {
@@ -137,6 +142,10 @@ pub struct Progress {
     /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
     /// went down under them.
     pub crashes: Vec<usize>,
+    /// Changes of the power state seen around finished trials, by configuration.
+    pub not_held: Vec<(usize, PowerChange)>,
+    /// The host was rebooted for this job.
+    pub rebooted: bool,
 }
 
 impl Progress {
@@ -150,6 +159,7 @@ impl Progress {
                     // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
+                        progress.not_held.clear();
                     }
                 }
                 Record::Started { configuration, at } => {
@@ -159,8 +169,10 @@ impl Progress {
                     }
                 }
                 Record::Interrupted => running = None,
-                Record::Finished { configuration, trial, loaded, wall_seconds } => {
+                Record::Rebooting => progress.rebooted = true,
+                Record::Finished { configuration, trial, loaded, wall_seconds, not_held } => {
                     running = None;
+                    progress.not_held.extend(not_held.into_iter().map(|change| (configuration, change)));
                     progress.trials.push((configuration, trial, loaded, wall_seconds));
                 }
                 Record::Bundled { configuration } => {
@@ -219,8 +231,13 @@ mod tests {
         };
         let trial =
             Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
-        let finished =
-            Record::Finished { configuration: 1, trial, loaded: Box::new(loaded), wall_seconds: 1.0 };
+        let finished = Record::Finished {
+            configuration: 1,
+            trial,
+            loaded: Box::new(loaded),
+            wall_seconds: 1.0,
+            not_held: vec![],
+        };
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);

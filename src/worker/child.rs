@@ -26,6 +26,7 @@ const NOBODY_LISTENS: u8 = 1;
 pub fn run(loaders: &[&dyn Load]) -> ExitCode {
     // Fails only where a logger is set already, which serves as well.
     let _ = env_logger::Builder::new().filter_level(LevelFilter::Warn).parse_default_env().try_init();
+    super::rights::give_up();
     if !die_with_parent() {
         return ExitCode::from(NOBODY_LISTENS);
     }

@@ -445,7 +445,9 @@ impl std::fmt::Display for Afterwards {
 
 fn during(stage: Stage) -> &'static str {
     match stage {
-        Stage::Claim | Stage::Spec | Stage::Model | Stage::Queue | Stage::Start => "at its start",
+        Stage::Claim | Stage::Spec | Stage::Model | Stage::Queue | Stage::Power | Stage::Start => {
+            "at its start"
+        }
         Stage::Load => "while it loaded the model",
         Stage::Prepare => "while it prepared to run",
         Stage::Build => "while it compiled the model",

@@ -11,4 +11,5 @@ mod log_tail;
 pub mod parent;
 mod process;
 pub mod protocol;
+mod rights;
 mod transcript;

@@ -34,6 +34,7 @@ pub(super) fn measured() -> Bundle {
             logical_cores: Some(2),
             memory_bytes: Some(8_589_934_592),
             root: "/".to_owned(),
+            ..Host::default()
         },
         job: Job {
             id: "0000000001".to_owned(),
@@ -45,6 +46,7 @@ pub(super) fn measured() -> Bundle {
             spec_sha256: Some("ab".repeat(32)),
         },
         configuration: None,
+        environment: None,
         cost: Some(Cost {
             macs: 87_000_000,
             operations: 174_000_000,

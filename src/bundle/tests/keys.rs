@@ -156,6 +156,8 @@ fn unit(path: &str, key: &str) -> &'static str {
     match key {
         _ if key.ends_with("_ns") => "ns",
         _ if key.ends_with("_bytes") => "bytes",
+        _ if key.ends_with("_megabits_per_second") => "Mbit/s",
+        "id" if path.ends_with(".mode.id") => "1",
         "percent" => "%",
         "confidence" => "probability",
         "percentiles" | "median_interval" => "",

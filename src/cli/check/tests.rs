@@ -9,6 +9,7 @@ fn job(model: &str, sha256: Option<String>) -> Job {
     let runtime = find("onnxruntime").unwrap();
     let options = BTreeMap::from([("threads".to_owned(), 2.into())]);
     Job {
+        power: Default::default(),
         name: "smoke".to_owned(),
         models,
         configurations: vec![Configuration { runtime, options, source: ModelSource::Dropped(0) }],
