@@ -253,9 +253,7 @@ fn drift_of(trial: &Trial) -> Option<String> {
 
 fn processes_disagree(evidence: &Evidence) -> Option<String> {
     let overall = evidence.sorted()?.median();
-    let medians: Vec<f64> = evidence
-        .trials
-        .iter()
+    let medians: Vec<f64> = stats::of_chosen_build(evidence.trials)
         .filter_map(|trial| Sorted::new(&trial.latency_ns))
         .map(|sorted| sorted.median())
         .collect();

@@ -421,6 +421,9 @@ pub struct Trial {
 pub struct Summary {
     /// Timed latencies that entered.
     pub count: u64,
+    /// The build whose trials entered, the one with the lowest mean; left out where there is one build only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<u32>,
     /// Trials that entered.
     pub trials_used: u32,
     /// Arithmetic mean.

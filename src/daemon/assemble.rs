@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Build, Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
-    Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
+    Build, Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob,
+    Model, Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times,
+    Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;

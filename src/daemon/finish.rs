@@ -8,6 +8,7 @@ use super::configuration::{Ended, Left, Turn};
 use super::model::Counted;
 use super::observer::{Observer, Row};
 use super::queue::QueuedJob;
+use super::trials::Course;
 use super::{Daemon, Trouble, Unwritten, now_text};
 use crate::bundle::format::{Bundle, Outcome, Stage, Status as OutcomeStatus, Times};
 use crate::bundle::write;
@@ -91,16 +92,10 @@ impl Daemon {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
-                let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
-                let ended = Ended {
-                    outcome: outcome.clone(),
-                    model: None,
-                    trials,
-                    loaded: None,
-                    started: None,
-                    power: None,
-                };
+                // What is said of the library belongs to a trial that was to be the last.
+                let mut course = Course::of(&progress, configuration);
+                course.loaded = None;
+                let ended = Ended { outcome: outcome.clone(), model: None, course, power: None };
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }

@@ -26,6 +26,7 @@ pub mod admit;
 mod assemble;
 mod configuration;
 pub mod control;
+mod engines;
 pub mod executables;
 mod finish;
 mod intake;
@@ -37,6 +38,7 @@ mod requests;
 mod service;
 pub mod status;
 mod tell;
+mod trials;
 mod wake;
 
 pub use requests::jobs_in;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use super::queue::QueuedJob;
+use super::trials::Course;
 use super::{Audience, Daemon, Trouble};
 use crate::bundle::format::{Power, PowerChange, PowerRequest, Stage, Status};
 use crate::error::Hint as _;
@@ -84,7 +85,7 @@ impl Daemon {
             detail.push_str(", also after it was rebooted for this job");
         }
         let outcome = not_measured(status, Stage::Power, error.code(), detail, error.hint());
-        Left::ended(outcome, None, Vec::new(), None, None)
+        Left::ended(outcome, None, Course::default())
     }
 
     /// Reboot into the mode; the job goes on after, once. The record comes first: a job never reboots a host twice.
@@ -104,7 +105,7 @@ impl Daemon {
             Err(error) => {
                 let outcome =
                     not_measured(Status::Failed, Stage::Power, error.code(), error.to_string(), error.hint());
-                Left::ended(outcome, None, Vec::new(), None, None)
+                Left::ended(outcome, None, Course::default())
             }
         }
     }

@@ -12,6 +12,7 @@ mod cpufreq;
 mod detect;
 mod device_tree;
 pub mod facts;
+pub mod graphics;
 mod jetson;
 mod linux;
 pub mod lock;

@@ -32,7 +32,8 @@ pub mod tflite;
 pub mod trtexec;
 
 /// Every runtime that a job may name, in the order in which help and documents list them.
-pub const RUNTIMES: &[&Runtime] = &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &trtexec::RUNTIME, &sim::RUNTIME];
+pub const RUNTIMES: &[&Runtime] =
+    &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &trtexec::RUNTIME, &sim::RUNTIME];
 
 /// The runtime of that name.
 pub fn find(name: &str) -> Option<&'static Runtime> {

@@ -96,7 +96,15 @@ pub enum Kind {
     Factors(Factor),
     /// The number of blocks in each of the four stages.
     Depths,
+    /// `paper`, or a whole number from 1.
+    Builds {
+        /// Largest.
+        maximum: i64,
+    },
 }
+
+/// The word for what the paper did.
+pub const PAPER: &str = "paper";
 
 /// A factor of the family that is a number. What it may be is decided by [`crate::net::configuration`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,6 +322,13 @@ pub const FIELDS: &[Field] = &[
         kind: Kind::Integer { minimum: 1, maximum: 1_000_000 },
         fallback: Fallback::Integer(100),
         summary: "Timed runs in each process, exactly.",
+    },
+    Field {
+        path: "measure.builds",
+        kind: Kind::Builds { maximum: 20 },
+        fallback: Fallback::Text(PAPER),
+        summary: "Compilations of the model, each measured; for runtimes that compile. `paper`: 3 for inputs up to 560 pixels, else 1. \
+                  The summary is that of the build with the lowest mean.",
     },
     Field {
         path: "measure.processes",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{PowerChange, Trial};
+use crate::bundle::format::{Build, PowerChange, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -44,6 +44,13 @@ pub enum Record {
         /// Parts of the power state that were no longer as they had been.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         not_held: Vec<PowerChange>,
+    },
+    /// The build begun last gave something to run.
+    Built {
+        /// Which configuration, from 1.
+        configuration: usize,
+        /// As the bundle says it.
+        build: Box<Build>,
     },
     /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
     Bundled {
@@ -135,6 +142,8 @@ pub struct Progress {
     pub models: Option<Vec<BoundModel>>,
     /// Finished trials by configuration (from 1), in order.
     pub trials: Vec<(usize, Trial, Box<LoadedModel>, f64)>,
+    /// Finished builds by configuration (from 1), in order.
+    pub builds: Vec<(usize, Build)>,
     /// Configurations whose bundle is durable.
     pub bundled: Vec<usize>,
     /// Wall clock at the start of each configuration's first trial.
@@ -159,6 +168,7 @@ impl Progress {
                     // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
+                        progress.builds.clear();
                         progress.not_held.clear();
                     }
                 }
@@ -174,6 +184,10 @@ impl Progress {
                     running = None;
                     progress.not_held.extend(not_held.into_iter().map(|change| (configuration, change)));
                     progress.trials.push((configuration, trial, loaded, wall_seconds));
+                }
+                Record::Built { configuration, build } => {
+                    running = None;
+                    progress.builds.push((configuration, *build));
                 }
                 Record::Bundled { configuration } => {
                     running = None;

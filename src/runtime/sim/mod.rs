@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{Stage, Tensor};
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, WorkerExecutable};
+use crate::runtime::{
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, WorkerExecutable,
+};
 
 mod fault;
 mod script;

@@ -12,7 +12,9 @@ use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput, Dimension};
 use backbone::runtime::tflite::model_file::{self, FileTensor, ModelFile};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK};
-use backbone::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options};
+use backbone::runtime::{
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options,
+};
 use serde_json::Value;
 use tflitec::interpreter::{Interpreter, Options};
 use tflitec::model::Model;

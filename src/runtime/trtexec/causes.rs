@@ -24,9 +24,9 @@ const fn cause(text: &'static str, reason: &'static str, concerns_model: bool, h
 }
 
 const MEMORY: &str = "use a smaller input or batch, stop other programs that hold memory, or lower `runtime_options.workspace_mebibytes`";
-const BUG: &str = "this trtexec differs from its release's sources; please report its `--help` text and the log tail";
-const REBUILD: &str =
-    "the engine was made by another TensorRT or for another GPU; it is dropped from the cache, and `backbone retry` builds it again";
+const BUG: &str =
+    "this trtexec differs from its release's sources; please report its `--help` text and the log tail";
+const REBUILD: &str = "the engine was made by another TensorRT or for another GPU; it is dropped from the cache, and `backbone retry` builds it again";
 const OPERATOR: &str = "see the log tail for the operator, and export the model with operators and an opset that this TensorRT reads";
 
 /// The texts, from those that say most.

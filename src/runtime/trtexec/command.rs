@@ -162,17 +162,22 @@ fn precision(
             None => Ok(None),
             Some(asked) => refuse(
                 "precision_of_model",
-                format!("TensorRT {release} takes the precision from the model, and `precision: {asked}` asks for one"),
+                format!(
+                    "TensorRT {release} takes the precision from the model, and `precision: {asked}` asks for one"
+                ),
                 "leave out `runtime_options.precision`, and use a model in that precision",
             ),
         };
     }
     match (is_quantised, asked) {
         (true, _) if release.major() < FIRST_EXPLICIT => {
-            let detail = format!("TensorRT {release} can not run a model with QuantizeLinear and DequantizeLinear nodes");
+            let detail = format!(
+                "TensorRT {release} can not run a model with QuantizeLinear and DequantizeLinear nodes"
+            );
             let hint = "use the fp32 model of the same network and `runtime_options: {precision: int8}`, which gives \
                         every tensor a made-up range; or TensorRT 8.0 or later";
-            let failure = Failure::new(Stage::Prepare, "quantised_model_not_supported", detail).with_hint(hint);
+            let failure =
+                Failure::new(Stage::Prepare, "quantised_model_not_supported", detail).with_hint(hint);
             Err(Box::new(failure.not_compilable()))
         }
         (true, Some(asked @ ("fp32" | "fp16"))) => refuse(
@@ -218,7 +223,13 @@ impl Line<'_> {
 }
 
 /// The whole command line that builds `engine` from `model`.
-pub fn build(flags: Vec<String>, program: &Program, model: &Path, engine: &Path, timings: &Path) -> Vec<OsString> {
+pub fn build(
+    flags: Vec<String>,
+    program: &Program,
+    model: &Path,
+    engine: &Path,
+    timings: &Path,
+) -> Vec<OsString> {
     let mut words = vec![with_path(&option::ONNX, model), with_path(&option::SAVE_ENGINE, engine)];
     if program.knows(&option::TIMING_CACHE) {
         words.push(with_path(&option::TIMING_CACHE, timings));

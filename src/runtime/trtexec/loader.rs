@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::command::{self, Settings};
 use super::engines::{self, EngineFiles};
-use super::outcome::{self, Exit};
+use super::outcome;
 use super::release;
 use super::{RUNTIME, run, times};
 use crate::bundle::format::{Stage, Tensor};
@@ -42,7 +42,8 @@ impl Load for Loader {
         let shapes = shapes::resolve(&declared, &request.inputs)?;
         let settings =
             Settings::new(&program, border.is_quantised, &request.options).map_err(|failure| *failure)?;
-        let is_open = |input: &DeclaredInput| input.shape.iter().any(|size| matches!(size, Dimension::Open(_)));
+        let is_open =
+            |input: &DeclaredInput| input.shape.iter().any(|size| matches!(size, Dimension::Open(_)));
         let given: Vec<(String, Vec<u64>)> = (declared.iter().zip(&shapes))
             .filter(|(input, _)| is_open(input))
             .map(|(input, shape)| (input.name.clone(), shape.clone()))
@@ -91,7 +92,8 @@ impl Program for Trtexec {
         let started = Instant::now();
         let ran = run::run(&self.path, &words, 0, Stage::Build);
         let seconds = started.elapsed().as_secs_f64();
-        let size = ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
+        let size =
+            ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
         let size_bytes = size.inspect_err(|_| self.files.drop_engine())?;
         let built = Built { seconds, is_kept: false, size_bytes };
         self.files.keep(&built).map_err(|error| {
@@ -132,7 +134,10 @@ fn program(path: &Path, folder: &Path) -> Result<release::Program, Failure> {
     let text = run::help(path)?;
     let program = release::Program::from_help(&text).ok_or_else(|| {
         let shown: String = text.lines().take(3).collect::<Vec<_>>().join(" / ");
-        let detail = format!("{} is no trtexec of TensorRT 6 or later; asked for help it says `{shown}`", path.display());
+        let detail = format!(
+            "{} is no trtexec of TensorRT 6 or later; asked for help it says `{shown}`",
+            path.display()
+        );
         Failure::new(Stage::Start, "program_not_understood", detail)
             .with_hint("name another program in the configuration, `runtimes.trtexec.program`")
     })?;
@@ -150,7 +155,9 @@ fn border(model: &Path) -> Result<Border, Failure> {
     };
     let size = fs_err::metadata(model).map_err(|error| not_readable(error.to_string()))?.len();
     if size > LARGEST_MODEL_BYTES {
-        return Err(not_readable(format!("an .onnx file holds at most {LARGEST_MODEL_BYTES} bytes, and this one {size}")));
+        return Err(not_readable(format!(
+            "an .onnx file holds at most {LARGEST_MODEL_BYTES} bytes, and this one {size}"
+        )));
     }
     let bytes = fs_err::read(model).map_err(|error| not_readable(error.to_string()))?;
     onnx_border(&bytes).map_err(|error| not_readable(error.to_string()))

@@ -27,7 +27,9 @@ impl Exit {
     fn signal(self) -> Option<i32> {
         match self {
             Self::Signal(number) => Some(number),
-            Self::Code(code) => (code > SIGNAL_CODES && code <= SIGNAL_CODES + 64).then_some(code - SIGNAL_CODES),
+            Self::Code(code) => {
+                (code > SIGNAL_CODES && code <= SIGNAL_CODES + 64).then_some(code - SIGNAL_CODES)
+            }
         }
     }
 }
@@ -41,8 +43,12 @@ pub fn of_build(report: &Report, exit: Exit, engine_bytes: Option<u64>) -> Resul
         return Err(failure);
     }
     engine_bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        Failure::new(Stage::Build, "engine_not_saved", "trtexec says that it passed, and wrote no engine file")
-            .with_hint("make room on the disk of the spool, and see the log tail")
+        Failure::new(
+            Stage::Build,
+            "engine_not_saved",
+            "trtexec says that it passed, and wrote no engine file",
+        )
+        .with_hint("make room on the disk of the spool, and see the log tail")
     })
 }
 
@@ -114,7 +120,9 @@ fn silent(report: &Report, exit: Exit, stage: Stage) -> Failure {
             "most often for lack of memory: look for `Out of memory` in the kernel's log; use a smaller input or batch",
         ),
         Some(SIGABRT) => ("aborted", "a release before 8.6 ends so at any exception; the log tail names it"),
-        Some(_) => ("tool_crashed", "a fault of TensorRT or of its driver; see the log tail and the kernel's log"),
+        Some(_) => {
+            ("tool_crashed", "a fault of TensorRT or of its driver; see the log tail and the kernel's log")
+        }
         None => ("tool_failed", "see the log tail"),
     };
     Failure::new(stage, reason, detail).with_hint(hint)

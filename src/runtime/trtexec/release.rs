@@ -91,7 +91,11 @@ impl Program {
 
     /// Does it know the option?
     pub fn knows(&self, option: &CommandOption) -> bool {
-        if self.release > NEWEST_KNOWN { self.named.contains(option.name) } else { option.is_in(self.release) }
+        if self.release > NEWEST_KNOWN {
+            self.named.contains(option.name)
+        } else {
+            option.is_in(self.release)
+        }
     }
 }
 
@@ -120,7 +124,8 @@ pub(super) fn frame_number(text: &str) -> Option<u32> {
 }
 
 pub(super) fn version_text(number: u32) -> String {
-    let (unit, rest) = if number < FIRST_LONG_NUMBER { (1000, number % 1000) } else { (10_000, number % 10_000) };
+    let (unit, rest) =
+        if number < FIRST_LONG_NUMBER { (1000, number % 1000) } else { (10_000, number % 10_000) };
     format!("{}.{}.{}", number / unit, rest / 100, rest % 100)
 }
 
@@ -180,8 +185,7 @@ pub(super) const NO_CUDA_GRAPH: CommandOption =
 pub(super) const EXPLICIT_BATCH: CommandOption =
     CommandOption::new("--explicitBatch", FIRST, Release::numbered(8, 1));
 /// In MiB; its default before 8.4 is 16, too little for most networks.
-pub(super) const WORKSPACE: CommandOption =
-    CommandOption::new("--workspace", FIRST, Release::numbered(8, 3));
+pub(super) const WORKSPACE: CommandOption = CommandOption::new("--workspace", FIRST, Release::numbered(8, 3));
 pub(super) const MEMORY_POOL: CommandOption =
     CommandOption::new("--memPoolSize", Release::numbered(8, 4), LATEST);
 pub(super) const TIMING_CACHE: CommandOption =

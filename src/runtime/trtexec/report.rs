@@ -126,7 +126,9 @@ pub(super) fn nanoseconds(milliseconds: f64) -> Option<Nanos> {
 /// The letter of `[MM/DD/YYYY-HH:MM:SS] [E] [TRT] text`, and the text.
 fn split(line: &str) -> (Option<char>, &str) {
     let rest = match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        Some((time, rest)) if time.len() == 19 && time.starts_with(|first: char| first.is_ascii_digit()) => rest,
+        Some((time, rest)) if time.len() == 19 && time.starts_with(|first: char| first.is_ascii_digit()) => {
+            rest
+        }
         _ => line,
     };
     let letter = rest.strip_prefix('[').and_then(|rest| rest.split_once("] "));

@@ -28,7 +28,12 @@ const PIECE_BYTES: usize = 1 << 16;
 ///
 /// # Errors
 /// It could not be started, or it prints without end.
-pub(super) fn run(program: &Path, words: &[OsString], runs: u64, stage: Stage) -> Result<(Report, Exit), Failure> {
+pub(super) fn run(
+    program: &Path,
+    words: &[OsString],
+    runs: u64,
+    stage: Stage,
+) -> Result<(Report, Exit), Failure> {
     let mut report = Report::default();
     let limit = OUTPUT_BYTES + runs * LATENCY_BYTES;
     let exit = listen(program, words, limit, stage, &mut |piece| {
@@ -43,7 +48,9 @@ pub(super) fn run(program: &Path, words: &[OsString], runs: u64, stage: Stage) -
 /// What it prints when it is asked for help.
 pub(super) fn help(program: &Path) -> Result<String, Failure> {
     let mut text = Vec::new();
-    listen(program, &["--help".into()], OUTPUT_BYTES, Stage::Start, &mut |piece| text.extend_from_slice(piece))?;
+    listen(program, &["--help".into()], OUTPUT_BYTES, Stage::Start, &mut |piece| {
+        text.extend_from_slice(piece)
+    })?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
@@ -55,8 +62,12 @@ fn listen(
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, Failure> {
     let not_started = |error: std::io::Error| {
-        Failure::new(Stage::Start, "program_not_started", format!("can not run {}: {error}", program.display()))
-            .with_hint("check that the daemon's user may run it, and that TensorRT's libraries are installed")
+        Failure::new(
+            Stage::Start,
+            "program_not_started",
+            format!("can not run {}: {error}", program.display()),
+        )
+        .with_hint("check that the daemon's user may run it, and that TensorRT's libraries are installed")
     };
     // One pipe for both streams, so that their lines stay in order.
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| not_started(error.into()))?;
@@ -82,8 +93,12 @@ fn listen(
         if left == 0 {
             // Its end does not matter any more, and the worker's takes it along.
             let _ = child.kill();
-            return Err(Failure::new(stage, "output_flood", format!("trtexec printed more than {limit} bytes"))
-                .with_hint("see the log tail for what it repeats"));
+            return Err(Failure::new(
+                stage,
+                "output_flood",
+                format!("trtexec printed more than {limit} bytes"),
+            )
+            .with_hint("see the log tail for what it repeats"));
         }
     }
     child.wait().map(exit_of).map_err(not_started)
