@@ -59,7 +59,7 @@ pub struct Bundle {
     pub outcome: Outcome,
     /// Raw latencies of every trial, in order. Empty where nothing was timed.
     pub trials: Vec<Trial>,
-    /// Statistics over the latencies of all trials; null where there are none.
+    /// Statistics over the latencies of all trials of the chosen build; null where there are none.
     pub summary: Option<Summary>,
     /// `cost.operations` divided by the mean latency; null where either is.
     #[serde(serialize_with = "finite_or_null")]
@@ -270,11 +270,11 @@ pub struct Tensor {
 /// The inference library and how it was set up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Runtime {
-    /// Name as in the job: `onnxruntime`, `tflite`, `sim`.
+    /// Name as in the job: `onnxruntime`, `tflite`, `trtexec`, `sim`.
     pub name: String,
     /// Version as the library tells it; null where it was never loaded or does not tell.
     pub version: Option<String>,
-    /// The library file that was mapped; null where none was.
+    /// The library file that was mapped, or the program that ran the model; null where none was.
     pub library: Option<String>,
     /// SHA-256 of that file.
     pub library_sha256: Option<String>,
@@ -382,7 +382,7 @@ pub struct Mistake {
 /// One compilation of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
-    /// Its number, from 1; [`Trial::build`] refers to it.
+    /// Its number, from 1; `build` of a trial refers to it.
     pub build: u32,
     /// How it ended: `measured` where there is something to run.
     pub status: Status,

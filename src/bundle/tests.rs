@@ -50,7 +50,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
     fn summary(bundle: &mut Bundle) -> &mut Summary {
         bundle.summary.as_mut().unwrap()
     }
-    let spoilers: [(&str, Spoil); 12] = [
+    let spoilers: [(&str, Spoil); 13] = [
         ("mean", |bundle, value| summary(bundle).mean = value),
         ("standard_deviation", |bundle, value| summary(bundle).standard_deviation = Some(value)),
         ("median", |bundle, value| summary(bundle).median = value),
@@ -63,6 +63,17 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("value", |bundle, value| summary(bundle).percentiles[0].value = value),
         ("operational_density", |bundle, value| {
             bundle.cost.as_mut().unwrap().operational_density = Some(value);
+        }),
+        ("seconds", |bundle, value| {
+            bundle.preparation.push(Build {
+                build: 1,
+                status: Status::Measured,
+                reason: None,
+                seconds: Some(value),
+                size_bytes: None,
+                is_kept: false,
+                log_tail: Vec::new(),
+            });
         }),
         ("throughput", |bundle, value| bundle.throughput_operations_per_second = Some(value)),
     ];

@@ -334,7 +334,7 @@ pub const FIELDS: &[Field] = &[
         path: "measure.processes",
         kind: Kind::Integer { minimum: 1, maximum: 100 },
         fallback: Fallback::Integer(1),
-        summary: "Fresh processes, one after the other, each with its own load, warm-up and timed runs.",
+        summary: "Fresh processes for each build, one after the other, each with its own load, warm-up and timed runs.",
     },
     Field {
         path: "measure.timeout_seconds",

@@ -165,6 +165,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "batch" => "images",
         "width_percent" => "%",
         "bytes_moved" => "bytes",
+        "seconds" => "s",
         "operational_density" => "operations per byte",
         "throughput_operations_per_second" => "operations per second",
         _ if COUNTED.contains(&key) => "1",

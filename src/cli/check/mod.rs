@@ -100,7 +100,13 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
         text.push_str(&lines);
         every_model_is_right &= can_be_written;
     }
-    let processes = u64::from(measure.processes) * job.configurations.len() as u64;
+    let processes = job.configurations.iter().map(|configuration| {
+        let builds = u64::from(configuration.builds(measure));
+        // Each build is a process of its own, where there is one.
+        let compiling = if configuration.runtime.program.is_some() { builds } else { 0 };
+        builds * u64::from(measure.processes) + compiling
+    });
+    let processes: u64 = processes.sum();
     let worst = processes * u64::from(measure.timeout_seconds);
     text.push_str(&format!(
         "  duration: at most {} ({} of at most {})\n",
@@ -111,6 +117,16 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
     let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
     text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
     (text, every_model_is_right)
+}
+
+/// Such as `10 + 100 × 3 builds × 1 process`.
+fn runs(configuration: &spec::Configuration, measure: &spec::Measure) -> String {
+    let builds = match configuration.builds(measure) {
+        1 => String::new(),
+        builds => format!(" × {builds} builds"),
+    };
+    let processes = counted(measure.processes.into(), "process", "processes");
+    format!("{} + {}{builds} × {processes}", measure.warm_up_runs, measure.timed_runs)
 }
 
 /// A row for each dropped model and runtime.
@@ -125,12 +141,7 @@ fn dropped_table(job: &Job) -> String {
                 configuration.model_file(job),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
-                format!(
-                    "{} + {} × {}",
-                    measure.warm_up_runs,
-                    measure.timed_runs,
-                    counted(measure.processes.into(), "process", "processes")
-                ),
+                runs(configuration, measure),
                 duration(measure.timeout_seconds.into()),
             ]
         })
