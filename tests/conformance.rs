@@ -148,9 +148,7 @@ impl Subject {
                 Ok(Event::Loaded { version, library, options, inputs, outputs }) => {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
-                Ok(Event::Failed { stage, reason, detail, hint }) => {
-                    return Ended::Refused(Failure { stage, reason, detail, hint });
-                }
+                Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Result { latency_ns, .. }) => assert_eq!(latency_ns.len(), RUNS as usize),
                 Ok(Event::Hello { .. } | Event::Timing) => {}
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),

@@ -31,6 +31,7 @@ fn right_examples_are_accepted_with_their_models() {
         "04-every-field.yaml",
         "06-network.yaml",
         "07-study.yaml",
+        "08-tensorrt.yaml",
     ] {
         let output = check(name);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -53,6 +54,8 @@ fn examples_of_each_kind_of_job_have_every_field() {
     };
     for field in backbone::spec::FIELDS {
         let name = match field.path.split('.').next().unwrap() {
+            // A mistake beside a runtime that compiles nothing.
+            _ if field.path == "measure.builds" => "08-tensorrt.yaml",
             "network" => "06-network.yaml",
             "study" | "order" => "07-study.yaml",
             _ => "04-every-field.yaml",

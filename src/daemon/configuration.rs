@@ -122,7 +122,7 @@ impl Daemon {
         let mut workers = Workers { command, request, power: &mut power };
         let outcome = match self.run_missing(turn, &mut workers, &mut course, observer) {
             Ok(()) => measured_outcome(std::mem::take(&mut course.log_tail)),
-            Err(Halt::Outcome(outcome)) => outcome,
+            Err(Halt::Outcome(outcome)) => *outcome,
             Err(Halt::Left(left)) => return left,
         };
         Left::ended(outcome, Some(model), course).in_power_state(power)

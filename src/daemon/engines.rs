@@ -24,7 +24,11 @@ impl Daemon {
     ) -> io::Result<Option<Compilation>> {
         let Some(name) = runtime.program else { return Ok(None) };
         let folder = self.config.spool.join(FOLDER);
-        fs_err::create_dir_all(&folder)?;
+        // Not the spool above it: where that is gone, so is the disk.
+        match fs_err::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         bound(&folder, u64::from(self.config.keep_engine_megabytes) * 1_000_000)?;
         let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.program.as_ref());
         let program = match named {

@@ -54,7 +54,7 @@ impl Course {
 /// Why no more trials are run.
 pub(super) enum Halt {
     /// The configuration has this outcome.
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     /// It has none yet.
     Left(Left),
 }
@@ -132,7 +132,7 @@ impl Daemon {
             }
             course.preparation.push(record);
         }
-        if built.is_some() { Ok(()) } else { Err(Halt::Outcome(outcome)) }
+        if built.is_some() { Ok(()) } else { Err(Halt::Outcome(Box::new(outcome))) }
     }
 
     fn run_trial(
@@ -183,7 +183,7 @@ impl Daemon {
                 }
                 let outcome = ended.outcome(workers.request.runtime.as_str());
                 course.loaded = ended.loaded.or(course.loaded.take());
-                Err(Halt::Outcome(outcome))
+                Err(Halt::Outcome(Box::new(outcome)))
             }
         }
     }

@@ -231,6 +231,24 @@ mod tests {
     }
 
     #[test]
+    fn finished_build_is_known_after_a_restart_and_is_no_crash() {
+        let build = Build {
+            build: 1,
+            status: crate::bundle::format::Status::Measured,
+            reason: None,
+            seconds: Some(2.5),
+            size_bytes: Some(7),
+            is_kept: false,
+            log_tail: Vec::new(),
+        };
+        let record = Record::Built { configuration: 2, build: Box::new(build.clone()) };
+        let started = Record::Started { configuration: 2, at: "t".into() };
+        let progress = Progress::of(vec![started.clone(), record, started.clone()]);
+        assert_eq!(progress.builds, vec![(2, build)]);
+        assert_eq!(progress.crashes, vec![2], "only the trial that did not end");
+    }
+
+    #[test]
     fn trials_of_a_model_that_was_taken_again_with_other_bytes_do_not_count() {
         let bound = |sha256: &str| {
             let model = BoundModel { file: "net.onnx".into(), sha256: sha256.into(), size_bytes: 1 };

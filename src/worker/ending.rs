@@ -67,7 +67,7 @@ pub enum Ending {
         /// Latencies of the timed runs, as received.
         latency_ns: Vec<Nanos>,
         /// What speaks against them.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// All latencies, and then not the clean exit that should follow.
     AfterResult {
@@ -217,13 +217,8 @@ impl Ended {
             Ending::Complete { .. } | Ending::Built(_) => {
                 Told { status: Status::Measured, hint: None, ..fail("", String::new(), "") }
             }
-            Ending::Failed(failure) | Ending::Objected { failure, .. } => Told {
-                status: if failure.is_not_compilable { Status::NotCompilable } else { Status::Failed },
-                stage: failure.stage,
-                reason: failure.reason.clone(),
-                detail: failure.detail.clone(),
-                hint: failure.hint.clone(),
-            },
+            Ending::Failed(failure) => told_by_worker(failure),
+            Ending::Objected { failure, .. } => told_by_worker(failure),
             Ending::AfterResult { afterwards, .. } => Told {
                 stage: Stage::Report,
                 ..fail(
@@ -405,6 +400,16 @@ struct Told {
     reason: String,
     detail: String,
     hint: Option<String>,
+}
+
+fn told_by_worker(failure: &Failure) -> Told {
+    Told {
+        status: if failure.is_not_compilable { Status::NotCompilable } else { Status::Failed },
+        stage: failure.stage,
+        reason: failure.reason.clone(),
+        detail: failure.detail.clone(),
+        hint: failure.hint.clone(),
+    }
 }
 
 fn not_started(

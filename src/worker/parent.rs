@@ -235,7 +235,7 @@ fn exited(
         (Heard::Failed(failure), _, _) => Ending::Failed(failure),
         (Heard::Refused(ending), _, _) => ending,
         (Heard::Objected { warm_up_ns, latency_ns, failure }, _, _) => {
-            Ending::Objected { warm_up_ns, latency_ns, failure }
+            Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
         }
         // Whatever a worker does after it: the compiled file is there, and the next worker checks it.
         (Heard::Built(built), _, _) => Ending::Built(built),
@@ -271,7 +271,7 @@ fn killed(cause: Cause, heard: Heard, limit: Duration) -> Ending {
         (_, Heard::Failed(failure)) => Ending::Failed(failure),
         (_, Heard::Built(built)) => Ending::Built(built),
         (_, Heard::Objected { warm_up_ns, latency_ns, failure }) => {
-            Ending::Objected { warm_up_ns, latency_ns, failure }
+            Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
         }
         (_, Heard::Result { warm_up_ns, latency_ns }) => {
             Ending::AfterResult { warm_up_ns, latency_ns, afterwards: Afterwards::Stayed }

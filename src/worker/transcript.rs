@@ -185,6 +185,10 @@ mod tests {
     const RESULT: &str = r#"{"event":"result","warm_up_ns":[0],"latency_ns":[5,18446744073709551615]}"#;
 
     fn said(text: &str) -> Transcript {
+        said_to(Task::Measure, text)
+    }
+
+    fn said_to(task: Task, text: &str) -> Transcript {
         let request = Request {
             protocol: PROTOCOL,
             runtime: "sim".into(),
@@ -195,7 +199,7 @@ mod tests {
             seed: 1,
             warm_up_runs: 1,
             timed_runs: 2,
-            task: Task::Measure,
+            task,
             compilation: None,
         };
         let mut whole = Transcript::new(&request);
@@ -271,6 +275,37 @@ mod tests {
         let short = RESULT.replace("5,", "");
         let heard = said(&format!("{HELLO}\n{LOADED}\n{TIMING}\n{short}\n")).heard;
         assert!(matches!(heard, Heard::Refused(Ending::WrongCount { asked: (1, 2), .. })), "{heard:?}");
+    }
+
+    #[test]
+    fn a_program_tells_surplus_latencies_and_what_speaks_against_them() {
+        let more = RESULT.replace('}', r#","extra_latency_ns":[7]}"#);
+        let transcript = said(&format!("{HELLO}\n{LOADED}\n{TIMING}\n{more}\n"));
+        assert!(matches!(transcript.heard, Heard::Result { .. }));
+        assert_eq!(transcript.extra_latency_ns, [Nanos(7)]);
+        let failure = r#","failure":{"stage":"timing","reason":"wrong_count","detail":"b","hint":null}}"#;
+        let short = RESULT.replace("5,", "").replace('}', failure);
+        let heard = said(&format!("{HELLO}\n{LOADED}\n{TIMING}\n{short}\n")).heard;
+        assert!(
+            matches!(heard, Heard::Objected { ref latency_ns, .. } if latency_ns.len() == 1),
+            "{heard:?}"
+        );
+    }
+
+    #[test]
+    fn a_build_ends_in_built_and_in_nothing_else() {
+        let built = r#"{"event":"built","seconds":2.5,"is_kept":false,"size_bytes":7}"#;
+        let transcript = said_to(Task::Build, &format!("{HELLO}\n{LOADED}\n{built}\n"));
+        assert!(matches!(transcript.heard, Heard::Built(Built { size_bytes: 7, .. })));
+        assert_eq!(said_to(Task::Build, &format!("{HELLO}\n{LOADED}\n")).stage, Stage::Build);
+        for (task, text) in [
+            (Task::Build, format!("{HELLO}\n{LOADED}\n{TIMING}\n")),
+            (Task::Measure, format!("{HELLO}\n{LOADED}\n{built}\n")),
+            (Task::Build, format!("{HELLO}\n{built}\n")),
+        ] {
+            let heard = said_to(task, &text).heard;
+            assert!(matches!(heard, Heard::Refused(Ending::OutOfTurn { .. })), "{text} {heard:?}");
+        }
     }
 
     #[test]

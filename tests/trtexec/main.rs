@@ -61,7 +61,7 @@ fn network(precision: &str) -> String {
 }
 
 fn measured(rig: &Rig, name: &str, job: &str) -> Bundle {
-    rig.drop_file(&format!("{name}.yaml"), job);
+    rig.drop_file(format!("{name}.yaml"), job);
     rig.wait_for("the job's bundle", || rig.bundles().into_iter().find(|bundle| bundle.job.name == name))
 }
 
@@ -263,7 +263,7 @@ fn engine_that_another_release_wrote_into_the_cache_is_dropped_and_built_again_b
 #[test]
 fn kill_between_two_builds_loses_none_of_them() {
     let mut rig = host("8502", "SECONDS_PER_RUN=1");
-    rig.drop_file("long.yaml", &network("fp32"));
+    rig.drop_file("long.yaml", network("fp32"));
     rig.wait_for_status("the second build's trial", |status| {
         status.running.as_ref().is_some_and(|running| running.trial == 2)
     });

@@ -106,7 +106,7 @@ impl Program for Trtexec {
     fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure> {
         if self.files.kept().is_none() {
             return Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone")
-                .with_hint("`backbone retry` builds it again; raise `keep_engine_megabytes` if engines do not last a job"));
+                .with_hint("`backbone retry` builds it again; leave the spool's folder `engines` alone while something is measured"));
         }
         let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
         let flags = self.timing_flags.clone();

@@ -49,7 +49,7 @@ pub(super) fn run(
 pub(super) fn help(program: &Path) -> Result<String, Failure> {
     let mut text = Vec::new();
     listen(program, &["--help".into()], OUTPUT_BYTES, Stage::Start, &mut |piece| {
-        text.extend_from_slice(piece)
+        text.extend_from_slice(piece);
     })?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

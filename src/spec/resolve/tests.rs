@@ -219,9 +219,7 @@ fn keys_of_later_versions_are_unknown_like_any_other() {
     for key in ["sentinel_every", "builds"] {
         assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\n{key}: {{}}\n")), ["unknown_key"]);
     }
-    for key in ["energy_seconds"] {
-        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\nmeasure: {{{key}: 1}}\n")), ["unknown_key"]);
-    }
+    assert_eq!(codes("backbone: 1\nmodel: net.onnx\nmeasure: {energy_seconds: 1}\n"), ["unknown_key"]);
 }
 
 #[test]
@@ -471,4 +469,31 @@ proptest::proptest! {
             proptest::prop_assert!(mistakes.iter().all(|mistake| mistake.hint.is_some() && !mistake.code.is_empty()));
         }
     }
+}
+
+#[test]
+fn builds_are_those_of_the_paper_by_input_unless_a_number_is_given_and_one_where_nothing_is_compiled() {
+    let builds = |rest: &str| {
+        let text = format!("backbone: 1\n{rest}");
+        let job = job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").unwrap();
+        job.configurations.iter().map(|chosen| chosen.builds(&job.measure)).collect::<Vec<_>>()
+    };
+    let study = "study: {blocks: [standard], kernels: [3], batches: [1], inputs: [224, 560, 561, 1400]}\n";
+    assert_eq!(builds(&format!("{study}runtime: trtexec\n")), [3, 3, 1, 1]);
+    assert_eq!(builds(&format!("{study}runtime: trtexec\nmeasure: {{builds: paper}}\n")), [3, 3, 1, 1]);
+    assert_eq!(builds(&format!("{study}runtime: trtexec\nmeasure: {{builds: 5}}\n")), [5; 4]);
+    assert_eq!(builds(study), [1; 4]);
+    assert_eq!(builds("model: net.onnx\nruntime: trtexec\n"), [3]);
+    assert_eq!(builds("model: net.onnx\nruntime: [onnxruntime, trtexec]\nmeasure: {builds: 2}\n"), [1, 2]);
+    let refused = |rest: &str| {
+        let text = format!("backbone: 1\nmodel: net.onnx\n{rest}");
+        let mistakes = job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").unwrap_err();
+        mistakes.into_iter().map(|mistake| mistake.code).collect::<Vec<_>>()
+    };
+    assert_eq!(refused("measure: {builds: 3}\n"), ["nothing_to_build"]);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: 0}\n"), ["out_of_range"]);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: 21}\n"), ["out_of_range"]);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: many}\n").len(), 1);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: [3]}\n"), ["wrong_type"]);
+    assert_eq!(refused("runtime: trtexec\nruntime_options: {plugins: /tmp/evil.so}\n"), ["unknown_option"]);
 }

@@ -35,7 +35,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
             Ending::Objected {
                 warm_up_ns: vec![Nanos(1)],
                 latency_ns: vec![Nanos(2)],
-                failure: Failure::new(Stage::Timing, "wrong_count", "2 of 3"),
+                failure: Failure::new(Stage::Timing, "wrong_count", "2 of 3").into(),
             },
         ),
         (Stage::Report, after(Afterwards::Line { line: "bye".into() })),
