@@ -149,6 +149,7 @@ impl Subject {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
+                Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
                 Ok(Event::Result { latency_ns, .. }) => assert_eq!(latency_ns.len(), RUNS as usize),
                 Ok(Event::Hello { .. } | Event::Timing) => {}
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),
