@@ -115,10 +115,18 @@ impl Daemon {
             task: Task::Measure,
             compilation,
         };
+        let known = power_known(progress, configuration);
+        if course.is_complete(turn)
+            && let Some(power) = known
+        {
+            // A former run came as far as this; the host need not be brought into that state again.
+            return Left::ended(measured_outcome(Vec::new()), Some(model), course).in_power_state(power);
+        }
         let mut power = match self.take_power(turn) {
             Ok(power) => power,
             Err(left) => return left,
         };
+        power.not_held = known.map(|known| known.not_held).unwrap_or_default();
         let mut workers = Workers { command, request, power: &mut power };
         let outcome = match self.run_missing(turn, &mut workers, &mut course, observer) {
             Ok(()) => measured_outcome(std::mem::take(&mut course.log_tail)),
@@ -243,6 +251,12 @@ fn cancel_files(inbox: &Path, queued: &QueuedJob) -> Vec<PathBuf> {
         (Path::new(&name).components().count() == 1).then(|| inbox.join(name))
     };
     names.into_iter().filter_map(with_ending).collect()
+}
+
+/// The power state over the trials that a former run finished.
+fn power_known(progress: &Progress, configuration: usize) -> Option<Power> {
+    let of_this = progress.power.iter().rfind(|(number, _)| *number == configuration);
+    of_this.map(|(_, power)| (**power).clone())
 }
 
 fn gave_up(crashes: usize) -> Outcome {

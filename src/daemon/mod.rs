@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::bundle::format::PowerMode;
 use crate::config::Config;
 use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
@@ -79,6 +80,8 @@ pub struct Daemon {
     hold: Option<power::JobHold>,
     /// The job that the host was rebooted for, until its turn.
     rebooted_job: Option<String>,
+    /// Only a reboot brings this mode back, the owner's.
+    reboot_back_to: Option<PowerMode>,
     /// The host was told to reboot.
     rebooting_until: Option<Instant>,
     /// Held while anything is measured.
@@ -252,6 +255,7 @@ impl Daemon {
             root,
             hold: None,
             rebooted_job: None,
+            reboot_back_to: None,
             rebooting_until: None,
             host_lock: None,
             executable: std::env::current_exe().map_err(system("find the own executable"))?,
@@ -404,6 +408,7 @@ impl Daemon {
         }
         let limit = Duration::from_secs(self.config.give_up_seconds.into());
         self.give_up_waiting(now, limit, observer);
+        self.reboot_back();
         let blocked = self.unwritten.is_some()
             || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
             || control::is_paused(self.spool.control().path())

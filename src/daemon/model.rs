@@ -12,7 +12,7 @@ use super::configuration::{Left, Turn};
 use super::trials::Course;
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
-use crate::net::configuration::{Configuration as Network, Precision};
+use crate::net::configuration::Configuration as Network;
 use crate::net::emit::{Format, ModelFile};
 use crate::net::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
@@ -84,7 +84,8 @@ impl Daemon {
     /// Is there space for the largest model that the job generates? Asked once, before its first configuration.
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
-            ModelSource::Generated(network) => Some(at_most_bytes(&network)),
+            // What its format can not hold is refused in its turn and needs no room.
+            ModelSource::Generated(network) => chosen.runtime.networks?.length(&network).ok(),
             ModelSource::Dropped(_) => None,
         });
         let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
@@ -161,16 +162,6 @@ fn in_format(cost: &cost::Cost) -> format::Cost {
         operational_density: cost.operational_density(),
         uncounted: uncounted.collect(),
     }
-}
-
-/// More than the network's file takes in either format: its parameters, int8 ones twice because their biases take four bytes.
-/// The exact length would need the weights to be made.
-fn at_most_bytes(network: &Network) -> u64 {
-    let width = match network.precision() {
-        Precision::Fp32 => 4,
-        Precision::Int8 => 2,
-    };
-    count_configuration::cost(network).parameters() * width
 }
 
 /// θ as it stands in a bundle.

@@ -49,13 +49,12 @@ impl Daemon {
             // Only the line above could have left it empty.
             return Err(Left::Interrupted);
         };
-        let of_this = turn.progress.not_held.iter().filter(|(number, _)| *number == turn.configuration);
         Ok(Power {
             requested: request.clone(),
             found: hold.found().clone(),
             applied: (*request != PowerRequest::default()).then(|| hold.applied.clone()),
             not_applied: hold.not_applied.clone(),
-            not_held: of_this.map(|(_, change)| change.clone()).collect(),
+            not_held: Vec::new(),
             restored: None,
             not_restored: Vec::new(),
         })
@@ -64,12 +63,13 @@ impl Daemon {
     /// The state can not be had: what becomes of the job.
     fn not_taken(&mut self, turn: &Turn<'_>, error: TakeError) -> Left {
         let needs_reboot = matches!(error, TakeError::Mode(ModeError::NeedsReboot { .. }));
-        let may_reboot = self.config.reboots_for_power_mode && self.audience == Audience::Collectors;
-        if let Some(mode) = turn.job.power.power_mode.as_deref().filter(|_| needs_reboot && may_reboot)
+        let may_reboot = needs_reboot && self.may_reboot();
+        if let Some(mode) = turn.job.power.power_mode.as_deref().filter(|_| may_reboot)
             && !turn.progress.rebooted
         {
             return self.reboot_for(turn, mode);
         }
+        self.rebooted_job = None;
         self.recover_power();
         let status = match error {
             TakeError::Mode(ModeError::NotOffered { .. }) => Status::Rejected,
@@ -127,8 +127,8 @@ impl Daemon {
     }
 
     /// Read the state again, before or after a process, and note what is no longer as it was.
-    pub(super) fn look_at_power(&self, power: &mut Power, process: u32, after: bool) -> Vec<PowerChange> {
-        let Some(JobHold { hold, .. }) = &self.hold else { return Vec::new() };
+    pub(super) fn look_at_power(&self, power: &mut Power, process: u32, after: bool) {
+        let Some(JobHold { hold, .. }) = &self.hold else { return };
         let is_known = |change: &PowerChange| {
             let seen = |known: &PowerChange| known.difference == change.difference;
             power.not_held.iter().any(seen)
@@ -138,8 +138,7 @@ impl Daemon {
             .map(|difference| PowerChange { process, after, difference })
             .filter(|change| !is_known(change))
             .collect();
-        power.not_held.extend(found.iter().cloned());
-        found
+        power.not_held.extend(found);
     }
 
     /// Put the host back if its state is held for another job.
@@ -187,18 +186,9 @@ impl Daemon {
                 Some(recovered)
             }
             Ok(recovered) => {
-                if let Some(mode) =
-                    recovered.needs_reboot.as_ref().filter(|_| self.config.reboots_for_power_mode)
-                    && self.audience == Audience::Collectors
-                {
-                    match self.power.reboot_to_restore(mode) {
-                        Ok(true) => {
-                            log::warn!("rebooting the host to bring back power mode `{}`", mode.name);
-                            self.goes_down();
-                        }
-                        Ok(false) => {}
-                        Err(error) => log::error!("can not reboot the host: {error}"),
-                    }
+                if self.may_reboot() {
+                    // Not now: the bundle of what was measured is still to be made durable.
+                    self.reboot_back_to.clone_from(&recovered.needs_reboot);
                 }
                 self.trouble(Trouble::PowerNotRestored, &what, &describe(&recovered.not_restored));
                 Some(recovered)
@@ -207,6 +197,26 @@ impl Daemon {
                 self.trouble(Trouble::PowerNotRestored, &what, &error.to_string());
                 None
             }
+        }
+    }
+
+    fn may_reboot(&self) -> bool {
+        self.config.reboots_for_power_mode && self.audience == Audience::Collectors
+    }
+
+    /// Reboot to bring the owner's mode back, once everything measured is durable and nothing is held.
+    pub(super) fn reboot_back(&mut self) {
+        if self.unwritten.is_some() || self.hold.is_some() {
+            return;
+        }
+        let Some(mode) = self.reboot_back_to.take() else { return };
+        match self.power.reboot_to_restore(&mode) {
+            Ok(true) => {
+                log::warn!("rebooting the host to bring back power mode `{}`", mode.name);
+                self.goes_down();
+            }
+            Ok(false) => {}
+            Err(error) => log::error!("can not reboot the host: {error}"),
         }
     }
 

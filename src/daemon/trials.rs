@@ -45,6 +45,11 @@ impl Course {
         course
     }
 
+    /// Is there nothing left to run?
+    pub(super) fn is_complete(&self, turn: &Turn<'_>) -> bool {
+        (1..=builds(turn, self)).all(|build| self.processes_done(build) >= turn.job.measure.processes)
+    }
+
     fn processes_done(&self, build: u32) -> u32 {
         let done = self.trials.iter().filter(|trial| trial.build == build).count();
         u32::try_from(done).unwrap_or(u32::MAX)
@@ -144,9 +149,9 @@ impl Daemon {
         observer: &mut dyn Observer,
     ) -> Result<(), Halt> {
         self.begin(turn, course, (build, process), observer)?;
-        let mut not_held = self.look_at_power(workers.power, process, false);
+        self.look_at_power(workers.power, process, false);
         let mut ended = self.run_worker(turn, workers);
-        not_held.extend(self.look_at_power(workers.power, process, true));
+        self.look_at_power(workers.power, process, true);
         let extra_latency_ns = std::mem::take(&mut ended.extra_latency_ns);
         let trial = |warm_up_ns: &[Nanos], latency_ns: &[Nanos]| Trial {
             build,
@@ -165,7 +170,7 @@ impl Daemon {
                         trial: trial.clone(),
                         loaded: Box::new(told.clone()),
                         wall_seconds,
-                        not_held,
+                        power: Some(Box::new(workers.power.clone())),
                     };
                     self.record(turn, &record);
                     course.loaded = Some(told);

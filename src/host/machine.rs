@@ -2,7 +2,6 @@
 //! outside tests is [`HostRoot`]; the trait is there so that a test can put a machine in its place that clamps, refuses, or
 //! dies between any two of these.
 
-use std::ffi::OsStr;
 use std::io;
 use std::time::Duration;
 
@@ -59,7 +58,7 @@ impl Machine for HostRoot {
         let Ok(entries) = fs_err::read_dir(self.path(folder)) else { return Vec::new() };
         let name = |entry: io::Result<fs_err::DirEntry>| entry.ok()?.file_name().into_string().ok();
         let mut names: Vec<String> = entries.filter_map(name).collect();
-        names.sort_by(|a, b| in_number_order(a.as_ref(), b.as_ref()));
+        names.sort_by(|a, b| in_number_order(a, b));
         names
     }
 
@@ -69,11 +68,9 @@ impl Machine for HostRoot {
 }
 
 /// `cpu2` before `cpu10`: shorter names first among those that differ in a number only.
-fn in_number_order(a: &OsStr, b: &OsStr) -> std::cmp::Ordering {
-    let stem = |name: &OsStr| {
-        name.to_string_lossy().trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned()
-    };
-    stem(a).cmp(&stem(b)).then(a.len().cmp(&b.len())).then(a.cmp(b))
+fn in_number_order(a: &str, b: &str) -> std::cmp::Ordering {
+    let stem = |name: &str| name.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+    a[..stem(a)].cmp(&b[..stem(b)]).then(a.len().cmp(&b.len())).then(a.cmp(b))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Build, PowerChange, Trial};
+use crate::bundle::format::{Build, Power, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -41,9 +41,9 @@ pub enum Record {
         loaded: Box<LoadedModel>,
         /// How long the worker's process lived, in seconds.
         wall_seconds: f64,
-        /// Parts of the power state that were no longer as they had been.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        not_held: Vec<PowerChange>,
+        /// The host's power state, over this trial and those of the configuration before it.
+        #[serde(default)]
+        power: Option<Box<Power>>,
     },
     /// The build begun last gave something to run.
     Built {
@@ -151,8 +151,8 @@ pub struct Progress {
     /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
     /// went down under them.
     pub crashes: Vec<usize>,
-    /// Changes of the power state seen around finished trials, by configuration.
-    pub not_held: Vec<(usize, PowerChange)>,
+    /// The power state as of each finished trial, by configuration.
+    pub power: Vec<(usize, Box<Power>)>,
     /// The host was rebooted for this job.
     pub rebooted: bool,
 }
@@ -169,7 +169,7 @@ impl Progress {
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
                         progress.builds.clear();
-                        progress.not_held.clear();
+                        progress.power.clear();
                     }
                 }
                 Record::Started { configuration, at } => {
@@ -180,9 +180,9 @@ impl Progress {
                 }
                 Record::Interrupted => running = None,
                 Record::Rebooting => progress.rebooted = true,
-                Record::Finished { configuration, trial, loaded, wall_seconds, not_held } => {
+                Record::Finished { configuration, trial, loaded, wall_seconds, power } => {
                     running = None;
-                    progress.not_held.extend(not_held.into_iter().map(|change| (configuration, change)));
+                    progress.power.extend(power.map(|power| (configuration, power)));
                     progress.trials.push((configuration, trial, loaded, wall_seconds));
                 }
                 Record::Built { configuration, build } => {
@@ -268,7 +268,7 @@ mod tests {
             trial,
             loaded: Box::new(loaded),
             wall_seconds: 1.0,
-            not_held: vec![],
+            power: None,
         };
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);

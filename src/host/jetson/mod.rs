@@ -58,7 +58,11 @@ impl PowerControl for Jetson {
         nvpmodel::modes(machine)
     }
 
-    fn read(&self, machine: &dyn Machine) -> PowerState {
+    fn mode(&self, machine: &dyn Machine) -> Option<PowerMode> {
+        nvpmodel::present(machine)
+    }
+
+    fn settings(&self, machine: &dyn Machine) -> Settings {
         let mut settings = Settings::new();
         cpufreq::read_all(machine, &mut settings);
         for processor in cpufreq::processors(machine) {
@@ -75,7 +79,7 @@ impl PowerControl for Jetson {
             }
         }
         read_memory_clock(machine, &mut settings);
-        PowerState { mode: nvpmodel::present(machine), settings }
+        settings
     }
 
     fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {

@@ -1,7 +1,7 @@
 //! Any Linux machine: clocks by governor, limits, turbo and energy preference. Its power modes are the governors that all of
 //! its processors offer. What is read and written are the files of cpufreq; nothing is run.
 
-use super::cpufreq::{self, FASTEST};
+use super::cpufreq::{self, FASTEST, Settings};
 use super::machine::Machine;
 use super::power::{ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerMode, PowerState};
@@ -16,10 +16,10 @@ impl PowerControl for Linux {
         Ok((0..).zip(cpufreq::governors(machine)).map(named).collect())
     }
 
-    fn read(&self, machine: &dyn Machine) -> PowerState {
-        let mut state = PowerState::default();
-        cpufreq::read_all(machine, &mut state.settings);
-        state
+    fn settings(&self, machine: &dyn Machine) -> Settings {
+        let mut settings = Settings::new();
+        cpufreq::read_all(machine, &mut settings);
+        settings
     }
 
     fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {

@@ -9,7 +9,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::saved::{Keep, RebootFor, Saved};
-use super::{ModeError, PowerControl, Reboot, apply, plan};
+use super::{ModeError, PowerControl, Reboot, apply, plan, read};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::error::Hint;
 use crate::host::machine::Machine;
@@ -92,7 +92,7 @@ impl PowerHost {
 
     /// The state the host is in.
     pub fn read(&self) -> PowerState {
-        self.control.read(&*self.machine)
+        read(self.control, &*self.machine)
     }
 
     /// Is anything kept that is to be put back?
@@ -134,7 +134,7 @@ impl PowerHost {
         let is_changed =
             kept.is_some() || !plan::next(&present, &wanted(&present), &Default::default()).is_empty();
         let (found, came) =
-            kept.map_or_else(|| (present, BTreeMap::new()), |saved| (saved.found, saved.came));
+            kept.map_or_else(|| (present.clone(), BTreeMap::new()), |saved| (saved.found, saved.came));
         let saved = Saved { job: job.to_owned(), found, came, reboot: None };
         if is_changed {
             self.keep.write(&saved).map_err(TakeError::NotSaved)?;
@@ -147,10 +147,11 @@ impl PowerHost {
             is_changed,
         };
         // Dropping the hold on an error puts the host back.
-        let mut applied = apply(self.control, &*self.machine, &in_mode, false).without_mode_error()?;
+        let (control, machine) = (self.control, &*self.machine);
+        let mut applied = apply(control, machine, present, &in_mode, false).without_mode_error()?;
         if request.lock_clocks {
             hold.keep_what_came(&applied.state)?;
-            applied = apply(self.control, &*self.machine, &wanted, false).without_mode_error()?;
+            applied = apply(control, machine, applied.state, &wanted, false).without_mode_error()?;
         }
         hold.applied = applied.state;
         hold.not_applied = applied.differences;
@@ -202,11 +203,10 @@ impl PowerHost {
     }
 
     fn restore(&self, saved: &Saved) -> io::Result<Recovered> {
+        let (control, machine) = (self.control, &*self.machine);
         let came = PowerState { mode: None, settings: saved.came.clone() };
-        if !came.settings.is_empty() {
-            apply(self.control, &*self.machine, &|_| came.clone(), true);
-        }
-        let applied = apply(self.control, &*self.machine, &|_| saved.found.clone(), true);
+        let present = apply(control, machine, self.read(), &|_| came.clone(), true).state;
+        let applied = apply(control, machine, present, &|_| saved.found.clone(), true);
         if applied.differences.is_empty() {
             self.keep.remove()?;
         }

@@ -34,8 +34,14 @@ pub trait PowerControl: Sync {
     /// The host has modes, and does not tell which.
     fn modes(&self, machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError>;
 
-    /// The state the host is in, as far as it can be read.
-    fn read(&self, machine: &dyn Machine) -> PowerState;
+    /// The mode the host is in, where it has a tool that tells; that tool is run, so ask only when it may have changed.
+    fn mode(&self, machine: &dyn Machine) -> Option<PowerMode> {
+        let _ = machine;
+        None
+    }
+
+    /// The settings that are in force, as far as they can be read.
+    fn settings(&self, machine: &dyn Machine) -> BTreeMap<String, String>;
 
     /// What of the state should be how, for a mode of [`PowerControl::modes`] and for locked clocks. Pure.
     fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState;
@@ -181,17 +187,22 @@ impl Applied {
     }
 }
 
-/// Bring the host into the state that `wanted` makes of the state it is in, stage by stage.
+/// The state the host is in, as far as it can be read.
+pub fn read(control: &dyn PowerControl, machine: &dyn Machine) -> PowerState {
+    PowerState { mode: control.mode(machine), settings: control.settings(machine) }
+}
+
+/// Bring the host from the state it is in to the one that `wanted` makes of it, stage by stage.
 pub fn apply(
     control: &dyn PowerControl,
     machine: &dyn Machine,
+    mut present: PowerState,
     wanted: &dyn Fn(&PowerState) -> PowerState,
     goes_on_without_mode: bool,
 ) -> Applied {
     let mut tried: BTreeSet<Step> = BTreeSet::new();
     let mut errors: BTreeMap<String, String> = BTreeMap::new();
     let mut mode_error = None;
-    let mut present = control.read(machine);
     for _ in 0..ROUNDS {
         let steps = plan::next(&present, &wanted(&present), &tried);
         if steps.is_empty() {
@@ -204,6 +215,7 @@ pub fn apply(
                         errors.insert(plan::MODE.to_owned(), error.to_string());
                         mode_error = Some(error);
                     }
+                    present.mode = control.mode(machine);
                 }
                 Step::Write { setting, value } => {
                     if let Err(error) = machine.write(setting, value) {
@@ -213,7 +225,7 @@ pub fn apply(
             }
         }
         tried.extend(steps);
-        present = control.read(machine);
+        present.settings = control.settings(machine);
         if mode_error.is_some() && !goes_on_without_mode {
             break;
         }

@@ -32,9 +32,9 @@ fn family_is_told_from_the_device_tree() {
 fn applying_what_was_read_changes_nothing() {
     for memory in [Memory::jetson(), Memory::linux()] {
         let control = family(&memory).power;
-        let state = control.read(&memory);
+        let state = read(control, &memory);
         assert!(!state.settings.is_empty());
-        let applied = apply(control, &memory, &|_| state.clone(), false);
+        let applied = apply(control, &memory, state.clone(), &|_| state.clone(), false);
         assert_eq!(memory.operations.get(), 0);
         assert_eq!(applied.state, state);
         assert!(applied.differences.is_empty());
