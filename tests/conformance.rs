@@ -104,7 +104,9 @@ impl Subject {
     fn request(&self, model: &Path) -> LoadRequest {
         LoadRequest {
             model: model.to_path_buf(),
+            task: Default::default(),
             library: Some(self.library_file()),
+            delegate: None,
             options: BTreeMap::from([("threads".to_owned(), Value::from(1))]),
             inputs: BTreeMap::new(),
             seed: 1,
@@ -128,7 +130,10 @@ impl Subject {
             warm_up_runs: 0,
             timed_runs: RUNS,
             task: Default::default(),
+            delegate: None,
             compilation: None,
+            energy_seconds: 0,
+            placement: Default::default(),
         };
         let mut worker = Command::new(self.worker.unwrap())
             .args(self.arguments)
@@ -145,13 +150,14 @@ impl Subject {
         let mut told = None;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded { version, library, options, inputs, outputs }) => {
+                Ok(Event::Loaded { version, library, options, inputs, outputs, placed: _ }) => {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
                 Ok(Event::Result { latency_ns, .. }) => assert_eq!(latency_ns.len(), RUNS as usize),
-                Ok(Event::Hello { .. } | Event::Timing) => {}
+                Ok(Event::Hello { .. } | Event::Paused { .. }) => {}
+                Ok(Event::Energy { .. }) => panic!("energy was not asked for"),
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),
             }
         }

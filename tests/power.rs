@@ -32,6 +32,17 @@ fn drop_model(rig: &Rig, text: &str) {
     fs_err::write(rig.inbox("net.sim"), text).unwrap();
 }
 
+/// A Xavier in the middle of a long trial, its power state changed for it; and the state before.
+fn in_a_trial() -> (Rig, hosts::State) {
+    let mut rig = rig_on(XAVIER, Settings::default());
+    let before = hosts::state(&rig.path("host"));
+    drop_model(&rig, &slow_model());
+    drop_job(&rig, "long", &long_job("net.sim", "host: {power_mode: MODE_30W_ALL, lock_clocks: true}"));
+    rig.start();
+    rig.wait_for_status("a running trial", |status| status.running.is_some());
+    (rig, before)
+}
+
 fn in_mode(mode: &str) -> String {
     job("net.sim", &format!("host: {{power_mode: {mode}, lock_clocks: true}}"))
 }
@@ -41,7 +52,7 @@ fn kept(rig: &Rig) -> PathBuf {
 }
 
 fn power(bundle: &Bundle) -> &Power {
-    &bundle.environment.as_ref().expect("an environment").power
+    bundle.environment.as_ref().and_then(|told| told.power.as_ref()).expect("a power state")
 }
 
 fn codes(bundle: &Bundle) -> Vec<&str> {
@@ -197,12 +208,7 @@ fn mode_that_is_back_after_three_seconds_makes_the_result_invalid() {
 
 #[test]
 fn host_is_put_back_when_the_daemon_is_told_to_stop_in_a_trial() {
-    let mut rig = rig_on(XAVIER, Settings::default());
-    let before = hosts::state(&rig.path("host"));
-    drop_model(&rig, &slow_model());
-    drop_job(&rig, "long", &long_job("net.sim", "host: {power_mode: MODE_30W_ALL, lock_clocks: true}"));
-    rig.start();
-    rig.wait_for_status("a running trial", |status| status.running.is_some());
+    let (mut rig, before) = in_a_trial();
     assert!(hosts::state(&rig.path("host")) != before);
     assert!(rig.end(Signal::TERM).status.success());
     assert_eq!(hosts::state(&rig.path("host")).differences(&before), [""; 0]);
@@ -216,12 +222,7 @@ fn host_is_put_back_when_the_daemon_is_told_to_stop_in_a_trial() {
 
 #[test]
 fn host_that_a_killed_daemon_left_changed_is_put_back_by_the_next_start_before_anything_is_measured() {
-    let mut rig = rig_on(XAVIER, Settings::default());
-    let before = hosts::state(&rig.path("host"));
-    drop_model(&rig, &slow_model());
-    drop_job(&rig, "long", &long_job("net.sim", "host: {power_mode: MODE_30W_ALL, lock_clocks: true}"));
-    rig.start();
-    rig.wait_for_status("a running trial", |status| status.running.is_some());
+    let (mut rig, before) = in_a_trial();
     rig.kill();
     assert!(hosts::state(&rig.path("host")) != before);
     assert!(kept(&rig).exists());

@@ -84,7 +84,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
             "src/host/tool.rs",
             "src/worker/",
             "src/runtime/sim/",
-            "src/runtime/trtexec/run.rs",
+            "src/runtime/program.rs",
             "src/worker_tflite.rs",
         ],
         "only cli prints",

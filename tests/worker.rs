@@ -86,7 +86,10 @@ fn request(model: PathBuf) -> Request {
         warm_up_runs: WARM_UP_RUNS,
         timed_runs: TIMED_RUNS,
         task: Default::default(),
+        delegate: None,
         compilation: None,
+        energy_seconds: 0,
+        placement: Default::default(),
     }
 }
 
@@ -114,7 +117,7 @@ fn fault(kind: &str, run: Option<u32>) -> String {
 #[test]
 fn scripted_latencies_come_back_in_order_and_never_too_short() {
     let tried = attempt(r#"{"latency_us": [10, 20, 300, 2000, 40]}"#, LONG);
-    let Ending::Complete { warm_up_ns, latency_ns } = &tried.ended.ending else {
+    let Ending::Complete { warm_up_ns, latency_ns, .. } = &tried.ended.ending else {
         panic!("{:?}", tried.ended)
     };
     for (latency, least) in

@@ -19,6 +19,14 @@ use serde_json::Value;
 
 use crate::units::Nanos;
 
+mod compilation;
+mod environment;
+
+pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
+pub use environment::{
+    Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
+    Observation, Placement, Quantity, Reading, Sensor,
+};
 mod power;
 
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
@@ -64,9 +72,15 @@ pub struct Bundle {
     /// `cost.operations` divided by the mean latency; null where either is.
     #[serde(serialize_with = "finite_or_null")]
     pub throughput_operations_per_second: Option<f64>,
-    /// The state of the host while it was measured; null where no trial was to start.
+    /// The time of each layer, where the job asks for it and every trial was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// What the host's sensors told; null where no trial was begun.
+    #[serde(default)]
     pub environment: Option<Environment>,
+    /// What one inference takes in energy; null where the job does not ask for it or did not come that far.
+    #[serde(default)]
+    pub energy: Option<Energy>,
     /// May the numbers be trusted, and if not, why.
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
@@ -146,13 +160,6 @@ pub enum EdgeTpuBus {
     Usb,
     /// PCIe, M.2 included.
     Pcie,
-}
-
-/// The state of the host while it was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Environment {
-    /// Power mode and clocks: what was asked for, what was in force, and whether it was put back.
-    pub power: Power,
 }
 
 /// The job as its author wrote it.
@@ -360,6 +367,8 @@ pub enum Stage {
     Timing,
     /// Receiving the worker's result.
     Report,
+    /// Measuring energy, after the result.
+    Energy,
 }
 
 /// One mistake in a job file.
@@ -388,13 +397,17 @@ pub struct Build {
     pub status: Status,
     /// A stable code, where there is nothing to run.
     pub reason: Option<String>,
-    /// How long compiling took, in seconds; what it took once where it was kept. Null where it did not end well.
+    /// How long compiling took, in seconds; what it took once where it was kept. Null where it did not end well, and for a model
+    /// that came compiled.
     #[serde(serialize_with = "finite_or_null")]
     pub seconds: Option<f64>,
     /// Size of the compiled file in bytes.
     pub size_bytes: Option<u64>,
     /// It was compiled for an earlier job and kept.
     pub is_kept: bool,
+    /// What the compiler of the Edge TPU says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_tpu: Option<EdgeTpuBuild>,
     /// The last lines that the compiler printed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_tail: Vec<String>,

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Build, Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob,
-    Model, Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times,
-    Trial,
+    Build, Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host,
+    Job as BundleJob, Model, Outcome, Power, Profile, Runtime as BundleRuntime, SpecEncoding, Stage, Status,
+    Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -48,6 +48,12 @@ pub(super) struct Parts<'a> {
     pub outcome: Outcome,
     /// Latencies.
     pub trials: Vec<Trial>,
+    /// The time of each layer.
+    pub profile: Option<Profile>,
+    /// What the host's sensors told.
+    pub environment: Option<Environment>,
+    /// What an inference took in energy.
+    pub energy: Option<Energy>,
     /// Power state of the host, where a trial was to start.
     pub power: Option<Power>,
     /// When things happened.
@@ -79,6 +85,7 @@ impl Assembler {
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
             trials: &parts.trials,
+            environment: parts.environment.as_ref(),
             clock_resolution: self.clock_resolution,
             host: &self.host,
             power: parts.power.as_ref(),
@@ -124,7 +131,9 @@ impl Assembler {
             outcome: parts.outcome,
             trials: parts.trials,
             summary,
-            environment: parts.power.map(|power| Environment { power }),
+            profile: parts.profile,
+            environment: environment(parts.environment, parts.power),
+            energy: parts.energy,
             verdict,
             times: parts.times,
         }
@@ -141,6 +150,14 @@ impl Assembler {
         self.libraries.insert(key, digest.clone());
         Some(digest)
     }
+}
+
+/// What the sensors told, and the power state beside it.
+fn environment(told: Option<Environment>, power: Option<Power>) -> Option<Environment> {
+    if told.is_none() && power.is_none() {
+        return None;
+    }
+    Some(Environment { power, ..told.unwrap_or_default() })
 }
 
 /// Operations for each second of the mean latency, the paper's measure.

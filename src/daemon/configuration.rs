@@ -1,11 +1,10 @@
-//! Measuring one configuration: its trials, each in a fresh worker process, recorded as they finish.
+//! Measuring one configuration: what it needs before its trials, and the bundle after them. The trials themselves are in
+//! `trials`.
 //!
 //! While a worker lives the daemon sleeps in `worker::parent::run`: the inbox is not watched, nothing is logged, written,
-//! copied or compressed. Once a second at most it feeds the watchdog and looks whether the running job is to be cancelled.
+//! copied or compressed. What it does once a second at most is in `quiet`.
 
-use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::admit::SpecFile;
 use super::assemble::Parts;
@@ -13,18 +12,20 @@ use super::assemble::not_measured;
 use super::executables::worker_command;
 use super::model::{AtHand, configuration_in_format};
 use super::observer::Observer;
+use super::power::look_at_power;
 use super::queue::QueuedJob;
-use super::service::Service;
-use super::trials::{Course, Halt, Workers, measured_outcome};
-use super::wake::Wake;
-use super::{Daemon, now_text};
-use crate::bundle::format::{Outcome, Power, Stage, Status, Times};
+use super::quiet::Quiet;
+use super::sensing::Sensing;
+use super::trials::{Course, Halt, Workers};
+use super::{Daemon, cooling, now_text};
+use crate::bundle::format::{Outcome, Stage, Status, Times};
 use crate::host::tool;
-use crate::spec::{Job, ModelSource};
+use crate::spec::{self, Job, ModelSource};
 use crate::spool::journal::{BoundModel, Progress};
 use crate::worker::ending;
 use crate::worker::parent::{self, Control};
-use crate::worker::protocol::{PROTOCOL, Request, Task};
+use crate::worker::placement;
+use crate::worker::protocol::{PROTOCOL, Request, Task, Wish};
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that browns out its board
 /// would otherwise do so for ever.
@@ -43,20 +44,6 @@ pub(super) enum Left {
     Trouble(std::io::Error),
 }
 
-impl Left {
-    pub(super) fn ended(outcome: Outcome, model: Option<BoundModel>, course: Course) -> Self {
-        Self::Ended(Box::new(Ended { outcome, model, course, power: None }))
-    }
-
-    /// The same, with the power state that it was measured in.
-    fn in_power_state(mut self, power: Power) -> Self {
-        if let Self::Ended(ended) = &mut self {
-            ended.power = Some(power);
-        }
-        self
-    }
-}
-
 /// What became of a configuration.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -65,8 +52,6 @@ pub(super) struct Ended {
     pub(super) model: Option<BoundModel>,
     /// Its builds and trials.
     pub(super) course: Course,
-    /// The host's power state, where a trial was to start.
-    pub(super) power: Option<Power>,
 }
 
 /// One configuration of a job, and all that is known of it.
@@ -88,7 +73,7 @@ impl Daemon {
         let mut course = Course::of(progress, configuration);
         let crashes = progress.crashes.iter().filter(|crashed| **crashed == configuration).count();
         if crashes >= CRASHES_ALLOWED {
-            return Left::ended(gave_up(crashes), None, course);
+            return course.ended(gave_up(crashes), None);
         }
         let AtHand { path, model } = match self.model_at_hand(turn) {
             Ok(at_hand) => at_hand,
@@ -106,49 +91,105 @@ impl Daemon {
             protocol: PROTOCOL,
             runtime: chosen.runtime.name.to_owned(),
             model: path,
+            task: Task::Measure,
             library: command.library.clone(),
+            delegate: None,
             options: chosen.options.clone(),
             inputs: job.inputs.clone(),
             seed: job.measure.seed,
             warm_up_runs: job.measure.warm_up_runs,
             timed_runs: job.measure.timed_runs,
-            task: Task::Measure,
+            energy_seconds: 0,
+            placement: Wish {
+                cpus: job.host.cpus.clone(),
+                nice: job.host.nice,
+                lock_memory: job.host.lock_memory,
+            },
             compilation,
         };
-        let known = power_known(progress, configuration);
-        if course.is_complete(turn)
-            && let Some(power) = known
-        {
+        if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
-            return Left::ended(measured_outcome(Vec::new()), Some(model), course).in_power_state(power);
+            return course.ended(measured_outcome(Vec::new()), Some(model));
         }
         let mut power = match self.take_power(turn) {
             Ok(power) => power,
             Err(left) => return left,
         };
-        power.not_held = known.map(|known| known.not_held).unwrap_or_default();
-        let mut workers = Workers { command, request, power: &mut power };
-        let outcome = match self.run_missing(turn, &mut workers, &mut course, observer) {
-            Ok(()) => measured_outcome(std::mem::take(&mut course.log_tail)),
-            Err(Halt::Outcome(outcome)) => *outcome,
-            Err(Halt::Left(left)) => return left,
-        };
-        Left::ended(outcome, Some(model), course).in_power_state(power)
+        power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
+        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself);
+        let mut workers = Workers { command, request, sensing, power };
+        let halted = self.run_missing(turn, &mut workers, &mut course, observer);
+        course.power = Some(workers.power);
+        match halted {
+            Ok(()) => {
+                let outcome = measured_outcome(std::mem::take(&mut course.log_tail));
+                course.ended(outcome, Some(model))
+            }
+            Err(Halt::Outcome(outcome)) => course.ended(*outcome, Some(model)),
+            Err(Halt::Left(left)) => left,
+        }
     }
 
-    /// Run one trial, with everything else of this process asleep.
-    pub(super) fn run_quietly(&mut self, trial: &parent::Trial<'_>, queued: &QueuedJob) -> ending::Ended {
-        self.watch.pause();
-        let mut quiet = Quiet {
-            wake: &self.wake,
-            service: &mut self.service,
-            cancel_files: cancel_files(&self.config.inbox, queued),
-            control: self.spool.control().path().to_owned(),
-            control_changed: changed(self.spool.control().path()),
-            cancelled: false,
-            queued,
+    /// Wait until the host is as cool as the job asks for, or its time for it is over.
+    pub(super) fn wait_for_cool(
+        &mut self,
+        host: &spec::Host,
+        sensing: &mut Sensing,
+        queued: &QueuedJob,
+    ) -> Control {
+        let trial = sensing.trial();
+        let Some(wait) = cooling::Wait::begin(host, sensing.sensors(), trial, Instant::now()) else {
+            return Control::Continue;
         };
-        let ended = parent::run(trial, &mut quiet);
+        let control = self.spool.control().path().to_owned();
+        let mut quiet =
+            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
+        let mut is_told = false;
+        loop {
+            let now = Instant::now();
+            let until = match wait.look(quiet.sensing().sensors(), now) {
+                cooling::Look::Over(cooling) => {
+                    quiet.sensing().cooled(cooling);
+                    return Control::Continue;
+                }
+                cooling::Look::Wait(until) => until,
+            };
+            if !is_told {
+                log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
+                is_told = true;
+            }
+            self.wake.sleep(until.saturating_duration_since(now));
+            match quiet.control() {
+                Control::Continue => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Run one worker, with everything else of this process asleep. Gives also the processors that the daemon kept to.
+    pub(super) fn run_quietly(
+        &mut self,
+        turn: &Turn<'_>,
+        Workers { command, request, sensing, power }: &mut Workers,
+    ) -> (ending::Ended, Vec<u32>) {
+        let trial = parent::Trial {
+            executable: &command.executable,
+            arguments: command.arguments,
+            environment: command.environment.clone(),
+            request,
+            timeout: Duration::from_secs(turn.job.measure.timeout_seconds.into()),
+        };
+        self.watch.pause();
+        let elsewhere = Elsewhere::than(&trial.request.placement.cpus);
+        let (power_host, held, (_, process)) = (&self.power, self.hold.as_ref(), sensing.trial());
+        let mut look_at_power = |after| look_at_power(power_host, held, power, process, after);
+        sensing.worker_starts();
+        let control = self.spool.control().path().to_owned();
+        let mut quiet =
+            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, turn.queued);
+        quiet.look_at_power = Some(&mut look_at_power);
+        let ended = parent::run(&trial, &mut quiet);
+        let daemon_cpus = elsewhere.back();
         if let Err(error) = self.watch.resume() {
             log::warn!(
                 "can not watch the inbox, looking at it every {} s: {error}",
@@ -157,14 +198,14 @@ impl Daemon {
             // It may be gone: to be found out now.
             self.rescan_at = Instant::now();
         }
-        ended
+        (ended, daemon_cpus)
     }
 
     /// Make the bundle of a configuration, and publish it.
     pub(super) fn bundle_configuration(
         &mut self,
         turn: &Turn<'_>,
-        ended: Ended,
+        Ended { outcome, model, course }: Ended,
         observer: &mut dyn Observer,
     ) {
         let Turn { queued, spec, job, progress, configuration } = *turn;
@@ -177,8 +218,9 @@ impl Daemon {
             }
             ModelSource::Generated(network) => (Some(configuration_in_format(&network)), None),
         };
-        let model = ended.model.or_else(|| dropped.cloned());
+        let model = model.or_else(|| dropped.cloned());
         let counted = self.count(job, chosen, model.as_ref());
+        let environment = course.environment();
         let parts = Parts {
             id: queued.entry.id.bundle_id(configuration),
             entry: &queued.entry,
@@ -188,14 +230,17 @@ impl Daemon {
             runtime: Some((chosen.runtime, chosen.options.clone())),
             model,
             counted,
-            loaded: ended.course.loaded,
-            preparation: ended.course.preparation,
-            outcome: ended.outcome,
-            trials: ended.course.trials,
-            power: ended.power,
+            loaded: course.loaded,
+            preparation: course.preparation,
+            outcome,
+            trials: course.trials,
+            profile: course.profile,
+            environment,
+            energy: course.energy,
+            power: course.power,
             times: Times {
                 claimed: self.claimed_at(&queued.entry),
-                started: started.or(ended.course.started),
+                started: started.or(course.started),
                 finished: now_text(),
             },
         };
@@ -203,60 +248,43 @@ impl Daemon {
     }
 }
 
-/// What the parent of a worker asks while it sleeps.
-struct Quiet<'a> {
-    wake: &'a Wake,
-    service: &'a mut Service,
-    cancel_files: Vec<PathBuf>,
-    control: PathBuf,
-    control_changed: Option<std::time::SystemTime>,
-    cancelled: bool,
-    queued: &'a QueuedJob,
+/// The daemon on other processors than the worker.
+struct Elsewhere {
+    before: Vec<u32>,
+    during: Vec<u32>,
 }
 
-impl parent::Watch for Quiet<'_> {
-    fn interrupt(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.wake.descriptor())
+impl Elsewhere {
+    /// Go there, where the worker has processors of its own and others are left.
+    fn than(cpus: &[u32]) -> Self {
+        let before = if cpus.is_empty() { None } else { placement::cpus_in_force() }.unwrap_or_default();
+        let others: Vec<u32> = before.iter().copied().filter(|cpu| !cpus.contains(cpu)).collect();
+        let is_there = !others.is_empty() && placement::keep_to(&others).is_ok();
+        Self { before, during: if is_there { others } else { Vec::new() } }
     }
 
-    fn tick(&mut self) -> Control {
-        self.wake.clear();
-        self.service.feed_watchdog(Instant::now());
-        if self.wake.stop_requested() {
-            return Control::Stop;
+    /// Come back; where it was.
+    fn back(self) -> Vec<u32> {
+        if !self.during.is_empty()
+            && let Err(errno) = placement::keep_to(&self.before)
+        {
+            log::warn!("the daemon stays on processors {:?}: {errno}", self.during);
         }
-        let control_changed = changed(&self.control);
-        if control_changed != self.control_changed {
-            self.control_changed = control_changed;
-            self.cancelled |= super::control::cancels(&self.control, self.queued);
-        }
-        self.cancelled |= self.cancel_files.iter().any(|file| file.exists());
-        if self.cancelled { Control::Cancel } else { Control::Continue }
+        self.during
     }
 }
 
-/// Time of a folder's last change: one system call tells whether there is anything to read.
-fn changed(folder: &Path) -> Option<std::time::SystemTime> {
-    fs_err::metadata(folder).and_then(|stat| stat.modified()).ok()
-}
-
-/// The cancel files that would mean this job.
-fn cancel_files(inbox: &Path, queued: &QueuedJob) -> Vec<PathBuf> {
-    let file = PathBuf::from(&queued.entry.file);
-    let stem = file.file_stem().unwrap_or_default().to_owned();
-    let names = [stem, file.into_os_string(), queued.name.clone().into(), queued.entry.id.to_string().into()];
-    let with_ending = |mut name: std::ffi::OsString| {
-        name.push(".cancel");
-        // A job's name is free text; a separator in it can not be a file's name.
-        (Path::new(&name).components().count() == 1).then(|| inbox.join(name))
-    };
-    names.into_iter().filter_map(with_ending).collect()
-}
-
-/// The power state over the trials that a former run finished.
-fn power_known(progress: &Progress, configuration: usize) -> Option<Power> {
-    let of_this = progress.power.iter().rfind(|(number, _)| *number == configuration);
-    of_this.map(|(_, power)| (**power).clone())
+/// `log_tail` is that of the last trial.
+fn measured_outcome(log_tail: Vec<String>) -> Outcome {
+    Outcome {
+        status: Status::Measured,
+        stage: None,
+        reason: None,
+        detail: None,
+        hint: None,
+        mistakes: Vec::new(),
+        log_tail,
+    }
 }
 
 fn gave_up(crashes: usize) -> Outcome {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::admit::{self, Rejection, SpecFile};
 use super::assemble::{Parts, name_without_spec};
-use super::configuration::{Ended, Left, Turn};
+use super::configuration::{Left, Turn};
 use super::model::Counted;
 use super::observer::{Observer, Row};
 use super::queue::QueuedJob;
@@ -52,7 +52,7 @@ impl Daemon {
                 let ends_job = cancelled || ended.outcome.stage == Some(Stage::Power);
                 let outcome = ended.outcome.clone();
                 if ends_job || configuration == job.configurations.len() {
-                    self.end_power(ended.power.as_mut());
+                    self.end_power(ended.course.power.as_mut());
                 }
                 self.bundle_configuration(&turn, *ended, observer);
                 if cancelled {
@@ -92,10 +92,7 @@ impl Daemon {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                // What is said of the library belongs to a trial that was to be the last.
-                let mut course = Course::of(&progress, configuration);
-                course.loaded = None;
-                let ended = Ended { outcome: outcome.clone(), model: None, course, power: None };
+                let ended = Course::of(&progress, configuration).into_ended(outcome.clone(), None);
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }
@@ -135,6 +132,9 @@ impl Daemon {
             preparation: Vec::new(),
             outcome: rejection.outcome(),
             trials: Vec::new(),
+            profile: None,
+            environment: None,
+            energy: None,
             power: None,
             times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
         };

@@ -71,7 +71,7 @@ impl Daemon {
         if turn.progress.started.is_empty() && turn.progress.bundled.is_empty() {
             self.has_room_for(turn.job).map_err(Left::Trouble)?;
         }
-        let not_generated = |outcome| Left::ended(outcome, None, Course::default());
+        let not_generated = |outcome| Course::default().ended(outcome, None);
         let file = model_file(chosen, network).map_err(|outcome| not_generated(*outcome))?;
         let name = chosen.model_file(turn.job);
         log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());

@@ -14,7 +14,7 @@ use super::{Audience, Daemon, Trouble};
 use crate::bundle::format::{Power, PowerChange, PowerRequest, Stage, Status};
 use crate::error::Hint as _;
 use crate::host::power::ModeError;
-use crate::host::power::hold::{Hold, Recovered, TakeError, describe};
+use crate::host::power::hold::{Hold, PowerHost, Recovered, TakeError, describe};
 use crate::host::power::plan;
 use crate::spool::journal::Record;
 use crate::spool::names::JobId;
@@ -27,6 +27,25 @@ const REBOOT_PATIENCE: Duration = Duration::from_secs(300);
 pub(super) struct JobHold {
     job: JobId,
     hold: Hold,
+}
+
+/// Read the state again, right before or right after the timed runs of a process, and note what is no longer as it was.
+pub(super) fn look_at_power(
+    host: &PowerHost,
+    held: Option<&JobHold>,
+    power: &mut Power,
+    process: u32,
+    after: bool,
+) {
+    let Some(JobHold { hold, .. }) = held else { return };
+    let is_known =
+        |change: &PowerChange| power.not_held.iter().any(|known| known.difference == change.difference);
+    let found: Vec<PowerChange> = plan::differences(&host.read(), &hold.applied)
+        .into_iter()
+        .map(|difference| PowerChange { process, after, difference })
+        .filter(|change| !is_known(change))
+        .collect();
+    power.not_held.extend(found);
 }
 
 impl Daemon {
@@ -85,7 +104,7 @@ impl Daemon {
             detail.push_str(", also after it was rebooted for this job");
         }
         let outcome = not_measured(status, Stage::Power, error.code(), detail, error.hint());
-        Left::ended(outcome, None, Course::default())
+        Course::default().ended(outcome, None)
     }
 
     /// Reboot into the mode; the job goes on after, once. The record comes first: a job never reboots a host twice.
@@ -105,7 +124,7 @@ impl Daemon {
             Err(error) => {
                 let outcome =
                     not_measured(Status::Failed, Stage::Power, error.code(), error.to_string(), error.hint());
-                Left::ended(outcome, None, Course::default())
+                Course::default().ended(outcome, None)
             }
         }
     }
@@ -124,21 +143,6 @@ impl Daemon {
             self.rebooting_until = None;
         }
         self.rebooting_until.is_some()
-    }
-
-    /// Read the state again, before or after a process, and note what is no longer as it was.
-    pub(super) fn look_at_power(&self, power: &mut Power, process: u32, after: bool) {
-        let Some(JobHold { hold, .. }) = &self.hold else { return };
-        let is_known = |change: &PowerChange| {
-            let seen = |known: &PowerChange| known.difference == change.difference;
-            power.not_held.iter().any(seen)
-        };
-        let found: Vec<PowerChange> = plan::differences(&self.power.read(), &hold.applied)
-            .into_iter()
-            .map(|difference| PowerChange { process, after, difference })
-            .filter(|change| !is_known(change))
-            .collect();
-        power.not_held.extend(found);
     }
 
     /// Put the host back if its state is held for another job.

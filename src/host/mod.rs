@@ -1,5 +1,5 @@
-//! The machine that is measured on: what it is ([`facts`]), how fine its clock is ([`clock`]), whose turn it is ([`lock`]), and
-//! its power state ([`power`]).
+//! The machine that is measured on: what it is ([`facts`]), how fine its clock is ([`clock`]), whose turn it is ([`lock`]), its
+//! power state ([`power`]), and what its sensors tell meanwhile ([`sensors`]).
 //!
 //! Everything is seen through [`root::HostRoot`], so that a folder can stand for a machine. Nothing here knows jobs or
 //! bundles beyond the parts of [`crate::bundle::format`] it fills. What can not be observed is null, never a guess.
@@ -19,11 +19,13 @@ pub mod lock;
 pub mod machine;
 pub mod power;
 pub mod root;
+pub mod sensors;
 pub mod tool;
 
 pub use facts::observe;
 pub use lock::HostLock;
 pub use root::HostRoot;
+pub use sensors::Sensors;
 
 use machine::Machine;
 use power::PowerControl;

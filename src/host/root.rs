@@ -62,6 +62,20 @@ impl HostRoot {
         Ok(text)
     }
 
+    /// Names in a folder of the host, sorted with numbers by their value (`hwmon2` before `hwmon10`); none where it can not
+    /// be listed. Names that are not UTF-8 are left out: the kernel gives none.
+    pub fn names_in(&self, host_path: impl AsRef<Path>) -> Vec<String> {
+        let Ok(entries) = fs_err::read_dir(self.path(host_path)) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort_by_cached_key(|name| {
+            let start = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+            let number = name[start.len()..].parse::<u64>().ok();
+            (start, number, name.clone())
+        });
+        names
+    }
+
     /// Write a value into a file of the host that exists, in one write(2), as the files of sysfs want it.
     ///
     /// # Errors

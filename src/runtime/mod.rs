@@ -5,9 +5,9 @@
 //! executing half, [`Load`] and what it gives, is used in a worker process only, because an inference library may
 //! crash, hang or leak; the daemon's process never loads one.
 //!
-//! A library is run under our clock, as a [`Session`]. A program that compiles models and times them itself is a
-//! [`Program`]: each compilation and each timed run is a worker process of its own all the same, so that limits, endings and log
-//! tails are those of every trial.
+//! A library is run under our clock, as a [`Session`]; a program that runs and times models itself is a [`Program`]. Where a model
+//! has to be compiled first, that is a [`Compiler`]'s. Each compilation and each timed run is a worker process of its own, so that
+//! limits, endings and log tails are those of every trial.
 //!
 //! To add a runtime: a folder here, one line in [`RUNTIMES`], and its `Load` in the worker that links it.
 
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
 use crate::net::emit::Form;
 use crate::units::Nanos;
 
@@ -25,6 +25,7 @@ pub mod fill;
 pub mod mapped;
 pub mod onnxruntime;
 pub mod options;
+pub mod program;
 pub mod shapes;
 pub mod signatures;
 pub mod sim;
@@ -66,9 +67,14 @@ pub struct Runtime {
     pub library_file: Option<&'static str>,
     /// Environment variables by which a host names the library, the usual ones of the field.
     pub library_variables: &'static [&'static str],
-    /// Name of the host's program that compiles models and runs them, for a runtime that is one; else `None`, and nothing is
-    /// compiled.
+    /// Name of the host's program that compiles models for it; `None` where nothing is compiled.
     pub program: Option<&'static str>,
+    /// That program also runs what it compiled, and times it.
+    pub times_itself: bool,
+    /// File name of a second library, a delegate, through which the first reaches the device.
+    pub delegate_file: Option<&'static str>,
+    /// How often the paper compiled a model of up to 560 pixels for it; larger ones, and where nothing is compiled, once.
+    pub builds_in_paper: u32,
 }
 
 /// Which executable holds the executing half.
@@ -107,13 +113,30 @@ pub enum OptionKind {
     Choice(&'static [&'static str]),
 }
 
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Warm up, and time.
+    #[default]
+    Measure,
+    /// Compile the model, and no more.
+    Build,
+    /// Run what was compiled once more, slower, for the time that each layer takes.
+    Profile,
+}
+
 /// What a worker is asked to load.
 #[derive(Debug, Clone)]
 pub struct LoadRequest {
+    /// What for: to compile the model, or to run it.
+    pub task: Task,
     /// The model file.
     pub model: PathBuf,
     /// The library to load, for a runtime that loads one at run time; else the runtime's own search.
     pub library: Option<PathBuf>,
+    /// The delegate to load, for a runtime that has one; else the loader's own search.
+    pub delegate: Option<PathBuf>,
     /// Options of the job, already checked against [`Runtime::options`]; defaults are not filled in.
     pub options: BTreeMap<String, Value>,
     /// Shapes for inputs whose shape the model leaves open, by input name.
@@ -168,39 +191,52 @@ pub struct Loaded {
     pub outputs: Vec<Tensor>,
 }
 
-/// Who holds the clock.
+/// What a worker can do with it.
 pub enum Execution {
-    /// We do.
+    /// Run it under our clock.
     Session(Box<dyn Session>),
-    /// A program of the host, which compiles the model first.
+    /// Have a program of the host run it under its own.
     Program(Box<dyn Program>),
+    /// Compile it.
+    Compiler(Box<dyn Compiler>),
 }
 
-/// A program that compiles a model, and runs and times what it made of it. What it prints goes to standard error, from where
-/// it comes into the bundle.
-pub trait Program {
+/// What compiles a model. What it prints goes to standard error, from where it comes into the bundle.
+pub trait Compiler {
     /// Compile the model into the folder of the [`Compilation`], unless that holds it.
     ///
     /// # Errors
     /// A [`Failure`], which may be one of the model.
     fn build(&mut self) -> Result<Built, Failure>;
+}
 
-    /// Run what was built.
+/// A program that runs what was compiled, and times it. What it prints goes where a compiler's words go.
+pub trait Program {
+    /// Run it.
     ///
     /// # Errors
     /// A [`Failure`] before there were latencies; one after is in [`SelfTimed`].
     fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure>;
+
+    /// Run it again with the time that each layer takes, in the network's order. It is slower then.
+    ///
+    /// # Errors
+    /// A [`Failure`]; what was timed before is not touched by it.
+    fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure>;
 }
 
 /// A compiled model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Built {
-    /// How long compiling took, in seconds; what a kept one took once.
-    pub seconds: f64,
+    /// How long compiling took, in seconds; what a kept one took once. `None` where it came compiled.
+    pub seconds: Option<f64>,
     /// It was there already.
     pub is_kept: bool,
     /// Size of the compiled file in bytes.
     pub size_bytes: u64,
+    /// What the compiler of the Edge TPU says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_tpu: Option<EdgeTpuBuild>,
 }
 
 /// What a program says that its runs took.

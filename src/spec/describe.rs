@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::check;
 use super::fields::PAPER;
 use super::fields::{
-    FIELDS, Factor, Fallback, Field, Kind, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES,
-    MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
+    FIELDS, Factor, Fallback, Field, Kind, LARGEST_CPU, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION,
+    MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
 };
 use super::runtimes::accepted;
 use crate::net::blocks::BLOCKS;
@@ -124,6 +124,20 @@ fn of_kind(field: &Field) -> Value {
         Kind::Factors(factor) => list_of(&number(factor)),
         Kind::Depths => json!({
             "type": "array", "items": number(Factor::Depth), "minItems": DEPTHS, "maxItems": DEPTHS,
+        }),
+        Kind::Cpus => json!({
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_CPU},
+            "minItems": 1,
+            "maxItems": LARGEST_CPU + 1,
+            "uniqueItems": true,
+        }),
+        Kind::Zones => json!({
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": MAXIMUM_ENTRY_BYTES},
+            "minItems": 1,
+            "maxItems": MAXIMUM_LIST_ITEMS,
+            "uniqueItems": true,
         }),
         Kind::Labels => json!({
             "type": "object",
@@ -282,6 +296,8 @@ fn in_words(kind: Kind) -> String {
             format!("a list of {} numbers, each {}", whole_or_odd(factor), range_of(factor))
         }
         Kind::Depths => format!("a list of {DEPTHS} whole numbers, each {}", range_of(Factor::Depth)),
+        Kind::Cpus => format!("a list of whole numbers, each {}", check::range(0, LARGEST_CPU)),
+        Kind::Zones => format!("a list of at most {MAXIMUM_LIST_ITEMS} names"),
         Kind::RuntimeSettings => "a map of runtime names to maps of the keys below".to_owned(),
     }
 }

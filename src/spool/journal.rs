@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Build, Power, Trial};
+use crate::bundle::format::{Build, Energy, Environment, Power, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -41,6 +41,12 @@ pub enum Record {
         loaded: Box<LoadedModel>,
         /// How long the worker's process lived, in seconds.
         wall_seconds: f64,
+        /// What the host's sensors told.
+        #[serde(default)]
+        environment: Option<Box<Environment>>,
+        /// What an inference took in energy, where this trial was to tell.
+        #[serde(default)]
+        energy: Option<Box<Energy>>,
         /// The host's power state, over this trial and those of the configuration before it.
         #[serde(default)]
         power: Option<Box<Power>>,
@@ -57,6 +63,40 @@ pub enum Record {
         /// Which configuration, from 1.
         configuration: usize,
     },
+}
+
+/// A trial that gave its latencies.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Which configuration, from 1.
+    pub configuration: usize,
+    /// Raw latencies.
+    pub trial: Trial,
+    /// What the worker said of library and model.
+    pub loaded: LoadedModel,
+    /// How long the worker's process lived, in seconds.
+    pub wall_seconds: f64,
+    /// What the host's sensors told.
+    pub environment: Option<Environment>,
+    /// What an inference took in energy.
+    pub energy: Option<Energy>,
+    /// The host's power state, over this trial and those of the configuration before it.
+    pub power: Option<Power>,
+}
+
+impl Measured {
+    /// The line that says it.
+    pub fn record(&self) -> Record {
+        Record::Finished {
+            configuration: self.configuration,
+            trial: self.trial.clone(),
+            loaded: Box::new(self.loaded.clone()),
+            wall_seconds: self.wall_seconds,
+            environment: self.environment.clone().map(Box::new),
+            energy: self.energy.clone().map(Box::new),
+            power: self.power.clone().map(Box::new),
+        }
+    }
 }
 
 /// A model file as copied.
@@ -140,8 +180,8 @@ impl Journal {
 pub struct Progress {
     /// Models as copied; `None` while the job waits for them.
     pub models: Option<Vec<BoundModel>>,
-    /// Finished trials by configuration (from 1), in order.
-    pub trials: Vec<(usize, Trial, Box<LoadedModel>, f64)>,
+    /// Finished trials, in order.
+    pub trials: Vec<Measured>,
     /// Finished builds by configuration (from 1), in order.
     pub builds: Vec<(usize, Build)>,
     /// Configurations whose bundle is durable.
@@ -151,8 +191,6 @@ pub struct Progress {
     /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
     /// went down under them.
     pub crashes: Vec<usize>,
-    /// The power state as of each finished trial, by configuration.
-    pub power: Vec<(usize, Box<Power>)>,
     /// The host was rebooted for this job.
     pub rebooted: bool,
 }
@@ -169,7 +207,6 @@ impl Progress {
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
                         progress.builds.clear();
-                        progress.power.clear();
                     }
                 }
                 Record::Started { configuration, at } => {
@@ -180,10 +217,25 @@ impl Progress {
                 }
                 Record::Interrupted => running = None,
                 Record::Rebooting => progress.rebooted = true,
-                Record::Finished { configuration, trial, loaded, wall_seconds, power } => {
+                Record::Finished {
+                    configuration,
+                    trial,
+                    loaded,
+                    wall_seconds,
+                    environment,
+                    energy,
+                    power,
+                } => {
                     running = None;
-                    progress.power.extend(power.map(|power| (configuration, power)));
-                    progress.trials.push((configuration, trial, loaded, wall_seconds));
+                    progress.trials.push(Measured {
+                        configuration,
+                        trial,
+                        loaded: *loaded,
+                        wall_seconds,
+                        environment: environment.map(|told| *told),
+                        energy: energy.map(|told| *told),
+                        power: power.map(|power| *power),
+                    });
                 }
                 Record::Built { configuration, build } => {
                     running = None;
@@ -239,6 +291,7 @@ mod tests {
             seconds: Some(2.5),
             size_bytes: Some(7),
             is_kept: false,
+            edge_tpu: None,
             log_tail: Vec::new(),
         };
         let record = Record::Built { configuration: 2, build: Box::new(build.clone()) };
@@ -260,6 +313,7 @@ mod tests {
             options: Default::default(),
             inputs: vec![],
             outputs: vec![],
+            placed: None,
         };
         let trial =
             Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
@@ -268,6 +322,8 @@ mod tests {
             trial,
             loaded: Box::new(loaded),
             wall_seconds: 1.0,
+            environment: None,
+            energy: None,
             power: None,
         };
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);

@@ -9,12 +9,15 @@ use std::collections::BTreeSet;
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
+pub mod energy;
 mod order;
 mod spread;
 #[cfg(test)]
 mod tests;
 
-pub use order::{MedianInterval, Sorted, fewest_runs_for_interval, supports_percentile};
+pub use order::{
+    MedianInterval, Sorted, fewest_runs_for_interval, median_interval_ranks, supports_percentile,
+};
 pub use spread::{mean, standard_deviation};
 
 /// The confidence at which an interval is given and a percentile is reported: 95 %, the customary level (Le Boudec,

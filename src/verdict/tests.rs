@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use super::host::tests::observed;
 use super::*;
 use crate::bundle::format::{PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::derived_docs;
@@ -26,7 +27,7 @@ fn judged(trials: &[Trial]) -> Verdict {
 /// Of a host about which nothing is known.
 fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
     static HOST: LazyLock<Host> = LazyLock::new(Host::default);
-    Evidence { status, trials, clock_resolution: RESOLUTION, host: &HOST, power: None }
+    Evidence { status, trials, environment: None, clock_resolution: RESOLUTION, host: &HOST, power: None }
 }
 
 /// A power state that was asked for, brought about, and held.
@@ -56,7 +57,11 @@ fn difference(setting: &str) -> PowerDifference {
 
 fn judged_in(power: &Power) -> Verdict {
     let trials = [trial(1, [1_000_000; 100])];
-    judge(&Evidence { power: Some(power), ..evidence(Status::Measured, &trials) })
+    judge(&Evidence {
+        power: Some(power),
+        environment: Some(&observed()),
+        ..evidence(Status::Measured, &trials)
+    })
 }
 
 #[test]
@@ -92,9 +97,15 @@ fn clocks_that_could_not_be_locked_are_named_and_a_host_without_any_too() {
 #[test]
 fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
     let trials = [trial(1, [1_000_000; 100])];
-    let power = power();
-    let verdict =
-        |host: &Host| judge(&Evidence { host, power: Some(&power), ..evidence(Status::Measured, &trials) });
+    let (power, environment) = (power(), observed());
+    let verdict = |host: &Host| {
+        judge(&Evidence {
+            host,
+            power: Some(&power),
+            environment: Some(&environment),
+            ..evidence(Status::Measured, &trials)
+        })
+    };
     let jetson =
         Host { family: Some("jetson".to_owned()), l4t: Some("99.1.0".to_owned()), ..Host::default() };
     assert_eq!(detail(&verdict(&jetson), "unknown_release"), "L4T 99.1.0 is not in this version's table");
@@ -110,8 +121,8 @@ fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
 /// The reasons found, but for the one that every measured configuration has.
 fn codes(verdict: &Verdict) -> Vec<&str> {
     let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
-    assert_eq!(codes.last(), Some(&"power_state_unobserved"));
-    codes[..codes.len() - 1].to_vec()
+    let unobserved = &["power_state_unobserved", "environment_unobserved"][..];
+    codes.strip_suffix(unobserved).expect("nothing is known of the host").to_vec()
 }
 
 fn detail<'a>(verdict: &'a Verdict, code: &str) -> &'a str {

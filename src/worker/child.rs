@@ -11,10 +11,13 @@ use log::{LevelFilter, error, warn};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::bundle::format::Stage;
-use crate::measure::{Phase, Samples, measure};
+use crate::measure::{MeasureError, Phase, Samples, measure, repeat, touched};
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Program, Session};
+use crate::units::Nanos;
+use crate::worker::placement;
 use crate::worker::protocol::{
-    Event, PARENT_VARIABLE, PROTOCOL, REQUEST_LIMIT, Request, TIMING_NAME, Task, WARM_UP_NAME,
+    Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
+    WARM_UP_NAME,
 };
 
 /// Exit code of a worker whose parent is gone or does not listen; nobody reads it.
@@ -50,12 +53,11 @@ fn die_with_parent() -> bool {
 
 fn serve(loaders: &[&dyn Load]) -> std::io::Result<()> {
     say(&Event::Hello { protocol: PROTOCOL })?;
-    let last = match carry_out(loaders) {
-        Ok(last) => last,
-        Err(Stop::Failed(failure)) => Event::Failed(failure),
-        Err(Stop::NobodyListens(reason)) => return Err(reason),
-    };
-    say(&last)
+    match carry_out(loaders) {
+        Ok(()) => Ok(()),
+        Err(Stop::Failed(failure)) => say(&Event::Failed(failure)),
+        Err(Stop::NobodyListens(reason)) => Err(reason),
+    }
 }
 
 enum Stop {
@@ -63,16 +65,19 @@ enum Stop {
     NobodyListens(std::io::Error),
 }
 
-/// The last word.
-fn carry_out(loaders: &[&dyn Load]) -> Result<Event, Stop> {
+fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
     let request = read_request(std::io::stdin().lock())?;
     let loader = loaders
         .iter()
         .find(|loader| loader.runtime().name == request.runtime)
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
+    // Before the library starts threads, which inherit it.
+    let placed = placement::apply(&request.placement);
     let Loaded { execution, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
+        task: request.task,
         model: request.model,
         library: request.library,
+        delegate: request.delegate,
         options: request.options,
         inputs: request.inputs,
         seed: request.seed,
@@ -81,56 +86,101 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<Event, Stop> {
     // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
     // crash or hang and take whole latencies with it.
     let execution = Box::leak(Box::new(execution));
-    say(&Event::Loaded { version, library, options, inputs, outputs })?;
+    say(&Event::Loaded { version, library, options, inputs, outputs, placed })?;
     let runs = (request.warm_up_runs, request.timed_runs);
     match (request.task, execution) {
         (Task::Measure, Execution::Session(session)) => {
-            let samples = measured(session.as_mut(), runs)?;
-            let (warm_up_ns, latency_ns) = (samples.warm_up, samples.timed);
-            Ok(Event::Result { warm_up_ns, latency_ns, extra_latency_ns: Vec::new(), failure: None })
+            timed_by_us(session.as_mut(), runs, request.energy_seconds)
         }
         (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
-        (Task::Build, Execution::Program(program)) => Ok(Event::Built(program.build()?)),
-        (Task::Build, Execution::Session(_)) => Err(refusal(
-            "nothing_to_build",
-            format!("a build was asked for, and `{}` compiles nothing", request.runtime),
+        (Task::Profile, Execution::Program(program)) => {
+            Ok(say(&Event::Profiled { layers: program.profile(runs.1)? })?)
+        }
+        (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
+        (task, _) => Err(refusal(
+            "task_not_possible",
+            format!("`{}` can not do what was asked of it: {task:?}", request.runtime),
         )
         .into()),
     }
 }
 
-fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<Event, Stop> {
-    say(&Event::Timing)?;
-    // Its warm-up is not told apart until it has ended.
-    let _ = rustix::thread::set_name(TIMING_NAME);
-    let timed = program.time(runs.0, runs.1)?;
-    Ok(Event::Result {
-        warm_up_ns: timed.warm_up_ns,
-        latency_ns: timed.latency_ns,
-        extra_latency_ns: timed.extra_latency_ns,
-        failure: timed.failure,
-    })
-}
-
-fn measured(session: &mut dyn Session, runs: (u32, u32)) -> Result<Samples, Stop> {
+fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32) -> Result<(), Stop> {
     let mut samples = Samples::with_room_for(runs.0, runs.1).map_err(|_| {
         let detail = format!("no memory for the latencies of {} warm-up and {} timed runs", runs.0, runs.1);
         Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("ask for fewer runs in `measure`")
     })?;
-    say(&Event::Timing)?;
-    measure(session, &mut samples, &mut |phase| {
-        let name = match phase {
-            Phase::WarmUp => WARM_UP_NAME,
-            Phase::Timing => TIMING_NAME,
-        };
-        // Only tells the parent where a crash happened; without it the stage is less exact.
-        let _ = rustix::thread::set_name(name);
-    })
-    .map_err(|error| {
-        Failure::new(error.phase.into(), "run_failed", format!("{error}: {}", error.source))
-            .with_hint("the runtime loaded the model but could not run it; its message says why")
+    measure(session, &mut samples, &mut enter)?;
+    pause(Pause::AfterTiming)?;
+    let timed_ns = samples.timed.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
+    let mean_ns = timed_ns / samples.timed.len().max(1) as u128;
+    say(&result(samples.warm_up, samples.timed))?;
+    if energy_seconds > 0 {
+        let latency_ns = run_for_energy(session, energy_seconds, mean_ns)?;
+        say(&Event::Energy { latency_ns })?;
+    }
+    Ok(())
+}
+
+fn result(warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>) -> Event {
+    Event::Result { warm_up_ns, latency_ns, extra_latency_ns: Vec::new(), failure: None }
+}
+
+/// It is started once and ends by itself, so both pauses before timing come before it.
+fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), Stop> {
+    pause(Pause::BeforeWarmUp)?;
+    pause(Pause::BeforeTiming)?;
+    // Its warm-up is not told apart until it has ended. Without the name the stage of a crash is less exact.
+    let _ = rustix::thread::set_name(TIMING_NAME);
+    let timed = program.time(runs.0, runs.1)?;
+    pause(Pause::AfterTiming)?;
+    say(&Event::Result {
+        warm_up_ns: timed.warm_up_ns,
+        latency_ns: timed.latency_ns,
+        extra_latency_ns: timed.extra_latency_ns,
+        failure: timed.failure,
     })?;
-    Ok(samples)
+    Ok(())
+}
+
+/// Before each phase: the parent learns of it, and reads the host's sensors where the worker waits.
+fn enter(phase: Phase) -> Result<(), Stop> {
+    // Names only tell the parent where a crash happened; without them the stage is less exact.
+    match phase {
+        Phase::WarmUp => {
+            let _ = rustix::thread::set_name(WARM_UP_NAME);
+            pause(Pause::BeforeWarmUp)?;
+        }
+        Phase::LastWarmUp => pause(Pause::BeforeTiming)?,
+        Phase::Timing => {
+            let _ = rustix::thread::set_name(TIMING_NAME);
+        }
+        Phase::Energy => pause(Pause::BeforeEnergy)?,
+    }
+    Ok(())
+}
+
+/// As many runs as fill so many seconds at the mean latency of the timed ones, through the same loop.
+fn run_for_energy(session: &mut dyn Session, seconds: u32, mean_ns: u128) -> Result<Vec<Nanos>, Stop> {
+    let runs =
+        (u128::from(seconds) * 1_000_000_000).div_ceil(mean_ns.max(1)).min(MAXIMUM_ENERGY_RUNS as u128);
+    let mut latencies = touched(runs as u32).map_err(|_| {
+        let detail = format!("no memory for the latencies of {runs} runs");
+        Failure::new(Stage::Energy, "out_of_memory", detail).with_hint("lower `measure.energy_seconds`")
+    })?;
+    pause(Pause::IdleBeforeEnergy)?;
+    // One run, so that what the pause put to sleep is awake when the energy of the others is counted.
+    repeat(session, Phase::Energy, &mut latencies[..1])?;
+    enter(Phase::Energy)?;
+    repeat(session, Phase::Energy, &mut latencies)?;
+    pause(Pause::AfterEnergy)?;
+    Ok(latencies)
+}
+
+/// Tell the parent, and wait for its line. Not where its end of the pipe is closed: nobody would answer.
+fn pause(at: Pause) -> std::io::Result<()> {
+    say(&Event::Paused { at })?;
+    std::io::stdin().lock().skip_until(b'\n').map(drop)
 }
 
 fn read_request(input: impl BufRead) -> Result<Request, Failure> {
@@ -189,6 +239,16 @@ impl From<Failure> for Stop {
     }
 }
 
+impl From<MeasureError> for Stop {
+    fn from(error: MeasureError) -> Self {
+        let detail = format!("{error}: {}", error.source);
+        let failure = Failure::new(error.phase.into(), "run_failed", detail);
+        Self::Failed(
+            failure.with_hint("the runtime loaded the model but could not run it; its message says why"),
+        )
+    }
+}
+
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::NobodyListens(error)
@@ -203,12 +263,12 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 1");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 2");
     }
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 1", &vec![b' '; 2 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 2", &vec![b' '; 2 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

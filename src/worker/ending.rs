@@ -10,9 +10,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Outcome, Stage, Status, Tensor};
+use crate::bundle::format::{Layer, Outcome, Stage, Status, Tensor};
 use crate::runtime::{Built, Failure};
 use crate::units::Nanos;
+use crate::worker::protocol::Placed;
 
 /// How a trial went.
 #[derive(Debug)]
@@ -44,6 +45,9 @@ pub struct LoadedModel {
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
+    /// Where and how the worker ran, where something was asked for.
+    #[serde(default)]
+    pub placed: Option<Placed>,
 }
 
 /// The ways to end.
@@ -55,7 +59,11 @@ pub enum Ending {
         warm_up_ns: Vec<Nanos>,
         /// Latencies of the timed runs.
         latency_ns: Vec<Nanos>,
+        /// Latencies of the runs for energy, where it was asked for.
+        energy_ns: Option<Vec<Nanos>>,
     },
+    /// The time of each layer, then exit 0.
+    Profiled(Vec<Layer>),
     /// A compiled model, then exit 0.
     Built(Built),
     /// The worker told why it could not.
@@ -173,13 +181,20 @@ pub enum Afterwards {
     },
     /// It did not end.
     Stayed,
+    /// It could not run for energy, and told why.
+    Failed {
+        /// Code.
+        reason: String,
+        /// For a person.
+        detail: String,
+    },
 }
 
 impl Ended {
     /// Latencies of warm-up and timed runs as received, also where the trial failed after them.
     pub fn latencies(&self) -> Option<(&[Nanos], &[Nanos])> {
         match &self.ending {
-            Ending::Complete { warm_up_ns, latency_ns }
+            Ending::Complete { warm_up_ns, latency_ns, .. }
             | Ending::AfterResult { warm_up_ns, latency_ns, .. }
             | Ending::Objected { warm_up_ns, latency_ns, .. }
             | Ending::WrongCount { warm_up_ns, latency_ns, .. } => Some((warm_up_ns, latency_ns)),
@@ -214,15 +229,16 @@ impl Ended {
             hint: Some(hint.into()),
         };
         match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) => {
+            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) => {
                 Told { status: Status::Measured, hint: None, ..fail("", String::new(), "") }
             }
             Ending::Failed(failure) => told_by_worker(failure),
             Ending::Objected { failure, .. } => told_by_worker(failure),
             Ending::AfterResult { afterwards, .. } => Told {
-                stage: Stage::Report,
+                stage: if self.reached == Stage::Energy { Stage::Energy } else { Stage::Report },
                 ..fail(
                     match afterwards {
+                        Afterwards::Failed { reason, .. } => reason,
                         Afterwards::Line { .. } => "output_after_result",
                         Afterwards::Exited { .. } => "wrong_exit_after_result",
                         Afterwards::Signalled { .. } => "crash_after_result",
@@ -444,6 +460,7 @@ impl std::fmt::Display for Afterwards {
             Self::Exited { code } => write!(formatter, "exited with code {code}"),
             Self::Signalled { signal } => write!(formatter, "was ended by {}", signal_name(*signal)),
             Self::Stayed => write!(formatter, "did not exit and was killed"),
+            Self::Failed { detail, .. } => write!(formatter, "could not run for energy: {detail}"),
         }
     }
 }
@@ -459,6 +476,7 @@ fn during(stage: Stage) -> &'static str {
         Stage::WarmUp => "in its warm-up runs",
         Stage::Timing => "in its timed runs",
         Stage::Report => "after its last run",
+        Stage::Energy => "in its runs for energy",
     }
 }
 

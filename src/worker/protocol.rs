@@ -1,8 +1,12 @@
 //! What the daemon and a worker process say to each other: versioned JSON, one object a line.
 //!
-//! The daemon writes one [`Request`] to the worker's standard input and closes it. The worker answers on standard
-//! output with [`Event`]s: `hello`, `loaded`, `timing`, then `result`, or `failed` at any point after `hello`; where a build
-//! was asked for, `hello`, `loaded`, then `built` or `failed`. Any other line there is a failure. Logs go to standard error. While the worker times it writes nothing.
+//! The daemon writes one [`Request`] to the worker's standard input. The worker answers on standard output with [`Event`]s:
+//! `hello`, `loaded`, a `paused` before warm-up, one before its last runs and one after timing, then `result`, or `failed` at
+//! any point after `hello`. Where a build was asked for, `hello`, `loaded`, then `built`; where a profile was, then `profiled`. Where energy is asked for, three more pauses and `energy` follow the result. Any other line there
+//! is a failure. Logs go to standard error. While the worker times it writes nothing.
+//!
+//! At each pause the worker waits for a line of the daemon, which reads the host's sensors meanwhile. A worker whose input is
+//! closed does not wait: nobody will answer.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,12 +14,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::Tensor;
+use crate::bundle::format::{Layer, Tensor};
+pub use crate::runtime::Task;
 use crate::runtime::{Built, Compilation, Failure};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// One trial, as asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,8 +32,14 @@ pub struct Request {
     pub runtime: String,
     /// The model file.
     pub model: PathBuf,
+    /// What to do.
+    #[serde(default)]
+    pub task: Task,
     /// The library to load, where the host's configuration names one.
     pub library: Option<PathBuf>,
+    /// The delegate to load, where the host has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate: Option<PathBuf>,
     /// Options of the job.
     pub options: BTreeMap<String, Value>,
     /// Shapes of inputs whose shape the model leaves open.
@@ -39,23 +50,39 @@ pub struct Request {
     pub warm_up_runs: u32,
     /// Timed runs, exactly.
     pub timed_runs: u32,
-    /// What to do.
-    #[serde(default)]
-    pub task: Task,
+    /// How long the same runs go on for energy, after the result; 0 is not at all.
+    pub energy_seconds: u32,
+    /// Where and how to run.
+    pub placement: Wish,
     /// For a runtime that compiles models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compilation: Option<Compilation>,
 }
 
-/// What a worker is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Warm up, and time.
-    #[default]
-    Measure,
-    /// Compile the model, and no more.
-    Build,
+/// Where and how a worker is to run. What the kernel refuses is told and does not end the trial.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// Processors to keep to; empty leaves them open.
+    pub cpus: Vec<u32>,
+    /// Nice value.
+    pub nice: Option<i32>,
+    /// Keep all memory from being swapped.
+    pub lock_memory: bool,
+}
+
+/// What came of a [`Wish`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// Processors in force, read back.
+    pub cpus: Option<Vec<u32>>,
+    /// Nice value in force, read back.
+    pub nice: Option<i32>,
+    /// Is all memory locked?
+    pub memory_locked: bool,
+    /// What the kernel refused, and its words.
+    pub refused: Vec<String>,
 }
 
 /// What a worker tells.
@@ -79,10 +106,15 @@ pub enum Event {
         inputs: Vec<Tensor>,
         /// Output tensors.
         outputs: Vec<Tensor>,
+        /// Where and how this process runs, where something was asked for.
+        placed: Option<Placed>,
     },
-    /// Warm-up starts now; the next line is `result` or `failed`.
-    Timing,
-    /// The trial is complete. The worker exits 0 right after.
+    /// The worker waits for a line on its standard input.
+    Paused {
+        /// Where.
+        at: Pause,
+    },
+    /// The timed runs are complete. Unless energy is asked for, the worker exits 0 right after.
     Result {
         /// Latencies of the warm-up runs, in order.
         warm_up_ns: Vec<Nanos>,
@@ -95,11 +127,43 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
     },
+    /// The runs for energy are complete. The worker exits 0 right after.
+    Energy {
+        /// Their latencies, in order.
+        latency_ns: Vec<Nanos>,
+    },
     /// The model is compiled. The worker exits 0 right after.
     Built(Built),
+    /// The time of each layer. The worker exits 0 right after.
+    Profiled {
+        /// In the order of the network.
+        layers: Vec<Layer>,
+    },
     /// The trial can not be completed. The worker exits 0 right after: it did its duty.
     Failed(Failure),
 }
+
+/// Where a worker waits, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pause {
+    /// Directly before warm-up.
+    BeforeWarmUp,
+    /// Right before the last warm-up runs, which timing follows without a pause; before a program that times itself is started,
+    /// for it gives no pause.
+    BeforeTiming,
+    /// Right after the last timed run.
+    AfterTiming,
+    /// Idle, before the runs for energy.
+    IdleBeforeEnergy,
+    /// Right before the runs for energy.
+    BeforeEnergy,
+    /// Right after them; idle again.
+    AfterEnergy,
+}
+
+/// The most runs for energy: as many as a job may time. Fast models are done with them before their seconds are over.
+pub const MAXIMUM_ENERGY_RUNS: usize = 1_000_000;
 
 /// The environment variable that holds the process id of a worker's parent. The worker compares it with whose child it
 /// is; the parent finds by it what a worker left behind.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use backbone::bundle::format::{Bundle, Stage, Status};
+use backbone::bundle::format::{Bundle, EnergyState, Observation, Reading, Stage, Status};
 
 #[path = "../rig/mod.rs"]
 mod rig;
@@ -201,6 +201,55 @@ fn runs_that_fail_keep_what_they_gave() {
         let kept = bundle.trials.iter().map(|trial| trial.latency_ns.len()).find(|count| *count > 0);
         assert_eq!(kept, latencies, "{fault}");
     }
+}
+
+#[test]
+fn profile_of_the_layers_is_a_run_of_its_own_after_all_trials() {
+    let rig = host("8502", "");
+    let job = network("fp32") + "runtime_options: {profile: true}\n";
+    let bundle = measured(&rig, "profiled", &job);
+    assert_eq!((outcome(&bundle), bundle.trials.len()), ((Status::Measured, None, "-"), 3));
+    let profile = bundle.profile.unwrap();
+    assert_eq!((Some(profile.build), profile.runs, profile.detail), (bundle.summary.unwrap().build, 5, None));
+    let layers: Vec<&str> = profile.layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(layers, ["conv1 + relu1", "a \"quoted\" name"]);
+    assert_eq!(
+        (profile.layers[0].mean_milliseconds, profile.layers[0].median_milliseconds),
+        (1.205, Some(1.2))
+    );
+    let options = bundle.runtime.unwrap().options;
+    assert!(!options["timing_flags"].to_string().contains("Profile"), "{options:?}");
+    // 6 writes none; what was measured stays.
+    let rig = host("6GA", "");
+    let bundle = measured(&rig, "profiled", &job);
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    assert!(bundle.profile.unwrap().detail.unwrap().contains("writes no profile"));
+}
+
+#[test]
+fn host_is_read_around_a_program_and_the_bundle_says_how_closely() {
+    let rig = host("8502", "SECONDS_PER_RUN=2.5");
+    fs_err::create_dir_all(rig.path("host/sys/class/thermal/thermal_zone0")).unwrap();
+    fs_err::write(rig.path("host/sys/class/thermal/thermal_zone0/type"), "GPU-therm\n").unwrap();
+    fs_err::write(rig.path("host/sys/class/thermal/thermal_zone0/temp"), "41500\n").unwrap();
+    let job = network("fp32").replace("timed_runs: 5", "timed_runs: 5, builds: 2, energy_seconds: 1")
+        + "host: {nice: 1}\n";
+    let bundle = measured(&rig, "observed", &job);
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"));
+    let environment = bundle.environment.unwrap();
+    assert_eq!(environment.observation, Observation::Around);
+    let trials = |readings: &[Reading]| {
+        readings.iter().map(|reading| (reading.build, reading.process)).collect::<Vec<_>>()
+    };
+    for readings in [&environment.before_warm_up, &environment.before, &environment.after] {
+        assert_eq!(trials(readings), [(1, 1), (2, 1)], "a build is not sensed, a trial is");
+        assert!(readings.iter().all(|reading| reading.values.contains(&Some(41.5))));
+    }
+    assert!((2..=6).contains(&environment.samples.len()), "{:?}", environment.samples);
+    assert_eq!(environment.placement.unwrap().nice, Some(1));
+    let energy = bundle.energy.unwrap();
+    assert_eq!(energy.state, EnergyState::Unobservable);
+    assert!(energy.detail.unwrap().contains("in the same run"));
 }
 
 #[test]

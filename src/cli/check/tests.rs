@@ -21,7 +21,9 @@ fn job(model: &str, sha256: Option<String>) -> Job {
             processes: 2,
             timeout_seconds: 5400,
             seed: 1,
+            energy_seconds: 0,
         },
+        host: Default::default(),
         priority: 0,
         labels: BTreeMap::new(),
     }

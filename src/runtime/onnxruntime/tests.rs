@@ -31,6 +31,8 @@ fn outputs_follow_from_the_seed() {
     let Some(library) = fetched_library() else { return };
     let outputs = |model: &str, seed, shape: Option<[u64; 4]>| {
         let request = LoadRequest {
+            task: Default::default(),
+            delegate: None,
             model: Path::new(env!("CARGO_MANIFEST_DIR")).join(model),
             library: Some(library.clone()),
             options: BTreeMap::new(),

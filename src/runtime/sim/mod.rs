@@ -32,6 +32,9 @@ pub const RUNTIME: Runtime = Runtime {
     library_file: None,
     library_variables: &[],
     program: None,
+    times_itself: false,
+    delegate_file: None,
+    builds_in_paper: 1,
 };
 
 /// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).

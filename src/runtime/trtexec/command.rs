@@ -57,6 +57,7 @@ pub struct Settings {
     workspace_mebibytes: u64,
     uses_tf32: bool,
     uses_cuda_graph: bool,
+    is_profiled: bool,
 }
 
 impl Settings {
@@ -80,6 +81,7 @@ impl Settings {
             workspace_mebibytes: asked.get(WORKSPACE).and_then(Value::as_u64).unwrap_or(WORKSPACE_MEBIBYTES),
             uses_tf32: options::boolean(asked, TF32, false),
             uses_cuda_graph: options::boolean(asked, CUDA_GRAPH, false),
+            is_profiled: options::boolean(asked, options::PROFILE.name, false),
         })
     }
 
@@ -90,6 +92,7 @@ impl Settings {
             (WORKSPACE.to_owned(), self.workspace_mebibytes.into()),
             (TF32.to_owned(), self.uses_tf32.into()),
             (CUDA_GRAPH.to_owned(), self.uses_cuda_graph.into()),
+            (options::PROFILE.name.to_owned(), self.is_profiled.into()),
             ("build_flags".to_owned(), self.build_flags(program, inputs).into()),
             ("timing_flags".to_owned(), self.timing_flags(program, inputs).into()),
         ]);
@@ -248,6 +251,29 @@ pub fn time(flags: Vec<String>, program: &Program, engine: &Path, times: &Path, 
     words.push(format!("{}={runs}", option::ITERATIONS.name).into());
     words.extend(flags.into_iter().map(OsString::from));
     words
+}
+
+/// The whole command line that profiles `engine`, its layers' times going to `profile`.
+///
+/// # Errors
+/// The release writes no such file.
+pub fn profile(
+    flags: Vec<String>,
+    program: &Program,
+    engine: &Path,
+    profile: &Path,
+    runs: u64,
+) -> Result<Vec<OsString>, Failure> {
+    if !program.knows(&option::EXPORT_PROFILE) {
+        let detail = format!("TensorRT {} writes no profile", program.version);
+        return Err(Failure::new(Stage::Timing, "profile_not_supported", detail)
+            .with_hint("leave out `runtime_options.profile`"));
+    }
+    let mut words =
+        vec![with_path(&option::LOAD_ENGINE, engine), with_path(&option::EXPORT_PROFILE, profile)];
+    words.push(format!("{}={runs}", option::ITERATIONS.name).into());
+    words.extend(flags.into_iter().map(OsString::from));
+    Ok(words)
 }
 
 fn with_path(option: &CommandOption, path: &Path) -> OsString {

@@ -8,10 +8,12 @@ use super::engines::{self, EngineFiles};
 use super::outcome;
 use super::release;
 use super::{RUNTIME, run, times};
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{Layer, Stage, Tensor};
 use crate::net::count::{Border, BorderTensor, onnx_border};
 use crate::runtime::shapes::{self, DeclaredInput, Dimension};
-use crate::runtime::{Built, Execution, Failure, Load, LoadRequest, Loaded, Program, Runtime, SelfTimed};
+use crate::runtime::{
+    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, Program, Runtime, SelfTimed, Task,
+};
 
 /// Protocol buffers count in signed 32 bits.
 const LARGEST_MODEL_BYTES: u64 = i32::MAX as u64;
@@ -49,6 +51,16 @@ impl Load for Loader {
             .map(|(input, shape)| (input.name.clone(), shape.clone()))
             .collect();
         let build_flags = settings.build_flags(&program, &given);
+        let options = settings.in_force(&program, &given);
+        let version = program.version.clone();
+        let trtexec = Box::new(Trtexec {
+            files: EngineFiles::new(compilation, &version, &build_flags),
+            timing_flags: settings.timing_flags(&program, &given),
+            build_flags,
+            model: request.model.clone(),
+            path: path.clone(),
+            program,
+        });
         let bound = |(input, shape): (&BorderTensor, &Vec<u64>)| Tensor {
             shape: shape.iter().copied().map(Some).collect(),
             ..tensor(input)
@@ -56,17 +68,13 @@ impl Load for Loader {
         Ok(Loaded {
             inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
             outputs: border.outputs.iter().map(tensor).collect(),
-            version: Some(program.version.clone()),
-            library: Some(path.clone()),
-            options: settings.in_force(&program, &given),
-            execution: Execution::Program(Box::new(Trtexec {
-                files: EngineFiles::new(compilation, &program.version, &build_flags),
-                timing_flags: settings.timing_flags(&program, &given),
-                build_flags,
-                model: request.model.clone(),
-                path,
-                program,
-            })),
+            version: Some(version),
+            library: Some(path),
+            options,
+            execution: match request.task {
+                Task::Build => Execution::Compiler(trtexec),
+                Task::Measure | Task::Profile => Execution::Program(trtexec),
+            },
         })
     }
 }
@@ -81,7 +89,7 @@ struct Trtexec {
     timing_flags: Vec<String>,
 }
 
-impl Program for Trtexec {
+impl Compiler for Trtexec {
     fn build(&mut self) -> Result<Built, Failure> {
         if let Some(built) = self.files.kept() {
             return Ok(built);
@@ -95,19 +103,18 @@ impl Program for Trtexec {
         let size =
             ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
         let size_bytes = size.inspect_err(|_| self.files.drop_engine())?;
-        let built = Built { seconds, is_kept: false, size_bytes };
+        let built = Built { seconds: Some(seconds), is_kept: false, size_bytes, edge_tpu: None };
         self.files.keep(&built).map_err(|error| {
             Failure::new(Stage::Build, "engine_not_saved", format!("can not keep the engine: {error}"))
                 .with_hint("make room on the disk of the spool")
         })?;
         Ok(built)
     }
+}
 
+impl Program for Trtexec {
     fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure> {
-        if self.files.kept().is_none() {
-            return Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone")
-                .with_hint("`backbone retry` builds it again; leave the spool's folder `engines` alone while something is measured"));
-        }
+        self.engine_is_there()?;
         let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
         let flags = self.timing_flags.clone();
         let words = command::time(flags, &self.program, &self.files.engine, &self.files.times, runs);
@@ -121,6 +128,29 @@ impl Program for Trtexec {
             self.files.drop_engine();
         }
         Ok(timed)
+    }
+
+    fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure> {
+        self.engine_is_there()?;
+        let runs = u64::from(runs);
+        let flags = self.timing_flags.clone();
+        let words = command::profile(flags, &self.program, &self.files.engine, &self.files.times, runs)?;
+        let _ = fs_err::remove_file(&self.files.times);
+        let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
+        let exported = fs_err::read(&self.files.times);
+        let _ = fs_err::remove_file(&self.files.times);
+        outcome::of_profile(&report, exit, &exported.unwrap_or_default())
+    }
+}
+
+impl Trtexec {
+    fn engine_is_there(&self) -> Result<(), Failure> {
+        if self.files.kept().is_some() {
+            return Ok(());
+        }
+        Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone").with_hint(
+            "`backbone retry` builds it again; leave the spool's folder `engines` alone while something is measured",
+        ))
     }
 }
 

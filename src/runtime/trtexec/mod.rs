@@ -11,7 +11,7 @@
 //! - **fp32 means fp32**: TF32 is off unless the job asks for it.
 //! - **The engine is built, saved, and timed from the file** by a second process, so that no build warms the GPU of a timing.
 
-use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable};
+use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
 use crate::net::emit::Form;
 
 pub mod causes;
@@ -19,6 +19,7 @@ pub mod command;
 mod engines;
 mod loader;
 pub mod outcome;
+pub mod profile;
 pub mod release;
 pub mod report;
 mod run;
@@ -59,6 +60,7 @@ pub const RUNTIME: Runtime = Runtime {
             kind: OptionKind::Boolean,
             summary: "launch the network as one CUDA graph, from TensorRT 7.1 on; default: false",
         },
+        options::PROFILE,
     ],
     timed: (
         "trtexec.gpu_compute",
@@ -70,4 +72,7 @@ pub const RUNTIME: Runtime = Runtime {
     library_file: None,
     library_variables: &[],
     program: Some("trtexec"),
+    times_itself: true,
+    delegate_file: None,
+    builds_in_paper: 3,
 };

@@ -3,36 +3,15 @@
 //! A success is exit 0 *and* the line PASSED *and* the numbers (or the engine). Whatever else happened, latencies that were
 //! there are kept beside the failure.
 
+use super::profile;
 use super::report::Report;
-use crate::bundle::format::Stage;
+use crate::bundle::format::{Layer, Stage};
+pub use crate::runtime::program::Exit;
 use crate::runtime::{Failure, SelfTimed};
 use crate::units::Nanos;
 
-/// How the process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// By itself.
-    Code(i32),
-    /// By a signal.
-    Signal(i32),
-}
-
-/// A shell or a wrapper tells of a signal by this plus its number.
-const SIGNAL_CODES: i32 = 128;
-
 const SIGABRT: i32 = rustix::process::Signal::ABORT.as_raw();
 const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
-
-impl Exit {
-    fn signal(self) -> Option<i32> {
-        match self {
-            Self::Signal(number) => Some(number),
-            Self::Code(code) => {
-                (code > SIGNAL_CODES && code <= SIGNAL_CODES + 64).then_some(code - SIGNAL_CODES)
-            }
-        }
-    }
-}
 
 /// After a build. `engine_bytes` is the size of the engine file, where there is one.
 ///
@@ -78,6 +57,20 @@ pub fn of_timing(
     SelfTimed { warm_up_ns: latency_ns, latency_ns: timed, extra_latency_ns, failure }
 }
 
+/// After a run for a profile.
+///
+/// # Errors
+/// Why there is none.
+pub fn of_profile(report: &Report, exit: Exit, exported: &[u8]) -> Result<Vec<Layer>, Failure> {
+    if let Some(failure) = failure(report, exit, Stage::Timing) {
+        return Err(failure);
+    }
+    profile::parse(exported).ok_or_else(|| {
+        Failure::new(Stage::Timing, "no_profile", "trtexec says that it passed, and wrote no profile")
+            .with_hint("see the log tail")
+    })
+}
+
 fn failure(report: &Report, exit: Exit, stage: Stage) -> Option<Failure> {
     match (report.is_passed, exit) {
         (true, Exit::Code(0)) => None,
@@ -85,7 +78,7 @@ fn failure(report: &Report, exit: Exit, stage: Stage) -> Option<Failure> {
             Failure::new(
                 stage,
                 "crash_after_passed",
-                format!("trtexec says that it passed, and then {}", exit_text(exit)),
+                format!("trtexec says that it passed, and then {exit}"),
             )
             .with_hint("what it gave is kept; decide whether to trust it, and see the log tail for its end"),
         ),
@@ -110,7 +103,7 @@ fn told(report: &Report, stage: Stage) -> Option<Failure> {
 
 /// It ended badly and none of the known texts says why.
 fn silent(report: &Report, exit: Exit, stage: Stage) -> Failure {
-    let mut detail = format!("trtexec {}", exit_text(exit));
+    let mut detail = format!("trtexec {exit}");
     if let Some(error) = &report.first_error {
         detail.push_str(&format!("; its first error is `{error}`"));
     }
@@ -126,11 +119,4 @@ fn silent(report: &Report, exit: Exit, stage: Stage) -> Failure {
         None => ("tool_failed", "see the log tail"),
     };
     Failure::new(stage, reason, detail).with_hint(hint)
-}
-
-fn exit_text(exit: Exit) -> String {
-    match (exit, exit.signal()) {
-        (_, Some(signal)) => format!("was ended by signal {signal}"),
-        (Exit::Code(code) | Exit::Signal(code), None) => format!("exited with code {code}"),
-    }
 }

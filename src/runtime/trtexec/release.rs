@@ -175,6 +175,9 @@ pub(super) const NO_TRANSFERS: CommandOption =
 /// Accepted from 6 on. 6 writes no file, and 7.0 and 7.1 attach the profiler of layers for it, which slows what is timed.
 pub(super) const EXPORT_TIMES: CommandOption =
     CommandOption::new("--exportTimes", Release::numbered(7, 2), LATEST);
+/// Accepted from 6 on, which writes no file.
+pub(super) const EXPORT_PROFILE: CommandOption =
+    CommandOption::new("--exportProfile", Release::numbered(7, 0), LATEST);
 /// In 6 to 7.0 it prints that graphs are not supported.
 pub(super) const CUDA_GRAPH: CommandOption =
     CommandOption::new("--useCudaGraph", Release::numbered(7, 1), LAST_10);
