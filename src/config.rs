@@ -62,8 +62,10 @@ pub struct RuntimeConfig {
     pub library: Option<PathBuf>,
     /// The worker executable; default: beside `backbone`.
     pub worker: Option<PathBuf>,
-    /// The host's program that compiles and runs, for a runtime that is one; a path of the host.
+    /// The host's program that compiles models, and may run them; a path of the host.
     pub program: Option<PathBuf>,
+    /// The delegate's library file.
+    pub delegate: Option<PathBuf>,
 }
 
 /// What was said on the command line.

@@ -155,6 +155,7 @@ impl Subject {
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
+                Ok(Event::Profiled { layers }) => panic!("no profile was asked for: {layers:?}"),
                 Ok(Event::Result { latency_ns, .. }) => assert_eq!(latency_ns.len(), RUNS as usize),
                 Ok(Event::Hello { .. } | Event::Paused { .. }) => {}
                 Ok(Event::Energy { .. }) => panic!("energy was not asked for"),

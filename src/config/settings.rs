@@ -26,6 +26,9 @@ pub(super) const LIBRARY: &str = "library";
 /// Key of a runtime's program.
 pub(super) const PROGRAM: &str = "program";
 
+/// Key of a runtime's delegate.
+pub(super) const DELEGATE: &str = "delegate";
+
 /// Key of a runtime's worker executable.
 const WORKER: &str = "worker";
 
@@ -124,6 +127,7 @@ pub fn reference() -> String {
                 }
                 LIBRARY => "the runtime's own search".to_owned(),
                 PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
+                DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
                 _ => "beside `backbone`".to_owned(),
             };
             let _ = writeln!(
@@ -150,10 +154,16 @@ fn variables(runtime: &Runtime) -> String {
 /// What a host may say of a runtime. One that makes up its results loads nothing.
 pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
     let mut keys = Vec::new();
-    if runtime.program.is_some() {
+    if runtime.times_itself {
         keys.push((PROGRAM, "The program of the host that compiles models and runs them."));
     } else if !runtime.simulated {
         keys.push((LIBRARY, "The inference library file."));
+        if runtime.program.is_some() {
+            keys.push((PROGRAM, "The program of the host that compiles models."));
+        }
+    }
+    if runtime.delegate_file.is_some() {
+        keys.push((DELEGATE, "The delegate's library file."));
     }
     if runtime.worker != WorkerExecutable::ThisProgram {
         keys.push((WORKER, "The worker executable."));

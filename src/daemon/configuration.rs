@@ -93,7 +93,7 @@ impl Daemon {
             model: path,
             task: Task::Measure,
             library: command.library.clone(),
-            delegate: None,
+            delegate: self.delegate(chosen.runtime),
             options: chosen.options.clone(),
             inputs: job.inputs.clone(),
             seed: job.measure.seed,

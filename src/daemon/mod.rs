@@ -28,6 +28,7 @@ mod assemble;
 mod configuration;
 pub mod control;
 mod cooling;
+mod edge_tpu;
 mod engines;
 pub mod executables;
 mod finish;

@@ -147,7 +147,7 @@ impl Daemon {
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted(turn));
         }
-        let outcome = ended.outcome(workers.request.runtime.as_str());
+        let outcome = self.with_device(turn, ended.outcome(workers.request.runtime.as_str()));
         let built = match &ended.ending {
             Ending::Built(built) => Some(built),
             _ => None,
@@ -237,7 +237,7 @@ impl Daemon {
                     // What was received, under an outcome that says how its process ended.
                     course.trials.push(trial(warm_up_ns, latency_ns));
                 }
-                let outcome = ended.outcome(runtime.name);
+                let outcome = self.with_device(turn, ended.outcome(runtime.name));
                 course.environments.push(environment);
                 course.loaded = ended.loaded.or(course.loaded.take());
                 Err(Halt::Outcome(Box::new(outcome)))

@@ -11,6 +11,7 @@ mod coral;
 mod cpufreq;
 mod detect;
 mod device_tree;
+pub mod edge_tpu;
 pub mod facts;
 pub mod graphics;
 mod jetson;

@@ -21,6 +21,7 @@ use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
 use crate::net::emit::Form;
 use crate::units::Nanos;
 
+pub mod edgetpu;
 pub mod fill;
 pub mod mapped;
 pub mod onnxruntime;
@@ -34,7 +35,7 @@ pub mod trtexec;
 
 /// Every runtime that a job may name, in the order in which help and documents list them.
 pub const RUNTIMES: &[&Runtime] =
-    &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &trtexec::RUNTIME, &sim::RUNTIME];
+    &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &edgetpu::RUNTIME, &trtexec::RUNTIME, &sim::RUNTIME];
 
 /// The runtime of that name.
 pub fn find(name: &str) -> Option<&'static Runtime> {
