@@ -277,7 +277,7 @@ pub struct Tensor {
 /// The inference library and how it was set up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Runtime {
-    /// Name as in the job: `onnxruntime`, `tflite`, `trtexec`, `sim`.
+    /// Name as in the job: `onnxruntime`, `tflite`, `edgetpu`, `trtexec`, `sim`.
     pub name: String,
     /// Version as the library tells it; null where it was never loaded or does not tell.
     pub version: Option<String>,

@@ -12,6 +12,7 @@ mod cancel;
 mod check;
 mod exit;
 pub mod failure;
+mod feasibility;
 mod list;
 mod log;
 mod networks;

@@ -65,7 +65,7 @@ pub enum Ending {
     /// The time of each layer, then exit 0.
     Profiled(Vec<Layer>),
     /// A compiled model, then exit 0.
-    Built(Built),
+    Built(Box<Built>),
     /// The worker told why it could not.
     Failed(Failure),
     /// Latencies, whole or not, and the worker told why they are not to be trusted.

@@ -266,7 +266,7 @@ fn exited(
             Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
         }
         // Whatever a worker does after it: the compiled file is there, and the next worker checks it.
-        (Heard::Built(built), _, _) => Ending::Built(built),
+        (Heard::Built(built), _, _) => Ending::Built(Box::new(built)),
         (Heard::Profiled(layers), _, _) => Ending::Profiled(layers),
         (Heard::Result { warm_up_ns, latency_ns, energy_ns }, Some(0), _) if request_is_met => {
             Ending::Complete { warm_up_ns, latency_ns, energy_ns }
@@ -300,7 +300,7 @@ fn killed(cause: Cause, heard: Heard, limit: Duration) -> Ending {
         (Cause::Stopped, _) => Ending::Stopped,
         (_, Heard::Refused(ending)) => ending,
         (_, Heard::Failed(failure)) => Ending::Failed(failure),
-        (_, Heard::Built(built)) => Ending::Built(built),
+        (_, Heard::Built(built)) => Ending::Built(Box::new(built)),
         (_, Heard::Profiled(layers)) => Ending::Profiled(layers),
         (_, Heard::Objected { warm_up_ns, latency_ns, failure }) => {
             Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }

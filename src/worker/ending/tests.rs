@@ -30,7 +30,12 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         ),
         (
             Stage::Report,
-            Ending::Built(Built { seconds: Some(2.5), is_kept: false, size_bytes: 7, edge_tpu: None }),
+            Ending::Built(Box::new(Built {
+                seconds: Some(2.5),
+                is_kept: false,
+                size_bytes: 7,
+                edge_tpu: None,
+            })),
         ),
         (
             Stage::Build,
