@@ -2,8 +2,9 @@
 //!
 //! The daemon writes one [`Request`] to the worker's standard input. The worker answers on standard output with [`Event`]s:
 //! `hello`, `loaded`, a `paused` before warm-up, one before its last runs and one after timing, then `result`, or `failed` at
-//! any point after `hello`. Where a build was asked for, `hello`, `loaded`, then `built`; where a profile was, then `profiled`. Where energy is asked for, three more pauses and `energy` follow the result. Any other line there
-//! is a failure. Logs go to standard error. While the worker times it writes nothing.
+//! any point after `hello`. Where energy is asked for, three more pauses and `energy` follow the result. Where a build was asked
+//! for, `built` follows `loaded`; where a profile was, `profiled`. Any other line there is a failure. Logs go to standard error.
+//! While the worker times it writes nothing.
 //!
 //! At each pause the worker waits for a line of the daemon, which reads the host's sensors meanwhile. A worker whose input is
 //! closed does not wait: nobody will answer.

@@ -285,3 +285,24 @@ fn host_without_libedgetpu_says_how_to_get_it() {
     assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Load), "delegate_not_found"));
     assert!(bundle.outcome.hint.unwrap().contains("libedgetpu1-std"));
 }
+
+#[test]
+fn run_ends_with_what_compiles_and_why_the_rest_does_not() {
+    if is_skipped() {
+        return;
+    }
+    let host = Host::new("laptop-usb-edgetpu", "16");
+    let study = "backbone: 1\nruntime: edgetpu\nmeasure: {warm_up_runs: 1, timed_runs: 10}\nstudy: {blocks: [depthwise-separable], \
+                 kernels: [3], inputs: [32], batches: [1, 2], precisions: [int8]}\n";
+    fs_err::write(host.rig.path("study.yaml"), study).unwrap();
+    let (job, root, outbox) = (host.rig.path("study.yaml"), host.rig.path("host"), host.rig.path("of-run"));
+    fs_err::create_dir(&outbox).unwrap();
+    let [job, root, outbox] = [&job, &root, &outbox].map(|path| path.to_str().unwrap());
+    let output = host.rig.command(&["run", job, "--host-root", root, "--outbox", outbox]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("what compiles on this platform:\n  edgetpu: 1 of 2\n"), "{text}");
+    let line = text.lines().find(|line| line.contains("b2-i32") && line.contains("  no  ")).unwrap();
+    assert!(line.contains("nothing_mapped: the compiler mapped no operation to the Edge TPU: "), "{line}");
+    // That a configuration does not compile is a result.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{:?}", output.status);
+}
