@@ -49,6 +49,8 @@ pub struct Config {
     pub reboots_for_power_mode: bool,
     /// Where the host's power state is kept while it is changed: `state`, for `backbone run` too, whose other state is its own.
     pub power_state: PathBuf,
+    /// Megabytes of compiled models that are kept.
+    pub keep_engine_megabytes: u32,
     /// Settings of runtimes, by runtime name.
     pub runtimes: BTreeMap<String, RuntimeConfig>,
 }
@@ -60,6 +62,10 @@ pub struct RuntimeConfig {
     pub library: Option<PathBuf>,
     /// The worker executable; default: beside `backbone`.
     pub worker: Option<PathBuf>,
+    /// The host's program that compiles models, and may run them; a path of the host.
+    pub program: Option<PathBuf>,
+    /// The delegate's library file.
+    pub delegate: Option<PathBuf>,
 }
 
 /// What was said on the command line.
@@ -205,6 +211,7 @@ impl Config {
             rescan_seconds: sources.number("rescan_seconds")?,
             model_retention_seconds: sources.number("model_retention_seconds")?,
             keep_done_jobs: sources.number("keep_done_jobs")?,
+            keep_engine_megabytes: sources.number("keep_engine_megabytes")?,
             reboots_for_power_mode: sources.word("reboot")? == settings::REBOOT_FOR_POWER_MODE,
             power_state: state.clone(),
             runtimes: sources.runtimes()?,

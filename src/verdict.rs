@@ -261,6 +261,7 @@ fn not_measured(evidence: &Evidence) -> Option<String> {
             return evidence.sorted().is_none().then(|| "the trials hold no latency".to_owned());
         }
         Status::Rejected => "was rejected",
+        Status::NotCompilable => "could not be compiled for this platform",
         Status::Failed => "failed",
         Status::TimedOut => "ran out of time",
         Status::Cancelled => "was cancelled",
@@ -322,9 +323,7 @@ fn drift_of(trial: &Trial) -> Option<String> {
 
 fn processes_disagree(evidence: &Evidence) -> Option<String> {
     let overall = evidence.sorted()?.median();
-    let medians: Vec<f64> = evidence
-        .trials
-        .iter()
+    let medians: Vec<f64> = stats::of_chosen_build(evidence.trials)
         .filter_map(|trial| Sorted::new(&trial.latency_ns))
         .map(|sorted| sorted.median())
         .collect();

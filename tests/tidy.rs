@@ -79,7 +79,14 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ("eprintln!", &[], "records go through log"),
     (
         "stdout",
-        &["src/cli/", "src/host/tool.rs", "src/worker/", "src/runtime/sim/", "src/worker_tflite.rs"],
+        &[
+            "src/cli/",
+            "src/host/tool.rs",
+            "src/worker/",
+            "src/runtime/sim/",
+            "src/runtime/program.rs",
+            "src/worker_tflite.rs",
+        ],
         "only cli prints",
     ),
     ("anyhow", &["src/cli/", "src/main.rs"], "modules have error types of their own"),

@@ -85,6 +85,9 @@ fn request(model: PathBuf) -> Request {
         seed: 1,
         warm_up_runs: WARM_UP_RUNS,
         timed_runs: TIMED_RUNS,
+        task: Default::default(),
+        delegate: None,
+        compilation: None,
         energy_seconds: 0,
         placement: Default::default(),
     }

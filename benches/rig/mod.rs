@@ -40,6 +40,9 @@ pub(crate) fn request(
         timed_runs,
         energy_seconds: 0,
         placement: Wish::default(),
+        task: Default::default(),
+        delegate: None,
+        compilation: None,
     }
 }
 

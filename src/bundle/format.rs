@@ -19,8 +19,10 @@ use serde_json::Value;
 
 use crate::units::Nanos;
 
+mod compilation;
 mod environment;
 
+pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
     Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
     Observation, Placement, Quantity, Reading, Sensor,
@@ -58,15 +60,21 @@ pub struct Bundle {
     pub cost_missing: Option<String>,
     /// The inference library and how it was set up; null where the job never came that far.
     pub runtime: Option<Runtime>,
+    /// What the runtime made of the model before it ran; empty for a runtime that compiles nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preparation: Vec<Build>,
     /// What became of the configuration.
     pub outcome: Outcome,
     /// Raw latencies of every trial, in order. Empty where nothing was timed.
     pub trials: Vec<Trial>,
-    /// Statistics over the latencies of all trials; null where there are none.
+    /// Statistics over the latencies of all trials of the chosen build; null where there are none.
     pub summary: Option<Summary>,
     /// `cost.operations` divided by the mean latency; null where either is.
     #[serde(serialize_with = "finite_or_null")]
     pub throughput_operations_per_second: Option<f64>,
+    /// The time of each layer, where the job asks for it and every trial was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// What the host's sensors told; null where no trial was begun.
     #[serde(default)]
     pub environment: Option<Environment>,
@@ -269,11 +277,11 @@ pub struct Tensor {
 /// The inference library and how it was set up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Runtime {
-    /// Name as in the job: `onnxruntime`, `tflite`, `sim`.
+    /// Name as in the job: `onnxruntime`, `tflite`, `edgetpu`, `trtexec`, `sim`.
     pub name: String,
     /// Version as the library tells it; null where it was never loaded or does not tell.
     pub version: Option<String>,
-    /// The library file that was mapped; null where none was.
+    /// The library file that was mapped, or the program that ran the model; null where none was.
     pub library: Option<String>,
     /// SHA-256 of that file.
     pub library_sha256: Option<String>,
@@ -321,6 +329,8 @@ pub enum Status {
     Measured,
     /// The job was not accepted: its spec or its model files are wrong.
     Rejected,
+    /// The runtime can not make this model into something that runs on this platform.
+    NotCompilable,
     /// The job was accepted and a trial failed.
     Failed,
     /// A process ran longer than `measure.timeout_seconds`.
@@ -349,6 +359,8 @@ pub enum Stage {
     Load,
     /// Preparing inputs and outputs.
     Prepare,
+    /// Compiling the model, for a runtime that does.
+    Build,
     /// Untimed runs.
     WarmUp,
     /// Timed runs.
@@ -376,6 +388,31 @@ pub struct Mistake {
     pub hint: Option<String>,
 }
 
+/// One compilation of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Build {
+    /// Its number, from 1; `build` of a trial refers to it.
+    pub build: u32,
+    /// How it ended: `measured` where there is something to run.
+    pub status: Status,
+    /// A stable code, where there is nothing to run.
+    pub reason: Option<String>,
+    /// How long compiling took, in seconds; what it took once where it was kept. Null where it did not end well, and for a model
+    /// that came compiled.
+    #[serde(serialize_with = "finite_or_null")]
+    pub seconds: Option<f64>,
+    /// Size of the compiled file in bytes.
+    pub size_bytes: Option<u64>,
+    /// It was compiled for an earlier job and kept.
+    pub is_kept: bool,
+    /// What the compiler of the Edge TPU says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_tpu: Option<EdgeTpuBuild>,
+    /// The last lines that the compiler printed, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+}
+
 /// One load, warm-up and timed span in one fresh process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
@@ -392,11 +429,14 @@ pub struct Trial {
     pub extra_latency_ns: Vec<Nanos>,
 }
 
-/// Statistics over the timed latencies of all trials, in milliseconds.
+/// Statistics over the timed latencies of all trials of the chosen build, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Timed latencies that entered.
     pub count: u64,
+    /// The build whose trials entered, the one with the lowest mean; left out where there is one build only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<u32>,
     /// Trials that entered.
     pub trials_used: u32,
     /// Arithmetic mean.

@@ -59,7 +59,25 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
     fn environment(bundle: &mut Bundle) -> &mut Environment {
         bundle.environment.as_mut().unwrap()
     }
-    let spoilers: [(&str, Spoil); 35] = [
+    fn build(bundle: &mut Bundle) -> &mut Build {
+        bundle.preparation.push(Build {
+            build: 1,
+            status: Status::Measured,
+            reason: None,
+            seconds: None,
+            size_bytes: None,
+            is_kept: false,
+            edge_tpu: None,
+            log_tail: Vec::new(),
+        });
+        &mut bundle.preparation[0]
+    }
+    fn layer(bundle: &mut Bundle) -> &mut Layer {
+        let layers = &mut bundle.profile.get_or_insert_default().layers;
+        layers.push(Layer { name: String::new(), mean_milliseconds: 1.0, median_milliseconds: None });
+        &mut layers[0]
+    }
+    let spoilers: [(&str, Spoil); 39] = [
         ("mean", |bundle, value| summary(bundle).mean = value),
         ("standard_deviation", |bundle, value| summary(bundle).standard_deviation = Some(value)),
         ("median", |bundle, value| summary(bundle).median = value),
@@ -73,6 +91,12 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("operational_density", |bundle, value| {
             bundle.cost.as_mut().unwrap().operational_density = Some(value);
         }),
+        ("seconds", |bundle, value| build(bundle).seconds = Some(value)),
+        ("compiler_seconds", |bundle, value| {
+            build(bundle).edge_tpu.get_or_insert_default().compiler_seconds = Some(value);
+        }),
+        ("mean_milliseconds", |bundle, value| layer(bundle).mean_milliseconds = value),
+        ("median_milliseconds", |bundle, value| layer(bundle).median_milliseconds = Some(value)),
         ("throughput", |bundle, value| bundle.throughput_operations_per_second = Some(value)),
         ("trip_celsius", |bundle, value| environment(bundle).sensors[0].trip_celsius = Some(value)),
         ("wraps_at_joules", |bundle, value| environment(bundle).sensors[0].wraps_at_joules = Some(value)),

@@ -13,6 +13,7 @@ mod check;
 mod doctor;
 mod exit;
 pub mod failure;
+mod feasibility;
 mod list;
 mod log;
 mod networks;

@@ -13,7 +13,9 @@ pub(super) fn render(rows: &[Row]) -> String {
 /// How a foreground run ends: the worst of its rows.
 pub(super) fn exit(rows: &[Row], strict: bool) -> Exit {
     let any = |status: &[Status]| rows.iter().any(|row| status.contains(&row.status));
-    let worst = rows.iter().map(|row| row.verdict).max().unwrap_or(VerdictState::Valid);
+    // That a configuration does not compile is a result, and there is nothing in it to trust or not.
+    let results = rows.iter().filter(|row| row.status != Status::NotCompilable);
+    let worst = results.map(|row| row.verdict).max().unwrap_or(VerdictState::Valid);
     if any(&[Status::Rejected]) {
         Exit::WrongInput
     } else if any(&[Status::Failed, Status::TimedOut, Status::Cancelled]) {
@@ -51,6 +53,7 @@ fn verdict(row: &Row) -> String {
             VerdictState::Invalid => "invalid",
         },
         Status::Rejected => "rejected",
+        Status::NotCompilable => "not compilable",
         Status::Failed => "failed",
         Status::TimedOut => "timed out",
         Status::Cancelled => "cancelled",
@@ -75,6 +78,7 @@ mod tests {
             runtime: Some("onnxruntime".to_owned()),
             status,
             reason: (status != Status::Measured).then(|| "segmentation_fault".to_owned()),
+            compilation: None,
             count: 100,
             median_ms: Some(1.234_56),
             interval_ms: Some((1.2, 1.3)),
@@ -106,6 +110,10 @@ mod tests {
         assert_eq!(exit(&[valid(), row("b", Status::Measured, VerdictState::Suspect)], false), Exit::Done);
         assert_eq!(exit(&[valid(), row("b", Status::Measured, VerdictState::Suspect)], true), Exit::NotValid);
         assert_eq!(exit(&[row("b", Status::Measured, VerdictState::Invalid)], false), Exit::NotValid);
+        assert_eq!(
+            exit(&[valid(), row("b", Status::NotCompilable, VerdictState::Invalid)], true),
+            Exit::Done
+        );
         assert_eq!(exit(&[valid(), row("b", Status::Failed, VerdictState::Invalid)], false), Exit::Failed);
         assert_eq!(
             exit(&[row("b", Status::Rejected, VerdictState::Invalid), valid()], false),

@@ -11,7 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Advise as _, Explain as _};
-use super::{Exit, Place, outcome, print};
+use super::{Exit, Place, feasibility, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{Observer, Row, TrialBegins};
 use crate::daemon::{Audience, Daemon};
@@ -60,7 +60,8 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         daemon.reject_waiting(&mut progress);
     }
     progress.finish();
-    print(&format!("{}\nbundles: {}\n", outcome::render(&progress.rows), outbox.display()))?;
+    let compiled = feasibility::render(&progress.rows).unwrap_or_default();
+    print(&format!("{}{compiled}\nbundles: {}\n", outcome::render(&progress.rows), outbox.display()))?;
     Ok(outcome::exit(&progress.rows, arguments.strict))
 }
 

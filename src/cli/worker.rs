@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use crate::runtime::{onnxruntime, sim};
+use crate::runtime::{edgetpu, onnxruntime, sim, trtexec};
 use crate::worker::child;
 
-/// Every runtime whose library is loaded at run time; the others have executables of their own.
+/// Every runtime whose library is loaded, or program started, at run time; the others have executables of their own.
 pub(super) fn execute() -> ExitCode {
-    child::run(&[&onnxruntime::Loader, &sim::Simulator])
+    child::run(&[&onnxruntime::Loader, &edgetpu::Loader, &trtexec::Loader, &sim::Simulator])
 }

@@ -23,6 +23,12 @@ pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
 /// Key of a runtime's library.
 pub(super) const LIBRARY: &str = "library";
 
+/// Key of a runtime's program.
+pub(super) const PROGRAM: &str = "program";
+
+/// Key of a runtime's delegate.
+pub(super) const DELEGATE: &str = "delegate";
+
 /// Key of a runtime's worker executable.
 const WORKER: &str = "worker";
 
@@ -89,6 +95,13 @@ pub const SETTINGS: &[Field] = &[
         summary: "Spec files of finished jobs that are kept for `retry`.",
     },
     Field {
+        path: "keep_engine_megabytes",
+        kind: Kind::Integer { minimum: 0, maximum: 1_000_000 },
+        fallback: Fallback::Integer(2000),
+        summary: "Compiled models (engines) that are kept for the next job with the same model; the oldest go first. A job needs room \
+                  for its own.",
+    },
+    Field {
         path: "reboot",
         kind: Kind::Choice(REBOOTS),
         fallback: Fallback::Text("never"),
@@ -113,6 +126,8 @@ pub fn reference() -> String {
                     format!("what {} names, else the runtime's own search", variables(runtime))
                 }
                 LIBRARY => "the runtime's own search".to_owned(),
+                PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
+                DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
                 _ => "beside `backbone`".to_owned(),
             };
             let _ = writeln!(
@@ -139,8 +154,16 @@ fn variables(runtime: &Runtime) -> String {
 /// What a host may say of a runtime. One that makes up its results loads nothing.
 pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
     let mut keys = Vec::new();
-    if !runtime.simulated {
+    if runtime.times_itself {
+        keys.push((PROGRAM, "The program of the host that compiles models and runs them."));
+    } else if !runtime.simulated {
         keys.push((LIBRARY, "The inference library file."));
+        if runtime.program.is_some() {
+            keys.push((PROGRAM, "The program of the host that compiles models."));
+        }
+    }
+    if runtime.delegate_file.is_some() {
+        keys.push((DELEGATE, "The delegate's library file."));
     }
     if runtime.worker != WorkerExecutable::ThisProgram {
         keys.push((WORKER, "The worker executable."));

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::file::FileSettings;
-use super::settings::{LIBRARY, choices, default_path, keys_of, limits, variable};
+use super::settings::{DELEGATE, LIBRARY, PROGRAM, choices, default_path, keys_of, limits, variable};
 use super::{ConfigError, Provenance, RuntimeConfig, Source};
 use crate::runtime::RUNTIMES;
 use crate::spec::check;
@@ -113,6 +113,10 @@ impl Sources<'_> {
                 let path = Some(self.noted(&setting, (path, source)));
                 if key == LIBRARY {
                     config.library = path;
+                } else if key == PROGRAM {
+                    config.program = path;
+                } else if key == DELEGATE {
+                    config.delegate = path;
                 } else {
                     config.worker = path;
                 }

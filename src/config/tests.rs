@@ -45,6 +45,7 @@ fn defaults_are_what_the_reference_says() {
         rescan_seconds: 60,
         model_retention_seconds: 604_800,
         keep_done_jobs: 1000,
+        keep_engine_megabytes: 2000,
         runtimes: BTreeMap::new(),
     };
     assert_eq!(config, expected);

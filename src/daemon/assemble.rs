@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host, Job as BundleJob,
-    Model, Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times,
-    Trial,
+    Build, Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host,
+    Job as BundleJob, Model, Outcome, Power, Profile, Runtime as BundleRuntime, SpecEncoding, Stage, Status,
+    Summary, Timed, Times, Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -42,10 +42,14 @@ pub(super) struct Parts<'a> {
     pub counted: Counted,
     /// What a worker said of library and model.
     pub loaded: Option<LoadedModel>,
+    /// Builds of the model, in order.
+    pub preparation: Vec<Build>,
     /// What became of it.
     pub outcome: Outcome,
     /// Latencies.
     pub trials: Vec<Trial>,
+    /// The time of each layer.
+    pub profile: Option<Profile>,
     /// What the host's sensors told.
     pub environment: Option<Environment>,
     /// What an inference took in energy.
@@ -123,9 +127,11 @@ impl Assembler {
             cost: parts.counted.cost,
             cost_missing: parts.counted.missing,
             runtime,
+            preparation: parts.preparation,
             outcome: parts.outcome,
             trials: parts.trials,
             summary,
+            profile: parts.profile,
             environment: environment(parts.environment, parts.power),
             energy: parts.energy,
             verdict,

@@ -32,14 +32,19 @@ pub(super) struct Wait {
     zones: Vec<usize>,
     is_named: bool,
     unknown: Vec<String>,
-    process: u32,
+    trial: (u32, u32),
     began: Instant,
     limit: Duration,
 }
 
 impl Wait {
     /// Begin to wait, where the job asks for it.
-    pub(super) fn begin(host: &spec::Host, sensors: &Sensors, process: u32, now: Instant) -> Option<Self> {
+    pub(super) fn begin(
+        host: &spec::Host,
+        sensors: &Sensors,
+        trial: (u32, u32),
+        now: Instant,
+    ) -> Option<Self> {
         let below_celsius = host.start_below_celsius?;
         let all = sensors.of(Quantity::Temperature);
         let named = |name: &String| all.iter().copied().find(|&index| sensors.sensors()[index].name == *name);
@@ -48,7 +53,7 @@ impl Wait {
             if host.zones.is_empty() { all.clone() } else { host.zones.iter().filter_map(named).collect() };
         let limit = Duration::from_secs(host.wait_up_to_seconds.into());
         let is_named = !host.zones.is_empty();
-        Some(Self { below_celsius, zones, is_named, unknown, process, began: now, limit })
+        Some(Self { below_celsius, zones, is_named, unknown, trial, began: now, limit })
     }
 
     /// For the status: the hottest zone, and until when it is waited for at most.
@@ -83,8 +88,8 @@ impl Wait {
             return Look::Wait((now + BETWEEN_LOOKS).min(self.began + self.limit));
         };
         Look::Over(Cooling {
-            build: 1,
-            process: self.process,
+            build: self.trial.0,
+            process: self.trial.1,
             ended,
             waited_seconds: now.saturating_duration_since(self.began).as_secs_f64(),
             below_celsius: self.below_celsius,
@@ -100,10 +105,10 @@ impl Daemon {
         &mut self,
         host: &spec::Host,
         sensing: &mut Sensing,
-        process: u32,
         queued: &QueuedJob,
     ) -> Control {
-        let Some(wait) = Wait::begin(host, sensing.sensors(), process, Instant::now()) else {
+        let trial = sensing.trial();
+        let Some(wait) = Wait::begin(host, sensing.sensors(), trial, Instant::now()) else {
             return Control::Continue;
         };
         if let Look::Over(cooling) = wait.look(sensing.sensors(), Instant::now()) {

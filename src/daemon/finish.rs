@@ -4,10 +4,11 @@ use std::ffi::OsStr;
 
 use super::admit::{self, Rejection, SpecFile};
 use super::assemble::{Parts, name_without_spec};
-use super::configuration::{Left, SoFar, Turn};
+use super::configuration::{Left, Turn};
 use super::model::Counted;
 use super::observer::{Observer, Row};
 use super::queue::QueuedJob;
+use super::trials::Course;
 use super::{Daemon, Trouble, Unwritten, now_text};
 use crate::bundle::format::{Bundle, Outcome, Stage, Status as OutcomeStatus, Times};
 use crate::bundle::write;
@@ -51,7 +52,7 @@ impl Daemon {
                 let ends_job = cancelled || ended.outcome.stage == Some(Stage::Power);
                 let outcome = ended.outcome.clone();
                 if ends_job || configuration == job.configurations.len() {
-                    self.end_power(ended.power.as_mut());
+                    self.end_power(ended.course.power.as_mut());
                 }
                 self.bundle_configuration(&turn, *ended, observer);
                 if cancelled {
@@ -91,7 +92,7 @@ impl Daemon {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let ended = SoFar::of(&progress, configuration).into_ended(outcome.clone(), None);
+                let ended = Course::of(&progress, configuration).into_ended(outcome.clone(), None);
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }
@@ -128,8 +129,10 @@ impl Daemon {
             model: None,
             counted: Counted::default(),
             loaded: None,
+            preparation: Vec::new(),
             outcome: rejection.outcome(),
             trials: Vec::new(),
+            profile: None,
             environment: None,
             energy: None,
             power: None,
@@ -191,6 +194,7 @@ impl Daemon {
             OutcomeStatus::Measured => ("measured", &mut self.finished.measured),
             OutcomeStatus::Rejected => ("rejected", &mut self.finished.rejected),
             OutcomeStatus::Cancelled => ("cancelled", &mut self.finished.cancelled),
+            OutcomeStatus::NotCompilable => ("not compilable", &mut self.finished.failed),
             OutcomeStatus::Failed => ("failed", &mut self.finished.failed),
             OutcomeStatus::TimedOut => ("timed out", &mut self.finished.failed),
         };

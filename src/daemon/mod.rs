@@ -28,6 +28,8 @@ mod assemble;
 mod configuration;
 pub mod control;
 mod cooling;
+mod edge_tpu;
+mod engines;
 pub mod executables;
 mod finish;
 mod intake;
@@ -41,6 +43,7 @@ mod sensing;
 mod service;
 pub mod status;
 mod tell;
+mod trials;
 mod wake;
 
 pub use requests::jobs_in;

@@ -39,6 +39,33 @@ pub struct TrialBegins<'a> {
     pub trial: (u32, u32),
 }
 
+/// What came of compiling a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compilation {
+    /// There is something to run.
+    Done,
+    /// This platform can not run it, for this reason.
+    NotPossible(String),
+    /// It was not found out, for this reason.
+    Failed(String),
+}
+
+impl Compilation {
+    fn of(bundle: &Bundle) -> Option<Self> {
+        let outcome = &bundle.outcome;
+        let why = || {
+            let [reason, detail] =
+                [&outcome.reason, &outcome.detail].map(|text| text.as_deref().unwrap_or_default());
+            format!("{reason}: {detail}")
+        };
+        Some(match bundle.preparation.last()?.status {
+            OutcomeStatus::Measured => Self::Done,
+            OutcomeStatus::NotCompilable => Self::NotPossible(why()),
+            _ => Self::Failed(why()),
+        })
+    }
+}
+
 /// One line of the table that ends a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -52,6 +79,8 @@ pub struct Row {
     pub status: OutcomeStatus,
     /// Reason code, where it was not measured.
     pub reason: Option<String>,
+    /// Whether it could be compiled; `None` for a runtime that compiles nothing, and where it did not come to that.
+    pub compilation: Option<Compilation>,
     /// Timed latencies.
     pub count: u64,
     /// Median in ms, and its interval.
@@ -78,6 +107,7 @@ impl Row {
             runtime: bundle.runtime.as_ref().map(|runtime| runtime.name.clone()),
             status: bundle.outcome.status,
             reason: bundle.outcome.reason.clone(),
+            compilation: Compilation::of(bundle),
             count: summary.map_or(0, |summary| summary.count),
             median_ms: summary.map(|summary| summary.median),
             interval_ms: summary

@@ -7,8 +7,9 @@
 use std::time::{Duration, Instant};
 
 use super::assemble::not_measured;
-use super::configuration::{Left, SoFar, Turn};
+use super::configuration::{Left, Turn};
 use super::queue::QueuedJob;
+use super::trials::Course;
 use super::{Audience, Daemon, Trouble};
 use crate::bundle::format::{Power, PowerChange, PowerRequest, Stage, Status};
 use crate::error::Hint as _;
@@ -103,7 +104,7 @@ impl Daemon {
             detail.push_str(", also after it was rebooted for this job");
         }
         let outcome = not_measured(status, Stage::Power, error.code(), detail, error.hint());
-        SoFar::default().ended(outcome, None)
+        Course::default().ended(outcome, None)
     }
 
     /// Reboot into the mode; the job goes on after, once. The record comes first: a job never reboots a host twice.
@@ -123,7 +124,7 @@ impl Daemon {
             Err(error) => {
                 let outcome =
                     not_measured(Status::Failed, Stage::Power, error.code(), error.to_string(), error.hint());
-                SoFar::default().ended(outcome, None)
+                Course::default().ended(outcome, None)
             }
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct Sensing {
     /// Indices of those that tell of energy.
     energy_sensors: Vec<usize>,
     energy_seconds: u32,
+    /// What is timed times itself, and gives no pause before it does.
+    times_itself: bool,
     build: u32,
     process: u32,
     started: Instant,
@@ -50,7 +52,7 @@ pub(super) struct Sensing {
 
 impl Sensing {
     /// Find the host's sensors.
-    pub(super) fn find(root: &HostRoot) -> Self {
+    pub(super) fn find(root: &HostRoot, times_itself: bool) -> Self {
         let sensors = Sensors::find(root);
         let mut energy_sensors = sensors.of(Quantity::Power);
         energy_sensors.extend(sensors.of(Quantity::Energy));
@@ -59,6 +61,7 @@ impl Sensing {
             sensors,
             energy_sensors,
             energy_seconds: 0,
+            times_itself,
             build: 1,
             process: 0,
             started: now,
@@ -76,8 +79,8 @@ impl Sensing {
     }
 
     /// A trial begins.
-    pub(super) fn begin(&mut self, process: u32, energy_seconds: u32) {
-        self.process = process;
+    pub(super) fn begin(&mut self, trial: (u32, u32), energy_seconds: u32) {
+        (self.build, self.process) = trial;
         self.energy_seconds = energy_seconds;
         self.after = None;
         self.told = Environment {
@@ -93,9 +96,9 @@ impl Sensing {
         self.started = Instant::now();
     }
 
-    /// Number of the present trial.
-    pub(super) fn process(&self) -> u32 {
-        self.process
+    /// Build and process of the present trial.
+    pub(super) fn trial(&self) -> (u32, u32) {
+        (self.build, self.process)
     }
 
     /// How it was waited for a cool host before this trial.
@@ -164,6 +167,7 @@ impl Sensing {
         let is_bracketed = !told.before.is_empty() && !told.after.is_empty();
         let observation = match (is_bracketed, told.samples.is_empty()) {
             (false, _) => Observation::Unobserved,
+            _ if self.times_itself => Observation::Around,
             (true, true) => Observation::Bracketed,
             (true, false) => Observation::Watched,
         };

@@ -8,7 +8,8 @@ use super::jetson::{self, Release};
 use super::machine::Machine as _;
 use super::root::HostRoot;
 use super::{device_tree, family};
-use crate::bundle::format::{EdgeTpu, EdgeTpuBus, Host};
+use crate::bundle::format::Host;
+use crate::host::edge_tpu;
 
 /// The package manager's list. Read line by line: on a full image it has megabytes.
 const PACKAGES_FILE: &str = "/var/lib/dpkg/status";
@@ -26,15 +27,12 @@ const PACKAGES: &[(&str, bool)] = &[
     ("libonnxruntime", true),
 ];
 
-/// USB ids of a Coral accelerator, vendor and product: before its firmware is loaded, and after.
-const EDGE_TPU_IDS: &[(&str, &str)] = &[("1a6e", "089a"), ("18d1", "9302")];
-
 /// Fill in what distinguishes the host.
 pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     let family = family(root).name;
     host.family = Some(family.to_owned());
     host.packages = packages(root);
-    host.edge_tpus = edge_tpus(root);
+    host.edge_tpus = edge_tpu::found(root);
     host.board = device_tree::model(root).or_else(|| board_of_firmware(root));
     host.chip = device_tree::compatible(root).pop();
     host.gpus = other_gpus(root);
@@ -65,20 +63,6 @@ fn other_gpus(root: &HostRoot) -> Vec<String> {
         text.lines().find_map(|line| Some(line.strip_prefix("Model:")?.trim().to_owned()))
     };
     root.names(FOLDER).into_iter().filter_map(model).collect()
-}
-
-fn edge_tpus(root: &HostRoot) -> Vec<EdgeTpu> {
-    const USB: &str = "/sys/bus/usb/devices";
-    let on_usb = root.names(USB).into_iter().filter_map(|name| {
-        let read = |file: &str| root.read(format!("{USB}/{name}/{file}")).ok();
-        let ids = (read("idVendor")?, read("idProduct")?);
-        let is_one = EDGE_TPU_IDS.iter().any(|(vendor, product)| ids.0 == *vendor && ids.1 == *product);
-        let link_megabits_per_second = read("speed").and_then(|speed| speed.parse().ok());
-        is_one.then_some(EdgeTpu { bus: EdgeTpuBus::Usb, name, link_megabits_per_second })
-    });
-    let on_pcie = root.names("/sys/class/apex").into_iter();
-    let on_pcie = on_pcie.map(|name| EdgeTpu { bus: EdgeTpuBus::Pcie, name, link_megabits_per_second: None });
-    on_usb.chain(on_pcie).collect()
 }
 
 fn packages(root: &HostRoot) -> BTreeMap<String, String> {

@@ -2,30 +2,40 @@
 //!
 //! A runtime knows model files and tensors, nothing of jobs, statistics or folders. It has two halves. The
 //! description, [`Runtime`], is plain data that the daemon reads to check jobs; it is listed in [`RUNTIMES`]. The
-//! executing half, [`Load`] and [`Session`], is used in a worker process only, because an inference library may
+//! executing half, [`Load`] and what it gives, is used in a worker process only, because an inference library may
 //! crash, hang or leak; the daemon's process never loads one.
+//!
+//! A library is run under our clock, as a [`Session`]; a program that runs and times models itself is a [`Program`]. Where a model
+//! has to be compiled first, that is a [`Compiler`]'s. Each compilation and each timed run is a worker process of its own, so that
+//! limits, endings and log tails are those of every trial.
 //!
 //! To add a runtime: a folder here, one line in [`RUNTIMES`], and its `Load` in the worker that links it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
 use crate::net::emit::Form;
+use crate::units::Nanos;
 
+pub mod edgetpu;
 pub mod fill;
 pub mod mapped;
 pub mod onnxruntime;
 pub mod options;
+pub mod program;
 pub mod shapes;
 pub mod signatures;
 pub mod sim;
 pub mod tflite;
+pub mod trtexec;
 
 /// Every runtime that a job may name, in the order in which help and documents list them.
-pub const RUNTIMES: &[&Runtime] = &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &sim::RUNTIME];
+pub const RUNTIMES: &[&Runtime] =
+    &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &edgetpu::RUNTIME, &trtexec::RUNTIME, &sim::RUNTIME];
 
 /// The runtime of that name.
 pub fn find(name: &str) -> Option<&'static Runtime> {
@@ -58,6 +68,14 @@ pub struct Runtime {
     pub library_file: Option<&'static str>,
     /// Environment variables by which a host names the library, the usual ones of the field.
     pub library_variables: &'static [&'static str],
+    /// Name of the host's program that compiles models for it; `None` where nothing is compiled.
+    pub program: Option<&'static str>,
+    /// That program also runs what it compiled, and times it.
+    pub times_itself: bool,
+    /// File name of a second library, a delegate, through which the first reaches the device.
+    pub delegate_file: Option<&'static str>,
+    /// How often the paper compiled a model of up to 560 pixels for it; larger ones, and where nothing is compiled, once.
+    pub builds_in_paper: u32,
 }
 
 /// Which executable holds the executing half.
@@ -96,19 +114,54 @@ pub enum OptionKind {
     Choice(&'static [&'static str]),
 }
 
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Warm up, and time.
+    #[default]
+    Measure,
+    /// Compile the model, and no more.
+    Build,
+    /// Run what was compiled once more, slower, for the time that each layer takes.
+    Profile,
+}
+
 /// What a worker is asked to load.
 #[derive(Debug, Clone)]
 pub struct LoadRequest {
+    /// What for: to compile the model, or to run it.
+    pub task: Task,
     /// The model file.
     pub model: PathBuf,
     /// The library to load, for a runtime that loads one at run time; else the runtime's own search.
     pub library: Option<PathBuf>,
+    /// The delegate to load, for a runtime that has one; else the loader's own search.
+    pub delegate: Option<PathBuf>,
     /// Options of the job, already checked against [`Runtime::options`]; defaults are not filled in.
     pub options: BTreeMap<String, Value>,
     /// Shapes for inputs whose shape the model leaves open, by input name.
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// Seed of the input data.
     pub seed: u64,
+    /// For a runtime that compiles models.
+    pub compilation: Option<Compilation>,
+}
+
+/// What a runtime that compiles models needs beside the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compilation {
+    /// The program, where the host has one.
+    pub program: Option<PathBuf>,
+    /// A folder that keeps what was compiled. It exists; what lies in it may vanish between two workers.
+    pub folder: PathBuf,
+    /// The machine, in words that change with its GPU and its driver: what another one compiled is not used.
+    pub platform: String,
+    /// Digest of the model.
+    pub model_sha256: String,
+    /// Which build of the model, from 1. Builds share nothing, for they are there to differ.
+    pub build: u32,
 }
 
 /// The executing half of a runtime, found by the worker that links it.
@@ -126,10 +179,10 @@ pub trait Load {
 /// A model that is ready to run.
 pub struct Loaded {
     /// Runs it.
-    pub session: Box<dyn Session>,
+    pub execution: Execution,
     /// Version as the library tells it.
     pub version: Option<String>,
-    /// The library file that is mapped.
+    /// The library file that is mapped, or the program.
     pub library: Option<PathBuf>,
     /// Options in force, defaults included.
     pub options: BTreeMap<String, Value>,
@@ -137,6 +190,67 @@ pub struct Loaded {
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
+}
+
+/// What a worker can do with it.
+pub enum Execution {
+    /// Run it under our clock.
+    Session(Box<dyn Session>),
+    /// Have a program of the host run it under its own.
+    Program(Box<dyn Program>),
+    /// Compile it.
+    Compiler(Box<dyn Compiler>),
+}
+
+/// What compiles a model. What it prints goes to standard error, from where it comes into the bundle.
+pub trait Compiler {
+    /// Compile the model into the folder of the [`Compilation`], unless that holds it.
+    ///
+    /// # Errors
+    /// A [`Failure`], which may be one of the model.
+    fn build(&mut self) -> Result<Built, Failure>;
+}
+
+/// A program that runs what was compiled, and times it. What it prints goes where a compiler's words go.
+pub trait Program {
+    /// Run it.
+    ///
+    /// # Errors
+    /// A [`Failure`] before there were latencies; one after is in [`SelfTimed`].
+    fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure>;
+
+    /// Run it again with the time that each layer takes, in the network's order. It is slower then.
+    ///
+    /// # Errors
+    /// A [`Failure`]; what was timed before is not touched by it.
+    fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure>;
+}
+
+/// A compiled model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Built {
+    /// How long compiling took, in seconds; what a kept one took once. `None` where it came compiled.
+    pub seconds: Option<f64>,
+    /// It was there already.
+    pub is_kept: bool,
+    /// Size of the compiled file in bytes.
+    pub size_bytes: u64,
+    /// What the compiler of the Edge TPU says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_tpu: Option<EdgeTpuBuild>,
+}
+
+/// What a program says that its runs took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfTimed {
+    /// Latencies of the warm-up runs, in order.
+    pub warm_up_ns: Vec<Nanos>,
+    /// Latencies of the timed runs, in order; as many as asked for unless there is a failure.
+    pub latency_ns: Vec<Nanos>,
+    /// Latencies beyond those, in order.
+    pub extra_latency_ns: Vec<Nanos>,
+    /// Why they are not to be trusted, or not whole.
+    pub failure: Option<Failure>,
 }
 
 /// A loaded model with bound tensors.
@@ -155,10 +269,10 @@ pub trait Session {
 pub struct RunError(pub String);
 
 /// Why a model could not be loaded or prepared.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{detail}")]
 pub struct Failure {
-    /// Start, load or prepare.
+    /// Start, load, prepare or build; timing for a program that times itself.
     pub stage: Stage,
     /// A stable code in snake case, such as `library_not_found`, `model_not_readable`, `dynamic_shape`.
     pub reason: String,
@@ -166,12 +280,21 @@ pub struct Failure {
     pub detail: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Nothing is broken: this runtime can not make this model into something that runs on this platform, and that is the result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_not_compilable: bool,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub fn new(stage: Stage, reason: &str, detail: impl Into<String>) -> Self {
-        Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None }
+        Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None, is_not_compilable: false }
+    }
+
+    /// The same as a result about the model.
+    #[must_use]
+    pub fn not_compilable(self) -> Self {
+        Self { is_not_compilable: true, ..self }
     }
 
     /// The same with advice, lower case, no full stop.

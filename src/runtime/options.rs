@@ -19,6 +19,13 @@ pub const THREADS: RuntimeOption = RuntimeOption {
     summary: "threads for one inference; default: as many as the worker may run on",
 };
 
+/// A profile after the trials, for runtimes that can make one.
+pub const PROFILE: RuntimeOption = RuntimeOption {
+    name: "profile",
+    kind: OptionKind::Boolean,
+    summary: "after all trials, run the chosen build once more for the time of each layer; default: false",
+};
+
 /// Threads that the job asks for, else the processors that this process may run on (by affinity and CPU quota).
 pub fn threads(options: &BTreeMap<String, Value>) -> u32 {
     let asked =

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::check;
+use super::fields::PAPER;
 use super::fields::{
     FIELDS, Factor, Fallback, Field, Kind, LARGEST_CPU, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION,
     MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
@@ -82,6 +83,9 @@ fn of_kind(field: &Field) -> Value {
         Kind::Text { maximum_bytes } => json!({"type": "string", "minLength": 1, "maxLength": maximum_bytes}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Choice(choices) => json!({"enum": choices}),
+        Kind::Builds { maximum } => {
+            json!({"oneOf": [{"const": PAPER}, {"type": "integer", "minimum": 1, "maximum": maximum}]})
+        }
         Kind::Group => group(field.path),
         Kind::Path => json!({"type": "string", "pattern": "^/"}),
         Kind::Models => {
@@ -267,6 +271,7 @@ fn in_words(kind: Kind) -> String {
         Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
         Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Choice(choices) => check::listed(choices),
+        Kind::Builds { maximum } => format!("`{PAPER}`, or a whole number, {}", check::range(1, maximum)),
         Kind::Group => "a map of the keys below".to_owned(),
         Kind::Path => "an absolute path".to_owned(),
         Kind::Models => format!("a file name, a map, or a list of at most {MAXIMUM_LIST_ITEMS} of these"),

@@ -102,11 +102,19 @@ pub enum Kind {
     Factors(Factor),
     /// The number of blocks in each of the four stages.
     Depths,
+    /// `paper`, or a whole number from 1.
+    Builds {
+        /// Largest.
+        maximum: i64,
+    },
     /// A list of numbers of processors, each once.
     Cpus,
     /// A list of names of thermal zones, each once.
     Zones,
 }
+
+/// The word for what the paper did.
+pub const PAPER: &str = "paper";
 
 /// A factor of the family that is a number. What it may be is decided by [`crate::net::configuration`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -326,10 +334,17 @@ pub const FIELDS: &[Field] = &[
         summary: "Timed runs in each process, exactly.",
     },
     Field {
+        path: "measure.builds",
+        kind: Kind::Builds { maximum: 20 },
+        fallback: Fallback::Text(PAPER),
+        summary: "Compilations of the model, each measured; for runtimes that compile. `paper`: 3 for inputs up to 560 pixels, else 1. \
+                  The summary is that of the build with the lowest mean.",
+    },
+    Field {
         path: "measure.processes",
         kind: Kind::Integer { minimum: 1, maximum: 100 },
         fallback: Fallback::Integer(1),
-        summary: "Fresh processes, one after the other, each with its own load, warm-up and timed runs.",
+        summary: "Fresh processes for each build, one after the other, each with its own load, warm-up and timed runs.",
     },
     Field {
         path: "measure.timeout_seconds",

@@ -87,6 +87,21 @@ pub enum ModelSource {
 }
 
 impl Configuration {
+    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs once, however many are
+    /// said here for `paper`. One for a runtime that compiles nothing.
+    pub fn builds(&self, measure: &Measure) -> u32 {
+        match (self.runtime.program, measure.builds, self.source) {
+            (None, ..) => 1,
+            (Some(_), Builds::Count(count), _) => count,
+            (Some(_), Builds::Paper, ModelSource::Generated(network))
+                if network.input() > PAPER_BUILDS_UP_TO_INPUT =>
+            {
+                1
+            }
+            (Some(_), Builds::Paper, _) => self.runtime.builds_in_paper,
+        }
+    }
+
     /// What the model is called in the names of bundles: θ, or the stem of its file.
     pub fn model_name(&self, job: &Job) -> String {
         match self.source {
@@ -110,6 +125,18 @@ impl Configuration {
     }
 }
 
+/// The largest input, in pixels, that the paper built more than once for a runtime that compiles.
+pub const PAPER_BUILDS_UP_TO_INPUT: u32 = 560;
+
+/// How often a model is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builds {
+    /// As in the paper, by the size of the input.
+    Paper,
+    /// So often.
+    Count(u32),
+}
+
 /// How to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measure {
@@ -117,7 +144,9 @@ pub struct Measure {
     pub warm_up_runs: u32,
     /// Timed runs, exactly.
     pub timed_runs: u32,
-    /// Fresh processes, each with its own load, warm-up and timed runs.
+    /// Compilations of the model, for runtimes that compile.
+    pub builds: Builds,
+    /// Fresh processes, each with its own load, warm-up and timed runs; for each build.
     pub processes: u32,
     /// Limit for each process.
     pub timeout_seconds: u32,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use super::check;
 use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES};
-use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK};
+use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK, PAPER};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, Source};
-use super::{Host, Job, Measure, SPEC_EXTENSIONS, host, order, runtimes};
+use super::{Builds, Configuration, Host, Job, Measure, SPEC_EXTENSIONS, host, order, runtimes};
 use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -46,6 +46,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
     let measure = Measure {
         warm_up_runs: fields.integer("measure.warm_up_runs", &mut mistakes),
         timed_runs: fields.integer("measure.timed_runs", &mut mistakes),
+        builds: builds(&fields, &configurations, &mut mistakes),
         processes: fields.integer("measure.processes", &mut mistakes),
         timeout_seconds: fields.integer("measure.timeout_seconds", &mut mistakes),
         seed: fields.integer("measure.seed", &mut mistakes),
@@ -162,6 +163,26 @@ fn kind_of(path: &str) -> (Kind, Fallback) {
         .find(|field| field.path == path)
         .map(|Field { kind, fallback, .. }| (*kind, *fallback))
         .expect("only paths of the table are asked for, and every test that reads a job asks for all of them")
+}
+
+fn builds(fields: &Fields<'_>, configurations: &[Configuration], mistakes: &mut Mistakes) -> Builds {
+    let path = "measure.builds";
+    let (Some(node), (Kind::Builds { maximum }, _)) = (fields.get(path), kind_of(path)) else {
+        return Builds::Paper;
+    };
+    if !configurations.is_empty() && configurations.iter().all(|chosen| chosen.runtime.program.is_none()) {
+        let message = "no runtime of this job compiles models";
+        mistakes.add(node.position, path, "nothing_to_build", message, "leave `builds` out");
+    }
+    if node.written == PAPER {
+        return Builds::Paper;
+    }
+    if matches!(node.value, Value::Text(_)) {
+        check::choice(node, path, &[PAPER], mistakes);
+        return Builds::Paper;
+    }
+    let count = check::integer(node, path, 1, maximum, mistakes);
+    count.and_then(|count| u32::try_from(count).ok()).map_or(Builds::Paper, Builds::Count)
 }
 
 /// The file's name without its extension, shortened, with unprintable characters replaced.

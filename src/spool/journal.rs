@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Energy, Environment, Power, Trial};
+use crate::bundle::format::{Build, Energy, Environment, Power, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -50,6 +50,13 @@ pub enum Record {
         /// The host's power state, over this trial and those of the configuration before it.
         #[serde(default)]
         power: Option<Box<Power>>,
+    },
+    /// The build begun last gave something to run.
+    Built {
+        /// Which configuration, from 1.
+        configuration: usize,
+        /// As the bundle says it.
+        build: Box<Build>,
     },
     /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
     Bundled {
@@ -175,6 +182,8 @@ pub struct Progress {
     pub models: Option<Vec<BoundModel>>,
     /// Finished trials, in order.
     pub trials: Vec<Measured>,
+    /// Finished builds by configuration (from 1), in order.
+    pub builds: Vec<(usize, Build)>,
     /// Configurations whose bundle is durable.
     pub bundled: Vec<usize>,
     /// Wall clock at the start of each configuration's first trial.
@@ -197,6 +206,7 @@ impl Progress {
                     // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
+                        progress.builds.clear();
                     }
                 }
                 Record::Started { configuration, at } => {
@@ -226,6 +236,10 @@ impl Progress {
                         energy: energy.map(|told| *told),
                         power: power.map(|power| *power),
                     });
+                }
+                Record::Built { configuration, build } => {
+                    running = None;
+                    progress.builds.push((configuration, *build));
                 }
                 Record::Bundled { configuration } => {
                     running = None;
@@ -266,6 +280,25 @@ mod tests {
         let progress = Progress::of(vec![started(1), Record::Bundled { configuration: 1 }]);
         assert!(progress.crashes.is_empty());
         assert_eq!(progress.bundled, vec![1]);
+    }
+
+    #[test]
+    fn finished_build_is_known_after_a_restart_and_is_no_crash() {
+        let build = Build {
+            build: 1,
+            status: crate::bundle::format::Status::Measured,
+            reason: None,
+            seconds: Some(2.5),
+            size_bytes: Some(7),
+            is_kept: false,
+            edge_tpu: None,
+            log_tail: Vec::new(),
+        };
+        let record = Record::Built { configuration: 2, build: Box::new(build.clone()) };
+        let started = Record::Started { configuration: 2, at: "t".into() };
+        let progress = Progress::of(vec![started.clone(), record, started.clone()]);
+        assert_eq!(progress.builds, vec![(2, build)]);
+        assert_eq!(progress.crashes, vec![2], "only the trial that did not end");
     }
 
     #[test]

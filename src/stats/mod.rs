@@ -4,6 +4,8 @@
 //! why these and what they assume. Latencies are whole nanoseconds and may be any `u64`; results are nanoseconds as
 //! `f64`, always finite, except in [`summary`], which speaks milliseconds because the bundle does.
 
+use std::collections::BTreeSet;
+
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
@@ -26,7 +28,7 @@ pub const CONFIDENCE: f64 = 0.95;
 /// of. The median has a field of its own.
 pub const PERCENTILES: &[f64] = &[90.0, 95.0, 99.0, 99.9];
 
-/// Statistics over the timed latencies of all trials together, in milliseconds; `None` where there are none.
+/// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None` where there are none.
 ///
 /// Warm-up and surplus runs do not enter. Pooling treats the runs of all processes as one sample.
 pub fn summary(trials: &[Trial]) -> Option<Summary> {
@@ -35,7 +37,8 @@ pub fn summary(trials: &[Trial]) -> Option<Summary> {
     let count = latencies.len();
     Some(Summary {
         count: count as u64,
-        trials_used: trials.iter().filter(|trial| !trial.latency_ns.is_empty()).count() as u32,
+        build: has_several_builds(trials).then(|| chosen_build(trials)).flatten(),
+        trials_used: of_chosen_build(trials).filter(|trial| !trial.latency_ns.is_empty()).count() as u32,
         mean: milliseconds(mean(&latencies)?),
         standard_deviation: standard_deviation(&latencies).map(milliseconds),
         median: milliseconds(sorted.median()),
@@ -54,9 +57,32 @@ pub fn summary(trials: &[Trial]) -> Option<Summary> {
     })
 }
 
-/// The timed latencies of all trials, in order.
+/// The timed latencies of all trials of the chosen build, in order.
 pub fn pooled(trials: &[Trial]) -> Vec<Nanos> {
-    trials.iter().flat_map(|trial| trial.latency_ns.iter().copied()).collect()
+    of_chosen_build(trials).flat_map(|trial| trial.latency_ns.iter().copied()).collect()
+}
+
+/// The trials of the build with the lowest mean.
+pub fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> {
+    let chosen = chosen_build(trials);
+    trials.iter().filter(move |trial| Some(trial.build) == chosen)
+}
+
+/// The build whose timed latencies have the lowest mean, as the paper chooses among its builds; the first of equal ones.
+///
+/// The choice is biased downwards: the minimum of several noisy means lies below the mean of any one build.
+fn chosen_build(trials: &[Trial]) -> Option<u32> {
+    let builds: BTreeSet<u32> = trials.iter().map(|trial| trial.build).collect();
+    let mean_of = |build: u32| {
+        let of_build = trials.iter().filter(|trial| trial.build == build);
+        let latencies: Vec<Nanos> = of_build.flat_map(|trial| trial.latency_ns.iter().copied()).collect();
+        mean(&latencies).map(|mean| (build, mean))
+    };
+    builds.into_iter().filter_map(mean_of).min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(build, _)| build)
+}
+
+fn has_several_builds(trials: &[Trial]) -> bool {
+    trials.iter().any(|trial| trial.build != trials[0].build)
 }
 
 fn milliseconds(nanoseconds: f64) -> f64 {

@@ -197,6 +197,24 @@ proptest! {
 }
 
 #[test]
+fn summary_is_that_of_the_build_with_the_lowest_mean_and_says_which() {
+    let of_build = |build, process, latencies: &[u64]| Trial { build, ..trial(process, latencies) };
+    // Means 5, 4 and 4 ms: the first of the equal ones.
+    let trials = [
+        of_build(1, 1, &[5_000_000, 5_000_000]),
+        of_build(2, 1, &[3_000_000, 4_000_000]),
+        of_build(2, 2, &[5_000_000, 4_000_000]),
+        of_build(3, 1, &[4_000_000]),
+    ];
+    let summary = summary(&trials).unwrap();
+    assert_eq!((summary.build, summary.count, summary.trials_used, summary.mean), (Some(2), 4, 2, 4.0));
+    assert_eq!(super::summary(&trials[1..3]).unwrap().build, None);
+    // A build that gave nothing is not chosen.
+    let failed = [of_build(1, 1, &[5_000_000]), of_build(2, 1, &[])];
+    assert_eq!(super::summary(&failed).unwrap().build, Some(1));
+}
+
+#[test]
 fn ranks_of_the_interval_agree_with_the_exact_binomial() {
     // By hand: P(Bin(5, ½) < 1) = 1/32 = 3.1 % is more than 2.5 %, P(Bin(6, ½) < 1) = 1/64 = 1.6 % is not.
     assert_eq!(median_interval_ranks(5), None);

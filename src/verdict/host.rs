@@ -1,7 +1,7 @@
 //! Reasons that come from the host: what its sensors told around and within the timed runs, and where the worker ran.
 
 use super::{Evidence, FREQUENCY_DRIFT};
-use crate::bundle::format::{CoolingEnd, Environment, Quantity, Reading, Sensor, Trial};
+use crate::bundle::format::{CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
 
 /// Without one of each, nobody knows in which state the host measured.
 const NEEDED: &[(Quantity, &str)] =
@@ -114,21 +114,28 @@ pub(super) fn throttled(evidence: &Evidence) -> Option<String> {
 
 pub(super) fn frequency_drift(evidence: &Evidence) -> Option<String> {
     let chosen = evidence.environment.and_then(cpus_of_worker);
+    // Nothing was running yet before a program that times itself, nor any more after it: what is idle may clock down.
+    let is_around =
+        evidence.environment.is_some_and(|environment| environment.observation == Observation::Around);
     let details = spans(evidence).into_iter().filter_map(|span| {
         let counts = match span.sensor.quantity {
             Quantity::CpuFrequency => chosen.as_ref().is_none_or(|names| names.contains(&span.sensor.name)),
             Quantity::GpuFrequency | Quantity::MemoryFrequency => true,
             _ => false,
         };
-        let before = span.before.filter(|_| counts)?;
-        let change = |value: &f64| super::relative(*value - before, before);
-        let furthest = span
-            .later
-            .iter()
-            .flatten()
-            .copied()
-            .max_by(|one, other| change(one).abs().total_cmp(&change(other).abs()))?;
-        (change(&furthest).abs() > FREQUENCY_DRIFT).then(|| {
+        if !counts {
+            return None;
+        }
+        let within = &span.later[..span.later.len().saturating_sub(1)];
+        let values: Vec<f64> = if is_around {
+            within.iter().flatten().copied().collect()
+        } else {
+            Some(span.before?).into_iter().chain(span.later.iter().flatten().copied()).collect()
+        };
+        let (before, later) = values.split_first()?;
+        let change = |value: &f64| super::relative(*value - before, *before);
+        let furthest = later.iter().max_by(|one, other| change(one).abs().total_cmp(&change(other).abs()))?;
+        (change(furthest).abs() > FREQUENCY_DRIFT).then(|| {
             format!("{}: {:.0} MHz before, {:.0} MHz later", span.which(), before / 1e6, furthest / 1e6)
         })
     });

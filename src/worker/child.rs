@@ -12,11 +12,11 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::bundle::format::Stage;
 use crate::measure::{MeasureError, Phase, Samples, measure, repeat, touched};
-use crate::runtime::{Failure, Load, LoadRequest, Loaded, Session};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Program, Session};
 use crate::units::Nanos;
 use crate::worker::placement;
 use crate::worker::protocol::{
-    Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME,
+    Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
     WARM_UP_NAME,
 };
 
@@ -53,11 +53,9 @@ fn die_with_parent() -> bool {
 
 fn serve(loaders: &[&dyn Load]) -> std::io::Result<()> {
     say(&Event::Hello { protocol: PROTOCOL })?;
-    match trial(loaders) {
+    match carry_out(loaders) {
         Ok(()) => Ok(()),
-        Err(Stop::Failed(Failure { stage, reason, detail, hint })) => {
-            say(&Event::Failed { stage, reason, detail, hint })
-        }
+        Err(Stop::Failed(failure)) => say(&Event::Failed(failure)),
         Err(Stop::NobodyListens(reason)) => Err(reason),
     }
 }
@@ -67,7 +65,7 @@ enum Stop {
     NobodyListens(std::io::Error),
 }
 
-fn trial(loaders: &[&dyn Load]) -> Result<(), Stop> {
+fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
     let request = read_request(std::io::stdin().lock())?;
     let loader = loaders
         .iter()
@@ -75,36 +73,73 @@ fn trial(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
-    let Loaded { session, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
+    let Loaded { execution, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
+        task: request.task,
         model: request.model,
         library: request.library,
+        delegate: request.delegate,
         options: request.options,
         inputs: request.inputs,
         seed: request.seed,
+        compilation: request.compilation,
     })?;
     // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
     // crash or hang and take whole latencies with it.
-    let session = Box::leak(session);
+    let execution = Box::leak(Box::new(execution));
     say(&Event::Loaded { version, library, options, inputs, outputs, placed })?;
-    let mut samples =
-        Samples::with_room_for(request.warm_up_runs, request.timed_runs).map_err(|_| Failure {
-            stage: Stage::Prepare,
-            reason: "out_of_memory".into(),
-            detail: format!(
-                "no memory for the latencies of {} warm-up and {} timed runs",
-                request.warm_up_runs, request.timed_runs
-            ),
-            hint: Some("ask for fewer runs in `measure`".into()),
-        })?;
+    let runs = (request.warm_up_runs, request.timed_runs);
+    match (request.task, execution) {
+        (Task::Measure, Execution::Session(session)) => {
+            timed_by_us(session.as_mut(), runs, request.energy_seconds)
+        }
+        (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
+        (Task::Profile, Execution::Program(program)) => {
+            Ok(say(&Event::Profiled { layers: program.profile(runs.1)? })?)
+        }
+        (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
+        (task, _) => Err(refusal(
+            "task_not_possible",
+            format!("`{}` can not do what was asked of it: {task:?}", request.runtime),
+        )
+        .into()),
+    }
+}
+
+fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32) -> Result<(), Stop> {
+    let mut samples = Samples::with_room_for(runs.0, runs.1).map_err(|_| {
+        let detail = format!("no memory for the latencies of {} warm-up and {} timed runs", runs.0, runs.1);
+        Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("ask for fewer runs in `measure`")
+    })?;
     measure(session, &mut samples, &mut enter)?;
     pause(Pause::AfterTiming)?;
     let timed_ns = samples.timed.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
     let mean_ns = timed_ns / samples.timed.len().max(1) as u128;
-    say(&Event::Result { warm_up_ns: samples.warm_up, latency_ns: samples.timed })?;
-    if request.energy_seconds > 0 {
-        let latency_ns = run_for_energy(session, request.energy_seconds, mean_ns)?;
+    say(&result(samples.warm_up, samples.timed))?;
+    if energy_seconds > 0 {
+        let latency_ns = run_for_energy(session, energy_seconds, mean_ns)?;
         say(&Event::Energy { latency_ns })?;
     }
+    Ok(())
+}
+
+fn result(warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>) -> Event {
+    Event::Result { warm_up_ns, latency_ns, extra_latency_ns: Vec::new(), failure: None }
+}
+
+/// It is started once and ends by itself, so both pauses before timing come before it.
+fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), Stop> {
+    pause(Pause::BeforeWarmUp)?;
+    pause(Pause::BeforeTiming)?;
+    // Its warm-up is not told apart until it has ended. Without the name the stage of a crash is less exact.
+    let _ = rustix::thread::set_name(TIMING_NAME);
+    let timed = program.time(runs.0, runs.1)?;
+    pause(Pause::AfterTiming)?;
+    say(&Event::Result {
+        warm_up_ns: timed.warm_up_ns,
+        latency_ns: timed.latency_ns,
+        extra_latency_ns: timed.extra_latency_ns,
+        failure: timed.failure,
+    })?;
     Ok(())
 }
 
@@ -129,11 +164,9 @@ fn enter(phase: Phase) -> Result<(), Stop> {
 fn run_for_energy(session: &mut dyn Session, seconds: u32, mean_ns: u128) -> Result<Vec<Nanos>, Stop> {
     let runs =
         (u128::from(seconds) * 1_000_000_000).div_ceil(mean_ns.max(1)).min(MAXIMUM_ENERGY_RUNS as u128);
-    let mut latencies = touched(runs as u32).map_err(|_| Failure {
-        stage: Stage::Energy,
-        reason: "out_of_memory".into(),
-        detail: format!("no memory for the latencies of {runs} runs"),
-        hint: Some("lower `measure.energy_seconds`".into()),
+    let mut latencies = touched(runs as u32).map_err(|_| {
+        let detail = format!("no memory for the latencies of {runs} runs");
+        Failure::new(Stage::Energy, "out_of_memory", detail).with_hint("lower `measure.energy_seconds`")
     })?;
     pause(Pause::IdleBeforeEnergy)?;
     // One run, so that what the pause put to sleep is awake when the energy of the others is counted.
@@ -151,12 +184,6 @@ fn pause(at: Pause) -> std::io::Result<()> {
 }
 
 fn read_request(input: impl BufRead) -> Result<Request, Failure> {
-    let refusal = |reason: &str, detail: String| Failure {
-        stage: Stage::Start,
-        reason: reason.into(),
-        detail,
-        hint: Some("workers are started by `backbone` itself, of the same version".into()),
-    };
     let mut line = String::new();
     input
         .take(REQUEST_LIMIT)
@@ -186,14 +213,16 @@ fn read_request(input: impl BufRead) -> Result<Request, Failure> {
         .map_err(|error| refusal("request_not_readable", format!("cannot understand the request: {error}")))
 }
 
+fn refusal(reason: &str, detail: String) -> Failure {
+    Failure::new(Stage::Start, reason, detail)
+        .with_hint("workers are started by `backbone` itself, of the same version")
+}
+
 fn unknown_runtime(name: &str, loaders: &[&dyn Load]) -> Failure {
     let known: Vec<_> = loaders.iter().map(|loader| format!("`{}`", loader.runtime().name)).collect();
-    Failure {
-        stage: Stage::Start,
-        reason: "runtime_not_built_in".into(),
-        detail: format!("this worker executable has no runtime `{name}`, only {}", known.join(", ")),
-        hint: Some(format!("name an executable that has it in the configuration, `runtimes.{name}.worker`")),
-    }
+    let detail = format!("this worker executable has no runtime `{name}`, only {}", known.join(", "));
+    Failure::new(Stage::Start, "runtime_not_built_in", detail)
+        .with_hint(format!("name an executable that has it in the configuration, `runtimes.{name}.worker`"))
 }
 
 fn say(event: &Event) -> std::io::Result<()> {
@@ -212,12 +241,11 @@ impl From<Failure> for Stop {
 
 impl From<MeasureError> for Stop {
     fn from(error: MeasureError) -> Self {
-        Self::Failed(Failure {
-            stage: error.phase.into(),
-            reason: "run_failed".into(),
-            detail: format!("{error}: {}", error.source),
-            hint: Some("the runtime loaded the model but could not run it; its message says why".into()),
-        })
+        let detail = format!("{error}: {}", error.source);
+        let failure = Failure::new(error.phase.into(), "run_failed", detail);
+        Self::Failed(
+            failure.with_hint("the runtime loaded the model but could not run it; its message says why"),
+        )
     }
 }
 

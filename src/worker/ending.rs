@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Outcome, Stage, Status, Tensor};
-use crate::runtime::Failure;
+use crate::bundle::format::{Layer, Outcome, Stage, Status, Tensor};
+use crate::runtime::{Built, Failure};
 use crate::units::Nanos;
 use crate::worker::protocol::Placed;
 
@@ -24,6 +24,8 @@ pub struct Ended {
     pub loaded: Option<LoadedModel>,
     /// The last stage that the worker is known to have entered.
     pub reached: Stage,
+    /// Latencies of a complete trial beyond those asked for.
+    pub extra_latency_ns: Vec<Nanos>,
     /// The last lines of its standard error, oldest first.
     pub log_tail: Vec<String>,
     /// From its start until nothing of it was left.
@@ -60,8 +62,21 @@ pub enum Ending {
         /// Latencies of the runs for energy, where it was asked for.
         energy_ns: Option<Vec<Nanos>>,
     },
+    /// The time of each layer, then exit 0.
+    Profiled(Vec<Layer>),
+    /// A compiled model, then exit 0.
+    Built(Box<Built>),
     /// The worker told why it could not.
     Failed(Failure),
+    /// Latencies, whole or not, and the worker told why they are not to be trusted.
+    Objected {
+        /// Latencies of the warm-up runs, as received.
+        warm_up_ns: Vec<Nanos>,
+        /// Latencies of the timed runs, as received.
+        latency_ns: Vec<Nanos>,
+        /// What speaks against them.
+        failure: Box<Failure>,
+    },
     /// All latencies, and then not the clean exit that should follow.
     AfterResult {
         /// Latencies of the warm-up runs, whole.
@@ -181,6 +196,7 @@ impl Ended {
         match &self.ending {
             Ending::Complete { warm_up_ns, latency_ns, .. }
             | Ending::AfterResult { warm_up_ns, latency_ns, .. }
+            | Ending::Objected { warm_up_ns, latency_ns, .. }
             | Ending::WrongCount { warm_up_ns, latency_ns, .. } => Some((warm_up_ns, latency_ns)),
             _ => None,
         }
@@ -213,16 +229,11 @@ impl Ended {
             hint: Some(hint.into()),
         };
         match &self.ending {
-            Ending::Complete { .. } => {
+            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) => {
                 Told { status: Status::Measured, hint: None, ..fail("", String::new(), "") }
             }
-            Ending::Failed(Failure { stage, reason, detail, hint }) => Told {
-                status: Status::Failed,
-                stage: *stage,
-                reason: reason.clone(),
-                detail: detail.clone(),
-                hint: hint.clone(),
-            },
+            Ending::Failed(failure) => told_by_worker(failure),
+            Ending::Objected { failure, .. } => told_by_worker(failure),
             Ending::AfterResult { afterwards, .. } => Told {
                 stage: if self.reached == Stage::Energy { Stage::Energy } else { Stage::Report },
                 ..fail(
@@ -407,6 +418,16 @@ struct Told {
     hint: Option<String>,
 }
 
+fn told_by_worker(failure: &Failure) -> Told {
+    Told {
+        status: if failure.is_not_compilable { Status::NotCompilable } else { Status::Failed },
+        stage: failure.stage,
+        reason: failure.reason.clone(),
+        detail: failure.detail.clone(),
+        hint: failure.hint.clone(),
+    }
+}
+
 fn not_started(
     fail: impl Fn(&str, String, &str) -> Told,
     executable: std::path::Display<'_>,
@@ -451,6 +472,7 @@ fn during(stage: Stage) -> &'static str {
         }
         Stage::Load => "while it loaded the model",
         Stage::Prepare => "while it prepared to run",
+        Stage::Build => "while it compiled the model",
         Stage::WarmUp => "in its warm-up runs",
         Stage::Timing => "in its timed runs",
         Stage::Report => "after its last run",

@@ -122,7 +122,14 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         Ok(worker) => worker,
         Err(ending) => {
             let wall = started.elapsed();
-            return Ended { ending, loaded: None, reached: Stage::Start, log_tail: Vec::new(), wall };
+            return Ended {
+                ending,
+                loaded: None,
+                reached: Stage::Start,
+                extra_latency_ns: Vec::new(),
+                log_tail: Vec::new(),
+                wall,
+            };
         }
     };
     let end = listen(&mut worker, &mut transcript, watch, started + trial.timeout, surroundings.exit_grace);
@@ -147,7 +154,14 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         End::Killed(cause) => killed(cause, transcript.heard, trial.timeout),
         End::Unheard(error) => Ending::Unheard { error: error.to_string() },
     };
-    Ended { ending, loaded: transcript.loaded, reached: transcript.stage, log_tail, wall: started.elapsed() }
+    Ended {
+        ending,
+        loaded: transcript.loaded,
+        reached: transcript.stage,
+        extra_latency_ns: transcript.extra_latency_ns,
+        log_tail,
+        wall: started.elapsed(),
+    }
 }
 
 fn listen(
@@ -248,6 +262,12 @@ fn exited(
     match (heard, code, signal) {
         (Heard::Failed(failure), _, _) => Ending::Failed(failure),
         (Heard::Refused(ending), _, _) => ending,
+        (Heard::Objected { warm_up_ns, latency_ns, failure }, _, _) => {
+            Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
+        }
+        // Whatever a worker does after it: the compiled file is there, and the next worker checks it.
+        (Heard::Built(built), _, _) => Ending::Built(Box::new(built)),
+        (Heard::Profiled(layers), _, _) => Ending::Profiled(layers),
         (Heard::Result { warm_up_ns, latency_ns, energy_ns }, Some(0), _) if request_is_met => {
             Ending::Complete { warm_up_ns, latency_ns, energy_ns }
         }
@@ -280,6 +300,11 @@ fn killed(cause: Cause, heard: Heard, limit: Duration) -> Ending {
         (Cause::Stopped, _) => Ending::Stopped,
         (_, Heard::Refused(ending)) => ending,
         (_, Heard::Failed(failure)) => Ending::Failed(failure),
+        (_, Heard::Built(built)) => Ending::Built(Box::new(built)),
+        (_, Heard::Profiled(layers)) => Ending::Profiled(layers),
+        (_, Heard::Objected { warm_up_ns, latency_ns, failure }) => {
+            Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
+        }
         (_, Heard::Result { warm_up_ns, latency_ns, .. }) => {
             Ending::AfterResult { warm_up_ns, latency_ns, afterwards: Afterwards::Stayed }
         }

@@ -2,8 +2,9 @@
 //!
 //! The daemon writes one [`Request`] to the worker's standard input. The worker answers on standard output with [`Event`]s:
 //! `hello`, `loaded`, a `paused` before warm-up, one before its last runs and one after timing, then `result`, or `failed` at
-//! any point after `hello`. Where energy is asked for, three more pauses and `energy` follow the result. Any other line there
-//! is a failure. Logs go to standard error. While the worker times it writes nothing.
+//! any point after `hello`. Where energy is asked for, three more pauses and `energy` follow the result. Where a build was asked
+//! for, `built` follows `loaded`; where a profile was, `profiled`. Any other line there is a failure. Logs go to standard error.
+//! While the worker times it writes nothing.
 //!
 //! At each pause the worker waits for a line of the daemon, which reads the host's sensors meanwhile. A worker whose input is
 //! closed does not wait: nobody will answer.
@@ -14,7 +15,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{Layer, Tensor};
+pub use crate::runtime::Task;
+use crate::runtime::{Built, Compilation, Failure};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
@@ -30,8 +33,14 @@ pub struct Request {
     pub runtime: String,
     /// The model file.
     pub model: PathBuf,
+    /// What to do.
+    #[serde(default)]
+    pub task: Task,
     /// The library to load, where the host's configuration names one.
     pub library: Option<PathBuf>,
+    /// The delegate to load, where the host has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate: Option<PathBuf>,
     /// Options of the job.
     pub options: BTreeMap<String, Value>,
     /// Shapes of inputs whose shape the model leaves open.
@@ -46,6 +55,9 @@ pub struct Request {
     pub energy_seconds: u32,
     /// Where and how to run.
     pub placement: Wish,
+    /// For a runtime that compiles models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compilation: Option<Compilation>,
 }
 
 /// Where and how a worker is to run. What the kernel refuses is told and does not end the trial.
@@ -109,23 +121,27 @@ pub enum Event {
         warm_up_ns: Vec<Nanos>,
         /// Latencies of the timed runs, in order; exactly as many as asked for.
         latency_ns: Vec<Nanos>,
+        /// Latencies beyond those; only a program that times itself has any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra_latency_ns: Vec<Nanos>,
+        /// What speaks against them: a program that times itself ended badly, or gave another number of latencies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
     },
     /// The runs for energy are complete. The worker exits 0 right after.
     Energy {
         /// Their latencies, in order.
         latency_ns: Vec<Nanos>,
     },
-    /// The trial can not be completed. The worker exits 0 right after: it did its duty.
-    Failed {
-        /// Where.
-        stage: Stage,
-        /// Code.
-        reason: String,
-        /// For a person.
-        detail: String,
-        /// What to do.
-        hint: Option<String>,
+    /// The model is compiled. The worker exits 0 right after.
+    Built(Built),
+    /// The time of each layer. The worker exits 0 right after.
+    Profiled {
+        /// In the order of the network.
+        layers: Vec<Layer>,
     },
+    /// The trial can not be completed. The worker exits 0 right after: it did its duty.
+    Failed(Failure),
 }
 
 /// Where a worker waits, in order.
@@ -134,7 +150,8 @@ pub enum Event {
 pub enum Pause {
     /// Directly before warm-up.
     BeforeWarmUp,
-    /// Right before the last warm-up runs, which timing follows without a pause.
+    /// Right before the last warm-up runs, which timing follows without a pause; before a program that times itself is started,
+    /// for it gives no pause.
     BeforeTiming,
     /// Right after the last timed run.
     AfterTiming,

@@ -3,12 +3,12 @@
 //! Bounded: a line that is longer than the longest result can be, or that is no event, or that comes out of turn, ends
 //! the conversation, and no later byte is looked at. Nothing is read or waited for here.
 
-use crate::bundle::format::Stage;
-use crate::runtime::Failure;
+use crate::bundle::format::{Layer, Stage};
+use crate::runtime::{Built, Failure};
 use crate::units::Nanos;
 use crate::worker::ending::{Afterwards, Ending, LoadedModel};
 use crate::worker::log_tail::printable;
-use crate::worker::protocol::{Event, MAXIMUM_ENERGY_RUNS, PROTOCOL, Pause, Request};
+use crate::worker::protocol::{Event, MAXIMUM_ENERGY_RUNS, PROTOCOL, Pause, Request, Task};
 
 /// Bytes that any event but a result may take: tensors and options of a model, or a library's whole error text.
 const EVENT_LIMIT: usize = 1 << 20;
@@ -25,6 +25,7 @@ pub(super) struct Transcript {
     warm_up_runs: usize,
     timed_runs: usize,
     asks_for_energy: bool,
+    task: Task,
     line_limit: usize,
     line: Vec<u8>,
     /// Events in order that were said.
@@ -33,6 +34,7 @@ pub(super) struct Transcript {
     /// over. Energy: the result was said, and energy is asked for.
     pub(super) stage: Stage,
     pub(super) loaded: Option<LoadedModel>,
+    pub(super) extra_latency_ns: Vec<Nanos>,
     pub(super) heard: Heard,
     /// The worker waits here, until somebody takes it.
     pub(super) pause: Option<Pause>,
@@ -45,6 +47,12 @@ pub(super) enum Heard {
     Unfinished,
     /// A result, as many latencies as asked for; and those of the runs for energy, once they are said.
     Result { warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>, energy_ns: Option<Vec<Nanos>> },
+    /// Latencies, and what speaks against them.
+    Objected { warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>, failure: Failure },
+    /// A compiled model.
+    Built(Built),
+    /// The time of each layer.
+    Profiled(Vec<Layer>),
     /// The worker tells why it can not.
     Failed(Failure),
     /// Something that breaks the protocol.
@@ -62,11 +70,13 @@ impl Transcript {
             warm_up_runs,
             timed_runs,
             asks_for_energy,
+            task: request.task,
             line_limit,
             line: Vec::new(),
             said: 0,
             stage: Stage::Start,
             loaded: None,
+            extra_latency_ns: Vec::new(),
             heard: Heard::Unfinished,
             pause: None,
         }
@@ -101,7 +111,7 @@ impl Transcript {
         match &self.heard {
             Heard::Unfinished => false,
             Heard::Result { energy_ns, .. } => !self.lacks_energy(energy_ns.as_ref()),
-            Heard::Failed(_) | Heard::Refused(_) => true,
+            _ => true,
         }
     }
 
@@ -120,11 +130,21 @@ impl Transcript {
     }
 
     fn take_line(&mut self, line: &[u8], on_event: &mut dyn FnMut(&Event)) {
+        /// Turn of an event that has none here.
+        const NEVER: usize = usize::MAX;
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return self.refuse(line) };
         let after_result = if self.asks_for_energy { Stage::Energy } else { Stage::Report };
         let (turn, next) = match &event {
             Event::Hello { .. } => (0, Stage::Load),
-            Event::Loaded { .. } => (1, Stage::Prepare),
+            Event::Loaded { .. } => (1, self.after_loading()),
+            Event::Built(_) if self.task == Task::Build => (2, Stage::Report),
+            Event::Profiled { .. } if self.task == Task::Profile => (2, Stage::Report),
+            Event::Built(_) | Event::Profiled { .. } => (NEVER, Stage::Start),
+            Event::Paused { .. } | Event::Result { .. } | Event::Energy { .. }
+                if self.task != Task::Measure =>
+            {
+                (NEVER, Stage::Start)
+            }
             Event::Paused { at: Pause::BeforeWarmUp } => (2, Stage::WarmUp),
             Event::Paused { at: Pause::BeforeTiming } => (3, Stage::WarmUp),
             Event::Paused { at: Pause::AfterTiming } => (4, Stage::Report),
@@ -133,8 +153,8 @@ impl Transcript {
             Event::Paused { at: Pause::BeforeEnergy } => (7, Stage::Energy),
             Event::Paused { at: Pause::AfterEnergy } => (8, Stage::Energy),
             Event::Energy { .. } => (9, Stage::Energy),
-            Event::Failed { stage, .. } if self.said > 0 => (self.said, *stage),
-            Event::Failed { .. } => (usize::MAX, Stage::Start),
+            Event::Failed(failure) if self.said > 0 => (self.said, failure.stage),
+            Event::Failed(_) => (NEVER, Stage::Start),
         };
         // Without energy the result is the last word.
         if turn != self.said || self.is_decided() {
@@ -158,7 +178,14 @@ impl Transcript {
             Event::Loaded { version, library, options, inputs, outputs, placed } => {
                 self.loaded = Some(LoadedModel { version, library, options, inputs, outputs, placed });
             }
-            Event::Result { warm_up_ns, latency_ns } => {
+            Event::Built(built) => self.heard = Heard::Built(built),
+            Event::Profiled { layers } => self.heard = Heard::Profiled(layers),
+            Event::Result { warm_up_ns, latency_ns, extra_latency_ns, failure: Some(failure) } => {
+                self.extra_latency_ns = extra_latency_ns;
+                self.heard = Heard::Objected { warm_up_ns, latency_ns, failure };
+            }
+            Event::Result { warm_up_ns, latency_ns, extra_latency_ns, failure: None } => {
+                self.extra_latency_ns = extra_latency_ns;
                 let is_complete =
                     warm_up_ns.len() == self.warm_up_runs && latency_ns.len() == self.timed_runs;
                 self.heard = if is_complete {
@@ -173,8 +200,7 @@ impl Transcript {
                     *energy_ns = Some(latency_ns);
                 }
             }
-            Event::Failed { stage, reason, detail, hint } => {
-                let failure = Failure { stage, reason, detail, hint };
+            Event::Failed(failure) => {
                 self.heard = match std::mem::replace(&mut self.heard, Heard::Unfinished) {
                     Heard::Result { warm_up_ns, latency_ns, .. } => {
                         let afterwards =
@@ -184,6 +210,14 @@ impl Transcript {
                     _ => Heard::Failed(failure),
                 };
             }
+        }
+    }
+
+    fn after_loading(&self) -> Stage {
+        match self.task {
+            Task::Measure => Stage::Prepare,
+            Task::Build => Stage::Build,
+            Task::Profile => Stage::Timing,
         }
     }
 
@@ -218,11 +252,17 @@ mod tests {
     }
 
     fn said_for(energy_seconds: u32, text: &str) -> Transcript {
+        said_to(Task::Measure, energy_seconds, text)
+    }
+
+    fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
         let request = Request {
             protocol: PROTOCOL,
             runtime: "sim".into(),
             model: "x".into(),
+            task,
             library: None,
+            delegate: None,
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
@@ -230,6 +270,7 @@ mod tests {
             timed_runs: 2,
             energy_seconds,
             placement: Default::default(),
+            compilation: None,
         };
         let mut whole = Transcript::new(&request);
         whole.take(text.as_bytes(), &mut |_| ());
@@ -327,6 +368,42 @@ mod tests {
         };
         assert_eq!((latency_ns.len(), transcript.stage), (2, Stage::Energy));
         assert_eq!(afterwards, Afterwards::Failed { reason: "a".into(), detail: "b".into() });
+    }
+
+    #[test]
+    fn a_program_tells_surplus_latencies_and_what_speaks_against_them() {
+        let more = RESULT.replace('}', r#","extra_latency_ns":[7]}"#);
+        let transcript = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{more}\n"));
+        assert!(matches!(transcript.heard, Heard::Result { .. }));
+        assert_eq!(transcript.extra_latency_ns, [Nanos(7)]);
+        let failure = r#","failure":{"stage":"timing","reason":"wrong_count","detail":"b","hint":null}}"#;
+        let short = RESULT.replace("5,", "").replace('}', failure);
+        let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{short}\n")).heard;
+        assert!(
+            matches!(heard, Heard::Objected { ref latency_ns, .. } if latency_ns.len() == 1),
+            "{heard:?}"
+        );
+    }
+
+    #[test]
+    fn a_build_ends_in_built_a_profile_in_profiled_and_neither_in_anything_else() {
+        let built = r#"{"event":"built","seconds":2.5,"is_kept":false,"size_bytes":7}"#;
+        let profiled = r#"{"event":"profiled","layers":[]}"#;
+        let transcript = said_to(Task::Build, 0, &format!("{HELLO}\n{LOADED}\n{built}\n"));
+        assert!(matches!(transcript.heard, Heard::Built(Built { size_bytes: 7, .. })));
+        let transcript = said_to(Task::Profile, 0, &format!("{HELLO}\n{LOADED}\n{profiled}\n"));
+        assert!(matches!(transcript.heard, Heard::Profiled(_)));
+        assert_eq!(said_to(Task::Build, 0, &format!("{HELLO}\n{LOADED}\n")).stage, Stage::Build);
+        for (task, text) in [
+            (Task::Build, format!("{HELLO}\n{LOADED}\n{PAUSES}\n")),
+            (Task::Build, format!("{HELLO}\n{LOADED}\n{profiled}\n")),
+            (Task::Profile, format!("{HELLO}\n{LOADED}\n{built}\n")),
+            (Task::Measure, format!("{HELLO}\n{LOADED}\n{built}\n")),
+            (Task::Build, format!("{HELLO}\n{built}\n")),
+        ] {
+            let heard = said_to(task, 0, &text).heard;
+            assert!(matches!(heard, Heard::Refused(Ending::OutOfTurn { .. })), "{text} {heard:?}");
+        }
     }
 
     #[test]

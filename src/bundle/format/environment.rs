@@ -25,7 +25,8 @@ pub struct Environment {
     pub unobservable: Vec<Quantity>,
     /// One for each trial, directly before its warm-up.
     pub before_warm_up: Vec<Reading>,
-    /// One for each trial, right before its last warm-up runs, which its first timed run follows without a pause.
+    /// One for each trial, right before its last warm-up runs, which its first timed run follows without a pause; before
+    /// a program that times itself is started.
     pub before: Vec<Reading>,
     /// Within the timed runs, at most one a second.
     pub samples: Vec<Reading>,
@@ -46,6 +47,8 @@ pub enum Observation {
     /// Not at all.
     #[default]
     Unobserved,
+    /// Before and after a program that loads, warms up and times itself in one run. A sample lies anywhere within it.
+    Around,
     /// Before and after; they were too short for a sample within.
     Bracketed,
     /// Before, after and within.
@@ -255,6 +258,26 @@ pub struct EnergyReading {
     /// One value for each source; null where it could not be read.
     #[serde(serialize_with = "finite_or_null_each")]
     pub values: Vec<Option<f64>>,
+}
+
+impl Energy {
+    /// Not measured, and why not.
+    pub fn unobservable(detail: &str) -> Self {
+        Self {
+            state: EnergyState::Unobservable,
+            detail: Some(detail.to_owned()),
+            joules_per_inference: None,
+            interval: None,
+            total_from: Vec::new(),
+            sources: Vec::new(),
+            runs: 0,
+            loop_seconds: 0.0,
+            latency_ns: Vec::new(),
+            idle_before: Vec::new(),
+            loaded: Vec::new(),
+            idle_after: Vec::new(),
+        }
+    }
 }
 
 impl Quantity {

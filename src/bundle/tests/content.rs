@@ -80,6 +80,7 @@ pub(super) fn measured() -> Bundle {
                 description: "one call of the session with bound tensors".to_owned(),
             },
         }),
+        preparation: Vec::new(),
         outcome: Outcome {
             status: Status::Measured,
             stage: None,
@@ -89,6 +90,7 @@ pub(super) fn measured() -> Bundle {
             mistakes: Vec::new(),
             log_tail: vec!["a line of the worker's log".to_owned()],
         },
+        profile: None,
         environment: Some(environment()),
         energy: Some(energy()),
         summary: stats::summary(&trials),

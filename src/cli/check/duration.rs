@@ -1,30 +1,42 @@
-//! How long a job may take: its processes, the waits for a cool host before them, and the phase that measures energy. Counted
+//! How long a job may take: its processes, those that compile included, the waits for a cool host before them, and the phase that measures energy. Counted
 //! from the job alone; how fast a model runs is not known here.
 
 use std::time::Duration;
 
 use super::counted;
 use crate::daemon::idle_beside_energy;
-use crate::spec::Job;
+use crate::spec::{Configuration, Job};
 
 /// A line for all of it and one for energy, and whether the phase for energy fits into its process.
 pub(super) fn lines(job: &Job) -> (String, bool) {
     let measure = &job.measure;
     let limit = u64::from(measure.timeout_seconds);
-    let configurations = job.configurations.len() as u64;
-    let processes = u64::from(measure.processes) * configurations;
+    let trials = |configuration: &Configuration| {
+        u64::from(configuration.builds(measure)) * u64::from(measure.processes)
+    };
+    let trials: u64 = job.configurations.iter().map(trials).sum();
+    // Each build is a process of its own, where the runtime compiles.
+    let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.program.is_some());
+    let builds: u64 = compiled.map(|configuration| u64::from(configuration.builds(measure))).sum();
+    let processes = trials + builds;
     let wait = job.host.start_below_celsius.map_or(0, |_| u64::from(job.host.wait_up_to_seconds));
     let waits = match wait {
         0 => String::new(),
-        wait => format!(", each after up to {} of waiting for a cool host", of(wait)),
+        wait => {
+            let which = if builds == 0 { "each" } else { "each trial" };
+            format!(", {which} after up to {} of waiting for a cool host", of(wait))
+        }
     };
     let mut text = format!(
         "  duration: at most {} ({} of at most {}{waits})\n",
-        of(processes * (limit + wait)),
+        of(processes * limit + trials * wait),
         counted(processes, "process", "processes"),
         of(limit),
     );
-    if measure.energy_seconds == 0 {
+    // A program that times itself has no phase for energy.
+    let configurations =
+        job.configurations.iter().filter(|configuration| !configuration.runtime.times_itself).count() as u64;
+    if measure.energy_seconds == 0 || configurations == 0 {
         return (text, true);
     }
     let phase = energy_phase(measure.energy_seconds).as_secs();

@@ -28,12 +28,7 @@ pub(super) fn table(job: &Job) -> String {
                 configuration.runtime.name.to_owned(),
                 options(configuration),
                 operations(u128::from(cost(&network).operations())),
-                format!(
-                    "{} + {} × {}",
-                    measure.warm_up_runs,
-                    measure.timed_runs,
-                    counted(measure.processes.into(), "process", "processes")
-                ),
+                super::runs(configuration, measure),
             ])
         })
         .take(MAXIMUM_ROWS)
@@ -60,7 +55,8 @@ pub(super) fn totals(job: &Job) -> (String, bool) {
         let ModelSource::Generated(network) = configuration.source else { continue };
         let counted = costs.entry(network.with_precision(Precision::Fp32)).or_insert_with_key(cost);
         let each = u128::from(counted.operations());
-        (least, most, all) = (least.min(each), most.max(each), all + each * runs);
+        (least, most, all) =
+            (least.min(each), most.max(each), all + each * runs * u128::from(configuration.builds(measure)));
         if let Some(form) = configuration.runtime.networks {
             files.entry(form.file_name(&network)).or_insert_with(|| form.length(&network));
         }

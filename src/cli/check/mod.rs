@@ -109,6 +109,16 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
     (text, every_model_is_right)
 }
 
+/// Such as `10 + 100 × 3 builds × 1 process`.
+fn runs(configuration: &spec::Configuration, measure: &spec::Measure) -> String {
+    let builds = match configuration.builds(measure) {
+        1 => String::new(),
+        builds => format!(" × {builds} builds"),
+    };
+    let processes = counted(measure.processes.into(), "process", "processes");
+    format!("{} + {}{builds} × {processes}", measure.warm_up_runs, measure.timed_runs)
+}
+
 /// A row for each dropped model and runtime.
 fn dropped_table(job: &Job) -> String {
     let measure = &job.measure;
@@ -121,12 +131,7 @@ fn dropped_table(job: &Job) -> String {
                 configuration.model_file(job),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
-                format!(
-                    "{} + {} × {}",
-                    measure.warm_up_runs,
-                    measure.timed_runs,
-                    counted(measure.processes.into(), "process", "processes")
-                ),
+                runs(configuration, measure),
                 duration::of(measure.timeout_seconds.into()),
             ]
         })

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::runtime::find;
-use crate::spec::{Configuration, Measure};
+use crate::spec::{Builds, Configuration, Measure};
 
 fn job(model: &str, sha256: Option<String>) -> Job {
     let models = vec![ModelReference { file: model.to_owned(), sha256 }];
@@ -17,6 +17,7 @@ fn job(model: &str, sha256: Option<String>) -> Job {
         measure: Measure {
             warm_up_runs: 10,
             timed_runs: 50,
+            builds: Builds::Paper,
             processes: 2,
             timeout_seconds: 5400,
             seed: 1,

@@ -58,6 +58,10 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: false,
     library_file: Some("libonnxruntime.so"),
     library_variables: &[library::VARIABLE],
+    program: None,
+    times_itself: false,
+    delegate_file: None,
+    builds_in_paper: 1,
 };
 
 /// First bytes of a serialised `ModelProto`: the tags of its fields, of which any may come first.

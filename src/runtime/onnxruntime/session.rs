@@ -20,7 +20,7 @@ use super::{RUNTIME, library};
 use crate::bundle::format::{Stage, Tensor};
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::shapes::{self, DeclaredInput, Dimension};
-use crate::runtime::{Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, options};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, options};
 
 /// Loads ONNX models.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl Load for Loader {
         let (session, options) = open_model(&library, request)?;
         let (bound, inputs, outputs) = BoundSession::bind(session, request)?;
         Ok(Loaded {
-            session: Box::new(bound),
+            execution: Execution::Session(Box::new(bound)),
             version: library.version,
             library: library.file,
             options,

@@ -31,11 +31,14 @@ fn outputs_follow_from_the_seed() {
     let Some(library) = fetched_library() else { return };
     let outputs = |model: &str, seed, shape: Option<[u64; 4]>| {
         let request = LoadRequest {
+            task: Default::default(),
+            delegate: None,
             model: Path::new(env!("CARGO_MANIFEST_DIR")).join(model),
             library: Some(library.clone()),
             options: BTreeMap::new(),
             inputs: shape.into_iter().map(|shape| ("image".to_owned(), shape.to_vec())).collect(),
             seed,
+            compilation: None,
         };
         let library = library::open(Some(&library)).unwrap();
         let (session, _) = open_model(&library, &request).unwrap();

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{Stage, Tensor};
-use crate::runtime::{Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, WorkerExecutable};
+use crate::runtime::{
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, WorkerExecutable,
+};
 
 mod fault;
 mod script;
@@ -29,6 +31,10 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: true,
     library_file: None,
     library_variables: &[],
+    program: None,
+    times_itself: false,
+    delegate_file: None,
+    builds_in_paper: 1,
 };
 
 /// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).
@@ -46,26 +52,21 @@ impl Load for Simulator {
     fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
         let script = script::read(&request.model)?;
         if let Some(name) = request.inputs.keys().next() {
-            return Err(Failure {
-                stage: Stage::Prepare,
-                reason: "unknown_input".into(),
-                detail: format!("the model has no input `{name}` whose shape is open"),
-                hint: Some("leave `inputs` out; models of `sim` have none".into()),
-            });
+            let detail = format!("the model has no input `{name}` whose shape is open");
+            return Err(Failure::new(Stage::Prepare, "unknown_input", detail)
+                .with_hint("leave `inputs` out; models of `sim` have none"));
         }
         let mut fault = script.fault;
         if let Some(Fault { kind, run: None }) = fault {
-            kind.happen().map_err(|RunError(detail)| Failure {
-                stage: Stage::Load,
-                reason: "model_not_readable".into(),
-                detail,
-                hint: Some("the script asks for this failure; change its `fault`".into()),
+            kind.happen().map_err(|RunError(detail)| {
+                Failure::new(Stage::Load, "model_not_readable", detail)
+                    .with_hint("the script asks for this failure; change its `fault`")
             })?;
             fault = None;
         }
         let latencies = script.latency_us.iter().map(|latency| Duration::from_micros(*latency)).collect();
         Ok(Loaded {
-            session: Box::new(Playing { latencies, next: 0, runs: 0, fault }),
+            execution: Execution::Session(Box::new(Playing { latencies, next: 0, runs: 0, fault })),
             version: Some(env!("CARGO_PKG_VERSION").into()),
             library: None,
             options: BTreeMap::new(),

@@ -28,11 +28,9 @@ pub struct Script {
 
 /// Read the script at `path`.
 pub(super) fn read(path: &Path) -> Result<Script, Failure> {
-    let failure = |reason: &str, detail: String| Failure {
-        stage: Stage::Load,
-        reason: reason.into(),
-        detail,
-        hint: Some("a script is JSON such as {\"latency_us\": [900, 950]}".into()),
+    let failure = |reason: &str, detail: String| {
+        Failure::new(Stage::Load, reason, detail)
+            .with_hint("a script is JSON such as {\"latency_us\": [900, 950]}")
     };
     let mut text = Vec::new();
     fs_err::File::open(path)

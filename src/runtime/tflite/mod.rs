@@ -35,6 +35,10 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: false,
     library_file: Some("libtensorflowlite_c.so"),
     library_variables: &[],
+    program: None,
+    times_itself: false,
+    delegate_file: None,
+    builds_in_paper: 1,
 };
 
 /// Bytes 4 to 8 of a FlatBuffer name its schema.

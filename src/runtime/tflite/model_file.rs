@@ -22,6 +22,8 @@ pub struct ModelFile {
     pub inputs: Vec<FileTensor>,
     /// Outputs in the interpreter's order.
     pub outputs: Vec<FileTensor>,
+    /// Names of the operators that are not TensorFlow Lite's own, in any graph.
+    pub custom_operators: Vec<String>,
 }
 
 /// A tensor as the file declares it.
@@ -63,12 +65,23 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
     let codes = model.tables(1)?;
     let graphs = model.tables(2)?;
     let mut reading = Reading { left: bytes.len().saturating_mul(MOST_SHARING) };
+    let mut custom_operators = Vec::new();
+    for code in &codes {
+        let name = code.bytes(1)?;
+        reading.spend(name.len())?;
+        if !name.is_empty() {
+            custom_operators.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
     let mut first = None;
     for graph in &graphs {
         let checked = check_graph(graph, buffers.len(), codes.len(), &mut reading)?;
         first.get_or_insert(checked);
     }
-    first.ok_or_else(|| "the file holds no graph".to_owned())
+    let first: Option<ModelFile> = first;
+    first
+        .map(|graph| ModelFile { custom_operators, ..graph })
+        .ok_or_else(|| "the file holds no graph".to_owned())
 }
 
 /// How often the parts of a file may be read on average. Writers let tables share a text or a list now and then; a hostile
@@ -134,7 +147,7 @@ fn check_graph(
             })
             .collect()
     };
-    Ok(ModelFile { inputs: named(1)?, outputs: named(2)? })
+    Ok(ModelFile { inputs: named(1)?, outputs: named(2)?, custom_operators: Vec::new() })
 }
 
 fn tensor(table: &Table<'_>, reading: &mut Reading) -> Result<FileTensor, String> {

@@ -12,7 +12,9 @@ use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput, Dimension};
 use backbone::runtime::tflite::model_file::{self, FileTensor, ModelFile};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK};
-use backbone::runtime::{Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options};
+use backbone::runtime::{
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options,
+};
 use serde_json::Value;
 use tflitec::interpreter::{Interpreter, Options};
 use tflitec::model::Model;
@@ -55,7 +57,7 @@ impl Load for Loader {
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            session: Box::new(BoundSession { interpreter }),
+            execution: Execution::Session(Box::new(BoundSession { interpreter })),
             version: Some(version.to_owned()),
             // The version text lies in the library's own memory.
             library: mapped::file_at(version.as_ptr() as usize),

@@ -15,6 +15,10 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         simulated: true,
         library_file: None,
         library_variables: &[],
+        program: None,
+        times_itself: false,
+        delegate_file: None,
+        builds_in_paper: 1,
     }
 }
 
@@ -59,7 +63,7 @@ fn codes(text: &str) -> Vec<String> {
 }
 
 fn names(job: &Job) -> Vec<(&str, &str)> {
-    let one = |configuration: &super::super::Configuration| match configuration.source {
+    let one = |configuration: &Configuration| match configuration.source {
         ModelSource::Dropped(index) => (configuration.runtime.name, job.models[index].file.as_str()),
         ModelSource::Generated(network) => panic!("{network} is generated"),
     };
@@ -80,6 +84,7 @@ fn smallest_job_gets_every_default() {
     let measure = Measure {
         warm_up_runs: 10,
         timed_runs: 100,
+        builds: Builds::Paper,
         processes: 1,
         timeout_seconds: 3600,
         seed: 1,
@@ -216,9 +221,7 @@ fn missing_keys_are_named() {
 
 #[test]
 fn keys_of_later_versions_are_unknown_like_any_other() {
-    for line in ["sentinel_every: {}", "measure: {builds: 1}"] {
-        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\n{line}\n")), ["unknown_key"]);
-    }
+    assert_eq!(codes("backbone: 1\nmodel: net.onnx\nsentinel_every: {}\n"), ["unknown_key"]);
 }
 
 #[test]
@@ -492,4 +495,31 @@ proptest::proptest! {
             proptest::prop_assert!(mistakes.iter().all(|mistake| mistake.hint.is_some() && !mistake.code.is_empty()));
         }
     }
+}
+
+#[test]
+fn builds_are_those_of_the_paper_by_input_unless_a_number_is_given_and_one_where_nothing_is_compiled() {
+    let builds = |rest: &str| {
+        let text = format!("backbone: 1\n{rest}");
+        let job = job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").unwrap();
+        job.configurations.iter().map(|chosen| chosen.builds(&job.measure)).collect::<Vec<_>>()
+    };
+    let study = "study: {blocks: [standard], kernels: [3], batches: [1], inputs: [224, 560, 561, 1400]}\n";
+    assert_eq!(builds(&format!("{study}runtime: trtexec\n")), [3, 3, 1, 1]);
+    assert_eq!(builds(&format!("{study}runtime: trtexec\nmeasure: {{builds: paper}}\n")), [3, 3, 1, 1]);
+    assert_eq!(builds(&format!("{study}runtime: trtexec\nmeasure: {{builds: 5}}\n")), [5; 4]);
+    assert_eq!(builds(study), [1; 4]);
+    assert_eq!(builds("model: net.onnx\nruntime: trtexec\n"), [3]);
+    assert_eq!(builds("model: net.onnx\nruntime: [onnxruntime, trtexec]\nmeasure: {builds: 2}\n"), [1, 2]);
+    let refused = |rest: &str| {
+        let text = format!("backbone: 1\nmodel: net.onnx\n{rest}");
+        let mistakes = job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").unwrap_err();
+        mistakes.into_iter().map(|mistake| mistake.code).collect::<Vec<_>>()
+    };
+    assert_eq!(refused("measure: {builds: 3}\n"), ["nothing_to_build"]);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: 0}\n"), ["out_of_range"]);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: 21}\n"), ["out_of_range"]);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: many}\n").len(), 1);
+    assert_eq!(refused("runtime: trtexec\nmeasure: {builds: [3]}\n"), ["wrong_type"]);
+    assert_eq!(refused("runtime: trtexec\nruntime_options: {plugins: /tmp/evil.so}\n"), ["unknown_option"]);
 }

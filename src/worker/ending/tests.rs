@@ -24,12 +24,34 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         ),
         (
             Stage::Load,
-            Ending::Failed(Failure {
-                stage: Stage::Load,
-                reason: "model_not_readable".into(),
-                detail: "no ONNX".into(),
-                hint: Some("export it again".into()),
-            }),
+            Ending::Failed(
+                Failure::new(Stage::Load, "model_not_readable", "no ONNX").with_hint("export it again"),
+            ),
+        ),
+        (
+            Stage::Report,
+            Ending::Built(Box::new(Built {
+                seconds: Some(2.5),
+                is_kept: false,
+                size_bytes: 7,
+                edge_tpu: None,
+            })),
+        ),
+        (
+            Stage::Build,
+            Ending::Failed(
+                Failure::new(Stage::Build, "no_implementation", "no kernel for conv1")
+                    .with_hint("try another precision")
+                    .not_compilable(),
+            ),
+        ),
+        (
+            Stage::Report,
+            Ending::Objected {
+                warm_up_ns: vec![Nanos(1)],
+                latency_ns: vec![Nanos(2)],
+                failure: Failure::new(Stage::Timing, "wrong_count", "2 of 3").into(),
+            },
         ),
         (Stage::Report, after(Afterwards::Line { line: "bye".into() })),
         (Stage::Report, after(Afterwards::Exited { code: 3 })),
@@ -71,7 +93,14 @@ fn every_ending() -> Vec<(Stage, Ending)> {
 }
 
 fn ended(reached: Stage, ending: Ending) -> Ended {
-    Ended { ending, loaded: None, reached, log_tail: vec!["last words".into()], wall: Duration::ZERO }
+    Ended {
+        ending,
+        loaded: None,
+        reached,
+        extra_latency_ns: Vec::new(),
+        log_tail: vec!["last words".into()],
+        wall: Duration::ZERO,
+    }
 }
 
 #[test]
@@ -91,7 +120,7 @@ fn every_ending_is_told_with_stage_reason_and_hint() {
 #[test]
 fn only_a_complete_trial_is_measured() {
     for (reached, ending) in every_ending() {
-        let is_complete = matches!(ending, Ending::Complete { .. });
+        let is_complete = matches!(ending, Ending::Complete { .. } | Ending::Built(_));
         let outcome = ended(reached, ending).outcome("tflite");
         assert_eq!(outcome.status == Status::Measured, is_complete);
         assert_eq!(outcome.reason.is_none(), is_complete, "{outcome:?}");

@@ -39,6 +39,9 @@ fn request() -> Request {
         seed: 1,
         warm_up_runs: 1,
         timed_runs: 2,
+        task: Default::default(),
+        delegate: None,
+        compilation: None,
         energy_seconds: 0,
         placement: Default::default(),
     }
@@ -92,6 +95,8 @@ fn events_reach_the_watch_in_order() {
                 Event::Loaded { .. } => "loaded",
                 Event::Paused { .. } => "paused",
                 Event::Result { .. } => "result",
+                Event::Built(_) => "built",
+                Event::Profiled { .. } => "profiled",
                 Event::Energy { .. } => "energy",
                 Event::Failed { .. } => "failed",
             });

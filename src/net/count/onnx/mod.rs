@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use super::error::CountError;
 use super::graph::Walked;
 
+mod border;
 mod model;
 mod operators;
 mod walk;
 mod wire;
+
+pub use border::{Border, BorderTensor, onnx_border};
 
 /// Read and walk.
 pub(super) fn walk(bytes: &[u8], given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {

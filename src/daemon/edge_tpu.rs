@@ -1,0 +1,182 @@
+//! What only the host knows of a failure on an Edge TPU: libedgetpu tells no reason when it gets no device, and a stick that hangs or
+//! is pulled out takes its worker with it. Looked at when the worker is gone; the queue goes on whatever is found.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::Daemon;
+use super::configuration::Turn;
+use crate::bundle::format::{Outcome, Stage, Status};
+use crate::host::edge_tpu::{Presence, probe};
+use crate::runtime::Runtime;
+use crate::runtime::edgetpu::causes;
+
+/// Where distributions keep libraries; libedgetpu's packages among them.
+const LIBRARY_FOLDERS: &[&str] = &[
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/arm-linux-gnueabihf",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib",
+    "/usr/local/lib",
+];
+
+/// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three seconds.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks for it.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+impl Daemon {
+    /// The delegate's library: what the configuration names, else what lies in the host's folders, else `None` for the loader to find.
+    pub(super) fn delegate(&self, runtime: &Runtime) -> Option<PathBuf> {
+        let file = runtime.delegate_file?;
+        let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.delegate.clone());
+        let lying = || {
+            let paths = LIBRARY_FOLDERS.iter().map(|folder| self.root.path(folder).join(file));
+            paths.into_iter().find(|path| path.exists())
+        };
+        named.or_else(lying)
+    }
+
+    /// The outcome of a worker, with what its last lines and the host tell of the device.
+    pub(super) fn with_device(&self, turn: &Turn<'_>, outcome: Outcome) -> Outcome {
+        let runtime = turn.job.configurations[turn.configuration - 1].runtime;
+        let is_on_device = matches!(
+            outcome.stage,
+            Some(
+                Stage::Load | Stage::Prepare | Stage::WarmUp | Stage::Timing | Stage::Report | Stage::Energy
+            )
+        );
+        let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
+        if runtime.delegate_file.is_none() || !is_on_device || !is_of_device {
+            return outcome;
+        }
+        with_presence(with_cause(outcome), &self.presence())
+    }
+
+    fn presence(&self) -> Presence {
+        let deadline = Instant::now() + RETURN_PATIENCE;
+        loop {
+            match probe(&self.root) {
+                Presence::Absent
+                    if Instant::now() < deadline && self.had_edge_tpu() && !self.wake.stop_requested() =>
+                {
+                    self.wake.sleep(BETWEEN_LOOKS);
+                }
+                presence => return presence,
+            }
+        }
+    }
+
+    /// Was there one when the daemon started?
+    fn had_edge_tpu(&self) -> bool {
+        !self.assembler.host.edge_tpus.is_empty()
+    }
+}
+
+fn with_cause(outcome: Outcome) -> Outcome {
+    let Some((cause, line)) = causes::find(&outcome.log_tail) else { return outcome };
+    let detail =
+        [outcome.detail.as_deref().unwrap_or_default(), &format!("its last lines say `{line}`")].join("; ");
+    Outcome {
+        reason: Some(cause.reason.to_owned()),
+        detail: Some(detail),
+        hint: Some(cause.hint.to_owned()),
+        ..outcome
+    }
+}
+
+fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
+    let is_refused = outcome.reason.as_deref() == Some("delegate_refused");
+    let (reason, found, hint) = match presence {
+        Presence::Absent if is_refused => (
+            Some("device_missing"),
+            "no Edge TPU is on USB or PCIe".to_owned(),
+            Some("connect one; a Coral stick is 1a6e:089a or 18d1:9302 in `lsusb`, a card is /dev/apex_0"),
+        ),
+        Presence::Absent => (
+            Some("device_vanished"),
+            "the Edge TPU is gone from its bus".to_owned(),
+            Some("check cable and port; a Coral stick draws up to 900 mA, which needs a USB 3 port or a powered hub"),
+        ),
+        Presence::NotPermitted(node) => (
+            is_refused.then_some("device_not_permitted"),
+            format!("the daemon's user may not open {node}"),
+            is_refused.then_some(
+                "add the daemon's user to the group of the device, `plugdev` for a stick and `apex` for a card",
+            ),
+        ),
+        Presence::InUse(node, process) => (
+            is_refused.then_some("device_in_use"),
+            format!("process {process} has {node} open"),
+            is_refused.then_some("end that process: one at a time can use an Edge TPU"),
+        ),
+        Presence::Ready(node) => {
+            let hung = (outcome.status == Status::TimedOut).then_some("device_hung");
+            let hint = hung.map(|_| {
+                "unplug it and plug it in again, or raise `measure.timeout_seconds` where the model is that slow"
+            });
+            (hung, format!("the Edge TPU is still there ({node})"), hint)
+        }
+    };
+    let detail = [outcome.detail.as_deref().unwrap_or_default(), &found].join("; ");
+    Outcome {
+        reason: reason.map(str::to_owned).or(outcome.reason),
+        detail: Some(detail),
+        hint: hint.map(str::to_owned).or(outcome.hint),
+        ..outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::assemble::not_measured;
+
+    fn told(status: Status, reason: &str, log_tail: &[&str], presence: &Presence) -> String {
+        let outcome = not_measured(status, Stage::Load, reason, "it failed".into(), None);
+        let log_tail = log_tail.iter().map(|line| (*line).to_owned()).collect();
+        let outcome = with_presence(with_cause(Outcome { log_tail, ..outcome }), presence);
+        format!("{}: {}", outcome.reason.unwrap(), outcome.detail.unwrap())
+    }
+
+    #[test]
+    fn every_way_to_lose_a_device_has_a_reason_of_its_own() {
+        let ready = Presence::Ready("/dev/apex_0".into());
+        let held = Presence::InUse("/dev/apex_0".into(), "4711".into());
+        let closed = Presence::NotPermitted("/dev/apex_0".into());
+        let texts = [
+            told(Status::Failed, "delegate_refused", &[], &Presence::Absent),
+            told(Status::Failed, "delegate_refused", &[], &closed),
+            told(Status::Failed, "delegate_refused", &[], &held),
+            told(Status::Failed, "delegate_refused", &[], &ready),
+            told(Status::TimedOut, "timed_out", &[], &ready),
+            told(Status::TimedOut, "timed_out", &[], &Presence::Absent),
+            told(Status::Failed, "crashed", &[], &Presence::Absent),
+            told(Status::Failed, "crashed", &[], &ready),
+            told(
+                Status::Failed,
+                "model_not_accepted",
+                &["Package requires runtime version (14), which is newer than this runtime version (13)."],
+                &ready,
+            ),
+            told(
+                Status::Failed,
+                "crashed",
+                &[
+                    "Unsupported data type in custom op handler: 65109260Node number 1 (EdgeTpuDelegateForCustomOp) failed to prepare.",
+                ],
+                &ready,
+            ),
+            told(
+                Status::Failed,
+                "run_failed",
+                &[
+                    "Transfer on tag 1 failed. Abort. Deadline exceeded: USB transfer error 2 [LibUsbDataOutCallback]",
+                ],
+                &ready,
+            ),
+        ];
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+}

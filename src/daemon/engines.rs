@@ -1,0 +1,90 @@
+//! What a runtime that compiles models gets from this host: its program, a folder that keeps engines, and who the host is.
+//!
+//! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each configuration: the oldest
+//! files go first. Nothing in it is needed for anything but time, so nothing of it is synced.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::Daemon;
+use crate::host::{graphics, tool};
+use crate::runtime::{Compilation, Runtime};
+use crate::spool::journal::BoundModel;
+
+/// Name of the folder in the spool.
+const FOLDER: &str = "engines";
+
+impl Daemon {
+    /// For the first build of a model; `None` where the runtime compiles nothing.
+    pub(super) fn compilation(
+        &self,
+        runtime: &Runtime,
+        model: &BoundModel,
+    ) -> io::Result<Option<Compilation>> {
+        let Some(name) = runtime.program else { return Ok(None) };
+        let folder = self.config.spool.join(FOLDER);
+        // Not the spool above it: where that is gone, so is the disk.
+        match fs_err::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        bound(&folder, u64::from(self.config.keep_engine_megabytes) * 1_000_000)?;
+        let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.program.as_ref());
+        let program = match named {
+            Some(path) => Some(self.root.path(path)),
+            None => tool::find(&self.root, name),
+        };
+        Ok(Some(Compilation {
+            program,
+            folder,
+            platform: graphics::platform(&self.root),
+            model_sha256: model.sha256.clone(),
+            build: 1,
+        }))
+    }
+}
+
+/// Remove the files that were written longest ago until no more than that many bytes are left.
+fn bound(folder: &Path, limit_bytes: u64) -> io::Result<()> {
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let stat = entry.metadata()?;
+        files.push((stat.modified()?, stat.len(), entry.path()));
+    }
+    files.sort();
+    let mut bytes: u64 = files.iter().map(|(_, length, _)| length).sum();
+    for (_, length, path) in files {
+        if bytes <= limit_bytes {
+            break;
+        }
+        fs_err::remove_file(path)?;
+        bytes -= length;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oldest_files_go_until_the_rest_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        for (age, name) in [(30, "old"), (20, "middle"), (10, "new")] {
+            let path = folder.path().join(name);
+            fs_err::write(&path, [0; 100]).unwrap();
+            let time = SystemTime::now() - std::time::Duration::from_secs(age);
+            fs_err::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
+        let left = |limit| {
+            bound(folder.path(), limit).unwrap();
+            fs_err::read_dir(folder.path()).unwrap().count()
+        };
+        assert_eq!(left(300), 3);
+        assert_eq!(left(299), 2);
+        assert!(!folder.path().join("old").exists());
+        assert_eq!(left(0), 0);
+    }
+}

@@ -1,0 +1,83 @@
+//! Coral Edge TPU: compiles int8 `.tflite` models with edgetpu_compiler where there is one, and runs them through libedgetpu as a
+//! delegate of TensorFlow Lite.
+//!
+//! This file is the description that the daemon reads. [`Loader`] is the executing half, for `backbone __worker` only; `compile`
+//! runs the compiler, `session` the model. What is pure: [`report`] and [`outcome`] understand the compiler, [`causes`] what the
+//! libraries print where they fail.
+//!
+//! ## Decisions
+//! - **A model that would run wholly on the processor is no result.** The delegate takes the nodes of its own operator only and says
+//!   nothing where there is none. So a model without that operator is compiled first, or refused.
+//! - **Both libraries are loaded at run time**, by `edgefirst-tflite`: libedgetpu and TensorFlow Lite must come from the same sources
+//!   of TensorFlow, so a host brings both. Only a worker loads them: a pair that does not fit crashes.
+//! - **Transfers are timed.** An inference begins and ends in the host's memory, and the way over USB or PCIe is part of it.
+
+use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options, tflite};
+
+pub mod causes;
+mod compile;
+mod loader;
+pub mod outcome;
+pub mod report;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use loader::Loader;
+
+/// Names of the options of a job.
+pub(crate) const DEVICE: &str = "device";
+pub(crate) const PERFORMANCE: &str = "performance";
+pub(crate) const ALWAYS_LOAD_FIRMWARE: &str = "usb_always_dfu";
+pub(crate) const QUEUE_LENGTH: &str = "usb_max_bulk_in_queue_length";
+
+/// The operator that a compiled model consists of.
+pub const OPERATOR: &str = "edgetpu-custom-op";
+
+/// The description.
+pub const RUNTIME: Runtime = Runtime {
+    name: "edgetpu",
+    summary: "Coral Edge TPU through libedgetpu, for int8 .tflite files; compiles them where edgetpu_compiler is (x86-64)",
+    model_format: "tflite",
+    recognise: tflite::RUNTIME.recognise,
+    networks: tflite::RUNTIME.networks,
+    options: &[
+        RuntimeOption {
+            name: DEVICE,
+            kind: OptionKind::Choice(&[
+                "any", "usb", "usb:0", "usb:1", "usb:2", "pci", "pci:0", "pci:1", "pci:2",
+            ]),
+            summary: "which Edge TPU; default: any",
+        },
+        RuntimeOption {
+            name: PERFORMANCE,
+            kind: OptionKind::Choice(&["low", "medium", "high", "max"]),
+            summary: "clock of a USB device; libedgetpu1-std makes high of max; default: the library's",
+        },
+        RuntimeOption {
+            name: ALWAYS_LOAD_FIRMWARE,
+            kind: OptionKind::Boolean,
+            summary: "load the firmware of a USB device at each start; default: the library's",
+        },
+        RuntimeOption {
+            name: QUEUE_LENGTH,
+            kind: OptionKind::Integer { minimum: 0, maximum: 255 },
+            summary: "transfers from a USB device that may be under way; default: the library's",
+        },
+        options::THREADS,
+    ],
+    timed: (
+        "edgetpu.invoke",
+        "one call of TfLiteInterpreterInvoke with tensors that were allocated and filled before: the transfer of input and output over \
+         USB or PCIe, the Edge TPU, and the operations that stay on the processor",
+    ),
+    worker: WorkerExecutable::ThisProgram,
+    simulated: false,
+    // Not the one that is installed beside this program: it fits no libedgetpu that there is.
+    library_file: None,
+    library_variables: &[],
+    program: Some("edgetpu_compiler"),
+    times_itself: false,
+    delegate_file: Some("libedgetpu.so.1"),
+    builds_in_paper: 1,
+};

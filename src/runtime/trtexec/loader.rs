@@ -1,0 +1,207 @@
+//! The executing half: reads the model's border, fits the options to the program, builds and times. For a worker only.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::command::{self, Settings};
+use super::engines::{self, EngineFiles};
+use super::outcome;
+use super::release;
+use super::{RUNTIME, run, times};
+use crate::bundle::format::{Layer, Stage, Tensor};
+use crate::net::count::{Border, BorderTensor, onnx_border};
+use crate::runtime::shapes::{self, DeclaredInput, Dimension};
+use crate::runtime::{
+    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, Program, Runtime, SelfTimed, Task,
+};
+
+/// Protocol buffers count in signed 32 bits.
+const LARGEST_MODEL_BYTES: u64 = i32::MAX as u64;
+
+/// Builds engines from ONNX models and times them.
+#[derive(Debug, Clone, Copy)]
+pub struct Loader;
+
+impl Load for Loader {
+    fn runtime(&self) -> &'static Runtime {
+        &RUNTIME
+    }
+
+    fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
+        let compilation = request.compilation.as_ref().ok_or_else(|| {
+            Failure::new(Stage::Start, "request_not_readable", "the request names no place for engines")
+                .with_hint("workers are started by `backbone` itself, of the same version")
+        })?;
+        let path = compilation.program.clone().ok_or_else(|| {
+            Failure::new(Stage::Start, "program_not_found", "there is no trtexec on this host").with_hint(
+                "install TensorRT's samples, which bring /usr/src/tensorrt/bin/trtexec, or name the program in the \
+                 configuration, `runtimes.trtexec.program`",
+            )
+        })?;
+        let program = program(&path, &compilation.folder)?;
+        let border = border(&request.model)?;
+        let declared: Vec<DeclaredInput> = border.inputs.iter().map(declared).collect();
+        let shapes = shapes::resolve(&declared, &request.inputs)?;
+        let settings =
+            Settings::new(&program, border.is_quantised, &request.options).map_err(|failure| *failure)?;
+        let is_open =
+            |input: &DeclaredInput| input.shape.iter().any(|size| matches!(size, Dimension::Open(_)));
+        let given: Vec<(String, Vec<u64>)> = (declared.iter().zip(&shapes))
+            .filter(|(input, _)| is_open(input))
+            .map(|(input, shape)| (input.name.clone(), shape.clone()))
+            .collect();
+        let build_flags = settings.build_flags(&program, &given);
+        let options = settings.in_force(&program, &given);
+        let version = program.version.clone();
+        let trtexec = Box::new(Trtexec {
+            files: EngineFiles::new(compilation, &version, &build_flags),
+            timing_flags: settings.timing_flags(&program, &given),
+            build_flags,
+            model: request.model.clone(),
+            path: path.clone(),
+            program,
+        });
+        let bound = |(input, shape): (&BorderTensor, &Vec<u64>)| Tensor {
+            shape: shape.iter().copied().map(Some).collect(),
+            ..tensor(input)
+        };
+        Ok(Loaded {
+            inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
+            outputs: border.outputs.iter().map(tensor).collect(),
+            version: Some(version),
+            library: Some(path),
+            options,
+            execution: match request.task {
+                Task::Build => Execution::Compiler(trtexec),
+                Task::Measure | Task::Profile => Execution::Program(trtexec),
+            },
+        })
+    }
+}
+
+/// One build of one model.
+struct Trtexec {
+    path: PathBuf,
+    program: release::Program,
+    model: PathBuf,
+    files: EngineFiles,
+    build_flags: Vec<String>,
+    timing_flags: Vec<String>,
+}
+
+impl Compiler for Trtexec {
+    fn build(&mut self) -> Result<Built, Failure> {
+        if let Some(built) = self.files.kept() {
+            return Ok(built);
+        }
+        let flags = self.build_flags.clone();
+        let words =
+            command::build(flags, &self.program, &self.model, &self.files.partial, &self.files.timings);
+        let started = Instant::now();
+        let ran = run::run(&self.path, &words, 0, Stage::Build);
+        let seconds = started.elapsed().as_secs_f64();
+        let size =
+            ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
+        let size_bytes = size.inspect_err(|_| self.files.drop_engine())?;
+        let built = Built { seconds: Some(seconds), is_kept: false, size_bytes, edge_tpu: None };
+        self.files.keep(&built).map_err(|error| {
+            Failure::new(Stage::Build, "engine_not_saved", format!("can not keep the engine: {error}"))
+                .with_hint("make room on the disk of the spool")
+        })?;
+        Ok(built)
+    }
+}
+
+impl Program for Trtexec {
+    fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure> {
+        self.engine_is_there()?;
+        let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
+        let flags = self.timing_flags.clone();
+        let words = command::time(flags, &self.program, &self.files.engine, &self.files.times, runs);
+        // Of a run that was killed.
+        let _ = fs_err::remove_file(&self.files.times);
+        let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
+        let exported = fs_err::read(&self.files.times).ok().and_then(|text| times::parse(&text));
+        let _ = fs_err::remove_file(&self.files.times);
+        let timed = outcome::of_timing(&report, exit, exported, warm_up_runs as usize, timed_runs as usize);
+        if timed.failure.as_ref().is_some_and(|failure| failure.reason == "engine_mismatch") {
+            self.files.drop_engine();
+        }
+        Ok(timed)
+    }
+
+    fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure> {
+        self.engine_is_there()?;
+        let runs = u64::from(runs);
+        let flags = self.timing_flags.clone();
+        let words = command::profile(flags, &self.program, &self.files.engine, &self.files.times, runs)?;
+        let _ = fs_err::remove_file(&self.files.times);
+        let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
+        let exported = fs_err::read(&self.files.times);
+        let _ = fs_err::remove_file(&self.files.times);
+        outcome::of_profile(&report, exit, &exported.unwrap_or_default())
+    }
+}
+
+impl Trtexec {
+    fn engine_is_there(&self) -> Result<(), Failure> {
+        if self.files.kept().is_some() {
+            return Ok(());
+        }
+        Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone").with_hint(
+            "`backbone retry` builds it again; leave the spool's folder `engines` alone while something is measured",
+        ))
+    }
+}
+
+/// What this program is; asked once for as long as its file stays the same.
+fn program(path: &Path, folder: &Path) -> Result<release::Program, Failure> {
+    let kept = engines::help_file(folder, path);
+    let known = kept.as_ref().and_then(|file| fs_err::read_to_string(file).ok());
+    if let Some(program) = known.as_deref().and_then(release::Program::from_help) {
+        return Ok(program);
+    }
+    let text = run::help(path)?;
+    let program = release::Program::from_help(&text).ok_or_else(|| {
+        let shown: String = text.lines().take(3).collect::<Vec<_>>().join(" / ");
+        let detail = format!(
+            "{} is no trtexec of TensorRT 6 or later; asked for help it says `{shown}`",
+            path.display()
+        );
+        Failure::new(Stage::Start, "program_not_understood", detail)
+            .with_hint("name another program in the configuration, `runtimes.trtexec.program`")
+    })?;
+    if let Some(file) = kept {
+        // Without it the next worker asks again.
+        let _ = fs_err::write(file, text);
+    }
+    Ok(program)
+}
+
+fn border(model: &Path) -> Result<Border, Failure> {
+    let not_readable = |detail: String| {
+        Failure::new(Stage::Load, "model_not_readable", detail)
+            .with_hint("check the file with onnx.checker, and export it again")
+    };
+    let size = fs_err::metadata(model).map_err(|error| not_readable(error.to_string()))?.len();
+    if size > LARGEST_MODEL_BYTES {
+        return Err(not_readable(format!(
+            "an .onnx file holds at most {LARGEST_MODEL_BYTES} bytes, and this one {size}"
+        )));
+    }
+    let bytes = fs_err::read(model).map_err(|error| not_readable(error.to_string()))?;
+    onnx_border(&bytes).map_err(|error| not_readable(error.to_string()))
+}
+
+fn declared(input: &BorderTensor) -> DeclaredInput {
+    let dimension = |size: &Result<u64, String>| match size {
+        Ok(size) => Dimension::Fixed(*size),
+        Err(name) => Dimension::Open(Some(name.clone()).filter(|name| !name.is_empty())),
+    };
+    DeclaredInput { name: input.name.clone(), shape: input.shape.iter().map(dimension).collect() }
+}
+
+fn tensor(tensor: &BorderTensor) -> Tensor {
+    let shape = tensor.shape.iter().map(|size| size.as_ref().ok().copied()).collect();
+    Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape }
+}
