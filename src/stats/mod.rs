@@ -7,7 +7,15 @@
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
+#[cfg(all(test, feature = "desk"))]
+mod desk_tests;
+#[cfg(feature = "desk")]
+pub mod moderate;
 mod order;
+#[cfg(feature = "desk")]
+pub mod resample;
+#[cfg(feature = "desk")]
+pub mod sample;
 mod spread;
 #[cfg(test)]
 mod tests;
