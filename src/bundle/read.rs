@@ -85,7 +85,7 @@ pub fn decode(bytes: impl Read) -> Result<Bundle, ReadError> {
 }
 
 /// [`decode`] with a limit of the caller's.
-pub(super) fn decode_within(bytes: impl Read, limit_bytes: u64) -> Result<Bundle, ReadError> {
+pub(crate) fn decode_within(bytes: impl Read, limit_bytes: u64) -> Result<Bundle, ReadError> {
     let json = decompressed(bytes, limit_bytes)?;
     let head: Head = serde_json::from_slice(&json).map_err(ReadError::NotABundle)?;
     check_version(&head.format)?;

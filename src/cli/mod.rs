@@ -10,7 +10,11 @@ use clap::{Parser, Subcommand};
 
 mod cancel;
 mod check;
+#[cfg(feature = "desk")]
+mod collected;
 mod exit;
+#[cfg(feature = "desk")]
+mod export;
 pub mod failure;
 mod list;
 mod log;
@@ -54,6 +58,8 @@ enum Command {
     Resume(resume::Arguments),
     List(list::Arguments),
     Networks(networks::Arguments),
+    #[cfg(feature = "desk")]
+    Export(export::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -97,6 +103,8 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Resume(arguments) => resume::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
+        #[cfg(feature = "desk")]
+        Command::Export(arguments) => export::execute(&arguments),
         Command::Schema(arguments) => schema::execute(arguments),
     }
 }

@@ -4,8 +4,7 @@
 use serde_json::Value;
 
 use super::moderate::{
-    Prior, Variance, combined_degrees_of_freedom, expansion, prior, student_quantile, trigamma,
-    two_sided_probability,
+    Prior, Variance, expansion, of_sum, prior, student_quantile, trigamma, two_sided_probability,
 };
 use super::resample::{
     Draws, block_length, circular_block_means, mean_interval, ratio_interval, resampled_means, seed_of,
@@ -86,7 +85,7 @@ fn student_and_moderated_variances_are_those_of_scipy() {
     let variances: Vec<Variance> = numbers(&wanted["variances"])
         .into_iter()
         .zip(numbers(&wanted["degrees"]))
-        .map(|(value, degrees_of_freedom)| Variance { value, degrees_of_freedom })
+        .map(|(value, degrees_of_freedom)| Variance::own(value, degrees_of_freedom))
         .collect();
     let found = prior(&variances).unwrap();
     assert_close(found.variance, &wanted["variance"]);
@@ -95,24 +94,37 @@ fn student_and_moderated_variances_are_those_of_scipy() {
 
 #[test]
 fn equal_variances_are_pooled_and_a_single_one_stands_alone() {
-    let same = [Variance { value: 4.0, degrees_of_freedom: 2.0 }; 3];
+    let same = [Variance::own(4.0, 2.0); 3];
     let pooled = prior(&same).unwrap();
     assert_eq!(pooled, Prior { variance: 4.0, degrees_of_freedom: f64::INFINITY });
-    assert_eq!(pooled.moderated(Some(Variance { value: 9.0, degrees_of_freedom: 2.0 })).value, 4.0);
+    assert_eq!(pooled.moderated(Some(Variance::own(9.0, 2.0))).value, 4.0);
     assert_eq!(prior(&same[..1]), None);
-    assert_eq!(prior(&[Variance { value: 0.0, degrees_of_freedom: 2.0 }; 3]), None);
+    assert_eq!(prior(&[Variance::own(0.0, 2.0); 3]), None);
     // (4 · 1 + 2 · 4) / 6 with 6 degrees of freedom.
     let some = Prior { variance: 1.0, degrees_of_freedom: 4.0 };
-    assert_eq!(some.moderated(Some(same[0])), Variance { value: 2.0, degrees_of_freedom: 6.0 });
-    assert_eq!(some.moderated(None), Variance { value: 1.0, degrees_of_freedom: 4.0 });
+    assert_eq!(
+        some.moderated(Some(same[0])),
+        Variance { value: 2.0, degrees_of_freedom: 6.0, moderated: true }
+    );
+    assert_eq!(some.moderated(None), Variance { value: 1.0, degrees_of_freedom: 4.0, moderated: true });
 }
 
 #[test]
-fn degrees_of_freedom_of_equal_variances_add_up() {
-    // Satterthwaite: (1 + 1)² / (1/2 + 1/2) = 4.
-    let one = Variance { value: 1.0, degrees_of_freedom: 2.0 };
-    assert_eq!(combined_degrees_of_freedom([one, one]), 4.0);
-    assert_eq!(combined_degrees_of_freedom([]), f64::INFINITY);
+fn variances_of_sums_are_satterthwaites_and_patils() {
+    // Satterthwaite: 1 + 1, (1 + 1)² / (1/2 + 1/2) = 4.
+    let one = Variance::own(1.0, 2.0);
+    assert_eq!(of_sum(&[one, one]), Variance::own(2.0, 4.0));
+    assert_eq!(of_sum(&[one]), one);
+    // Patil: second moments 8/6 each; 4 + (16/6)² / (2 (8/6)² / 4) = 12; 16/6 · 10/12 = 20/9.
+    let moderated = Variance { value: 1.0, degrees_of_freedom: 8.0, moderated: true };
+    let sum = of_sum(&[moderated, moderated]);
+    assert!(
+        (sum.degrees_of_freedom - 12.0).abs() < 1e-12 && (sum.value - 20.0 / 9.0).abs() < 1e-12,
+        "{sum:?}"
+    );
+    let certain = Variance { degrees_of_freedom: f64::INFINITY, ..moderated };
+    assert_eq!(of_sum(&[certain, certain]).value, 2.0);
+    assert_eq!(of_sum(&[certain, certain]).degrees_of_freedom, f64::INFINITY);
     assert_eq!(expansion(f64::INFINITY, 0.95), 1.0);
     // t of 2 degrees of freedom at 97.5 % is 4.30265, z is 1.95996.
     assert!((expansion(2.0, 0.95) - 4.302_652_73 / 1.959_963_98).abs() < 1e-6);

@@ -69,10 +69,11 @@ def outlier_labels(values):
 
 
 def squeezed(variances, degrees):
-    """`squeezeVar` of limma (Smyth 2004), by SciPy's special functions."""
+    """`squeezeVar` of limma (Smyth 2004) by SciPy's special functions, with the program's half standard error of caution."""
     variances, half = np.asarray(variances), np.asarray(degrees) / 2
     logarithms = np.log(variances) - special.digamma(half) + np.log(half)
-    excess = np.var(logarithms, ddof=1) - np.mean(special.polygamma(1, half))
+    caution = 1 + 0.5 * np.sqrt(2 / (len(half) - 1))
+    excess = caution * np.var(logarithms, ddof=1) - np.mean(special.polygamma(1, half))
     assert excess > 0
     low, high = 1e-8, 1e8
     for _ in range(400):
