@@ -15,6 +15,8 @@ RUNTIMES := $(CURDIR)/runtimes/$(ARCHITECTURE)
 FEATURES := tflite
 # The Python packages whose loops ours are compared with.
 PYTHON_LOOPS := target/python-loops
+# Those that give second opinions on the desk side's numbers; the tests look for them here.
+PYTHON_DESK := target/python-desk
 
 DESTDIR ?=
 PREFIX ?= /usr
@@ -47,13 +49,14 @@ clean-demo:
 	rm -rf demo
 
 # Without the libraries first, as a plain checkout is; then with everything.
-test: runtimes ## every test, without and with the optional features
+test: runtimes $(PYTHON_DESK) ## every test, without and with the optional features
 	$(CARGO) test --locked
-	BACKBONE_REQUIRE_RUNTIMES=1 $(CARGO) test --locked --features $(FEATURES)
+	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 $(CARGO) test --locked --features $(FEATURES)
 
 lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
 	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
@@ -66,6 +69,10 @@ bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes
 
 # A folder and no virtual environment, because pip alone is enough for it.
 $(PYTHON_LOOPS): benches/requirements.txt
+	rm -rf $@
+	python3 -m pip install --quiet --target $@ --requirement $<
+
+$(PYTHON_DESK): tests/desk/requirements.txt
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 

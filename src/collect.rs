@@ -30,9 +30,17 @@ const ENDING: &str = ".json.gz";
 /// The daemon's copy of its status, which lies in every outbox.
 const STATUS_FILE: &str = "status.json";
 
-/// What several threads may decompress at once. Larger bundles, up to the format's limit, are read one at a time, so that
-/// files made to exhaust memory cost that much once.
-const LARGEST_AT_ONCE_BYTES: u64 = 16 * 1024 * 1024;
+/// What a bundle may decompress to.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Where several threads read at once. Larger ones are read one at a time, so that files made to exhaust memory cost
+    /// that much once.
+    at_once_bytes: u64,
+    /// At all.
+    largest_bytes: u64,
+}
+
+const LIMITS: Limits = Limits { at_once_bytes: 16 * 1024 * 1024, largest_bytes: LARGEST_BUNDLE_BYTES };
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -138,6 +146,14 @@ impl Collection {
 /// Where one of the folders that were named cannot be looked at: a mistyped path must not read as an empty outbox. What lies
 /// below them is named in [`Collection::oddities`] instead.
 pub fn collect(folders: &[PathBuf], include_simulated: bool) -> Result<Collection, CollectError> {
+    collect_within(folders, include_simulated, LIMITS)
+}
+
+fn collect_within(
+    folders: &[PathBuf],
+    include_simulated: bool,
+    limits: Limits,
+) -> Result<Collection, CollectError> {
     let mut walk = Walk::default();
     for folder in folders {
         walk.enter(folder)?;
@@ -145,7 +161,7 @@ pub fn collect(folders: &[PathBuf], include_simulated: bool) -> Result<Collectio
     let identities: Mutex<HashSet<Arc<Identity>>> = Mutex::default();
     let whole_memory = Mutex::new(());
     let read = parallel::map(&walk.bundles, |found| {
-        let mut row = row(found, &whole_memory)?;
+        let mut row = row(found, limits, &whole_memory)?;
         // Most rows are of few platforms: one copy of each serves all.
         let mut identities = identities.lock().unwrap_or_else(PoisonError::into_inner);
         match identities.get(&row.identity) {
@@ -291,12 +307,12 @@ fn shown(path: &Path, root: &Path) -> String {
 }
 
 /// The row of a file.
-fn row(found: &Found, whole_memory: &Mutex<()>) -> Result<Row, Oddity> {
+fn row(found: &Found, limits: Limits, whole_memory: &Mutex<()>) -> Result<Row, Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
-    let bundle = match decode(&found.file, LARGEST_AT_ONCE_BYTES) {
+    let bundle = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {
             let _alone = whole_memory.lock().unwrap_or_else(PoisonError::into_inner);
-            decode(&found.file, LARGEST_BUNDLE_BYTES)
+            decode(&found.file, limits.largest_bytes)
         }
         other => other,
     }

@@ -2,13 +2,16 @@
 //! not.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::print_stdout,
+    reason = "how well an interval covers is worth seeing, not only whether it passed"
+)]
 #![cfg(feature = "desk")]
 
 use std::collections::BTreeMap;
 
 use backbone::analysis::contrast::{Contrast, Ratio};
 use backbone::analysis::estimate::Covers;
-use backbone::analysis::factor::Factor;
 use backbone::analysis::finding::FindingKind;
 use backbone::analysis::row::Row;
 use backbone::analysis::{Analysis, Options, analyse};
@@ -81,15 +84,17 @@ impl Coverage {
     }
 }
 
+/// Latency and operations of both sides.
+type TruePair = ((f64, f64), (f64, f64));
+
 fn count_contrast(coverage: &mut Coverage, contrast: &Contrast, analysis: &Analysis, study: &Study) {
     let truth = |cell: usize| {
         let (configuration, cost) = truth(analysis, cell);
         ((study.milliseconds)(&configuration, &cost), cost.operations as f64)
     };
-    let pairs: Vec<((f64, f64), (f64, f64))> =
-        contrast.pairs.iter().map(|pair| (truth(pair.from), truth(pair.to))).collect();
+    let pairs: Vec<TruePair> = contrast.pairs.iter().map(|pair| (truth(pair.from), truth(pair.to))).collect();
     let count = pairs.len() as f64;
-    let mean = |ratio: fn(&((f64, f64), (f64, f64))) -> f64| pairs.iter().map(ratio).sum::<f64>() / count;
+    let mean = |ratio: fn(&TruePair) -> f64| pairs.iter().map(ratio).sum::<f64>() / count;
     let name = format!("{:?} {} → {}", contrast.factor, contrast.from, contrast.to);
     let (latency, throughput) = (contrast.latency.unwrap(), contrast.throughput.unwrap());
     coverage.count(

@@ -17,6 +17,7 @@ pub mod estimate;
 pub mod factor;
 pub mod figure;
 pub mod finding;
+mod hypothesis;
 pub mod pareto;
 pub mod platform;
 pub mod predict;
@@ -107,7 +108,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
     let predictions = parallel::map(&numbers, |&platform| predict::predict(platform, &rows, of(platform)));
     let comparisons = compare::comparisons(&platforms, &cells, &variances);
     let mut contradictions = roofline::contradictions(&contrasts, &cells);
-    let evidence = finding::Evidence {
+    let evidence = hypothesis::Evidence {
         platforms: &platforms,
         bases: &bases,
         cells: &cells,

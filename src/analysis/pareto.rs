@@ -37,9 +37,13 @@ pub struct Dominated {
     pub by: usize,
 }
 
+/// Platform, batch, input, number format.
+type Task<'a> = (usize, u32, u32, &'a str);
+
 /// The fronts of all tasks.
 pub(super) fn fronts(cells: &[Cell]) -> Vec<Front> {
-    let mut tasks: BTreeMap<(usize, u32, u32, &str), Vec<(u64, f64, usize)>> = BTreeMap::new();
+    // Operations, throughput and place of each cell.
+    let mut tasks: BTreeMap<Task<'_>, Vec<(u64, f64, usize)>> = BTreeMap::new();
     for (index, cell) in cells.iter().enumerate() {
         if let (Some(configuration), Some(cost), Some(throughput)) =
             (&cell.configuration, cell.cost, cell.throughput)

@@ -231,7 +231,7 @@ fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
             factor[i][j] = if i == j { rest.sqrt() } else { rest / factor[j][j] };
         }
         // Not a number where the columns are dependent beyond what the ridge mends.
-        if !(factor[i][i] > 0.0) {
+        if factor[i][i].is_nan() || factor[i][i] <= 0.0 {
             return None;
         }
     }

@@ -7,7 +7,8 @@
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
-#[cfg(all(test, feature = "desk"))]
+#[cfg(test)]
+#[cfg(feature = "desk")]
 mod desk_tests;
 #[cfg(feature = "desk")]
 pub mod moderate;

@@ -17,6 +17,9 @@ use backbone::net::count_configuration::cost;
 use backbone::stats::resample::{Draws, seed_of};
 use backbone::units::Nanos;
 
+/// The true mean latency of a configuration, in milliseconds.
+pub type Truth = Box<dyn Fn(&Configuration, &Cost) -> f64 + Sync + Send>;
+
 /// A study of one platform.
 pub struct Study {
     pub host: String,
@@ -32,8 +35,8 @@ pub struct Study {
     pub seed: u64,
     /// Standard deviation of the logarithm of a process's mean, in the middle of the configurations.
     pub between_processes: f64,
-    /// True mean latency in milliseconds.
-    pub milliseconds: Box<dyn Fn(&Configuration, &Cost) -> f64 + Sync + Send>,
+    /// What each configuration truly takes.
+    pub milliseconds: Truth,
     pub simulated: bool,
 }
 
@@ -227,13 +230,13 @@ pub fn configuration(
     type Known = Mutex<HashMap<(String, u32, u32, u32, String), (Configuration, Cost)>>;
     static KNOWN: OnceLock<Known> = OnceLock::new();
     let key = (block.to_owned(), kernel, batch, input, precision.to_owned());
-    let mut known = KNOWN.get_or_init(Known::default).lock().unwrap();
+    let mut known = KNOWN.get_or_init(Known::default).lock().expect("no test panics here");
     known.entry(key).or_insert_with(|| count(block, kernel, batch, input, precision)).clone()
 }
 
 fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (Configuration, Cost) {
     let wish = Wish::new(block, kernel.into(), batch.into(), input.into(), precision);
-    let theta = Theta::new(&wish).unwrap();
+    let theta = Theta::new(&wish).expect("a configuration of the family");
     let counted = cost(&theta);
     let cost = Cost {
         macs: counted.macs(),
