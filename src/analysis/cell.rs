@@ -56,9 +56,9 @@ pub struct Basis {
     pub suspect: usize,
 }
 
-/// Replicates that are held at once, of all cells of a platform together: 80 MB. A platform with more than a
-/// thousand cells gets fewer resamples.
-const MOST_REPLICATES: usize = 10_000_000;
+/// Replicates of all cells of a report together. A report on more than two thousand cells gets fewer resamples: the ends of its
+/// intervals are settled less well, and it takes seconds still.
+const MOST_REPLICATES: usize = 20_000_000;
 
 /// The fewest resamples whose 95 % interval still means something (see [`crate::stats::resample::RESAMPLES`]).
 const FEWEST_RESAMPLES: usize = 1_000;
@@ -136,18 +136,19 @@ fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> 
     }
 }
 
-/// How sure each of one platform's cells is; fills in their intervals and the platform's basis.
+/// How sure each of one platform's cells is; fills in their intervals and the platform's basis. The report has `all_cells`.
 pub(super) fn estimate(
     rows: &[Row],
     cells: &mut [Cell],
     platform: &Platform,
     basis: &mut Basis,
     options: &Options,
+    all_cells: usize,
 ) -> Vec<Uncertainty> {
     let processes: Vec<Vec<&Process>> =
         cells.iter().map(|cell| cell.rows.iter().flat_map(|&row| &rows[row].processes).collect()).collect();
     let variation = Variation::of(&processes);
-    let affordable = (MOST_REPLICATES / cells.len().max(1)).max(FEWEST_RESAMPLES);
+    let affordable = (MOST_REPLICATES / all_cells.max(1)).max(FEWEST_RESAMPLES);
     basis.resamples = options.resamples.min(affordable);
     basis.covers = variation.covers();
     basis.between_processes = variation.between_processes();
@@ -156,9 +157,8 @@ pub(super) fn estimate(
         let seed = seed_of(options.seed, &format!("{}/{}", platform.id, cell.subject));
         let value = cell.latency_ms.value;
         let uncertainty = variation.uncertainty(processes, value, seed, basis.resamples);
-        let interval = uncertainty
-            .variance
-            .and_then(|variance| span(value, &mut uncertainty.replicates.clone(), &[variance]));
+        let interval =
+            uncertainty.variance.and_then(|variance| span(value, &uncertainty.replicates, &[variance]));
         (uncertainty, interval)
     });
     let mut uncertainties = Vec::with_capacity(found.len());

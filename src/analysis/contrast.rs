@@ -397,7 +397,7 @@ fn ratio(value: f64, parts: &[Option<Variance>], replicates: impl FnOnce() -> Ve
     let variance = of_sum(&parts);
     Ratio {
         value,
-        interval: span(value, &mut replicates(), &parts),
+        interval: span(value, &replicates(), &parts),
         standard_error: Some(variance.value.sqrt()),
         degrees_of_freedom: finite(variance.degrees_of_freedom),
     }

@@ -165,10 +165,10 @@ fn within(cell: &[&Process], mean_ms: f64, seed: u64, resamples: usize) -> Uncer
     Uncertainty { variance: Some(Variance::own(spread * spread, blocks - 1.0)), replicates }
 }
 
-/// The interval of an estimate from its replicates, which are reordered: percentiles, drawn apart about the estimate on a
+/// The interval of an estimate from its replicates: percentiles, drawn apart about the estimate on a
 /// logarithmic scale for few degrees of freedom, and for what the `parts` of the estimate vary together beyond the sum of
 /// what replicates were drawn with. `None` for no replicates.
-pub(super) fn span(value: f64, replicates: &mut [f64], parts: &[Variance]) -> Option<Span> {
+pub(super) fn span(value: f64, replicates: &[f64], parts: &[Variance]) -> Option<Span> {
     if replicates.is_empty() {
         return None;
     }

@@ -91,11 +91,11 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
     let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
     let mut contrasts = Vec::new();
     let mut variances: Vec<Option<Variance>> = Vec::with_capacity(cells.len());
-    let mut offset = 0;
+    let (mut offset, all_cells) = (0, cells.len());
     for (index, platform) in platforms.iter().enumerate() {
         let count = cells[offset..].iter().take_while(|cell| cell.platform == index).count();
         let own = &mut cells[offset..offset + count];
-        let uncertainties = cell::estimate(&rows, own, platform, &mut bases[index], &options);
+        let uncertainties = cell::estimate(&rows, own, platform, &mut bases[index], &options, all_cells);
         contrasts.extend(contrast::contrasts(index, &rows, own, offset, &uncertainties, &bases[index]));
         variances.extend(uncertainties.iter().map(|uncertainty| uncertainty.variance));
         offset += count;

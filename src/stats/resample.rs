@@ -3,7 +3,7 @@
 //! Random numbers are counted, not drawn from a state: number i of a seed is always the same, so a resample can be made
 //! again anywhere, in any order, by anybody who reads this page. Data comes from `analysis`.
 
-use crate::stats::sample::percentile_in_place;
+use crate::stats::sample::at_rank;
 
 /// Resamples behind every published interval. The ends of a 95 % interval are then settled to about a fortieth of its
 /// width (Efron and Tibshirani, *An Introduction to the Bootstrap*, Chapman & Hall 1993, §12.6 and §19.3, ask for 1,000 to
@@ -85,14 +85,53 @@ pub fn block_length(count: usize) -> usize {
     (count as f64).cbrt().round().max(1.0) as usize
 }
 
-/// The values between which the middle `confidence` of the replicates lies (Efron and Tibshirani 1993, §13.3); reorders
-/// them.
+/// The values between which the middle `confidence` of the replicates lies (Efron and Tibshirani 1993, §13.3).
 ///
 /// # Panics
 /// For no replicates.
-pub fn percentile_interval(replicates: &mut [f64], confidence: f64) -> (f64, f64) {
-    let tail = 50.0 * (1.0 - confidence);
-    (percentile_in_place(replicates, tail), percentile_in_place(replicates, 100.0 - tail))
+pub fn percentile_interval(replicates: &[f64], confidence: f64) -> (f64, f64) {
+    let count = replicates.len();
+    let low_rank = (count - 1) as f64 * (1.0 - confidence) / 2.0;
+    let high_rank = (count - 1) as f64 - low_rank;
+    let (low_part, high_part) = tails(replicates);
+    let before = count - high_part.len();
+    let low = at_rank_if_inside(low_part, low_rank);
+    let high = at_rank_if_inside(high_part, high_rank - before as f64);
+    low.zip(high).unwrap_or_else(|| {
+        let mut all = replicates.to_vec();
+        (at_rank(&mut all, low_rank), at_rank(&mut all, high_rank))
+    })
+}
+
+/// The values more than a standard deviation below and above the mean. Selecting from these is several times as fast
+/// as from all, and they nearly always hold the ends of an interval.
+fn tails(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let count = values.len() as f64;
+    let origin = values[0];
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for value in values {
+        let distance = value - origin;
+        sum += distance;
+        squares += distance * distance;
+    }
+    let mean = sum / count;
+    let deviation = (squares / count - mean * mean).max(0.0).sqrt();
+    let (below, above) = (origin + mean - deviation, origin + mean + deviation);
+    let (mut low_part, mut high_part) = (Vec::new(), Vec::new());
+    for &value in values {
+        if value < below {
+            low_part.push(value);
+        } else if value > above {
+            high_part.push(value);
+        }
+    }
+    (low_part, high_part)
+}
+
+/// [`at_rank`], where that rank and the next are inside.
+fn at_rank_if_inside(mut values: Vec<f64>, rank: f64) -> Option<f64> {
+    let is_inside = rank >= 0.0 && rank.ceil() < values.len() as f64;
+    is_inside.then(|| at_rank(&mut values, rank))
 }
 
 /// The bootstrap interval of the mean.
@@ -100,7 +139,7 @@ pub fn percentile_interval(replicates: &mut [f64], confidence: f64) -> (f64, f64
 /// # Panics
 /// For no values.
 pub fn mean_interval(values: &[f64], seed: u64, resamples: usize, confidence: f64) -> (f64, f64) {
-    percentile_interval(&mut resampled_means(values, values.len(), seed, resamples), confidence)
+    percentile_interval(&resampled_means(values, values.len(), seed, resamples), confidence)
 }
 
 /// The bootstrap interval of mean(`above`) / mean(`below`) of two independent samples with a seed each.
@@ -116,5 +155,5 @@ pub fn ratio_interval(
     let mut ratios = resampled_means(above, above.len(), above_seed, resamples);
     let divisors = resampled_means(below, below.len(), below_seed, resamples);
     ratios.iter_mut().zip(divisors).for_each(|(ratio, divisor)| *ratio /= divisor);
-    percentile_interval(&mut ratios, confidence)
+    percentile_interval(&ratios, confidence)
 }

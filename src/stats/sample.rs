@@ -43,16 +43,15 @@ pub fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
 
 /// Type 7 of Hyndman and Fan (*The American Statistician* 50(4), 1996), 0 ≤ `percent` ≤ 100; `None` for an empty slice.
 pub fn percentile(values: &[f64], percent: f64) -> Option<f64> {
-    let mut values = values.to_vec();
-    (!values.is_empty()).then(|| percentile_in_place(&mut values, percent))
+    let rank = values.len().checked_sub(1)? as f64 * percent.clamp(0.0, 100.0) / 100.0;
+    Some(at_rank(&mut values.to_vec(), rank))
 }
 
-/// [`percentile`] of at least one value, which it reorders. Linear time.
+/// The value at a rank from 0, linear between two; reorders the values, in linear time.
 ///
 /// # Panics
-/// For no values.
-pub fn percentile_in_place(values: &mut [f64], percent: f64) -> f64 {
-    let rank = (values.len() - 1) as f64 * percent.clamp(0.0, 100.0) / 100.0;
+/// For a rank that is not inside.
+pub(super) fn at_rank(values: &mut [f64], rank: f64) -> f64 {
     let (_, &mut below, above) = values.select_nth_unstable_by(rank.floor() as usize, f64::total_cmp);
     if rank.fract() == 0.0 {
         return below;

@@ -239,7 +239,7 @@ def check_cells(analysis, groups):
         check("covers", basis["covers"], "processes" if model.samples else "measured_processes")
         prior = model.prior if model.samples else None
         check("between processes", basis["between_processes"], prior and math.sqrt(prior[0]))
-        resamples = min(analysis["options"]["resamples"], max(10_000_000 // max(len(own), 1), 1000))
+        resamples = min(analysis["options"]["resamples"], max(20_000_000 // max(len(groups), 1), 1000))
         check("resamples", basis["resamples"], resamples)
         for cell in own:
             subject = cell["bundle"]["configuration"]["name"]
