@@ -15,6 +15,8 @@ RUNTIMES := $(CURDIR)/runtimes/$(ARCHITECTURE)
 FEATURES := tflite
 # The Python packages whose loops ours are compared with.
 PYTHON_LOOPS := target/python-loops
+# The Python packages that check and count our model files.
+PYTHON_CHECKS := target/python-checks
 # Those that give second opinions on the desk side's numbers; the tests look for them here.
 PYTHON_DESK := target/python-desk
 
@@ -23,7 +25,7 @@ PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs bench check-networks digests advisories install clean-demo
+.PHONY: help packages runtimes build demo test lint docs bench check-networks check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,8 +41,7 @@ build: runtimes ## release executables with every feature, in target/release
 
 demo: build clean-demo ## measure inbox-examples/ and show the results
 	mkdir -p demo/inbox demo/outbox demo/state
-# Not the study: it takes minutes.
-	cp inbox-examples/0[1-6]*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
+	cp inbox-examples/*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
 	sed 's|@LIBRARIES@|$(RUNTIMES)|' systemd/config.yaml > demo/config.yaml
 	target/release/backbone serve --once --config demo/config.yaml \
 	  --inbox $(CURDIR)/demo/inbox --outbox $(CURDIR)/demo/outbox --state $(CURDIR)/demo/state
@@ -49,9 +50,11 @@ clean-demo:
 	rm -rf demo
 
 # Without the libraries first, as a plain checkout is; then with everything.
-test: runtimes $(PYTHON_DESK) ## every test, without and with the optional features
+test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, without and with the optional features, and a share of check-networks
 	$(CARGO) test --locked
 	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 $(CARGO) test --locked --features $(FEATURES)
+	$(MAKE) check-graphs
+	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 
 lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
@@ -67,20 +70,32 @@ docs: ## write the derived tables in docs/ again
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 15 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
 
-# A folder and no virtual environment, because pip alone is enough for it.
+# Folders and no virtual environments, because pip alone is enough for them.
 $(PYTHON_LOOPS): benches/requirements.txt
+$(PYTHON_CHECKS): tools/requirements.txt
+$(PYTHON_LOOPS) $(PYTHON_CHECKS):
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 
+<<<<<<< HEAD
 $(PYTHON_DESK): tests/desk/requirements.txt
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 
 check-networks: ## every network of the family, by onnx, ONNX Runtime and LiteRT from PyPI; takes an hour
+=======
+check-networks: $(PYTHON_CHECKS) ## every network of the family, by onnx, ONNX Runtime and LiteRT from PyPI; takes some minutes
+>>>>>>> main
 	$(CARGO) build --release --locked --bin backbone
-	tools/check-networks --program target/release/backbone
+	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/release/backbone
 
-digests: ## that all 648 model files of the family are, byte for byte, those of tests/networks.sha256
+check-graphs: $(PYTHON_CHECKS) ## that tests/graphs is what onnx and onnx-tool from PyPI make and count today
+	PYTHONPATH=$(PYTHON_CHECKS) tools/make-foreign-graphs --check
+
+graphs: $(PYTHON_CHECKS) ## write tests/graphs again
+	PYTHONPATH=$(PYTHON_CHECKS) tools/make-foreign-graphs
+
+digests: ## that all 810 model files of the family are, byte for byte, those of tests/networks.sha256
 	$(CARGO) test --release --locked --test digests -- --include-ignored
 
 advisories: ## known vulnerabilities in dependencies; needs the internet

@@ -7,6 +7,7 @@ mod rig;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use backbone::bundle::format::Status as OutcomeStatus;
 use backbone::daemon::status::{FORMAT, Status};
@@ -270,6 +271,36 @@ fn interrupted_run_ends_with_code_1_and_leaves_nothing() {
     assert_eq!(run.wait().unwrap().code(), Some(1));
     assert!(rest.contains("stopped before slow.yaml was measured"), "{rest}");
     assert_eq!(desk.bundles(), 0);
+}
+
+#[test]
+fn killed_export_leaves_no_model_and_the_next_one_removes_its_rest() {
+    let desk = Desk::new();
+    let export = |what: &str| {
+        let words = "networks export --batch 1 --input 32 --precision fp32 --format onnx --out models";
+        let words: Vec<&str> = words.split(' ').chain(what.split(' ')).collect();
+        let mut command = desk.command(&words);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let names = || -> Vec<String> {
+        let entries = fs_err::read_dir(desk.path("models")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    // Half a gigabyte: it is not written before it is seen.
+    let mut killed = export("--block standard --kernel 7").spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while names().is_empty() {
+        assert!(Instant::now() < deadline, "nothing is written");
+        std::thread::yield_now();
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = names();
+    assert!(left.len() == 1 && left[0].starts_with('.') && left[0].ends_with(".part"), "{left:?}");
+    let small = "--block depthwise-separable --kernel 3 --width-percent 5 --depths 1,1,1,1";
+    assert!(export(small).status().unwrap().success());
+    assert_eq!(names(), ["depthwise-separable-k3-b1-i32-fp32-w5-d1_1_1_1.onnx"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
-use crate::net::configuration::{Configuration as Network, Precision};
-use crate::net::emit::{self, Format, ModelFile};
+use crate::net::configuration::Configuration as Network;
+use crate::net::emit::{Format, ModelFile};
 use crate::net::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
 use crate::spool::journal::BoundModel;
@@ -83,7 +83,8 @@ impl Daemon {
     /// Is there space for the largest model that the job generates? Asked once, before its first configuration.
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
-            ModelSource::Generated(network) => Some(at_most_bytes(&network)),
+            // What its format can not hold is refused in its turn and needs no room.
+            ModelSource::Generated(network) => chosen.runtime.networks?.length(&network).ok(),
             ModelSource::Dropped(_) => None,
         });
         let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
@@ -162,16 +163,6 @@ fn in_format(cost: &cost::Cost) -> format::Cost {
     }
 }
 
-/// More than the network's file takes in either format: its parameters, int8 ones twice because their biases take four bytes.
-/// The exact length would need the weights to be made.
-fn at_most_bytes(network: &Network) -> u64 {
-    let width = match network.precision() {
-        Precision::Fp32 => 4,
-        Precision::Int8 => 2,
-    };
-    count_configuration::cost(network).parameters() * width
-}
-
 /// θ as it stands in a bundle.
 pub(super) fn configuration_in_format(network: &Network) -> format::Configuration {
     format::Configuration {
@@ -187,8 +178,7 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
 }
 
 fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
-    let format = Format::ALL.iter().copied().find(|format| format.extension() == chosen.runtime.model_format);
-    let Some(format) = format else {
+    let Some(form) = chosen.runtime.networks else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
         return Err(Box::new(not_generated(
             "format_not_generated",
@@ -196,7 +186,7 @@ fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Bo
             Some("choose another runtime".to_owned()),
         )));
     };
-    emit::model_file(network, format)
+    form.model_file(network)
         .map_err(|error| Box::new(not_generated("not_generated", error.to_string(), error.hint())))
 }
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::bundle::format::{Stage, Tensor};
+use crate::net::emit::Form;
 
 pub mod fill;
 pub mod mapped;
@@ -43,6 +44,8 @@ pub struct Runtime {
     /// Does the head of a file (its first 16 bytes, or all of a shorter one) look like that format? `Err` says what it
     /// looks like instead. Formats without a signature accept everything that is not known to be another.
     pub recognise: fn(head: &[u8]) -> Result<(), String>,
+    /// How networks of the family are written for it; `None` where they are not generated in its format.
+    pub networks: Option<Form>,
     /// What a job may ask of it; everything else is refused.
     pub options: &'static [RuntimeOption],
     /// What lies between the two clock reads: a code and a sentence.

@@ -96,7 +96,10 @@ impl Configuration {
     pub fn model_file(&self, job: &Job) -> String {
         match self.source {
             ModelSource::Dropped(index) => job.models[index].file.clone(),
-            ModelSource::Generated(network) => format!("{network}.{}", self.runtime.model_format),
+            ModelSource::Generated(network) => match self.runtime.networks {
+                Some(form) => form.file_name(&network),
+                None => format!("{network}.{}", self.runtime.model_format),
+            },
         }
     }
 }

@@ -35,18 +35,13 @@ pub(super) fn choose(
         (Some(node), _) => named(node, known, mistakes),
         (None, Some(Source::Dropped(models))) => implied(models, known),
         (None, Some(Source::Generated(_))) => {
-            let first = known.iter().find(|runtime| can_be_generated(runtime));
+            let first = known.iter().find(|runtime| runtime.networks.is_some());
             // Nobody wrote it, so nobody is told its place.
             let runtimes = first.map(|runtime| (*runtime, Position { line: 1, column: 1 }));
             Chosen { runtimes: runtimes.into_iter().collect(), has_list: false, is_partial: false }
         }
         (None, None) => Chosen { runtimes: Vec::new(), has_list: false, is_partial: true },
     }
-}
-
-/// Are networks of the family generated in the format that it reads?
-fn can_be_generated(runtime: &Runtime) -> bool {
-    Format::ALL.iter().any(|format| format.extension() == runtime.model_format)
 }
 
 fn named(node: &Node, known: &[&'static Runtime], mistakes: &mut Mistakes) -> Chosen {
@@ -136,7 +131,7 @@ pub(super) fn configure(
         }
         Some(Source::Generated(found)) => {
             for &(runtime, position) in
-                chosen.runtimes.iter().filter(|(runtime, _)| !can_be_generated(runtime))
+                chosen.runtimes.iter().filter(|(runtime, _)| runtime.networks.is_none())
             {
                 add_not_generated(runtime, position, mistakes);
             }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use backbone::bundle::format::{Bundle, Stage, Status};
+use backbone::daemon::control;
 
 use crate::rig::{Rig, Settings, disks};
 
@@ -105,6 +106,42 @@ fn study_whose_largest_model_does_not_fit_is_not_started_and_says_what_it_needs(
     assert_eq!(status.queued, 1, "the job is kept");
     assert!(rig.bundles().is_empty());
     no_model_is_left(&rig);
+}
+
+/// A small network, one of 29 MB, and one of 11 MB.
+const STUDY_WITH_A_LARGE_ONE: &str = "backbone: 1\n\
+    study:\n  blocks: [depthwise-separable, spatially-separable, bottleneck-depthwise-separable]\n  \
+    kernels: [3]\n  batches: [1]\n  inputs: [32]\n  precisions: [fp32]\n\
+    measure: {warm_up_runs: 1, timed_runs: 1000, processes: 2}\n";
+
+#[test]
+fn disk_that_is_full_while_a_model_is_generated_costs_that_configuration_alone() {
+    if let Some(why) = disks::obstacle() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let Some(settings) = with_library("") else { return };
+    let mut rig = Rig::new(settings);
+    rig.start_with_disks(&[("lab", "size=64m")]);
+    rig.drop_file("s.yaml", STUDY_WITH_A_LARGE_ONE);
+    // The study starts with all the room it needs; somebody else takes it before the second configuration.
+    rig.wait_for_timing();
+    control::set_paused(&rig.spool("control"), true).unwrap();
+    rig.wait_for_bundles(1);
+    no_model_is_left(&rig);
+    rig.fill_all_but("lab", 16_000_000);
+    control::set_paused(&rig.spool("control"), false).unwrap();
+
+    let bundles = rig.wait_until_done(3);
+    let statuses: Vec<Status> = bundles.iter().map(|bundle| bundle.outcome.status).collect();
+    assert_eq!(statuses, [Status::Measured, Status::Failed, Status::Measured], "{}", rig.log());
+    let failed = &bundles[1];
+    assert_eq!(failed.configuration.as_ref().unwrap().name, "spatially-separable-k3-b1-i32-fp32");
+    assert_eq!(failed.outcome.stage, Some(Stage::Model));
+    assert_eq!(failed.outcome.reason.as_deref(), Some("disk_full"));
+    assert!(failed.outcome.hint.as_ref().unwrap().contains("make room"), "{:?}", failed.outcome);
+    no_model_is_left(&rig);
+    rig.free("lab");
 }
 
 #[test]

@@ -63,7 +63,15 @@ impl Rig {
         }
     }
 
-    /// Give back what [`Rig::fill`] took.
+    /// Take all space of a disk of the daemon but so many bytes, until [`Rig::free`].
+    pub(crate) fn fill_all_but(&self, part: &str, bytes: u64) {
+        let space = rustix::fs::statvfs(self.path(part)).unwrap();
+        let taken = (space.f_bavail * space.f_frsize).checked_sub(bytes).unwrap();
+        let taken = vec![0; usize::try_from(taken).unwrap()];
+        fs_err::write(self.path(part).join(FILLER), taken).unwrap();
+    }
+
+    /// Give back what [`Rig::fill`] or [`Rig::fill_all_but`] took.
     pub(crate) fn free(&self, part: &str) {
         fs_err::remove_file(self.path(part).join(FILLER)).unwrap();
     }

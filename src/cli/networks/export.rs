@@ -1,6 +1,6 @@
 //! `backbone networks export`: model files of the family, one a configuration, precision and format.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,13 +17,16 @@ use crate::net::blocks::BLOCKS;
 use crate::net::configuration::{
     BATCHES, Configuration, INPUTS, KERNELS, Mistake, Precision, RESNET_50_DEPTHS, Wish,
 };
-use crate::net::emit::{self, Format, ModelFile, onnx};
+use crate::net::emit::{self, Form, Format, LARGEST_FILE_BYTES, ModelFile, onnx};
+use part::Part;
+
+mod part;
 
 /// Write model files of the family, all 648 where nothing is left out
 ///
 /// Every choice may be given several times; one that is not given means all values of the paper. A file is named after
 /// its configuration, as standard-k3-b1-i224-int8.onnx, and appears whole or not at all. The same choices give the same
-/// bytes on every machine.
+/// bytes on every machine. The weights of an ONNX file that would pass 2 GB lie in a second file, named after it with .data.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Block type, see `backbone list blocks`
@@ -62,6 +65,9 @@ pub(super) struct Arguments {
     /// Write int8 ONNX with uint8 activations, which ONNX Runtime fuses and TensorRT does not read
     #[arg(long)]
     unsigned_activations: bool,
+    /// ONNX files larger than this get their weights in a second file. No flag: only tests have reason to lower it.
+    #[arg(skip = LARGEST_FILE_BYTES)]
+    largest_file_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,6 +81,7 @@ enum FormatName {
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
     let wanted = wanted(arguments)?;
     fs::create_dir_all(&arguments.out).context("cannot make the folder to write to")?;
+    part::remove_abandoned(&arguments.out).context("cannot remove what a killed export left")?;
     note(&format!("writing {} files to {}", wanted.len(), arguments.out.display()));
     let failed = write_all(&wanted, arguments)?;
     if failed == 0 {
@@ -88,7 +95,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wanted {
     configuration: Configuration,
-    format: Format,
+    form: Form,
 }
 
 /// Everything asked for, in the order of the table, or every mistake at once.
@@ -104,12 +111,13 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
     let batches = chosen(arguments.batches.iter().copied(), wide(BATCHES));
     let inputs = chosen(arguments.inputs.iter().copied(), wide(INPUTS));
     let precisions = chosen(arguments.precisions.iter().map(String::as_str), precisions);
-    let formats = chosen(
+    let onnx = if arguments.unsigned_activations { Form::ONNX_UNSIGNED } else { Form::ONNX };
+    let forms = chosen(
         arguments.formats.iter().map(|format| match format {
-            FormatName::Onnx => Format::Onnx,
-            FormatName::Tflite => Format::Tflite,
+            FormatName::Onnx => onnx,
+            FormatName::Tflite => Form::TFLITE,
         }),
-        Format::ALL.to_vec(),
+        vec![onnx, Form::TFLITE],
     );
     for &block in &blocks {
         for &kernel in &kernels {
@@ -124,7 +132,7 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
                         };
                         match Configuration::new(&wish) {
                             Ok(configuration) => {
-                                wanted.extend(formats.iter().map(|&format| Wanted { configuration, format }));
+                                wanted.extend(forms.iter().map(|&form| Wanted { configuration, form }));
                             }
                             Err(found) => mistakes.extend(found),
                         }
@@ -205,14 +213,15 @@ fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> 
 }
 
 fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
-    let Wanted { configuration, format } = wanted;
-    let path = arguments.out.join(format!("{configuration}.{}", format.extension()));
-    let file = match format {
+    let Wanted { configuration, form } = wanted;
+    let path = arguments.out.join(form.file_name(configuration));
+    let file = match form.format {
         Format::Onnx => {
             let mut options = onnx::Options::for_precision(configuration.precision());
             options.opset = arguments.opset.unwrap_or(options.opset);
             options.is_normalisation_apart = arguments.separate_batch_normalisation;
-            options.are_activations_unsigned = arguments.unsigned_activations;
+            options.are_activations_unsigned = form.are_activations_unsigned;
+            options.weights_beside_above_bytes = Some(arguments.largest_file_bytes);
             onnx::model_file(configuration, &options)
         }
         Format::Tflite => emit::tflite::model_file(configuration),
@@ -222,16 +231,9 @@ fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
     print(&format!("{}\n", path.display()))
 }
 
-/// Write a file under a temporary name, and give it its own once it is whole and on the disk. Nothing remains of a failure.
+/// Write a file, and the one beside it where it has one. Nothing remains of a failure.
 fn write_whole(path: &Path, file: &ModelFile) -> anyhow::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let outcome = write_and_rename(&temporary, path, file);
-    if outcome.is_err() {
-        // Gone already where the file could not even be made.
-        let _ = fs::remove_file(&temporary);
-    }
-    match outcome {
+    match write_parts(path, file) {
         Err(error) if error.kind() == ErrorKind::StorageFull => {
             let size = file.length();
             Err(error)
@@ -242,13 +244,21 @@ fn write_whole(path: &Path, file: &ModelFile) -> anyhow::Result<()> {
     }
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, file: &ModelFile) -> std::io::Result<()> {
-    let mut output = fs::File::create(temporary)?;
-    file.write(&mut output)?;
-    output.flush()?;
-    // Without this a power cut may leave the name with nothing behind it.
-    output.sync_all()?;
-    fs::rename(temporary, path)
+fn write_parts(path: &Path, file: &ModelFile) -> std::io::Result<()> {
+    let model = |output: &mut dyn Write| file.write(output);
+    if !file.has_file_beside() {
+        return Part::write(path, model)?.publish();
+    }
+    let path_beside = path.with_added_extension(emit::BESIDE_EXTENSION);
+    let beside = Part::write(&path_beside, |output| file.write_beside(output))?;
+    let model = Part::write(path, model)?;
+    // The model last: whoever finds it finds its weights too.
+    beside.publish()?;
+    let published = model.publish();
+    if published.is_err() && !path.is_file() {
+        fs::remove_file(&path_beside)?;
+    }
+    published
 }
 
 #[cfg(test)]

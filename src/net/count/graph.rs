@@ -46,6 +46,20 @@ pub(super) fn elements(shape: &[u64]) -> Option<u64> {
     shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size))
 }
 
+/// The shape of an operator on each element of two tensors; `None` where they do not fit each other. Missing axes come first,
+/// and an axis of one is repeated: <https://numpy.org/doc/stable/user/basics.broadcasting.html>, as in both formats.
+pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Option<Vec<u64>> {
+    let rank = first.len().max(second.len());
+    let size =
+        |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
+    (0..rank)
+        .map(|axis| match (size(first, axis), size(second, axis)) {
+            (1, other) | (other, 1) => Some(other),
+            (one, other) => (one == other).then_some(one),
+        })
+        .collect()
+}
+
 /// What a step does, as far as it costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Work {

@@ -3,7 +3,6 @@ use super::*;
 mod bad_input;
 mod family;
 mod rules;
-use crate::net::cost::LayerCost;
 
 fn file(name: &str) -> Vec<u8> {
     fs_err::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -22,11 +21,31 @@ fn foreign(name: &str) -> Cost {
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn layer<'c>(cost: &'c Cost, name: &str) -> &'c LayerCost {
-    cost.layers
+/// Where our count of a foreign graph is not what independent tools said.
+fn differences(cost: &Cost, expected: &serde_json::Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let wanted: Vec<(&str, u64, Vec<u64>)> = expected["layers"]
+        .as_array()
+        .unwrap()
         .iter()
-        .find(|layer| layer.name == name)
-        .unwrap_or_else(|| panic!("no row {name} in {cost:#?}"))
+        .map(|layer| {
+            let shape = serde_json::from_value(layer["output_shape"].clone()).unwrap();
+            (layer["name"].as_str().unwrap(), layer["macs"].as_u64().unwrap(), shape)
+        })
+        .collect();
+    let products = cost.layers.iter().filter(|layer| layer.macs > 0);
+    let counted: Vec<(&str, u64, Vec<u64>)> =
+        products.map(|layer| (layer.name.as_str(), layer.macs, layer.output_shape.clone())).collect();
+    if counted != wanted {
+        found.push(format!("counted {counted:?}, wanted {wanted:?}"));
+    }
+    if cost.macs() != expected["macs"].as_u64().unwrap() {
+        found.push(format!("{} MACs counted, {} wanted", cost.macs(), expected["macs"]));
+    }
+    if !cost.uncounted.is_empty() {
+        found.push(format!("uncounted: {:?}", cost.uncounted));
+    }
+    found
 }
 
 #[test]
@@ -34,27 +53,21 @@ fn macs_and_shapes_of_foreign_graphs_are_those_of_independent_tools() {
     let expected = expected();
     assert!(expected.len() >= 10);
     for (name, graph) in &expected {
+        assert_eq!(differences(&foreign(name), graph), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_shape_and_a_wrong_count_would_be_noticed_in_every_foreign_graph() {
+    for (name, graph) in &expected() {
         let cost = foreign(name);
-        assert_eq!(cost.uncounted, [], "{name}");
-        let counted: Vec<(&str, u64)> = cost
-            .layers
-            .iter()
-            .filter(|layer| layer.macs > 0)
-            .map(|layer| (layer.name.as_str(), layer.macs))
-            .collect();
-        let wanted: Vec<(&str, u64)> = graph["layers"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|layer| (layer["name"].as_str().unwrap(), layer["macs"].as_u64().unwrap()))
-            .collect();
-        assert_eq!(counted, wanted, "{name}");
-        assert_eq!(cost.macs(), graph["macs"].as_u64().unwrap(), "{name}");
-        for wanted in graph["layers"].as_array().unwrap() {
-            let row = layer(&cost, wanted["name"].as_str().unwrap());
-            let shape: Vec<u64> = serde_json::from_value(wanted["output_shape"].clone()).unwrap();
-            assert_eq!(row.output_shape, shape, "{name}: {}", row.name);
-        }
+        let (mut wrong_shape, mut wrong_count) = (graph.clone(), graph.clone());
+        let size = &mut wrong_shape["layers"][0]["output_shape"][0];
+        *size = (size.as_u64().unwrap() + 1).into();
+        let macs = &mut wrong_count["layers"][0]["macs"];
+        *macs = (macs.as_u64().unwrap() + 1).into();
+        assert_eq!(differences(&cost, &wrong_shape).len(), 1, "{name}");
+        assert_eq!(differences(&cost, &wrong_count).len(), 1, "{name}");
     }
 }
 

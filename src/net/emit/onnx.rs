@@ -6,8 +6,12 @@
 //!
 //! Field numbers are those of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
+use super::beside::Beside;
 use super::protobuf::Message;
-use super::{EmitError, Format, ModelFile, Order, Piece, float_bytes};
+use super::{
+    EmitError, Form, Format, Layout, ModelFile, Order, Piece, WeightsPiece, check_length, float_bytes,
+    numbers, pieces_length,
+};
 use crate::net::configuration::{Configuration, Precision};
 use crate::net::graph::{Convolution, Operation, Shape, TensorIndex, Window};
 use crate::net::weights::{EPSILON, Weights};
@@ -22,6 +26,9 @@ pub struct Options {
     /// Whether int8 activations are written as uint8: zero point 0 where nothing is negative, else 128. ONNX Runtime fuses a
     /// ReLU into its convolution only so, because 0 is then the lowest code; TensorRT does not read it.
     pub are_activations_unsigned: bool,
+    /// The largest file that holds its weights itself. Those of a larger one lie in a second file, from where readers fetch
+    /// them by its name. `None` where there can be no second file: what one cannot hold is refused.
+    pub weights_beside_above_bytes: Option<u64>,
 }
 
 /// Initializers need not be listed as inputs since IR 4, which came with opset 9.
@@ -38,7 +45,12 @@ impl Options {
             Precision::Fp32 => 11,
             Precision::Int8 => LOWEST_OPSET_INT8,
         };
-        Self { opset, is_normalisation_apart: false, are_activations_unsigned: false }
+        Self {
+            opset,
+            is_normalisation_apart: false,
+            are_activations_unsigned: false,
+            weights_beside_above_bytes: None,
+        }
     }
 
     fn check(&self, precision: Precision) -> Result<(), EmitError> {
@@ -76,42 +88,79 @@ impl Options {
 /// # Errors
 /// [`EmitError`].
 pub fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
-    options.check(configuration.precision())?;
-    ModelFile::check_weights(configuration, Format::Onnx)?;
+    let Sizes { are_weights_beside, .. } = sizes(configuration, options)?;
     let weights = Weights::new(configuration);
+    let layout = layout(configuration, options, &weights, are_weights_beside);
+    Ok(ModelFile { weights, precision: configuration.precision(), layout })
+}
+
+/// How many bytes [`model_file`] will write, a second file included, without making a weight.
+///
+/// # Errors
+/// [`EmitError`].
+pub fn length(configuration: &Configuration, options: &Options) -> Result<u64, EmitError> {
+    sizes(configuration, options).map(|sizes| sizes.bytes)
+}
+
+struct Sizes {
+    bytes: u64,
+    are_weights_beside: bool,
+}
+
+fn sizes(configuration: &Configuration, options: &Options) -> Result<Sizes, EmitError> {
+    options.check(configuration.precision())?;
+    let weights = Weights::sized(configuration);
+    let length = |pieces: &[Piece]| pieces_length(pieces, &weights, configuration.precision());
+    let whole = length(&layout(configuration, options, &weights, false).pieces);
+    let are_weights_beside = options.weights_beside_above_bytes.is_some_and(|most| whole > most);
+    if !are_weights_beside {
+        check_length(configuration, Format::Onnx, whole)?;
+        return Ok(Sizes { bytes: whole, are_weights_beside });
+    }
+    let Layout { pieces, beside } = layout(configuration, options, &weights, true);
+    let model = length(&pieces);
+    check_length(configuration, Format::Onnx, model)?;
+    Ok(Sizes { bytes: model + length(&beside.unwrap_or_default()), are_weights_beside })
+}
+
+fn layout(
+    configuration: &Configuration,
+    options: &Options,
+    weights: &Weights,
+    are_weights_beside: bool,
+) -> Layout {
+    let form = Form { format: Format::Onnx, are_activations_unsigned: options.are_activations_unsigned };
     let mut writer = Writer {
-        weights: &weights,
+        weights,
         precision: configuration.precision(),
         is_normalisation_apart: options.is_normalisation_apart,
         are_activations_unsigned: options.are_activations_unsigned,
         nodes: Message::new(),
         initializers: Vec::new(),
+        beside: are_weights_beside.then(|| Beside::new(&form.file_name(configuration))),
     };
     writer.network();
-    let Writer { nodes, initializers, .. } = writer;
+    let Writer { nodes, initializers, beside, .. } = writer;
 
     let last = weights.graph.output();
     let ends = Message::new()
-        .message(11, value(IMAGE, &weights, 0))
-        .message(12, value(&output_name(&weights, configuration.precision()), &weights, last));
+        .message(11, value(IMAGE, weights, 0))
+        .message(12, value(&output_name(weights, configuration.precision()), weights, last));
     let beginning = nodes.text(2, &configuration.to_string());
 
     let mut graph = vec![Piece::Bytes(beginning.into_bytes())];
     graph.extend(initializers);
     graph.push(Piece::Bytes(ends.into_bytes()));
-    let length = ModelFile { weights, precision: configuration.precision(), pieces: graph };
-    let graph_bytes = length.length();
-    let ModelFile { weights, pieces: graph, .. } = length;
 
     let opset = Message::new().text(1, "").integer(2, u64::from(options.opset));
     let head = Message::new()
         .integer(1, options.ir_version())
         .text(2, env!("CARGO_PKG_NAME"))
         .message(8, opset)
-        .opening(7, graph_bytes);
+        .opening(7, pieces_length(&graph, weights, configuration.precision()));
     let mut pieces = vec![Piece::Bytes(head.into_bytes())];
     pieces.extend(graph);
-    ModelFile::new(configuration, Format::Onnx, weights, pieces)
+    Layout { pieces, beside: beside.map(Beside::into_pieces) }
 }
 
 /// Name of the image.
@@ -134,6 +183,7 @@ struct Writer<'a> {
     are_activations_unsigned: bool,
     nodes: Message,
     initializers: Vec<Piece>,
+    beside: Option<Beside>,
 }
 
 impl Writer<'_> {
@@ -314,18 +364,19 @@ impl Writer<'_> {
             Precision::Fp32 => FLOAT,
             Precision::Int8 => INT8,
         };
-        let length = super::weights_length(self.weights, index, self.precision);
-        let head = Message::new().integers(1, &shape).integer(2, element).text(8, name).opening(9, length);
-        let head = head.into_bytes();
+        let length = numbers::length(self.weights, index, self.precision);
+        let is_normalisation_apart = self.is_normalisation_apart;
+        let weights = WeightsPiece { layer: index, order: Order::ChannelsFirst, is_normalisation_apart };
+        let head = Message::new().integers(1, &shape).integer(2, element).text(8, name);
+        if let Some(beside) = &mut self.beside {
+            let tensor = beside.push(head, weights, length);
+            self.initializers.push(Piece::Bytes(Message::new().message(5, tensor).into_bytes()));
+            return;
+        }
+        let head = head.opening(9, length).into_bytes();
         let mut opening = Message::new().opening(5, head.len() as u64 + length).into_bytes();
         opening.extend(head);
-        self.initializers.push(Piece::Bytes(opening));
-        let is_normalisation_apart = self.is_normalisation_apart;
-        self.initializers.push(Piece::Weights {
-            layer: index,
-            order: Order::ChannelsFirst,
-            is_normalisation_apart,
-        });
+        self.initializers.extend([Piece::Bytes(opening), Piece::Weights(weights)]);
     }
 }
 

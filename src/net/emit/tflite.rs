@@ -9,7 +9,10 @@
 //! <https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
 use super::flatbuffer::{Table, lay_out};
-use super::{EmitError, Format, ModelFile, Order, Piece, float_bytes, integer_bytes, weights_length};
+use super::{
+    EmitError, Format, Layout, ModelFile, Order, Piece, WeightsPiece, check_length, float_bytes,
+    integer_bytes, numbers, pieces_length,
+};
 use crate::net::configuration::{Configuration, Precision};
 use crate::net::graph::{Convolution, Layer, Operation, Window};
 use crate::net::weights::{ConvolutionValues, Weights};
@@ -56,9 +59,25 @@ const ADD: u32 = 3;
 /// # Errors
 /// [`EmitError::TooLarge`].
 pub fn model_file(configuration: &Configuration) -> Result<ModelFile, EmitError> {
-    ModelFile::check_weights(configuration, Format::Tflite)?;
+    length(configuration)?;
     let weights = Weights::new(configuration);
-    let mut writer = Writer::new(&weights, configuration.precision());
+    let layout = Layout { pieces: pieces(configuration, &weights), beside: None };
+    Ok(ModelFile { weights, precision: configuration.precision(), layout })
+}
+
+/// How many bytes [`model_file`] will write, without making a weight.
+///
+/// # Errors
+/// [`EmitError::TooLarge`].
+pub fn length(configuration: &Configuration) -> Result<u64, EmitError> {
+    let weights = Weights::sized(configuration);
+    let bytes = pieces_length(&pieces(configuration, &weights), &weights, configuration.precision());
+    check_length(configuration, Format::Tflite, bytes)?;
+    Ok(bytes)
+}
+
+fn pieces(configuration: &Configuration, weights: &Weights) -> Vec<Piece> {
+    let mut writer = Writer::new(weights, configuration.precision());
     for index in 0..weights.graph.layers.len() {
         writer.layer(index);
     }
@@ -82,7 +101,7 @@ pub fn model_file(configuration: &Configuration) -> Result<ModelFile, EmitError>
         pieces.push(Piece::Bytes(opening));
         pieces.push(later[index].clone());
     }
-    ModelFile::new(configuration, Format::Tflite, weights, pieces)
+    pieces
 }
 
 fn operator_codes(precision: Precision) -> Vec<Table> {
@@ -192,8 +211,8 @@ impl<'a> Writer<'a> {
         channel_axis: u32,
         values: &ConvolutionValues,
     ) -> u32 {
-        let length = weights_length(self.weights, index, self.precision);
-        self.later.push(Piece::Weights { layer: index, order, is_normalisation_apart: false });
+        let length = numbers::length(self.weights, index, self.precision);
+        self.later.push(Piece::Weights(WeightsPiece { layer: index, order, is_normalisation_apart: false }));
         let buffer = self.buffer(Table::new().later(0, self.later.len() - 1, length));
         let name = format!("{}_weights", layer.name);
         let table = tensor_table(shape, self.element(), buffer, &name);

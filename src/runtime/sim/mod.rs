@@ -22,6 +22,7 @@ pub const RUNTIME: Runtime = Runtime {
     summary: "scripted latencies and faults, for tests and demonstrations",
     model_format: "sim",
     recognise,
+    networks: None,
     options: &[],
     timed: ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     worker: WorkerExecutable::ThisProgram,

@@ -6,6 +6,7 @@
 
 use super::signatures::looks_like;
 use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
+use crate::net::emit::Form;
 
 pub mod model_file;
 pub(crate) mod tables;
@@ -23,6 +24,7 @@ pub const RUNTIME: Runtime = Runtime {
     summary: "TensorFlow Lite on the processor, with XNNPACK, for .tflite files",
     model_format: "tflite",
     recognise,
+    networks: Some(Form::TFLITE),
     options: &[options::THREADS, XNNPACK],
     timed: (
         "tflite.invoke.cpu",

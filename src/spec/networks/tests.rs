@@ -40,7 +40,7 @@ fn network_is_one_configuration_on_the_first_runtime_that_reads_a_generated_form
     let job = understood("network: {block: standard, kernel: 3, batch: 2, input: 224, precision: int8}\n");
     assert_eq!(listed(&job), ["standard-k3-b2-i224-int8 on onnxruntime"]);
     assert!(job.models.is_empty());
-    assert_eq!(job.configurations[0].model_file(&job), "standard-k3-b2-i224-int8.onnx");
+    assert_eq!(job.configurations[0].model_file(&job), "standard-k3-b2-i224-int8-unsigned.onnx");
 }
 
 #[test]

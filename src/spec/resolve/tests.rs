@@ -8,6 +8,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         summary: "made up",
         model_format: format,
         recognise: |_| Ok(()),
+        networks: None,
         options,
         timed: ("call", "the call"),
         worker: WorkerExecutable::ThisProgram,

@@ -21,6 +21,9 @@ fn arguments(words: &str, out: &Path) -> Arguments {
 /// Narrow and shallow, so that a debug build makes it at once.
 const TINY: &str = "--width-percent 5 --depths 1,1,1,1";
 
+/// Less than a tiny network takes, and more than it takes without its weights.
+const TOO_SMALL_BYTES: u64 = 20_000;
+
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -87,4 +90,31 @@ fn one_failure_does_not_keep_the_other_files_from_being_written() {
     let error = execute(&arguments(&words, folder.path())).unwrap_err();
     assert_eq!(error.to_string(), "1 of 2 files were not written");
     assert_eq!(names(folder.path()), [taken, "standard-k3-b1-i32-int8-w5-d1_1_1_1.tflite"]);
+}
+
+#[test]
+fn weights_that_an_onnx_file_may_not_hold_lie_in_a_file_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = format!("--block standard --kernel 3 --batch 1 --input 32 --precision fp32 {TINY}");
+    let lowered = Arguments { largest_file_bytes: TOO_SMALL_BYTES, ..arguments(&words, folder.path()) };
+    assert_eq!(execute(&lowered).unwrap(), Exit::Done);
+    let model = "standard-k3-b1-i32-fp32-w5-d1_1_1_1.onnx";
+    insta::assert_snapshot!(names(folder.path()).join("\n"), @"
+    standard-k3-b1-i32-fp32-w5-d1_1_1_1.onnx
+    standard-k3-b1-i32-fp32-w5-d1_1_1_1.onnx.data
+    standard-k3-b1-i32-fp32-w5-d1_1_1_1.tflite
+    ");
+    assert!(fs::metadata(folder.path().join(model)).unwrap().len() < TOO_SMALL_BYTES);
+}
+
+#[test]
+fn a_model_that_cannot_get_its_name_leaves_no_weights_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = "standard-k3-b1-i32-fp32-w5-d1_1_1_1.onnx";
+    fs::create_dir(folder.path().join(taken)).unwrap();
+    let words =
+        format!("--block standard --kernel 3 --batch 1 --input 32 --precision fp32 --format onnx {TINY}");
+    let lowered = Arguments { largest_file_bytes: TOO_SMALL_BYTES, ..arguments(&words, folder.path()) };
+    execute(&lowered).unwrap_err();
+    assert_eq!(names(folder.path()), [taken]);
 }

@@ -31,10 +31,10 @@ fn files_of_the_family_cost_what_their_configuration_costs() {
             let wish = Wish { width_percent: 12, ..Wish::new(block.name, 3, 2, 75, precision.name()) };
             let configuration = Configuration::new(&wish).unwrap();
             let wanted = count_configuration::cost(&configuration);
-            for format in emit::Format::ALL {
-                let cost = counted(&emit::model_file(&configuration, *format).unwrap());
+            for form in emit::Form::all(&configuration) {
+                let cost = counted(&form.model_file(&configuration).unwrap());
                 assert_eq!(cost.uncounted, []);
-                assert_eq!(numbers(&cost), numbers(&wanted), "{wish:?} {format:?}");
+                assert_eq!(numbers(&cost), numbers(&wanted), "{wish:?} {form:?}");
             }
             if precision == Precision::Fp32 {
                 let apart =

@@ -8,7 +8,7 @@
 use super::model::{self, bits};
 use super::walk::Fact;
 use crate::net::count::error::shape_text;
-use crate::net::count::graph::{Work, elements};
+use crate::net::count::graph::{self, Work, elements};
 
 mod elementwise;
 mod layout;
@@ -216,20 +216,13 @@ pub(super) fn product(factors: &[u64]) -> Result<u64, Trouble> {
 
 /// The shape to which two are broadcast.
 pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
-    let rank = first.len().max(second.len());
-    let size =
-        |shape: &[u64], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
-    (0..rank)
-        .map(|axis| match (size(first, axis), size(second, axis)) {
-            (1, other) | (other, 1) => Ok(other),
-            (one, other) if one == other => Ok(one),
-            _ => Err(Trouble::Wrong(format!(
-                "its inputs of shapes {} and {} do not fit each other",
-                shape_text(first),
-                shape_text(second)
-            ))),
-        })
-        .collect()
+    graph::broadcast(first, second).ok_or_else(|| {
+        Trouble::Wrong(format!(
+            "its inputs of shapes {} and {} do not fit each other",
+            shape_text(first),
+            shape_text(second)
+        ))
+    })
 }
 
 /// Bits that elements of a type are stored in; 0 where the type is unknown.
