@@ -73,19 +73,12 @@ bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes
 # Folders and no virtual environments, because pip alone is enough for them.
 $(PYTHON_LOOPS): benches/requirements.txt
 $(PYTHON_CHECKS): tools/requirements.txt
-$(PYTHON_LOOPS) $(PYTHON_CHECKS):
-	rm -rf $@
-	python3 -m pip install --quiet --target $@ --requirement $<
-
-<<<<<<< HEAD
 $(PYTHON_DESK): tests/desk/requirements.txt
+$(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK):
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 
-check-networks: ## every network of the family, by onnx, ONNX Runtime and LiteRT from PyPI; takes an hour
-=======
 check-networks: $(PYTHON_CHECKS) ## every network of the family, by onnx, ONNX Runtime and LiteRT from PyPI; takes some minutes
->>>>>>> main
 	$(CARGO) build --release --locked --bin backbone
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/release/backbone
 

@@ -12,13 +12,13 @@ use crate::analysis::row::Row;
 pub mod columns;
 mod csv;
 mod jsonl;
-mod parquet_file;
+mod parquet;
 mod pyperf;
 #[cfg(test)]
 mod tests;
 
 /// Every format, in the order of help.
-pub const EXPORTS: &[Export] = &[csv::EXPORT, jsonl::EXPORT, parquet_file::EXPORT, pyperf::EXPORT];
+pub const EXPORTS: &[Export] = &[csv::EXPORT, jsonl::EXPORT, parquet::EXPORT, pyperf::EXPORT];
 
 /// A format.
 #[derive(Debug)]
