@@ -6,7 +6,6 @@
     clippy::print_stdout,
     reason = "how well an interval covers is worth seeing, not only whether it passed"
 )]
-#![cfg(feature = "desk")]
 
 use std::collections::BTreeMap;
 

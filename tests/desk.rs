@@ -5,7 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "what was skipped, and what other tools said")]
-#![cfg(feature = "desk")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
