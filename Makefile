@@ -67,7 +67,7 @@ lint: runtimes ## format, clippy, documentation and licences
 docs: ## write the derived tables in docs/ again
 	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib -- --quiet
 
-bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 15 minutes
+bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
 
 # Folders and no virtual environments, because pip alone is enough for them.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use backbone::units::Nanos;
-use backbone::worker::protocol::{Event, PROTOCOL, Request};
+use backbone::worker::protocol::Event;
 
 mod rig;
 
@@ -148,17 +148,8 @@ impl Subject {
 
     /// Latencies of one block of our worker, in nanoseconds.
     fn block_of_ours(&self, runs: u32) -> Vec<f64> {
-        let request = Request {
-            protocol: PROTOCOL,
-            runtime: self.runtime.to_owned(),
-            model: repository().join(self.model),
-            library: Some(self.library_file()),
-            options: [("threads".to_owned(), 1.into())].into(),
-            inputs: [].into(),
-            seed: 1,
-            warm_up_runs: WARM_UP_RUNS,
-            timed_runs: runs,
-        };
+        let model = repository().join(self.model);
+        let request = rig::request(self.runtime, model, self.library_file(), WARM_UP_RUNS, runs);
         let mut worker = Command::new(self.worker.expect("there is no obstacle"))
             .args(self.arguments)
             .env("LD_LIBRARY_PATH", repository().join("runtimes").join(std::env::consts::ARCH))

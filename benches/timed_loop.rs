@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use backbone::measure::{Samples, measure};
+use backbone::measure::{MeasureError, Samples, measure};
 use backbone::runtime::{RunError, Session};
 
 use rig::{Report, quantile};
@@ -42,7 +42,8 @@ fn main() -> ExitCode {
     // Interleaved, so that a change of the processor's speed meets both.
     for _ in 0..LOOPS {
         let started = Instant::now();
-        measure(black_box(&mut session), &mut samples, &mut |_| ()).expect("no failure");
+        measure(black_box(&mut session), &mut samples, &mut |_| Ok::<(), MeasureError>(()))
+            .expect("no failure");
         timed.push(started.elapsed().as_nanos() as f64 / f64::from(RUNS));
         seen.extend(samples.timed.iter().map(|latency| latency.0 as f64));
         let started = Instant::now();
@@ -55,10 +56,10 @@ fn main() -> ExitCode {
     let added: Vec<f64> = timed.iter().zip(&bare).map(|(timed, bare)| timed - bare).collect();
     let (median, tail) = (quantile(added.clone(), 0.5), quantile(added, 0.99));
     let allocations = counting::allocations_of(|| {
-        measure(&mut Null, &mut samples, &mut |_| ()).expect("no failure");
+        measure(&mut Null, &mut samples, &mut |_| Ok::<(), MeasureError>(())).expect("no failure");
     });
     let calls = counting::makes_no_system_call(move || {
-        measure(&mut Null, &mut samples, &mut |_| ()).expect("no failure");
+        measure(&mut Null, &mut samples, &mut |_| Ok::<(), MeasureError>(())).expect("no failure");
         std::mem::forget(samples);
     });
     let mut report = Report::new(&format!("timed loop around a null session, {LOOPS} loops of {RUNS} runs"));

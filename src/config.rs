@@ -31,7 +31,7 @@ pub struct Config {
     pub outbox: PathBuf,
     /// Claimed jobs, copied models, unpublished bundles; on the inbox's file system. Default: `spool` beside the inbox.
     pub spool: PathBuf,
-    /// Small state: status, later the host's saved power state. `/var/lib/backbone`
+    /// Small state: status, and the host's power state while it is changed. `/var/lib/backbone`
     pub state: PathBuf,
     /// The folder that stands for `/` where the host is looked at. Other than `/` marks every bundle simulated.
     pub host_root: PathBuf,
@@ -45,6 +45,10 @@ pub struct Config {
     pub model_retention_seconds: u32,
     /// Spec files of finished jobs that are kept for `retry`. 1 000
     pub keep_done_jobs: u32,
+    /// May the host be rebooted where a job's power mode needs it? No.
+    pub reboots_for_power_mode: bool,
+    /// Where the host's power state is kept while it is changed: `state`, for `backbone run` too, whose other state is its own.
+    pub power_state: PathBuf,
     /// Settings of runtimes, by runtime name.
     pub runtimes: BTreeMap<String, RuntimeConfig>,
 }
@@ -201,6 +205,8 @@ impl Config {
             rescan_seconds: sources.number("rescan_seconds")?,
             model_retention_seconds: sources.number("model_retention_seconds")?,
             keep_done_jobs: sources.number("keep_done_jobs")?,
+            reboots_for_power_mode: sources.word("reboot")? == settings::REBOOT_FOR_POWER_MODE,
+            power_state: state.clone(),
             runtimes: sources.runtimes()?,
             inbox,
             outbox,

@@ -26,18 +26,26 @@ pub struct Samples {
     pub timed: Vec<Nanos>,
 }
 
-/// One of the two spans of a trial.
+/// The most warm-up runs that follow the pause before timing.
+const LAST_WARM_UP_RUNS: usize = 5;
+
+/// One of the spans of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Runs that enter no statistic.
     WarmUp,
-    /// Runs that count.
+    /// The last of them, after a pause in which the host's state is read: the later half, but five at most. A host that
+    /// became idle in the pause is busy again when timing begins.
+    LastWarmUp,
+    /// Runs that count. They follow the last warm-up run without a pause.
     Timing,
+    /// The same runs again, to see what they take in energy.
+    Energy,
 }
 
 /// The session refused to run.
 #[derive(Debug, thiserror::Error)]
-#[error("run {run} of {} {} failed", runs, match phase { Phase::WarmUp => "warm-up runs", Phase::Timing => "timed runs" })]
+#[error("run {run} of {runs} {} failed", phase.runs())]
 pub struct MeasureError {
     /// Where.
     pub phase: Phase,
@@ -51,23 +59,40 @@ pub struct MeasureError {
 
 /// Run the session as often as `samples` has room, first for warm-up, then timed; fill in the latencies.
 ///
-/// `entering` is called before each phase, outside all latencies.
+/// `entering` is called before each phase, outside all latencies. It may wait before all but the timed one.
 ///
 /// # Errors
-/// The first run that failed; the latencies from it on are meaningless.
-pub fn measure(
+/// The first run that failed, with the latencies from it on meaningless; or what `entering` says.
+pub fn measure<E: From<MeasureError>>(
     session: &mut dyn Session,
     samples: &mut Samples,
-    entering: &mut dyn FnMut(Phase),
-) -> Result<(), MeasureError> {
+    entering: &mut dyn FnMut(Phase) -> Result<(), E>,
+) -> Result<(), E> {
     // The first read finds the vDSO and binds it; it must not fall into the first latency.
     let _ = clock_gettime(ClockId::Monotonic);
-    for (phase, latencies) in [(Phase::WarmUp, &mut samples.warm_up), (Phase::Timing, &mut samples.timed)] {
-        entering(phase);
-        let runs = latencies.len();
-        time_each(session, latencies).map_err(|(run, source)| MeasureError { phase, run, runs, source })?;
+    let warm_up_runs = samples.warm_up.len();
+    let (first, last) = samples.warm_up.split_at_mut(warm_up_runs - last_warm_up_runs(warm_up_runs));
+    for (phase, latencies) in
+        [(Phase::WarmUp, first), (Phase::LastWarmUp, last), (Phase::Timing, &mut samples.timed[..])]
+    {
+        entering(phase)?;
+        repeat(session, phase, latencies)?;
     }
     Ok(())
+}
+
+/// Run the session as often as there are latencies to fill in.
+///
+/// # Errors
+/// The first run that failed.
+pub fn repeat(session: &mut dyn Session, phase: Phase, latencies: &mut [Nanos]) -> Result<(), MeasureError> {
+    let runs = latencies.len();
+    time_each(session, latencies).map_err(|(run, source)| MeasureError { phase, run, runs, source })
+}
+
+/// How many of the warm-up runs follow the pause.
+fn last_warm_up_runs(warm_up_runs: usize) -> usize {
+    warm_up_runs.div_ceil(2).min(LAST_WARM_UP_RUNS)
 }
 
 fn time_each(session: &mut dyn Session, latencies: &mut [Nanos]) -> Result<(), (usize, RunError)> {
@@ -99,16 +124,33 @@ impl Samples {
     }
 }
 
-impl From<Phase> for Stage {
-    fn from(phase: Phase) -> Self {
-        match phase {
-            Phase::WarmUp => Self::WarmUp,
-            Phase::Timing => Self::Timing,
+impl Phase {
+    /// What its runs are called.
+    fn runs(self) -> &'static str {
+        match self {
+            Self::WarmUp => "warm-up runs",
+            Self::LastWarmUp => "last warm-up runs",
+            Self::Timing => "timed runs",
+            Self::Energy => "runs for energy",
         }
     }
 }
 
-fn touched(runs: u32) -> Result<Vec<Nanos>, TryReserveError> {
+impl From<Phase> for Stage {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::WarmUp | Phase::LastWarmUp => Self::WarmUp,
+            Phase::Timing => Self::Timing,
+            Phase::Energy => Self::Energy,
+        }
+    }
+}
+
+/// Room for so many latencies, every page of it written to.
+///
+/// # Errors
+/// There is not that much memory.
+pub fn touched(runs: u32) -> Result<Vec<Nanos>, TryReserveError> {
     let mut latencies = Vec::new();
     latencies.try_reserve_exact(runs as usize)?;
     // Not zero: an allocator may hand out zeroed pages that fault at their first write.
@@ -134,7 +176,8 @@ mod tests {
 
     fn failing_at(failing: usize) -> MeasureError {
         let mut samples = Samples::with_room_for(3, 5).unwrap();
-        measure(&mut FailsAt { calls: 0, failing }, &mut samples, &mut |_| ()).unwrap_err()
+        let mut session = FailsAt { calls: 0, failing };
+        measure(&mut session, &mut samples, &mut |_| Ok::<(), MeasureError>(())).unwrap_err()
     }
 
     #[test]
@@ -149,8 +192,12 @@ mod tests {
         }
         let mut samples = Samples::with_room_for(1, 3).unwrap();
         let mut phases = Vec::new();
-        measure(&mut Longer(0), &mut samples, &mut |phase| phases.push(phase)).unwrap();
-        assert_eq!(phases, [Phase::WarmUp, Phase::Timing]);
+        let mut entering = |phase| {
+            phases.push(phase);
+            Ok::<(), MeasureError>(())
+        };
+        measure(&mut Longer(0), &mut samples, &mut entering).unwrap();
+        assert_eq!(phases, [Phase::WarmUp, Phase::LastWarmUp, Phase::Timing]);
         assert_eq!(samples.warm_up.len(), 1);
         let at_least = [4_000_000, 6_000_000, 8_000_000].map(Nanos);
         assert_eq!(samples.timed.len(), at_least.len());
@@ -161,11 +208,19 @@ mod tests {
 
     #[test]
     fn a_failing_run_is_named_by_phase_and_number() {
-        let warm_up = failing_at(2);
-        assert_eq!((warm_up.phase, warm_up.run), (Phase::WarmUp, 2));
+        let warm_up = failing_at(1);
+        assert_eq!((warm_up.phase, warm_up.run), (Phase::WarmUp, 1));
+        let last = failing_at(2);
+        assert_eq!((last.phase, last.run, Stage::from(last.phase)), (Phase::LastWarmUp, 1, Stage::WarmUp));
         let timing = failing_at(3 + 4);
         assert_eq!((timing.phase, timing.run), (Phase::Timing, 4));
         insta::assert_snapshot!(timing, @"run 4 of 5 timed runs failed");
+    }
+
+    #[test]
+    fn what_follows_the_pause_is_the_later_half_of_the_warm_up_but_five_runs_at_most() {
+        let last: Vec<usize> = [0, 1, 2, 3, 10, 11, 1000].map(last_warm_up_runs).into();
+        assert_eq!(last, [0, 1, 1, 2, 5, 5, 5]);
     }
 
     #[test]

@@ -4,14 +4,16 @@
 //! [`REASONS`] is the one list: `backbone list reasons`, `docs/METHOD.md` and [`judge`] read it. To add a reason, add one
 //! entry with the function that finds it. `simulated` is no reason but a flag of its own in the bundle.
 
-use crate::bundle::format::{Reason, Status, Trial, Verdict, VerdictState};
+use crate::bundle::format::{Environment, Host, Power, Reason, Status, Trial, Verdict, VerdictState};
 use crate::stats::{self, Sorted};
 use crate::units::Nanos;
 
+mod host;
+mod power;
 #[cfg(test)]
 mod tests;
 
-/// A median below this many clock steps is near the clock's resolution; see [`THRESHOLDS`] for all four.
+/// A median below this many clock steps is near the clock's resolution; see [`THRESHOLDS`] for all of them.
 pub const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
 
 /// Interquartile range over median, above which latencies scatter widely.
@@ -22,6 +24,9 @@ pub const DRIFT: f64 = 0.05;
 
 /// Range of the processes' medians over the median of all, above which processes disagree.
 pub const PROCESSES_DISAGREE: f64 = 0.10;
+
+/// Change of a frequency from right before the timed runs, above which it drifted.
+pub const FREQUENCY_DRIFT: f64 = 0.02;
 
 /// Where each threshold comes from: reason, threshold as a person reads it, origin.
 pub const THRESHOLDS: &[(&str, f64, &str)] = &[
@@ -49,6 +54,12 @@ pub const THRESHOLDS: &[(&str, f64, &str)] = &[
         "range of the processes' medians / median of all. The range seen on a shared virtual machine is 9–16 %; a host \
          that is meant for measuring must stay below that.",
     ),
+    (
+        "frequency_drift",
+        FREQUENCY_DRIFT,
+        "change / frequency right before the timed runs. A step of 100 MHz, as x86 processors make, is 2 % of 5 GHz, and \
+         boards make coarser ones; what the kernel computes from cycle counters wavers by less.",
+    ),
 ];
 
 /// Every reason, the worst first, in the order in which a verdict lists them.
@@ -59,6 +70,14 @@ pub const REASONS: &[ReasonKind] = &[
         meaning: "There are no latencies to judge: the job was rejected, cancelled, or ended before its timed runs did.",
         advice: "read `outcome` in the bundle: it says where the job ended, why, and what to do",
         find: not_measured,
+    },
+    ReasonKind {
+        code: "power_state_not_held",
+        state: VerdictState::Invalid,
+        meaning: "The power mode, a governor or a clock limit was another before or after a process than it was read back before.",
+        advice: "find out what else changes it (a desktop's power service, nvpmodel's own service, heat), stop that, and \
+                 measure again",
+        find: power::power_state_not_held,
     },
     ReasonKind {
         code: "few_runs",
@@ -97,12 +116,78 @@ pub const REASONS: &[ReasonKind] = &[
         find: processes_disagree,
     },
     ReasonKind {
+        code: "clocks_not_locked",
+        state: VerdictState::Suspect,
+        meaning: "The job asked for locked clocks, and not all of them could be locked.",
+        advice: "give the daemon the rights for power control, see docs/OPERATING.md; a clock that the firmware limits stays \
+                 limited until the device is cooler or better supplied",
+        find: power::clocks_not_locked,
+    },
+    ReasonKind {
+        code: "unknown_release",
+        state: VerdictState::Suspect,
+        meaning: "The host is a Jetson whose release of Linux for Tegra this version does not know, or can not read.",
+        advice: "compare its results among themselves only, and look for a newer version of this program",
+        find: power::unknown_release,
+    },
+    ReasonKind {
+        code: "throttled",
+        state: VerdictState::Suspect,
+        meaning: "The host was throttled between the readings right before and right after the timed runs.",
+        advice: "cool the host, choose a lower power mode, or see to its power supply; measure again",
+        find: host::throttled,
+    },
+    ReasonKind {
+        code: "trip_point_reached",
+        state: VerdictState::Suspect,
+        meaning: "A thermal zone was as hot as the kernel lets it become before it slows the host down.",
+        advice: "cool the host; `host.start_below_celsius` waits before each process until it is cool",
+        find: host::trip_point_reached,
+    },
+    ReasonKind {
+        code: "frequency_drift",
+        state: VerdictState::Suspect,
+        meaning: "A frequency was more than 2 % off what it was right before the timed runs, in one reading at least.",
+        advice: "fix the host's clocks, or raise `measure.warm_up_runs` until they have settled",
+        find: host::frequency_drift,
+    },
+    ReasonKind {
+        code: "not_cooled",
+        state: VerdictState::Suspect,
+        meaning: "The host was not seen to be as cool as `host.start_below_celsius` asks when a process started.",
+        advice: "cool the host, raise `host.wait_up_to_seconds`, or name zones in `host.zones` that this host has",
+        find: host::not_cooled,
+    },
+    ReasonKind {
+        code: "sensor_lost",
+        state: VerdictState::Suspect,
+        meaning: "A sensor that could be read right before the timed runs could not within or right after them.",
+        advice: "see the kernel's log for its driver; what the host did meanwhile is not known",
+        find: host::sensor_lost,
+    },
+    ReasonKind {
+        code: "placement_refused",
+        state: VerdictState::Suspect,
+        meaning: "The kernel refused the processors, the nice value or the locked memory that the job asks for.",
+        advice: "give the service the right (`Nice=`, `LimitMEMLOCK=`, `AllowedCPUs=`), or ask for what this host has",
+        find: host::placement_refused,
+    },
+    ReasonKind {
         code: "power_state_unobserved",
         state: VerdictState::Suspect,
-        meaning: "Power mode, clocks and temperature were not observed; this version observes them on no host.",
-        advice: "fix the host's power mode and clocks by hand, write them into the job's `labels`, and compare only \
+        meaning: "Neither power mode nor clocks could be observed: the host shows none, as most virtual machines do.",
+        advice: "fix the host's power mode and clocks from outside, write them into the job's `labels`, and compare only \
                  results that agree in them",
-        find: power_state_unobserved,
+        find: power::power_state_unobserved,
+    },
+    ReasonKind {
+        code: "environment_unobserved",
+        state: VerdictState::Suspect,
+        meaning: "Processor frequencies or temperatures could not be read right before and right after every process's timed \
+                  runs; virtual machines show none.",
+        advice: "see `environment.sensors` in the bundle for what could not be read and why; give the daemon the rights, or \
+                 fix clocks and cooling from outside",
+        find: host::environment_unobserved,
     },
 ];
 
@@ -128,9 +213,15 @@ pub struct Evidence<'a> {
     pub status: Status,
     /// Every trial, with its raw latencies.
     pub trials: &'a [Trial],
+    /// What the host's sensors told.
+    pub environment: Option<&'a Environment>,
     /// The smallest step that the clock was seen to make between two reads, not what `clock_getres` claims: that is 1 ns
     /// even where the counter ticks every 32 ns.
     pub clock_resolution: Nanos,
+    /// The host.
+    pub host: &'a Host,
+    /// Its power state, where it was looked at.
+    pub power: Option<&'a Power>,
 }
 
 /// Every reason that the evidence shows, and the worst of their states.
@@ -245,11 +336,6 @@ fn processes_disagree(evidence: &Evidence) -> Option<String> {
             range * 100.0
         )
     })
-}
-
-fn power_state_unobserved(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    Some("power mode, clocks and temperature were not observed".to_owned())
 }
 
 /// A difference as a part of a median; zero where both are zero, as a clock too coarse for the runs gives.

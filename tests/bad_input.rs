@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod hostile;
 mod rig;
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use backbone::bundle::format::{Bundle, SpecEncoding, Stage, Status, VerdictState};
 use backbone::spec::MAXIMUM_SPEC_BYTES;
 
+use crate::hostile::alias_bomb;
 use crate::rig::{Rig, Settings, clean, job, model};
 
 /// What refusing may cost.
@@ -44,16 +46,6 @@ fn next_job_runs(rig: &Rig, before: usize) {
     rig.drop_file("good.yaml", job("good.sim", ""));
     rig.wait_until_done(before + 1);
     assert_eq!(rig.bundle_of("good").outcome.status, Status::Measured);
-}
-
-/// Levels of a list of ten times the level before.
-fn alias_bomb() -> String {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..12 {
-        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
-    text
 }
 
 /// A job file whose one mistake is in this line.

@@ -126,6 +126,8 @@ impl Subject {
             seed: request.seed,
             warm_up_runs: 0,
             timed_runs: RUNS,
+            energy_seconds: 0,
+            placement: Default::default(),
         };
         let mut worker = Command::new(self.worker.unwrap())
             .args(self.arguments)
@@ -142,14 +144,15 @@ impl Subject {
         let mut told = None;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded { version, library, options, inputs, outputs }) => {
+                Ok(Event::Loaded { version, library, options, inputs, outputs, placed: _ }) => {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
                 Ok(Event::Failed { stage, reason, detail, hint }) => {
                     return Ended::Refused(Failure { stage, reason, detail, hint });
                 }
                 Ok(Event::Result { latency_ns, .. }) => assert_eq!(latency_ns.len(), RUNS as usize),
-                Ok(Event::Hello { .. } | Event::Timing) => {}
+                Ok(Event::Hello { .. } | Event::Paused { .. }) => {}
+                Ok(Event::Energy { .. }) => panic!("energy was not asked for"),
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),
             }
         }

@@ -58,7 +58,11 @@ fn examples_of_each_kind_of_job_have_every_field() {
             _ => "04-every-field.yaml",
         };
         let key = format!("{}:", field.path.rsplit('.').next().unwrap());
-        let is_there = read(name).lines().any(|line| line.trim_start().starts_with(&key));
+        // Keys whose values no two hosts share stand in a comment.
+        let comment =
+            if ["host.power_mode", "host.zones", "host.cpus"].contains(&field.path) { "# " } else { "" };
+        let line_begins = format!("{comment}{key}");
+        let is_there = read(name).lines().any(|line| line.trim_start().starts_with(&line_begins));
         assert!(is_there, "no `{}` in {name}", field.path);
     }
 }

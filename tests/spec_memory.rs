@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 
 use backbone::spec::{MAXIMUM_SPEC_BYTES, resolve};
 
+mod hostile;
+
+use hostile::alias_bomb;
+
 /// Promised for every input, the program's own pages included.
 const LIMIT_KIB: u64 = 32 * 1024;
 
@@ -20,16 +24,6 @@ fn peak_kib() -> u64 {
 /// A file of the largest size that begins with `open` and goes on with `unit`.
 fn filled(open: &str, unit: &str) -> String {
     format!("{open}{}", unit.repeat((MAXIMUM_SPEC_BYTES - open.len()) / unit.len()))
-}
-
-/// Ten times ten times … of one list, a classic.
-fn alias_bomb() -> String {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..12 {
-        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
-    text
 }
 
 #[test]

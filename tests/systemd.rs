@@ -43,6 +43,9 @@ fn shipped_unit_measures_survives_a_kill_and_a_stall_and_stops_cleanly() {
     // SIGKILL while a worker runs: systemd starts the daemon again, which finishes the job once.
     machine.drop_job("slow", r#"{"latency_us": [100000]}"#, 30);
     machine.wait_for("a worker for `slow`", || machine.has_worker());
+    // The daemon has what it needs to control power; a worker gave it up before it loaded anything.
+    machine.wait_for("a worker without the daemon's rights", || machine.capabilities_of_worker() == Some(0));
+    assert_ne!(machine.capabilities(&machine.property("MainPID")), Some(0));
     let killed = machine.property("MainPID");
     machine.run(&["systemctl", "kill", "--kill-who=main", "--signal=KILL", "backbone"]);
     machine.wait_for("the restart", || {
@@ -193,6 +196,19 @@ impl Machine {
     fn has_worker(&self) -> bool {
         let main = self.property("MainPID");
         self.output(&["ps", "--ppid", &main, "--format", "args="]).contains("__worker")
+    }
+
+    /// The worker's effective capabilities, as the kernel's bits.
+    fn capabilities_of_worker(&self) -> Option<u64> {
+        let main = self.property("MainPID");
+        let workers = self.output(&["pgrep", "--parent", &main]);
+        self.capabilities(workers.lines().next()?.trim())
+    }
+
+    fn capabilities(&self, process: &str) -> Option<u64> {
+        let status = self.output(&["cat", &format!("/proc/{process}/status")]);
+        let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+        u64::from_str_radix(bits.trim(), 16).ok()
     }
 
     /// Look until it holds. The panic at the deadline tells what the machine logged.

@@ -4,7 +4,7 @@
 
 mod counting;
 
-use backbone::measure::{Samples, measure};
+use backbone::measure::{MeasureError, Samples, measure};
 use backbone::runtime::{RunError, Session};
 use counting::{allocations_of, makes_no_system_call};
 
@@ -21,9 +21,9 @@ fn loop_around(call: fn()) -> impl FnOnce() + Send + 'static {
     let mut samples = Samples::with_room_for(10, 1000).unwrap();
     let mut session = Calls(call);
     // The first time finds the clock.
-    measure(&mut session, &mut samples.clone(), &mut |_| ()).unwrap();
+    measure(&mut session, &mut samples.clone(), &mut |_| Ok::<(), MeasureError>(())).unwrap();
     move || {
-        measure(&mut session, &mut samples, &mut |_| ()).unwrap();
+        measure(&mut session, &mut samples, &mut |_| Ok::<(), MeasureError>(())).unwrap();
         // Giving the room back is not part of the loop.
         std::mem::forget(samples);
     }

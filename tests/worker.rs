@@ -85,6 +85,8 @@ fn request(model: PathBuf) -> Request {
         seed: 1,
         warm_up_runs: WARM_UP_RUNS,
         timed_runs: TIMED_RUNS,
+        energy_seconds: 0,
+        placement: Default::default(),
     }
 }
 
@@ -112,7 +114,7 @@ fn fault(kind: &str, run: Option<u32>) -> String {
 #[test]
 fn scripted_latencies_come_back_in_order_and_never_too_short() {
     let tried = attempt(r#"{"latency_us": [10, 20, 300, 2000, 40]}"#, LONG);
-    let Ending::Complete { warm_up_ns, latency_ns } = &tried.ended.ending else {
+    let Ending::Complete { warm_up_ns, latency_ns, .. } = &tried.ended.ending else {
         panic!("{:?}", tried.ended)
     };
     for (latency, least) in

@@ -12,12 +12,36 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::daemon::status::Status;
+use backbone::worker::protocol::{PROTOCOL, Request, Wish};
 
 /// The daemon answers within milliseconds; longer than this means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a condition is looked at that no event announces.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// One trial in one thread, without energy and placed nowhere in particular.
+pub(crate) fn request(
+    runtime: &str,
+    model: PathBuf,
+    library: PathBuf,
+    warm_up_runs: u32,
+    timed_runs: u32,
+) -> Request {
+    Request {
+        protocol: PROTOCOL,
+        runtime: runtime.to_owned(),
+        model,
+        library: Some(library),
+        options: [("threads".to_owned(), 1.into())].into(),
+        inputs: [].into(),
+        seed: 1,
+        warm_up_runs,
+        timed_runs,
+        energy_seconds: 0,
+        placement: Wish::default(),
+    }
+}
 
 /// Figures and the targets that they met or missed.
 #[derive(Debug)]

@@ -19,6 +19,16 @@ use serde_json::Value;
 
 use crate::units::Nanos;
 
+mod environment;
+
+pub use environment::{
+    Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
+    Observation, Placement, Quantity, Reading, Sensor,
+};
+mod power;
+
+pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+
 /// The version that this program writes, the value of [`Bundle::format`].
 pub const FORMAT: &str = "backbone.bundle/1";
 
@@ -57,6 +67,12 @@ pub struct Bundle {
     /// `cost.operations` divided by the mean latency; null where either is.
     #[serde(serialize_with = "finite_or_null")]
     pub throughput_operations_per_second: Option<f64>,
+    /// What the host's sensors told; null where no trial was begun.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+    /// What one inference takes in energy; null where the job does not ask for it or did not come that far.
+    #[serde(default)]
+    pub energy: Option<Energy>,
     /// May the numbers be trusted, and if not, why.
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
@@ -91,6 +107,51 @@ pub struct Host {
     pub memory_bytes: Option<u64>,
     /// The folder that stood for `/`; other than `/` makes the bundle `simulated`.
     pub root: String,
+    /// Host family, one of `backbone list hosts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Board, as its device tree or firmware names it, such as `NVIDIA Jetson AGX Orin Developer Kit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
+    /// The chip of a board with a device tree, such as `nvidia,tegra194`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chip: Option<String>,
+    /// Release of Linux for Tegra, such as `32.3.1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l4t: Option<String>,
+    /// The JetPack that came with it, such as `4.3`; null also for a release that this version does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jetpack: Option<String>,
+    /// Graphics processors, by the name that their driver gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<String>,
+    /// Edge TPUs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edge_tpus: Vec<EdgeTpu>,
+    /// Inference libraries and what they need, as the package manager has them: package and version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
+}
+
+/// An Edge TPU that the host sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EdgeTpu {
+    /// How it is connected.
+    pub bus: EdgeTpuBus,
+    /// Its name there, such as `1-2` or `apex_0`.
+    pub name: String,
+    /// Speed of its USB link in Mbit/s: 480 is USB 2, which slows it down a lot. Null on PCIe.
+    pub link_megabits_per_second: Option<u32>,
+}
+
+/// How an Edge TPU is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeTpuBus {
+    /// USB.
+    Usb,
+    /// PCIe, M.2 included.
+    Pcie,
 }
 
 /// The job as its author wrote it.
@@ -280,6 +341,8 @@ pub enum Stage {
     Model,
     /// Waiting for its turn.
     Queue,
+    /// Bringing the host into the power state that the job asks for.
+    Power,
     /// Starting the worker process and its library.
     Start,
     /// Loading the model in the worker.
@@ -292,6 +355,8 @@ pub enum Stage {
     Timing,
     /// Receiving the worker's result.
     Report,
+    /// Measuring energy, after the result.
+    Energy,
 }
 
 /// One mistake in a job file.

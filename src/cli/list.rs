@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, print, table};
 use crate::bundle::format::VerdictState;
+use crate::host::HOSTS;
 use crate::net::blocks::BLOCKS;
 use crate::runtime::{OptionKind, RUNTIMES, WorkerExecutable};
 use crate::verdict::REASONS;
@@ -19,6 +20,8 @@ pub(super) struct Arguments {
 enum What {
     /// Runtimes that a job may name, with their options and what their clock covers
     Runtimes,
+    /// Families of hosts: how power is controlled there
+    Hosts,
     /// Block types of the network family
     Blocks,
     /// Reasons of a verdict, with what each means and what to do about it
@@ -28,6 +31,7 @@ enum What {
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     print(&match arguments.what {
         What::Runtimes => runtimes(),
+        What::Hosts => hosts(),
         What::Blocks => blocks(),
         What::Reasons => reasons(),
     })?;
@@ -66,6 +70,19 @@ pub(super) fn runtimes() -> String {
         if !options.is_empty() {
             text.push_str(&table::indent(&table::render(&["OPTION", "VALUES", "SUMMARY"], &options)));
         }
+    }
+    text
+}
+
+pub(super) fn hosts() -> String {
+    let mut text = String::new();
+    for host in HOSTS {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text.push_str(&format!("{gap}{}: {}\n", host.name, host.summary));
+        text.push_str(&format!(
+            "  power_mode: {}\n  lock_clocks: {}\n",
+            host.power_modes, host.locked_clocks
+        ));
     }
     text
 }

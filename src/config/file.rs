@@ -19,6 +19,7 @@ pub(super) struct FileSettings {
     pub(super) path: PathBuf,
     pub(super) paths: BTreeMap<String, PathBuf>,
     pub(super) numbers: BTreeMap<String, i64>,
+    pub(super) words: BTreeMap<String, &'static str>,
 }
 
 pub(super) fn read(named: Option<&Path>, default: &Path) -> Result<FileSettings, ConfigError> {
@@ -48,6 +49,11 @@ pub(super) fn read(named: Option<&Path>, default: &Path) -> Result<FileSettings,
             Kind::Integer { minimum, maximum } => {
                 if let Some(number) = check::integer(node, field.path, minimum, maximum, &mut mistakes) {
                     settings.numbers.insert(field.path.to_owned(), number);
+                }
+            }
+            Kind::Choice(choices) => {
+                if let Some(word) = check::choice(node, field.path, choices, &mut mistakes) {
+                    settings.words.insert(field.path.to_owned(), word);
                 }
             }
             Kind::RuntimeSettings => runtimes_of_file(node, &mut settings, &mut mistakes),

@@ -14,6 +14,12 @@ const VARIABLE_PREFIX: &str = "BACKBONE_";
 /// Waiting for more than a year is a slip of the pen.
 const SECONDS_PER_YEAR: i64 = 86_400 * 365;
 
+/// What `reboot` may be.
+const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
+
+/// The word by which the configuration allows it.
+pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
+
 /// Key of a runtime's library.
 pub(super) const LIBRARY: &str = "library";
 
@@ -81,6 +87,13 @@ pub const SETTINGS: &[Field] = &[
         kind: Kind::Integer { minimum: 0, maximum: 1_000_000 },
         fallback: Fallback::Integer(1000),
         summary: "Spec files of finished jobs that are kept for `retry`.",
+    },
+    Field {
+        path: "reboot",
+        kind: Kind::Choice(REBOOTS),
+        fallback: Fallback::Text("never"),
+        summary: "May the daemon reboot the host: `never`, or `for_power_mode`, where a job names a mode that can not be had \
+                  without, and to put the former one back.",
     },
     Field {
         path: "runtimes",
@@ -153,6 +166,13 @@ pub(super) fn limits(setting: &str) -> (i64, i64, i64) {
             (*minimum, *maximum, *fallback)
         }
         _ => (0, 0, 0),
+    }
+}
+
+pub(super) fn choices(setting: &str) -> (&'static [&'static str], &'static str) {
+    match setting_of(setting) {
+        Field { kind: Kind::Choice(choices), fallback: Fallback::Text(fallback), .. } => (choices, fallback),
+        _ => (&[], ""),
     }
 }
 

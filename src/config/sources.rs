@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::file::FileSettings;
-use super::settings::{LIBRARY, default_path, keys_of, limits, variable};
+use super::settings::{LIBRARY, choices, default_path, keys_of, limits, variable};
 use super::{ConfigError, Provenance, RuntimeConfig, Source};
 use crate::runtime::RUNTIMES;
 use crate::spec::check;
@@ -72,6 +72,29 @@ impl Sources<'_> {
         let value = number.to_string();
         self.provenance.push(Provenance { setting: setting.to_owned(), value, source });
         Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn word(&mut self, setting: &'static str) -> Result<&'static str, ConfigError> {
+        let (words, fallback) = choices(setting);
+        let (word, source) = if let Some((value, source)) = self.variable(&variable(setting)) {
+            match words.iter().find(|&&word| value.to_str().is_some_and(|text| text.trim() == word)) {
+                Some(word) => (*word, source),
+                None => {
+                    return Err(refused(
+                        setting,
+                        &value,
+                        &source,
+                        format!("one of {}", check::listed(words)),
+                    ));
+                }
+            }
+        } else if let Some(word) = self.file.words.get(setting) {
+            (*word, Source::File(self.file.path.clone()))
+        } else {
+            (fallback, Source::Default)
+        };
+        self.provenance.push(Provenance { setting: setting.to_owned(), value: word.to_owned(), source });
+        Ok(word)
     }
 
     /// Settings of every runtime for which something was said.

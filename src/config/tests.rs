@@ -33,6 +33,8 @@ fn source<'a>(provenance: &'a [Provenance], setting: &str) -> &'a Source {
 fn defaults_are_what_the_reference_says() {
     let (config, provenance) = load(Overrides::default(), &[], None).unwrap();
     let expected = Config {
+        reboots_for_power_mode: false,
+        power_state: "/var/lib/backbone".into(),
         inbox: "/srv/backbone/inbox".into(),
         outbox: "/srv/backbone/outbox".into(),
         spool: "/srv/backbone/spool".into(),
@@ -83,7 +85,11 @@ fn flags_win_over_environment_over_file_over_defaults() {
 #[test]
 fn every_setting_can_come_from_file_and_environment() {
     for field in SETTINGS.iter().filter(|field| field.path != "runtimes") {
-        let value = if field.kind == Kind::Path { "/elsewhere" } else { "42" };
+        let value = match field.kind {
+            Kind::Path => "/elsewhere",
+            Kind::Choice(words) => words[1],
+            _ => "42",
+        };
         let (_folder, path) = written(&format!("{}: {value}\n", field.path));
         let (_, provenance) = load(Overrides::default(), &[], Some(&path)).unwrap();
         assert_eq!(*source(&provenance, field.path), Source::File(path), "{}", field.path);

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use super::admit::SpecFile;
 use super::model::Counted;
 use crate::bundle::format::{
-    Bundle, Configuration as Network, Cost, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
-    Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times, Trial,
+    Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host, Job as BundleJob,
+    Model, Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Stage, Status, Summary, Timed, Times,
+    Trial,
 };
 use crate::runtime::Runtime;
 use crate::spec::Job;
@@ -45,6 +46,12 @@ pub(super) struct Parts<'a> {
     pub outcome: Outcome,
     /// Latencies.
     pub trials: Vec<Trial>,
+    /// What the host's sensors told.
+    pub environment: Option<Environment>,
+    /// What an inference took in energy.
+    pub energy: Option<Energy>,
+    /// Power state of the host, where a trial was to start.
+    pub power: Option<Power>,
     /// When things happened.
     pub times: Times,
 }
@@ -74,7 +81,10 @@ impl Assembler {
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
             trials: &parts.trials,
+            environment: parts.environment.as_ref(),
             clock_resolution: self.clock_resolution,
+            host: &self.host,
+            power: parts.power.as_ref(),
         });
         let simulated =
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
@@ -116,6 +126,8 @@ impl Assembler {
             outcome: parts.outcome,
             trials: parts.trials,
             summary,
+            environment: environment(parts.environment, parts.power),
+            energy: parts.energy,
             verdict,
             times: parts.times,
         }
@@ -132,6 +144,14 @@ impl Assembler {
         self.libraries.insert(key, digest.clone());
         Some(digest)
     }
+}
+
+/// What the sensors told, and the power state beside it.
+fn environment(told: Option<Environment>, power: Option<Power>) -> Option<Environment> {
+    if told.is_none() && power.is_none() {
+        return None;
+    }
+    Some(Environment { power, ..told.unwrap_or_default() })
 }
 
 /// Operations for each second of the mean latency, the paper's measure.

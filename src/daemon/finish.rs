@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 
 use super::admit::{self, Rejection, SpecFile};
 use super::assemble::{Parts, name_without_spec};
-use super::configuration::{Ended, Left, Turn};
+use super::configuration::{Left, SoFar, Turn};
 use super::model::Counted;
 use super::observer::{Observer, Row};
 use super::queue::QueuedJob;
 use super::{Daemon, Trouble, Unwritten, now_text};
-use crate::bundle::format::{Bundle, Outcome, Status as OutcomeStatus, Times};
+use crate::bundle::format::{Bundle, Outcome, Stage, Status as OutcomeStatus, Times};
 use crate::bundle::write;
 use crate::spec::Job;
 use crate::spool::Published;
@@ -39,17 +39,25 @@ impl Daemon {
             return true;
         };
         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = job.configurations[configuration - 1].runtime.name, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
+        self.release_power_of_others(queued);
         let turn = Turn { queued, spec: &spec, job: &job, progress: &progress, configuration };
         let left = self.measure(&turn, observer);
         self.spool.models.remove_generated();
         self.running = None;
         match left {
-            Left::Ended(ended) => {
+            Left::Ended(mut ended) => {
                 let cancelled = ended.outcome.status == OutcomeStatus::Cancelled;
+                // A state that can not be had for one configuration can not be had for the others.
+                let ends_job = cancelled || ended.outcome.stage == Some(Stage::Power);
                 let outcome = ended.outcome.clone();
+                if ends_job || configuration == job.configurations.len() {
+                    self.end_power(ended.power.as_mut());
+                }
                 self.bundle_configuration(&turn, *ended, observer);
                 if cancelled {
                     self.cancelled_running = Some(queued.clone());
+                }
+                if ends_job {
                     self.end_job(queued, &spec, &job, &outcome, observer);
                 } else if configuration == job.configurations.len() && self.unwritten.is_none() {
                     self.finish(queued);
@@ -83,10 +91,7 @@ impl Daemon {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let of_this = progress.trials.iter().filter(|(number, ..)| *number == configuration);
-                let trials = of_this.map(|(_, trial, ..)| trial.clone()).collect();
-                let ended =
-                    Ended { outcome: outcome.clone(), model: None, trials, loaded: None, started: None };
+                let ended = SoFar::of(&progress, configuration).into_ended(outcome.clone(), None);
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 self.bundle_configuration(&turn, ended, observer);
             }
@@ -125,6 +130,9 @@ impl Daemon {
             loaded: None,
             outcome: rejection.outcome(),
             trials: Vec::new(),
+            environment: None,
+            energy: None,
+            power: None,
             times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
         };
         self.bundle(parts, None, 1, observer);

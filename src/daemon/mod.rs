@@ -9,9 +9,13 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::bundle::format::PowerMode;
 use crate::config::Config;
+use crate::host::power::hold::PowerHost;
+use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::spool::journal::Record;
 use crate::spool::names::{Entry, JobId};
@@ -23,13 +27,17 @@ pub mod admit;
 mod assemble;
 mod configuration;
 pub mod control;
+mod cooling;
 pub mod executables;
 mod finish;
 mod intake;
 mod model;
 pub mod observer;
+mod power;
 pub mod queue;
+mod quiet;
 mod requests;
+mod sensing;
 mod service;
 pub mod status;
 mod tell;
@@ -68,6 +76,15 @@ pub struct Daemon {
     service: Service,
     assembler: Assembler,
     root: HostRoot,
+    power: PowerHost,
+    /// The power state held for a job. Before the lock: fields are dropped in order, and putting the host back needs the lock.
+    hold: Option<power::JobHold>,
+    /// The job that the host was rebooted for, until its turn.
+    rebooted_job: Option<String>,
+    /// Only a reboot brings this mode back, the owner's.
+    reboot_back_to: Option<PowerMode>,
+    /// The host was told to reboot.
+    rebooting_until: Option<Instant>,
     /// Held while anything is measured.
     host_lock: Option<HostLock>,
     executable: PathBuf,
@@ -129,6 +146,7 @@ enum Trouble {
     SpoolUnwritable,
     OutboxUnwritable,
     HostLock,
+    PowerNotRestored,
 }
 
 impl Trouble {
@@ -147,6 +165,7 @@ impl Trouble {
             Self::SpoolUnwritable => "spool_unwritable",
             Self::OutboxUnwritable => "outbox_unwritable",
             Self::HostLock => "host_lock",
+            Self::PowerNotRestored => "power_not_restored",
         }
     }
 }
@@ -229,7 +248,16 @@ impl Daemon {
             queue: Queue::default(),
             service: Service::connect(now),
             assembler,
+            power: PowerHost::new(
+                host::family(&root).power,
+                Rc::new(root.clone()),
+                Rc::new(SavedFile::of(&root, &config.power_state)),
+            ),
             root,
+            hold: None,
+            rebooted_job: None,
+            reboot_back_to: None,
+            rebooting_until: None,
             host_lock: None,
             executable: std::env::current_exe().map_err(system("find the own executable"))?,
             running: None,
@@ -318,6 +346,7 @@ impl Daemon {
     fn stop(&mut self) {
         self.service.stopping();
         self.running = None;
+        self.release_power();
         self.host_lock = None;
         self.write_status(State::Stopped);
         log::info!("stopped");
@@ -350,6 +379,7 @@ impl Daemon {
         for entry in entries {
             self.admit(entry, observer);
         }
+        self.take_up_power(observer);
         self.publish_ready();
     }
 
@@ -379,10 +409,13 @@ impl Daemon {
         }
         let limit = Duration::from_secs(self.config.give_up_seconds.into());
         self.give_up_waiting(now, limit, observer);
+        self.reboot_back();
         let blocked = self.unwritten.is_some()
             || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
-            || control::is_paused(self.spool.control().path());
-        let Some(queued) = self.queue.first().cloned().filter(|_| !blocked) else {
+            || control::is_paused(self.spool.control().path())
+            || self.is_going_down(now);
+        let Some(queued) = self.next_in_turn().cloned().filter(|_| !blocked) else {
+            self.release_power();
             self.host_lock = None;
             self.host_holder = None;
             return Ok(false);
@@ -403,6 +436,7 @@ impl Daemon {
                 self.host_lock = Some(lock);
                 self.host_holder = None;
                 self.mended(Trouble::HostLock);
+                self.recover_power();
                 true
             }
             Ok(None) => {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::Daemon;
 use super::assemble::not_measured;
-use super::configuration::{Left, Turn};
+use super::configuration::{Left, SoFar, Turn};
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
 use crate::net::configuration::Configuration as Network;
@@ -70,7 +70,7 @@ impl Daemon {
         if turn.progress.started.is_empty() && turn.progress.bundled.is_empty() {
             self.has_room_for(turn.job).map_err(Left::Trouble)?;
         }
-        let not_generated = |outcome| Left::ended(outcome, None, Vec::new(), None, None);
+        let not_generated = |outcome| SoFar::default().ended(outcome, None);
         let file = model_file(chosen, network).map_err(|outcome| not_generated(*outcome))?;
         let name = chosen.model_file(turn.job);
         log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());

@@ -9,12 +9,15 @@ use std::ffi::OsStr;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 
 use crate::bundle::format::Host;
+use crate::host::detect;
 use crate::host::root::HostRoot;
 
 /// The facts of that host; null for each that could not be observed.
 pub fn observe(root: &HostRoot) -> Host {
     let host = if root.is_real() { of_this_machine() } else { of_files(root) };
-    Host { root: root.as_path().to_string_lossy().into_owned(), ..host }
+    let mut host = Host { root: root.as_path().to_string_lossy().into_owned(), ..host };
+    detect::identify(root, &mut host);
+    host
 }
 
 fn of_this_machine() -> Host {
@@ -27,7 +30,7 @@ fn of_this_machine() -> Host {
         processor,
         logical_cores,
         memory_bytes,
-        root: String::new(),
+        ..Host::default()
     }
 }
 
@@ -58,7 +61,7 @@ fn of_files(root: &HostRoot) -> Host {
         processor: value(&processors, ':', "model name").and_then(not_empty),
         logical_cores: u32::try_from(logical_cores).ok().filter(|&cores| cores > 0),
         memory_bytes: value(&memory, ':', "MemTotal").and_then(|text| kibibytes(&text)),
-        root: String::new(),
+        ..Host::default()
     }
 }
 
@@ -128,6 +131,8 @@ mod tests {
             logical_cores: Some(2),
             memory_bytes: Some(32_692_948 * 1024),
             root: folder.path().to_str().unwrap().to_owned(),
+            family: Some("linux".to_owned()),
+            ..Host::default()
         };
         assert_eq!(observe(&root), expected);
     }
@@ -139,7 +144,8 @@ mod tests {
         fs_err::create_dir_all(root.path("/proc")).unwrap();
         fs_err::write(root.path("/proc/meminfo"), "MemTotal: much\n").unwrap();
         fs_err::write(root.path("/proc/cpuinfo"), "garbage\n").unwrap();
-        let expected = Host { root: folder.path().to_str().unwrap().to_owned(), ..Host::default() };
+        let root_folder = folder.path().to_str().unwrap().to_owned();
+        let expected = Host { root: root_folder, family: Some("linux".to_owned()), ..Host::default() };
         assert_eq!(observe(&root), expected);
     }
 

@@ -5,7 +5,7 @@
 //! they lie, so a fixture should hold relative ones.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 /// The most that is read of one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` of the largest machines
@@ -60,6 +60,29 @@ impl HostRoot {
         }
         text.truncate(text.trim_end().len());
         Ok(text)
+    }
+
+    /// Names in a folder of the host, sorted with numbers by their value (`hwmon2` before `hwmon10`); none where it can not
+    /// be listed. Names that are not UTF-8 are left out: the kernel gives none.
+    pub fn names_in(&self, host_path: impl AsRef<Path>) -> Vec<String> {
+        let Ok(entries) = fs_err::read_dir(self.path(host_path)) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort_by_cached_key(|name| {
+            let start = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+            let number = name[start.len()..].parse::<u64>().ok();
+            (start, number, name.clone())
+        });
+        names
+    }
+
+    /// Write a value into a file of the host that exists, in one write(2), as the files of sysfs want it.
+    ///
+    /// # Errors
+    /// Where it does not exist, or the host refuses the value. The error names the path.
+    pub fn write(&self, host_path: impl AsRef<Path>, value: &str) -> io::Result<()> {
+        let mut file = fs_err::OpenOptions::new().write(true).truncate(true).open(self.path(host_path))?;
+        file.write_all(value.as_bytes())
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::check;
 use super::fields::{
-    FIELDS, Factor, Fallback, Field, Kind, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES,
-    MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
+    FIELDS, Factor, Fallback, Field, Kind, LARGEST_CPU, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION,
+    MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
 };
 use super::runtimes::accepted;
 use crate::net::blocks::BLOCKS;
@@ -65,6 +65,7 @@ fn group(path: &str) -> Value {
             Fallback::Required => required.push(field.key()),
             Fallback::Integer(number) => property["default"] = json!(number),
             Fallback::Text(text) => property["default"] = json!(text),
+            Fallback::Boolean(value) => property["default"] = json!(value),
             Fallback::Words(_) => {}
         }
         properties.insert(field.key().to_owned(), property);
@@ -79,6 +80,7 @@ fn of_kind(field: &Field) -> Value {
             json!({"type": "integer", "minimum": minimum, "maximum": maximum})
         }
         Kind::Text { maximum_bytes } => json!({"type": "string", "minLength": 1, "maxLength": maximum_bytes}),
+        Kind::Boolean => json!({"type": "boolean"}),
         Kind::Choice(choices) => json!({"enum": choices}),
         Kind::Group => group(field.path),
         Kind::Path => json!({"type": "string", "pattern": "^/"}),
@@ -118,6 +120,20 @@ fn of_kind(field: &Field) -> Value {
         Kind::Factors(factor) => list_of(&number(factor)),
         Kind::Depths => json!({
             "type": "array", "items": number(Factor::Depth), "minItems": DEPTHS, "maxItems": DEPTHS,
+        }),
+        Kind::Cpus => json!({
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_CPU},
+            "minItems": 1,
+            "maxItems": LARGEST_CPU + 1,
+            "uniqueItems": true,
+        }),
+        Kind::Zones => json!({
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": MAXIMUM_ENTRY_BYTES},
+            "minItems": 1,
+            "maxItems": MAXIMUM_LIST_ITEMS,
+            "uniqueItems": true,
         }),
         Kind::Labels => json!({
             "type": "object",
@@ -229,6 +245,7 @@ pub(crate) fn table(fields: &[Field]) -> String {
             Fallback::Required => "**required**".to_owned(),
             Fallback::Integer(number) => number.to_string(),
             Fallback::Text(text) => format!("`{text}`"),
+            Fallback::Boolean(value) => format!("`{value}`"),
             Fallback::Words(words) => words.to_owned(),
         };
         let _ = writeln!(
@@ -248,6 +265,7 @@ fn in_words(kind: Kind) -> String {
         Kind::Format(format) => format.to_string(),
         Kind::Integer { minimum, maximum } => format!("whole number, {}", check::range(minimum, maximum)),
         Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
+        Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Choice(choices) => check::listed(choices),
         Kind::Group => "a map of the keys below".to_owned(),
         Kind::Path => "an absolute path".to_owned(),
@@ -273,6 +291,8 @@ fn in_words(kind: Kind) -> String {
             format!("a list of {} numbers, each {}", whole_or_odd(factor), range_of(factor))
         }
         Kind::Depths => format!("a list of {DEPTHS} whole numbers, each {}", range_of(Factor::Depth)),
+        Kind::Cpus => format!("a list of whole numbers, each {}", check::range(0, LARGEST_CPU)),
+        Kind::Zones => format!("a list of at most {MAXIMUM_LIST_ITEMS} names"),
         Kind::RuntimeSettings => "a map of runtime names to maps of the keys below".to_owned(),
     }
 }

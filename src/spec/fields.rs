@@ -28,6 +28,12 @@ pub const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
 /// Most configurations of a job, runtimes included: sixty times the paper's family, a year of measuring at an hour each.
 pub const MAXIMUM_CONFIGURATIONS: usize = 10_000;
 
+/// Largest number of a processor: the kernel's sets of them, as libraries know them, end there.
+pub const LARGEST_CPU: i64 = 1023;
+
+/// Longest phase for energy, in seconds: an hour evens out whatever a board's power does.
+const LONGEST_ENERGY_SECONDS: i64 = 3600;
+
 /// One key.
 #[derive(Debug)]
 pub struct Field {
@@ -58,6 +64,8 @@ pub enum Kind {
         /// Longest, in bytes; at least one.
         maximum_bytes: usize,
     },
+    /// `true` or `false`.
+    Boolean,
     /// One of a few words.
     Choice(&'static [&'static str]),
     /// A map with the keys whose paths lie below.
@@ -94,6 +102,10 @@ pub enum Kind {
     Factors(Factor),
     /// The number of blocks in each of the four stages.
     Depths,
+    /// A list of numbers of processors, each once.
+    Cpus,
+    /// A list of names of thermal zones, each once.
+    Zones,
 }
 
 /// A factor of the family that is a number. What it may be is decided by [`crate::net::configuration`].
@@ -138,6 +150,8 @@ pub enum Fallback {
     Integer(i64),
     /// This text.
     Text(&'static str),
+    /// This truth value.
+    Boolean(bool),
     /// What these words of Markdown say.
     Words(&'static str),
 }
@@ -328,6 +342,70 @@ pub const FIELDS: &[Field] = &[
         kind: Kind::Integer { minimum: 0, maximum: i64::MAX },
         fallback: Fallback::Integer(1),
         summary: "Seed of the generated input data, and of `order: random`.",
+    },
+    Field {
+        path: "measure.energy_seconds",
+        kind: Kind::Integer { minimum: 0, maximum: LONGEST_ENERGY_SECONDS },
+        fallback: Fallback::Integer(0),
+        summary: "After the timed runs of the last process, run on for so long to see what one inference takes in energy, \
+                  with the host idle for as long, half before and half after, but two seconds each at least. Those \
+                  latencies are kept apart. 0 leaves it out; `timeout_seconds` must leave room for it.",
+    },
+    Field {
+        path: "host",
+        kind: Kind::Group,
+        fallback: Fallback::Words("the host is measured as it is"),
+        summary: "The state that the host is to be in. It is changed for the job's turn and put back after.",
+    },
+    Field {
+        path: "host.power_mode",
+        kind: Kind::Text { maximum_bytes: MAXIMUM_NAME_BYTES },
+        fallback: Fallback::Words("the present mode"),
+        summary: "Name of the power mode: on a Jetson one of nvpmodel's, elsewhere a governor. A job that names one which \
+                  the host does not offer is rejected, and told which there are.",
+    },
+    Field {
+        path: "host.lock_clocks",
+        kind: Kind::Boolean,
+        fallback: Fallback::Boolean(false),
+        summary: "Hold the clocks still, as far as the host lets them be held; what it does on each kind of host is told by \
+                  `backbone list hosts`.",
+    },
+    Field {
+        path: "host.start_below_celsius",
+        kind: Kind::Integer { minimum: 1, maximum: 125 },
+        fallback: Fallback::Words("nobody waits"),
+        summary: "Before each process, wait until the host's thermal zones are below this.",
+    },
+    Field {
+        path: "host.wait_up_to_seconds",
+        kind: Kind::Integer { minimum: 0, maximum: 86_400 },
+        fallback: Fallback::Integer(1800),
+        summary: "Give up waiting for a cool host after this, measure all the same, and say so in the verdict.",
+    },
+    Field {
+        path: "host.zones",
+        kind: Kind::Zones,
+        fallback: Fallback::Words("all that can be read"),
+        summary: "The thermal zones that are waited for.",
+    },
+    Field {
+        path: "host.cpus",
+        kind: Kind::Cpus,
+        fallback: Fallback::Words("the kernel decides"),
+        summary: "Processors that the worker keeps to. The daemon keeps to the others meanwhile, where there are any.",
+    },
+    Field {
+        path: "host.nice",
+        kind: Kind::Integer { minimum: -20, maximum: 19 },
+        fallback: Fallback::Words("the daemon's own"),
+        summary: "Nice value of the worker; lower goes first.",
+    },
+    Field {
+        path: "host.lock_memory",
+        kind: Kind::Boolean,
+        fallback: Fallback::Boolean(false),
+        summary: "Keep the worker's memory from being swapped.",
     },
     Field {
         path: "priority",

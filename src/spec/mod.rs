@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::bundle::format::PowerRequest;
 use crate::net;
 use crate::runtime::Runtime;
 
@@ -20,6 +21,7 @@ pub use self::raw::MAXIMUM_SPEC_BYTES;
 pub(crate) mod check;
 mod describe;
 pub mod fields;
+mod host;
 pub(crate) mod mistakes;
 mod models;
 mod networks;
@@ -45,6 +47,10 @@ pub struct Job {
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// How to measure.
     pub measure: Measure,
+    /// How the host is to be meanwhile.
+    pub host: Host,
+    /// The state that the host is to be in.
+    pub power: PowerRequest,
     /// −100 … 100, higher first.
     pub priority: i8,
     /// Free labels, copied to the bundle.
@@ -117,4 +123,23 @@ pub struct Measure {
     pub timeout_seconds: u32,
     /// Seed of the input data.
     pub seed: u64,
+    /// How long to run on for energy; 0 is not at all.
+    pub energy_seconds: u32,
+}
+
+/// How the host is to be while it measures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Wait until the zones are below this, in °C.
+    pub start_below_celsius: Option<u32>,
+    /// For so long at most.
+    pub wait_up_to_seconds: u32,
+    /// Names of the zones to wait for; empty means all.
+    pub zones: Vec<String>,
+    /// Processors of the worker, ascending; empty leaves them open.
+    pub cpus: Vec<u32>,
+    /// Nice value of the worker.
+    pub nice: Option<i32>,
+    /// Keep the worker's memory from being swapped.
+    pub lock_memory: bool,
 }

@@ -9,8 +9,8 @@ use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, Source};
-use super::{Job, Measure, SPEC_EXTENSIONS, order, runtimes};
-use crate::bundle::format::Mistake;
+use super::{Host, Job, Measure, SPEC_EXTENSIONS, host, order, runtimes};
+use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
 /// Understand a job file. `file_name` is its bare name, from which a job without `name` takes its own.
@@ -49,6 +49,14 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         processes: fields.integer("measure.processes", &mut mistakes),
         timeout_seconds: fields.integer("measure.timeout_seconds", &mut mistakes),
         seed: fields.integer("measure.seed", &mut mistakes),
+        energy_seconds: fields.integer("measure.energy_seconds", &mut mistakes),
+    };
+    let host = host_of(&fields, &mut mistakes);
+    let power = PowerRequest {
+        power_mode: fields
+            .get("host.power_mode")
+            .and_then(|node| check::text(node, "host.power_mode", MAXIMUM_NAME_BYTES, &mut mistakes)),
+        lock_clocks: fields.boolean("host.lock_clocks", &mut mistakes),
     };
     let priority = fields.integer("priority", &mut mistakes);
     if order == Some("random") {
@@ -65,10 +73,30 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             configurations,
             inputs,
             measure,
+            host,
+            power,
             priority,
             labels,
         }),
         _ => Err(mistakes.into_sorted()),
+    }
+}
+
+fn host_of(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Host {
+    if let (Some(node), None) = (fields.get("host.zones"), fields.get("host.start_below_celsius")) {
+        let hint = "add `start_below_celsius` to `host`, or leave the key out";
+        mistakes.add(node.position, "host.zones", "no_effect", "nothing waits for these zones", hint);
+    }
+    Host {
+        start_below_celsius: fields.integer_if_there("host.start_below_celsius", mistakes),
+        wait_up_to_seconds: fields.integer("host.wait_up_to_seconds", mistakes),
+        zones: fields
+            .get("host.zones")
+            .map(|node| host::zones(node, "host.zones", mistakes))
+            .unwrap_or_default(),
+        cpus: fields.get("host.cpus").map(|node| host::cpus(node, "host.cpus", mistakes)).unwrap_or_default(),
+        nice: fields.integer_if_there("host.nice", mistakes),
+        lock_memory: fields.boolean("host.lock_memory", mistakes),
     }
 }
 
@@ -108,6 +136,18 @@ impl<'a> Fields<'a> {
             None => Some(fallback),
         };
         number.and_then(|number| T::try_from(number).ok()).unwrap_or_default()
+    }
+
+    /// A whole number of a key without a default.
+    fn integer_if_there<T: TryFrom<i64>>(&self, path: &'static str, mistakes: &mut Mistakes) -> Option<T> {
+        let (Kind::Integer { minimum, maximum }, _) = kind_of(path) else { return None };
+        let number = check::integer(self.get(path)?, path, minimum, maximum, mistakes)?;
+        T::try_from(number).ok()
+    }
+
+    fn boolean(&self, path: &'static str, mistakes: &mut Mistakes) -> bool {
+        let fallback = kind_of(path).1 == Fallback::Boolean(true);
+        self.get(path).map_or(Some(fallback), |node| check::boolean(node, path, mistakes)).unwrap_or_default()
     }
 
     fn choice(&self, path: &'static str, mistakes: &mut Mistakes) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::Trial;
+use crate::bundle::format::{Energy, Environment, Power, Trial};
 use crate::worker::ending::LoadedModel;
 
 /// One line.
@@ -27,6 +27,8 @@ pub enum Record {
         /// Wall clock, RFC 3339.
         at: String,
     },
+    /// The host is about to be rebooted for the job's power mode.
+    Rebooting,
     /// The trial begun last was ended on purpose (shutdown, pause): it says nothing against the job.
     Interrupted,
     /// The trial begun last gave its latencies.
@@ -39,12 +41,55 @@ pub enum Record {
         loaded: Box<LoadedModel>,
         /// How long the worker's process lived, in seconds.
         wall_seconds: f64,
+        /// What the host's sensors told.
+        #[serde(default)]
+        environment: Option<Box<Environment>>,
+        /// What an inference took in energy, where this trial was to tell.
+        #[serde(default)]
+        energy: Option<Box<Energy>>,
+        /// The host's power state, over this trial and those of the configuration before it.
+        #[serde(default)]
+        power: Option<Box<Power>>,
     },
     /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
     Bundled {
         /// Which configuration, from 1.
         configuration: usize,
     },
+}
+
+/// A trial that gave its latencies.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Which configuration, from 1.
+    pub configuration: usize,
+    /// Raw latencies.
+    pub trial: Trial,
+    /// What the worker said of library and model.
+    pub loaded: LoadedModel,
+    /// How long the worker's process lived, in seconds.
+    pub wall_seconds: f64,
+    /// What the host's sensors told.
+    pub environment: Option<Environment>,
+    /// What an inference took in energy.
+    pub energy: Option<Energy>,
+    /// The host's power state, over this trial and those of the configuration before it.
+    pub power: Option<Power>,
+}
+
+impl Measured {
+    /// The line that says it.
+    pub fn record(&self) -> Record {
+        Record::Finished {
+            configuration: self.configuration,
+            trial: self.trial.clone(),
+            loaded: Box::new(self.loaded.clone()),
+            wall_seconds: self.wall_seconds,
+            environment: self.environment.clone().map(Box::new),
+            energy: self.energy.clone().map(Box::new),
+            power: self.power.clone().map(Box::new),
+        }
+    }
 }
 
 /// A model file as copied.
@@ -128,8 +173,8 @@ impl Journal {
 pub struct Progress {
     /// Models as copied; `None` while the job waits for them.
     pub models: Option<Vec<BoundModel>>,
-    /// Finished trials by configuration (from 1), in order.
-    pub trials: Vec<(usize, Trial, Box<LoadedModel>, f64)>,
+    /// Finished trials, in order.
+    pub trials: Vec<Measured>,
     /// Configurations whose bundle is durable.
     pub bundled: Vec<usize>,
     /// Wall clock at the start of each configuration's first trial.
@@ -137,6 +182,8 @@ pub struct Progress {
     /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
     /// went down under them.
     pub crashes: Vec<usize>,
+    /// The host was rebooted for this job.
+    pub rebooted: bool,
 }
 
 impl Progress {
@@ -159,9 +206,26 @@ impl Progress {
                     }
                 }
                 Record::Interrupted => running = None,
-                Record::Finished { configuration, trial, loaded, wall_seconds } => {
+                Record::Rebooting => progress.rebooted = true,
+                Record::Finished {
+                    configuration,
+                    trial,
+                    loaded,
+                    wall_seconds,
+                    environment,
+                    energy,
+                    power,
+                } => {
                     running = None;
-                    progress.trials.push((configuration, trial, loaded, wall_seconds));
+                    progress.trials.push(Measured {
+                        configuration,
+                        trial,
+                        loaded: *loaded,
+                        wall_seconds,
+                        environment: environment.map(|told| *told),
+                        energy: energy.map(|told| *told),
+                        power: power.map(|power| *power),
+                    });
                 }
                 Record::Bundled { configuration } => {
                     running = None;
@@ -216,11 +280,19 @@ mod tests {
             options: Default::default(),
             inputs: vec![],
             outputs: vec![],
+            placed: None,
         };
         let trial =
             Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
-        let finished =
-            Record::Finished { configuration: 1, trial, loaded: Box::new(loaded), wall_seconds: 1.0 };
+        let finished = Record::Finished {
+            configuration: 1,
+            trial,
+            loaded: Box::new(loaded),
+            wall_seconds: 1.0,
+            environment: None,
+            energy: None,
+            power: None,
+        };
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);

@@ -10,6 +10,7 @@ use crate::units::Nanos;
 #[cfg(test)]
 #[cfg(feature = "desk")]
 mod desk_tests;
+pub mod energy;
 #[cfg(feature = "desk")]
 pub mod moderate;
 mod order;
@@ -21,7 +22,9 @@ mod spread;
 #[cfg(test)]
 mod tests;
 
-pub use order::{MedianInterval, Sorted, fewest_runs_for_interval, supports_percentile};
+pub use order::{
+    MedianInterval, Sorted, fewest_runs_for_interval, median_interval_ranks, supports_percentile,
+};
 pub use spread::{mean, standard_deviation};
 
 /// The confidence at which an interval is given and a percentile is reported: 95 %, the customary level (Le Boudec,

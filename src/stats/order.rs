@@ -83,7 +83,12 @@ impl Sorted {
 /// percentile from above (Conover 1999, §3.2; Le Boudec 2010, §2.2). For 90, 95, 99 and 99.9 it takes 29, 59, 299 and
 /// 2,995 latencies.
 pub fn supports_percentile(count: usize, percent: f64) -> bool {
-    1.0 - (percent / 100.0).powf(count as f64) >= CONFIDENCE
+    1.0 - (percent / 100.0).powi(i32::try_from(count).unwrap_or(i32::MAX)) >= CONFIDENCE
+}
+
+/// Ranks, from 1, of the two latencies between which [`Sorted::median_interval`] of that many reaches.
+pub fn median_interval_ranks(count: usize) -> Option<(usize, usize)> {
+    median_rank(count).map(|(rank, _)| (rank, count + 1 - rank))
 }
 
 /// The fewest latencies for which [`Sorted::median_interval`] gives one: 1 − 2 · ½ⁿ ≥ 0.95 from n = 6.

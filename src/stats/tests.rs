@@ -195,3 +195,19 @@ proptest! {
         prop_assert!(summary.standard_deviation.is_none_or(|deviation| deviation.is_finite() && deviation >= 0.0));
     }
 }
+
+#[test]
+fn ranks_of_the_interval_agree_with_the_exact_binomial() {
+    // By hand: P(Bin(5, ½) < 1) = 1/32 = 3.1 % is more than 2.5 %, P(Bin(6, ½) < 1) = 1/64 = 1.6 % is not.
+    assert_eq!(median_interval_ranks(5), None);
+    assert_eq!(median_interval_ranks(6), Some((1, 6)));
+    // P(Bin(10, ½) < 2) = 11/1024 = 1.1 %, < 3: 56/1024 = 5.5 %.
+    assert_eq!(median_interval_ranks(10), Some((2, 9)));
+    // Table 16 of J.-Y. Le Boudec, Performance Evaluation (2010): n = 70 gives 27 and 44, n = 100 gives 40 and 61.
+    assert_eq!(median_interval_ranks(70), Some((27, 44)));
+    assert_eq!(median_interval_ranks(100), Some((40, 61)));
+    // Far beyond the smallest double: n/2 − 0.98 √n by the normal approximation.
+    let (low, high) = median_interval_ranks(1_000_000).unwrap();
+    assert_eq!(low + high, 1_000_001);
+    assert!(low.abs_diff(499_020) <= 2, "{low}");
+}

@@ -1,6 +1,11 @@
 //! Each reason with a case that trips it and one that just does not.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::host::tests::observed;
 use super::*;
+use crate::bundle::format::{PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::derived_docs;
 
 const RESOLUTION: Nanos = Nanos(20);
@@ -16,14 +21,108 @@ fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
 }
 
 fn judged(trials: &[Trial]) -> Verdict {
-    judge(&Evidence { status: Status::Measured, trials, clock_resolution: RESOLUTION })
+    judge(&evidence(Status::Measured, trials))
+}
+
+/// Of a host about which nothing is known.
+fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
+    static HOST: LazyLock<Host> = LazyLock::new(Host::default);
+    Evidence { status, trials, environment: None, clock_resolution: RESOLUTION, host: &HOST, power: None }
+}
+
+/// A power state that was asked for, brought about, and held.
+fn power() -> Power {
+    let mode = PowerMode { id: 3, name: "MODE_30W_ALL".to_owned() };
+    let state =
+        PowerState { mode: Some(mode), settings: BTreeMap::from([("/min".to_owned(), "1".to_owned())]) };
+    Power {
+        requested: PowerRequest { power_mode: Some("MODE_30W_ALL".to_owned()), lock_clocks: true },
+        found: state.clone(),
+        applied: Some(state),
+        not_applied: Vec::new(),
+        not_held: Vec::new(),
+        restored: Some(true),
+        not_restored: Vec::new(),
+    }
+}
+
+fn difference(setting: &str) -> PowerDifference {
+    PowerDifference {
+        setting: setting.to_owned(),
+        wanted: "1200000".to_owned(),
+        found: Some("1100000".to_owned()),
+        error: None,
+    }
+}
+
+fn judged_in(power: &Power) -> Verdict {
+    let trials = [trial(1, [1_000_000; 100])];
+    judge(&Evidence {
+        power: Some(power),
+        environment: Some(&observed()),
+        ..evidence(Status::Measured, &trials)
+    })
+}
+
+#[test]
+fn steady_latencies_in_a_power_state_that_was_held_are_valid() {
+    let verdict = judged_in(&power());
+    assert_eq!(verdict, Verdict { state: VerdictState::Valid, reasons: Vec::new() });
+}
+
+#[test]
+fn power_state_that_changed_around_a_process_makes_a_result_invalid() {
+    let change = |setting: &str| PowerChange { process: 2, after: true, difference: difference(setting) };
+    let verdict = judged_in(&Power { not_held: vec![change("power mode"), change("/max")], ..power() });
+    assert_eq!(verdict.state, VerdictState::Invalid);
+    assert_eq!(
+        detail(&verdict, "power_state_not_held"),
+        "after process 2: power mode is 1100000, not 1200000, and 1 more"
+    );
+}
+
+#[test]
+fn clocks_that_could_not_be_locked_are_named_and_a_host_without_any_too() {
+    let clamped = Power { not_applied: vec![difference("/min")], ..power() };
+    let verdict = judged_in(&clamped);
+    assert_eq!(verdict.state, VerdictState::Suspect);
+    assert_eq!(detail(&verdict, "clocks_not_locked"), "/min is 1100000, not 1200000");
+    let online = BTreeMap::from([("/sys/devices/system/cpu/cpu0/online".to_owned(), "1".to_owned())]);
+    let bare = PowerState { mode: None, settings: online };
+    let verdict = judged_in(&Power { applied: Some(bare.clone()), found: bare, ..power() });
+    let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes, ["clocks_not_locked", "power_state_unobserved"]);
+}
+
+#[test]
+fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
+    let trials = [trial(1, [1_000_000; 100])];
+    let (power, environment) = (power(), observed());
+    let verdict = |host: &Host| {
+        judge(&Evidence {
+            host,
+            power: Some(&power),
+            environment: Some(&environment),
+            ..evidence(Status::Measured, &trials)
+        })
+    };
+    let jetson =
+        Host { family: Some("jetson".to_owned()), l4t: Some("99.1.0".to_owned()), ..Host::default() };
+    assert_eq!(detail(&verdict(&jetson), "unknown_release"), "L4T 99.1.0 is not in this version's table");
+    let unread = Host { l4t: None, ..jetson.clone() };
+    assert_eq!(detail(&verdict(&unread), "unknown_release"), "the release of L4T can not be read");
+    let known = Host { jetpack: Some("4.3".to_owned()), ..jetson };
+    let other = Host { family: Some("linux".to_owned()), ..Host::default() };
+    for host in [known, other] {
+        assert_eq!(verdict(&host).state, VerdictState::Valid);
+    }
 }
 
 /// The reasons found, but for the one that every measured configuration has.
 fn codes(verdict: &Verdict) -> Vec<&str> {
     let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
-    assert_eq!(codes.last(), Some(&"power_state_unobserved"));
-    codes[..codes.len() - 1].to_vec()
+    let unobserved = &["power_state_unobserved", "environment_unobserved"][..];
+    codes.strip_suffix(unobserved).expect("nothing is known of the host").to_vec()
 }
 
 fn detail<'a>(verdict: &'a Verdict, code: &str) -> &'a str {
@@ -52,7 +151,7 @@ fn what_was_not_measured_is_invalid_for_that_one_reason() {
         (Status::Cancelled, "the job was cancelled"),
         (Status::Measured, "the trials hold no latency"),
     ] {
-        let verdict = judge(&Evidence { status, trials: &[], clock_resolution: RESOLUTION });
+        let verdict = judge(&evidence(status, &[]));
         assert_eq!(verdict.state, VerdictState::Invalid);
         assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
         assert_eq!(
@@ -65,7 +164,7 @@ fn what_was_not_measured_is_invalid_for_that_one_reason() {
 #[test]
 fn trials_before_a_failure_do_not_make_it_measured() {
     let trials = [trial(1, [1_000_000; 100])];
-    let verdict = judge(&Evidence { status: Status::Failed, trials: &trials, clock_resolution: RESOLUTION });
+    let verdict = judge(&evidence(Status::Failed, &trials));
     assert_eq!(verdict.reasons.len(), 1);
     assert_eq!(verdict.state, VerdictState::Invalid);
 }

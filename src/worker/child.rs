@@ -11,10 +11,13 @@ use log::{LevelFilter, error, warn};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::bundle::format::Stage;
-use crate::measure::{Phase, Samples, measure};
-use crate::runtime::{Failure, Load, LoadRequest, Loaded};
+use crate::measure::{MeasureError, Phase, Samples, measure, repeat, touched};
+use crate::runtime::{Failure, Load, LoadRequest, Loaded, Session};
+use crate::units::Nanos;
+use crate::worker::placement;
 use crate::worker::protocol::{
-    Event, PARENT_VARIABLE, PROTOCOL, REQUEST_LIMIT, Request, TIMING_NAME, WARM_UP_NAME,
+    Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME,
+    WARM_UP_NAME,
 };
 
 /// Exit code of a worker whose parent is gone or does not listen; nobody reads it.
@@ -26,6 +29,7 @@ const NOBODY_LISTENS: u8 = 1;
 pub fn run(loaders: &[&dyn Load]) -> ExitCode {
     // Fails only where a logger is set already, which serves as well.
     let _ = env_logger::Builder::new().filter_level(LevelFilter::Warn).parse_default_env().try_init();
+    super::rights::give_up();
     if !die_with_parent() {
         return ExitCode::from(NOBODY_LISTENS);
     }
@@ -49,14 +53,13 @@ fn die_with_parent() -> bool {
 
 fn serve(loaders: &[&dyn Load]) -> std::io::Result<()> {
     say(&Event::Hello { protocol: PROTOCOL })?;
-    let last = match trial(loaders) {
-        Ok(samples) => Event::Result { warm_up_ns: samples.warm_up, latency_ns: samples.timed },
+    match trial(loaders) {
+        Ok(()) => Ok(()),
         Err(Stop::Failed(Failure { stage, reason, detail, hint })) => {
-            Event::Failed { stage, reason, detail, hint }
+            say(&Event::Failed { stage, reason, detail, hint })
         }
-        Err(Stop::NobodyListens(reason)) => return Err(reason),
-    };
-    say(&last)
+        Err(Stop::NobodyListens(reason)) => Err(reason),
+    }
 }
 
 enum Stop {
@@ -64,12 +67,14 @@ enum Stop {
     NobodyListens(std::io::Error),
 }
 
-fn trial(loaders: &[&dyn Load]) -> Result<Samples, Stop> {
+fn trial(loaders: &[&dyn Load]) -> Result<(), Stop> {
     let request = read_request(std::io::stdin().lock())?;
     let loader = loaders
         .iter()
         .find(|loader| loader.runtime().name == request.runtime)
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
+    // Before the library starts threads, which inherit it.
+    let placed = placement::apply(&request.placement);
     let Loaded { session, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
         model: request.model,
         library: request.library,
@@ -80,7 +85,7 @@ fn trial(loaders: &[&dyn Load]) -> Result<Samples, Stop> {
     // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
     // crash or hang and take whole latencies with it.
     let session = Box::leak(session);
-    say(&Event::Loaded { version, library, options, inputs, outputs })?;
+    say(&Event::Loaded { version, library, options, inputs, outputs, placed })?;
     let mut samples =
         Samples::with_room_for(request.warm_up_runs, request.timed_runs).map_err(|_| Failure {
             stage: Stage::Prepare,
@@ -91,22 +96,58 @@ fn trial(loaders: &[&dyn Load]) -> Result<Samples, Stop> {
             ),
             hint: Some("ask for fewer runs in `measure`".into()),
         })?;
-    say(&Event::Timing)?;
-    measure(session, &mut samples, &mut |phase| {
-        let name = match phase {
-            Phase::WarmUp => WARM_UP_NAME,
-            Phase::Timing => TIMING_NAME,
-        };
-        // Only tells the parent where a crash happened; without it the stage is less exact.
-        let _ = rustix::thread::set_name(name);
-    })
-    .map_err(|error| Failure {
-        stage: error.phase.into(),
-        reason: "run_failed".into(),
-        detail: format!("{error}: {}", error.source),
-        hint: Some("the runtime loaded the model but could not run it; its message says why".into()),
+    measure(session, &mut samples, &mut enter)?;
+    pause(Pause::AfterTiming)?;
+    let timed_ns = samples.timed.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
+    let mean_ns = timed_ns / samples.timed.len().max(1) as u128;
+    say(&Event::Result { warm_up_ns: samples.warm_up, latency_ns: samples.timed })?;
+    if request.energy_seconds > 0 {
+        let latency_ns = run_for_energy(session, request.energy_seconds, mean_ns)?;
+        say(&Event::Energy { latency_ns })?;
+    }
+    Ok(())
+}
+
+/// Before each phase: the parent learns of it, and reads the host's sensors where the worker waits.
+fn enter(phase: Phase) -> Result<(), Stop> {
+    // Names only tell the parent where a crash happened; without them the stage is less exact.
+    match phase {
+        Phase::WarmUp => {
+            let _ = rustix::thread::set_name(WARM_UP_NAME);
+            pause(Pause::BeforeWarmUp)?;
+        }
+        Phase::LastWarmUp => pause(Pause::BeforeTiming)?,
+        Phase::Timing => {
+            let _ = rustix::thread::set_name(TIMING_NAME);
+        }
+        Phase::Energy => pause(Pause::BeforeEnergy)?,
+    }
+    Ok(())
+}
+
+/// As many runs as fill so many seconds at the mean latency of the timed ones, through the same loop.
+fn run_for_energy(session: &mut dyn Session, seconds: u32, mean_ns: u128) -> Result<Vec<Nanos>, Stop> {
+    let runs =
+        (u128::from(seconds) * 1_000_000_000).div_ceil(mean_ns.max(1)).min(MAXIMUM_ENERGY_RUNS as u128);
+    let mut latencies = touched(runs as u32).map_err(|_| Failure {
+        stage: Stage::Energy,
+        reason: "out_of_memory".into(),
+        detail: format!("no memory for the latencies of {runs} runs"),
+        hint: Some("lower `measure.energy_seconds`".into()),
     })?;
-    Ok(samples)
+    pause(Pause::IdleBeforeEnergy)?;
+    // One run, so that what the pause put to sleep is awake when the energy of the others is counted.
+    repeat(session, Phase::Energy, &mut latencies[..1])?;
+    enter(Phase::Energy)?;
+    repeat(session, Phase::Energy, &mut latencies)?;
+    pause(Pause::AfterEnergy)?;
+    Ok(latencies)
+}
+
+/// Tell the parent, and wait for its line. Not where its end of the pipe is closed: nobody would answer.
+fn pause(at: Pause) -> std::io::Result<()> {
+    say(&Event::Paused { at })?;
+    std::io::stdin().lock().skip_until(b'\n').map(drop)
 }
 
 fn read_request(input: impl BufRead) -> Result<Request, Failure> {
@@ -169,6 +210,17 @@ impl From<Failure> for Stop {
     }
 }
 
+impl From<MeasureError> for Stop {
+    fn from(error: MeasureError) -> Self {
+        Self::Failed(Failure {
+            stage: error.phase.into(),
+            reason: "run_failed".into(),
+            detail: format!("{error}: {}", error.source),
+            hint: Some("the runtime loaded the model but could not run it; its message says why".into()),
+        })
+    }
+}
+
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::NobodyListens(error)
@@ -183,12 +235,12 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 1");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 2");
     }
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 1", &vec![b' '; 2 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 2", &vec![b' '; 2 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

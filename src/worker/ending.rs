@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::bundle::format::{Outcome, Stage, Status, Tensor};
 use crate::runtime::Failure;
 use crate::units::Nanos;
+use crate::worker::protocol::Placed;
 
 /// How a trial went.
 #[derive(Debug)]
@@ -42,6 +43,9 @@ pub struct LoadedModel {
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
+    /// Where and how the worker ran, where something was asked for.
+    #[serde(default)]
+    pub placed: Option<Placed>,
 }
 
 /// The ways to end.
@@ -53,6 +57,8 @@ pub enum Ending {
         warm_up_ns: Vec<Nanos>,
         /// Latencies of the timed runs.
         latency_ns: Vec<Nanos>,
+        /// Latencies of the runs for energy, where it was asked for.
+        energy_ns: Option<Vec<Nanos>>,
     },
     /// The worker told why it could not.
     Failed(Failure),
@@ -160,13 +166,20 @@ pub enum Afterwards {
     },
     /// It did not end.
     Stayed,
+    /// It could not run for energy, and told why.
+    Failed {
+        /// Code.
+        reason: String,
+        /// For a person.
+        detail: String,
+    },
 }
 
 impl Ended {
     /// Latencies of warm-up and timed runs as received, also where the trial failed after them.
     pub fn latencies(&self) -> Option<(&[Nanos], &[Nanos])> {
         match &self.ending {
-            Ending::Complete { warm_up_ns, latency_ns }
+            Ending::Complete { warm_up_ns, latency_ns, .. }
             | Ending::AfterResult { warm_up_ns, latency_ns, .. }
             | Ending::WrongCount { warm_up_ns, latency_ns, .. } => Some((warm_up_ns, latency_ns)),
             _ => None,
@@ -211,9 +224,10 @@ impl Ended {
                 hint: hint.clone(),
             },
             Ending::AfterResult { afterwards, .. } => Told {
-                stage: Stage::Report,
+                stage: if self.reached == Stage::Energy { Stage::Energy } else { Stage::Report },
                 ..fail(
                     match afterwards {
+                        Afterwards::Failed { reason, .. } => reason,
                         Afterwards::Line { .. } => "output_after_result",
                         Afterwards::Exited { .. } => "wrong_exit_after_result",
                         Afterwards::Signalled { .. } => "crash_after_result",
@@ -425,18 +439,22 @@ impl std::fmt::Display for Afterwards {
             Self::Exited { code } => write!(formatter, "exited with code {code}"),
             Self::Signalled { signal } => write!(formatter, "was ended by {}", signal_name(*signal)),
             Self::Stayed => write!(formatter, "did not exit and was killed"),
+            Self::Failed { detail, .. } => write!(formatter, "could not run for energy: {detail}"),
         }
     }
 }
 
 fn during(stage: Stage) -> &'static str {
     match stage {
-        Stage::Claim | Stage::Spec | Stage::Model | Stage::Queue | Stage::Start => "at its start",
+        Stage::Claim | Stage::Spec | Stage::Model | Stage::Queue | Stage::Power | Stage::Start => {
+            "at its start"
+        }
         Stage::Load => "while it loaded the model",
         Stage::Prepare => "while it prepared to run",
         Stage::WarmUp => "in its warm-up runs",
         Stage::Timing => "in its timed runs",
         Stage::Report => "after its last run",
+        Stage::Energy => "in its runs for energy",
     }
 }
 

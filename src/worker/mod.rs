@@ -9,6 +9,8 @@ mod descendants;
 pub mod ending;
 mod log_tail;
 pub mod parent;
+pub mod placement;
 mod process;
 pub mod protocol;
+mod rights;
 mod transcript;

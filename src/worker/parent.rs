@@ -1,7 +1,8 @@
 //! The daemon's side of a trial: start a worker, listen to it, end it, and leave nothing of it behind.
 //!
 //! One thread and one `poll` over the worker's streams, its end and the caller's interrupt. While the worker times,
-//! that `poll` sleeps; the caller is let in once a second at most, by [`Watch::tick`]. The process and its streams are
+//! that `poll` sleeps; the caller is let in once a second at most, by [`Watch::tick`]. Where the worker pauses, the caller may
+//! read the host's sensors and say how long the pause is to be, by [`Watch::pause`]. The process and its streams are
 //! `process`'s, what the worker says is judged by `transcript`, what became of it is told by [`super::ending`].
 //!
 //! The kernel kills a worker when the thread that called [`run`] ends.
@@ -19,11 +20,11 @@ use rustix::io::Errno;
 use crate::bundle::format::Stage;
 pub use crate::worker::ending::{Afterwards, Ended, Ending, LoadedModel};
 use crate::worker::process::{PIECE_BYTES, Worker};
-use crate::worker::protocol::{Event, Request};
+use crate::worker::protocol::{Event, Pause, Request};
 use crate::worker::transcript::{Heard, Transcript};
 
 /// Between two ticks: the design lets sensors be read at 1 Hz while a worker times.
-const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// A worker that said its last word, or closed its output, exits within milliseconds; ten seconds leave room for a
 /// device that is slow to let go of its memory.
@@ -62,7 +63,18 @@ pub trait Watch {
         let _ = event;
     }
 
-    /// Called once a second at most, and whenever the interrupt is readable; it must read the interrupt empty.
+    /// The worker waits. How long it is to wait from when this returns; ticks go on meanwhile.
+    fn pause(&mut self, at: Pause) -> Duration {
+        let _ = at;
+        Duration::ZERO
+    }
+
+    /// How long after one tick the next is due. Shorter than a second only outside the timed runs.
+    fn tick_after(&self) -> Duration {
+        TICK
+    }
+
+    /// Called when it is due, and whenever the interrupt is readable; it must read the interrupt empty.
     fn tick(&mut self) -> Control;
 }
 
@@ -117,6 +129,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
     if transcript.stage == Stage::WarmUp && worker.is_timing() {
         transcript.stage = Stage::Timing;
     }
+    let request_is_met = transcript.is_decided();
     let status = worker.end();
     let log_tail = std::mem::take(&mut worker.log).into_lines();
     let ran_out_of_memory = || {
@@ -126,6 +139,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
     let ending = match end {
         End::Exited => exited(
             std::mem::replace(&mut transcript.heard, Heard::Unfinished),
+            request_is_met,
             status,
             &log_tail,
             ran_out_of_memory,
@@ -143,8 +157,9 @@ fn listen(
     deadline: Instant,
     exit_grace: Duration,
 ) -> End {
-    let mut next_tick = Instant::now() + TICK;
+    let mut next_tick = Instant::now() + watch.tick_after();
     let mut exit_deadline = None;
+    let mut resume_at = None;
     loop {
         let now = Instant::now();
         if now >= deadline {
@@ -153,24 +168,25 @@ fn listen(
         if exit_deadline.is_some_and(|exit_deadline| now >= exit_deadline) {
             return End::Killed(Cause::Stayed);
         }
-        let mut until = deadline.min(next_tick).min(exit_deadline.unwrap_or(deadline));
+        let mut until =
+            deadline.min(next_tick).min(exit_deadline.unwrap_or(deadline)).min(resume_at.unwrap_or(deadline));
         if worker.pidfd.is_none() && worker.output.is_none() {
             until = until.min(now + BETWEEN_LOOKS);
         }
-        let ready = match worker.wait(watch.interrupt(), until - now) {
+        let ready = match worker.wait(watch.interrupt(), until.saturating_duration_since(now)) {
             Ok(ready) => ready,
             Err(error) => return End::Unheard(error),
         };
         if ready.interrupt || Instant::now() >= next_tick {
-            next_tick = Instant::now() + TICK;
             match watch.tick() {
                 Control::Continue => {}
                 Control::Cancel => return End::Killed(Cause::Cancelled),
                 Control::Stop => return End::Killed(Cause::Stopped),
             }
+            next_tick = Instant::now() + watch.tick_after();
         }
-        if ready.request {
-            worker.write_request();
+        if ready.input {
+            worker.write();
         }
         let mut piece = [0; PIECE_BYTES];
         if ready.error {
@@ -185,6 +201,17 @@ fn listen(
         }
         if matches!(transcript.heard, Heard::Refused(_)) {
             return End::Killed(Cause::Refused);
+        }
+        if let Some(at) = transcript.pause.take() {
+            let wait = watch.pause(at);
+            resume_at = Some(Instant::now() + wait);
+            next_tick = next_tick.min(Instant::now() + watch.tick_after());
+        }
+        if resume_at.is_some_and(|at| Instant::now() >= at) {
+            resume_at = None;
+            // Counted from here, so that nothing falls into a span that is shorter than the time between two ticks.
+            next_tick = Instant::now() + watch.tick_after();
+            worker.resume();
         }
         if exit_deadline.is_none() && (transcript.is_decided() || worker.output.is_none()) {
             exit_deadline = Some(Instant::now() + exit_grace);
@@ -212,6 +239,7 @@ enum Cause {
 
 fn exited(
     heard: Heard,
+    request_is_met: bool,
     status: Option<ExitStatus>,
     log_tail: &[String],
     ran_out_of_memory: impl FnOnce() -> Option<bool>,
@@ -220,8 +248,10 @@ fn exited(
     match (heard, code, signal) {
         (Heard::Failed(failure), _, _) => Ending::Failed(failure),
         (Heard::Refused(ending), _, _) => ending,
-        (Heard::Result { warm_up_ns, latency_ns }, Some(0), _) => Ending::Complete { warm_up_ns, latency_ns },
-        (Heard::Result { warm_up_ns, latency_ns }, code, signal) => {
+        (Heard::Result { warm_up_ns, latency_ns, energy_ns }, Some(0), _) if request_is_met => {
+            Ending::Complete { warm_up_ns, latency_ns, energy_ns }
+        }
+        (Heard::Result { warm_up_ns, latency_ns, .. }, code, signal) => {
             let afterwards = match (code, signal) {
                 (Some(code), _) => Afterwards::Exited { code },
                 (None, Some(signal)) => Afterwards::Signalled { signal },
@@ -250,7 +280,7 @@ fn killed(cause: Cause, heard: Heard, limit: Duration) -> Ending {
         (Cause::Stopped, _) => Ending::Stopped,
         (_, Heard::Refused(ending)) => ending,
         (_, Heard::Failed(failure)) => Ending::Failed(failure),
-        (_, Heard::Result { warm_up_ns, latency_ns }) => {
+        (_, Heard::Result { warm_up_ns, latency_ns, .. }) => {
             Ending::AfterResult { warm_up_ns, latency_ns, afterwards: Afterwards::Stayed }
         }
         (Cause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },

@@ -55,8 +55,10 @@ pub(super) struct Worker {
     marks: Marks,
     /// Readable when the process has ended.
     pub(super) pidfd: Option<OwnedFd>,
-    /// What is still to be written of the request, and where to.
-    request: Option<(OwnedFd, Vec<u8>)>,
+    /// Its standard input, for the request and for the line that ends each pause.
+    input: Option<OwnedFd>,
+    /// What is still to be written there.
+    unwritten: Vec<u8>,
     pub(super) output: Option<OwnedFd>,
     error: Option<OwnedFd>,
     pub(super) log: LogTail,
@@ -66,7 +68,7 @@ pub(super) struct Worker {
 /// What `poll` found.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    pub(super) request: bool,
+    pub(super) input: bool,
     pub(super) output: bool,
     pub(super) error: bool,
     pub(super) exit: bool,
@@ -93,14 +95,14 @@ impl Worker {
             child,
             marks: Marks { worker: pid, out_of_memory_score },
             pidfd: surroundings.has_pidfd.then(|| pidfd_open(pid, PidfdFlags::empty()).ok()).flatten(),
-            request: input.map(|input| (input.into(), request)),
+            input: input.map(OwnedFd::from),
+            unwritten: request,
             output: output.map(OwnedFd::from),
             error: error.map(OwnedFd::from),
             log: LogTail::default(),
             has_ended: false,
         };
-        let streams =
-            [worker.request.as_ref().map(|(input, _)| input), worker.output.as_ref(), worker.error.as_ref()];
+        let streams = [worker.input.as_ref(), worker.output.as_ref(), worker.error.as_ref()];
         for stream in streams.into_iter().flatten() {
             rustix::io::ioctl_fionbio(stream, true).map_err(|error| not_started(error.into()))?;
         }
@@ -109,7 +111,7 @@ impl Worker {
 
     pub(super) fn wait(&self, interrupt: Option<BorrowedFd<'_>>, timeout: Duration) -> Result<Ready, Errno> {
         let sources = [
-            (self.request.as_ref().map(|(input, _)| input.as_fd()), PollFlags::OUT),
+            (self.input.as_ref().filter(|_| !self.unwritten.is_empty()).map(AsFd::as_fd), PollFlags::OUT),
             (self.output.as_ref().map(AsFd::as_fd), PollFlags::IN),
             (self.error.as_ref().map(AsFd::as_fd), PollFlags::IN),
             (self.pidfd.as_ref().map(AsFd::as_fd), PollFlags::IN),
@@ -127,19 +129,22 @@ impl Worker {
         }
         let mut found = polled.iter().map(|polled| !polled.revents().is_empty());
         let mut next = |index: usize| sources[index].0.is_some() && found.next().unwrap_or(false);
-        Ok(Ready { request: next(0), output: next(1), error: next(2), exit: next(3), interrupt: next(4) })
+        Ok(Ready { input: next(0), output: next(1), error: next(2), exit: next(3), interrupt: next(4) })
     }
 
-    pub(super) fn write_request(&mut self) {
-        let Some((input, rest)) = &mut self.request else { return };
-        match rustix::io::write(input, rest) {
-            Ok(written) => drop(rest.drain(..written)),
-            Err(Errno::AGAIN | Errno::INTR) => return,
+    /// Let it go on after a pause.
+    pub(super) fn resume(&mut self) {
+        self.unwritten.push(b'\n');
+        self.write();
+    }
+
+    pub(super) fn write(&mut self) {
+        let Some(input) = &self.input else { return };
+        match rustix::io::write(input, &self.unwritten) {
+            Ok(written) => drop(self.unwritten.drain(..written)),
+            Err(Errno::AGAIN | Errno::INTR) => {}
             // It does not read; how it ends says more.
-            Err(_) => rest.clear(),
-        }
-        if rest.is_empty() {
-            self.request = None;
+            Err(_) => self.input = None,
         }
     }
 
@@ -196,7 +201,7 @@ impl Worker {
     pub(super) fn end(&mut self) -> Option<ExitStatus> {
         self.has_ended = true;
         // Closed first: something that only waits for its end of a pipe then ends by itself.
-        (self.request, self.output) = (None, None);
+        (self.input, self.output) = (None, None);
         let deadline = Instant::now() + KILL_LIMIT;
         descendants::end(self.marks, deadline);
         let mut piece = [0; PIECE_BYTES];

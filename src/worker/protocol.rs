@@ -1,8 +1,12 @@
 //! What the daemon and a worker process say to each other: versioned JSON, one object a line.
 //!
-//! The daemon writes one [`Request`] to the worker's standard input and closes it. The worker answers on standard
-//! output with [`Event`]s: `hello`, `loaded`, `timing`, then `result`, or `failed` at any point after `hello`. Any other
-//! line there is a failure. Logs go to standard error. While the worker times it writes nothing.
+//! The daemon writes one [`Request`] to the worker's standard input. The worker answers on standard output with [`Event`]s:
+//! `hello`, `loaded`, a `paused` before warm-up, one before its last runs and one after timing, then `result`, or `failed` at
+//! any point after `hello`. Where energy is asked for, three more pauses and `energy` follow the result. Any other line there
+//! is a failure. Logs go to standard error. While the worker times it writes nothing.
+//!
+//! At each pause the worker waits for a line of the daemon, which reads the host's sensors meanwhile. A worker whose input is
+//! closed does not wait: nobody will answer.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +18,7 @@ use crate::bundle::format::{Stage, Tensor};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// One trial, as asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +42,36 @@ pub struct Request {
     pub warm_up_runs: u32,
     /// Timed runs, exactly.
     pub timed_runs: u32,
+    /// How long the same runs go on for energy, after the result; 0 is not at all.
+    pub energy_seconds: u32,
+    /// Where and how to run.
+    pub placement: Wish,
+}
+
+/// Where and how a worker is to run. What the kernel refuses is told and does not end the trial.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// Processors to keep to; empty leaves them open.
+    pub cpus: Vec<u32>,
+    /// Nice value.
+    pub nice: Option<i32>,
+    /// Keep all memory from being swapped.
+    pub lock_memory: bool,
+}
+
+/// What came of a [`Wish`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// Processors in force, read back.
+    pub cpus: Option<Vec<u32>>,
+    /// Nice value in force, read back.
+    pub nice: Option<i32>,
+    /// Is all memory locked?
+    pub memory_locked: bool,
+    /// What the kernel refused, and its words.
+    pub refused: Vec<String>,
 }
 
 /// What a worker tells.
@@ -61,14 +95,24 @@ pub enum Event {
         inputs: Vec<Tensor>,
         /// Output tensors.
         outputs: Vec<Tensor>,
+        /// Where and how this process runs, where something was asked for.
+        placed: Option<Placed>,
     },
-    /// Warm-up starts now; the next line is `result` or `failed`.
-    Timing,
-    /// The trial is complete. The worker exits 0 right after.
+    /// The worker waits for a line on its standard input.
+    Paused {
+        /// Where.
+        at: Pause,
+    },
+    /// The timed runs are complete. Unless energy is asked for, the worker exits 0 right after.
     Result {
         /// Latencies of the warm-up runs, in order.
         warm_up_ns: Vec<Nanos>,
         /// Latencies of the timed runs, in order; exactly as many as asked for.
+        latency_ns: Vec<Nanos>,
+    },
+    /// The runs for energy are complete. The worker exits 0 right after.
+    Energy {
+        /// Their latencies, in order.
         latency_ns: Vec<Nanos>,
     },
     /// The trial can not be completed. The worker exits 0 right after: it did its duty.
@@ -83,6 +127,27 @@ pub enum Event {
         hint: Option<String>,
     },
 }
+
+/// Where a worker waits, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pause {
+    /// Directly before warm-up.
+    BeforeWarmUp,
+    /// Right before the last warm-up runs, which timing follows without a pause.
+    BeforeTiming,
+    /// Right after the last timed run.
+    AfterTiming,
+    /// Idle, before the runs for energy.
+    IdleBeforeEnergy,
+    /// Right before the runs for energy.
+    BeforeEnergy,
+    /// Right after them; idle again.
+    AfterEnergy,
+}
+
+/// The most runs for energy: as many as a job may time. Fast models are done with them before their seconds are over.
+pub const MAXIMUM_ENERGY_RUNS: usize = 1_000_000;
 
 /// The environment variable that holds the process id of a worker's parent. The worker compares it with whose child it
 /// is; the parent finds by it what a worker left behind.

@@ -8,7 +8,7 @@ use crate::runtime::Failure;
 use crate::units::Nanos;
 use crate::worker::ending::{Afterwards, Ending, LoadedModel};
 use crate::worker::log_tail::printable;
-use crate::worker::protocol::{Event, PROTOCOL, Request};
+use crate::worker::protocol::{Event, MAXIMUM_ENERGY_RUNS, PROTOCOL, Pause, Request};
 
 /// Bytes that any event but a result may take: tensors and options of a model, or a library's whole error text.
 const EVENT_LIMIT: usize = 1 << 20;
@@ -24,12 +24,18 @@ const SHOWN_CHARACTERS: usize = 200;
 pub(super) struct Transcript {
     warm_up_runs: usize,
     timed_runs: usize,
+    asks_for_energy: bool,
     line_limit: usize,
     line: Vec<u8>,
-    /// Start: nothing was said yet. Load, prepare, warm-up: `hello`, `loaded`, `timing` were said. Report: the end.
+    /// Events in order that were said.
+    said: usize,
+    /// Start: nothing was said yet. Load, prepare, warm-up: `hello`, `loaded`, the first pause were said. Report: timing is
+    /// over. Energy: the result was said, and energy is asked for.
     pub(super) stage: Stage,
     pub(super) loaded: Option<LoadedModel>,
     pub(super) heard: Heard,
+    /// The worker waits here, until somebody takes it.
+    pub(super) pause: Option<Pause>,
 }
 
 /// What it amounts to.
@@ -37,8 +43,8 @@ pub(super) struct Transcript {
 pub(super) enum Heard {
     /// Nothing decisive yet.
     Unfinished,
-    /// A result, as many latencies as asked for.
-    Result { warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos> },
+    /// A result, as many latencies as asked for; and those of the runs for energy, once they are said.
+    Result { warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>, energy_ns: Option<Vec<Nanos>> },
     /// The worker tells why it can not.
     Failed(Failure),
     /// Something that breaks the protocol.
@@ -48,16 +54,21 @@ pub(super) enum Heard {
 impl Transcript {
     pub(super) fn new(request: &Request) -> Self {
         let (warm_up_runs, timed_runs) = (request.warm_up_runs as usize, request.timed_runs as usize);
-        let line_limit =
-            warm_up_runs.saturating_add(timed_runs).saturating_mul(LATENCY_BYTES).saturating_add(EVENT_LIMIT);
+        let asks_for_energy = request.energy_seconds > 0;
+        let energy_runs = if asks_for_energy { MAXIMUM_ENERGY_RUNS } else { 0 };
+        let runs = warm_up_runs.saturating_add(timed_runs).max(energy_runs);
+        let line_limit = runs.saturating_mul(LATENCY_BYTES).saturating_add(EVENT_LIMIT);
         Self {
             warm_up_runs,
             timed_runs,
+            asks_for_energy,
             line_limit,
             line: Vec::new(),
+            said: 0,
             stage: Stage::Start,
             loaded: None,
             heard: Heard::Unfinished,
+            pause: None,
         }
     }
 
@@ -87,7 +98,16 @@ impl Transcript {
 
     /// Is there anything left to wait for but the end of the process?
     pub(super) fn is_decided(&self) -> bool {
-        !matches!(self.heard, Heard::Unfinished)
+        match &self.heard {
+            Heard::Unfinished => false,
+            Heard::Result { energy_ns, .. } => !self.lacks_energy(energy_ns.as_ref()),
+            Heard::Failed(_) | Heard::Refused(_) => true,
+        }
+    }
+
+    /// Is energy asked for and not said yet?
+    pub(super) fn lacks_energy(&self, energy_ns: Option<&Vec<Nanos>>) -> bool {
+        self.asks_for_energy && energy_ns.is_none()
     }
 
     fn refuse_unfinished(&mut self) {
@@ -101,14 +121,23 @@ impl Transcript {
 
     fn take_line(&mut self, line: &[u8], on_event: &mut dyn FnMut(&Event)) {
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return self.refuse(line) };
-        let (expected, next) = match &event {
-            Event::Hello { .. } => (self.stage == Stage::Start, Stage::Load),
-            Event::Loaded { .. } => (self.stage == Stage::Load, Stage::Prepare),
-            Event::Timing => (self.stage == Stage::Prepare, Stage::WarmUp),
-            Event::Result { .. } => (self.stage == Stage::WarmUp, Stage::Report),
-            Event::Failed { stage, .. } => (!matches!(self.stage, Stage::Start | Stage::Report), *stage),
+        let after_result = if self.asks_for_energy { Stage::Energy } else { Stage::Report };
+        let (turn, next) = match &event {
+            Event::Hello { .. } => (0, Stage::Load),
+            Event::Loaded { .. } => (1, Stage::Prepare),
+            Event::Paused { at: Pause::BeforeWarmUp } => (2, Stage::WarmUp),
+            Event::Paused { at: Pause::BeforeTiming } => (3, Stage::WarmUp),
+            Event::Paused { at: Pause::AfterTiming } => (4, Stage::Report),
+            Event::Result { .. } => (5, after_result),
+            Event::Paused { at: Pause::IdleBeforeEnergy } => (6, Stage::Energy),
+            Event::Paused { at: Pause::BeforeEnergy } => (7, Stage::Energy),
+            Event::Paused { at: Pause::AfterEnergy } => (8, Stage::Energy),
+            Event::Energy { .. } => (9, Stage::Energy),
+            Event::Failed { stage, .. } if self.said > 0 => (self.said, *stage),
+            Event::Failed { .. } => (usize::MAX, Stage::Start),
         };
-        if !expected {
+        // Without energy the result is the last word.
+        if turn != self.said || self.is_decided() {
             return match self.heard {
                 Heard::Result { .. } => self.refuse(line),
                 _ => {
@@ -117,28 +146,43 @@ impl Transcript {
                 }
             };
         }
+        self.said += 1;
         self.stage = next;
         on_event(&event);
         match event {
-            Event::Hello { protocol: PROTOCOL } | Event::Timing => {}
+            Event::Hello { protocol: PROTOCOL } => {}
+            Event::Paused { at } => self.pause = Some(at),
             Event::Hello { protocol } => {
                 self.heard = Heard::Refused(Ending::ProtocolMismatch { theirs: protocol });
             }
-            Event::Loaded { version, library, options, inputs, outputs } => {
-                self.loaded = Some(LoadedModel { version, library, options, inputs, outputs });
+            Event::Loaded { version, library, options, inputs, outputs, placed } => {
+                self.loaded = Some(LoadedModel { version, library, options, inputs, outputs, placed });
             }
             Event::Result { warm_up_ns, latency_ns } => {
                 let is_complete =
                     warm_up_ns.len() == self.warm_up_runs && latency_ns.len() == self.timed_runs;
                 self.heard = if is_complete {
-                    Heard::Result { warm_up_ns, latency_ns }
+                    Heard::Result { warm_up_ns, latency_ns, energy_ns: None }
                 } else {
                     let asked = (self.warm_up_runs, self.timed_runs);
                     Heard::Refused(Ending::WrongCount { asked, warm_up_ns, latency_ns })
                 };
             }
+            Event::Energy { latency_ns } => {
+                if let Heard::Result { energy_ns, .. } = &mut self.heard {
+                    *energy_ns = Some(latency_ns);
+                }
+            }
             Event::Failed { stage, reason, detail, hint } => {
-                self.heard = Heard::Failed(Failure { stage, reason, detail, hint });
+                let failure = Failure { stage, reason, detail, hint };
+                self.heard = match std::mem::replace(&mut self.heard, Heard::Unfinished) {
+                    Heard::Result { warm_up_ns, latency_ns, .. } => {
+                        let afterwards =
+                            Afterwards::Failed { reason: failure.reason, detail: failure.detail };
+                        Heard::Refused(Ending::AfterResult { warm_up_ns, latency_ns, afterwards })
+                    }
+                    _ => Heard::Failed(failure),
+                };
             }
         }
     }
@@ -146,7 +190,7 @@ impl Transcript {
     fn refuse(&mut self, line: &[u8]) {
         let line = printable(line, SHOWN_CHARACTERS);
         self.heard = Heard::Refused(match std::mem::replace(&mut self.heard, Heard::Unfinished) {
-            Heard::Result { warm_up_ns, latency_ns } => {
+            Heard::Result { warm_up_ns, latency_ns, .. } => {
                 Ending::AfterResult { warm_up_ns, latency_ns, afterwards: Afterwards::Line { line } }
             }
             _ => Ending::Garbage { line },
@@ -158,13 +202,22 @@ impl Transcript {
 mod tests {
     use super::*;
 
-    const HELLO: &str = r#"{"event":"hello","protocol":1}"#;
-    const LOADED: &str =
-        r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[]}"#;
-    const TIMING: &str = r#"{"event":"timing"}"#;
+    const HELLO: &str = r#"{"event":"hello","protocol":2}"#;
+    const LOADED: &str = r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
+    const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
+{"event":"paused","at":"before_timing"}
+{"event":"paused","at":"after_timing"}"#;
+    const ENERGY_PAUSES: &str = r#"{"event":"paused","at":"idle_before_energy"}
+{"event":"paused","at":"before_energy"}
+{"event":"paused","at":"after_energy"}"#;
+    const ENERGY: &str = r#"{"event":"energy","latency_ns":[7]}"#;
     const RESULT: &str = r#"{"event":"result","warm_up_ns":[0],"latency_ns":[5,18446744073709551615]}"#;
 
     fn said(text: &str) -> Transcript {
+        said_for(0, text)
+    }
+
+    fn said_for(energy_seconds: u32, text: &str) -> Transcript {
         let request = Request {
             protocol: PROTOCOL,
             runtime: "sim".into(),
@@ -175,6 +228,8 @@ mod tests {
             seed: 1,
             warm_up_runs: 1,
             timed_runs: 2,
+            energy_seconds,
+            placement: Default::default(),
         };
         let mut whole = Transcript::new(&request);
         whole.take(text.as_bytes(), &mut |_| ());
@@ -192,11 +247,11 @@ mod tests {
 
     #[test]
     fn a_whole_conversation_gives_latencies_as_they_are_however_odd() {
-        let transcript = said(&format!("{HELLO}\n{LOADED}\n{TIMING}\n{RESULT}\n"));
+        let transcript = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n"));
         assert_eq!(transcript.stage, Stage::Report);
         assert!(transcript.loaded.is_some());
         match transcript.heard {
-            Heard::Result { warm_up_ns, latency_ns } => {
+            Heard::Result { warm_up_ns, latency_ns, energy_ns: None } => {
                 assert_eq!(warm_up_ns, [Nanos(0)]);
                 assert_eq!(latency_ns, [Nanos(5), Nanos(u64::MAX)]);
             }
@@ -207,10 +262,13 @@ mod tests {
     #[test]
     fn events_out_of_turn_are_refused() {
         for text in [
-            format!("{TIMING}\n"),
+            format!("{PAUSES}\n"),
             format!("{HELLO}\n{HELLO}\n"),
             format!("{HELLO}\n{LOADED}\n{RESULT}\n"),
-            format!("{HELLO}\n{TIMING}\n"),
+            format!("{HELLO}\n{PAUSES}\n"),
+            format!("{HELLO}\n{LOADED}\n{ENERGY_PAUSES}\n"),
+            format!("{HELLO}\n{LOADED}\n{PAUSES}\n{PAUSES}\n"),
+            format!("{HELLO}\n{LOADED}\n{PAUSES}\n{ENERGY}\n"),
             "{\"event\":\"failed\",\"stage\":\"load\",\"reason\":\"a\",\"detail\":\"b\",\"hint\":null}\n"
                 .into(),
         ] {
@@ -234,8 +292,8 @@ mod tests {
 
     #[test]
     fn a_line_after_the_result_keeps_the_latencies() {
-        for late in ["bye\n", "bye", TIMING, RESULT] {
-            let heard = said(&format!("{HELLO}\n{LOADED}\n{TIMING}\n{RESULT}\n{late}\n")).heard;
+        for late in ["bye\n", "bye", PAUSES, ENERGY_PAUSES, ENERGY, RESULT] {
+            let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n{late}\n")).heard;
             let Heard::Refused(Ending::AfterResult { latency_ns, afterwards, .. }) = heard else {
                 panic!("{heard:?}")
             };
@@ -247,8 +305,28 @@ mod tests {
     #[test]
     fn a_result_with_another_number_of_latencies_is_not_complete() {
         let short = RESULT.replace("5,", "");
-        let heard = said(&format!("{HELLO}\n{LOADED}\n{TIMING}\n{short}\n")).heard;
+        let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{short}\n")).heard;
         assert!(matches!(heard, Heard::Refused(Ending::WrongCount { asked: (1, 2), .. })), "{heard:?}");
+    }
+
+    #[test]
+    fn energy_follows_the_result_where_it_is_asked_for_and_a_failure_there_keeps_the_latencies() {
+        let until_result = format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n");
+        let transcript = said_for(1, &until_result);
+        assert!(!transcript.is_decided() && transcript.stage == Stage::Energy);
+        let transcript = said_for(1, &format!("{until_result}{ENERGY_PAUSES}\n{ENERGY}\n"));
+        assert!(transcript.is_decided());
+        let Heard::Result { energy_ns: Some(energy_ns), .. } = transcript.heard else {
+            panic!("{transcript:?}")
+        };
+        assert_eq!(energy_ns, [Nanos(7)]);
+        let failed = r#"{"event":"failed","stage":"energy","reason":"a","detail":"b","hint":null}"#;
+        let transcript = said_for(1, &format!("{until_result}{failed}\n"));
+        let Heard::Refused(Ending::AfterResult { latency_ns, afterwards, .. }) = transcript.heard else {
+            panic!("{transcript:?}")
+        };
+        assert_eq!((latency_ns.len(), transcript.stage), (2, Stage::Energy));
+        assert_eq!(afterwards, Afterwards::Failed { reason: "a".into(), detail: "b".into() });
     }
 
     #[test]

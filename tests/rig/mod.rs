@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 pub(crate) mod disks;
+pub(crate) mod hosts;
 pub(crate) mod processes;
 pub(crate) mod uploads;
 

@@ -34,6 +34,7 @@ pub(super) fn measured() -> Bundle {
             logical_cores: Some(2),
             memory_bytes: Some(8_589_934_592),
             root: "/".to_owned(),
+            ..Host::default()
         },
         job: Job {
             id: "0000000001".to_owned(),
@@ -88,6 +89,8 @@ pub(super) fn measured() -> Bundle {
             mistakes: Vec::new(),
             log_tail: vec!["a line of the worker's log".to_owned()],
         },
+        environment: Some(environment()),
+        energy: Some(energy()),
         summary: stats::summary(&trials),
         trials,
         verdict: Verdict {
@@ -105,12 +108,121 @@ pub(super) fn measured() -> Bundle {
     }
 }
 
+/// An environment with every key in use.
+fn environment() -> Environment {
+    let reading = |process, at_seconds, celsius| Reading {
+        build: 1,
+        process,
+        at_seconds,
+        values: vec![Some(celsius), None],
+    };
+    let both = |at_seconds, celsius| vec![reading(1, at_seconds, celsius), reading(2, at_seconds, celsius)];
+    Environment {
+        power: Some(power()),
+        observation: Observation::Bracketed,
+        sensors: vec![
+            Sensor {
+                name: "CPU-therm".to_owned(),
+                quantity: Quantity::Temperature,
+                path: "/sys/class/thermal/thermal_zone0/temp".to_owned(),
+                trip_celsius: Some(95.5),
+                wraps_at_joules: None,
+                unobservable: None,
+            },
+            Sensor {
+                name: "package-0".to_owned(),
+                quantity: Quantity::Energy,
+                path: "/sys/class/powercap/intel-rapl:0/energy_uj".to_owned(),
+                trip_celsius: None,
+                wraps_at_joules: Some(262_143.328_85),
+                unobservable: Some("permission denied".to_owned()),
+            },
+        ],
+        unobservable: vec![Quantity::CpuFrequency, Quantity::Energy],
+        before_warm_up: both(0.25, 41.0),
+        before: both(0.5, 41.5),
+        samples: vec![reading(1, 1.5, 42.0)],
+        after: both(2.0, 42.5),
+        cooling: vec![Cooling {
+            build: 1,
+            process: 1,
+            ended: CoolingEnd::GaveUp,
+            waited_seconds: 60.0,
+            below_celsius: 40,
+            hottest_celsius: Some(41.0),
+            unobservable_zones: vec!["GPU-therm".to_owned()],
+        }],
+        placement: Some(Placement {
+            cpus_asked: vec![1],
+            cpus: Some(vec![1]),
+            daemon_cpus: vec![0],
+            nice_asked: Some(-5),
+            nice: Some(0),
+            lock_memory_asked: true,
+            memory_locked: true,
+            refused: vec!["nice value -5: Permission denied (os error 13)".to_owned()],
+        }),
+    }
+}
+
+/// A power state with every key in use.
+fn power() -> Power {
+    let state = |mode: &str, limit: &str| PowerState {
+        mode: Some(PowerMode { id: 3, name: mode.to_owned() }),
+        settings: [("/sys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq".to_owned(), limit.to_owned())]
+            .into(),
+    };
+    let difference = PowerDifference {
+        setting: "power mode".to_owned(),
+        wanted: "MODE_30W_ALL".to_owned(),
+        found: Some("MODE_15W".to_owned()),
+        error: Some("it refused".to_owned()),
+    };
+    Power {
+        requested: PowerRequest { power_mode: Some("MODE_30W_ALL".to_owned()), lock_clocks: true },
+        found: state("MODE_15W", "1190400"),
+        applied: Some(state("MODE_30W_ALL", "1200000")),
+        not_applied: vec![difference.clone()],
+        not_held: vec![PowerChange { process: 1, after: true, difference: difference.clone() }],
+        restored: Some(false),
+        not_restored: vec![difference],
+    }
+}
+
+/// Energy with every key in use.
+fn energy() -> Energy {
+    let reading = |at_seconds, watts| EnergyReading { at_seconds, values: vec![Some(watts)] };
+    Energy {
+        state: EnergyState::Measured,
+        detail: None,
+        joules_per_inference: Some(0.25),
+        interval: Some(JoulesInterval { low_joules: 0.24, high_joules: 0.26, confidence: 0.95 }),
+        total_from: vec!["VDD_IN".to_owned()],
+        sources: vec![EnergySource {
+            name: "VDD_IN".to_owned(),
+            quantity: Quantity::Power,
+            wraps_at_joules: None,
+            idle_watts: Some(5.0),
+            loaded_watts: Some(15.0),
+            joules_per_inference: Some(0.25),
+        }],
+        runs: 2,
+        loop_seconds: 0.05,
+        latency_ns: vec![Nanos(25_000_000), Nanos(24_900_000)],
+        idle_before: vec![reading(3.0, 5.0)],
+        loaded: vec![reading(5.0, 15.0)],
+        idle_after: vec![reading(7.0, 5.0)],
+    }
+}
+
 fn not_measured(id: &str, outcome: Outcome) -> Bundle {
     Bundle {
         id: id.to_owned(),
         outcome,
         trials: Vec::new(),
         summary: None,
+        environment: None,
+        energy: None,
         verdict: Verdict {
             state: VerdictState::Invalid,
             reasons: vec![Reason {

@@ -9,11 +9,20 @@ fn job(model: &str, sha256: Option<String>) -> Job {
     let runtime = find("onnxruntime").unwrap();
     let options = BTreeMap::from([("threads".to_owned(), 2.into())]);
     Job {
+        power: Default::default(),
         name: "smoke".to_owned(),
         models,
         configurations: vec![Configuration { runtime, options, source: ModelSource::Dropped(0) }],
         inputs: BTreeMap::new(),
-        measure: Measure { warm_up_runs: 10, timed_runs: 50, processes: 2, timeout_seconds: 5400, seed: 1 },
+        measure: Measure {
+            warm_up_runs: 10,
+            timed_runs: 50,
+            processes: 2,
+            timeout_seconds: 5400,
+            seed: 1,
+            energy_seconds: 0,
+        },
+        host: Default::default(),
         priority: 0,
         labels: BTreeMap::new(),
     }

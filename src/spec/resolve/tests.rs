@@ -1,6 +1,6 @@
 use super::*;
 use crate::runtime::{OptionKind, RuntimeOption, WorkerExecutable};
-use crate::spec::{ModelSource, render};
+use crate::spec::{Host, ModelSource, render};
 
 const fn runtime(name: &'static str, format: &'static str, options: &'static [RuntimeOption]) -> Runtime {
     Runtime {
@@ -77,7 +77,14 @@ fn smallest_job_gets_every_default() {
     let job = understood("model: net.onnx\n");
     assert_eq!(job.name, "smoke");
     assert_eq!(names(&job), [("alpha", "net.onnx")]);
-    let measure = Measure { warm_up_runs: 10, timed_runs: 100, processes: 1, timeout_seconds: 3600, seed: 1 };
+    let measure = Measure {
+        warm_up_runs: 10,
+        timed_runs: 100,
+        processes: 1,
+        timeout_seconds: 3600,
+        seed: 1,
+        energy_seconds: 0,
+    };
     assert_eq!(job.measure, measure);
     assert_eq!((job.priority, job.labels.len(), job.inputs.len()), (0, 0, 0));
 }
@@ -178,7 +185,8 @@ fn boundaries_of_every_range_are_accepted_and_one_beyond_is_not() {
             let job = read(&line(number)).expect("a boundary is inside");
             let said = format!("{job:?}");
             assert!(
-                said.contains(&format!("{}: {number}", field.key())),
+                said.contains(&format!("{}: {number}", field.key()))
+                    || said.contains(&format!("{}: Some({number})", field.key())),
                 "{} lost {number}: {said}",
                 field.path
             );
@@ -208,12 +216,33 @@ fn missing_keys_are_named() {
 
 #[test]
 fn keys_of_later_versions_are_unknown_like_any_other() {
-    for key in ["host", "sentinel_every"] {
-        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\n{key}: {{}}\n")), ["unknown_key"]);
+    for line in ["sentinel_every: {}", "measure: {builds: 1}"] {
+        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\n{line}\n")), ["unknown_key"]);
     }
-    for key in ["builds", "energy_seconds"] {
-        assert_eq!(codes(&format!("backbone: 1\nmodel: net.onnx\nmeasure: {{{key}: 1}}\n")), ["unknown_key"]);
-    }
+}
+
+#[test]
+fn host_is_asked_for_in_its_own_words() {
+    let job = read(
+        "backbone: 1\nmodel: net.onnx\nhost: {start_below_celsius: 50, zones: [CPU-therm], cpus: [3, 2], nice: -5, \
+         lock_memory: true}\n",
+    );
+    let expected = Host {
+        start_below_celsius: Some(50),
+        wait_up_to_seconds: 1800,
+        zones: vec!["CPU-therm".to_owned()],
+        cpus: vec![2, 3],
+        nice: Some(-5),
+        lock_memory: true,
+    };
+    assert_eq!(job.expect("a good job").host, expected);
+    let host = |keys: &str| codes(&format!("backbone: 1\nmodel: net.onnx\nhost: {{{keys}}}\n"));
+    assert_eq!(host("cpus: 2"), ["wrong_type"]);
+    assert_eq!(host("cpus: []"), ["out_of_range"]);
+    assert_eq!(host("cpus: [1, 1, 1024, two]"), ["duplicate_value", "out_of_range", "wrong_type"]);
+    assert_eq!(host("start_below_celsius: 50, zones: [a, a, 7]"), ["duplicate_value", "wrong_type"]);
+    assert_eq!(host("zones: [a], wait_up_to_seconds: 9"), ["no_effect"]);
+    assert_eq!(host("lock_memory: yes"), ["wrong_type"]);
 }
 
 #[test]

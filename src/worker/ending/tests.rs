@@ -14,7 +14,14 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         error: kind.to_string(),
     };
     vec![
-        (Stage::Report, Ending::Complete { warm_up_ns: warm_up_ns.clone(), latency_ns: latency_ns.clone() }),
+        (
+            Stage::Report,
+            Ending::Complete {
+                warm_up_ns: warm_up_ns.clone(),
+                latency_ns: latency_ns.clone(),
+                energy_ns: None,
+            },
+        ),
         (
             Stage::Load,
             Ending::Failed(Failure {
@@ -28,6 +35,11 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         (Stage::Report, after(Afterwards::Exited { code: 3 })),
         (Stage::Report, after(Afterwards::Signalled { signal: 11 })),
         (Stage::Report, after(Afterwards::Stayed)),
+        (Stage::Energy, after(Afterwards::Signalled { signal: 11 })),
+        (
+            Stage::Energy,
+            after(Afterwards::Failed { reason: "run_failed".into(), detail: "no such kernel".into() }),
+        ),
         (Stage::Report, Ending::WrongCount { asked: (1, 3), warm_up_ns, latency_ns }),
         (Stage::Start, not_started(std::io::ErrorKind::NotFound)),
         (Stage::Start, not_started(std::io::ErrorKind::PermissionDenied)),

@@ -9,10 +9,12 @@ use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::PARENT_VARIABLE;
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":1}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":1}
-{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[]}
-{"event":"timing"}'"#;
+const HELLO: &str = r#"echo '{"event":"hello","protocol":2}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":2}
+{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
+{"event":"paused","at":"before_warm_up"}
+{"event":"paused","at":"before_timing"}
+{"event":"paused","at":"after_timing"}'"#;
 const RESULT: &str = r#"echo '{"event":"result","warm_up_ns":[1],"latency_ns":[2,3]}'"#;
 
 /// Nothing here takes so long, unless it hangs.
@@ -37,6 +39,8 @@ fn request() -> Request {
         seed: 1,
         warm_up_runs: 1,
         timed_runs: 2,
+        energy_seconds: 0,
+        placement: Default::default(),
     }
 }
 
@@ -67,7 +71,11 @@ fn a_whole_conversation_is_complete_with_and_without_pidfd() {
         let surroundings = Surroundings { has_pidfd, ..Default::default() };
         let script = format!("read line; {UNTIL_TIMING}; echo note >&2; {RESULT}");
         let ended = shell_on(&surroundings, &script, &request(), LONG, &mut Unattended);
-        let expected = Ending::Complete { warm_up_ns: vec![Nanos(1)], latency_ns: vec![Nanos(2), Nanos(3)] };
+        let expected = Ending::Complete {
+            warm_up_ns: vec![Nanos(1)],
+            latency_ns: vec![Nanos(2), Nanos(3)],
+            energy_ns: None,
+        };
         assert_eq!(ended.ending, expected);
         assert_eq!(ended.log_tail, ["note"]);
         assert!(ended.loaded.is_some());
@@ -82,8 +90,9 @@ fn events_reach_the_watch_in_order() {
             self.0.push(match event {
                 Event::Hello { .. } => "hello",
                 Event::Loaded { .. } => "loaded",
-                Event::Timing => "timing",
+                Event::Paused { .. } => "paused",
                 Event::Result { .. } => "result",
+                Event::Energy { .. } => "energy",
                 Event::Failed { .. } => "failed",
             });
         }
@@ -93,7 +102,44 @@ fn events_reach_the_watch_in_order() {
     }
     let mut watch = Listening(Vec::new());
     shell_on(&Surroundings::default(), &format!("{UNTIL_TIMING}; {RESULT}"), &request(), LONG, &mut watch);
-    assert_eq!(watch.0, ["hello", "loaded", "timing", "result"]);
+    assert_eq!(watch.0, ["hello", "loaded", "paused", "paused", "paused", "result"]);
+}
+
+#[test]
+fn worker_waits_at_each_pause_until_the_watch_lets_it_go() {
+    struct Pausing {
+        pauses: Vec<Pause>,
+        ticks: usize,
+    }
+    impl Watch for Pausing {
+        fn pause(&mut self, at: Pause) -> Duration {
+            self.pauses.push(at);
+            if at == Pause::BeforeTiming { Duration::from_millis(200) } else { Duration::ZERO }
+        }
+        fn tick_after(&self) -> Duration {
+            Duration::from_millis(20)
+        }
+        fn tick(&mut self) -> Control {
+            self.ticks += usize::from(self.pauses.last() == Some(&Pause::BeforeTiming));
+            Control::Continue
+        }
+    }
+    let lines = UNTIL_TIMING.trim_start_matches("echo '").trim_end_matches('\'');
+    let wait = |line: &str| {
+        let wait = if line.contains("paused") { "; read go || exit 9" } else { "" };
+        format!("echo '{line}'{wait}")
+    };
+    let lines: Vec<String> = lines.lines().map(wait).collect();
+    let script = format!("read request; {}; {RESULT}", lines.join("; "));
+    for has_pidfd in [true, false] {
+        let mut watch = Pausing { pauses: Vec::new(), ticks: 0 };
+        let surroundings = Surroundings { has_pidfd, ..Default::default() };
+        let ended = shell_on(&surroundings, &script, &request(), LONG, &mut watch);
+        assert!(matches!(ended.ending, Ending::Complete { .. }), "{ended:?}");
+        assert_eq!(watch.pauses, [Pause::BeforeWarmUp, Pause::BeforeTiming, Pause::AfterTiming]);
+        assert!(watch.ticks > 0, "ticks go on while it waits");
+        assert!(ended.wall >= Duration::from_millis(200), "{ended:?}");
+    }
 }
 
 #[test]
@@ -188,8 +234,13 @@ fn a_worker_that_never_reads_blocks_nobody() {
         &mut Unattended,
     );
     assert_eq!(ended.ending, Ending::TimedOut { limit: Duration::from_millis(300) });
-    let ended =
-        shell_on(&Surroundings::default(), "exit $(($(wc -c) > 1000000))", &request, LONG, &mut Unattended);
+    let ended = shell_on(
+        &Surroundings::default(),
+        "exit $(($(head -n 1 | wc -c) > 1000000))",
+        &request,
+        LONG,
+        &mut Unattended,
+    );
     assert_eq!(ended.ending, Ending::Exited { code: 1 });
 }
 

@@ -1,0 +1,119 @@
+//! Clocks of the processors as Linux shows them, on every family: the kernel's cpufreq policies, turbo, and which processors
+//! are there. Reads settings into a power state, and says which of them hold the clocks still.
+
+use std::collections::BTreeMap;
+
+use super::machine::Machine;
+
+const PROCESSORS: &str = "/sys/devices/system/cpu";
+const POLICIES: &str = "/sys/devices/system/cpu/cpufreq";
+
+/// Settings of a policy that are read, and put back.
+const OF_A_POLICY: &[&str] =
+    &["scaling_governor", "scaling_min_freq", "scaling_max_freq", "energy_performance_preference"];
+
+/// Turbo is off where the file says so: file and value. The first is of intel_pstate, the second of every other driver.
+const TURBO_OFF: &[(&str, &str)] =
+    &[("/sys/devices/system/cpu/intel_pstate/no_turbo", "1"), ("/sys/devices/system/cpu/cpufreq/boost", "0")];
+
+/// The governor that stays at the upper limit.
+pub(super) const FASTEST: &str = "performance";
+
+/// Settings of a host, by file.
+pub(super) type Settings = BTreeMap<String, String>;
+
+/// Read a setting, where it can be read.
+pub(super) fn read(machine: &dyn Machine, path: &str, settings: &mut Settings) {
+    if let Ok(value) = machine.read(path) {
+        settings.insert(path.to_owned(), value);
+    }
+}
+
+/// Numbered processors of the host.
+pub(super) fn processors(machine: &dyn Machine) -> Vec<String> {
+    let is_processor = |name: &String| {
+        name.strip_prefix("cpu")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|it| it.is_ascii_digit()))
+    };
+    machine
+        .names(PROCESSORS)
+        .into_iter()
+        .filter(is_processor)
+        .map(|name| format!("{PROCESSORS}/{name}"))
+        .collect()
+}
+
+/// Folders of the cpufreq policies.
+pub(super) fn policies(machine: &dyn Machine) -> Vec<String> {
+    let names = machine.names(POLICIES).into_iter();
+    names.filter(|name| name.starts_with("policy")).map(|name| format!("{POLICIES}/{name}")).collect()
+}
+
+/// Which processors are there, their governors and limits, and turbo.
+pub(super) fn read_all(machine: &dyn Machine, settings: &mut Settings) {
+    for processor in processors(machine) {
+        read(machine, &format!("{processor}/online"), settings);
+    }
+    for (path, _) in TURBO_OFF {
+        read(machine, path, settings);
+    }
+    for policy in policies(machine) {
+        if is_online(machine, &policy, settings) {
+            for name in OF_A_POLICY {
+                read(machine, &format!("{policy}/{name}"), settings);
+            }
+        }
+    }
+}
+
+/// A policy all of whose processors are off has settings that mean nothing, and that the kernel does not let be read.
+fn is_online(machine: &dyn Machine, policy: &str, settings: &Settings) -> bool {
+    let Ok(related) = machine.read(&format!("{policy}/related_cpus")) else { return true };
+    related.split_whitespace().any(|number| {
+        // A processor without the file can not be taken off.
+        settings.get(&format!("{PROCESSORS}/cpu{number}/online")).is_none_or(|online| online != "0")
+    })
+}
+
+/// Governors that every policy offers; empty where there are no policies.
+pub(super) fn governors(machine: &dyn Machine) -> Vec<String> {
+    let offered = |policy: &String| -> Vec<String> {
+        let text = machine.read(&format!("{policy}/scaling_available_governors")).unwrap_or_default();
+        text.split_whitespace().map(str::to_owned).collect()
+    };
+    let mut all = policies(machine)
+        .iter()
+        .map(offered)
+        .filter(|offered| !offered.is_empty())
+        .collect::<Vec<_>>()
+        .into_iter();
+    let first = all.next().unwrap_or_default();
+    let others: Vec<Vec<String>> = all.collect();
+    first.into_iter().filter(|name| others.iter().all(|other| other.contains(name))).collect()
+}
+
+/// Every lower limit at its upper one, as the state has them.
+pub(super) fn limits_together(present: &Settings, wanted: &mut Settings) {
+    for setting in present.keys() {
+        let upper = super::power::plan::upper_of(setting).and_then(|upper| present.get(&upper));
+        if let Some(upper) = upper {
+            wanted.insert(setting.clone(), upper.clone());
+        }
+    }
+}
+
+/// Turbo off, where the host has it: its clocks depend on heat and on what the other processors do.
+pub(super) fn without_turbo(present: &Settings, wanted: &mut Settings) {
+    for (path, off) in TURBO_OFF {
+        if present.contains_key(*path) {
+            wanted.insert((*path).to_owned(), (*off).to_owned());
+        }
+    }
+}
+
+/// This governor on every policy.
+pub(super) fn governed_by(governor: &str, present: &Settings, wanted: &mut Settings) {
+    for setting in present.keys().filter(|setting| setting.ends_with("/scaling_governor")) {
+        wanted.insert(setting.clone(), governor.to_owned());
+    }
+}

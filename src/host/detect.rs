@@ -1,0 +1,145 @@
+//! What distinguishes this host as a platform: family, board, release of the vendor's software, accelerators, and the
+//! installed inference libraries. Read once, when the program starts; what is not found is left out.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+
+use super::jetson::{self, Release};
+use super::machine::Machine as _;
+use super::root::HostRoot;
+use super::{device_tree, family};
+use crate::bundle::format::{EdgeTpu, EdgeTpuBus, Host};
+
+/// The package manager's list. Read line by line: on a full image it has megabytes.
+const PACKAGES_FILE: &str = "/var/lib/dpkg/status";
+
+/// Packages that change latencies, by the start of their names, and whether a version number follows.
+const PACKAGES: &[(&str, bool)] = &[
+    ("nvidia-l4t-core", false),
+    ("tensorrt", false),
+    ("libnvinfer", true),
+    ("libcudnn", true),
+    ("cuda-cudart-", true),
+    ("libedgetpu1-", false),
+    ("gasket-dkms", false),
+    ("python3-tflite-runtime", false),
+    ("libonnxruntime", true),
+];
+
+/// USB ids of a Coral accelerator, vendor and product: before its firmware is loaded, and after.
+const EDGE_TPU_IDS: &[(&str, &str)] = &[("1a6e", "089a"), ("18d1", "9302")];
+
+/// Fill in what distinguishes the host.
+pub(super) fn identify(root: &HostRoot, host: &mut Host) {
+    let family = family(root).name;
+    host.family = Some(family.to_owned());
+    host.packages = packages(root);
+    host.edge_tpus = edge_tpus(root);
+    host.board = device_tree::model(root).or_else(|| board_of_firmware(root));
+    host.chip = device_tree::compatible(root).pop();
+    host.gpus = other_gpus(root);
+    if family == "jetson" {
+        host.gpus.extend(jetson::gpus(root));
+        if let Some(release) = Release::read(root, host.packages.get("nvidia-l4t-core").map(String::as_str)) {
+            host.jetpack = release.jetpack.map(str::to_owned);
+            host.l4t = Some(release.l4t);
+        }
+    }
+}
+
+/// Vendor and product, as the firmware of a personal computer or a virtual machine tells them.
+fn board_of_firmware(root: &HostRoot) -> Option<String> {
+    let word =
+        |name: &str| root.read(format!("/sys/class/dmi/id/{name}")).ok().filter(|word| !word.is_empty());
+    match (word("sys_vendor"), word("product_name")) {
+        (Some(vendor), Some(product)) => Some(format!("{vendor} {product}")),
+        (vendor, product) => vendor.or(product),
+    }
+}
+
+/// Graphics processors that NVIDIA's driver for cards knows.
+fn other_gpus(root: &HostRoot) -> Vec<String> {
+    const FOLDER: &str = "/proc/driver/nvidia/gpus";
+    let model = |name: String| {
+        let text = root.read(format!("{FOLDER}/{name}/information")).ok()?;
+        text.lines().find_map(|line| Some(line.strip_prefix("Model:")?.trim().to_owned()))
+    };
+    root.names(FOLDER).into_iter().filter_map(model).collect()
+}
+
+fn edge_tpus(root: &HostRoot) -> Vec<EdgeTpu> {
+    const USB: &str = "/sys/bus/usb/devices";
+    let on_usb = root.names(USB).into_iter().filter_map(|name| {
+        let read = |file: &str| root.read(format!("{USB}/{name}/{file}")).ok();
+        let ids = (read("idVendor")?, read("idProduct")?);
+        let is_one = EDGE_TPU_IDS.iter().any(|(vendor, product)| ids.0 == *vendor && ids.1 == *product);
+        let link_megabits_per_second = read("speed").and_then(|speed| speed.parse().ok());
+        is_one.then_some(EdgeTpu { bus: EdgeTpuBus::Usb, name, link_megabits_per_second })
+    });
+    let on_pcie = root.names("/sys/class/apex").into_iter();
+    let on_pcie = on_pcie.map(|name| EdgeTpu { bus: EdgeTpuBus::Pcie, name, link_megabits_per_second: None });
+    on_usb.chain(on_pcie).collect()
+}
+
+fn packages(root: &HostRoot) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let Ok(file) = fs_err::File::open(root.path(PACKAGES_FILE)) else { return found };
+    let (mut name, mut is_installed) = (None, false);
+    // A line that is no UTF-8 ends the list: the file is not what it should be.
+    for line in BufReader::new(file).lines().map_while(Result::ok) {
+        match line.split_once(": ") {
+            Some(("Package", value)) => (name, is_installed) = (Some(value.to_owned()), false),
+            Some(("Status", value)) => is_installed = value.ends_with(" installed"),
+            Some(("Version", value)) if is_installed => {
+                if let Some(name) = name.take().filter(|name| changes_latencies(name)) {
+                    found.insert(name, value.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn changes_latencies(package: &str) -> bool {
+    let is_number =
+        |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) && !rest.ends_with("-dev");
+    PACKAGES.iter().any(|(start, numbered)| {
+        package.strip_prefix(start).is_some_and(|rest| if *numbered { is_number(rest) } else { true })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_count_and_their_headers_and_tools_do_not() {
+        for (package, expected) in [
+            ("libnvinfer8", true),
+            ("libnvinfer-bin", false),
+            ("libcudnn9-cuda-12", true),
+            ("libcudnn8-dev", false),
+            ("cuda-cudart-10-0", true),
+            ("libedgetpu1-max", true),
+            ("bash", false),
+        ] {
+            assert_eq!(changes_latencies(package), expected, "{package}");
+        }
+    }
+
+    #[test]
+    fn package_that_was_removed_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostRoot::new(folder.path()).unwrap();
+        fs_err::create_dir_all(root.path("/var/lib/dpkg")).unwrap();
+        fs_err::write(
+            root.path(PACKAGES_FILE),
+            "Package: libnvinfer8\nStatus: deinstall ok config-files\nVersion: 8.5.2\n\n\
+             Package: libedgetpu1-std\nStatus: install ok installed\nArchitecture: arm64\nVersion: 16.0\n",
+        )
+        .unwrap();
+        let expected = BTreeMap::from([("libedgetpu1-std".to_owned(), "16.0".to_owned())]);
+        assert_eq!(packages(&root), expected);
+    }
+}

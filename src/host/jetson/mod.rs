@@ -1,0 +1,131 @@
+//! NVIDIA Jetson: power modes by nvpmodel, and clocks held still as its jetson_clocks does it, but seen to be.
+//!
+//! jetson_clocks itself is not run: it ends with success on most errors and stores only a part of what it changes. A mode caps the
+//! clocks, so it is set first and the clocks are locked at its caps after.
+
+use super::cpufreq::{self, Settings};
+use super::machine::Machine;
+use super::power::{ModeError, PowerControl, Reboot};
+use crate::bundle::format::{PowerMode, PowerState};
+
+mod nvpmodel;
+mod release;
+
+pub(super) use release::Release;
+
+/// Names of a Jetson's graphics processor in the device tree, over all generations.
+const GPU_NAMES: &[&str] = &["gv11b", "gp10b", "ga10b", "gb10b", "gpu"];
+
+/// Starts of names of clocks below /sys/class/devfreq that need no device tree to be known: graphics and memory of Thor.
+const CLOCK_NAMES: &[&str] = &["gpu-", "bwmgr"];
+
+const CLOCKS: &str = "/sys/class/devfreq";
+
+/// The memory clock until Orin; only root sees it.
+const MEMORY_CLOCK: &str = "/sys/kernel/debug/bpmp/debug/clk/emc";
+
+/// Caps of the memory clock that a mode sets, by release. 0 is none.
+const MEMORY_CAPS: &[&str] =
+    &["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "/sys/kernel/nvpmodel_clk_cap/emc"];
+
+/// Control by nvpmodel and sysfs.
+#[derive(Debug)]
+pub(super) struct Jetson;
+
+/// Is the host a Jetson, of whatever generation?
+pub(super) fn is_here(machine: &dyn Machine) -> bool {
+    let is_tegra = |name: &String| name.starts_with("nvidia,tegra");
+    super::device_tree::compatible(machine).iter().any(is_tegra)
+        || machine.read("/etc/nv_tegra_release").is_ok()
+}
+
+/// The name that the driver of a clock below /sys/class/devfreq goes by, where it is a graphics processor's or the memory's.
+fn clock_name(machine: &dyn Machine, name: &str) -> Option<String> {
+    let named = super::device_tree::texts(machine, &format!("{CLOCKS}/{name}/device/of_node/name"));
+    let known = named.into_iter().find(|name| GPU_NAMES.contains(&name.as_str()));
+    known.or_else(|| CLOCK_NAMES.iter().any(|start| name.starts_with(start)).then(|| name.to_owned()))
+}
+
+/// Graphics processors, by their names in the device tree.
+pub(super) fn gpus(machine: &dyn Machine) -> Vec<String> {
+    let clocks = machine.names(CLOCKS);
+    let named = clocks.iter().filter_map(|name| clock_name(machine, name));
+    named.filter(|name| !name.starts_with("bwmgr")).collect()
+}
+
+impl PowerControl for Jetson {
+    fn modes(&self, machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError> {
+        nvpmodel::modes(machine)
+    }
+
+    fn mode(&self, machine: &dyn Machine) -> Option<PowerMode> {
+        nvpmodel::present(machine)
+    }
+
+    fn settings(&self, machine: &dyn Machine) -> Settings {
+        let mut settings = Settings::new();
+        cpufreq::read_all(machine, &mut settings);
+        for processor in cpufreq::processors(machine) {
+            let idle = format!("{processor}/cpuidle");
+            for state in machine.names(&idle) {
+                cpufreq::read(machine, &format!("{idle}/{state}/disable"), &mut settings);
+            }
+        }
+        for name in machine.names(CLOCKS) {
+            if clock_name(machine, &name).is_some() {
+                for setting in ["governor", "min_freq", "max_freq", "device/railgate_enable"] {
+                    cpufreq::read(machine, &format!("{CLOCKS}/{name}/{setting}"), &mut settings);
+                }
+            }
+        }
+        read_memory_clock(machine, &mut settings);
+        settings
+    }
+
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {
+        let mut wanted = PowerState { mode: mode.cloned(), settings: Settings::new() };
+        let waits_for_mode = mode.is_some() && present.mode.as_ref() != mode;
+        if lock_clocks && !waits_for_mode {
+            lock(&present.settings, &mut wanted.settings);
+        }
+        wanted
+    }
+
+    fn set_mode(&self, machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Result<(), ModeError> {
+        nvpmodel::set(machine, mode, reboot)
+    }
+}
+
+fn read_memory_clock(machine: &dyn Machine, settings: &mut Settings) {
+    let locked = format!("{MEMORY_CLOCK}/mrq_rate_locked");
+    cpufreq::read(machine, &locked, settings);
+    for cap in MEMORY_CAPS {
+        cpufreq::read(machine, cap, settings);
+    }
+    // The rate is a setting only while it is locked; else the memory controller chooses it.
+    if settings.get(&locked).is_some_and(|locked| locked == "1") {
+        cpufreq::read(machine, &format!("{MEMORY_CLOCK}/rate"), settings);
+        cpufreq::read(machine, &format!("{MEMORY_CLOCK}/max_rate"), settings);
+    }
+}
+
+/// What jetson_clocks does without options: lower limits at the upper ones, no idle states, no power gating, and the memory at
+/// the highest rate that the mode allows. Governors stay.
+fn lock(present: &Settings, wanted: &mut Settings) {
+    cpufreq::limits_together(present, wanted);
+    for setting in present.keys() {
+        if setting.contains("/cpuidle/") && setting.ends_with("/disable") {
+            wanted.insert(setting.clone(), "1".to_owned());
+        } else if setting.ends_with("/railgate_enable") {
+            wanted.insert(setting.clone(), "0".to_owned());
+        } else if setting.ends_with("/mrq_rate_locked") {
+            wanted.insert(setting.clone(), "1".to_owned());
+        }
+    }
+    let number = |path: String| present.get(&path)?.parse::<u64>().ok();
+    if let Some(highest) = number(format!("{MEMORY_CLOCK}/max_rate")) {
+        let caps = MEMORY_CAPS.iter().filter_map(|cap| number((*cap).to_owned())).filter(|&cap| cap > 0);
+        let rate = caps.fold(highest, u64::min);
+        wanted.insert(format!("{MEMORY_CLOCK}/rate"), rate.to_string());
+    }
+}

@@ -1,0 +1,162 @@
+//! NVIDIA's nvpmodel: which modes there are, which one is in force, and setting one by its name.
+//!
+//! Its exit code means little: it ends with success after errors, and with an error after some successes. So what it prints
+//! is read for errors, and the mode is asked for again after. It asks questions; it never gets an answer but on purpose.
+
+use std::time::Duration;
+
+use crate::bundle::format::PowerMode;
+use crate::host::machine::{Machine, ToolCall};
+use crate::host::power::{ModeError, Reboot};
+use crate::host::tool::{ToolError, ToolOutput};
+
+const TOOL: &str = "nvpmodel";
+
+/// Lists the modes of this board. Their numbers differ between boards.
+const MODES_FILE: &str = "/etc/nvpmodel.conf";
+
+/// Number of the mode that was asked for last, kept over reboots.
+const STATUS_FILE: &str = "/var/lib/nvpmodel/status";
+
+/// A query takes some ten milliseconds; jtop gives it four seconds for a device that is busy.
+const QUERY_LIMIT: Duration = Duration::from_secs(4);
+
+/// Setting a mode takes up to some seconds, when processors are taken off or brought back.
+const SET_LIMIT: Duration = Duration::from_secs(20);
+
+/// Every mode of the configuration file, in its order.
+pub(super) fn modes(machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError> {
+    match machine.read(MODES_FILE) {
+        Ok(text) => Ok(parse_modes(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(ModeError::Unlisted(error)),
+    }
+}
+
+/// Lines such as `< POWER_MODEL ID=3 NAME=MODE_30W_ALL >`, in whatever spacing and order.
+fn parse_modes(text: &str) -> Vec<PowerMode> {
+    let mode = |line: &str| {
+        let line = line.trim().strip_prefix('<')?.trim_start().strip_prefix("POWER_MODEL")?;
+        let value = |key: &str| {
+            let mut words = line.split(|letter: char| letter.is_whitespace() || letter == '>');
+            words.find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+        };
+        Some(PowerMode { id: value("ID")?.parse().ok()?, name: value("NAME")?.to_owned() })
+    };
+    text.lines().filter_map(mode).collect()
+}
+
+/// The mode in force, as the tool tells it; where the tool is silent, the one asked for last.
+pub(super) fn present(machine: &dyn Machine) -> Option<PowerMode> {
+    let call = ToolCall { name: TOOL, arguments: &["-q"], input: "", limit: QUERY_LIMIT };
+    let told = machine.run(&call).ok().and_then(|output| parse_query(&output.text));
+    told.or_else(|| {
+        let status = machine.read(STATUS_FILE).ok()?;
+        let id: u32 = status.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse().ok()?;
+        modes(machine).ok()?.into_iter().find(|mode| mode.id == id)
+    })
+}
+
+/// `NV Power Mode: NAME`, and the number alone on the next line. Lines around them, errors too, are noise for somebody who may
+/// not read everything.
+fn parse_query(text: &str) -> Option<PowerMode> {
+    let mut lines = text.lines();
+    let name = lines.find_map(|line| Some(line.split_once("NV Power Mode:")?.1.trim().to_owned()))?;
+    let id = lines.next()?.trim().parse().ok()?;
+    (!name.is_empty()).then_some(PowerMode { id, name })
+}
+
+/// Set a mode.
+pub(super) fn set(machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Result<(), ModeError> {
+    let id = mode.id.to_string();
+    let input = match reboot {
+        Reboot::Never => "",
+        Reboot::Now => "YES\n",
+    };
+    let call = ToolCall { name: TOOL, arguments: &["-m", &id], input, limit: SET_LIMIT };
+    let name = mode.name.clone();
+    match machine.run(&call) {
+        Ok(output) => judge(name, &output, reboot),
+        // It may have asked first, and waited for an answer from elsewhere than its input.
+        Err(ToolError::Hung { text, .. }) if asks_for_reboot(&text) => Err(ModeError::NeedsReboot { name }),
+        Err(source) => Err(ModeError::Tool { name, source }),
+    }
+}
+
+fn asks_for_reboot(text: &str) -> bool {
+    text.contains("DO YOU WANT TO REBOOT") || text.contains("Reboot required")
+}
+
+fn judge(name: String, output: &ToolOutput, reboot: Reboot) -> Result<(), ModeError> {
+    let is_error = |line: &&str| line.contains("NVPM ERROR");
+    if asks_for_reboot(&output.text) {
+        let goes_down = reboot == Reboot::Now && !output.text.lines().any(|line| is_error(&line));
+        return if goes_down { Ok(()) } else { Err(ModeError::NeedsReboot { name }) };
+    }
+    let errors: Vec<&str> = output.text.lines().filter(is_error).map(str::trim).collect();
+    if errors.is_empty() && output.code == Some(0) {
+        return Ok(());
+    }
+    let said = match errors.first() {
+        Some(line) => (*line).to_owned(),
+        None => format!("exit code {:?}, `{}`", output.code, output.text.lines().last().unwrap_or_default()),
+    };
+    // EACCES and EPERM, as nvpmodel prints them.
+    let is_denied =
+        errors.iter().any(|line| line.ends_with(": 13") || line.ends_with(": 1") || line.contains("root"));
+    Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_read_in_every_spelling_seen() {
+        let text = "# < POWER_MODEL ID=9 NAME=NONE >\r\n< POWER_MODEL ID=0 NAME=MAXN >\r\n\
+                    <POWER_MODEL NAME=MODE_10W ID=1 >  \n  < POWER_MODEL ID=3 NAME=MODE_30W_ALL>\n\
+                    < PM_CONFIG DEFAULT=2 >\n< POWER_MODEL ID=x NAME=Y >\n";
+        let names: Vec<String> =
+            parse_modes(text).iter().map(|mode| format!("{} {}", mode.id, mode.name)).collect();
+        assert_eq!(names, ["0 MAXN", "1 MODE_10W", "3 MODE_30W_ALL"]);
+    }
+
+    #[test]
+    fn query_is_understood_with_noise_around_it_and_not_without_its_number() {
+        let noise = "NVPM WARN: fan mode is not set!\nNV Power Mode: MODE_15W_DESKTOP\n7\n\
+                     NVPM ERROR: Error opening /sys/kernel/nvpmodel_emc_cap/emc_iso_cap: 13";
+        assert_eq!(parse_query(noise), Some(PowerMode { id: 7, name: "MODE_15W_DESKTOP".to_owned() }));
+        assert_eq!(
+            parse_query("NV Fan Mode:quiet\nNV Power Mode: 120W\n1"),
+            Some(PowerMode { id: 1, name: "120W".to_owned() })
+        );
+        for text in ["", "NV Power Mode: MAXN", "NV Power Mode: MAXN\nnone", "NV Power Mode:\n0"] {
+            assert_eq!(parse_query(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nvpmodel_prints_counts_and_not_its_exit_code_alone() {
+        let code = |code, text: &str, reboot| {
+            let output = ToolOutput { code: Some(code), text: text.to_owned() };
+            judge("M".to_owned(), &output, reboot).err().map_or("set", |error| error.code())
+        };
+        let asks = "NVPM WARN: Reboot required for changing to this power mode: 1\n\
+                    NVPM WARN: DO YOU WANT TO REBOOT NOW? enter YES/yes to confirm:";
+        let unanswered = format!("{asks}\nNVPM ERROR: bad input!");
+        let rebooting = format!("{asks}\nNVPM WARN: rebooting..");
+        let denied = "NVPM ERROR: Error opening /sys/devices/system/cpu/cpu0/online: 13\nNVPM ERROR: failed to set power mode!";
+        for (exit, text, reboot, expected) in [
+            (0, "", Reboot::Never, "set"),
+            (0, "NVPM WARN: fan mode is not set!", Reboot::Never, "set"),
+            (0, "NVPM ERROR: failed to set power mode!", Reboot::Never, "power_mode_refused"),
+            (0, denied, Reboot::Never, "power_mode_denied"),
+            (255, "", Reboot::Never, "power_mode_refused"),
+            (234, &unanswered, Reboot::Never, "reboot_needed"),
+            (234, &unanswered, Reboot::Now, "reboot_needed"),
+            (0, &rebooting, Reboot::Now, "set"),
+        ] {
+            assert_eq!(code(exit, text, reboot), expected, "{text}");
+        }
+    }
+}

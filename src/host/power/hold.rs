@@ -1,0 +1,286 @@
+//! A change of the host's power state that is in force, from the moment the state found is on disk until it is back.
+//!
+//! A [`Hold`] that is dropped, in a panic for example, puts the host back; what a killed process left is found by
+//! [`PowerHost::recover`]. Both need the host's lock, which is the caller's business.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use super::saved::{Keep, RebootFor, Saved};
+use super::{ModeError, PowerControl, Reboot, apply, plan, read};
+use crate::bundle::format::{PowerDifference, PowerMode, PowerRequest, PowerState};
+use crate::error::Hint;
+use crate::host::machine::Machine;
+
+/// A host whose power state can be changed.
+#[derive(Clone)]
+pub struct PowerHost {
+    control: &'static dyn PowerControl,
+    machine: Rc<dyn Machine>,
+    keep: Rc<dyn Keep>,
+}
+
+impl fmt::Debug for PowerHost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PowerHost").finish_non_exhaustive()
+    }
+}
+
+/// A changed state; it is put back when this is released or dropped.
+#[derive(Debug)]
+pub struct Hold {
+    host: PowerHost,
+    saved: Saved,
+    /// Read back after the change.
+    pub applied: PowerState,
+    /// What was asked for and not reached.
+    pub not_applied: Vec<PowerDifference>,
+    /// There is something to put back.
+    is_changed: bool,
+}
+
+/// The state asked for can not be brought about. The host is as it was found, as far as that is possible.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// The mode.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
+    /// The state found could not be written down, so nothing was changed.
+    #[error("the power state could not be written down, so it is not changed")]
+    NotSaved(#[source] io::Error),
+}
+
+impl TakeError {
+    /// A stable code, as bundles carry it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Mode(error) => error.code(),
+            Self::NotSaved(_) => "power_state_not_saved",
+        }
+    }
+}
+
+impl Hint for TakeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Mode(error) => error.hint(),
+            Self::NotSaved(_) => {
+                Some("the state folder must be writable, see `state` in the configuration".to_owned())
+            }
+        }
+    }
+}
+
+/// What came of looking for a state that was left behind.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// There was one.
+    pub was_left: bool,
+    /// What could not be put back; it is tried again next time.
+    pub not_restored: Vec<PowerDifference>,
+    /// Only a reboot brings this mode back.
+    pub needs_reboot: Option<PowerMode>,
+}
+
+impl PowerHost {
+    /// A host, and where its state is kept.
+    pub fn new(control: &'static dyn PowerControl, machine: Rc<dyn Machine>, keep: Rc<dyn Keep>) -> Self {
+        Self { control, machine, keep }
+    }
+
+    /// The state the host is in.
+    pub fn read(&self) -> PowerState {
+        read(self.control, &*self.machine)
+    }
+
+    /// Is anything kept that is to be put back?
+    pub fn is_left(&self) -> bool {
+        !matches!(self.keep.read(), Ok(None))
+    }
+
+    /// The job for which the host was rebooted, while it was not heard of since.
+    ///
+    /// # Errors
+    /// What is kept can not be read.
+    pub fn rebooted_for(&self) -> io::Result<Option<String>> {
+        let saved = self.keep.read()?.filter(|saved| saved.reboot == Some(RebootFor::Job));
+        Ok(saved.map(|saved| saved.job))
+    }
+
+    /// Put back what a former process left changed.
+    ///
+    /// # Errors
+    /// What is kept can not be read, or not be removed after all is back.
+    pub fn recover(&self) -> io::Result<Recovered> {
+        match self.keep.read()? {
+            Some(saved) => self.restore(&saved),
+            None => Ok(Recovered::default()),
+        }
+    }
+
+    /// Bring about what a job asks for.
+    ///
+    /// # Errors
+    /// The mode can not be had, or the state found can not be written down. The host is put back.
+    pub fn take(&self, job: &str, request: &PowerRequest) -> Result<Hold, TakeError> {
+        let mode = request.power_mode.as_deref().map(|name| self.mode(name)).transpose()?;
+        let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), false);
+        let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), request.lock_clocks);
+        // What is still kept could not be put back, or is from before a reboot: it stays what is to be put back.
+        let kept = self.keep.read().map_err(TakeError::NotSaved)?;
+        let present = self.read();
+        let is_changed =
+            kept.is_some() || !plan::next(&present, &wanted(&present), &Default::default()).is_empty();
+        let (found, came) =
+            kept.map_or_else(|| (present.clone(), BTreeMap::new()), |saved| (saved.found, saved.came));
+        let saved = Saved { job: job.to_owned(), found, came, reboot: None };
+        if is_changed {
+            self.keep.write(&saved).map_err(TakeError::NotSaved)?;
+        }
+        let mut hold = Hold {
+            host: self.clone(),
+            saved,
+            applied: PowerState::default(),
+            not_applied: Vec::new(),
+            is_changed,
+        };
+        // Dropping the hold on an error puts the host back.
+        let (control, machine) = (self.control, &*self.machine);
+        let mut applied = apply(control, machine, present, &in_mode, false).without_mode_error()?;
+        if request.lock_clocks {
+            hold.keep_what_came(&applied.state)?;
+            applied = apply(control, machine, applied.state, &wanted, false).without_mode_error()?;
+        }
+        hold.applied = applied.state;
+        hold.not_applied = applied.differences;
+        Ok(hold)
+    }
+
+    fn mode(&self, name: &str) -> Result<PowerMode, ModeError> {
+        let modes = self.control.modes(&*self.machine)?;
+        match modes.iter().find(|mode| mode.name == name) {
+            Some(mode) => Ok(mode.clone()),
+            None => {
+                let offered = modes.into_iter().map(|mode| mode.name).collect();
+                Err(ModeError::NotOffered { name: name.to_owned(), offered })
+            }
+        }
+    }
+
+    /// Reboot the host into the mode that a job asks for. When this returns the host is on its way down.
+    ///
+    /// # Errors
+    /// As [`PowerHost::take`]; the host stays up.
+    pub fn reboot_for(&self, job: &str, mode: &str) -> Result<(), TakeError> {
+        let mode = self.mode(mode)?;
+        let kept = self.keep.read().map_err(TakeError::NotSaved)?;
+        let found = kept.map_or_else(|| self.read(), |saved| saved.found);
+        let saved = Saved { job: job.to_owned(), found, came: BTreeMap::new(), reboot: Some(RebootFor::Job) };
+        self.keep.write(&saved).map_err(TakeError::NotSaved)?;
+        let told = self.control.set_mode(&*self.machine, &mode, Reboot::Now);
+        if told.is_err() {
+            // Nothing was changed, so there is nothing to go on from.
+            let _ = self.recover();
+        }
+        Ok(told?)
+    }
+
+    /// Reboot the host to put it back, unless that was done before. Says whether the host is on its way down.
+    ///
+    /// # Errors
+    /// It can not be written down, or the host refuses.
+    pub fn reboot_to_restore(&self, mode: &PowerMode) -> Result<bool, TakeError> {
+        let kept = self.keep.read().map_err(TakeError::NotSaved)?;
+        let Some(saved) = kept.filter(|saved| saved.reboot != Some(RebootFor::Restore)) else {
+            return Ok(false);
+        };
+        let saved = Saved { reboot: Some(RebootFor::Restore), ..saved };
+        self.keep.write(&saved).map_err(TakeError::NotSaved)?;
+        self.control.set_mode(&*self.machine, mode, Reboot::Now)?;
+        Ok(true)
+    }
+
+    fn restore(&self, saved: &Saved) -> io::Result<Recovered> {
+        let (control, machine) = (self.control, &*self.machine);
+        let came = PowerState { mode: None, settings: saved.came.clone() };
+        let present = apply(control, machine, self.read(), &|_| came.clone(), true).state;
+        let applied = apply(control, machine, present, &|_| saved.found.clone(), true);
+        if applied.differences.is_empty() {
+            self.keep.remove()?;
+        }
+        let needs_reboot = match applied.mode_error {
+            Some(ModeError::NeedsReboot { .. }) => saved.found.mode.clone(),
+            _ => None,
+        };
+        Ok(Recovered { was_left: true, not_restored: applied.differences, needs_reboot })
+    }
+}
+
+impl Hold {
+    /// As it was found.
+    pub fn found(&self) -> &PowerState {
+        &self.saved.found
+    }
+
+    /// Did anything have to be changed?
+    pub fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Write down settings that the mode brought, before they are changed.
+    fn keep_what_came(&mut self, state: &PowerState) -> Result<(), TakeError> {
+        let known = self.saved.found.settings.len() + self.saved.came.len();
+        for (setting, value) in &state.settings {
+            if !self.saved.found.settings.contains_key(setting) {
+                self.saved.came.entry(setting.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        let is_more = known < self.saved.found.settings.len() + self.saved.came.len();
+        if is_more { self.host.keep.write(&self.saved).map_err(TakeError::NotSaved) } else { Ok(()) }
+    }
+
+    /// Put the host back.
+    ///
+    /// # Errors
+    /// All is back, and that can not be written down: the next start puts it back again.
+    pub fn release(mut self) -> io::Result<Recovered> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> io::Result<Recovered> {
+        if !std::mem::take(&mut self.is_changed) {
+            return Ok(Recovered::default());
+        }
+        self.host.restore(&self.saved)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        match self.put_back() {
+            Ok(Recovered { not_restored, .. }) if not_restored.is_empty() => {}
+            Ok(Recovered { not_restored, .. }) => {
+                log::error!("the power state is not restored: {}", describe(&not_restored));
+            }
+            Err(error) => log::error!("the power state is not restored: {error}"),
+        }
+    }
+}
+
+/// Differences in one line, for people.
+pub fn describe(differences: &[PowerDifference]) -> String {
+    let one = |difference: &PowerDifference| {
+        let found = difference.found.as_deref().unwrap_or("not readable");
+        let said = difference.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+        format!("{} is {found}, not {}{said}", difference.setting, difference.wanted)
+    };
+    /// More would fill a log line without saying more.
+    const SHOWN: usize = 4;
+    let mut text: Vec<String> = differences.iter().take(SHOWN).map(one).collect();
+    if differences.len() > SHOWN {
+        text.push(format!("and {} more", differences.len() - SHOWN));
+    }
+    text.join("; ")
+}

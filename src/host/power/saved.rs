@@ -1,0 +1,146 @@
+//! The power state as it was found, kept on disk while it is changed: one small file, durable before the first write to the host and
+//! gone only after the last one that puts it back. Whoever next has the host's lock finds it and puts the host right.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::format::PowerState;
+use crate::host::root::HostRoot;
+
+/// The file's name.
+const FILE: &str = "power-state.json";
+
+/// Where a folder that stands for a machine keeps its own: it may be used with several state folders.
+const FOLDER_OF_A_STAND_IN: &str = "/var/lib/backbone";
+
+/// What is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    /// Id of the job for which the state was changed.
+    pub job: String,
+    /// The state to put back.
+    pub found: PowerState,
+    /// Settings that came with the job's mode, such as those of processors that were off before, as they came. They are put
+    /// back first, while they can be written: the kernel keeps them for the next time that the processors are on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub came: BTreeMap<String, String>,
+    /// The host was told to reboot, for this.
+    pub reboot: Option<RebootFor>,
+}
+
+/// Why the host was told to reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RebootFor {
+    /// To bring the job's mode about; the job goes on after.
+    Job,
+    /// To put the host back.
+    Restore,
+}
+
+/// Where the state found is kept.
+pub trait Keep {
+    /// What is kept, if anything.
+    ///
+    /// # Errors
+    /// There is something that can not be read.
+    fn read(&self) -> io::Result<Option<Saved>>;
+
+    /// Keep this in place of what was kept; durable when it returns.
+    ///
+    /// # Errors
+    /// The disk refuses. What was kept before still is.
+    fn write(&self, saved: &Saved) -> io::Result<()>;
+
+    /// Keep nothing any more.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    fn remove(&self) -> io::Result<()>;
+}
+
+/// A file in the state folder.
+#[derive(Debug)]
+pub struct SavedFile(PathBuf);
+
+impl SavedFile {
+    /// For a host, with the daemon's state folder.
+    pub fn of(root: &HostRoot, state: &Path) -> Self {
+        let folder = if root.is_real() { state.to_owned() } else { root.path(FOLDER_OF_A_STAND_IN) };
+        Self(folder.join(FILE))
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.parent().unwrap_or(Path::new("/"))
+    }
+}
+
+impl Keep for SavedFile {
+    fn read(&self) -> io::Result<Option<Saved>> {
+        match fs_err::read(&self.0) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.0.display()))
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, saved: &Saved) -> io::Result<()> {
+        let temporary = self.0.with_extension("new");
+        if !self.folder().exists() {
+            // Below a root that stands for a machine, or for `backbone run` where no daemon was ever installed.
+            fs_err::create_dir_all(self.folder())?;
+        }
+        let mut file = fs_err::File::create(&temporary)?;
+        serde_json::to_writer(&mut file, saved)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs_err::rename(&temporary, &self.0)?;
+        fs_err::File::open(self.folder())?.sync_all()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        match fs_err::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            // Also where it is gone already: a killed process may not have come to sync that.
+            _ => fs_err::File::open(self.folder())?.sync_all(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back_until_it_is_removed_and_garbage_is_no_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = SavedFile::of(&HostRoot::real(), folder.path());
+        assert_eq!(keep.read().unwrap(), None);
+        let found = PowerState::default();
+        let reboot = Some(RebootFor::Job);
+        let saved = Saved { job: "1-a".to_owned(), found, came: BTreeMap::new(), reboot };
+        keep.write(&saved).unwrap();
+        assert_eq!(keep.read().unwrap(), Some(saved));
+        keep.remove().unwrap();
+        keep.remove().unwrap();
+        assert_eq!(keep.read().unwrap(), None);
+        fs_err::write(folder.path().join(FILE), "{}").unwrap();
+        assert!(keep.read().unwrap_err().to_string().contains(FILE));
+    }
+
+    #[test]
+    fn folder_that_stands_for_a_machine_keeps_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostRoot::new(folder.path()).unwrap();
+        let keep = SavedFile::of(&root, Path::new("/nowhere"));
+        let found = PowerState::default();
+        keep.write(&Saved { job: String::new(), found, came: BTreeMap::new(), reboot: None }).unwrap();
+        assert!(folder.path().join("var/lib/backbone").join(FILE).exists());
+    }
+}

@@ -1,0 +1,196 @@
+//! Running a tool of the host, such as `nvpmodel`: found through the host root, with a limit, and never asked anything on a
+//! terminal. What it prints is kept; what that means is for its caller.
+//!
+//! On a host root other than `/` only that root's own folders are looked into, and the tool finds the root in
+//! `BACKBONE_HOST_ROOT`; on the real host the standard folders come before PATH, because a service's PATH is short.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::machine::ToolCall;
+use super::root::HostRoot;
+use crate::error::Hint;
+
+/// Where tools lie, on every host.
+const FOLDERS: &[&str] = &["/usr/sbin", "/usr/bin", "/usr/src/tensorrt/bin"];
+
+/// Names the host root to a stub.
+const ROOT_VARIABLE: &str = "BACKBONE_HOST_ROOT";
+
+/// The most that is kept of what a tool prints; nvpmodel's longest answer has some ten kilobytes.
+const LONGEST_OUTPUT_BYTES: u64 = 256 * 1024;
+
+/// Between two looks for a tool's end. No pidfd: the kernels of JetPack 4 and 5 have none, or half of one.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// What a tool did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed, on either stream, in order.
+    pub text: String,
+}
+
+/// A tool did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// It is not there.
+    #[error("the tool `{name}` is not installed on this host")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// It can not be started, or listened to.
+    #[error("can not run {}", path.display())]
+    Start {
+        /// Where it lies.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It took too long, and was ended.
+    #[error("{} did not end within {} s", path.display(), limit.as_secs())]
+    Hung {
+        /// Where it lies.
+        path: PathBuf,
+        /// How long it had.
+        limit: Duration,
+        /// What it had printed by then.
+        text: String,
+    },
+}
+
+impl Hint for ToolError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { name } => {
+                format!("install the package that brings `{name}`, or leave out what needs it")
+            }
+            Self::Start { .. } => "check that the daemon's user may run it".to_owned(),
+            Self::Hung { .. } => "run it by hand and see what it waits for".to_owned(),
+        })
+    }
+}
+
+/// Where a tool lies, if anywhere.
+pub fn find(root: &HostRoot, name: &str) -> Option<PathBuf> {
+    let own = FOLDERS.iter().map(|folder| root.path(folder).join(name));
+    let search = std::env::var_os("PATH").filter(|_| root.is_real()).unwrap_or_default();
+    let others: Vec<PathBuf> = std::env::split_paths(&search).map(|folder| folder.join(name)).collect();
+    own.chain(others).find(|path| path.is_file())
+}
+
+pub(super) fn run(root: &HostRoot, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {
+    let path = find(root, call.name).ok_or_else(|| ToolError::Missing { name: call.name.to_owned() })?;
+    let failed = |source| ToolError::Start { path: path.clone(), source };
+    // Files in memory, not pipes: a tool may leave a process behind that keeps a pipe open.
+    let mut output = memory().map_err(failed)?;
+    let mut input = memory().map_err(failed)?;
+    input.write_all(call.input.as_bytes()).and_then(|()| input.rewind()).map_err(failed)?;
+    let streams = output.try_clone().and_then(|first| Ok((first, output.try_clone()?)));
+    let (stdout, stderr) = streams.map_err(failed)?;
+    let mut command = Command::new(&path);
+    command.args(call.arguments).stdin(input).stdout(stdout).stderr(stderr).process_group(0);
+    command.env(ROOT_VARIABLE, root.as_path()).env("LC_ALL", "C");
+    let mut child = command.spawn().map_err(failed)?;
+    let status = wait(&mut child, call.limit).map_err(failed)?;
+    let text = text(&mut output).map_err(failed)?;
+    match status {
+        Some(status) => Ok(ToolOutput { code: status.code(), text }),
+        None => Err(ToolError::Hung { path, limit: call.limit, text }),
+    }
+}
+
+fn memory() -> io::Result<File> {
+    Ok(memfd_create("tool", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// `None` where it had to be ended.
+fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            // Its whole group: a script's own children would go on without it.
+            let _ = rustix::process::kill_process_group(
+                rustix::process::Pid::from_child(child),
+                rustix::process::Signal::KILL,
+            );
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+fn text(output: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    output.seek(SeekFrom::Start(0))?;
+    output.take(LONGEST_OUTPUT_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn host(script: &str) -> (tempfile::TempDir, HostRoot) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostRoot::new(folder.path()).unwrap();
+        fs_err::create_dir_all(root.path("/usr/sbin")).unwrap();
+        let path = root.path("/usr/sbin/asks");
+        fs_err::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        (folder, root)
+    }
+
+    fn call(limit: Duration) -> ToolCall<'static> {
+        ToolCall { name: "asks", arguments: &["a b"], input: "NO\n", limit }
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn both_streams_the_arguments_the_input_and_the_root_are_as_the_caller_says() {
+        let (folder, root) = host("read answer; echo \"$1 $answer\"; echo $BACKBONE_HOST_ROOT >&2; exit 7");
+        let output = run(&root, &call(LONG)).unwrap();
+        assert_eq!(output.code, Some(7));
+        assert_eq!(output.text, format!("a b NO\n{}", folder.path().display()));
+    }
+
+    #[test]
+    fn tool_that_hangs_is_ended_with_its_children() {
+        let (_folder, root) = host("echo asking; sleep 1000; echo done");
+        let error = run(&root, &call(Duration::from_millis(200))).unwrap_err();
+        assert!(matches!(error, ToolError::Hung { text, .. } if text == "asking"));
+    }
+
+    #[test]
+    fn process_that_a_tool_leaves_behind_is_not_waited_for() {
+        let (_folder, root) = host("sleep 30 & echo started");
+        let started = Instant::now();
+        assert_eq!(run(&root, &call(LONG)).unwrap().text, "started");
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn tool_of_the_real_machine_is_not_found_under_another_root() {
+        let (_folder, root) = host("");
+        assert!(find(&root, "sh").is_none());
+        assert!(find(&HostRoot::real(), "sh").is_some());
+        let missing = ToolCall { name: "sh", ..call(LONG) };
+        assert!(matches!(run(&root, &missing), Err(ToolError::Missing { .. })));
+    }
+}

@@ -1,0 +1,167 @@
+//! Reasons that come from the host: what its sensors told around and within the timed runs, and where the worker ran.
+
+use super::{Evidence, FREQUENCY_DRIFT};
+use crate::bundle::format::{CoolingEnd, Environment, Quantity, Reading, Sensor, Trial};
+
+/// Without one of each, nobody knows in which state the host measured.
+const NEEDED: &[(Quantity, &str)] =
+    &[(Quantity::CpuFrequency, "processor frequencies"), (Quantity::Temperature, "temperatures")];
+
+/// One sensor around one trial: read right before it, and the readings within and right after.
+struct Span<'a> {
+    trial: &'a Trial,
+    sensor: &'a Sensor,
+    before: Option<f64>,
+    later: Vec<Option<f64>>,
+}
+
+impl Span<'_> {
+    fn which(&self) -> String {
+        format!("process {}, `{}`", self.trial.process, self.sensor.name)
+    }
+}
+
+/// Every sensor around every trial that was measured.
+fn spans<'a>(evidence: &Evidence<'a>) -> Vec<Span<'a>> {
+    let Some(environment) = evidence.environment.filter(|_| evidence.sorted().is_some()) else {
+        return Vec::new();
+    };
+    let mut spans = Vec::new();
+    for trial in evidence.trials {
+        let of_trial = |reading: &&Reading| (reading.build, reading.process) == (trial.build, trial.process);
+        let Some(before) = environment.before.iter().find(of_trial) else { continue };
+        let Some(after) = environment.after.iter().find(of_trial) else { continue };
+        let samples = environment.samples.iter().filter(of_trial);
+        let later: Vec<&Reading> = samples.chain([after]).collect();
+        for (index, sensor) in environment.sensors.iter().enumerate() {
+            let value = |reading: &Reading| reading.values.get(index).copied().flatten();
+            let later = later.iter().map(|reading| value(reading)).collect();
+            spans.push(Span { trial, sensor, before: value(before), later });
+        }
+    }
+    spans
+}
+
+fn listed(details: Vec<String>) -> Option<String> {
+    /// More than these say nothing new.
+    const SHOWN: usize = 5;
+    let more = details.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = details.into_iter().take(SHOWN).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    (!shown.is_empty()).then(|| shown.join("; "))
+}
+
+pub(super) fn environment_unobserved(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let spans = spans(evidence);
+    let is_told = |quantity: Quantity, trial: &Trial| {
+        let of_trial = spans.iter().filter(|span| {
+            (span.trial.build, span.trial.process) == (trial.build, trial.process)
+                && span.sensor.quantity == quantity
+        });
+        of_trial
+            .into_iter()
+            .any(|span| span.before.is_some() && span.later.last().is_some_and(Option::is_some))
+    };
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(quantity, _)| !evidence.trials.iter().all(|trial| is_told(*quantity, trial)))
+        .map(|(_, words)| *words)
+        .collect();
+    (!missing.is_empty()).then(|| format!("{} were not observed", missing.join(" and ")))
+}
+
+pub(super) fn not_cooled(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let of_cooling = evidence.environment?.cooling.iter().filter_map(|cooling| {
+        let asked = format!("process {}: below {} °C was asked for", cooling.process, cooling.below_celsius);
+        let waited = cooling.waited_seconds;
+        match (cooling.ended, cooling.hottest_celsius) {
+            (CoolingEnd::Cool, _) => None,
+            (CoolingEnd::GaveUp, Some(hottest)) => {
+                Some(format!("{asked}, and after {waited:.0} s it was still {hottest:.1} °C"))
+            }
+            (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) if cooling.unobservable_zones.is_empty() => {
+                Some(format!("{asked}, and no thermal zone can be read"))
+            }
+            (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) => {
+                Some(format!("{asked}, and {} can not be read", cooling.unobservable_zones.join(", ")))
+            }
+        }
+    });
+    listed(of_cooling.collect())
+}
+
+pub(super) fn throttled(evidence: &Evidence) -> Option<String> {
+    let details = spans(evidence).into_iter().filter_map(|span| {
+        let values = span.later.iter().flatten().copied();
+        match span.sensor.quantity {
+            Quantity::ThrottleCount => {
+                let (before, after) = (span.before?, values.last()?);
+                (after != before).then(|| format!("{}: counted {} times", span.which(), after - before))
+            }
+            Quantity::CoolingState => {
+                let state = span.before.into_iter().chain(values).fold(0.0, f64::max);
+                (state > 0.0).then(|| format!("{}: in state {state}", span.which()))
+            }
+            _ => None,
+        }
+    });
+    listed(details.collect())
+}
+
+pub(super) fn frequency_drift(evidence: &Evidence) -> Option<String> {
+    let chosen = evidence.environment.and_then(cpus_of_worker);
+    let details = spans(evidence).into_iter().filter_map(|span| {
+        let counts = match span.sensor.quantity {
+            Quantity::CpuFrequency => chosen.as_ref().is_none_or(|names| names.contains(&span.sensor.name)),
+            Quantity::GpuFrequency | Quantity::MemoryFrequency => true,
+            _ => false,
+        };
+        let before = span.before.filter(|_| counts)?;
+        let change = |value: &f64| super::relative(*value - before, before);
+        let furthest = span
+            .later
+            .iter()
+            .flatten()
+            .copied()
+            .max_by(|one, other| change(one).abs().total_cmp(&change(other).abs()))?;
+        (change(&furthest).abs() > FREQUENCY_DRIFT).then(|| {
+            format!("{}: {:.0} MHz before, {:.0} MHz later", span.which(), before / 1e6, furthest / 1e6)
+        })
+    });
+    listed(details.collect())
+}
+
+/// Other processors do not matter to a worker that keeps to its own.
+fn cpus_of_worker(environment: &Environment) -> Option<Vec<String>> {
+    let placement = environment.placement.as_ref()?;
+    let cpus = placement.cpus.as_ref().filter(|_| !placement.cpus_asked.is_empty())?;
+    Some(cpus.iter().map(|cpu| format!("cpu{cpu}")).collect())
+}
+
+pub(super) fn trip_point_reached(evidence: &Evidence) -> Option<String> {
+    let details = spans(evidence).into_iter().filter_map(|span| {
+        let trip = span.sensor.trip_celsius?;
+        let hottest =
+            span.before.into_iter().chain(span.later.iter().flatten().copied()).max_by(f64::total_cmp)?;
+        (hottest >= trip)
+            .then(|| format!("{}: {hottest:.1} °C, throttled from {trip:.1} °C on", span.which()))
+    });
+    listed(details.collect())
+}
+
+pub(super) fn sensor_lost(evidence: &Evidence) -> Option<String> {
+    let lost = |span: &Span<'_>| span.before.is_some() && span.later.iter().any(Option::is_none);
+    listed(spans(evidence).iter().filter(|span| lost(span)).map(Span::which).collect())
+}
+
+pub(super) fn placement_refused(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    listed(evidence.environment?.placement.as_ref()?.refused.clone())
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,195 @@
+//! Each reason that comes from the host, with a case that trips it and one that just does not.
+
+use super::super::{find, judge};
+use super::*;
+use crate::bundle::format::{
+    Cooling, Host, Placement, Reading, Reason, Sensor, Status, Verdict, VerdictState,
+};
+use crate::units::Nanos;
+
+/// Sensors of the host below, with the value that each has at rest.
+const SENSORS: &[(&str, Quantity, f64)] = &[
+    ("CPU-therm", Quantity::Temperature, 45.0),
+    ("cpu0", Quantity::CpuFrequency, 1.2e9),
+    ("cpu3", Quantity::CpuFrequency, 1.2e9),
+    ("emc", Quantity::MemoryFrequency, 1.6e9),
+    ("oc3", Quantity::ThrottleCount, 7.0),
+    ("thermal-cpufreq-0", Quantity::CoolingState, 0.0),
+];
+
+/// One process, observed before, in one sample and after, by sensors that stay as they are.
+pub(in crate::verdict) fn observed() -> Environment {
+    let sensors = SENSORS.iter().map(|(name, quantity, _)| Sensor {
+        name: (*name).to_owned(),
+        quantity: *quantity,
+        path: String::new(),
+        trip_celsius: (*quantity == Quantity::Temperature).then_some(95.5),
+        wraps_at_joules: None,
+        unobservable: None,
+    });
+    let reading = |at_seconds| Reading {
+        build: 1,
+        process: 1,
+        at_seconds,
+        values: SENSORS.iter().map(|(_, _, value)| Some(*value)).collect(),
+    };
+    Environment {
+        sensors: sensors.collect(),
+        before: vec![reading(1.0)],
+        samples: vec![reading(2.0)],
+        after: vec![reading(3.0)],
+        ..Environment::default()
+    }
+}
+
+fn judged_as(status: Status, environment: &Environment) -> Verdict {
+    let latency_ns = vec![Nanos(1_000_000); 100];
+    let trial =
+        Trial { build: 1, process: 1, warm_up_ns: Vec::new(), latency_ns, extra_latency_ns: Vec::new() };
+    let reasons = judge(&Evidence {
+        status,
+        trials: &[trial],
+        environment: Some(environment),
+        clock_resolution: Nanos(20),
+        host: &Host::default(),
+        power: None,
+    });
+    // The power state is another matter.
+    let is_ours = |reason: &Reason| reason.code != "power_state_unobserved";
+    let reasons: Vec<Reason> = reasons.reasons.into_iter().filter(is_ours).collect();
+    let states = reasons.iter().filter_map(|reason| Some(find(&reason.code)?.state));
+    Verdict { state: states.max().unwrap_or(VerdictState::Valid), reasons }
+}
+
+/// Codes and details of a changed environment.
+fn reasons(change: impl FnOnce(&mut Environment)) -> Vec<(String, String)> {
+    let mut environment = observed();
+    change(&mut environment);
+    let verdict = judged_as(Status::Measured, &environment);
+    verdict.reasons.into_iter().map(|reason| (reason.code, reason.detail)).collect()
+}
+
+fn reason(code: &str, detail: &str) -> Vec<(String, String)> {
+    vec![(code.to_owned(), detail.to_owned())]
+}
+
+/// Sensors by their place above.
+const ZONE: usize = 0;
+const OTHER_CPU: usize = 2;
+const COUNTER: usize = 4;
+const COOLER: usize = 5;
+
+#[test]
+fn steady_host_that_was_observed_throughout_is_valid() {
+    let verdict = judged_as(Status::Measured, &observed());
+    assert_eq!((verdict.state, verdict.reasons), (VerdictState::Valid, Vec::new()));
+}
+
+#[test]
+fn frequencies_and_temperatures_must_be_seen_on_both_sides_of_every_process() {
+    let code = "environment_unobserved";
+    let both = "processor frequencies and temperatures were not observed";
+    assert_eq!(reasons(|it| *it = Environment::default()), reason(code, both));
+    assert_eq!(reasons(|it| it.before.clear()), reason(code, both));
+    assert_eq!(reasons(|it| it.after[0].process = 2), reason(code, both));
+    let silent = |it: &mut Environment| {
+        for reading in [&mut it.before[0], &mut it.samples[0], &mut it.after[0]] {
+            reading.values[ZONE] = None;
+        }
+    };
+    assert_eq!(reasons(silent), reason(code, "temperatures were not observed"));
+}
+
+#[test]
+fn throttle_counter_that_moves_within_the_span_is_throttling() {
+    let moved = reasons(|it| it.after[0].values[COUNTER] = Some(9.0));
+    assert_eq!(moved, reason("throttled", "process 1, `oc3`: counted 2 times"));
+    let slowed = reasons(|it| it.samples[0].values[COOLER] = Some(2.0));
+    assert_eq!(slowed, reason("throttled", "process 1, `thermal-cpufreq-0`: in state 2"));
+}
+
+#[test]
+fn one_sample_of_another_frequency_is_drift() {
+    let drifted = reasons(|it| it.samples[0].values[1] = Some(1.1904e9 * 0.98));
+    assert_eq!(drifted, reason("frequency_drift", "process 1, `cpu0`: 1200 MHz before, 1167 MHz later"));
+    assert_eq!(reasons(|it| it.samples[0].values[1] = Some(1.2e9 * 1.02)), []);
+}
+
+#[test]
+fn frequencies_of_other_processors_do_not_matter_to_a_worker_with_its_own() {
+    let other = |it: &mut Environment| it.after[0].values[OTHER_CPU] = Some(0.8e9);
+    assert_eq!(reasons(other).len(), 1);
+    let placed = Placement { cpus_asked: vec![0], cpus: Some(vec![0]), ..Placement::default() };
+    assert_eq!(
+        reasons(|it| {
+            other(it);
+            it.placement = Some(placed);
+        }),
+        []
+    );
+}
+
+#[test]
+fn zone_at_its_trip_point_is_too_hot() {
+    let hot = reasons(|it| it.after[0].values[ZONE] = Some(95.5));
+    assert_eq!(
+        hot,
+        reason("trip_point_reached", "process 1, `CPU-therm`: 95.5 °C, throttled from 95.5 °C on")
+    );
+    assert_eq!(reasons(|it| it.after[0].values[ZONE] = Some(95.4)), []);
+}
+
+#[test]
+fn sensor_that_stops_telling_within_the_span_is_lost() {
+    let lost = reasons(|it| it.samples[0].values[ZONE] = None);
+    assert_eq!(lost, reason("sensor_lost", "process 1, `CPU-therm`"));
+    // A zone that had no power before and has it now tells more, not less.
+    assert_eq!(reasons(|it| it.before[0].values[COUNTER] = None), []);
+}
+
+#[test]
+fn host_that_was_not_seen_to_be_cool_is_told_with_the_reason() {
+    let cooled = |ended, hottest_celsius, zones: &[&str]| Cooling {
+        build: 1,
+        process: 1,
+        ended,
+        waited_seconds: 60.0,
+        below_celsius: 50,
+        hottest_celsius,
+        unobservable_zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+    };
+    let detail = |cooling| reasons(|it| it.cooling = vec![cooling]);
+    let asked = "process 1: below 50 °C was asked for, and";
+    assert_eq!(detail(cooled(CoolingEnd::Cool, Some(49.5), &[])), []);
+    for (cooling, words) in [
+        (cooled(CoolingEnd::GaveUp, Some(61.25), &[]), "after 60 s it was still 61.2 °C"),
+        (cooled(CoolingEnd::Unobservable, None, &[]), "no thermal zone can be read"),
+        (cooled(CoolingEnd::Unobservable, Some(40.0), &["GPU-therm"]), "GPU-therm can not be read"),
+    ] {
+        assert_eq!(detail(cooling), reason("not_cooled", &format!("{asked} {words}")));
+    }
+}
+
+#[test]
+fn what_the_kernel_refused_is_told() {
+    let refused =
+        Placement { refused: vec!["nice value -10: Permission denied".into()], ..Placement::default() };
+    let found = reasons(|it| it.placement = Some(refused));
+    assert_eq!(found, reason("placement_refused", "nice value -10: Permission denied"));
+}
+
+#[test]
+fn many_details_are_cut_short() {
+    let many = (1..=8).map(|cpu| format!("cpu{cpu}")).collect();
+    assert_eq!(listed(many), Some("cpu1; cpu2; cpu3; cpu4; cpu5; and 3 more".to_owned()));
+    assert_eq!(listed(Vec::new()), None);
+}
+
+#[test]
+fn nothing_of_the_host_matters_where_nothing_was_measured() {
+    let mut environment = observed();
+    environment.samples[0].values = vec![None; SENSORS.len()];
+    environment.placement = Some(Placement { refused: vec!["x".into()], ..Placement::default() });
+    let verdict = judged_as(Status::Failed, &environment);
+    assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
+}

@@ -1,0 +1,63 @@
+//! What the host's power state and its release say of a result.
+
+use super::Evidence;
+use crate::bundle::format::{Power, PowerDifference, PowerState};
+
+pub(super) fn power_state_unobserved(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let is_observed = |power: &&Power| power.found.mode.is_some() || shows_clocks(&power.found);
+    evidence
+        .power
+        .filter(is_observed)
+        .is_none()
+        .then(|| "no power mode and no clock could be read".to_owned())
+}
+
+/// Which processors are on says nothing of their clocks; every Linux tells it.
+fn shows_clocks(state: &PowerState) -> bool {
+    state.settings.keys().any(|setting| !setting.ends_with("/online"))
+}
+
+pub(super) fn power_state_not_held(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let changes = &evidence.power?.not_held;
+    let first = changes.first()?;
+    let when = if first.after { "after" } else { "before" };
+    Some(format!(
+        "{} process {}: {}",
+        when,
+        first.process,
+        differences(changes.iter().map(|change| &change.difference))
+    ))
+}
+
+pub(super) fn clocks_not_locked(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let power = evidence.power.filter(|power| power.requested.lock_clocks)?;
+    if power.applied.as_ref().is_some_and(|applied| !shows_clocks(applied)) {
+        return Some("the host shows no clock that could be locked".to_owned());
+    }
+    (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
+}
+
+pub(super) fn unknown_release(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let host = evidence.host;
+    let is_unknown = host.family.as_deref() == Some("jetson") && host.jetpack.is_none();
+    is_unknown.then(|| match &host.l4t {
+        Some(release) => format!("L4T {release} is not in this version's table"),
+        None => "the release of L4T can not be read".to_owned(),
+    })
+}
+
+/// The first difference in words, and how many more there are.
+fn differences<'a>(mut all: impl Iterator<Item = &'a PowerDifference>) -> String {
+    let Some(first) = all.next() else { return String::new() };
+    let found = first.found.as_deref().unwrap_or("not readable");
+    let said = first.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let more = match all.count() {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{} is {found}, not {}{said}{more}", first.setting, first.wanted)
+}
