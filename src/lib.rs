@@ -21,6 +21,8 @@ pub mod measure;
 pub mod net;
 #[cfg(feature = "desk")]
 mod parallel;
+#[cfg(feature = "desk")]
+pub mod report;
 pub mod runtime;
 pub mod spec;
 pub mod spool;

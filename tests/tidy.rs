@@ -20,6 +20,7 @@ const PURE: &[&str] = &[
     "src/bundle/format.rs",
     "src/export/",
     "src/net/",
+    "src/report/",
     "src/spec/",
     "src/spool/plan",
     "src/stats/",
@@ -114,7 +115,7 @@ fn sources_keep_the_layering_and_the_habits() {
 #[test]
 fn every_pure_module_and_layer_names_something_or_is_still_to_come() {
     // A renamed module must not leave its rule behind. These come with later work.
-    let later = ["src/net/", "src/report/"];
+    let later = ["src/net/"];
     let sources = every_source();
     let starts = PURE.iter().chain(LAYERS.iter().map(|(start, _)| start));
     for start in starts.filter(|start| !later.contains(start)) {

@@ -28,11 +28,19 @@ pub(super) struct Sources {
 /// How many files of a kind are named.
 const NAMED: usize = 5;
 
-/// The rows below the folders. What else lay there is named on standard error.
+/// The rows below the folders, for who wants no more.
+///
+/// # Errors
+/// As [`collection`].
+pub(super) fn rows(sources: &Sources) -> anyhow::Result<Vec<Row>> {
+    collection(sources).map(|collection| collection.rows)
+}
+
+/// What lies below the folders. What gave no result is named on standard error.
 ///
 /// # Errors
 /// Where a folder cannot be read, or none of them holds a result.
-pub(super) fn rows(sources: &Sources) -> anyhow::Result<Vec<Row>> {
+pub(super) fn collection(sources: &Sources) -> anyhow::Result<Collection> {
     let collection = collect(&sources.folders, sources.include_simulated).explain().exit(Exit::WrongInput)?;
     for line in lines(&collection, sources.name_all) {
         note(&line);
@@ -47,7 +55,7 @@ pub(super) fn rows(sources: &Sources) -> anyhow::Result<Vec<Row>> {
             },
         );
     }
-    Ok(collection.rows)
+    Ok(collection)
 }
 
 fn lines(collection: &Collection, name_all: bool) -> Vec<String> {

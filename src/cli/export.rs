@@ -1,16 +1,15 @@
 //! `backbone export`: collected results as a table for other tools.
 
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use fs_err as fs;
 
 use super::collected::{self, Sources};
 use super::failure::Advise as _;
-use super::{Exit, note};
+use super::{Exit, note, whole_file};
 use crate::analysis::platform;
 use crate::export::{EXPORTS, Export, Table};
 
@@ -45,7 +44,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
     let platforms = platform::assign(&mut rows);
     let table = Table { rows: &rows, platforms: &platforms };
     let left_out = match &arguments.output {
-        Some(path) => write_file(export, &table, path)?,
+        Some(path) => whole_file::write(path, |output| export.write(&table, output))?,
         None => write_output(export, &table)?,
     };
     if left_out > 0 {
@@ -61,24 +60,4 @@ fn write_output(export: &Export, table: &Table<'_>) -> anyhow::Result<usize> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
         other => other.context("cannot write to standard output"),
     }
-}
-
-/// Under a temporary name first: a reader never sees half a table.
-fn write_file(export: &Export, table: &Table<'_>, path: &Path) -> anyhow::Result<usize> {
-    let name = path
-        .file_name()
-        .with_context(|| format!("{} names no file", path.display()))
-        .exit(Exit::WrongInput)?;
-    let temporary = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
-    let write = || -> std::io::Result<usize> {
-        let mut output = BufWriter::new(fs::File::create(&temporary)?);
-        let left_out = export.write(table, &mut output)?;
-        output.flush()?;
-        fs::rename(&temporary, path)?;
-        Ok(left_out)
-    };
-    write()
-        .inspect_err(|_| drop(fs::remove_file(&temporary)))
-        .with_context(|| format!("cannot write {}", path.display()))
-        .advise("check that its folder is there and writable, and has room")
 }

@@ -22,6 +22,8 @@ mod networks;
 mod outcome;
 mod pause;
 mod place;
+#[cfg(feature = "desk")]
+mod report;
 mod request;
 mod resume;
 mod retry;
@@ -30,6 +32,8 @@ mod schema;
 mod serve;
 mod status;
 pub mod table;
+#[cfg(feature = "desk")]
+mod whole_file;
 mod worker;
 
 pub use exit::Exit;
@@ -60,6 +64,8 @@ enum Command {
     Networks(networks::Arguments),
     #[cfg(feature = "desk")]
     Export(export::Arguments),
+    #[cfg(feature = "desk")]
+    Report(report::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -105,6 +111,8 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Report(arguments) => report::execute(&arguments),
         Command::Schema(arguments) => schema::execute(arguments),
     }
 }
