@@ -4,8 +4,10 @@
 //! Nothing is written. Rows go to `analysis` and `export`. Files are foreign input: names, sizes and contents are not trusted,
 //! links are not followed, and only regular files are opened.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -158,6 +160,7 @@ fn collect_within(
     for folder in folders {
         walk.enter(folder)?;
     }
+    walk.part_links();
     let identities: Mutex<HashSet<Arc<Identity>>> = Mutex::default();
     let whole_memory = Mutex::new(());
     let read = parallel::map(&walk.bundles, |found| {
@@ -292,6 +295,27 @@ impl Walk {
         }
     }
 
+    /// One name of each file: a hard link is another name of the same bytes, and a hundred thousand need not be read.
+    fn part_links(&mut self) {
+        self.bundles.sort_by(|one, other| one.shown.cmp(&other.shown));
+        let mut first: HashMap<(u64, u64), String> = HashMap::new();
+        for found in std::mem::take(&mut self.bundles) {
+            // What cannot be looked at is told when it is read.
+            let linked = fs::metadata(&found.file).ok().filter(|metadata| metadata.nlink() > 1);
+            match linked.map(|metadata| first.entry((metadata.dev(), metadata.ino()))) {
+                Some(Entry::Occupied(known)) => {
+                    let detail = format!("another name of {}", known.get());
+                    self.odd(found.shown, OddityKind::Duplicate, &detail);
+                }
+                Some(Entry::Vacant(new)) => {
+                    new.insert(found.shown.clone());
+                    self.bundles.push(found);
+                }
+                None => self.bundles.push(found),
+            }
+        }
+    }
+
     fn odd(&mut self, path: String, kind: OddityKind, detail: &str) {
         self.oddities.push(Oddity { path, kind, detail: detail.to_owned() });
     }
@@ -309,7 +333,7 @@ fn shown(path: &Path, root: &Path) -> String {
 /// The row of a file.
 fn row(found: &Found, limits: Limits, whole_memory: &Mutex<()>) -> Result<Row, Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
-    let bundle = match decode(&found.file, limits.at_once_bytes) {
+    let (bundle, json) = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {
             let _alone = whole_memory.lock().unwrap_or_else(PoisonError::into_inner);
             decode(&found.file, limits.largest_bytes)
@@ -317,12 +341,11 @@ fn row(found: &Found, limits: Limits, whole_memory: &Mutex<()>) -> Result<Row, O
         other => other,
     }
     .map_err(|error| odd(kind_of(&error), described(&error)))?;
-    let json = serde_json::to_vec(&bundle).map_err(|error| odd(OddityKind::Damaged, error.to_string()))?;
     let sha256 = HEXLOWER.encode(&Sha256::digest(&json));
     Ok(Row::new(bundle, found.shown.clone(), sha256))
 }
 
-fn decode(file: &Path, limit_bytes: u64) -> Result<Bundle, ReadError> {
+fn decode(file: &Path, limit_bytes: u64) -> Result<(Bundle, Vec<u8>), ReadError> {
     decode_within(fs::File::open(file).map_err(ReadError::Unreadable)?, limit_bytes)
 }
 

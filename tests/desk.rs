@@ -9,20 +9,25 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use backbone::analysis::build::Builds;
 use backbone::analysis::{Analysis, Options, analyse, pareto};
-use backbone::bundle::format::{Bundle, Status, VerdictState};
+use backbone::bundle::format::{Bundle, Energy, EnergyState, Status, VerdictState};
 use backbone::bundle::write::encode;
 use backbone::collect::collect;
 use backbone::units::Nanos;
 use tempfile::TempDir;
 
+#[path = "desk/bad_input.rs"]
+mod bad_input;
+#[path = "desk/platforms.rs"]
+mod platforms;
 mod studies;
 
 use studies::{Study, failed};
 
 /// A lab's results: a board with a study of three processes, before and after an update, a board whose study had one process
 /// each, with whatever goes wrong.
-fn lab() -> TempDir {
+fn lab() -> TempDir    let recompute = |analysis: &Analysis| {
     let xavier = |version: &str, seed| Study {
         kernels: vec![3, 5],
         batches: vec![1, 2],
@@ -62,6 +67,7 @@ fn lab() -> TempDir {
         runs: 100,
         host: "coral".to_owned(),
         runtime: "tflite".to_owned(),
+        builds: 2,
         ..xavier("1.0", 3)
     };
     write(&folder, "coral", &single.bundles());
@@ -131,6 +137,11 @@ fn every_number_of_an_analysis_is_found_again_by_numpy_and_scipy() {
         python().unwrap().arg(script).args(arguments).output().unwrap()
     };
     println!("{}", succeeded(&recompute(&analysis)));
+    for builds in [Builds::First, Builds::All] {
+        let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;
+        let other = analyse(rows, Options { resamples: 1_000, builds, ..Options::default() });
+        println!("{}", succeeded(&recompute(&other)));
+    }
     // It must be able to fail: one number among thousands, wrong by a hundred-millionth.
     let latency = analysis.contrasts[7].latency.as_mut().unwrap();
     latency.ratio_of_means.interval.as_mut().unwrap().high *= 1.0 + 1e-8;
@@ -299,4 +310,62 @@ fn rows_with_an_invalid_verdict_enter_no_aggregate_and_suspect_ones_are_marked()
     assert_eq!(doubled.processes, 6);
     let strict = analyse(rows, Options { resamples: 100, only_valid: true, ..Options::default() });
     assert_eq!(strict.cells.len(), 48 - 7);
+}
+
+#[test]
+fn statistics_are_over_the_fastest_build_and_every_build_is_kept() {
+    let folder = TempDir::new().unwrap();
+    let study = Study { builds: 3, processes: 2, runs: 10, between_processes: 0.001, ..Study::without_effect(1) };
+    write(&folder, "device", &study.bundles());
+    let results = folder.path().join("results");
+    let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;
+    let used = |builds: Builds| {
+        let options = Options { resamples: 100, builds, ..Options::default() };
+        let row = analyse(rows.clone(), options).rows.swap_remove(0);
+        let used: Vec<u32> = row.builds.iter().filter(|build| build.used).map(|build| build.build).collect();
+        (used, row.latency.unwrap())
+    };
+    let (fastest, latency) = used(Builds::Fastest);
+    assert_eq!((fastest, latency.processes, latency.runs), (vec![3], 2, 20));
+    let (first, slower) = used(Builds::First);
+    assert!(first == [1] && slower.mean > 1.05 * latency.mean, "{} and {}", slower.mean, latency.mean);
+    let (all, latency) = used(Builds::All);
+    assert_eq!((all, latency.processes, latency.runs), (vec![1, 2, 3], 6, 60));
+
+    let output = export(&results, &["--format", "jsonl"]);
+    let line = String::from_utf8(output.stdout).unwrap().lines().next().unwrap().to_owned();
+    let row: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&row["builds"], &row["build"], &row["runs"]), (&3.into(), &3.into(), &20.into()));
+    assert_eq!(row["build_of_process"], serde_json::json!([1, 1, 2, 2, 3, 3]));
+    assert_eq!(row["latency_ns"].as_array().unwrap().len(), 60);
+    let means: std::collections::BTreeMap<u32, f64> =
+        serde_json::from_str(row["build_latency_means"].as_str().unwrap()).unwrap();
+    assert_eq!(Some(means[&3]), row["latency_mean"].as_f64());
+}
+
+#[test]
+fn energy_goes_into_rows_cells_and_exports_where_it_was_measured() {
+    let folder = TempDir::new().unwrap();
+    let mut bundles = Study::without_effect(1).bundles();
+    bundles[0].energy = Some(studies::energy(0.25));
+    let unobservable = Energy {
+        state: EnergyState::Unobservable,
+        detail: Some("no sensor".to_owned()),
+        joules_per_inference: None,
+        interval: None,
+        ..studies::energy(0.0)
+    };
+    bundles[1].energy = Some(unobservable);
+    write(&folder, "device", &bundles);
+    let results = folder.path().join("results");
+    let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;
+    let analysis = analyse(rows, Options { resamples: 100, ..Options::default() });
+    let told: Vec<_> = analysis.cells.iter().filter_map(|cell| cell.energy_joules).collect();
+    assert_eq!(told.len(), 1);
+    let interval = told[0].interval.unwrap();
+    assert_eq!((told[0].value, interval.low, interval.high), (0.25, 0.225, 0.275));
+    let why = analysis.rows.iter().find_map(|row| row.energy.as_ref()?.unobservable.clone());
+    assert_eq!(why.as_deref(), Some("no sensor"));
+    let csv = String::from_utf8(export(&results, &["--format", "csv"]).stdout).unwrap();
+    assert!(csv.contains(",0.25,0.225,0.275"), "{csv}");
 }

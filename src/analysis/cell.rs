@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::analysis::Options;
-use crate::analysis::estimate::{Covers, Estimate, Uncertainty, Variation, span};
+use crate::analysis::estimate::{Covers, Estimate, Span, Uncertainty, Variation, span};
 use crate::analysis::factor;
 use crate::analysis::platform::Platform;
 use crate::analysis::row::{LeftOut, Process, Row, RowCost};
@@ -39,6 +39,8 @@ pub struct Cell {
     pub latency_ms: Estimate,
     /// Operations for each second of the mean latency.
     pub throughput: Option<Estimate>,
+    /// Energy of one inference beyond idle, in J: the mean of the rows that tell; the interval is that of the only one.
+    pub energy_joules: Option<Estimate>,
 }
 
 /// How the intervals of a platform were made, and what was left out.
@@ -80,7 +82,7 @@ pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options)
     }
     let mut cells = Vec::with_capacity(members.len());
     for ((platform, subject), members) in members {
-        for &member in &members {
+        for members.iter().flat_map(|&row| rows[row].used())|            .flat_map(|&member| rows[member].used())| rows[member].used()).map(Process::mean_ms).collect() in &members {
             rows[member].cell = Some(cells.len());
         }
         cells.push(cell(rows, platform, subject, members));
@@ -132,8 +134,24 @@ fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> 
             .sum(),
         latency_ms: Estimate { value: means.iter().sum::<f64>() / means.len() as f64, interval: None },
         throughput: None,
+        energy_joules: energy(rows, &members),
         rows: members,
     }
+}
+
+fn energy(rows: &[Row], members: &[usize]) -> Option<Estimate> {
+    let measured: Vec<(f64, Option<Span>)> = members
+        .iter()
+        .filter_map(|&member| rows[member].energy.as_ref())
+        .filter_map(|energy| Some((energy.joules_per_inference?, energy.interval)))
+        .collect();
+    let interval = match *measured {
+        [] => return None,
+        [(_, interval)] => interval,
+        _ => None,
+    };
+    let value = measured.iter().map(|(joules, _)| joules).sum::<f64>() / measured.len() as f64;
+    Some(Estimate { value, interval })
 }
 
 /// How sure each of one platform's cells is; fills in their intervals and the platform's basis. The report has `all_cells`.

@@ -1,4 +1,4 @@
-//! Platforms side by side, and one platform before and after a change of its software.
+//! Platforms side by side, and one machine before and after a change of its software or of its power state.
 //!
 //! Compared is what both ran: cells of the same θ, or of the same model file. Replicates of a platform are let go before the
 //! next one's are made, so intervals here are Student's on a logarithmic scale. Data comes from cells.
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::{Ratio, finite};
 use crate::analysis::estimate::Span;
-use crate::analysis::platform::Platform;
+use crate::analysis::platform::{Identity, Platform};
 use crate::stats::CONFIDENCE;
 use crate::stats::moderate::{Variance, of_sum, student_quantile};
 
@@ -23,12 +23,15 @@ pub struct Comparison {
     pub to: usize,
     /// How they are related.
     pub relation: Relation,
-    /// What of their software differs, as keys of [`crate::analysis::platform::Software`]; empty between machines.
+    /// What of their software and power state differs, as keys of [`crate::analysis::platform::Software`] and, behind `power.`,
+    /// of [`crate::analysis::platform::Power`], or `power` where one was not observed; empty between machines.
     pub differs_in: Vec<String>,
     /// Did both clocks cover the same? If not, the ratios say as much about that as about the platforms.
     pub comparable: bool,
     /// What both ran.
     pub pairs: Vec<ComparedPair>,
+    /// Pairs with a suspect side.
+    pub suspect_pairs: usize,
     /// Cells of `from` alone.
     pub only_from: usize,
     /// Cells of `to` alone.
@@ -43,8 +46,10 @@ pub struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
-    /// The same machine with another version of its runtime, library, options, kernel or distribution.
+    /// The same machine with another version of its runtime, library, options, kernel or distribution, whatever its power state.
     SoftwareVersions,
+    /// The same machine and software in another power state.
+    PowerStates,
     /// Anything else.
     Platforms,
 }
@@ -62,8 +67,8 @@ pub struct ComparedPair {
     pub latency: Ratio,
 }
 
-/// Up to so many platforms each is compared with each; a fleet is compared with its member that ran most, and versions of one
-/// machine with each other.
+/// Up to so many platforms each is compared with each; a fleet is compared with its member that ran most, and versions and
+/// power states of one machine with each other.
 const MOST_FOR_ALL_PAIRS: usize = 6;
 
 /// The comparisons of all platforms that ran anything.
@@ -85,7 +90,7 @@ pub(super) fn comparisons(
         for &to in &with_cells[place + 1..] {
             let relation = relation(&platforms[from], &platforms[to]);
             let wanted = with_cells.len() <= MOST_FOR_ALL_PAIRS
-                || relation == Relation::SoftwareVersions
+                || relation != Relation::Platforms
                 || Some(from) == reference
                 || Some(to) == reference;
             if wanted {
@@ -100,24 +105,41 @@ pub(super) fn comparisons(
 }
 
 fn relation(one: &Platform, other: &Platform) -> Relation {
-    let runtime =
-        |platform: &Platform| platform.identity.software.as_ref().map(|software| software.runtime.clone());
-    let is_same = one.identity.machine == other.identity.machine && runtime(one) == runtime(other);
-    if is_same { Relation::SoftwareVersions } else { Relation::Platforms }
+    let (one, other) = (&one.identity, &other.identity);
+    let runtime = |identity: &Identity| identity.software.as_ref().map(|software| software.runtime.clone());
+    if !one.machine.is_same(&other.machine) || runtime(one) != runtime(other) {
+        Relation::Platforms
+    } else if one.software == other.software {
+        Relation::PowerStates
+    } else {
+        Relation::SoftwareVersions
+    }
 }
 
+/// What differs, where the machine does not, and whether both clocks covered the same.
 fn differences(one: &Platform, other: &Platform, relation: Relation) -> (Vec<String>, bool) {
-    let keys = |platform: &Platform| match serde_json::to_value(&platform.identity.software) {
+    let (one, other) = (&one.identity, &other.identity);
+    let timed = |identity: &Identity| identity.software.as_ref().map(|software| software.timed.clone());
+    let mut differing = Vec::new();
+    if relation != Relation::Platforms {
+        differing = differing_keys("", &one.software, &other.software);
+        match (&one.power, &other.power) {
+            (Some(one), Some(other)) => differing.extend(differing_keys("power.", one, other)),
+            (None, None) => {}
+            _ => differing.push("power".to_owned()),
+        }
+    }
+    (differing, timed(one) == timed(other))
+}
+
+fn differing_keys<T: Serialize>(prefix: &str, one: &T, other: &T) -> Vec<String> {
+    let keys = |value: &T| match serde_json::to_value(value) {
         Ok(serde_json::Value::Object(keys)) => keys,
         _ => serde_json::Map::new(),
     };
     let (one, other) = (keys(one), keys(other));
-    let comparable = one.get("timed") == other.get("timed");
     let differs = one.iter().filter(|(key, value)| other.get(*key) != Some(*value));
-    match relation {
-        Relation::SoftwareVersions => (differs.map(|(key, _)| key.clone()).collect(), comparable),
-        Relation::Platforms => (Vec::new(), comparable),
-    }
+    differs.map(|(key, _)| format!("{prefix}{key}")).collect()
 }
 
 fn compare(
@@ -155,6 +177,7 @@ fn compare(
         comparable: false,
         only_from: ours.len() - pairs.len(),
         only_to: theirs.len() - pairs.len(),
+        suspect_pairs: shared.iter().filter(|&&(from, to)| cells[from].suspect || cells[to].suspect).count(),
         pairs,
         throughput: latency.map(Ratio::inverse),
         latency,

@@ -230,6 +230,7 @@ impl Evidence<'_> {
         let [from, to] = [comparison.from, comparison.to].map(|index| &self.platforms[index].label);
         let relation = match comparison.relation {
             Relation::SoftwareVersions => " (the same machine with other software)",
+            Relation::PowerStates => " (the same machine in another power state)",
             Relation::Platforms => "",
         };
         let cells = || comparison.pairs.iter().flat_map(|pair| [pair.from, pair.to]);

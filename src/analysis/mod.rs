@@ -10,15 +10,19 @@ use crate::parallel;
 use crate::stats::moderate::Variance;
 use crate::stats::resample::RESAMPLES;
 
+pub mod build;
 pub mod cell;
 pub mod compare;
+pub mod condition;
 pub mod contrast;
 pub mod estimate;
 pub mod factor;
 pub mod figure;
 pub mod finding;
 mod hypothesis;
+mod identity;
 pub mod pareto;
+pub mod peaks;
 pub mod platform;
 pub mod predict;
 pub mod roofline;
@@ -28,7 +32,7 @@ pub mod row;
 pub const VERSION: u32 = 1;
 
 /// What can be chosen about an analysis.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Options {
     /// Resamples behind each interval.
     pub resamples: usize,
@@ -36,13 +40,15 @@ pub struct Options {
     pub seed: u64,
     /// Leave suspect rows out of aggregates too.
     pub only_valid: bool,
-    /// Peaks of the platforms, in place of the measured ones.
-    pub peaks: Option<roofline::Peaks>,
+    /// Which builds of each result its statistics are over.
+    pub builds: build::Builds,
+    /// Peaks in place of the measured ones: the first that a roofline is meant by.
+    pub peaks: Vec<peaks::GivenPeaks>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resamples: RESAMPLES, seed: 1, only_valid: false, peaks: None }
+        Self { resamples: RESAMPLES, seed: 1, only_valid: false, builds: build::Builds::default(), peaks: Vec::new() }
     }
 }
 
@@ -87,6 +93,7 @@ pub struct Analysis {
 
 /// What the rows say.
 pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
+    rows.iter_mut().for_each(|row| row.choose(options.builds));
     let platforms = platform::assign(&mut rows);
     let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
     let mut contrasts = Vec::new();
@@ -124,7 +131,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
         feasibility: numbers.iter().map(|&index| figure::feasibility(index, &rows)).collect(),
         figures: numbers.iter().flat_map(|&index| figure::figures(index, &rows)).collect(),
         bottlenecks: figure::bottlenecks(&contrasts),
-        rooflines: roofline::rooflines(&cells, options.peaks),
+        rooflines: roofline::rooflines(&platforms, &cells, &options.peaks),
         fronts: pareto::fronts(&cells),
         predictions: predictions.into_iter().flatten().collect(),
         without_platform: (0..rows.len()).filter(|&row| rows[row].platform.is_none()).collect(),

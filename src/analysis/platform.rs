@@ -1,112 +1,25 @@
-//! Which results were taken on the same platform: the machine and its software stack, as recorded and no further.
+//! Which results were taken on the same platform: the machine, its power state and its software stack, as recorded and no
+//! further.
 //!
 //! A host's name alone says nothing: two machines of one name stay apart where anything recorded of them differs, and one
-//! machine before and after an update is two platforms, which can be compared. Two machines that are alike in everything
-//! recorded, their name included, cannot be told apart; give them names. Data comes from bundles.
+//! machine before and after an update, or in two power modes, is two platforms, which can be compared. Two machines that are
+//! alike in everything recorded, their name included, cannot be told apart; give them names. Data comes from rows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
+pub use crate::analysis::identity::{EdgeTpuLink, Identity, Machine, Power, Software};
 use crate::analysis::row::Row;
-use crate::bundle::format::Bundle;
+use crate::bundle::format::Status;
 use crate::stats::resample::seed_of;
-
-/// What of a bundle says where it was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Identity {
-    /// The machine.
-    pub machine: Machine,
-    /// Its software; `None` where the job never came to a runtime.
-    pub software: Option<Software>,
-}
-
-/// The machine, as observed; nulls are what could not be.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Machine {
-    /// Host name.
-    pub host: Option<String>,
-    /// Processor model.
-    pub processor: Option<String>,
-    /// Architecture.
-    pub architecture: Option<String>,
-    /// Logical processors online.
-    pub logical_cores: Option<u32>,
-    /// Main memory in quarters of a GiB, rounded: what kernels report of the same machine differs by some megabytes.
-    pub memory_quarter_gibibytes: Option<u64>,
-    /// The folder that stood for `/`.
-    pub root: String,
-}
-
-/// The software stack.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Software {
-    /// Name of the runtime.
-    pub runtime: String,
-    /// Its version; `None` where it was never loaded or does not tell.
-    pub version: Option<String>,
-    /// SHA-256 of its library.
-    pub library_sha256: Option<String>,
-    /// Its options, as JSON with sorted keys.
-    pub options: String,
-    /// What the clock covered, as a code.
-    pub timed: String,
-    /// The same in a sentence, to stand beside every figure.
-    pub timed_description: String,
-    /// Distribution.
-    pub operating_system: Option<String>,
-    /// Kernel release.
-    pub kernel: Option<String>,
-}
-
-impl Identity {
-    /// Of a bundle.
-    pub fn of(bundle: &Bundle) -> Self {
-        const QUARTER_GIBIBYTE: u64 = 1 << 28;
-        let host = &bundle.host;
-        Self {
-            machine: Machine {
-                host: host.name.clone(),
-                processor: host.processor.clone(),
-                architecture: host.architecture.clone(),
-                logical_cores: host.logical_cores,
-                memory_quarter_gibibytes: host
-                    .memory_bytes
-                    .map(|bytes| bytes.saturating_add(QUARTER_GIBIBYTE / 2) / QUARTER_GIBIBYTE),
-                root: host.root.clone(),
-            },
-            software: bundle.runtime.as_ref().map(|runtime| Software {
-                runtime: runtime.name.clone(),
-                version: runtime.version.clone(),
-                library_sha256: runtime.library_sha256.clone(),
-                // A map of texts and JSON values always has a JSON text.
-                options: serde_json::to_string(&runtime.options).unwrap_or_default(),
-                timed: runtime.timed.code.clone(),
-                timed_description: runtime.timed.description.clone(),
-                operating_system: host.operating_system.clone(),
-                kernel: host.kernel.clone(),
-            }),
-        }
-    }
-
-    /// Was the library loaded? Before that a runtime's version and effective options are not known.
-    fn is_loaded(&self) -> bool {
-        self.software
-            .as_ref()
-            .is_some_and(|software| software.version.is_some() || software.library_sha256.is_some())
-    }
-
-    fn runtime(&self) -> Option<&str> {
-        self.software.as_ref().map(|software| software.runtime.as_str())
-    }
-}
 
 /// A machine with its software, and what was found of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Platform {
     /// Eight hexadecimal digits that depend on the identity alone: the same in every report.
     pub id: String,
-    /// What people call it: host, runtime, version; with the id where that is not unique.
+    /// What people call it: host, runtime, version, power mode; with the id where that is not unique.
     pub label: String,
     /// What it is.
     pub identity: Identity,
@@ -120,61 +33,56 @@ pub struct Platform {
 
 /// The platforms of the rows, in the order of their labels; sets [`Row::platform`].
 ///
-/// A row whose library was never loaded does not tell a version: it joins the platform of the same machine and runtime
-/// that its job was otherwise measured on, else the only one there is, else it stands alone.
+/// A row of a job that ended early may not tell the version of its library, or the power state that it was to be measured in:
+/// it joins the platform that agrees with what it does tell and that its job was otherwise measured on, else the only one
+/// there is, else it stands alone.
 pub fn assign(rows: &mut [Row]) -> Vec<Platform> {
-    let mut identities: Vec<Identity> = rows
-        .iter()
-        .filter(|row| row.identity.software.is_some())
-        .map(|row| (*row.identity).clone())
-        .collect::<std::collections::HashSet<_>>()
-        .into_iter()
-        .collect();
+    let distinct: HashSet<&Identity> =
+        rows.iter().map(|row| &*row.identity).filter(|identity| identity.software.is_some()).collect();
+    let mut identities: Vec<Identity> = distinct.into_iter().cloned().collect();
     identities.sort_by_cached_key(|identity| (label(identity), identity.clone()));
-    let place: HashMap<&Identity, usize> =
-        identities.iter().enumerate().map(|(index, identity)| (identity, index)).collect();
-    let homes: Vec<Option<usize>> = {
-        let candidates = Candidates::new(rows, &place);
-        rows.iter().map(|row| candidates.home(row, &place)).collect()
-    };
+    let homes = homes(&identities, rows);
     for (row, home) in rows.iter_mut().zip(homes) {
         row.platform = home;
     }
     without_empty(identities, rows)
 }
 
-/// Where rows were measured whose library was loaded.
-struct Candidates<'a> {
-    by_job: HashMap<(&'a Machine, &'a str, &'a str), BTreeSet<usize>>,
-    by_runtime: HashMap<(&'a Machine, &'a str), BTreeSet<usize>>,
-}
-
-impl<'a> Candidates<'a> {
-    fn new(rows: &'a [Row], place: &HashMap<&Identity, usize>) -> Self {
-        let (mut by_job, mut by_runtime) = (HashMap::new(), HashMap::new());
-        for row in rows.iter().filter(|row| row.identity.is_loaded()) {
-            let (machine, home) = (&row.identity.machine, place[&*row.identity]);
-            let runtime = row.identity.runtime().unwrap_or_default();
-            by_job.entry((machine, runtime, row.job_id.as_str())).or_insert_with(BTreeSet::new).insert(home);
-            by_runtime.entry((machine, runtime)).or_insert_with(BTreeSet::new).insert(home);
+/// The identity that each row belongs to.
+fn homes(identities: &[Identity], rows: &[Row]) -> Vec<Option<usize>> {
+    let place: HashMap<&Identity, usize> =
+        identities.iter().enumerate().map(|(index, identity)| (identity, index)).collect();
+    let own: Vec<Option<usize>> = rows.iter().map(|row| place.get(&*row.identity).copied()).collect();
+    let mut whole: BTreeSet<usize> = BTreeSet::new();
+    let mut whole_of_job: HashMap<&str, BTreeSet<usize>> = HashMap::new();
+    for (row, own) in rows.iter().zip(&own) {
+        let tells_all = row.status == Status::Measured || row.identity.tells_all();
+        if let Some(own) = own.filter(|_| tells_all) {
+            whole.insert(own);
+            whole_of_job.entry(&row.job_id).or_default().insert(own);
         }
-        Self { by_job, by_runtime }
     }
-
-    fn home(&self, row: &Row, place: &HashMap<&Identity, usize>) -> Option<usize> {
-        let own = *place.get(&*row.identity)?;
-        if row.identity.is_loaded() {
-            return Some(own);
+    let only = |candidates: &BTreeSet<usize>, early: &Identity| {
+        let mut agreeing = candidates.iter().copied().filter(|&home| identities[home].may_hold(early));
+        agreeing.next().filter(|_| agreeing.next().is_none())
+    };
+    let home = |row: &Row, own: usize| {
+        if whole.contains(&own) {
+            return own;
         }
-        let (machine, runtime) = (&row.identity.machine, row.identity.runtime()?);
-        let only = |homes: Option<&BTreeSet<usize>>| match homes {
-            Some(homes) if homes.len() == 1 => homes.first().copied(),
-            _ => None,
-        };
-        only(self.by_job.get(&(machine, runtime, row.job_id.as_str())))
-            .or_else(|| only(self.by_runtime.get(&(machine, runtime))))
-            .or(Some(own))
-    }
+        let early = &identities[own];
+        let of_job = whole_of_job.get(row.job_id.as_str()).and_then(|homes| only(homes, early));
+        of_job.or_else(|| only(&whole, early)).unwrap_or(own)
+    };
+    // Rows of one job that ended alike have one answer, and there may be thousands.
+    let mut known: HashMap<(usize, &str), usize> = HashMap::new();
+    let row_and_own = rows.iter().zip(own);
+    row_and_own
+        .map(|(row, own)| {
+            let own = own?;
+            Some(*known.entry((own, &row.job_id)).or_insert_with(|| home(row, own)))
+        })
+        .collect()
 }
 
 fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
@@ -216,18 +124,24 @@ fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
     platforms
 }
 
+/// `xavier, onnxruntime 1.17.0, MAXN`: what is not known is left out.
 fn label(identity: &Identity) -> String {
-    let host = identity.machine.host.as_deref().unwrap_or("unnamed host");
-    match &identity.software {
-        Some(Software { runtime, version: Some(version), .. }) => format!("{host}, {runtime} {version}"),
-        Some(Software { runtime, .. }) => format!("{host}, {runtime}"),
-        None => host.to_owned(),
+    let mut label = identity.machine.host.clone().unwrap_or_else(|| "unnamed host".to_owned());
+    if let Some(software) = &identity.software {
+        label.push_str(&format!(", {}", software.runtime));
+        if let Some(version) = &software.version {
+            label.push_str(&format!(" {version}"));
+        }
     }
+    let power = identity.power.as_ref().and_then(Power::name);
+    for part in power.into_iter().chain(identity.machine.edge_tpus.iter().filter_map(EdgeTpuLink::name)) {
+        label.push_str(&format!(", {part}"));
+    }
+    label
 }
 
 /// `measured, suspect`; what was not measured has no second word.
 fn standing(row: &Row) -> String {
-    use crate::bundle::format::Status;
     let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     // Enums without fields are texts in JSON, and those texts are what users know from bundles.
     let status = word(serde_json::json!(row.status));

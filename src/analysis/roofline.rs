@@ -11,8 +11,10 @@ use serde::Serialize;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::{Contrast, Ratio};
 use crate::analysis::factor::Factor;
+use crate::analysis::peaks::GivenPeaks;
+use crate::analysis::platform::Platform;
 
-/// Peaks of a platform that somebody knows, in place of those that were measured.
+/// What a platform can do at the most. Both are finite and above zero.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Peaks {
     /// Operations for each second.
@@ -77,7 +79,7 @@ pub struct Contradiction {
 pub(super) const SMALLEST_DENSITY_RATIO: f64 = 1.0 + 1e-6;
 
 /// The rooflines of the cells, one for each platform and number format.
-pub(super) fn rooflines(cells: &[Cell], given: Option<Peaks>) -> Vec<Roofline> {
+pub(super) fn rooflines(platforms: &[Platform], cells: &[Cell], given: &[GivenPeaks]) -> Vec<Roofline> {
     let mut groups: BTreeMap<(usize, Option<String>), Vec<RooflinePoint>> = BTreeMap::new();
     for (index, cell) in cells.iter().enumerate() {
         if let (Some(cost), Some(throughput)) = (cell.cost, cell.throughput) {
@@ -92,7 +94,11 @@ pub(super) fn rooflines(cells: &[Cell], given: Option<Peaks>) -> Vec<Roofline> {
     }
     groups
         .into_iter()
-        .map(|((platform, precision), points)| roofline(platform, precision, points, given))
+        .map(|((platform, precision), points)| {
+            let meant = given.iter().find(|given| given.are_for(&platforms[platform], precision.as_deref()));
+            roofline(platform, precision, points, meant.map(|given| given.peaks))
+        })
+|((platform, precision), points)| roofline(platform, precision, points, given))
         .collect()
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::analysis::build::{Builds, RowBuild};
+use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::platform::Identity;
 use crate::bundle::format::{Bundle, Configuration, Stage, Status, VerdictState};
 use crate::stats::sample;
@@ -19,7 +21,7 @@ pub struct Row {
     pub id: String,
     /// Where it was found, from the folder that was given.
     pub path: String,
-    /// SHA-256 of its content, in hexadecimal.
+    /// SHA-256 of its JSON, in hexadecimal.
     pub sha256: String,
     /// What was recorded of machine and software.
     #[serde(skip)]
@@ -62,9 +64,15 @@ pub struct Row {
     pub verdict_reasons: Vec<String>,
     /// When the bundle was made; RFC 3339, UTC.
     pub finished: String,
+    /// Under which conditions it was measured; `None` where no trial was to start, or an older program measured.
+    pub conditions: Option<RowConditions>,
+    /// What one inference takes in energy; `None` where that was not asked for.
+    pub energy: Option<RowEnergy>,
+    /// Its builds, of which not all may enter the statistics; empty where there are no latencies.
+    pub builds: Vec<RowBuild>,
     /// Statistics of its latencies; `None` where there are none.
     pub latency: Option<RowLatency>,
-    /// Raw latencies, one list a process.
+    /// Raw latencies of all builds, one list a process.
     #[serde(skip)]
     pub processes: Vec<Process>,
 }
@@ -82,7 +90,7 @@ pub struct RowCost {
     pub operational_density: f64,
 }
 
-/// Statistics over the timed latencies of all processes of one result, in milliseconds.
+/// Statistics over the timed latencies of all processes of one result that are used, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RowLatency {
     /// Processes that gave latencies.
@@ -149,7 +157,7 @@ impl Row {
                 operational_density,
             })
         });
-        Self {
+        let mut row = Self {
             id: bundle.id,
             path,
             sha256,
@@ -173,9 +181,31 @@ impl Row {
             verdict: bundle.verdict.state,
             verdict_reasons: bundle.verdict.reasons.into_iter().map(|reason| reason.code).collect(),
             finished: bundle.times.finished,
-            latency: RowLatency::of(&processes),
+            conditions: bundle.environment.as_ref().map(RowConditions::of),
+            energy: bundle.energy.map(RowEnergy::of),
+            builds: Vec::new(),
+            latency: None,
             processes,
+        };
+        row.choose(Builds::default());
+        row
+    }
+
+    /// Take the statistics over these builds.
+    pub fn choose(&mut self, builds: Builds) {
+        let builds = builds.of(&self.processes);
+        if builds != self.builds {
+            self.builds = builds;
+            self.latency = RowLatency::of(&self.used().collect::<Vec<_>>());
         }
+    }
+
+    /// The processes that statistics are over, in order.
+    pub fn used(&self) -> impl Iterator<Item = &Process> {
+        let is_used = |process: &&Process| {
+            self.builds.iter().any(|build| build.used && build.build == process.build)
+        };
+        self.processes.iter().filter(is_used)
     }
 
     /// May it enter an aggregate? It was measured, its verdict is not invalid, and its mean is not zero: a latency of zero is
@@ -222,9 +252,9 @@ pub enum LeftOut {
 }
 
 impl RowLatency {
-    fn of(processes: &[Process]) -> Option<Self> {
-        let runs: Vec<f64> = processes.iter().flat_map(Process::milliseconds).collect();
-        let means: Vec<f64> = processes.iter().map(Process::mean_ms).collect();
+    fn of(processes: &[&Process]) -> Option<Self> {
+        let runs: Vec<f64> = processes.iter().flat_map(|process| process.milliseconds()).collect();
+        let means: Vec<f64> = processes.iter().map(|process| process.mean_ms()).collect();
         let labels = sample::outliers(&runs);
         let count = |wanted| labels.iter().filter(|label| **label == wanted).count();
         Some(Self {

@@ -2,7 +2,8 @@
 //!
 //! Scripts read them by name: a column never changes its meaning. A null is "not there" or "not observed", never zero.
 
-use crate::analysis::platform::{Machine, Platform, Software};
+use crate::analysis::condition::{RowConditions, RowEnergy};
+use crate::analysis::platform::{Machine, Platform, Power, Software};
 use crate::analysis::row::{Row, RowCost, RowLatency};
 use crate::bundle::format::Configuration;
 
@@ -80,6 +81,18 @@ impl<'a> View<'a> {
         self.row.identity.software.as_ref().and_then(read).into()
     }
 
+    fn power(&self, read: impl Fn(&Power) -> Value) -> Value {
+        self.row.identity.power.as_ref().map_or(Value::Null, read)
+    }
+
+    fn conditions(&self, read: impl Fn(&RowConditions) -> Value) -> Value {
+        self.row.conditions.as_ref().map_or(Value::Null, read)
+    }
+
+    fn energy(&self, read: impl Fn(&RowEnergy) -> Value) -> Value {
+        self.row.energy.as_ref().map_or(Value::Null, read)
+    }
+
     fn configuration(&self, read: impl Fn(&Configuration) -> Value) -> Value {
         self.row.configuration.as_ref().map_or(Value::Null, read)
     }
@@ -88,7 +101,7 @@ impl<'a> View<'a> {
         self.row.cost.as_ref().map_or(Value::Null, read)
     }
 
-    fn latency(&self, read: impl Fn(&RowLatency) -> Value) -> Value {
+    fn "Timed runs of these.", |view| view.latency(|latency| latency.runs(&self, read: impl Fn(&RowLatency) -> Value) -> Value {
         self.row.latency.as_ref().map_or(Value::Null, read)
     }
 }
@@ -129,6 +142,12 @@ impl From<usize> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Boolean(flag)
+    }
+}
+
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
         if number.is_finite() { Self::Number(number) } else { Self::Null }
@@ -160,19 +179,31 @@ use Kind::{Boolean, Integer, Integers, Number, Text};
 pub const COLUMNS: &[Column] = &[
     column("id", Text, "", "The result: the bundle's id; with `#` and eight digits of its digest where different results share one.", |view| view.row.id.as_str().into()),
     column("path", Text, "", "Where it was found.", |view| view.row.path.as_str().into()),
-    column("sha256", Text, "", "Digest of its content.", |view| view.row.sha256.as_str().into()),
+    column("sha256", Text, "", "SHA-256 of its JSON, decompressed.", |view| view.row.sha256.as_str().into()),
     column("platform", Text, "", "The platform, as eight digits that are the same in every export; null where the job never came to a runtime.", |view| view.platform.map(|platform| platform.id.as_str()).into()),
     column("platform_label", Text, "", "The same for people.", |view| view.platform.map(|platform| platform.label.as_str()).into()),
     column("host", Text, "", "Host name.", |view| view.machine().host.clone().into()),
+    column("board", Text, "", "Board.", |view| view.machine().board.clone().into()),
+    column("chip", Text, "", "The board's chip.", |view| view.machine().chip.clone().into()),
     column("processor", Text, "", "Processor model.", |view| view.machine().processor.clone().into()),
     column("architecture", Text, "", "Machine architecture.", |view| view.machine().architecture.clone().into()),
     column("logical_cores", Integer, "1", "Logical processors online.", |view| view.machine().logical_cores.into()),
+    column("gpus", Text, "", "Graphics processors, with commas between; empty where none was seen.", |view| view.machine().gpus.join(", ").into()),
+    column("edge_tpu_bus", Text, "", "`usb` or `pcie`, of the first Edge TPU, for the runtime that runs on it.", |view| view.machine().edge_tpus.first().map(|link| link.bus).into()),
+    column("edge_tpu_link", Integer, "Mbit/s", "Speed of its USB link: 480 is USB 2.", |view| view.machine().edge_tpus.first().and_then(|link| link.megabits_per_second).into()),
+    column("power_observed", Boolean, "", "Could the power state be read? If not, the next three are null.", |view| view.row.identity.power.is_some().into()),
+    column("power_mode", Text, "", "Power mode, as read back; null also on hosts without named ones.", |view| view.power(|power| power.mode.clone().into())),
+    column("governors", Text, "", "Governors of the processors, each once, with spaces between.", |view| view.power(|power| power.governors.join(" ").into())),
+    column("clocks_locked", Boolean, "", "Were all clocks that have limits held still? Null where no limit could be read.", |view| view.power(|power| power.clocks_locked.into())),
     column("operating_system", Text, "", "Distribution.", |view| view.software(|software| software.operating_system.clone())),
     column("linux", Text, "", "Kernel release of the operating system.", |view| view.software(|software| software.kernel.clone())),
+    column("l4t", Text, "", "Release of Linux for Tegra.", |view| view.software(|software| software.l4t.clone())),
+    column("jetpack", Text, "", "The JetPack that came with it.", |view| view.software(|software| software.jetpack.clone())),
     column("runtime", Text, "", "Runtime.", |view| view.software(|software| Some(software.runtime.clone()))),
     column("runtime_version", Text, "", "Its version.", |view| view.software(|software| software.version.clone())),
     column("library_sha256", Text, "", "Digest of its library.", |view| view.software(|software| software.library_sha256.clone())),
     column("runtime_options", Text, "", "Its options, as JSON.", |view| view.software(|software| Some(software.options.clone()))),
+    column("edge_tpu_package", Text, "", "Package and version of the Edge TPU's library, for the runtime that needs it.", |view| view.software(|software| software.edge_tpu_package.clone())),
     column("timed", Text, "", "What the clock covered, as a code.", |view| view.software(|software| Some(software.timed.clone()))),
     column("simulated", Boolean, "", "Not the real thing.", |view| Value::Boolean(view.row.simulated)),
     column("harness_version", Text, "", "Version of the program that measured.", |view| view.row.harness_version.as_str().into()),
@@ -200,18 +231,35 @@ pub const COLUMNS: &[Column] = &[
     column("parameters", Integer, "1", "Weights and biases.", |view| view.cost(|cost| cost.parameters.into())),
     column("bytes_moved", Integer, "bytes", "In and out of every layer, and weights.", |view| view.cost(|cost| cost.bytes_moved.into())),
     column("operational_density", Number, "1/byte", "Operations for each byte.", |view| view.cost(|cost| cost.operational_density.into())),
-    column("processes", Integer, "1", "Processes that gave latencies.", |view| view.latency(|latency| latency.processes.into())),
+    column("observation", Text, "", "How closely timed runs were observed: `unobserved`, `bracketed` (before and after), `watched` (within as well).", |view| view.conditions(|conditions| word(&conditions.observation))),
+    column("temperature_begin", Number, "°C", "Hottest zone right before the first timed run.", |view| view.conditions(|conditions| conditions.begin_celsius.into())),
+    column("temperature_end", Number, "°C", "Hottest zone right after the last timed run.", |view| view.conditions(|conditions| conditions.end_celsius.into())),
+    column("builds", Integer, "1", "Builds that gave latencies.", |view| view.row.builds.len().into()),
+    column("build", Integer, "", "The build that the statistics are over: the one with the lowest mean.", |view| view.row.builds.iter().find(|build| build.used).map(|build| build.build).into()),
+    column("build_latency_means", Text, "ms", "Mean latency of each build, as JSON.", |view| build_means(view.row).into()),
+    column("processes", Integer, "1", "Processes of that build that gave latencies.", |view| view.latency(|latency| latency.processes.into())),
     column("runs", Integer, "1", "Timed runs.", |view| view.latency(|latency| latency.runs.into())),
     column("latency_mean", Number, "ms", "Mean of the processes' means.", |view| view.latency(|latency| latency.mean.into())),
-    column("latency_standard_deviation", Number, "ms", "Over all runs, n − 1.", |view| view.latency(|latency| latency.standard_deviation.into())),
-    column("latency_median", Number, "ms", "Over all runs.", |view| view.latency(|latency| latency.median.into())),
-    column("latency_mad", Number, "ms", "Median absolute deviation over all runs, not scaled.", |view| view.latency(|latency| latency.median_absolute_deviation.into())),
+    column("latency_standard_deviation", Number, "ms", "Over these runs, n − 1.", |view| view.latency(|latency| latency.standard_deviation.into())),
+    column("latency_median", Number, "ms", "Over these runs.", |view| view.latency(|latency| latency.median.into())),
+    column("latency_mad", Number, "ms", "Median absolute deviation over these runs, not scaled.", |view| view.latency(|latency| latency.median_absolute_deviation.into())),
     column("mild_outliers", Integer, "1", "Runs with a modified z-score beyond 3.5.", |view| view.latency(|latency| latency.mild_outliers.into())),
     column("severe_outliers", Integer, "1", "Runs with one beyond 14.", |view| view.latency(|latency| latency.severe_outliers.into())),
     column("throughput", Number, "operations/s", "`operations` over the mean latency.", |view| throughput(view.row).into()),
-    column("runs_in_process", Integers, "1", "Timed runs of each process, in order.", |view| Value::Integers(view.row.processes.iter().map(|process| process.latency_ns.len() as u64).collect())),
-    column("latency_ns", Integers, "ns", "Every timed run of all processes, in order.", |view| Value::Integers(view.row.processes.iter().flat_map(|process| process.latency_ns.iter().copied()).collect())),
+    column("energy", Number, "J", "Energy of one inference beyond idle; null where not asked for or not observable.", |view| view.energy(|energy| energy.joules_per_inference.into())),
+    column("energy_low", Number, "J", "Lower end of its interval.", |view| view.energy(|energy| energy.interval.map(|ends| ends.low).into())),
+    column("energy_high", Number, "J", "Upper end of its interval.", |view| view.energy(|energy| energy.interval.map(|ends| ends.high).into())),
+    column("build_of_process", Integers, "", "The build of each process, of all builds, in order.", |view| Value::Integers(view.row.processes.iter().map(|process| process.build.into()).collect())),
+    column("runs_in_process", Integers, "1", "Timed runs of each of these processes.", |view| Value::Integers(view.row.processes.iter().map(|process| process.latency_ns.len() as u64).collect())),
+    column("latency_ns", Integers, "ns", "Every timed run of these processes, in order.", |view| Value::Integers(view.row.processes.iter().flat_map(|process| process.latency_ns.iter().copied()).collect())),
 ];
+
+/// Mean latency of each build, by its number; `None` where there are none.
+fn build_means(row: &Row) -> Option<String> {
+    let means: std::collections::BTreeMap<u32, f64> =
+        row.builds.iter().map(|build| (build.build, build.mean_ms)).collect();
+    (!means.is_empty()).then(|| serde_json::to_string(&means).ok())?
+}
 
 /// Operations for each second; `None` where either is unknown or no time passed.
 fn throughput(row: &Row) -> Option<f64> {

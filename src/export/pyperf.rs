@@ -1,4 +1,4 @@
-//! pyperf's JSON: a benchmark for each cell, a run for each process, values in seconds. `pyperf stats` and `pyperf compare_to`
+//! pyperf's JSON: a benchmark for each cell, a run for each row.used().map(|process| {, values in seconds. `pyperf stats` and `pyperf compare_to`
 //! read it.
 //!
 //! Its names must be the same in two files to be compared: a benchmark is named after what was measured and the runtime, and

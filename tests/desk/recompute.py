@@ -196,9 +196,24 @@ FACTORS = {
 }
 
 
+def used(analysis, bundle):
+    """Latencies in milliseconds of the processes of the builds that count."""
+    builds = {}
+    for trial in bundle["trials"]:
+        if trial["latency_ns"]:
+            builds.setdefault(trial["build"], []).append(np.array(trial["latency_ns"]) / 1e6)
+    which = analysis["options"]["builds"]
+    if which == "fastest":
+        # Of equal ones the first.
+        numbers = sorted(builds, key=lambda number: (np.mean([np.mean(p) for p in builds[number]]), number))[:1]
+    else:
+        numbers = sorted(builds)[:1] if which == "first" else sorted(builds)
+    return [process for number in numbers for process in builds[number]]
+
+
 def check_rows(analysis, bundles):
     for row, bundle in zip(analysis["rows"], bundles):
-        processes = [np.array(t["latency_ns"]) / 1e6 for t in bundle["trials"] if t["latency_ns"]]
+        processes = used(analysis, bundle)
         found, what = row["latency"], row["id"]
         if not processes:
             check(what, found, None)
@@ -206,6 +221,9 @@ def check_rows(analysis, bundles):
         runs = np.concatenate(processes)
         mad = float(stats.median_abs_deviation(runs))
         scores = np.abs(0.6745 * (runs - np.median(runs))) / mad if mad > 0 else np.zeros(len(runs))
+        for build in row["builds"]:
+            means = [np.mean(t["latency_ns"]) / 1e6 for t in bundle["trials"] if t["build"] == build["build"]]
+            check(f"{what} build", build["mean_ms"], float(np.mean(means)))
         check(f"{what} processes", found["processes"], len(processes))
         check(f"{what} runs", found["runs"], len(runs))
         check(f"{what} mean", found["mean"], float(np.mean([np.mean(p) for p in processes])))
@@ -222,7 +240,7 @@ def cells_of(analysis, bundles):
     groups = {}
     for index, (row, bundle) in enumerate(zip(analysis["rows"], bundles)):
         usable = bundle["outcome"]["status"] == "measured" and bundle["verdict"]["state"] != "invalid"
-        processes = [np.array(t["latency_ns"]) / 1e6 for t in bundle["trials"] if t["latency_ns"]]
+        processes = used(analysis, bundle)
         if usable and processes and np.mean([np.mean(p) for p in processes]) > 0:
             subject = bundle["configuration"]["name"]
             cell = groups.setdefault((row["platform"], subject), {"rows": [], "processes": [], "bundle": bundle})

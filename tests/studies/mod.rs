@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, OnceLock};
 
 use backbone::bundle::format::{
-    Bundle, Configuration, Cost, FORMAT, Harness, Host, Job, Outcome, Reason, Runtime, Stage, Status, Timed,
-    Times, Trial, Verdict, VerdictState,
+    Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Harness, Host, Job, JoulesInterval, Observation, Outcome, Power,
+    PowerMode, PowerRequest, PowerState, Reason, Runtime, Stage, Status, Timed, Times, Trial, Verdict,
+    VerdictState,
 };
 use backbone::net::configuration::{Configuration as Theta, Wish};
 use backbone::net::count_configuration::cost;
@@ -38,6 +39,11 @@ pub struct Study {
     /// What each configuration truly takes.
     pub milliseconds: Truth,
     pub simulated: bool,
+    /// Builds, each with all processes and a level of its own.
+    pub builds: u32,
+    /// Power mode as read back, where it was observed, and whether clocks were locked.
+    pub power: Option<(&'static str, bool)>,
+    pub edge_tpus: Vec<EdgeTpu>,
 }
 
 pub const BLOCKS: [&str; 6] = [
@@ -70,6 +76,9 @@ impl Study {
             between_processes: 0.03,
             milliseconds: Box::new(|_, cost| cost.operations as f64 / OPERATIONS_PER_MILLISECOND),
             simulated: false,
+            builds: 1,
+            power: None,
+            edge_tpus: Vec::new(),
         }
     }
 
@@ -115,11 +124,14 @@ impl Study {
             Noise(Draws::new(seed_of(self.seed, &format!("{} {}", self.host, configuration.name))));
         // Between half and twice the middle.
         let between = self.between_processes * (2.0 * noise.uniform() - 1.0).exp2();
-        let trials: Vec<Trial> = (1..=self.processes)
-            .map(|process| {
-                let level = truth * (between * noise.normal() - between * between / 2.0).exp();
+        let trials: Vec<Trial> = (1..=self.builds)
+            .flat_map(|build| (1..=self.processes).map(move |process| (build, process)))
+            .map(|(build, process)| {
+                // The first is the slowest.
+                let slower = f64::from(self.builds - build).mul_add(0.05, 1.0);
+                let level = slower * truth * (between * noise.normal() - between * between / 2.0).exp();
                 Trial {
-                    build: 1,
+                    build,
                     process,
                     warm_up_ns: vec![Nanos((truth * 2e6) as u64)],
                     latency_ns: noise.runs(level, self.runs),
@@ -146,6 +158,8 @@ impl Study {
                 logical_cores: Some(8),
                 memory_bytes: Some(16 << 30),
                 root: "/".to_owned(),
+                edge_tpus: self.edge_tpus.clone(),
+                ..Host::default()
             },
             job: Job {
                 id: format!("{:010}-job", self.seed),
@@ -185,6 +199,8 @@ impl Study {
             },
             trials,
             summary,
+            environment: self.power.map(environment),
+            energy: None,
             verdict: Verdict { state: VerdictState::Valid, reasons: Vec::new() },
             times: Times {
                 claimed: Some("2026-11-22T12:00:00Z".to_owned()),
@@ -193,6 +209,27 @@ impl Study {
             },
         }
     }
+}
+
+/// A host in that mode, whose one clock was locked or not.
+fn environment((mode, is_locked): (&str, bool)) -> Environment {
+    const CLOCK: &str = "/sys/devices/system/cpu/cpufreq/policy0";
+    let lower = if is_locked { "2265600" } else { "115200" };
+    let settings = [("scaling_governor", "schedutil"), ("scaling_max_freq", "2265600"), ("scaling_min_freq", lower)];
+    let found = PowerState {
+        mode: Some(PowerMode { id: 0, name: mode.to_owned() }),
+        settings: settings.map(|(file, value)| (format!("{CLOCK}/{file}"), value.to_owned())).into(),
+    };
+    let power = Power {
+        requested: PowerRequest::default(),
+        found,
+        applied: None,
+        not_applied: Vec::new(),
+        not_held: Vec::new(),
+        restored: None,
+        not_restored: Vec::new(),
+    };
+    Environment { power: Some(power), observation: Observation::Bracketed, ..Environment::default() }
 }
 
 /// The same bundle, as it would be had its worker ended with a reason.
@@ -290,5 +327,27 @@ impl Noise {
                 Nanos((mean_ms * factor * 1e6).round() as u64)
             })
             .collect()
+    }
+}
+
+/// What an inference took, a tenth more or less.
+pub fn energy(joules: f64) -> Energy {
+    Energy {
+        state: EnergyState::Measured,
+        detail: None,
+        joules_per_inference: Some(joules),
+        interval: Some(JoulesInterval {
+            low_joules: joules * 0.9,
+            high_joules: joules * 1.1,
+            confidence: 0.95,
+        }),
+        total_from: vec!["VDD_IN".to_owned()],
+        sources: Vec::new(),
+        runs: 100,
+        loop_seconds: 10.0,
+        latency_ns: Vec::new(),
+        idle_before: Vec::new(),
+        loaded: Vec::new(),
+        idle_after: Vec::new(),
     }
 }
