@@ -1,5 +1,5 @@
-//! How long it takes from bundles on disk to everything that a report shows, and how much memory: one study of the paper, and
-//! a fleet. Fails where a target is missed.
+//! How long it takes from bundles on disk to everything that a report shows and to a table, and how much memory: one study of
+//! the paper, a fleet, and a folder of a hundred thousand names. Fails where a target is missed.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use backbone::analysis::{Options, analyse};
 use backbone::bundle::write::encode;
 use backbone::collect::collect;
+use backbone::export::{Export, Table};
 
 mod rig;
 #[path = "../tests/studies/mod.rs"]
@@ -16,8 +17,8 @@ mod studies;
 use rig::Report;
 use studies::Study;
 
-/// For one study, HTML and SVG included; the analysis must leave them room.
-const STUDY_LIMIT: Duration = Duration::from_millis(400);
+/// For one study with its CSV; 600 ms with HTML and SVG, for which this leaves room.
+const STUDY_LIMIT: Duration = Duration::from_millis(480);
 
 /// Devices in the fleet, of 162 bundles each: 10,044.
 const DEVICES: u64 = 62;
@@ -27,6 +28,15 @@ const FLEET_LIMIT: Duration = Duration::from_secs(8);
 
 /// Resident at the most, for the fleet.
 const FLEET_LIMIT_KB: u64 = 200 * 1000;
+
+/// Names in the large folder, half of them hard links of few bundles, half of them foreign.
+const NAMES: usize = 100_000;
+
+/// For collecting from it.
+const NAMES_LIMIT: Duration = Duration::from_secs(2);
+
+/// Resident at the most, meanwhile.
+const NAMES_LIMIT_KB: u64 = 100 * 1000;
 
 /// Studies analysed, of which the median counts.
 const RUNS: usize = 7;
@@ -39,13 +49,35 @@ fn write(folder: &Path, study: &Study) {
     }
 }
 
-/// Seconds to collect and to analyse, and findings.
+/// How long it takes to collect, and to analyse and export; and findings.
 fn analysed(folder: &Path) -> (Duration, Duration, usize) {
     let started = Instant::now();
     let rows = collect(&[folder.to_owned()], false).expect("bundles").rows;
     let collected = started.elapsed();
     let analysis = analyse(rows, Options::default());
+    let csv = Export::find("csv").expect("a format");
+    let table = Table { rows: &analysis.rows, platforms: &analysis.platforms };
+    csv.write(&table, &mut std::io::sink()).expect("room");
     (collected, started.elapsed() - collected, analysis.findings.len())
+}
+
+/// A folder of many names, as a backup by hard links leaves them.
+fn many_names(folder: &Path) {
+    let originals: Vec<_> = (0..10).map(|index| folder.join(format!("{index}.json.gz"))).collect();
+    let foreign = folder.join("notes.txt");
+    fs_err::write(&foreign, b"").expect("room");
+    for index in 0..NAMES / 2 {
+        let place = folder.join((index / 1000).to_string());
+        fs_err::create_dir_all(&place).expect("a folder");
+        let original = &originals[index % originals.len()];
+        fs_err::hard_link(original, place.join(format!("{index}.json.gz"))).expect("a link");
+        fs_err::hard_link(&foreign, place.join(format!("{index}.txt"))).expect("a link");
+    }
+}
+
+/// The peak counts from here on.
+fn reset_peak() {
+    fs_err::write("/proc/self/clear_refs", "5").expect("procfs");
 }
 
 fn peak_kb() -> u64 {
@@ -69,13 +101,25 @@ fn main() -> ExitCode {
         let figure = format!("{:.0} ms", median.as_secs_f64() * 1e3);
         report.judged(what, &figure, &format!("≤ {} ms", STUDY_LIMIT.as_millis()), median <= STUDY_LIMIT);
     }
+    let names = folder.path().join("names");
+    write(&names, &Study::without_effect(1));
+    many_names(&names);
+    reset_peak();
+    let started = Instant::now();
+    let collection = collect(&[names], false).expect("bundles");
+    let (took, peak) = (started.elapsed(), peak_kb());
+    report.note(&format!("{} files, {} results:", collection.files, collection.rows.len()));
+    let figure = format!("{:.2} s", took.as_secs_f64());
+    report.judged("collected", &figure, &format!("≤ {} s", NAMES_LIMIT.as_secs()), took <= NAMES_LIMIT);
+    let figure = format!("{} MB", peak / 1000);
+    report.judged("resident", &figure, &format!("≤ {} MB", NAMES_LIMIT_KB / 1000), peak <= NAMES_LIMIT_KB);
+    drop(collection);
     let fleet = folder.path().join("fleet");
     for device in 0..DEVICES {
         let name = format!("board-{device}");
         write(&fleet.join(&name), &Study::of_the_paper(&name, device, 1, 100));
     }
-    // The peak from here on.
-    fs_err::write("/proc/self/clear_refs", "5").expect("procfs");
+    reset_peak();
     let (collecting, analysing, findings) = analysed(&fleet);
     let (whole, peak) = (collecting + analysing, peak_kb());
     report.note(&format!("{} bundles, {findings} findings:", DEVICES * 162));

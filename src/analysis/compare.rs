@@ -23,7 +23,7 @@ pub struct Comparison {
     pub to: usize,
     /// How they are related.
     pub relation: Relation,
-    /// What of their software and power state differs, as keys of [`crate::analysis::platform::Software`] and, behind `power.`,
+    /// What of their software, processors online and power state differs, as keys of [`crate::analysis::platform::Software`] and, behind `power.`,
     /// of [`crate::analysis::platform::Power`], or `power` where one was not observed; empty between machines.
     pub differs_in: Vec<String>,
     /// Did both clocks cover the same? If not, the ratios say as much about that as about the platforms.
@@ -123,6 +123,9 @@ fn differences(one: &Platform, other: &Platform, relation: Relation) -> (Vec<Str
     let mut differing = Vec::new();
     if relation != Relation::Platforms {
         differing = differing_keys("", &one.software, &other.software);
+        if one.machine.logical_cores != other.machine.logical_cores {
+            differing.push("logical_cores".to_owned());
+        }
         match (&one.power, &other.power) {
             (Some(one), Some(other)) => differing.extend(differing_keys("power.", one, other)),
             (None, None) => {}

@@ -230,6 +230,9 @@ impl Evidence<'_> {
         let [from, to] = [comparison.from, comparison.to].map(|index| &self.platforms[index].label);
         let relation = match comparison.relation {
             Relation::SoftwareVersions => " (the same machine with other software)",
+            Relation::PowerStates if comparison.differs_in == ["power"] => {
+                " (the same machine; one power state was not observed)"
+            }
             Relation::PowerStates => " (the same machine in another power state)",
             Relation::Platforms => "",
         };
