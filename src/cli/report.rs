@@ -5,14 +5,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use fs_err as fs;
 
 use super::collected::{self, Sources};
 use super::failure::Advise as _;
 use super::{Exit, note, print, readable, whole_file};
-use crate::analysis::roofline::Peaks;
+use crate::analysis::build::Builds;
+use crate::analysis::peaks::{GivenPeaks, PeaksError};
 use crate::analysis::{Options, analyse, pareto};
+use crate::error::Hint as _;
 use crate::report::{Drawn, Place, RENDERERS, Report};
 use crate::stats::resample::RESAMPLES;
 
@@ -30,15 +32,40 @@ pub(super) struct Arguments {
     /// Leave suspect results out of aggregates too
     #[arg(long)]
     only_valid: bool,
-    /// Peaks of the hardware in place of the measured ones: operations and bytes a second, such as 11e12,137e9
-    #[arg(long, value_name = "OPERATIONS,BYTES", value_parser = peaks)]
-    peaks: Option<Peaks>,
+    /// Which builds of a result its numbers are over
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = WhichBuilds::Fastest)]
+    builds: WhichBuilds,
+    /// Peaks for the roofline in place of the measured ones, operations and bytes a second; may be given for each platform and
+    /// number format, such as `xavier/int8=22.8e12,137e9`
+    #[arg(long, value_name = "[PLATFORM[/PRECISION]=]OPERATIONS,BYTES", value_parser = peaks)]
+    peaks: Vec<GivenPeaks>,
     /// Resamples behind each interval
     #[arg(long, value_name = "COUNT", default_value_t = RESAMPLES, value_parser = resamples)]
     resamples: usize,
     /// Seed of the resampling: the same results and seed give the same report
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+}
+
+/// [`Builds`], as people type them.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WhichBuilds {
+    /// The one with the lowest mean, as the paper has it
+    Fastest,
+    /// The first one
+    First,
+    /// All together
+    All,
+}
+
+impl From<WhichBuilds> for Builds {
+    fn from(which: WhichBuilds) -> Self {
+        match which {
+            WhichBuilds::Fastest => Self::Fastest,
+            WhichBuilds::First => Self::First,
+            WhichBuilds::All => Self::All,
+        }
+    }
 }
 
 /// Fewer resamples than this do not reach the 2.5th percentile.
@@ -54,16 +81,11 @@ fn resamples(text: &str) -> Result<usize, String> {
     }
 }
 
-fn peaks(text: &str) -> Result<Peaks, String> {
-    let numbers: Vec<f64> = text
-        .split(',')
-        .map(|number| number.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0))
-        .collect::<Option<_>>()
-        .unwrap_or_default();
-    match numbers.as_slice() {
-        &[operations_per_second, bytes_per_second] => Ok(Peaks { operations_per_second, bytes_per_second }),
-        _ => Err("not two positive numbers with a comma between, such as 11e12,137e9".to_owned()),
-    }
+fn peaks(text: &str) -> Result<GivenPeaks, String> {
+    text.parse().map_err(|error: PeaksError| {
+        let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+        format!("{error}{hint}")
+    })
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -78,7 +100,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
         resamples: arguments.resamples,
         seed: arguments.seed,
         only_valid: arguments.only_valid,
-        peaks: arguments.peaks,
+        builds: arguments.builds.into(),
+        peaks: arguments.peaks.clone(),
     };
     let analysis = analyse(collection.rows, options);
     let drawn = Drawn::new(&analysis);
@@ -139,15 +162,6 @@ fn strangers(folder: &Path, written: &HashSet<String>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn peaks_are_two_positive_numbers() {
-        let known = peaks("11e12, 137e9").unwrap();
-        assert_eq!((known.operations_per_second, known.bytes_per_second), (11e12, 137e9));
-        for wrong in ["", "1", "1,2,3", "0,1", "-1,1", "inf,1", "NaN,1", "a,b"] {
-            assert!(peaks(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn folder_is_named_after_the_page_and_lies_beside_it() {

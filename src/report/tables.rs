@@ -4,6 +4,7 @@ use crate::analysis::Analysis;
 use crate::analysis::compare::Relation;
 use crate::analysis::contrast::Contrast;
 use crate::analysis::finding::FindingKind;
+use crate::analysis::platform::{EdgeTpuLink, Power};
 
 use super::Report;
 use super::figures::giga;
@@ -40,15 +41,23 @@ pub(super) fn platforms(analysis: &Analysis) -> Table {
         &[
             ("label", "Platform", Text),
             ("host", "Host", Text),
+            ("board", "Board", Text),
+            ("chip", "Chip", Text),
             ("processor", "Processor", Text),
             ("architecture", "Architecture", Text),
             ("logical_cores", "Cores", Number),
             ("memory_gibibytes", "Memory, GiB", Number),
+            ("gpus", "Graphics processors", Text),
+            ("edge_tpus", "Edge TPUs", Text),
+            ("power", "Power state", Text),
             ("operating_system", "Distribution", Text),
             ("kernel", "Kernel", Text),
+            ("l4t", "L4T", Text),
+            ("jetpack", "JetPack", Text),
             ("runtime", "Runtime", Text),
             ("runtime_version", "Version", Text),
             ("library_sha256", "Library, SHA-256", Text),
+            ("edge_tpu_package", "Edge TPU package", Text),
             ("options", "Options", Text),
             ("timed", "Clock, code", Text),
             ("timed_description", "What the clock covered", Text),
@@ -69,15 +78,23 @@ pub(super) fn platforms(analysis: &Analysis) -> Table {
             vec![
                 platform.label.as_str().into(),
                 machine.host.clone().into(),
+                machine.board.clone().into(),
+                machine.chip.clone().into(),
                 machine.processor.clone().into(),
                 machine.architecture.clone().into(),
                 machine.logical_cores.into(),
                 machine.memory_quarter_gibibytes.map(|quarters| quarters as f64 / 4.0).into(),
+                listed(&machine.gpus),
+                listed(&machine.edge_tpus.iter().map(edge_tpu).collect::<Vec<_>>()),
+                platform.identity.power.as_ref().map(power).into(),
                 software.and_then(|software| software.operating_system.clone()).into(),
                 software.and_then(|software| software.kernel.clone()).into(),
+                software.and_then(|software| software.l4t.clone()).into(),
+                software.and_then(|software| software.jetpack.clone()).into(),
                 software.map(|software| software.runtime.clone()).into(),
                 software.and_then(|software| software.version.clone()).into(),
                 software.and_then(|software| software.library_sha256.clone()).into(),
+                software.and_then(|software| software.edge_tpu_package.clone()).into(),
                 software.map(|software| software.options.clone()).into(),
                 software.map(|software| software.timed.clone()).into(),
                 software.map(|software| software.timed_description.clone()).into(),
@@ -89,6 +106,34 @@ pub(super) fn platforms(analysis: &Analysis) -> Table {
         );
     }
     table
+}
+
+fn listed(words: &[String]) -> Value {
+    if words.is_empty() { Value::Absent } else { words.join(", ").into() }
+}
+
+fn edge_tpu(link: &EdgeTpuLink) -> String {
+    match link.megabits_per_second {
+        Some(speed) => format!("{} at {speed} Mbit/s", link.bus),
+        None => link.bus.to_owned(),
+    }
+}
+
+/// A power state in words.
+pub(super) fn power(power: &Power) -> String {
+    let mut words: Vec<String> = power.mode.iter().map(|mode| format!("mode {mode}")).collect();
+    if !power.governors.is_empty() {
+        words.push(format!("governor {}", power.governors.join(" and ")));
+    }
+    words.push(
+        match power.clocks_locked {
+            Some(true) => "clocks locked",
+            Some(false) => "clocks not locked",
+            None => "limits of clocks not observed",
+        }
+        .to_owned(),
+    );
+    words.join(", ")
 }
 
 /// What ran, by block.
@@ -448,6 +493,7 @@ pub(super) fn comparisons(analysis: &Analysis) -> Table {
             ("differs_in", "Differs in", Text),
             ("comparable", "Clocks covered the same", Text),
             ("pairs", "Both ran", Number),
+            ("suspect_pairs", "△ Suspect", Number),
             ("only_from", "Only the first", Number),
             ("only_to", "Only the second", Number),
             ("latency", "Latency", Change),
@@ -457,6 +503,7 @@ pub(super) fn comparisons(analysis: &Analysis) -> Table {
     for one in &analysis.comparisons {
         let relation = match one.relation {
             Relation::SoftwareVersions => "same machine, other software",
+            Relation::PowerStates => "same machine, other power state",
             Relation::Platforms => "platforms",
         };
         table.push(
@@ -468,6 +515,7 @@ pub(super) fn comparisons(analysis: &Analysis) -> Table {
                 one.differs_in.join(", ").into(),
                 one.comparable.into(),
                 one.pairs.len().into(),
+                one.suspect_pairs.into(),
                 one.only_from.into(),
                 one.only_to.into(),
                 one.latency.into(),

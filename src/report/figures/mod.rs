@@ -9,6 +9,7 @@ use crate::analysis::cell::Cell;
 use crate::analysis::row::LeftOut;
 use crate::bundle::format::VerdictState;
 use crate::report::figure::{Figure, Part, Point};
+use crate::report::tables;
 use crate::report::text::{count, estimate, told};
 
 mod family;
@@ -123,9 +124,14 @@ pub(super) fn standing(analysis: &Analysis, platform: usize) -> String {
     let platform = &analysis.platforms[platform];
     let machine = &platform.identity.machine;
     let mut parts = vec![told(&platform.label)];
+    parts.extend(machine.board.as_deref().map(told));
     parts.extend(machine.processor.as_deref().map(told));
     parts.extend(machine.architecture.as_deref().map(told));
     parts.extend(machine.logical_cores.map(|cores| count(cores as usize, "core", "cores")));
+    parts.push(match &platform.identity.power {
+        Some(power) => told(&tables::power(power)),
+        None => "power state not observed".to_owned(),
+    });
     if let Some(software) = &platform.identity.software {
         parts.extend(software.operating_system.as_deref().map(told));
         parts.push(format!("the clock covered {}", told(&software.timed_description)));

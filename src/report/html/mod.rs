@@ -23,7 +23,7 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-/// plotly.js 3.1.0, the partial bundle `basic` (scatter, bar, pie), MIT; its licence is beside it.
+/// plotly.js 4.1.1, the partial bundle `basic` (scatter, bar, pie), MIT; its licence is beside it.
 const PLOTLY: &str = include_str!("plotly-basic.min.js");
 const SCRIPT: &str = include_str!("report.js");
 const STYLE: &str = include_str!("report.css");

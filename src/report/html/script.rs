@@ -87,7 +87,7 @@ fn figure(figure: &Figure, hovers: &mut Texts) -> Value {
             json!({"name": plotly(&reference.name), "corners": corners})
         })
         .collect();
-    let series: Vec<Value> = figure.series.iter().map(|one| self::series(one, hovers)).collect();
+    let series: Vec<Value> = figure.series.iter().map(|one| series_of(one, hovers)).collect();
     json!({
         "name": figure.name,
         "title": plotly(&figure.title),
@@ -117,7 +117,7 @@ fn axis(axis: &Axis) -> Value {
     }
 }
 
-fn series(series: &Series, hovers: &mut Texts) -> Value {
+fn series_of(series: &Series, hovers: &mut Texts) -> Value {
     let segments: Vec<Vec<Value>> = series
         .segments
         .iter()
