@@ -27,7 +27,7 @@ use studies::{Study, failed};
 
 /// A lab's results: a board with a study of three processes, before and after an update, a board whose study had one process
 /// each, with whatever goes wrong.
-fn lab() -> TempDir    let recompute = |analysis: &Analysis| {
+fn lab() -> TempDir {
     let xavier = |version: &str, seed| Study {
         kernels: vec![3, 5],
         batches: vec![1, 2],
@@ -315,7 +315,8 @@ fn rows_with_an_invalid_verdict_enter_no_aggregate_and_suspect_ones_are_marked()
 #[test]
 fn statistics_are_over_the_fastest_build_and_every_build_is_kept() {
     let folder = TempDir::new().unwrap();
-    let study = Study { builds: 3, processes: 2, runs: 10, between_processes: 0.001, ..Study::without_effect(1) };
+    let study =
+        Study { builds: 3, processes: 2, runs: 10, between_processes: 0.001, ..Study::without_effect(1) };
     write(&folder, "device", &study.bundles());
     let results = folder.path().join("results");
     let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;

@@ -82,7 +82,7 @@ pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options)
     }
     let mut cells = Vec::with_capacity(members.len());
     for ((platform, subject), members) in members {
-        for members.iter().flat_map(|&row| rows[row].used())|            .flat_map(|&member| rows[member].used())| rows[member].used()).map(Process::mean_ms).collect() in &members {
+        for &member in &members {
             rows[member].cell = Some(cells.len());
         }
         cells.push(cell(rows, platform, subject, members));
@@ -119,7 +119,7 @@ impl Basis {
 fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> Cell {
     let first = &rows[members[0]];
     let means: Vec<f64> =
-        members.iter().flat_map(|&member| &rows[member].processes).map(Process::mean_ms).collect();
+        members.iter().flat_map(|&member| rows[member].used()).map(Process::mean_ms).collect();
     Cell {
         platform,
         subject,
@@ -129,7 +129,7 @@ fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> 
         processes: means.len(),
         runs: members
             .iter()
-            .flat_map(|&member| &rows[member].processes)
+            .flat_map(|&member| rows[member].used())
             .map(|process| process.latency_ns.len())
             .sum(),
         latency_ms: Estimate { value: means.iter().sum::<f64>() / means.len() as f64, interval: None },
@@ -164,7 +164,7 @@ pub(super) fn estimate(
     all_cells: usize,
 ) -> Vec<Uncertainty> {
     let processes: Vec<Vec<&Process>> =
-        cells.iter().map(|cell| cell.rows.iter().flat_map(|&row| &rows[row].processes).collect()).collect();
+        cells.iter().map(|cell| cell.rows.iter().flat_map(|&row| rows[row].used()).collect()).collect();
     let variation = Variation::of(&processes);
     let affordable = (MOST_REPLICATES / all_cells.max(1)).max(FEWEST_RESAMPLES);
     basis.resamples = options.resamples.min(affordable);

@@ -119,7 +119,8 @@ impl Identity {
     /// May a result that ended early be one of this platform? What it does know must agree.
     pub(super) fn may_hold(&self, early: &Self) -> bool {
         let (Some(ours), Some(theirs)) = (&self.software, &early.software) else { return false };
-        let is_same_software = if theirs.is_loaded() { ours == theirs } else { ours.runtime == theirs.runtime };
+        let is_same_software =
+            if theirs.is_loaded() { ours == theirs } else { ours.runtime == theirs.runtime };
         is_same_software
             && (early.power.is_none() || early.power == self.power)
             && self.machine.is_same(&early.machine)
@@ -229,8 +230,7 @@ impl Software {
     }
 
     fn of(host: &Host, runtime: &Runtime) -> Self {
-        let package =
-            |name: &&str| host.packages.get(*name).map(|version| format!("{name} {version}"));
+        let package = |name: &&str| host.packages.get(*name).map(|version| format!("{name} {version}"));
         let needs_edge_tpu = runtime.name == EDGE_TPU_RUNTIME;
         Self {
             runtime: runtime.name.clone(),

@@ -48,7 +48,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resamples: RESAMPLES, seed: 1, only_valid: false, builds: build::Builds::default(), peaks: Vec::new() }
+        Self {
+            resamples: RESAMPLES,
+            seed: 1,
+            only_valid: false,
+            builds: build::Builds::default(),
+            peaks: Vec::new(),
+        }
     }
 }
 
@@ -127,11 +133,11 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
     let findings = finding::findings(&evidence, &mut contradictions);
     Analysis {
         version: VERSION,
-        options,
         feasibility: numbers.iter().map(|&index| figure::feasibility(index, &rows)).collect(),
         figures: numbers.iter().flat_map(|&index| figure::figures(index, &rows)).collect(),
         bottlenecks: figure::bottlenecks(&contrasts),
         rooflines: roofline::rooflines(&platforms, &cells, &options.peaks),
+        options,
         fronts: pareto::fronts(&cells),
         predictions: predictions.into_iter().flatten().collect(),
         without_platform: (0..rows.len()).filter(|&row| rows[row].platform.is_none()).collect(),

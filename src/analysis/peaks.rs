@@ -42,8 +42,11 @@ impl Hint for PeaksError {
 impl GivenPeaks {
     /// Are they meant for that roofline?
     pub fn are_for(&self, platform: &Platform, precision: Option<&str>) -> bool {
-        let names =
-            [platform.identity.machine.host.as_deref(), Some(platform.label.as_str()), Some(platform.id.as_str())];
+        let names = [
+            platform.identity.machine.host.as_deref(),
+            Some(platform.label.as_str()),
+            Some(platform.id.as_str()),
+        ];
         let is_platform = self.platform.as_deref().is_none_or(|wanted| names.contains(&Some(wanted)));
         is_platform && self.precision.as_deref().is_none_or(|wanted| precision == Some(wanted))
     }
@@ -55,7 +58,8 @@ impl FromStr for GivenPeaks {
     fn from_str(text: &str) -> Result<Self, PeaksError> {
         let error = |why| PeaksError { text: text.to_owned(), why };
         // From the right: a label may hold anything.
-        let (meant, numbers) = text.rsplit_once('=').map_or((None, text), |(meant, numbers)| (Some(meant), numbers));
+        let (meant, numbers) =
+            text.rsplit_once('=').map_or((None, text), |(meant, numbers)| (Some(meant), numbers));
         let (operations, bytes) = numbers.split_once(',').ok_or_else(|| error("it has no comma"))?;
         let rate = |text: &str| {
             let rate = text.trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);

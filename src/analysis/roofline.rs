@@ -98,7 +98,6 @@ pub(super) fn rooflines(platforms: &[Platform], cells: &[Cell], given: &[GivenPe
             let meant = given.iter().find(|given| given.are_for(&platforms[platform], precision.as_deref()));
             roofline(platform, precision, points, meant.map(|given| given.peaks))
         })
-|((platform, precision), points)| roofline(platform, precision, points, given))
         .collect()
 }
 

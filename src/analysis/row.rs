@@ -202,9 +202,8 @@ impl Row {
 
     /// The processes that statistics are over, in order.
     pub fn used(&self) -> impl Iterator<Item = &Process> {
-        let is_used = |process: &&Process| {
-            self.builds.iter().any(|build| build.used && build.build == process.build)
-        };
+        let is_used =
+            |process: &&Process| self.builds.iter().any(|build| build.used && build.build == process.build);
         self.processes.iter().filter(is_used)
     }
 

@@ -101,7 +101,7 @@ impl<'a> View<'a> {
         self.row.cost.as_ref().map_or(Value::Null, read)
     }
 
-    fn "Timed runs of these.", |view| view.latency(|latency| latency.runs(&self, read: impl Fn(&RowLatency) -> Value) -> Value {
+    fn latency(&self, read: impl Fn(&RowLatency) -> Value) -> Value {
         self.row.latency.as_ref().map_or(Value::Null, read)
     }
 }
@@ -238,7 +238,7 @@ pub const COLUMNS: &[Column] = &[
     column("build", Integer, "", "The build that the statistics are over: the one with the lowest mean.", |view| view.row.builds.iter().find(|build| build.used).map(|build| build.build).into()),
     column("build_latency_means", Text, "ms", "Mean latency of each build, as JSON.", |view| build_means(view.row).into()),
     column("processes", Integer, "1", "Processes of that build that gave latencies.", |view| view.latency(|latency| latency.processes.into())),
-    column("runs", Integer, "1", "Timed runs.", |view| view.latency(|latency| latency.runs.into())),
+    column("runs", Integer, "1", "Timed runs of these.", |view| view.latency(|latency| latency.runs.into())),
     column("latency_mean", Number, "ms", "Mean of the processes' means.", |view| view.latency(|latency| latency.mean.into())),
     column("latency_standard_deviation", Number, "ms", "Over these runs, n − 1.", |view| view.latency(|latency| latency.standard_deviation.into())),
     column("latency_median", Number, "ms", "Over these runs.", |view| view.latency(|latency| latency.median.into())),

@@ -1,4 +1,4 @@
-//! pyperf's JSON: a benchmark for each cell, a run for each row.used().map(|process| {, values in seconds. `pyperf stats` and `pyperf compare_to`
+//! pyperf's JSON: a benchmark for each cell, a run for each process, values in seconds. `pyperf stats` and `pyperf compare_to`
 //! read it.
 //!
 //! Its names must be the same in two files to be compared: a benchmark is named after what was measured and the runtime, and
@@ -53,7 +53,7 @@ fn benchmark(name: &str, rows: &[&Row]) -> serde_json::Value {
 }
 
 fn runs(row: &Row) -> impl Iterator<Item = serde_json::Value> + '_ {
-    row.processes.iter().map(|process| {
+    row.used().map(|process| {
         let seconds: Vec<f64> = process.latency_ns.iter().map(|&latency| latency as f64 / 1e9).collect();
         json!({
             "metadata": { "backbone_id": row.id, "backbone_verdict": row.verdict, "backbone_finished": row.finished },

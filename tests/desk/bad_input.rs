@@ -75,11 +75,16 @@ fn written_out(folder: &TempDir) -> serde_json::Value {
 /// Paths of the nulls below keys that a number stands under where there is one.
 fn nulls(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
     match value {
-        serde_json::Value::Null if path.ends_with("value") || path.ends_with("low") || path.ends_with("high") => {
+        serde_json::Value::Null
+            if path.ends_with("value") || path.ends_with("low") || path.ends_with("high") =>
+        {
             found.push(path.to_owned());
         }
         serde_json::Value::Array(values) => {
-            values.iter().enumerate().for_each(|(index, value)| nulls(value, &format!("{path}.{index}"), found));
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| nulls(value, &format!("{path}.{index}"), found));
         }
         serde_json::Value::Object(values) => {
             values.iter().for_each(|(key, value)| nulls(value, &format!("{path}.{key}"), found));

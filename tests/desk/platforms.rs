@@ -30,7 +30,10 @@ fn two_power_modes_of_one_machine_are_two_platforms_that_are_compared() {
     let analysis = analysed(&folder);
     assert_eq!(
         labels(&analysis),
-        ["xavier, onnxruntime 1.0, MAXN, clocks locked", "xavier, onnxruntime 1.0, MODE_30W_ALL, clocks locked"]
+        [
+            "xavier, onnxruntime 1.0, MAXN, clocks locked",
+            "xavier, onnxruntime 1.0, MODE_30W_ALL, clocks locked"
+        ]
     );
     let comparison = &analysis.comparisons[0];
     assert_eq!((comparison.relation, comparison.pairs.len()), (Relation::PowerStates, 24));

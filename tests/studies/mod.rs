@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, OnceLock};
 
 use backbone::bundle::format::{
-    Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Harness, Host, Job, JoulesInterval, Observation, Outcome, Power,
-    PowerMode, PowerRequest, PowerState, Reason, Runtime, Stage, Status, Timed, Times, Trial, Verdict,
-    VerdictState,
+    Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Harness, Host, Job,
+    JoulesInterval, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason, Runtime, Stage,
+    Status, Timed, Times, Trial, Verdict, VerdictState,
 };
 use backbone::net::configuration::{Configuration as Theta, Wish};
 use backbone::net::count_configuration::cost;
@@ -215,7 +215,8 @@ impl Study {
 fn environment((mode, is_locked): (&str, bool)) -> Environment {
     const CLOCK: &str = "/sys/devices/system/cpu/cpufreq/policy0";
     let lower = if is_locked { "2265600" } else { "115200" };
-    let settings = [("scaling_governor", "schedutil"), ("scaling_max_freq", "2265600"), ("scaling_min_freq", lower)];
+    let settings =
+        [("scaling_governor", "schedutil"), ("scaling_max_freq", "2265600"), ("scaling_min_freq", lower)];
     let found = PowerState {
         mode: Some(PowerMode { id: 0, name: mode.to_owned() }),
         settings: settings.map(|(file, value)| (format!("{CLOCK}/{file}"), value.to_owned())).into(),

@@ -88,11 +88,10 @@ fn xavier() -> Vec<Bundle> {
 }
 
 fn coral() -> Vec<Bundle> {
-    let stick = EdgeTpu { bus: EdgeTpuBus::Usb, name: "2-1".to_owned(), link_megabits_per_second: Some(5000) };
-    let study = Study {
-        edge_tpus: vec![stick],
-        ..paper("synthetic-coral", "edgetpu", "16.0", Box::new(on_coral))
-    };
+    let stick =
+        EdgeTpu { bus: EdgeTpuBus::Usb, name: "2-1".to_owned(), link_megabits_per_second: Some(5000) };
+    let study =
+        Study { edge_tpus: vec![stick], ..paper("synthetic-coral", "edgetpu", "16.0", Box::new(on_coral)) };
     let mut bundles = study.bundles();
     for bundle in &mut bundles {
         timed(bundle, "invoke", "one call of the interpreter, with the transfers over USB");
