@@ -129,7 +129,7 @@ pub(super) fn power(power: &Power) -> String {
         match power.clocks_locked {
             Some(true) => "clocks locked",
             Some(false) => "clocks not locked",
-            None => "limits of clocks not observed",
+            None => "clocks not observed",
         }
         .to_owned(),
     );

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::analysis::estimate::Span;
 
 /// A text longer than this is cut: no name that tells anything is.
-const LONGEST_CHARACTERS: usize = 160;
+const LONGEST_CHARACTERS: usize = 240;
 
 /// Marks that change the direction of the text around them, and ends of lines that no line break is.
 const INVISIBLE: &[char] = &[

@@ -22,7 +22,9 @@
     } catch { /* a page from a file may have no storage */ }
     return null;
   };
+  let printing = false;
   const colours = () => {
+    if (printing) return report.light;
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
     return dark ? report.dark : report.light;
   };
@@ -39,6 +41,7 @@
   const chosen = (name) =>
     new Set([...filters.querySelectorAll(`input[name=${name}]:checked`)].map((input) => input.value));
   const MOST_REFERENCES = 3;
+  const decades = (values) => Math.log10(Math.max(...values) / Math.min(...values));
 
   const trace = (series, shown, theme) => {
     const marks = { x: [], y: [], text: [], symbols: [], above: [], below: [], right: [], left: [] };
@@ -90,6 +93,8 @@
       type: description.type === "log" ? "log" : "linear",
       gridcolor: theme.grid, linecolor: theme.axis, zeroline: false, showline: true, automargin: true,
     };
+    // Nine small digits a decade say less than three.
+    if (description.type === "log" && description.decades > 1) layout.dtick = description.decades > 4 ? 1 : "D2";
     if (description.type === "linear") layout.rangemode = "tozero";
     if (description.type === "categories") {
       const labels = description.groups.flatMap(([, names]) => names);
@@ -119,13 +124,17 @@
     const verdicts = chosen("verdict");
     const series = figure.series.filter((one) => one.block === null || blocks.has(one.block));
     const traces = series.map((one) => trace(one, verdicts, theme)).filter(Boolean);
+    const many = figure.references.length > MOST_REFERENCES;
     const references = figure.references.map((one, number) => ({
-      type: "scatter", mode: "lines", name: one.name, hoverinfo: "skip",
-      showlegend: number < MOST_REFERENCES,
+      type: "scatter", mode: "lines", name: many ? `${one.name} and others` : one.name, hoverinfo: "skip",
+      showlegend: !many || number === 0,
       x: one.corners.map(([x]) => x), y: one.corners.map(([, y]) => y),
       line: { color: theme.muted, width: 1.2, dash: "dot" },
     }));
-    const [x, y] = [axis(figure.x, theme), axis(figure.y, theme)];
+    const [x, y] = ["x", "y"].map((name) => {
+      const values = traces.flatMap((one) => one[name]).filter((value) => value !== null);
+      return axis({ ...figure[name], decades: decades(values) }, theme);
+    });
     const borders = x.borders || [];
     delete x.borders;
     const wide = place.parentElement.clientWidth > 760;
@@ -221,7 +230,7 @@
     return rows;
   };
 
-  const digits = (value) => (value === null ? "–" : String(value).replace("-", "−"));
+  const digits = (value) => (value === null ? "–" : String(value).replaceAll("-", "−"));
   const body = make("tbody");
   const count = make("p", { role: "status" });
   const headings = columns.map(([name, , isNumber], number) => {
@@ -343,12 +352,17 @@
     document.querySelectorAll("details.rows:not([open])").forEach((one) => { one.open = true; opened.add(one); });
     state.all = true;
     show();
+    // Where the page has static figures, those are printed.
+    printing = true;
+    places.filter((place) => !place.parentElement.querySelector(".static")).forEach(draw);
   });
   addEventListener("afterprint", () => {
     opened.forEach((one) => { one.open = false; });
     opened.clear();
     state.all = false;
     show();
+    printing = false;
+    redraw();
   });
   show();
 })();
