@@ -158,7 +158,9 @@ impl Axis {
 impl Figure {
     /// Every point, with its series.
     pub fn points(&self) -> impl Iterator<Item = (&Series, &Point)> {
-        self.series.iter().flat_map(|series| series.segments.iter().flatten().map(move |point| (series, point)))
+        self.series
+            .iter()
+            .flat_map(|series| series.segments.iter().flatten().map(move |point| (series, point)))
     }
 
     /// What a screen reader says of it.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::figure::{Axis, Figure, Group, Point, Scale, Series, Symbol};
 use super::palette::{DARK, LIGHT, css};
-use super::text::{number, xml};
+use super::text::{cut, number, xml};
 use super::{File, Place, Renderer, Report};
 
 pub(super) const RENDERER: Renderer = Renderer {
@@ -33,8 +33,6 @@ const LEGEND: f64 = 712.0;
 const LEGEND_LINE: f64 = 19.0;
 /// Letters that fit into a line below the plot, at about six units each.
 const CAPTION_LETTERS: usize = 150;
-/// Letters that fit beside a mark of the legend.
-const LEGEND_LETTERS: usize = 36;
 /// References beyond this many share one entry of the legend.
 const MOST_REFERENCES: usize = 3;
 
@@ -62,7 +60,11 @@ pub(super) fn rules(scope: &str) -> String {
 /// A file of its own.
 pub(super) fn document(figure: &Figure) -> String {
     let dark = css("svg", &DARK);
-    let style = format!("<style>{}{}@media (prefers-color-scheme:dark){{{dark}}}</style>", rules("svg"), css("svg", &LIGHT));
+    let style = format!(
+        "<style>{}{}@media (prefers-color-scheme:dark){{{dark}}}</style>",
+        rules("svg"),
+        css("svg", &LIGHT)
+    );
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", element(figure, &style))
 }
 
@@ -131,7 +133,11 @@ impl Span {
                 let margin = ((high - low) * 0.06).max(0.05);
                 Self { low: low - margin, high: high + margin, logarithmic: true }
             }
-            _ => Self { low: low.min(0.0), high: if high > 0.0 { high * 1.06 } else { 1.0 }, logarithmic: false },
+            _ => Self {
+                low: low.min(0.0),
+                high: if high > 0.0 { high * 1.06 } else { 1.0 },
+                logarithmic: false,
+            },
         }
     }
 
@@ -289,8 +295,14 @@ impl Svg {
         let class = if open { "mark open" } else { "mark" };
         let shape = match symbol {
             Symbol::Circle => format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.6\""),
-            Symbol::Diamond => format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l4.6 4.6l-4.6 4.6l-4.6 -4.6z\"", y - 4.6),
-            Symbol::Square => format!("<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"6.8\" height=\"6.8\"", x - 3.4, y - 3.4),
+            Symbol::Diamond => {
+                format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l4.6 4.6l-4.6 4.6l-4.6 -4.6z\"", y - 4.6)
+            }
+            Symbol::Square => format!(
+                "<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"6.8\" height=\"6.8\"",
+                x - 3.4,
+                y - 3.4
+            ),
             Symbol::Triangle => format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l4.4 7.6h-8.8z\"", y - 4.6),
         };
         self.write(&shape);
@@ -346,13 +358,6 @@ fn tick(value: f64) -> String {
 
 fn trimmed(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
-}
-
-fn cut(name: &str) -> String {
-    if name.chars().count() <= LEGEND_LETTERS {
-        return name.to_owned();
-    }
-    name.chars().take(LEGEND_LETTERS - 1).chain(['…']).collect()
 }
 
 /// A text in lines of at most so many letters, and at most so many lines.

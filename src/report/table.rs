@@ -1,8 +1,8 @@
 //! A table, whoever writes it: columns with units, rows with numbers and intervals. `html` and `csv` write it.
 
-use crate::analysis::estimate::Span;
 use crate::analysis::contrast::Ratio;
 use crate::analysis::estimate::Estimate;
+use crate::analysis::estimate::Span;
 
 /// A table over all platforms.
 #[derive(Debug, Clone, PartialEq)]

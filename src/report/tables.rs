@@ -449,7 +449,8 @@ fn prediction_errors(analysis: &Analysis) -> Table {
         ],
     );
     for prediction in &analysis.predictions {
-        let values = vec![prediction.fitted.into(), prediction.median_error.into(), prediction.error_90.into()];
+        let values =
+            vec![prediction.fitted.into(), prediction.median_error.into(), prediction.error_90.into()];
         table.push(Some(prediction.platform), values);
     }
     table
@@ -611,7 +612,8 @@ pub(super) fn oddities(report: &Report<'_>) -> Table {
     let columns = [("path", "File", Text), ("kind", "What", Text), ("detail", "The case at hand", Text)];
     let mut table = Table::new("oddities", &columns);
     for oddity in report.oddities {
-        let values = vec![oddity.path.as_str().into(), oddity.kind.nouns().0.into(), oddity.detail.as_str().into()];
+        let values =
+            vec![oddity.path.as_str().into(), oddity.kind.nouns().0.into(), oddity.detail.as_str().into()];
         table.push(None, values);
     }
     table

@@ -36,8 +36,14 @@ fn markup_is_escaped_for_each_format() {
 
 #[test]
 fn numbers_have_four_digits_and_a_real_minus() {
-    let cases =
-        [(0.0, "0"), (1.0, "1.000"), (123.456, "123.5"), (-0.012_345, "−0.01235"), (65_432.1, "65432"), (1.234_56e9, "1.235e9")];
+    let cases = [
+        (0.0, "0"),
+        (1.0, "1.000"),
+        (123.456, "123.5"),
+        (-0.012_345, "−0.01235"),
+        (65_432.1, "65432"),
+        (1.234_56e9, "1.235e9"),
+    ];
     for (value, text) in cases {
         assert_eq!(number(value), text);
     }

@@ -12,22 +12,15 @@ const LONGEST_CHARACTERS: usize = 240;
 
 /// Marks that change the direction of the text around them, and ends of lines that no line break is.
 const INVISIBLE: &[char] = &[
-    '\u{061c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}',
-    '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}', '\u{fffe}',
-    '\u{ffff}',
+    '\u{061c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}',
+    '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+    '\u{feff}', '\u{fffe}', '\u{ffff}',
 ];
 
 /// A foreign text as a report shows it: what cannot be seen is spelled out, what is too long is cut and says so.
 pub(super) fn told(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(LONGEST_CHARACTERS));
-    for character in text.chars().take(LONGEST_CHARACTERS) {
-        if character.is_control() || INVISIBLE.contains(&character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
     let count = text.chars().count();
+    let mut shown = visible(text.chars().take(LONGEST_CHARACTERS));
     if count > LONGEST_CHARACTERS {
         shown.push_str(&format!("… ({count} characters)"));
     }
@@ -37,22 +30,34 @@ pub(super) fn told(text: &str) -> String {
 /// A sentence of ours in which foreign names stand: the names are cut, the sentence is not.
 pub(super) fn told_within(sentence: &str, names: &[&str]) -> String {
     let mut shown = sentence.to_owned();
-    for name in names {
-        let told = told(name);
-        if told != *name {
-            shown = shown.replace(name, &told);
-        }
+    for name in names.iter().filter(|name| told(name) != **name) {
+        shown = shown.replace(name, &told(name));
     }
     // Whatever else is invisible in it is not one of the names.
-    let mut clean = String::with_capacity(shown.len());
-    for character in shown.chars() {
+    visible(shown.chars())
+}
+
+fn visible(characters: impl Iterator<Item = char>) -> String {
+    let mut shown = String::new();
+    for character in characters {
         if character.is_control() || INVISIBLE.contains(&character) {
-            clean.extend(character.escape_unicode());
+            shown.extend(character.escape_unicode());
         } else {
-            clean.push(character);
+            shown.push(character);
         }
     }
-    clean
+    shown
+}
+
+/// Letters that fit beside a mark of a legend, and into a title among other words.
+const LEGEND_LETTERS: usize = 36;
+
+/// A harmless name where there is little room.
+pub(super) fn cut(name: &str) -> String {
+    if name.chars().count() <= LEGEND_LETTERS {
+        return name.to_owned();
+    }
+    name.chars().take(LEGEND_LETTERS - 1).chain(['…']).collect()
 }
 
 /// For XML, as content and as attribute in quotes.

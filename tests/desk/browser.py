@@ -101,7 +101,9 @@ def with_scripts(driver):
     errors = [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     check(not errors, f"console: {errors}")
     requests = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [one["params"]["request"]["url"] for one in requests if one["method"] == "Network.requestWillBeSent"]
+    # Of the page, and not of the browser's own first tab.
+    sent = [one["params"] for one in requests if one["method"] == "Network.requestWillBeSent"]
+    asked = [one["request"]["url"] for one in sent if one["documentURL"].split("#")[0] == address]
     outside = [one for one in asked if not one.startswith(("data:", "blob:")) and one.split("#")[0] != address]
     check(asked and not outside, f"requests: {outside}")
 
@@ -233,7 +235,7 @@ def structure(driver):
     check(page["scripts"] == 3 and page["handlers"] == 0 and page["broken"], f"something was injected: {page['scripts']} scripts")
     odd = [one for one in page["links"] if not one.startswith(("#", "./"))]
     check(not odd, f"links to elsewhere: {odd}")
-    driver.execute_script("window.scrollTo(0, 0); document.activeElement.blur()")
+    driver.refresh()
     driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
     check(driver.switch_to.active_element.get_attribute("class") == "skip", "the first stop is not the skip link")
 

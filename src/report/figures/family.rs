@@ -8,7 +8,7 @@ use crate::analysis::estimate::Estimate;
 use crate::analysis::figure::{Figure as Cells, FigureKind, FigureLine, FigurePoint};
 use crate::report::figure::{Axis, Figure, Group, Part, Point, Scale, Series};
 use crate::report::palette;
-use crate::report::text::{count, file_part, told};
+use crate::report::text::{count, cut, file_part, told};
 
 /// Figure 1.
 pub(super) fn blocks(view: View<'_>) -> Vec<Figure> {
@@ -62,10 +62,12 @@ impl Quantity {
 }
 
 fn draw(view: View<'_>, cells: &Cells, quantity: Quantity) -> Figure {
-    let precision = told(&cells.precision);
+    let precision = cut(&told(&cells.precision));
     let (part, title, axis) = match cells.kind {
         FigureKind::Blocks => (Part::Blocks, "by block, k = 3", "batch size in groups of one input size"),
-        FigureKind::Kernels => (Part::Kernels, "by kernel size", "kernel size in groups of one input and batch size"),
+        FigureKind::Kernels => {
+            (Part::Kernels, "by kernel size", "kernel size in groups of one input and batch size")
+        }
     };
     let columns: &[FigurePoint] = cells.lines.first().map_or(&[], |line| &line.points);
     let y = quantity.axis();
@@ -86,9 +88,14 @@ fn draw(view: View<'_>, cells: &Cells, quantity: Quantity) -> Figure {
     let all = columns.len() * cells.lines.len();
     let mut notes = Vec::new();
     if !missing.is_empty() {
-        let reasons: Vec<String> = missing.iter().map(|(why, count)| format!("{count} {}", told(why))).collect();
+        let reasons: Vec<String> =
+            missing.iter().map(|(why, count)| format!("{count} {}", told(why))).collect();
         let absent: usize = missing.values().sum();
-        notes.push(format!("Missing: {absent} of {} ({}).", count(all, "point", "points"), reasons.join(", ")));
+        notes.push(format!(
+            "Missing: {absent} of {} ({}).",
+            count(all, "point", "points"),
+            reasons.join(", ")
+        ));
     }
     notes.extend(suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten())));
     notes.extend(view.left_out());

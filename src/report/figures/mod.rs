@@ -46,12 +46,32 @@ pub(super) fn figures(analysis: &Analysis) -> Figures {
     for platform in 0..analysis.platforms.len() {
         let view = View { analysis, platform };
         for (part, made, why) in [
-            (Part::Blocks, family::blocks(view), "no configuration of the family with k = 3 and the paper's widths and depths has usable latencies"),
-            (Part::Kernels, family::kernels(view), "no configuration of the family with the paper's widths and depths has usable latencies"),
-            (Part::Bottlenecks, scatter::bottlenecks(view), "no block was measured both with and without a bottleneck, everything else being equal"),
-            (Part::Contrasts, scatter::contrasts(view), "no two usable results differ in exactly one factor and have known operations"),
+            (
+                Part::Blocks,
+                family::blocks(view),
+                "no configuration of the family with k = 3 and the paper's widths and depths has usable latencies",
+            ),
+            (
+                Part::Kernels,
+                family::kernels(view),
+                "no configuration of the family with the paper's widths and depths has usable latencies",
+            ),
+            (
+                Part::Bottlenecks,
+                scatter::bottlenecks(view),
+                "no block was measured both with and without a bottleneck, everything else being equal",
+            ),
+            (
+                Part::Contrasts,
+                scatter::contrasts(view),
+                "no two usable results differ in exactly one factor and have known operations",
+            ),
             (Part::Roofline, scatter::roofline(view), "no usable result has known operations and bytes"),
-            (Part::Pareto, scatter::pareto(view), "no usable configuration of the family has known operations"),
+            (
+                Part::Pareto,
+                scatter::pareto(view),
+                "no usable configuration of the family has known operations",
+            ),
         ] {
             figures.take(Some(platform), part, made, why);
         }
@@ -166,12 +186,17 @@ fn suspect_points<'a>(points: impl Iterator<Item = &'a Point>) -> Option<String>
 
 /// A cell's numbers, for whoever points at it.
 fn hover(analysis: &Analysis, cell: &Cell) -> String {
-    let mut text = format!("{}\n{} ms", told(&cell.subject), estimate(cell.latency_ms.value, cell.latency_ms.interval));
+    let mut text =
+        format!("{}\n{} ms", told(&cell.subject), estimate(cell.latency_ms.value, cell.latency_ms.interval));
     if let Some(throughput) = &cell.throughput {
         let interval = throughput.interval.map(giga);
         text.push_str(&format!("\n{} · 10⁹ operations/s", estimate(throughput.value / GIGA, interval)));
     }
-    text.push_str(&format!("\n{}, {}", count(cell.processes, "process", "processes"), count(cell.runs, "run", "runs")));
+    text.push_str(&format!(
+        "\n{}, {}",
+        count(cell.processes, "process", "processes"),
+        count(cell.runs, "run", "runs")
+    ));
     if cell.suspect {
         let mut reasons: Vec<&str> = cell
             .rows

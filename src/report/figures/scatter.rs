@@ -10,7 +10,7 @@ use crate::analysis::estimate::Estimate;
 use crate::analysis::factor::FACTORS;
 use crate::report::figure::{Axis, Figure, Part, Point, Reference, Series};
 use crate::report::palette;
-use crate::report::text::{change, count, file_part, told};
+use crate::report::text::{change, count, cut, file_part, number, told};
 
 /// Figure 3: each block against itself inside a bottleneck, once by latency and once by throughput.
 pub(super) fn bottlenecks(view: View<'_>) -> Vec<Figure> {
@@ -25,7 +25,14 @@ pub(super) fn bottlenecks(view: View<'_>) -> Vec<Figure> {
     let throughput = |cell: &Cell| in_giga(cell);
     vec![
         bottleneck(view, &contrasts, "latency", LATENCY, "below the line the bottleneck is faster", latency),
-        bottleneck(view, &contrasts, "throughput", THROUGHPUT, "above the line the bottleneck does more", throughput),
+        bottleneck(
+            view,
+            &contrasts,
+            "throughput",
+            THROUGHPUT,
+            "above the line the bottleneck does more",
+            throughput,
+        ),
     ]
 }
 
@@ -38,7 +45,10 @@ fn bottleneck(
     read: impl Fn(&Cell) -> Option<Estimate>,
 ) -> Figure {
     let cells = &view.analysis.cells;
-    let axes = (Axis::logarithmic(&format!("{unit}, without")), Axis::logarithmic(&format!("{unit}, with bottleneck")));
+    let axes = (
+        Axis::logarithmic(&format!("{unit}, without")),
+        Axis::logarithmic(&format!("{unit}, with bottleneck")),
+    );
     let series: Vec<Series> = contrasts
         .iter()
         .map(|contrast| {
@@ -81,9 +91,11 @@ pub(super) fn contrasts(view: View<'_>) -> Vec<Figure> {
         .iter()
         .enumerate()
         .filter_map(|(place, &factor)| {
-            let own = view.analysis.contrasts.iter().filter(|contrast| {
-                contrast.platform == view.platform && contrast.factor == factor
-            });
+            let own = view
+                .analysis
+                .contrasts
+                .iter()
+                .filter(|contrast| contrast.platform == view.platform && contrast.factor == factor);
             let points: Vec<Point> = own
                 .filter_map(|contrast| {
                     let operations = contrast.operations?.mean_of_ratios;
@@ -116,7 +128,13 @@ pub(super) fn contrasts(view: View<'_>) -> Vec<Figure> {
             "What one factor changes: operations and latency",
             axes,
             series,
-            [Some("On the line latency changes as operations do; above it less is saved than was promised.".to_owned()), None],
+            [
+                Some(
+                    "On the line latency changes as operations do; above it less is saved than was promised."
+                        .to_owned(),
+                ),
+                None,
+            ],
         )
     }]
 }
@@ -131,7 +149,10 @@ pub(super) fn roofline(view: View<'_>) -> Vec<Figure> {
             let density = Estimate { value: cell.cost?.operational_density, interval: None };
             point(&axes, density, in_giga(cell)?, hover(view.analysis, cell), cell.suspect)
         });
-        let precision = roofline.precision.as_deref().map_or_else(|| "model files".to_owned(), told);
+        let precision = roofline
+            .precision
+            .as_deref()
+            .map_or_else(|| "model files".to_owned(), |precision| cut(&told(precision)));
         let (low, high) = range(&series, |point| point.x);
         let (roof, slope) =
             (roofline.peaks.operations_per_second / GIGA, roofline.peaks.bytes_per_second / GIGA);
@@ -144,8 +165,8 @@ pub(super) fn roofline(view: View<'_>) -> Vec<Figure> {
         let given = if roofline.given { "given" } else { "from the data" };
         let reading = format!(
             "Roof {} · 10⁹ operations/s, slope {} · 10⁹ bytes/s ({given}).",
-            super::super::text::number(roof),
-            super::super::text::number(slope),
+            number(roof),
+            number(slope),
         );
         let is_drawable = corners.iter().all(|&(x, y)| axes.0.holds(x) && axes.1.holds(y));
         let references = Reference { name: format!("roofline, {given}"), corners };
@@ -194,10 +215,16 @@ pub(super) fn pareto(view: View<'_>) -> Vec<Figure> {
                 view,
                 Part::Pareto,
                 &format!("pareto-{}", file_part(precision)),
-                &format!("Complexity and throughput, {}", told(precision)),
+                &format!("Complexity and throughput, {}", cut(&told(precision))),
                 axes.clone(),
                 series,
-                [Some("Lines join what no other one of the same input and batch size beats in both.".to_owned()), None],
+                [
+                    Some(
+                        "Lines join what no other one of the same input and batch size beats in both."
+                            .to_owned(),
+                    ),
+                    None,
+                ],
             )
         }
     });
@@ -215,7 +242,10 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
     }
     shared.retain(|_, cells| cells.len() > 1);
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    shared.values().flatten().for_each(|&cell| *counts.entry(analysis.cells[cell].platform).or_insert(0) += 1);
+    shared
+        .values()
+        .flatten()
+        .for_each(|&cell| *counts.entry(analysis.cells[cell].platform).or_insert(0) += 1);
     let mut shown: Vec<usize> = counts.keys().copied().collect();
     shown.sort_by_key(|platform| (std::cmp::Reverse(counts[platform]), *platform));
     let left_out = shown.len().saturating_sub(MOST_PLATFORMS);
@@ -242,7 +272,10 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
     let simulated = shown.iter().any(|&platform| analysis.platforms[platform].simulated);
     let mut notes = vec!["Every network that at least two platforms ran.".to_owned()];
     if left_out > 0 {
-        notes.push(format!("{} not shown: they share the fewest networks.", count(left_out, "platform is", "platforms are")));
+        notes.push(format!(
+            "{} not shown: they share the fewest networks.",
+            count(left_out, "platform is", "platforms are")
+        ));
     }
     notes.extend(suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten())));
     let standings: Vec<String> = shown.iter().map(|&platform| standing(analysis, platform)).collect();
@@ -312,7 +345,9 @@ fn by_block(
     cells: impl Iterator<Item = usize>,
     draw: impl Fn(&Cell) -> Option<Point>,
 ) -> Vec<Series> {
-    let rank = |block: &str| crate::net::blocks::BLOCKS.iter().position(|known| known.name == block).unwrap_or(usize::MAX);
+    let rank = |block: &str| {
+        crate::net::blocks::BLOCKS.iter().position(|known| known.name == block).unwrap_or(usize::MAX)
+    };
     let mut groups: BTreeMap<(bool, usize, &str), Vec<Point>> = BTreeMap::new();
     for cell in cells.map(|cell| &view.analysis.cells[cell]) {
         let Some(point) = draw(cell) else { continue };

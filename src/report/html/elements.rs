@@ -45,7 +45,7 @@ fn draw(report: &Report<'_>, figure: &Figure, detail: Detail) -> Markup {
         return html! { p { (figure.title) ": " (file(report, &svg_file)) } };
     }
     html! {
-        figure.figure id=(figure.name) {
+        figure.figure id=(format!("figure-{}", figure.name)) {
             div.interactive data-figure=(figure.name) hidden {}
             @if detail < Detail::WithoutStatic {
                 div.static { (PreEscaped(svg::within_page(figure))) }

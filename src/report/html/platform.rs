@@ -85,9 +85,13 @@ fn basis(report: &Report<'_>, index: usize) -> String {
     let basis = &report.analysis.bases[index];
     let covers = match basis.covers {
         Covers::Processes => "Intervals speak of the mean over all processes that could be started",
-        Covers::MeasuredProcesses => "No network was measured in more than one process: intervals speak of the measured processes and no other",
+        Covers::MeasuredProcesses => {
+            "No network was measured in more than one process: intervals speak of the measured processes and no other"
+        }
     };
-    let between = basis.between_processes.map_or_else(String::new, |spread| format!("; processes differ by {:.1} %", spread * 100.0));
+    let between = basis
+        .between_processes
+        .map_or_else(String::new, |spread| format!("; processes differ by {:.1} %", spread * 100.0));
     format!("{covers}{between}; {} resamples.", basis.resamples)
 }
 

@@ -10,7 +10,7 @@ use crate::report::Report;
 use crate::report::figure::{Axis, Figure, Point, Scale, Series};
 use crate::report::figures::{GIGA, marked};
 use crate::report::palette::{DARK, LIGHT, Theme};
-use crate::report::text::{plotly, rounded, script_json, told};
+use crate::report::text::{cut, plotly, rounded, script_json, told};
 
 /// The content of the script element.
 pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
@@ -34,8 +34,11 @@ pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
         .take(MOST_FINDINGS)
         .map(|finding| finding.rows.iter().filter_map(|id| places.get(id.as_str()).copied()).collect())
         .collect();
-    let platforms: Vec<String> =
-        analysis.platforms.iter().map(|platform| marked(platform.simulated, &told(&platform.label))).collect();
+    let platforms: Vec<String> = analysis
+        .platforms
+        .iter()
+        .map(|platform| marked(platform.simulated, &told(&platform.label)))
+        .collect();
     script_json(&json!({
         "light": theme(&LIGHT),
         "dark": theme(&DARK),
@@ -125,7 +128,7 @@ fn series_of(series: &Series, hovers: &mut Texts) -> Value {
         .collect();
     json!({
         // As the legend shows it, and as the filters know it.
-        "name": plotly(&series.name),
+        "name": plotly(&cut(&series.name)),
         "block": series.block,
         "color": series.style.color,
         "symbol": series.style.symbol.plotly(),
@@ -138,12 +141,8 @@ fn series_of(series: &Series, hovers: &mut Texts) -> Value {
 /// `[x, y, hover, suspect, low, high]`; the last two where there is an interval.
 fn point(point: &Point, hovers: &mut Texts) -> Value {
     let hover = hovers.place(plotly(&point.hover).replace('\n', "<br>"));
-    let mut list = vec![
-        json!(rounded(point.x)),
-        json!(rounded(point.y)),
-        json!(hover),
-        json!(u8::from(point.suspect)),
-    ];
+    let mut list =
+        vec![json!(rounded(point.x)), json!(rounded(point.y)), json!(hover), json!(u8::from(point.suspect))];
     if let Some(span) = point.y_interval {
         list.extend([json!(rounded(span.low)), json!(rounded(span.high))]);
         if let Some(span) = point.x_interval {
