@@ -64,7 +64,7 @@ fn numbers_that_are_none_make_a_file_damaged_and_are_named() {
     assert!(is_done && told.contains(&format!("{} damaged bundles", bad.len())), "{told}");
 }
 
-/// Every number that a finite one must not make otherwise is told by serde, which refuses to write it.
+/// The analysis, as programs read it.
 fn written_out(folder: &TempDir) -> serde_json::Value {
     let rows = collect(&[folder.path().join("results")], false).unwrap().rows;
     let analysis = analyse(rows, Options { resamples: 200, ..Options::default() });
@@ -72,12 +72,27 @@ fn written_out(folder: &TempDir) -> serde_json::Value {
     serde_json::to_value(&analysis).unwrap()
 }
 
-/// Paths of the nulls below keys that a number stands under where there is one.
+/// Keys that always hold a number; one that is not finite is written as null.
+const NUMBERS: &[&str] = &[
+    "value",
+    "low",
+    "high",
+    "mean",
+    "mean_ms",
+    "median",
+    "attained",
+    "ridge",
+    "operations_per_second",
+    "bytes_per_second",
+    "adjusted_probability",
+    "median_error",
+    "error_90",
+];
+
+/// Paths of the nulls under such keys.
 fn nulls(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
     match value {
-        serde_json::Value::Null
-            if path.ends_with("value") || path.ends_with("low") || path.ends_with("high") =>
-        {
+        serde_json::Value::Null if NUMBERS.iter().any(|key| path.ends_with(&format!(".{key}"))) => {
             found.push(path.to_owned());
         }
         serde_json::Value::Array(values) => {

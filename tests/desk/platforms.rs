@@ -129,3 +129,20 @@ fn an_edge_tpu_behind_usb_2_is_another_platform_than_behind_usb_3() {
         ["coral, edgetpu 1.0, USB 2", "coral, edgetpu 1.0, USB 3", "coral, tflite 1.0"]
     );
 }
+
+#[test]
+fn given_peaks_replace_the_measured_ones_of_the_platform_they_are_meant_for() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "one", &in_mode("MAXN", false, 1).bundles());
+    write(&folder, "other", &in_mode("MODE_30W_ALL", false, 2).bundles());
+    let rows = collect(&[folder.path().join("results")], false).unwrap().rows;
+    let peaks = vec![
+        "xavier/fp32=1,1".parse().unwrap(),
+        "xavier, onnxruntime 1.0, MAXN/int8=22.8e12,137e9".parse().unwrap(),
+    ];
+    let analysis = analyse(rows, Options { resamples: 100, peaks, ..Options::default() });
+    let [one, other] = [0, 1].map(|index| &analysis.rooflines[index]);
+    assert!(one.given && !other.given);
+    assert_eq!((one.peaks.operations_per_second, one.ridge), (22.8e12, 22.8e12 / 137e9));
+    assert!(one.points.iter().all(|point| point.attained < other.points[0].attained));
+}

@@ -25,14 +25,17 @@ for query in queries:
 table = polars.read_parquet(parquet)
 assert table["latency_ns"].dtype == polars.List(polars.UInt64), table["latency_ns"].dtype
 measured = table.filter(polars.col("status") == "measured")
-assert (measured["latency_ns"].list.len() == measured["runs"]).all()
-assert (measured["runs_in_process"].list.len() == measured["processes"]).all()
+assert (measured["latency_ns"].list.len() == measured["runs_in_process"].list.sum()).all()
+assert (measured["runs_in_process"].list.len() == measured["build_of_process"].list.len()).all()
+assert (measured["builds"] == measured["build_of_process"].list.n_unique()).all() and measured["builds"].max() > 1
 assert (table.filter(polars.col("status") != "measured")["latency_ns"].list.len() == 0).all()
-# The mean of the processes' means, from the raw latencies.
-for row in measured.head(20).iter_rows(named=True):
+# The mean of the processes' means of the build that counts, from the raw latencies.
+for row in [*measured.head(20).iter_rows(named=True), *measured.tail(20).iter_rows(named=True)]:
     runs, means = iter(row["latency_ns"]), []
-    for count in row["runs_in_process"]:
-        means.append(sum(next(runs) for _ in range(count)) / count / 1e6)
+    for count, build in zip(row["runs_in_process"], row["build_of_process"]):
+        mean = sum(next(runs) for _ in range(count)) / count / 1e6
+        means += [mean] if build == row["build"] else []
+    assert len(means) == row["processes"], row["id"]
     mean = sum(means) / len(means)
     assert abs(row["latency_mean"] - mean) <= 1e-9 * mean, row["id"]
 by_polars = (
