@@ -136,6 +136,23 @@ pub(super) fn table(table: &Table, platform: Option<usize>, most: usize, report:
     }
 }
 
+/// A table of few rows with much in each, turned: a column for each row.
+pub(super) fn turned(table: &Table) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
+            table {
+                @for (place, column) in table.columns.iter().enumerate() {
+                    @if place == 0 {
+                        thead { tr { th scope="col" { (column.heading) } @for row in &table.rows { th scope="col" { (shown_value(&row.values[place])) } } } }
+                    } @else if table.rows.iter().any(|row| row.values[place] != Value::Absent) {
+                        tr { th scope="row" { (column.heading) } @for row in &table.rows { td { (shown_value(&row.values[place])) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn shown_value(value: &Value) -> String {
     match value {
         Value::Absent => "–".to_owned(),

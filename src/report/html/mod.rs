@@ -313,7 +313,7 @@ fn platforms(report: &Report<'_>) -> Markup {
             @if report.analysis.platforms.is_empty() {
                 p { "No result came to a runtime, so no platform is known. The " a href="#results" { "table of all results" } " says why." }
             } @else {
-                (elements::table(&tables::platforms(report.analysis), None, usize::MAX, report))
+                (elements::turned(&tables::platforms(report.analysis)))
             }
         }
     }
