@@ -69,7 +69,7 @@ fn reported(folder: &Path) -> Measured {
     let pages = Pages::new(&analysis, &drawn, collection.files, &collection.oddities, "report-figures");
     let mut page_bytes = 0;
     for renderer in RENDERERS {
-        let bytes = renderer.render(&pages).iter().map(|file| file.content.len()).sum();
+        let bytes = renderer.render(&pages).map(|file| file.content.len()).sum();
         if renderer.place == Place::Report {
             page_bytes = bytes;
         }

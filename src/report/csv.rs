@@ -12,21 +12,21 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-fn render(report: &Report<'_>) -> Vec<File> {
+fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
     let platforms = &report.analysis.platforms;
     let ids: Vec<&str> = platforms.iter().map(|platform| platform.id.as_str()).collect();
-    let mut files: Vec<File> = tables::all(report)
-        .iter()
-        .map(|table| File { name: format!("{}.csv", table.name), content: csv(table, &ids) })
-        .collect();
-    let mut rows = Vec::new();
-    let written = Export::find("csv")
-        .map(|export| export.write(&Rows { rows: &report.analysis.rows, platforms }, &mut rows));
+    let tables = tables::all(report)
+        .map(move |table| File { name: format!("{}.csv", table.name), content: csv(&table, &ids) });
+    Box::new(tables.chain(std::iter::once_with(|| rows(report)).flatten()))
+}
+
+fn rows(report: &Report<'_>) -> Option<File> {
+    let analysis = report.analysis;
+    let mut content = Vec::new();
+    let rows = Rows { rows: &analysis.rows, platforms: &analysis.platforms };
     // Writing to memory fails for nothing, and the table is text.
-    if let (Some(Ok(_)), Ok(content)) = (written, String::from_utf8(rows)) {
-        files.push(File { name: "rows.csv".to_owned(), content });
-    }
-    files
+    Export::find("csv")?.write(&rows, &mut content).ok()?;
+    Some(File { name: "rows.csv".to_owned(), content: String::from_utf8(content).ok()? })
 }
 
 /// The table; `ids` are the platforms'.

@@ -30,8 +30,11 @@ pub struct Renderer {
     pub summary: &'static str,
     /// Where its files belong.
     pub place: Place,
-    render: fn(&Report<'_>) -> Vec<File>,
+    render: Render,
 }
+
+/// The files of an output, each made when it is asked for: a report on a fleet has hundreds.
+type Render = for<'a> fn(&'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a>;
 
 /// Where the files of a renderer belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +99,8 @@ impl<'a> Report<'a> {
 }
 
 impl Renderer {
-    /// Its files.
-    pub fn render(&self, report: &Report<'_>) -> Vec<File> {
+    /// Its files, one after another.
+    pub fn render<'a>(&self, report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
         (self.render)(report)
     }
 }

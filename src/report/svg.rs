@@ -17,9 +17,9 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-fn render(report: &Report<'_>) -> Vec<File> {
+fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
     let figures = report.figures.drawn.iter();
-    figures.map(|figure| File { name: format!("{}.svg", figure.name), content: document(figure) }).collect()
+    Box::new(figures.map(|figure| File { name: format!("{}.svg", figure.name), content: document(figure) }))
 }
 
 const WIDTH: f64 = 960.0;

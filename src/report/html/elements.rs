@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::Detail;
 use crate::report::figure::{Figure, Part};
-use crate::report::table::{Column, Kind, Table, TableRow, Value};
+use crate::report::table::{Column, Kind, Table, Value};
 use crate::report::text::{change, estimate, number, told};
 use crate::report::{Report, svg};
 
@@ -86,34 +86,26 @@ fn numbers(figure: &Figure) -> Markup {
 }
 
 /// A table of many rows behind a click, or the file that has it.
-pub(super) fn paired(
-    table: &Table,
-    platform: Option<usize>,
-    summary: &str,
-    report: &Report<'_>,
-    detail: Detail,
-) -> Markup {
-    let count = table.rows.iter().filter(|row| platform.is_none() || row.platform == platform).count();
+pub(super) fn paired(table: &Table, summary: &str, report: &Report<'_>, detail: Detail) -> Markup {
+    let count = table.rows.len();
     html! {
         @if count == 0 {
         } @else if detail == Detail::Everything {
-            details { summary { (summary) " (" (count) ")" } (self::table(table, platform, usize::MAX, report)) }
+            details { summary { (summary) " (" (count) ")" } (self::table(table, usize::MAX, report)) }
         } @else {
             p { (summary) " (" (count) "): " (file(report, &format!("{}.csv", table.name))) }
         }
     }
 }
 
-/// A table, of one platform or of all, as far as `most` rows.
-pub(super) fn table(table: &Table, platform: Option<usize>, most: usize, report: &Report<'_>) -> Markup {
-    let rows: Vec<&TableRow> =
-        table.rows.iter().filter(|row| platform.is_none() || row.platform == platform).collect();
+/// A table as far as `most` rows.
+pub(super) fn table(table: &Table, most: usize, report: &Report<'_>) -> Markup {
     // What no row has is no column for people.
     let shown: Vec<(usize, &Column)> = table
         .columns
         .iter()
         .enumerate()
-        .filter(|(place, _)| rows.iter().any(|row| row.values[*place] != Value::Absent))
+        .filter(|(place, _)| table.rows.iter().any(|row| row.values[*place] != Value::Absent))
         .collect();
     html! {
         div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
@@ -122,7 +114,7 @@ pub(super) fn table(table: &Table, platform: Option<usize>, most: usize, report:
                     @if column.kind == Kind::Text { th scope="col" { (column.heading) } } @else { th.n scope="col" { (column.heading) } }
                 } } }
                 tbody {
-                    @for row in rows.iter().take(most) {
+                    @for row in table.rows.iter().take(most) {
                         tr { @for (place, column) in &shown {
                             @if column.kind == Kind::Text { td { (shown_value(&row.values[*place])) } } @else { td.n { (shown_value(&row.values[*place])) } }
                         } }
@@ -130,8 +122,8 @@ pub(super) fn table(table: &Table, platform: Option<usize>, most: usize, report:
                 }
             }
         }
-        @if rows.len() > most {
-            p { "The first " (most) " of " (rows.len()) "; all are in " (file(report, &format!("{}.csv", table.name))) "." }
+        @if table.rows.len() > most {
+            p { "The first " (most) " of " (table.rows.len()) "; all are in " (file(report, &format!("{}.csv", table.name))) "." }
         }
     }
 }

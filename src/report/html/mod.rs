@@ -44,6 +44,14 @@ pub(super) enum Detail {
     Overview,
 }
 
+impl Detail {
+    /// As many rows of a platform's table as stand in the page, where it could have `most`.
+    fn rows(self, most: usize) -> usize {
+        const IN_AN_OVERVIEW: usize = 12;
+        if self == Self::Overview { most.min(IN_AN_OVERVIEW) } else { most }
+    }
+}
+
 /// From here on a page with everything would pass [`LARGEST_PAGE_BYTES`], and is not even tried.
 const MOST_CELLS_FOR_EVERYTHING: usize = 2_000;
 
@@ -56,7 +64,7 @@ const MOST_ODDITIES: usize = 200;
 /// Results that are named with each finding; the table of all results shows the others.
 const MOST_NAMED: usize = 24;
 
-fn render(report: &Report<'_>) -> Vec<File> {
+fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
     let is_large = report.analysis.cells.len() > MOST_CELLS_FOR_EVERYTHING;
     let details = [Detail::Everything, Detail::WithoutPairs, Detail::WithoutStatic, Detail::Overview];
     let mut content = String::new();
@@ -66,7 +74,7 @@ fn render(report: &Report<'_>) -> Vec<File> {
             break;
         }
     }
-    vec![File { name: String::new(), content }]
+    Box::new(std::iter::once(File { name: String::new(), content }))
 }
 
 fn page(report: &Report<'_>, detail: Detail) -> Markup {
@@ -247,7 +255,7 @@ fn collected(report: &Report<'_>) -> Markup {
                 ul { @for (kind, count) in kinds { li { (count) " × " (kind) } } }
                 details {
                     summary { "The files" }
-                    (elements::table(&tables::oddities(report), None, MOST_ODDITIES, report))
+                    (elements::table(&tables::oddities(report), MOST_ODDITIES, report))
                 }
             }
         }
@@ -328,8 +336,8 @@ fn comparison(report: &Report<'_>, detail: Detail) -> Markup {
             (elements::figures(report, None, Part::Platforms, detail))
             @if !table.rows.is_empty() {
                 p { "Ratios are geometric means over the networks that both ran, second over first. Where the clocks did not cover the same, they say as much about that as about the platforms." }
-                (elements::table(&table, None, usize::MAX, report))
-                (elements::paired(&tables::compared_pairs(report.analysis), None, "Every network that two platforms ran", report, detail))
+                (elements::table(&table, usize::MAX, report))
+                (elements::paired(&tables::compared_pairs(report.analysis), "Every network that two platforms ran", report, detail))
             }
         }
     }

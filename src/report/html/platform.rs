@@ -6,6 +6,7 @@ use super::{Detail, elements};
 use crate::analysis::estimate::Covers;
 use crate::report::figure::Part;
 use crate::report::figures::{marked, standing};
+use crate::report::tables::Only;
 use crate::report::text::told;
 use crate::report::{Report, tables};
 
@@ -23,6 +24,7 @@ pub(super) fn section(report: &Report<'_>, index: usize, detail: Detail) -> Mark
     let platform = &analysis.platforms[index];
     let id = |part: &str| format!("platform-{index}-{part}");
     let own = Some(index);
+    let only = Only::Platform(index);
     let heading = |part: &str| marked(platform.simulated, part);
     html! {
         section.platform aria-labelledby=(format!("platform-{index}")) {
@@ -31,10 +33,10 @@ pub(super) fn section(report: &Report<'_>, index: usize, detail: Detail) -> Mark
             p { (basis(report, index)) }
 
             h3 id=(id("feasibility")) { (heading("What ran and what did not")) }
-            (elements::table(&tables::feasibility(analysis), own, usize::MAX, report))
-            @let gaps = tables::gaps(analysis);
-            @if gaps.rows.iter().any(|row| row.platform == own) {
-                details { summary { "Each that was not measured, and why" } (elements::table(&gaps, own, MOST_GAPS, report)) }
+            (elements::table(&tables::feasibility(analysis, only), usize::MAX, report))
+            @let gaps = tables::gaps(analysis, only);
+            @if !gaps.rows.is_empty() {
+                details { summary { "Each that was not measured, and why" } (elements::table(&gaps, detail.rows(MOST_GAPS), report)) }
             }
 
             h3 id=(id("blocks")) { (heading("Blocks, by input and batch size")) }
@@ -49,33 +51,33 @@ pub(super) fn section(report: &Report<'_>, index: usize, detail: Detail) -> Mark
             h3 id=(id("contrasts")) { (heading("What one factor changes")) }
             p { "Two networks that differ in one factor and in nothing else; second over first. The mean of ratios counts every pair alike, the ratio of means every operation or millisecond." }
             (elements::figures(report, own, Part::Contrasts, detail))
-            @let contrasts = tables::contrasts(analysis);
-            @if contrasts.rows.iter().any(|row| row.platform == own) {
-                (elements::table(&contrasts, own, usize::MAX, report))
-                (elements::paired(&tables::pairs(analysis), own, "Every pair", report, detail))
-                (elements::paired(&tables::missing_pairs(analysis), own, "Missing pairs, and why", report, detail))
+            @let contrasts = tables::contrasts(analysis, only);
+            @if !contrasts.rows.is_empty() {
+                (elements::table(&contrasts, detail.rows(usize::MAX), report))
+                (elements::paired(&tables::pairs(analysis, only), "Every pair", report, detail))
+                (elements::paired(&tables::missing_pairs(analysis, only), "Missing pairs, and why", report, detail))
             }
 
             h3 id=(id("roofline")) { (heading("Roofline, and where it is contradicted")) }
             (elements::figures(report, own, Part::Roofline, detail))
-            @let rooflines = tables::rooflines(analysis);
-            @if rooflines.rows.iter().any(|row| row.platform == own) {
-                (elements::table(&rooflines, own, usize::MAX, report))
+            @let rooflines = tables::rooflines(analysis, only);
+            @if !rooflines.rows.is_empty() {
+                (elements::table(&rooflines, usize::MAX, report))
             }
-            @let contradictions = tables::contradictions(analysis);
-            @if contradictions.rows.iter().any(|row| row.platform == own) {
+            @let contradictions = tables::contradictions(analysis, only);
+            @if !contradictions.rows.is_empty() {
                 p { "Pairs in which more operations for each byte gave less throughput, beyond the interval of the pair. Of pairs without any difference one in forty would be here; “holds among all” is the stricter test." }
-                (elements::table(&contradictions, own, MOST_CONTRADICTIONS, report))
+                (elements::table(&contradictions, detail.rows(MOST_CONTRADICTIONS), report))
             } @else {
                 p { "No pair contradicts it beyond its interval." }
             }
 
             h3 id=(id("pareto")) { (heading("Worth searching: complexity and throughput")) }
             (elements::figures(report, own, Part::Pareto, detail))
-            (elements::paired(&tables::fronts(analysis), own, "Fronts, and what beats the others", report, detail))
+            (elements::paired(&tables::fronts(analysis, only), "Fronts, and what beats the others", report, detail))
 
             h3 id=(id("predictions")) { (heading("Predicted, not measured")) }
-            (predictions(report, index))
+            (predictions(report, index, detail))
         }
     }
 }
@@ -95,7 +97,7 @@ fn basis(report: &Report<'_>, index: usize) -> String {
     format!("{covers}{between}; {} resamples.", basis.resamples)
 }
 
-fn predictions(report: &Report<'_>, index: usize) -> Markup {
+fn predictions(report: &Report<'_>, index: usize, detail: Detail) -> Markup {
     let analysis = report.analysis;
     html! {
         @match analysis.predictions.iter().find(|prediction| prediction.platform == index) {
@@ -111,7 +113,7 @@ fn predictions(report: &Report<'_>, index: usize) -> Markup {
                 } @else {
                     details {
                         summary { "Predicted latencies (" (prediction.predicted.len()) ")" }
-                        (elements::table(&tables::predictions(analysis), Some(index), MOST_PREDICTIONS, report))
+                        (elements::table(&tables::predictions(analysis, Only::Platform(index)), detail.rows(MOST_PREDICTIONS), report))
                     }
                 }
             },

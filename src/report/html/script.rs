@@ -17,15 +17,16 @@ pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
     let analysis = report.analysis;
     let mut hovers = Texts::default();
     let mut texts = Texts::default();
-    let figures: Vec<Value> = report
+    // Each value becomes text at once: as a tree, those of a fleet would take a hundred megabytes.
+    let figures: Vec<String> = report
         .figures
         .drawn
         .iter()
         .filter(|figure| elements::is_interactive(figure, detail))
-        .map(|figure| self::figure(figure, &mut hovers))
+        .map(|figure| script_json(&self::figure(figure, &mut hovers)))
         .collect();
-    let rows: Vec<Value> =
-        (0..analysis.rows.len()).map(|index| row(report, index, &mut texts, detail)).collect();
+    let rows: Vec<String> =
+        (0..analysis.rows.len()).map(|index| script_json(&row(report, index, &mut texts, detail))).collect();
     let places: HashMap<&str, usize> =
         analysis.rows.iter().enumerate().map(|(index, row)| (row.id.as_str(), index)).collect();
     let findings: Vec<Vec<usize>> = analysis
@@ -39,16 +40,17 @@ pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
         .iter()
         .map(|platform| marked(platform.simulated, &told(&platform.label)))
         .collect();
-    script_json(&json!({
-        "light": theme(&LIGHT),
-        "dark": theme(&DARK),
-        "figures": figures,
-        "hovers": hovers.all,
-        "platforms": platforms,
-        "findings": findings,
-        "texts": texts.all,
-        "rows": rows,
-    }))
+    format!(
+        "{{\"light\":{},\"dark\":{},\"figures\":[{}],\"hovers\":{},\"platforms\":{},\"findings\":{},\"texts\":{},\"rows\":[{}]}}",
+        script_json(&theme(&LIGHT)),
+        script_json(&theme(&DARK)),
+        figures.join(","),
+        script_json(&hovers.all),
+        script_json(&platforms),
+        script_json(&findings),
+        script_json(&texts.all),
+        rows.join(","),
+    )
 }
 
 /// Texts by number.

@@ -14,27 +14,42 @@ mod platforms;
 pub(super) use pairs::{compared_pairs, comparisons, contradictions, contrasts, missing_pairs, pairs};
 pub(super) use platforms::{feasibility, gaps, platforms, power};
 
-/// Every table but that of the rows, which `export` has.
-pub(super) fn all(report: &Report<'_>) -> Vec<Table> {
-    let analysis = report.analysis;
-    vec![
-        platforms(analysis),
-        feasibility(analysis),
-        gaps(analysis),
-        cells(analysis),
-        contrasts(analysis),
-        pairs(analysis),
-        missing_pairs(analysis),
-        rooflines(analysis),
-        contradictions(analysis),
-        fronts(analysis),
-        prediction_errors(analysis),
-        predictions(analysis),
-        comparisons(analysis),
-        compared_pairs(analysis),
-        findings(analysis),
-        oddities(report),
-    ]
+/// Whose rows a table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Only {
+    /// Every platform's.
+    All,
+    /// One platform's.
+    Platform(usize),
+}
+
+impl Only {
+    fn holds(self, platform: usize) -> bool {
+        self == Self::All || self == Self::Platform(platform)
+    }
+}
+
+/// Every table but that of the rows, which `export` has; each is made when its turn comes.
+pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Table> + 'a {
+    const TABLES: &[fn(&Report<'_>) -> Table] = &[
+        |report| platforms(report.analysis),
+        |report| feasibility(report.analysis, Only::All),
+        |report| gaps(report.analysis, Only::All),
+        |report| cells(report.analysis),
+        |report| contrasts(report.analysis, Only::All),
+        |report| pairs(report.analysis, Only::All),
+        |report| missing_pairs(report.analysis, Only::All),
+        |report| rooflines(report.analysis, Only::All),
+        |report| contradictions(report.analysis, Only::All),
+        |report| fronts(report.analysis, Only::All),
+        |report| prediction_errors(report.analysis),
+        |report| predictions(report.analysis, Only::All),
+        |report| comparisons(report.analysis),
+        |report| compared_pairs(report.analysis),
+        |report| findings(report.analysis),
+        oddities,
+    ];
+    TABLES.iter().map(|table| table(report))
 }
 
 fn cells(analysis: &Analysis) -> Table {
@@ -84,7 +99,7 @@ fn cells(analysis: &Analysis) -> Table {
 }
 
 /// Roof and slope.
-pub(super) fn rooflines(analysis: &Analysis) -> Table {
+pub(super) fn rooflines(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "rooflines",
         &[
@@ -96,7 +111,7 @@ pub(super) fn rooflines(analysis: &Analysis) -> Table {
             ("points", "Points", Number),
         ],
     );
-    for roofline in &analysis.rooflines {
+    for roofline in analysis.rooflines.iter().filter(|one| only.holds(one.platform)) {
         table.push(
             Some(roofline.platform),
             vec![
@@ -113,7 +128,7 @@ pub(super) fn rooflines(analysis: &Analysis) -> Table {
 }
 
 /// What is on the fronts.
-pub(super) fn fronts(analysis: &Analysis) -> Table {
+pub(super) fn fronts(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "pareto",
         &[
@@ -127,7 +142,7 @@ pub(super) fn fronts(analysis: &Analysis) -> Table {
             ("suspect", "△ Suspect", Text),
         ],
     );
-    for front in &analysis.fronts {
+    for front in analysis.fronts.iter().filter(|one| only.holds(one.platform)) {
         let on = front.cells.iter().map(|&cell| (cell, None));
         let beaten = front.dominated.iter().map(|one| (one.cell, Some(one.by)));
         for (cell, by) in on.chain(beaten) {
@@ -171,7 +186,7 @@ fn prediction_errors(analysis: &Analysis) -> Table {
 }
 
 /// Configurations that nobody measured.
-pub(super) fn predictions(analysis: &Analysis) -> Table {
+pub(super) fn predictions(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "predictions",
         &[
@@ -181,7 +196,7 @@ pub(super) fn predictions(analysis: &Analysis) -> Table {
             ("tried", "Tried, and how it ended", Text),
         ],
     );
-    for prediction in &analysis.predictions {
+    for prediction in analysis.predictions.iter().filter(|one| only.holds(one.platform)) {
         for one in &prediction.predicted {
             table.push(
                 Some(prediction.platform),

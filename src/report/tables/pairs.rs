@@ -5,9 +5,10 @@ use crate::analysis::compare::Relation;
 use crate::analysis::contrast::Contrast;
 use crate::report::table::Kind::{Change, Estimate, Number, Text};
 use crate::report::table::{Table, Value};
+use crate::report::tables::Only;
 
 /// What one factor changes, averaged both ways.
-pub(in crate::report) fn contrasts(analysis: &Analysis) -> Table {
+pub(in crate::report) fn contrasts(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "contrasts",
         &[
@@ -25,7 +26,7 @@ pub(in crate::report) fn contrasts(analysis: &Analysis) -> Table {
             ("throughput_ratio_of_means", "Throughput, ratio of means", Change),
         ],
     );
-    for contrast in &analysis.contrasts {
+    for contrast in analysis.contrasts.iter().filter(|one| only.holds(one.platform)) {
         let exact = |ratio: f64| Value::Change(ratio, None);
         let mut values = levels(contrast).to_vec();
         values.extend([
@@ -45,7 +46,7 @@ pub(in crate::report) fn contrasts(analysis: &Analysis) -> Table {
 }
 
 /// Every pair of every contrast.
-pub(in crate::report) fn pairs(analysis: &Analysis) -> Table {
+pub(in crate::report) fn pairs(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "contrast-pairs",
         &[
@@ -60,7 +61,7 @@ pub(in crate::report) fn pairs(analysis: &Analysis) -> Table {
             ("suspect", "△ Suspect", Text),
         ],
     );
-    for contrast in &analysis.contrasts {
+    for contrast in analysis.contrasts.iter().filter(|one| only.holds(one.platform)) {
         for pair in &contrast.pairs {
             let exact = |ratio: Option<f64>| ratio.map_or(Value::Absent, |ratio| Value::Change(ratio, None));
             let mut values = levels(contrast).to_vec();
@@ -79,7 +80,7 @@ pub(in crate::report) fn pairs(analysis: &Analysis) -> Table {
 }
 
 /// Pairs of which a side has no numbers.
-pub(in crate::report) fn missing_pairs(analysis: &Analysis) -> Table {
+pub(in crate::report) fn missing_pairs(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "contrast-missing",
         &[
@@ -91,7 +92,7 @@ pub(in crate::report) fn missing_pairs(analysis: &Analysis) -> Table {
             ("to_missing", "Second side missing", Text),
         ],
     );
-    for contrast in &analysis.contrasts {
+    for contrast in analysis.contrasts.iter().filter(|one| only.holds(one.platform)) {
         for pair in &contrast.missing {
             let mut values = levels(contrast).to_vec();
             values.extend([pair.others.as_str().into(), pair.from.clone().into(), pair.to.clone().into()]);
@@ -102,7 +103,7 @@ pub(in crate::report) fn missing_pairs(analysis: &Analysis) -> Table {
 }
 
 /// Higher density, lower throughput.
-pub(in crate::report) fn contradictions(analysis: &Analysis) -> Table {
+pub(in crate::report) fn contradictions(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "contradictions",
         &[
@@ -115,7 +116,7 @@ pub(in crate::report) fn contradictions(analysis: &Analysis) -> Table {
             ("suspect", "△ Suspect", Text),
         ],
     );
-    for one in &analysis.contradictions {
+    for one in analysis.contradictions.iter().filter(|one| only.holds(one.platform)) {
         table.push(
             Some(one.platform),
             vec![

@@ -4,6 +4,7 @@ use crate::analysis::Analysis;
 use crate::analysis::platform::{EdgeTpuLink, Power};
 use crate::report::table::Kind::{Number, Text};
 use crate::report::table::{Table, Value};
+use crate::report::tables::Only;
 
 /// Table IV of the paper: where the numbers come from.
 pub(in crate::report) fn platforms(analysis: &Analysis) -> Table {
@@ -80,7 +81,7 @@ pub(in crate::report) fn platforms(analysis: &Analysis) -> Table {
 }
 
 /// What ran, by block.
-pub(in crate::report) fn feasibility(analysis: &Analysis) -> Table {
+pub(in crate::report) fn feasibility(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "feasibility",
         &[
@@ -90,7 +91,7 @@ pub(in crate::report) fn feasibility(analysis: &Analysis) -> Table {
             ("not_measured", "The others, by how they ended", Text),
         ],
     );
-    for one in &analysis.feasibility {
+    for one in analysis.feasibility.iter().filter(|one| only.holds(one.platform)) {
         for block in &one.blocks {
             let others: Vec<String> =
                 block.not_measured.iter().map(|(why, count)| format!("{count} {why}")).collect();
@@ -105,7 +106,7 @@ pub(in crate::report) fn feasibility(analysis: &Analysis) -> Table {
 }
 
 /// Every result that is not measured, with what to do about it.
-pub(in crate::report) fn gaps(analysis: &Analysis) -> Table {
+pub(in crate::report) fn gaps(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "not-measured",
         &[
@@ -117,7 +118,7 @@ pub(in crate::report) fn gaps(analysis: &Analysis) -> Table {
             ("row", "Result", Text),
         ],
     );
-    for one in &analysis.feasibility {
+    for one in analysis.feasibility.iter().filter(|one| only.holds(one.platform)) {
         for gap in &one.gaps {
             let row = &analysis.rows[gap.row];
             table.push(
