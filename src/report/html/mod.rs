@@ -52,8 +52,8 @@ impl Detail {
     }
 }
 
-/// From here on a page with everything would pass [`LARGEST_PAGE_BYTES`], and is not even tried.
-const MOST_CELLS_FOR_EVERYTHING: usize = 2_000;
+/// Beyond so many cells a page passes [`LARGEST_PAGE_BYTES`] with what is named beside, which is then not even tried.
+const TOO_MANY_CELLS: &[(usize, Detail)] = &[(2_000, Detail::WithoutPairs), (6_000, Detail::WithoutStatic)];
 
 /// Findings in the page; the others are in their file.
 const MOST_FINDINGS: usize = 200;
@@ -65,10 +65,11 @@ const MOST_ODDITIES: usize = 200;
 const MOST_NAMED: usize = 24;
 
 fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
-    let is_large = report.analysis.cells.len() > MOST_CELLS_FOR_EVERYTHING;
+    let cells = report.analysis.cells.len();
+    let tried = TOO_MANY_CELLS.iter().filter(|(most, _)| cells > *most).map(|(_, detail)| *detail).max();
     let details = [Detail::Everything, Detail::WithoutPairs, Detail::WithoutStatic, Detail::Overview];
     let mut content = String::new();
-    for detail in details.into_iter().skip(if is_large { 2 } else { 0 }) {
+    for detail in details.into_iter().filter(|detail| Some(*detail) > tried) {
         content = page(report, detail).into_string();
         if content.len() <= LARGEST_PAGE_BYTES {
             break;
