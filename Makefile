@@ -17,6 +17,8 @@ FEATURES := tflite
 PYTHON_LOOPS := target/python-loops
 # The Python packages that check and count our model files.
 PYTHON_CHECKS := target/python-checks
+# Those that give second opinions on the desk side's numbers; the tests look for them here.
+PYTHON_DESK := target/python-desk
 
 DESTDIR ?=
 PREFIX ?= /usr
@@ -48,15 +50,16 @@ clean-demo:
 	rm -rf demo
 
 # Without the libraries first, as a plain checkout is; then with everything.
-test: runtimes $(PYTHON_CHECKS) ## every test, without and with the optional features, and a share of check-networks
+test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, without and with the optional features, and a share of check-networks
 	$(CARGO) test --locked
-	BACKBONE_REQUIRE_RUNTIMES=1 $(CARGO) test --locked --features $(FEATURES)
+	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 $(CARGO) test --locked --features $(FEATURES)
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 
 lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
 	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
@@ -70,7 +73,8 @@ bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes
 # Folders and no virtual environments, because pip alone is enough for them.
 $(PYTHON_LOOPS): benches/requirements.txt
 $(PYTHON_CHECKS): tools/requirements.txt
-$(PYTHON_LOOPS) $(PYTHON_CHECKS):
+$(PYTHON_DESK): tests/desk/requirements.txt
+$(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK):
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 

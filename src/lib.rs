@@ -3,16 +3,26 @@
 //! Start with `docs/ARCHITECTURE.md`. The device side runs `inbox → spec → spool → worker → stats → bundle → outbox`; the
 //! modules below are named after those steps.
 
+#[cfg(feature = "desk")]
+pub mod analysis;
 pub mod bundle;
 pub mod cli;
+#[cfg(feature = "desk")]
+pub mod collect;
 pub mod config;
 pub mod daemon;
 #[cfg(test)]
 mod derived_docs;
 pub mod error;
+#[cfg(feature = "desk")]
+pub mod export;
 pub mod host;
 pub mod measure;
 pub mod net;
+#[cfg(feature = "desk")]
+mod parallel;
+#[cfg(feature = "desk")]
+pub mod report;
 pub mod runtime;
 pub mod spec;
 pub mod spool;

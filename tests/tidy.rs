@@ -18,7 +18,9 @@ const LONGEST_FILE: usize = 450;
 const PURE: &[&str] = &[
     "src/analysis/",
     "src/bundle/format.rs",
+    "src/export/",
     "src/net/",
+    "src/report/",
     "src/spec/",
     "src/spool/plan",
     "src/stats/",
@@ -62,6 +64,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The desk side meets the device side in `bundle::format` only.
     ("src/collect", &["daemon", "host", "runtime", "spool", "worker"]),
     ("src/analysis/", &["daemon", "host", "runtime", "spool", "worker"]),
+    ("src/export/", &["daemon", "host", "runtime", "spool", "worker"]),
     ("src/report/", &["daemon", "host", "runtime", "spool", "worker"]),
 ];
 
@@ -119,7 +122,7 @@ fn sources_keep_the_layering_and_the_habits() {
 #[test]
 fn every_pure_module_and_layer_names_something_or_is_still_to_come() {
     // A renamed module must not leave its rule behind. These come with later work.
-    let later = ["src/analysis/", "src/collect", "src/net/", "src/report/"];
+    let later = ["src/net/"];
     let sources = every_source();
     let starts = PURE.iter().chain(LAYERS.iter().map(|(start, _)| start));
     for start in starts.filter(|start| !later.contains(start)) {

@@ -81,15 +81,20 @@ impl Hint for ReadError {
 /// # Errors
 /// A [`ReadError`] that says which of the ways it went wrong.
 pub fn decode(bytes: impl Read) -> Result<Bundle, ReadError> {
-    decode_within(bytes, LARGEST_BUNDLE_BYTES)
+    decode_within(bytes, LARGEST_BUNDLE_BYTES).map(|(bundle, _)| bundle)
 }
 
-/// [`decode`] with a limit of the caller's.
-pub(super) fn decode_within(bytes: impl Read, limit_bytes: u64) -> Result<Bundle, ReadError> {
+/// [`decode`] with a limit of the caller's; gives the bundle with the JSON that it was read from.
+pub(crate) fn decode_within(bytes: impl Read, limit_bytes: u64) -> Result<(Bundle, Vec<u8>), ReadError> {
     let json = decompressed(bytes, limit_bytes)?;
-    let head: Head = serde_json::from_slice(&json).map_err(ReadError::NotABundle)?;
+    let read = serde_json::from_slice::<Bundle>(&json);
+    let head = match &read {
+        Ok(bundle) => Head { format: bundle.format.clone() },
+        // Only to say what it is instead: every bundle that is one is parsed once.
+        Err(_) => serde_json::from_slice(&json).map_err(ReadError::NotABundle)?,
+    };
     check_version(&head.format)?;
-    serde_json::from_slice(&json).map_err(ReadError::NotABundle)
+    Ok((read.map_err(ReadError::NotABundle)?, json))
 }
 
 /// JSON Schema (2020-12) of the bundles that this program writes.

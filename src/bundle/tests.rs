@@ -222,7 +222,7 @@ fn every_way_to_be_no_bundle_is_named() {
 fn file_that_decompresses_without_end_is_refused_at_the_limit() {
     let json = serde_json::to_string(&measured()).unwrap();
     let length = json.len() as u64;
-    assert_eq!(decode_within(&gzip(json.as_bytes())[..], length).unwrap(), measured());
+    assert_eq!(decode_within(&gzip(json.as_bytes())[..], length).unwrap().0, measured());
     assert!(matches!(decode_within(&gzip(json.as_bytes())[..], length - 1), Err(ReadError::TooLarge { .. })));
     let bomb = gzip(&vec![b' '; 8 * 1024 * 1024]);
     assert!(bomb.len() < 100_000);

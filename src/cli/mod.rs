@@ -10,8 +10,12 @@ use clap::{Parser, Subcommand};
 
 mod cancel;
 mod check;
+#[cfg(feature = "desk")]
+mod collected;
 mod doctor;
 mod exit;
+#[cfg(feature = "desk")]
+mod export;
 pub mod failure;
 mod feasibility;
 mod list;
@@ -20,6 +24,8 @@ mod networks;
 mod outcome;
 mod pause;
 mod place;
+#[cfg(feature = "desk")]
+mod report;
 mod request;
 mod resume;
 mod retry;
@@ -28,6 +34,8 @@ mod schema;
 mod serve;
 mod status;
 pub mod table;
+#[cfg(feature = "desk")]
+mod whole_file;
 mod worker;
 
 pub use exit::Exit;
@@ -57,6 +65,10 @@ enum Command {
     Resume(resume::Arguments),
     List(list::Arguments),
     Networks(networks::Arguments),
+    #[cfg(feature = "desk")]
+    Export(export::Arguments),
+    #[cfg(feature = "desk")]
+    Report(report::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -101,6 +113,10 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Resume(arguments) => resume::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
+        #[cfg(feature = "desk")]
+        Command::Export(arguments) => export::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Report(arguments) => report::execute(&arguments),
         Command::Schema(arguments) => schema::execute(arguments),
     }
 }

@@ -9,8 +9,17 @@ use std::collections::BTreeSet;
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
+#[cfg(test)]
+#[cfg(feature = "desk")]
+mod desk_tests;
 pub mod energy;
+#[cfg(feature = "desk")]
+pub mod moderate;
 mod order;
+#[cfg(feature = "desk")]
+pub mod resample;
+#[cfg(feature = "desk")]
+pub mod sample;
 mod spread;
 #[cfg(test)]
 mod tests;

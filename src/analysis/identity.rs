@@ -1,0 +1,287 @@
+//! Where a result was taken: the machine, its power state and its software stack, as recorded and no further.
+//!
+//! What differs here is another platform. Nothing is guessed: a fact that was not observed is `None`, which is no value like
+//! any other, for two results that both lack it may still come from machines that differ in it. Data comes from bundles.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::bundle::format::{Bundle, EdgeTpuBus, Environment, Host, PowerState, Runtime, Stage};
+
+/// The runtime that runs on an Edge TPU; for every other one, whether a stick is plugged in says nothing.
+const EDGE_TPU_RUNTIME: &str = "edgetpu";
+
+/// The packages of the Edge TPU's library: one at full clock, one at half of it.
+const EDGE_TPU_PACKAGES: &[&str] = &["libedgetpu1-max", "libedgetpu1-std"];
+
+/// What of a bundle says where it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Identity {
+    /// The machine.
+    pub machine: Machine,
+    /// Its power state; `None` where it was not observed.
+    pub power: Option<Power>,
+    /// Its software; `None` where the job never came to a runtime.
+    pub software: Option<Software>,
+}
+
+/// The machine, as observed; nulls are what could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Machine {
+    /// Host name.
+    pub host: Option<String>,
+    /// Board.
+    pub board: Option<String>,
+    /// The board's chip.
+    pub chip: Option<String>,
+    /// Processor model.
+    pub processor: Option<String>,
+    /// Architecture.
+    pub architecture: Option<String>,
+    /// Logical processors online: in the power state that it was measured in where that tells, else when the program started.
+    pub logical_cores: Option<u32>,
+    /// Main memory in quarters of a GiB, rounded: what kernels report of the same machine differs by some megabytes.
+    pub memory_quarter_gibibytes: Option<u64>,
+    /// Graphics processors, in the order of their names.
+    pub gpus: Vec<String>,
+    /// Edge TPUs, for the runtime that runs on them.
+    pub edge_tpus: Vec<EdgeTpuLink>,
+    /// The folder that stood for `/`.
+    pub root: String,
+}
+
+/// How an Edge TPU is connected. Its name on the bus is left out: it changes with the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct EdgeTpuLink {
+    /// `usb` or `pcie`.
+    pub bus: &'static str,
+    /// Speed of the USB link in Mbit/s; `None` on PCIe, and where it was not observed.
+    pub megabits_per_second: Option<u32>,
+}
+
+/// The power state in which it was measured, as it was read back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Power {
+    /// Name of the mode; `None` on hosts without named ones, and where it could not be read.
+    pub mode: Option<String>,
+    /// The processors' governors, each once; empty where none could be read.
+    pub governors: Vec<String>,
+    /// Were all clocks that have limits held still? `None` where no limit could be read.
+    pub clocks_locked: Option<bool>,
+}
+
+/// The software stack.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Software {
+    /// Name of the runtime.
+    pub runtime: String,
+    /// Its version; `None` where it was never loaded or does not tell.
+    pub version: Option<String>,
+    /// SHA-256 of its library.
+    pub library_sha256: Option<String>,
+    /// Its options, as JSON with sorted keys.
+    pub options: String,
+    /// What the clock covered, as a code.
+    pub timed: String,
+    /// The same in a sentence, to stand beside every figure.
+    pub timed_description: String,
+    /// Distribution.
+    pub operating_system: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Release of Linux for Tegra.
+    pub l4t: Option<String>,
+    /// The JetPack that came with it.
+    pub jetpack: Option<String>,
+    /// Package and version of the Edge TPU's library, for the runtime that needs it: its package decides the clock.
+    pub edge_tpu_package: Option<String>,
+}
+
+impl Identity {
+    /// Of a bundle.
+    pub fn of(bundle: &Bundle) -> Self {
+        // Where the state was not reached, what was found is none that anything was to be measured in.
+        let is_reached = bundle.outcome.stage != Some(Stage::Power);
+        let in_force = bundle.environment.as_ref().filter(|_| is_reached).and_then(in_force);
+        Self {
+            machine: Machine::of(&bundle.host, in_force, bundle.runtime.as_ref()),
+            power: in_force.map(Power::of),
+            software: bundle.runtime.as_ref().map(|runtime| Software::of(&bundle.host, runtime)),
+        }
+    }
+
+    /// Is nothing left open? The result of a job that ended early may lack the power state, or the library's version.
+    pub(super) fn tells_all(&self) -> bool {
+        self.power.is_some() && self.software.as_ref().is_some_and(Software::is_loaded)
+    }
+
+    /// May a result that ended early be one of this platform? What it does know must agree.
+    pub(super) fn may_hold(&self, early: &Self) -> bool {
+        let (Some(ours), Some(theirs)) = (&self.software, &early.software) else { return false };
+        let is_same_software =
+            if theirs.is_loaded() { ours == theirs } else { ours.runtime == theirs.runtime };
+        is_same_software
+            && (early.power.is_none() || early.power == self.power)
+            && self.machine.is_same(&early.machine)
+    }
+}
+
+impl Machine {
+    fn of(host: &Host, in_force: Option<&PowerState>, runtime: Option<&Runtime>) -> Self {
+        const QUARTER_GIBIBYTE: u64 = 1 << 28;
+        let needs_edge_tpu = runtime.is_some_and(|runtime| runtime.name == EDGE_TPU_RUNTIME);
+        let mut edge_tpus: Vec<EdgeTpuLink> = host
+            .edge_tpus
+            .iter()
+            .filter(|_| needs_edge_tpu)
+            .map(|one| EdgeTpuLink {
+                bus: match one.bus {
+                    EdgeTpuBus::Usb => "usb",
+                    EdgeTpuBus::Pcie => "pcie",
+                },
+                megabits_per_second: one.link_megabits_per_second,
+            })
+            .collect();
+        edge_tpus.sort_unstable();
+        let mut gpus = host.gpus.clone();
+        gpus.sort_unstable();
+        Self {
+            host: host.name.clone(),
+            board: host.board.clone(),
+            chip: host.chip.clone(),
+            processor: host.processor.clone(),
+            architecture: host.architecture.clone(),
+            logical_cores: in_force.and_then(processors_online).or(host.logical_cores),
+            memory_quarter_gibibytes: host
+                .memory_bytes
+                .map(|bytes| bytes.saturating_add(QUARTER_GIBIBYTE / 2) / QUARTER_GIBIBYTE),
+            gpus,
+            edge_tpus,
+            root: host.root.clone(),
+        }
+    }
+
+    /// The same one, whatever of its processors a power mode switches off?
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        // Every field is named, so that a new one is not forgotten.
+        let Self {
+            host,
+            board,
+            chip,
+            processor,
+            architecture,
+            logical_cores: _,
+            memory_quarter_gibibytes,
+            gpus,
+            edge_tpus,
+            root,
+        } = self;
+        *host == other.host
+            && *board == other.board
+            && *chip == other.chip
+            && *processor == other.processor
+            && *architecture == other.architecture
+            && *memory_quarter_gibibytes == other.memory_quarter_gibibytes
+            && *gpus == other.gpus
+            && *edge_tpus == other.edge_tpus
+            && *root == other.root
+    }
+}
+
+impl EdgeTpuLink {
+    /// What people call it: the generation of its USB link, by speed; `None` where there is none, or it was not observed.
+    pub fn name(&self) -> Option<String> {
+        match self.megabits_per_second? {
+            ..5_000 => Some("USB 2".to_owned()),
+            5_000.. => Some("USB 3".to_owned()),
+        }
+    }
+}
+
+impl Power {
+    fn of(state: &PowerState) -> Self {
+        let governors = state.settings.iter().filter(|(file, _)| file.ends_with("/scaling_governor"));
+        let mut governors: Vec<String> = governors.map(|(_, governor)| governor.clone()).collect();
+        governors.sort_unstable();
+        governors.dedup();
+        Self {
+            mode: state.mode.as_ref().map(|mode| mode.name.clone()),
+            governors,
+            clocks_locked: clocks_locked(&state.settings),
+        }
+    }
+
+    /// What people call it: the mode, or the governor where that is what a host has for modes; `None` where neither is known.
+    pub fn name(&self) -> Option<String> {
+        let name = match (&self.mode, self.governors.as_slice()) {
+            (Some(mode), _) => mode.clone(),
+            (None, [governor]) => governor.clone(),
+            (None, _) => return None,
+        };
+        Some(if self.clocks_locked == Some(true) { format!("{name}, clocks locked") } else { name })
+    }
+}
+
+impl Software {
+    /// Before the library is loaded, neither its version nor the effective options are known.
+    fn is_loaded(&self) -> bool {
+        self.version.is_some() || self.library_sha256.is_some()
+    }
+
+    fn of(host: &Host, runtime: &Runtime) -> Self {
+        let package = |name: &&str| host.packages.get(*name).map(|version| format!("{name} {version}"));
+        let needs_edge_tpu = runtime.name == EDGE_TPU_RUNTIME;
+        Self {
+            runtime: runtime.name.clone(),
+            version: runtime.version.clone(),
+            library_sha256: runtime.library_sha256.clone(),
+            // A map of texts and JSON values always has a JSON text.
+            options: serde_json::to_string(&runtime.options).unwrap_or_default(),
+            timed: runtime.timed.code.clone(),
+            timed_description: runtime.timed.description.clone(),
+            operating_system: host.operating_system.clone(),
+            kernel: host.kernel.clone(),
+            l4t: host.l4t.clone(),
+            jetpack: host.jetpack.clone(),
+            edge_tpu_package: EDGE_TPU_PACKAGES.iter().filter(|_| needs_edge_tpu).find_map(package),
+        }
+    }
+}
+
+/// The state while it was measured: what was applied, else what was found.
+fn in_force(environment: &Environment) -> Option<&PowerState> {
+    let power = environment.power.as_ref()?;
+    let state = power.applied.as_ref().unwrap_or(&power.found);
+    // A host that shows no mode and no setting was looked at and not seen.
+    (state.mode.is_some() || !state.settings.is_empty()).then_some(state)
+}
+
+/// Processors that the state has switched on; `None` where none can be switched.
+fn processors_online(state: &PowerState) -> Option<u32> {
+    const PROCESSORS: &str = "/sys/devices/system/cpu/cpu";
+    let switches: Vec<(&str, &str)> = state
+        .settings
+        .iter()
+        .filter_map(|(file, value)| {
+            Some((file.strip_prefix(PROCESSORS)?.strip_suffix("/online")?, value.as_str()))
+        })
+        .collect();
+    // The first processor of most machines has no switch, for it is always on.
+    let always_on = switches.iter().all(|(number, _)| *number != "0");
+    let on = switches.iter().filter(|(_, value)| *value != "0").count() + usize::from(always_on);
+    (!switches.is_empty()).then(|| u32::try_from(on).ok())?
+}
+
+/// Is every lower limit at its upper one, and turbo off where there is one? `None` where no limit could be read.
+fn clocks_locked(settings: &BTreeMap<String, String>) -> Option<bool> {
+    let limits: Vec<bool> = settings
+        .iter()
+        .filter_map(|(file, lower)| Some((file.strip_suffix("min_freq")?, lower)))
+        .filter_map(|(clock, lower)| Some(settings.get(&format!("{clock}max_freq"))? == lower))
+        .collect();
+    let has_turbo = settings.iter().any(|(file, value)| {
+        (file.ends_with("/no_turbo") && value == "0") || (file.ends_with("/cpufreq/boost") && value == "1")
+    });
+    (!limits.is_empty()).then(|| !has_turbo && limits.into_iter().all(|is_held| is_held))
+}

@@ -1,0 +1,153 @@
+//! From rows to what they say: the paper's evaluation, automatic, for each platform.
+//!
+//! Pure: rows come from `collect`, an [`Analysis`] of plain numbers goes to reports. Everything in it names the rows behind it,
+//! what was left out and why. Aggregates leave rows out that are not usable ([`row::Row::usable`]) and mark those that are
+//! suspect. `docs/METHOD.md` explains every number; `tests/desk/recompute.py` computes them again.
+
+use serde::Serialize;
+
+use crate::parallel;
+use crate::stats::moderate::Variance;
+use crate::stats::resample::RESAMPLES;
+
+pub mod build;
+pub mod cell;
+pub mod compare;
+pub mod condition;
+pub mod contrast;
+pub mod estimate;
+pub mod factor;
+pub mod figure;
+pub mod finding;
+mod hypothesis;
+mod identity;
+pub mod pareto;
+pub mod peaks;
+pub mod platform;
+pub mod predict;
+pub mod roofline;
+pub mod row;
+
+/// Version of the form of [`Analysis`], raised when a key changes its meaning or goes.
+pub const VERSION: u32 = 1;
+
+/// What can be chosen about an analysis.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Options {
+    /// Resamples behind each interval.
+    pub resamples: usize,
+    /// Seed of all resampling. The same rows, seed and resamples give the same numbers.
+    pub seed: u64,
+    /// Leave suspect rows out of aggregates too.
+    pub only_valid: bool,
+    /// Which builds of each result its statistics are over.
+    pub builds: build::Builds,
+    /// Peaks in place of the measured ones: the first that a roofline is meant by.
+    pub peaks: Vec<peaks::GivenPeaks>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            resamples: RESAMPLES,
+            seed: 1,
+            only_valid: false,
+            builds: build::Builds::default(),
+            peaks: Vec::new(),
+        }
+    }
+}
+
+/// Everything that rows say. Indices lead into the lists of this value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Analysis {
+    /// [`VERSION`].
+    pub version: u32,
+    /// How it was made.
+    pub options: Options,
+    /// The rows, in the order in which they came.
+    pub rows: Vec<row::Row>,
+    /// The platforms, by label.
+    pub platforms: Vec<platform::Platform>,
+    /// How the intervals of each platform were made, and what was left out of its aggregates.
+    pub bases: Vec<cell::Basis>,
+    /// The cells, by platform and subject.
+    pub cells: Vec<cell::Cell>,
+    /// What ran on each platform and what did not.
+    pub feasibility: Vec<figure::Feasibility>,
+    /// Figures 1 and 2 of the paper for each platform.
+    pub figures: Vec<figure::Figure>,
+    /// One-factor contrasts.
+    pub contrasts: Vec<contrast::Contrast>,
+    /// Contrasts of bottleneck against none (Fig. 3), as indices.
+    pub bottlenecks: Vec<usize>,
+    /// Rooflines.
+    pub rooflines: Vec<roofline::Roofline>,
+    /// Where they are contradicted.
+    pub contradictions: Vec<roofline::Contradiction>,
+    /// Pareto fronts.
+    pub fronts: Vec<pareto::Front>,
+    /// Predictions of what was not measured.
+    pub predictions: Vec<predict::Prediction>,
+    /// Platforms side by side.
+    pub comparisons: Vec<compare::Comparison>,
+    /// What all this says, the largest effect first.
+    pub findings: Vec<finding::Finding>,
+    /// Rows of jobs that never came to a runtime.
+    pub without_platform: Vec<usize>,
+}
+
+/// What the rows say.
+pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
+    rows.iter_mut().for_each(|row| row.choose(options.builds));
+    let platforms = platform::assign(&mut rows);
+    let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
+    let mut contrasts = Vec::new();
+    let mut variances: Vec<Option<Variance>> = Vec::with_capacity(cells.len());
+    let (mut offset, all_cells) = (0, cells.len());
+    for (index, platform) in platforms.iter().enumerate() {
+        let count = cells[offset..].iter().take_while(|cell| cell.platform == index).count();
+        let own = &mut cells[offset..offset + count];
+        let uncertainties = cell::estimate(&rows, own, platform, &mut bases[index], &options, all_cells);
+        contrasts.extend(contrast::contrasts(index, &rows, own, offset, &uncertainties, &bases[index]));
+        variances.extend(uncertainties.iter().map(|uncertainty| uncertainty.variance));
+        offset += count;
+    }
+    let numbers: Vec<usize> = (0..platforms.len()).collect();
+    let of = |platform: usize| {
+        let start = cells.partition_point(|cell| cell.platform < platform);
+        &cells[start..start + cells[start..].partition_point(|cell| cell.platform == platform)]
+    };
+    let predictions = parallel::map(&numbers, |&platform| predict::predict(platform, &rows, of(platform)));
+    let comparisons = compare::comparisons(&platforms, &cells, &variances);
+    let mut contradictions = roofline::contradictions(&contrasts, &cells);
+    let evidence = hypothesis::Evidence {
+        platforms: &platforms,
+        bases: &bases,
+        cells: &cells,
+        variances: &variances,
+        row_ids: &|row| rows[row].id.clone(),
+        contrasts: &contrasts,
+        comparisons: &comparisons,
+    };
+    let findings = finding::findings(&evidence, &mut contradictions);
+    Analysis {
+        version: VERSION,
+        feasibility: numbers.iter().map(|&index| figure::feasibility(index, &rows)).collect(),
+        figures: numbers.iter().flat_map(|&index| figure::figures(index, &rows)).collect(),
+        bottlenecks: figure::bottlenecks(&contrasts),
+        rooflines: roofline::rooflines(&platforms, &cells, &options.peaks),
+        options,
+        fronts: pareto::fronts(&cells),
+        predictions: predictions.into_iter().flatten().collect(),
+        without_platform: (0..rows.len()).filter(|&row| rows[row].platform.is_none()).collect(),
+        rows,
+        platforms,
+        bases,
+        cells,
+        contrasts,
+        contradictions,
+        comparisons,
+        findings,
+    }
+}

@@ -1,0 +1,106 @@
+//! Peaks that somebody knows of a platform, such as its maker's, for a roofline in place of those that were measured.
+//!
+//! They are written `[PLATFORM[/PRECISION]=]OPERATIONS,BYTES`, both for each second. A peak is of one chip and one number
+//! format, so a report on several needs several. Text comes from users, peaks go to `roofline`.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::analysis::platform::Platform;
+use crate::analysis::roofline::Peaks;
+use crate::error::Hint;
+
+/// Peaks, and the rooflines that they are meant for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GivenPeaks {
+    /// Host name, label or id of the platform; `None` for every one.
+    pub platform: Option<String>,
+    /// Number format; `None` for every one.
+    pub precision: Option<String>,
+    /// The peaks.
+    pub peaks: Peaks,
+}
+
+/// Why a text gives no peaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` gives no peaks: {why}")]
+pub struct PeaksError {
+    text: String,
+    why: &'static str,
+}
+
+impl Hint for PeaksError {
+    fn hint(&self) -> Option<String> {
+        Some(
+            "write operations and bytes for each second, such as `xavier/int8=22.8e12,137e9` or `22.8e12,137e9`"
+                .to_owned(),
+        )
+    }
+}
+
+impl GivenPeaks {
+    /// Are they meant for that roofline?
+    pub fn are_for(&self, platform: &Platform, precision: Option<&str>) -> bool {
+        let names = [
+            platform.identity.machine.host.as_deref(),
+            Some(platform.label.as_str()),
+            Some(platform.id.as_str()),
+        ];
+        let is_platform = self.platform.as_deref().is_none_or(|wanted| names.contains(&Some(wanted)));
+        is_platform && self.precision.as_deref().is_none_or(|wanted| precision == Some(wanted))
+    }
+}
+
+impl FromStr for GivenPeaks {
+    type Err = PeaksError;
+
+    fn from_str(text: &str) -> Result<Self, PeaksError> {
+        let error = |why| PeaksError { text: text.to_owned(), why };
+        // From the right: a label may hold anything.
+        let (meant, numbers) =
+            text.rsplit_once('=').map_or((None, text), |(meant, numbers)| (Some(meant), numbers));
+        let (operations, bytes) = numbers.split_once(',').ok_or_else(|| error("it has no comma"))?;
+        let rate = |text: &str| {
+            let rate = text.trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+            rate.ok_or_else(|| error("a peak is a number above zero"))
+        };
+        let peaks = Peaks { operations_per_second: rate(operations)?, bytes_per_second: rate(bytes)? };
+        let (platform, precision) = match meant {
+            None => (None, None),
+            Some(meant) => match meant.rsplit_once('/') {
+                Some((platform, precision)) => (Some(platform), Some(precision)),
+                None => (Some(meant), None),
+            },
+        };
+        if [platform, precision].contains(&Some("")) {
+            return Err(error("the platform or the number format before `=` is empty"));
+        }
+        Ok(Self { platform: platform.map(str::to_owned), precision: precision.map(str::to_owned), peaks })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peaks_are_read_with_and_without_a_platform() {
+        let given: GivenPeaks = "lab x=1, MAXN/int8=22.8e12, 137e9".parse().unwrap();
+        assert_eq!(given.platform.as_deref(), Some("lab x=1, MAXN"));
+        assert_eq!(given.precision.as_deref(), Some("int8"));
+        assert_eq!(given.peaks, Peaks { operations_per_second: 22.8e12, bytes_per_second: 137e9 });
+        let given: GivenPeaks = "xavier=1,2".parse().unwrap();
+        assert_eq!((given.platform.as_deref(), given.precision), (Some("xavier"), None));
+        let given: GivenPeaks = "1,2".parse().unwrap();
+        assert_eq!((given.platform, given.precision), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_pair_of_numbers_above_zero_is_refused_with_a_hint() {
+        for text in ["", "1", "1,", "0,1", "-1,1", "nan,1", "1,inf", "=1,2", "x/=1,2", "/int8=1,2", "1,2,3"] {
+            let error = text.parse::<GivenPeaks>().unwrap_err();
+            assert!(error.to_string().contains(&format!("`{text}`")) && error.hint().is_some(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Which results were taken on the same platform: the machine, its power state and its software stack, as recorded and no
+//! further.
+//!
+//! A host's name alone says nothing: two machines of one name stay apart where anything recorded of them differs, and one
+//! machine before and after an update, or in two power modes, is two platforms, which can be compared. Two machines that are
+//! alike in everything recorded, their name included, cannot be told apart; give them names. Data comes from rows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde::Serialize;
+
+pub use crate::analysis::identity::{EdgeTpuLink, Identity, Machine, Power, Software};
+use crate::analysis::row::Row;
+use crate::bundle::format::Status;
+use crate::stats::resample::seed_of;
+
+/// A machine with its software, and what was found of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Platform {
+    /// Eight hexadecimal digits that depend on the identity alone: the same in every report.
+    pub id: String,
+    /// What people call it: host, runtime, version, power mode; with the id where that is not unique.
+    pub label: String,
+    /// What it is.
+    pub identity: Identity,
+    /// Any of its rows is not the real thing.
+    pub simulated: bool,
+    /// Versions of the program that measured.
+    pub harness_versions: BTreeSet<String>,
+    /// Rows, by status and verdict, such as `measured, suspect`.
+    pub counts: BTreeMap<String, usize>,
+}
+
+/// The platforms of the rows, in the order of their labels; sets [`Row::platform`].
+///
+/// A row of a job that ended early may not tell the version of its library, or the power state that it was to be measured in:
+/// it joins the platform that agrees with what it does tell and that its job was otherwise measured on, else the only one
+/// there is, else it stands alone.
+pub fn assign(rows: &mut [Row]) -> Vec<Platform> {
+    let distinct: HashSet<&Identity> =
+        rows.iter().map(|row| &*row.identity).filter(|identity| identity.software.is_some()).collect();
+    let mut identities: Vec<Identity> = distinct.into_iter().cloned().collect();
+    identities.sort_by_cached_key(|identity| (label(identity), identity.clone()));
+    let homes = homes(&identities, rows);
+    for (row, home) in rows.iter_mut().zip(homes) {
+        row.platform = home;
+    }
+    without_empty(identities, rows)
+}
+
+/// The identity that each row belongs to.
+fn homes(identities: &[Identity], rows: &[Row]) -> Vec<Option<usize>> {
+    let place: HashMap<&Identity, usize> =
+        identities.iter().enumerate().map(|(index, identity)| (identity, index)).collect();
+    let own: Vec<Option<usize>> = rows.iter().map(|row| place.get(&*row.identity).copied()).collect();
+    let mut whole: BTreeSet<usize> = BTreeSet::new();
+    let mut whole_of_job: HashMap<&str, BTreeSet<usize>> = HashMap::new();
+    for (row, own) in rows.iter().zip(&own) {
+        let tells_all = row.status == Status::Measured || row.identity.tells_all();
+        if let Some(own) = own.filter(|_| tells_all) {
+            whole.insert(own);
+            whole_of_job.entry(&row.job_id).or_default().insert(own);
+        }
+    }
+    let only = |candidates: &BTreeSet<usize>, early: &Identity| {
+        let mut agreeing = candidates.iter().copied().filter(|&home| identities[home].may_hold(early));
+        agreeing.next().filter(|_| agreeing.next().is_none())
+    };
+    let home = |row: &Row, own: usize| {
+        if whole.contains(&own) {
+            return own;
+        }
+        let early = &identities[own];
+        let of_job = whole_of_job.get(row.job_id.as_str()).and_then(|homes| only(homes, early));
+        of_job.or_else(|| only(&whole, early)).unwrap_or(own)
+    };
+    // Rows of one job that ended alike have one answer, and there may be thousands.
+    let mut known: HashMap<(usize, &str), usize> = HashMap::new();
+    let row_and_own = rows.iter().zip(own);
+    row_and_own
+        .map(|(row, own)| {
+            let own = own?;
+            Some(*known.entry((own, &row.job_id)).or_insert_with(|| home(row, own)))
+        })
+        .collect()
+}
+
+fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); identities.len()];
+    for (index, row) in rows.iter().enumerate() {
+        if let Some(home) = row.platform {
+            members[home].push(index);
+        }
+    }
+    let mut platforms: Vec<Platform> = Vec::new();
+    for (identity, members) in identities.into_iter().zip(members) {
+        if members.is_empty() {
+            continue;
+        }
+        let mut counts = BTreeMap::new();
+        for &member in &members {
+            rows[member].platform = Some(platforms.len());
+            *counts.entry(standing(&rows[member])).or_insert(0) += 1;
+        }
+        // Texts and numbers always have a JSON text.
+        let recorded = serde_json::to_string(&identity).unwrap_or_default();
+        let id = format!("{:08x}", seed_of(0, &recorded) >> 32);
+        platforms.push(Platform {
+            id,
+            label: label(&identity),
+            simulated: members.iter().any(|&member| rows[member].simulated),
+            harness_versions: members.iter().map(|&member| rows[member].harness_version.clone()).collect(),
+            counts,
+            identity,
+        });
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for platform in &platforms {
+        *seen.entry(platform.label.clone()).or_default() += 1;
+    }
+    for platform in platforms.iter_mut().filter(|platform| seen[&platform.label] > 1) {
+        platform.label = format!("{} [{}]", platform.label, platform.id);
+    }
+    platforms
+}
+
+/// `xavier, onnxruntime 1.17.0, MAXN`: what is not known is left out.
+fn label(identity: &Identity) -> String {
+    let mut label = identity.machine.host.clone().unwrap_or_else(|| "unnamed host".to_owned());
+    if let Some(software) = &identity.software {
+        label.push_str(&format!(", {}", software.runtime));
+        if let Some(version) = &software.version {
+            label.push_str(&format!(" {version}"));
+        }
+    }
+    let power = identity.power.as_ref().and_then(Power::name);
+    for part in power.into_iter().chain(identity.machine.edge_tpus.iter().filter_map(EdgeTpuLink::name)) {
+        label.push_str(&format!(", {part}"));
+    }
+    label
+}
+
+/// `measured, suspect`; what was not measured has no second word.
+fn standing(row: &Row) -> String {
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    // Enums without fields are texts in JSON, and those texts are what users know from bundles.
+    let status = word(serde_json::json!(row.status));
+    match row.status {
+        Status::Measured => format!("{status}, {}", word(serde_json::json!(row.verdict))),
+        _ => status,
+    }
+}

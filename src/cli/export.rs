@@ -1,0 +1,63 @@
+//! `backbone export`: collected results as a table for other tools.
+
+use std::io::{BufWriter, IsTerminal as _, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
+use super::collected::{self, Sources};
+use super::failure::Advise as _;
+use super::{Exit, note, whole_file};
+use crate::analysis::platform;
+use crate::export::{EXPORTS, Export, Table};
+
+/// Write collected results as a table: one row for each result
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    sources: Sources,
+    /// The format
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: String,
+    /// Where to write; standard output if left out
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        EXPORTS.iter().map(|export| PossibleValue::new(export.name).help(export.summary)),
+    )
+}
+
+pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let export =
+        Export::find(&arguments.format).context("a format that the parser let through is missing")?;
+    if export.is_binary && arguments.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(anyhow!("{} is not for a terminal", export.name))
+            .exit(Exit::WrongInput)
+            .advise("name a file with `--output`");
+    }
+    let mut rows = collected::rows(&arguments.sources)?;
+    let platforms = platform::assign(&mut rows);
+    let table = Table { rows: &rows, platforms: &platforms };
+    let left_out = match &arguments.output {
+        Some(path) => whole_file::write(path, |output| export.write(&table, output))?,
+        None => write_output(export, &table)?,
+    };
+    if left_out > 0 {
+        note(&format!("left out because they have no usable latencies: {left_out}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn write_output(export: &Export, table: &Table<'_>) -> anyhow::Result<usize> {
+    let mut output = BufWriter::new(std::io::stdout());
+    match export.write(table, &mut output).and_then(|left_out| output.flush().map(|()| left_out)) {
+        // A reader that went away has read what it wanted.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        other => other.context("cannot write to standard output"),
+    }
+}

@@ -1,0 +1,63 @@
+//! pyperf's JSON: a benchmark for each cell, a run for each process, values in seconds. `pyperf stats` and `pyperf compare_to`
+//! read it.
+//!
+//! Its names must be the same in two files to be compared: a benchmark is named after what was measured and the runtime, and
+//! after the platform only where the file holds several.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::{Export, Table};
+use crate::analysis::row::Row;
+
+pub(super) const EXPORT: Export = Export {
+    name: "pyperf",
+    summary: "JSON for `pyperf stats` and `pyperf compare_to`; usable results only",
+    is_binary: false,
+    write,
+};
+
+/// Version of pyperf's file format.
+const FORMAT: &str = "1.0";
+
+fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+    let mut benchmarks: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    let mut left_out = 0;
+    for row in table.rows {
+        match (row.usable(), row.subject(), row.platform) {
+            (Ok(_), Some(subject), Some(platform)) => {
+                let platform = &table.platforms[platform];
+                let runtime = platform.identity.software.as_ref().map_or("", |software| &software.runtime);
+                let mut name = format!("{subject} {runtime}");
+                if table.platforms.len() > 1 {
+                    name.push_str(&format!(" on {}", platform.label));
+                }
+                benchmarks.entry(name).or_default().push(row);
+            }
+            _ => left_out += 1,
+        }
+    }
+    let benchmarks: Vec<serde_json::Value> =
+        benchmarks.iter().map(|(name, rows)| benchmark(name, rows)).collect();
+    serde_json::to_writer(&mut *output, &json!({ "version": FORMAT, "benchmarks": benchmarks }))?;
+    output.write_all(b"\n")?;
+    Ok(left_out)
+}
+
+fn benchmark(name: &str, rows: &[&Row]) -> serde_json::Value {
+    let runs: Vec<serde_json::Value> = rows.iter().flat_map(|row| runs(row)).collect();
+    // `loops` is how many calls one value is the mean of.
+    json!({ "metadata": { "name": name, "unit": "second", "loops": 1 }, "runs": runs })
+}
+
+fn runs(row: &Row) -> impl Iterator<Item = serde_json::Value> + '_ {
+    row.used().map(|process| {
+        let seconds: Vec<f64> = process.latency_ns.iter().map(|&latency| latency as f64 / 1e9).collect();
+        json!({
+            "metadata": { "backbone_id": row.id, "backbone_verdict": row.verdict, "backbone_finished": row.finished },
+            "values": seconds,
+        })
+    })
+}

@@ -1,0 +1,110 @@
+//! That the documents list what the code has, and what each format does with values that are hard to write.
+
+use super::columns::COLUMNS;
+use super::*;
+use crate::analysis::platform;
+use crate::bundle::format::Bundle;
+use crate::bundle::read::decode;
+
+fn rows() -> Vec<Row> {
+    let read = |bytes: &[u8]| -> Bundle { decode(bytes).unwrap() };
+    let bundles = [
+        read(include_bytes!("../../tests/bundles/v1-measured.json.gz")),
+        read(include_bytes!("../../tests/bundles/v1-rejected.json.gz")),
+        read(include_bytes!("../../tests/bundles/v1-failed.json.gz")),
+    ];
+    let row = |(index, bundle)| Row::new(bundle, format!("{index}.json.gz"), "ab".repeat(32));
+    bundles.into_iter().enumerate().map(row).collect()
+}
+
+fn written(format: &str) -> (Vec<u8>, usize) {
+    let mut rows = rows();
+    let platforms = platform::assign(&mut rows);
+    let mut bytes = Vec::new();
+    let left_out = Export::find(format)
+        .unwrap()
+        .write(&Table { rows: &rows, platforms: &platforms }, &mut bytes)
+        .unwrap();
+    (bytes, left_out)
+}
+
+#[test]
+fn the_documents_tables_of_formats_and_columns_are_current() {
+    let mut table = "| Format | What it is |\n|---|---|\n".to_owned();
+    for export in EXPORTS {
+        table.push_str(&format!("| `{}` | {} |\n", export.name, export.summary));
+    }
+    crate::derived_docs::assert_current("docs/ANALYSIS.md", "export formats", &table);
+    let mut table = "| Column | Type | Unit | Meaning |\n|---|---|---|---|\n".to_owned();
+    for column in COLUMNS {
+        let (kind, unit) = (column.kind.word(), column.unit);
+        table.push_str(&format!("| `{}` | {kind} | {unit} | {} |\n", column.name, column.meaning));
+    }
+    crate::derived_docs::assert_current("docs/ANALYSIS.md", "export columns", &table);
+}
+
+#[test]
+fn names_of_columns_and_formats_are_unique() {
+    let mut names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    names.extend(EXPORTS.iter().map(|export| export.name));
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(Export::find("xlsx").is_none());
+}
+
+#[test]
+fn csv_quotes_texts_and_leaves_nulls_empty() {
+    let (bytes, left_out) = written("csv");
+    assert_eq!(left_out, 0);
+    insta::assert_snapshot!(String::from_utf8(bytes).unwrap());
+}
+
+#[test]
+fn jsonl_holds_every_column_of_every_row() {
+    let (bytes, _) = written("jsonl");
+    for line in String::from_utf8(bytes).unwrap().lines() {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        assert_eq!(object.len(), COLUMNS.len());
+    }
+}
+
+#[test]
+fn pyperf_holds_a_run_for_each_process_and_counts_what_it_leaves_out() {
+    let (bytes, left_out) = written("pyperf");
+    assert_eq!(left_out, 2);
+    let suite: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(suite["version"], "1.0");
+    let runs = suite["benchmarks"][0]["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2);
+    assert_eq!(runs[0]["values"][0], 0.001_500_001);
+}
+
+#[test]
+fn parquet_begins_and_ends_as_parquet_does_even_without_rows() {
+    let (bytes, _) = written("parquet");
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    let mut empty = Vec::new();
+    Export::find("parquet").unwrap().write(&Table { rows: &[], platforms: &[] }, &mut empty).unwrap();
+    assert!(empty.ends_with(b"PAR1"));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut rows = rows();
+    let platforms = platform::assign(&mut rows);
+    for export in EXPORTS {
+        let error = export.write(&Table { rows: &rows, platforms: &platforms }, &mut Full).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{}", export.name);
+    }
+}

@@ -1,0 +1,392 @@
+//! Figures in which both axes are numbers: Fig. 3 of the paper, contrasts, roofline, Pareto front, platforms side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{GIGA, LATENCY, THROUGHPUT, View, giga, hover, marked, standing, suspect_points};
+use crate::analysis::Analysis;
+use crate::analysis::cell::Cell;
+use crate::analysis::contrast::Contrast;
+use crate::analysis::estimate::Estimate;
+use crate::analysis::factor::FACTORS;
+use crate::report::figure::{Axis, Figure, Part, Point, Reference, Series};
+use crate::report::palette;
+use crate::report::text::{change, count, cut, file_part, number, told};
+
+/// Figure 3: each block against itself inside a bottleneck, once by latency and once by throughput.
+pub(super) fn bottlenecks(view: View<'_>) -> Vec<Figure> {
+    let contrasts: Vec<&Contrast> = view
+        .analysis
+        .bottlenecks
+        .iter()
+        .map(|&index| &view.analysis.contrasts[index])
+        .filter(|contrast| contrast.platform == view.platform)
+        .collect();
+    let latency = |cell: &Cell| Some(cell.latency_ms);
+    let throughput = |cell: &Cell| in_giga(cell);
+    vec![
+        bottleneck(view, &contrasts, "latency", LATENCY, "below the line the bottleneck is faster", latency),
+        bottleneck(
+            view,
+            &contrasts,
+            "throughput",
+            THROUGHPUT,
+            "above the line the bottleneck does more",
+            throughput,
+        ),
+    ]
+}
+
+fn bottleneck(
+    view: View<'_>,
+    contrasts: &[&Contrast],
+    quantity: &str,
+    unit: &str,
+    reading: &str,
+    read: impl Fn(&Cell) -> Option<Estimate>,
+) -> Figure {
+    let cells = &view.analysis.cells;
+    let axes = (
+        Axis::logarithmic(&format!("{unit}, without")),
+        Axis::logarithmic(&format!("{unit}, with bottleneck")),
+    );
+    let series: Vec<Series> = contrasts
+        .iter()
+        .map(|contrast| {
+            let points = contrast.pairs.iter().filter_map(|pair| {
+                let (from, to) = (&cells[pair.from], &cells[pair.to]);
+                let text = format!(
+                    "{}\n{}\nlatency {}",
+                    hover(view.analysis, from),
+                    hover(view.analysis, to),
+                    change(pair.latency.value, pair.latency.interval)
+                );
+                point(&axes, read(from)?, read(to)?, text, from.suspect || to.suspect)
+            });
+            let name = told(&contrast.from);
+            scattered(name.clone(), Some(name), palette::block(&contrast.from), points.collect())
+        })
+        .collect();
+    let missing = contrasts.iter().map(|contrast| contrast.missing.len()).sum();
+    Figure {
+        references: diagonal(&series, "equal"),
+        ..figure(
+            view,
+            Part::Bottlenecks,
+            &format!("bottlenecks-{quantity}"),
+            &format!("With bottleneck against without: {quantity}"),
+            axes,
+            series,
+            [Some(format!("Each point is one pair; {reading}.")), missing_pairs(missing)],
+        )
+    }
+}
+
+/// Operations saved against latency saved, a point for each contrast.
+pub(super) fn contrasts(view: View<'_>) -> Vec<Figure> {
+    let axes = (
+        Axis::logarithmic("operations, ratio (mean of ratios)"),
+        Axis::logarithmic("latency, ratio (mean of ratios)"),
+    );
+    let series: Vec<Series> = FACTORS
+        .iter()
+        .enumerate()
+        .filter_map(|(place, &factor)| {
+            let own = view
+                .analysis
+                .contrasts
+                .iter()
+                .filter(|contrast| contrast.platform == view.platform && contrast.factor == factor);
+            let points: Vec<Point> = own
+                .filter_map(|contrast| {
+                    let operations = contrast.operations?.mean_of_ratios;
+                    let latency = contrast.latency?.mean_of_ratios;
+                    let text = format!(
+                        "{}: {} in place of {}\noperations {}\nlatency {}\n{}, {} missing",
+                        factor.word(),
+                        told(&contrast.to),
+                        told(&contrast.from),
+                        change(operations, None),
+                        change(latency.value, latency.interval),
+                        count(contrast.pairs.len(), "pair", "pairs"),
+                        contrast.missing.len(),
+                    );
+                    let latency = Estimate { value: latency.value, interval: latency.interval };
+                    let operations = Estimate { value: operations, interval: None };
+                    point(&axes, operations, latency, text, contrast.suspect_pairs > 0)
+                })
+                .collect();
+            (!points.is_empty())
+                .then(|| scattered(factor.word().to_owned(), None, palette::numbered(place), points))
+        })
+        .collect();
+    vec![Figure {
+        references: diagonal(&series, "in proportion"),
+        ..figure(
+            view,
+            Part::Contrasts,
+            "contrasts",
+            "What one factor changes: operations and latency",
+            axes,
+            series,
+            [
+                Some(
+                    "On the line latency changes as operations do; above it less is saved than was promised."
+                        .to_owned(),
+                ),
+                None,
+            ],
+        )
+    }]
+}
+
+/// Throughput over operational density, under the roof.
+pub(super) fn roofline(view: View<'_>) -> Vec<Figure> {
+    let own = view.analysis.rooflines.iter().filter(|roofline| roofline.platform == view.platform);
+    own.map(|roofline| {
+        let axes = (Axis::logarithmic("operational density, operations/byte"), Axis::logarithmic(THROUGHPUT));
+        let cells = roofline.points.iter().map(|point| point.cell);
+        let series = by_block(view, cells, |cell| {
+            let density = Estimate { value: cell.cost?.operational_density, interval: None };
+            point(&axes, density, in_giga(cell)?, hover(view.analysis, cell), cell.suspect)
+        });
+        let precision = roofline
+            .precision
+            .as_deref()
+            .map_or_else(|| "model files".to_owned(), |precision| cut(&told(precision)));
+        let (low, high) = range(&series, |point| point.x);
+        let (roof, slope) =
+            (roofline.peaks.operations_per_second / GIGA, roofline.peaks.bytes_per_second / GIGA);
+        let ridge = roofline.ridge;
+        let mut corners = vec![(low, (slope * low).min(roof))];
+        if ridge > low && ridge < high {
+            corners.push((ridge, roof));
+        }
+        corners.push((high, (slope * high).min(roof)));
+        let given = if roofline.given { "given" } else { "from the data" };
+        let reading = format!(
+            "Roof {} · 10⁹ operations/s, slope {} · 10⁹ bytes/s ({given}).",
+            number(roof),
+            number(slope),
+        );
+        let is_drawable = corners.iter().all(|&(x, y)| axes.0.holds(x) && axes.1.holds(y));
+        let references = Reference { name: format!("roofline, {given}"), corners };
+        Figure {
+            references: if is_drawable { vec![references] } else { Vec::new() },
+            ..figure(
+                view,
+                Part::Roofline,
+                &format!("roofline-{}", file_part(roofline.precision.as_deref().unwrap_or("models"))),
+                &format!("Roofline, {precision}"),
+                axes,
+                series,
+                [Some(reading), None],
+            )
+        }
+    })
+    .collect()
+}
+
+/// Throughput over operations, the fronts joined, one figure for each number format.
+pub(super) fn pareto(view: View<'_>) -> Vec<Figure> {
+    let own = || view.analysis.fronts.iter().filter(|front| front.platform == view.platform);
+    let precisions: BTreeSet<&str> = own().map(|front| front.precision.as_str()).collect();
+    let drawn = precisions.into_iter().map(|precision| {
+        let axes = (Axis::logarithmic("complexity, 10⁹ operations"), Axis::logarithmic(THROUGHPUT));
+        let fronts = || own().filter(|front| front.precision == precision);
+        let cells = fronts().flat_map(|front| {
+            front.cells.iter().copied().chain(front.dominated.iter().map(|dominated| dominated.cell))
+        });
+        let series = by_block(view, cells, |cell| {
+            point(&axes, complexity(cell)?, in_giga(cell)?, hover(view.analysis, cell), cell.suspect)
+        });
+        let references = fronts().map(|front| Reference {
+            name: format!("front of b{} i{}", front.batch, front.input),
+            corners: front
+                .cells
+                .iter()
+                .map(|&cell| &view.analysis.cells[cell])
+                .filter_map(|cell| Some((complexity(cell)?.value, in_giga(cell)?.value)))
+                .filter(|&(x, y)| axes.0.holds(x) && axes.1.holds(y))
+                .collect(),
+        });
+        Figure {
+            references: references.filter(|front| front.corners.len() > 1).collect(),
+            ..figure(
+                view,
+                Part::Pareto,
+                &format!("pareto-{}", file_part(precision)),
+                &format!("Complexity and throughput, {}", cut(&told(precision))),
+                axes.clone(),
+                series,
+                [
+                    Some(
+                        "Lines join what no other one of the same input and batch size beats in both."
+                            .to_owned(),
+                    ),
+                    None,
+                ],
+            )
+        }
+    });
+    drawn.collect()
+}
+
+/// More platforms than this would share colours.
+const MOST_PLATFORMS: usize = 8;
+
+/// What at least two platforms ran, by platform.
+pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
+    let mut shared: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, cell) in analysis.cells.iter().enumerate() {
+        shared.entry(&cell.subject).or_default().push(index);
+    }
+    shared.retain(|_, cells| cells.len() > 1);
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    shared
+        .values()
+        .flatten()
+        .for_each(|&cell| *counts.entry(analysis.cells[cell].platform).or_insert(0) += 1);
+    let mut shown: Vec<usize> = counts.keys().copied().collect();
+    shown.sort_by_key(|platform| (std::cmp::Reverse(counts[platform]), *platform));
+    let left_out = shown.len().saturating_sub(MOST_PLATFORMS);
+    shown.truncate(MOST_PLATFORMS);
+    shown.sort_unstable();
+    let axes = (Axis::logarithmic("complexity, 10⁹ operations"), Axis::logarithmic(THROUGHPUT));
+    let series: Vec<Series> = shown
+        .iter()
+        .enumerate()
+        .map(|(place, &platform)| {
+            let own = shared.values().flatten().map(|&cell| &analysis.cells[cell]);
+            let points = own.filter(|cell| cell.platform == platform).filter_map(|cell| {
+                point(&axes, complexity(cell)?, in_giga(cell)?, hover(analysis, cell), cell.suspect)
+            });
+            let platform = &analysis.platforms[platform];
+            let name = marked(platform.simulated, &told(&platform.label));
+            scattered(name, None, palette::numbered(place), points.collect())
+        })
+        .filter(|series| !series.segments[0].is_empty())
+        .collect();
+    if series.len() < 2 {
+        return Vec::new();
+    }
+    let simulated = shown.iter().any(|&platform| analysis.platforms[platform].simulated);
+    let mut notes = vec!["Every network that at least two platforms ran.".to_owned()];
+    if left_out > 0 {
+        notes.push(format!(
+            "{} not shown: they share the fewest networks.",
+            count(left_out, "platform is", "platforms are")
+        ));
+    }
+    notes.extend(suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten())));
+    let standings: Vec<String> = shown.iter().map(|&platform| standing(analysis, platform)).collect();
+    vec![Figure {
+        name: "platforms".to_owned(),
+        platform: None,
+        part: Part::Platforms,
+        title: marked(simulated, "Platforms side by side"),
+        standing: standings.join(" "),
+        notes,
+        simulated,
+        x: axes.0,
+        y: axes.1,
+        series,
+        references: Vec::new(),
+    }]
+}
+
+fn figure(
+    view: View<'_>,
+    part: Part,
+    name: &str,
+    title: &str,
+    (x, y): (Axis, Axis),
+    series: Vec<Series>,
+    notes: [Option<String>; 2],
+) -> Figure {
+    let suspect = suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten()));
+    Figure {
+        name: view.name(name),
+        platform: Some(view.platform),
+        part,
+        title: view.title(title),
+        standing: view.standing(),
+        notes: notes.into_iter().chain([suspect, view.left_out()]).flatten().collect(),
+        simulated: view.simulated(),
+        x,
+        y,
+        series,
+        references: Vec::new(),
+    }
+}
+
+fn missing_pairs(missing: usize) -> Option<String> {
+    (missing > 0).then(|| format!("Missing: {}.", count(missing, "pair", "pairs")))
+}
+
+fn scattered(name: String, block: Option<String>, style: palette::Style, points: Vec<Point>) -> Series {
+    Series { name, block, style, joined: false, segments: vec![points] }
+}
+
+/// A point where both axes can hold it.
+fn point(axes: &(Axis, Axis), x: Estimate, y: Estimate, hover: String, suspect: bool) -> Option<Point> {
+    (axes.0.holds(x.value) && axes.1.holds(y.value)).then_some(Point {
+        x: x.value,
+        y: y.value,
+        x_interval: x.interval,
+        y_interval: y.interval,
+        hover,
+        suspect,
+    })
+}
+
+/// Cells by block, in the order in which blocks come; model files last.
+fn by_block(
+    view: View<'_>,
+    cells: impl Iterator<Item = usize>,
+    draw: impl Fn(&Cell) -> Option<Point>,
+) -> Vec<Series> {
+    let rank = |block: &str| {
+        crate::net::blocks::BLOCKS.iter().position(|known| known.name == block).unwrap_or(usize::MAX)
+    };
+    let mut groups: BTreeMap<(bool, usize, &str), Vec<Point>> = BTreeMap::new();
+    for cell in cells.map(|cell| &view.analysis.cells[cell]) {
+        let Some(point) = draw(cell) else { continue };
+        let key = match &cell.configuration {
+            Some(configuration) => (false, rank(&configuration.block), configuration.block.as_str()),
+            None => (true, 0, "model files"),
+        };
+        groups.entry(key).or_default().push(point);
+    }
+    let series = groups.into_iter().map(|((is_model, _, name), points)| {
+        let told = told(name);
+        let style = if is_model { palette::numbered(6) } else { palette::block(name) };
+        scattered(told.clone(), (!is_model).then_some(told), style, points)
+    });
+    series.collect()
+}
+
+fn in_giga(cell: &Cell) -> Option<Estimate> {
+    let throughput = cell.throughput?;
+    Some(Estimate { value: throughput.value / GIGA, interval: throughput.interval.map(giga) })
+}
+
+fn complexity(cell: &Cell) -> Option<Estimate> {
+    Some(Estimate { value: cell.cost?.operations as f64 / GIGA, interval: None })
+}
+
+fn range(series: &[Series], read: fn(&Point) -> f64) -> (f64, f64) {
+    let values = series.iter().flat_map(|series| series.segments.iter().flatten()).map(read);
+    values.fold((f64::INFINITY, 0.0), |(low, high), value| (low.min(value), high.max(value)))
+}
+
+/// The line on which both axes are equal, as far as the points reach on either.
+fn diagonal(series: &[Series], name: &str) -> Vec<Reference> {
+    let (left, right) = range(series, |point| point.x);
+    let (bottom, top) = range(series, |point| point.y);
+    let (low, high) = (left.min(bottom), right.max(top));
+    if low < high && low.is_finite() {
+        vec![Reference { name: name.to_owned(), corners: vec![(low, low), (high, high)] }]
+    } else {
+        Vec::new()
+    }
+}

@@ -1,0 +1,157 @@
+//! What every section of the page is made of: figures with their numbers, tables, links to files.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::Detail;
+use crate::report::figure::{Figure, Part};
+use crate::report::table::{Column, Kind, Table, Value};
+use crate::report::text::{change, estimate, number, told};
+use crate::report::{Report, svg};
+
+/// A link to a file in the folder beside the report, or to the folder.
+pub(super) fn file(report: &Report<'_>, name: &str) -> Markup {
+    let path = format!("{}/{name}", report.folder);
+    // A folder's name may hold what a link takes for something else.
+    let link: String = path.bytes().map(encoded).collect();
+    html! { a href=(format!("./{link}")) { (told(&path)) } }
+}
+
+fn encoded(byte: u8) -> String {
+    match byte {
+        b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    }
+}
+
+/// The figures of a part, or what is missing for them.
+pub(super) fn figures(report: &Report<'_>, platform: Option<usize>, part: Part, detail: Detail) -> Markup {
+    let figures = report.figures.drawn.iter().filter(|one| one.platform == platform && one.part == part);
+    let absent = report.figures.absent.iter().filter(|one| one.platform == platform && one.part == part);
+    html! {
+        @for figure in figures { (draw(report, figure, detail)) }
+        @for absent in absent { p.absent { "No figure: " (absent.why) "." } }
+    }
+}
+
+/// Does the script draw the figure? The others are in their files alone.
+pub(super) fn is_interactive(figure: &Figure, detail: Detail) -> bool {
+    detail < Detail::Overview || matches!(figure.part, Part::Blocks | Part::Roofline | Part::Platforms)
+}
+
+fn draw(report: &Report<'_>, figure: &Figure, detail: Detail) -> Markup {
+    let svg_file = format!("{}.svg", figure.name);
+    if !is_interactive(figure, detail) {
+        return html! { p { (figure.title) ": " (file(report, &svg_file)) } };
+    }
+    html! {
+        figure.figure id=(format!("figure-{}", figure.name)) {
+            div.interactive data-figure=(figure.name) hidden {}
+            @if detail < Detail::WithoutStatic {
+                div.static { (PreEscaped(svg::within_page(figure))) }
+            } @else {
+                noscript { p { (figure.title) ": " (file(report, &svg_file)) } }
+            }
+            figcaption {
+                strong { (figure.title) } ". " (figure.standing)
+                @for note in &figure.notes { " " (note) }
+                " " (file(report, &svg_file))
+            }
+            @if detail < Detail::WithoutStatic {
+                details { summary { "The numbers of this figure" } (numbers(figure)) }
+            }
+        }
+    }
+}
+
+/// The figure as a table, for whoever does not see it.
+fn numbers(figure: &Figure) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(figure.title) {
+            table {
+                thead { tr { th scope="col" { "Series" } th scope="col" { (figure.x.title) } th.n scope="col" { (figure.y.title) } th scope="col" { "What" } } }
+                tbody {
+                    @for (series, point) in figure.points() {
+                        tr {
+                            td { (series.name) }
+                            td { @if point.x_interval.is_some() { (estimate(point.x, point.x_interval)) } @else { (figure.x.name_of(point.x)) } }
+                            td.n { (estimate(point.y, point.y_interval)) }
+                            td { (point.hover.lines().next().unwrap_or_default()) @if point.suspect { " △ suspect" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A table of many rows behind a click, or the file that has it.
+pub(super) fn paired(table: &Table, summary: &str, report: &Report<'_>, detail: Detail) -> Markup {
+    let count = table.rows.len();
+    html! {
+        @if count == 0 {
+        } @else if detail == Detail::Everything {
+            details { summary { (summary) " (" (count) ")" } (self::table(table, usize::MAX, report)) }
+        } @else {
+            p { (summary) " (" (count) "): " (file(report, &format!("{}.csv", table.name))) }
+        }
+    }
+}
+
+/// A table as far as `most` rows.
+pub(super) fn table(table: &Table, most: usize, report: &Report<'_>) -> Markup {
+    // What no row has is no column for people.
+    let shown: Vec<(usize, &Column)> = table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| table.rows.iter().any(|row| row.values[*place] != Value::Absent))
+        .collect();
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
+            table {
+                thead { tr { @for (_, column) in &shown {
+                    @if column.kind == Kind::Text { th scope="col" { (column.heading) } } @else { th.n scope="col" { (column.heading) } }
+                } } }
+                tbody {
+                    @for row in table.rows.iter().take(most) {
+                        tr { @for (place, column) in &shown {
+                            @if column.kind == Kind::Text { td { (shown_value(&row.values[*place])) } } @else { td.n { (shown_value(&row.values[*place])) } }
+                        } }
+                    }
+                }
+            }
+        }
+        @if table.rows.len() > most {
+            p { "The first " (most) " of " (table.rows.len()) "; all are in " (file(report, &format!("{}.csv", table.name))) "." }
+        }
+    }
+}
+
+/// A table of few rows with much in each, turned: a column for each row.
+pub(super) fn turned(table: &Table) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
+            table {
+                @for (place, column) in table.columns.iter().enumerate() {
+                    @if place == 0 {
+                        thead { tr { th scope="col" { (column.heading) } @for row in &table.rows { th scope="col" { (shown_value(&row.values[place])) } } } }
+                    } @else if table.rows.iter().any(|row| row.values[place] != Value::Absent) {
+                        tr { th scope="row" { (column.heading) } @for row in &table.rows { td { (shown_value(&row.values[place])) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shown_value(value: &Value) -> String {
+    match value {
+        Value::Absent => "–".to_owned(),
+        Value::Text(text) => told(text),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Number(value) => number(*value),
+        Value::Estimate(value, interval) => estimate(*value, *interval),
+        Value::Change(value, interval) => change(*value, *interval),
+    }
+}

@@ -1,0 +1,76 @@
+//! The table of all results. The script makes it, fifty at a time; without one there is a plain table of the first.
+
+use maud::{Markup, html};
+
+use super::elements;
+use crate::analysis::row::Row;
+use crate::bundle::format::{Status, VerdictState};
+use crate::report::Report;
+use crate::report::text::{number, told};
+
+/// Results in the table for pages without scripts.
+const MOST_STATIC: usize = 600;
+
+pub(super) fn section(report: &Report<'_>) -> Markup {
+    let rows = &report.analysis.rows;
+    html! {
+        section aria-labelledby="results" {
+            h2 id="results" { "All results" }
+            p { "Every result, whether it entered an aggregate or not. With all columns: " (elements::file(report, "rows.csv")) "." }
+            div id="table" {}
+            noscript {
+                div.scroll tabindex="0" role="group" aria-label="all results" {
+                    table {
+                        thead { tr {
+                            @for heading in ["Result", "Platform", "Network", "Status", "Verdict", "Why", "What to do"] { th scope="col" { (heading) } }
+                            th.n scope="col" { "Mean latency, ms" }
+                        } }
+                        tbody { @for (index, row) in rows.iter().take(MOST_STATIC).enumerate() { (line(report, index, row)) } }
+                    }
+                }
+                @if rows.len() > MOST_STATIC { p { "The first " (MOST_STATIC) " of " (rows.len()) "." } }
+            }
+        }
+    }
+}
+
+fn line(report: &Report<'_>, index: usize, row: &Row) -> Markup {
+    let platform = row.platform.map(|platform| told(&report.analysis.platforms[platform].label));
+    html! {
+        tr id=(format!("row-{index}")) {
+            td { (told(&row.id)) }
+            td { (platform.unwrap_or_default()) }
+            td { (told(&row.subject().unwrap_or_default())) }
+            td { (status(row.status)) }
+            td { (verdict(row)) }
+            td { (why(row)) }
+            td { (row.hint.as_deref().map(told).unwrap_or_default()) }
+            td.n { @if let Some(latency) = &row.latency { (number(latency.mean)) } }
+        }
+    }
+}
+
+/// How it ended, in a word.
+pub(super) fn status(status: Status) -> String {
+    let word = serde_json::json!(status);
+    word.as_str().unwrap_or_default().replace('_', " ")
+}
+
+/// The verdict, with a symbol: colour alone tells nothing to some.
+pub(super) fn verdict(row: &Row) -> &'static str {
+    match row.verdict {
+        VerdictState::Valid => "✓ valid",
+        VerdictState::Suspect => "△ suspect",
+        VerdictState::Invalid => "✕ invalid",
+    }
+}
+
+/// Why it ended so, and why the verdict is what it is.
+pub(super) fn why(row: &Row) -> String {
+    let reason = row.reason.iter().map(|reason| match &row.detail {
+        Some(detail) => format!("{}: {}", told(reason), told(detail)),
+        None => told(reason),
+    });
+    let verdict = row.verdict_reasons.iter().map(|reason| told(reason));
+    reason.chain(verdict).collect::<Vec<_>>().join("; ")
+}
