@@ -124,6 +124,13 @@ pub const REASONS: &[ReasonKind] = &[
         find: power::clocks_not_locked,
     },
     ReasonKind {
+        code: "power_mode_not_in_force",
+        state: VerdictState::Suspect,
+        meaning: "The job asked for a power mode, the host says that it is in it, and not all of what the mode says is so.",
+        advice: "see what `nvpmodel -q --verbose` says, or on other hosts the governors; `backbone doctor` compares them too",
+        find: power::power_mode_not_in_force,
+    },
+    ReasonKind {
         code: "unknown_release",
         state: VerdictState::Suspect,
         meaning: "The host is a Jetson whose release of Linux for Tegra this version does not know, or can not read.",

@@ -61,7 +61,13 @@ fn codes(bundle: &Bundle) -> Vec<&str> {
 
 /// Reasons that are about power.
 fn power_codes(bundle: &Bundle) -> Vec<&str> {
-    let ours = ["power_state_not_held", "clocks_not_locked", "unknown_release", "power_state_unobserved"];
+    let ours = [
+        "power_state_not_held",
+        "clocks_not_locked",
+        "power_mode_not_in_force",
+        "unknown_release",
+        "power_state_unobserved",
+    ];
     codes(bundle).into_iter().filter(|code| ours.contains(code)).collect()
 }
 
@@ -353,4 +359,54 @@ fn setting_that_can_not_be_written_is_flagged_and_the_rest_is_locked() {
     assert_eq!((power_codes(&bundle), power.restored), (vec!["clocks_not_locked"], Some(true)));
     // The governor is a link now, and no file of the fake host's any more.
     assert_eq!(hosts::state(&rig.path("host")).differences(&before).len(), 1);
+}
+
+/// A setting of this machine's kernel that takes any number in silence and keeps what fits into its nine bits (core(5)). Each process
+/// has its own, and begins with its parent's.
+const CLAMPING: &str = "/proc/self/coredump_filter";
+
+#[test]
+fn clock_that_takes_a_limit_and_keeps_a_lower_one_is_flagged_and_put_back() {
+    // A number that is the same in the base in which it is read and in the one in which it is written.
+    fs_err::write(CLAMPING, "1").unwrap();
+    let mut rig = rig_on("laptop-usb-edgetpu", Settings::default());
+    let before = hosts::state(&rig.path("host"));
+    let policy = "/sys/devices/system/cpu/cpufreq/policy0";
+    let lower = rig.path(format!("host{policy}/scaling_min_freq"));
+    fs_err::remove_file(&lower).unwrap();
+    fs_err::os::unix::fs::symlink(CLAMPING, &lower).unwrap();
+    fs_err::write(rig.path(format!("host{policy}/scaling_max_freq")), "1538\n").unwrap();
+    drop_model(&rig, &model(MICROSECONDS));
+    drop_job(&rig, "locked", &job("net.sim", "host: {lock_clocks: true}"));
+    rig.start();
+    let bundle = rig.wait_until_done(1).remove(0);
+    let power = power(&bundle);
+    let told: Vec<(&str, &str, Option<&str>, Option<&str>)> = power
+        .not_applied
+        .iter()
+        .map(|it| (it.setting.as_str(), it.wanted.as_str(), it.found.as_deref(), it.error.as_deref()))
+        .collect();
+    let lower = format!("{policy}/scaling_min_freq");
+    assert_eq!(told, [(lower.as_str(), "1538", Some("00000002"), None)]);
+    assert_eq!((power_codes(&bundle), power.restored), (vec!["clocks_not_locked"], Some(true)));
+    assert_eq!(bundle.verdict.state, VerdictState::Suspect);
+    // The lower limit is a link now, and the upper one a number that this test chose.
+    assert_eq!(hosts::state(&rig.path("host")).differences(&before).len(), 2);
+}
+
+#[test]
+fn mode_that_the_firmware_does_not_let_have_its_clocks_is_flagged() {
+    for (more, code) in [("", "power_mode_not_in_force"), (", lock_clocks: true", "clocks_not_locked")] {
+        let mut rig = rig_on(XAVIER, Settings::default());
+        hosts::make_faulty(&rig.path("host"), "clamp");
+        drop_model(&rig, &model(MICROSECONDS));
+        drop_job(&rig, "clamped", &job("net.sim", &format!("host: {{power_mode: MODE_30W_ALL{more}}}")));
+        rig.start();
+        let bundle = rig.wait_until_done(1).remove(0);
+        assert_eq!(bundle.outcome.status, Status::Measured);
+        assert_eq!(power_codes(&bundle), [code], "{:?}", bundle.verdict);
+        let told = &power(&bundle).not_applied[0];
+        assert!(told.setting.ends_with("/scaling_max_freq"), "{told:?}");
+        assert_eq!((told.wanted.as_str(), told.found.as_deref()), ("1200000", Some("883200")));
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use backbone::bundle::format::{
     Bundle, CoolingEnd, EnergyState, Environment, Observation, Quantity, Reading, Status, VerdictState,
 };
+use backbone::daemon::status::State;
 use backbone::host::{HostRoot, Sensors};
 
 mod rig;
@@ -264,13 +265,22 @@ fn hot_host_is_waited_for_until_it_is_cool() {
     fs_err::write(zone(&rig, "CPU-therm"), "71000\n").unwrap();
     rig.drop_file("net.sim", model(2000));
     rig.drop_file("one.yaml", job("net.sim", "host: {start_below_celsius: 60}"));
-    rig.wait_until("a daemon that waits", || rig.log().contains("waiting until the host is cool"));
+    let status = rig.wait_for_status("a daemon that waits", |status| status.state == State::Cooling);
+    let told = status.cooling.unwrap();
+    assert_eq!((told.zone.as_str(), told.celsius, told.below_celsius), ("CPU-therm", 71.0, 60));
+    assert!(told.until > status.updated, "{told:?}");
+    assert!(
+        rig.must(&["status"]).contains(
+            "\nwaiting for a cool host: CPU-therm was at 71.0 °C, the job asks for less than 60 °C; "
+        )
+    );
     fs_err::write(zone(&rig, "CPU-therm"), "59500\n").unwrap();
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!(codes(&bundle), [""; 0]);
     let cooling = &environment(&bundle).cooling;
     assert_eq!((cooling.len(), cooling[0].ended, cooling[0].process), (1, CoolingEnd::Cool, 1));
     assert_eq!(cooling[0].hottest_celsius, Some(59.5));
+    assert_eq!(rig.wait_for_status("an idle daemon", |status| status.running.is_none()).cooling, None);
 }
 
 #[test]

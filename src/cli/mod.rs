@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod cancel;
 mod check;
+mod doctor;
 mod exit;
 pub mod failure;
 mod feasibility;
@@ -49,6 +50,7 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Status(status::Arguments),
+    Doctor(doctor::Arguments),
     Cancel(cancel::Arguments),
     Retry(retry::Arguments),
     Pause(pause::Arguments),
@@ -92,6 +94,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Run(arguments) => run::execute(arguments),
         Command::Check(arguments) => check::execute(&arguments),
         Command::Status(arguments) => status::execute(arguments),
+        Command::Doctor(arguments) => doctor::execute(arguments),
         Command::Cancel(arguments) => cancel::execute(arguments),
         Command::Retry(arguments) => retry::execute(arguments),
         Command::Pause(arguments) => pause::execute(arguments),

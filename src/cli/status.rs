@@ -84,6 +84,13 @@ fn compose(text: &mut String, status: &Status, alive: bool) -> std::fmt::Result 
             running.since
         )?;
     }
+    if let Some(cooling) = &status.cooling {
+        writeln!(
+            text,
+            "waiting for a cool host: {} was at {:.1} °C, the job asks for less than {} °C; given up at {}",
+            cooling.zone, cooling.celsius, cooling.below_celsius, cooling.until
+        )?;
+    }
     let finished = status.finished;
     writeln!(
         text,
@@ -131,7 +138,7 @@ fn compose(text: &mut String, status: &Status, alive: bool) -> std::fmt::Result 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::status::{Attention, Queued, Running, State, Waiting};
+    use crate::daemon::status::{Attention, Cooling, Queued, Running, State, Waiting};
 
     #[test]
     fn the_status_names_the_running_trial_the_queue_and_whatever_is_odd() {
@@ -149,6 +156,12 @@ mod tests {
                 trials: 3,
                 since: "2026-01-02T03:04:00Z".into(),
                 eta_seconds: Some(12.3),
+            }),
+            cooling: Some(Cooling {
+                zone: "CPU-therm".into(),
+                celsius: 61.5,
+                below_celsius: 50,
+                until: "2026-01-02T03:34:00Z".into(),
             }),
             queued: 1,
             next: vec![Queued { id: "0000000002-abc".into(), job: "later".into(), priority: 5 }],

@@ -17,13 +17,13 @@ use super::queue::QueuedJob;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
 use super::trials::{Course, Halt, Workers};
-use super::{Daemon, cooling, now_text};
+use super::{Daemon, now_text};
 use crate::bundle::format::{Outcome, Stage, Status, Times};
 use crate::host::tool;
-use crate::spec::{self, Job, ModelSource};
+use crate::spec::{Job, ModelSource};
 use crate::spool::journal::{BoundModel, Progress};
 use crate::worker::ending;
-use crate::worker::parent::{self, Control};
+use crate::worker::parent;
 use crate::worker::placement;
 use crate::worker::protocol::{PROTOCOL, Request, Task, Wish};
 
@@ -127,42 +127,6 @@ impl Daemon {
             }
             Err(Halt::Outcome(outcome)) => course.ended(*outcome, Some(model)),
             Err(Halt::Left(left)) => left,
-        }
-    }
-
-    /// Wait until the host is as cool as the job asks for, or its time for it is over.
-    pub(super) fn wait_for_cool(
-        &mut self,
-        host: &spec::Host,
-        sensing: &mut Sensing,
-        queued: &QueuedJob,
-    ) -> Control {
-        let trial = sensing.trial();
-        let Some(wait) = cooling::Wait::begin(host, sensing.sensors(), trial, Instant::now()) else {
-            return Control::Continue;
-        };
-        let control = self.spool.control().path().to_owned();
-        let mut quiet =
-            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
-        let mut is_told = false;
-        loop {
-            let now = Instant::now();
-            let until = match wait.look(quiet.sensing().sensors(), now) {
-                cooling::Look::Over(cooling) => {
-                    quiet.sensing().cooled(cooling);
-                    return Control::Continue;
-                }
-                cooling::Look::Wait(until) => until,
-            };
-            if !is_told {
-                log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
-                is_told = true;
-            }
-            self.wake.sleep(until.saturating_duration_since(now));
-            match quiet.control() {
-                Control::Continue => {}
-                ended => return ended,
-            }
         }
     }
 

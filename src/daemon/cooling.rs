@@ -2,9 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::Daemon;
+use super::queue::QueuedJob;
+use super::quiet::Quiet;
+use super::sensing::Sensing;
+use super::status;
+use super::tell::Urgency;
 use crate::bundle::format::{Cooling, CoolingEnd, Quantity};
 use crate::host::sensors::Sensors;
 use crate::spec;
+use crate::worker::parent::Control;
 
 /// Between two looks: a zone changes by less than a degree in that time.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -49,6 +56,18 @@ impl Wait {
         Some(Self { below_celsius, zones, is_named, unknown, trial, began: now, limit })
     }
 
+    /// For the status: the hottest zone, and until when it is waited for at most.
+    pub(super) fn told(&self, sensors: &mut Sensors) -> Option<status::Cooling> {
+        let values = self.zones.iter().filter_map(|&index| Some((index, sensors.read_one(index)?)));
+        let (hottest, celsius) = values.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        Some(status::Cooling {
+            zone: sensors.sensors()[hottest].name.clone(),
+            celsius,
+            below_celsius: self.below_celsius,
+            until: (jiff::Timestamp::now() + self.limit.saturating_sub(self.began.elapsed())).to_string(),
+        })
+    }
+
     /// Read the zones.
     pub(super) fn look(&self, sensors: &mut Sensors, now: Instant) -> Look {
         let values: Vec<Option<f64>> = self.zones.iter().map(|&index| sensors.read_one(index)).collect();
@@ -77,5 +96,53 @@ impl Wait {
             hottest_celsius: hottest,
             unobservable_zones: unobservable,
         })
+    }
+}
+
+impl Daemon {
+    /// Wait until the host is as cool as the job asks for, or its time for it is over.
+    pub(super) fn wait_for_cool(
+        &mut self,
+        host: &spec::Host,
+        sensing: &mut Sensing,
+        queued: &QueuedJob,
+    ) -> Control {
+        let trial = sensing.trial();
+        let Some(wait) = Wait::begin(host, sensing.sensors(), trial, Instant::now()) else {
+            return Control::Continue;
+        };
+        if let Look::Over(cooling) = wait.look(sensing.sensors(), Instant::now()) {
+            sensing.cooled(cooling);
+            return Control::Continue;
+        }
+        log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
+        self.cooling = wait.told(sensing.sensors());
+        self.tell_status(Urgency::Now);
+        let control = self.wait_out(&wait, sensing, queued);
+        self.cooling = None;
+        self.tell_status(Urgency::Now);
+        control
+    }
+
+    /// Look once a second until the wait is over.
+    fn wait_out(&mut self, wait: &Wait, sensing: &mut Sensing, queued: &QueuedJob) -> Control {
+        let control = self.spool.control().path().to_owned();
+        let mut quiet =
+            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
+        loop {
+            let now = Instant::now();
+            let until = match wait.look(quiet.sensing().sensors(), now) {
+                Look::Over(cooling) => {
+                    quiet.sensing().cooled(cooling);
+                    return Control::Continue;
+                }
+                Look::Wait(until) => until,
+            };
+            self.wake.sleep(until.saturating_duration_since(now));
+            match quiet.control() {
+                Control::Continue => {}
+                ended => return ended,
+            }
+        }
     }
 }

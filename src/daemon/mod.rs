@@ -47,6 +47,7 @@ mod trials;
 mod wake;
 
 pub use requests::jobs_in;
+pub use sensing::idle_beside_energy;
 
 use assemble::Assembler;
 use observer::{Observer, Row};
@@ -92,6 +93,8 @@ pub struct Daemon {
     host_lock: Option<HostLock>,
     executable: PathBuf,
     running: Option<Running>,
+    /// While the running job waits for a cool host.
+    cooling: Option<status::Cooling>,
     /// Bundles that are durable and not published yet.
     unpublished: VecDeque<String>,
     /// A bundle that the spool's disk refused, and the jobs' state that depends on it.
@@ -264,6 +267,7 @@ impl Daemon {
             host_lock: None,
             executable: std::env::current_exe().map_err(system("find the own executable"))?,
             running: None,
+            cooling: None,
             unpublished: found.ready.into(),
             unwritten: None,
             fatal: None,

@@ -132,9 +132,8 @@ impl Sensing {
         self.after = Some(at);
         self.span_began = Instant::now();
         self.sample_at = self.span_began + TICK;
-        let idle = (Duration::from_secs(self.energy_seconds.into()) / 2).max(SHORTEST_IDLE);
         match at {
-            Pause::IdleBeforeEnergy | Pause::AfterEnergy => idle,
+            Pause::IdleBeforeEnergy | Pause::AfterEnergy => idle_beside_energy(self.energy_seconds),
             _ => Duration::ZERO,
         }
     }
@@ -260,6 +259,11 @@ impl Sensing {
         let values = self.energy_sensors.iter().map(|&index| self.sensors.read_one(index)).collect();
         self.energy[span].push(EnergyReading { at_seconds, values });
     }
+}
+
+/// How long the host is watched idle before the runs for energy, and as long again after them.
+pub fn idle_beside_energy(energy_seconds: u32) -> Duration {
+    (Duration::from_secs(energy_seconds.into()) / 2).max(SHORTEST_IDLE)
 }
 
 fn source(sensor: &Sensor, found: Option<energy::PerInference>) -> EnergySource {

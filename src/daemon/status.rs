@@ -31,6 +31,9 @@ pub struct Status {
     pub state: State,
     /// The job being measured.
     pub running: Option<Running>,
+    /// What the job being measured waits for, while the host is too hot for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooling: Option<Cooling>,
     /// Jobs that only wait for their turn.
     pub queued: u64,
     /// The first of them, in order.
@@ -62,6 +65,8 @@ pub enum State {
     Idle,
     /// A job is being measured.
     Running,
+    /// A job waits until the host is cool; see `cooling`.
+    Cooling,
     /// `backbone pause` was given; jobs are claimed and not measured.
     Paused,
     /// Another process measures on this host.
@@ -93,6 +98,19 @@ pub struct Running {
     pub since: String,
     /// Expected seconds until the job is done, from its finished trials; null before the first one.
     pub eta_seconds: Option<f64>,
+}
+
+/// Waiting until the host is cool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cooling {
+    /// The hottest zone when the wait began.
+    pub zone: String,
+    /// What it had then, in °C; not told anew, because a status is written at changes only.
+    pub celsius: f64,
+    /// What the job asks for, in °C.
+    pub below_celsius: u32,
+    /// Wall clock at which the wait is given up.
+    pub until: String,
 }
 
 /// A job in the queue.

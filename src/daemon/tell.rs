@@ -25,7 +25,9 @@ impl Daemon {
         if urgency == Urgency::Soon && recent {
             return;
         }
-        self.write_status(if self.running.is_some() {
+        self.write_status(if self.cooling.is_some() {
+            State::Cooling
+        } else if self.running.is_some() {
             State::Running
         } else if !self.troubles.is_empty() {
             State::Trouble
@@ -52,6 +54,7 @@ impl Daemon {
             updated: now_text(),
             state,
             running: self.running.clone(),
+            cooling: self.cooling.clone(),
             queued: self.queue.len() as u64,
             next: self.queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
             waiting: self
@@ -78,11 +81,17 @@ impl Daemon {
         if news == self.told {
             return;
         }
-        let line = match &status.running {
-            Some(running) => {
+        let line = match (&status.cooling, &status.running) {
+            (Some(cooling), Some(running)) => {
+                format!(
+                    "waiting until {} is below {} °C, for {}",
+                    cooling.zone, cooling.below_celsius, running.job
+                )
+            }
+            (_, Some(running)) => {
                 format!("measuring {} on {}, {} queued", running.job, running.runtime, status.queued)
             }
-            None => format!("{state:?}, {} queued, {} waiting", status.queued, status.waiting.len())
+            (_, None) => format!("{state:?}, {} queued, {} waiting", status.queued, status.waiting.len())
                 .to_lowercase(),
         };
         self.service.status(&line);

@@ -13,7 +13,7 @@ const OF_A_POLICY: &[&str] =
     &["scaling_governor", "scaling_min_freq", "scaling_max_freq", "energy_performance_preference"];
 
 /// Turbo is off where the file says so: file and value. The first is of intel_pstate, the second of every other driver.
-const TURBO_OFF: &[(&str, &str)] =
+pub(super) const TURBO_OFF: &[(&str, &str)] =
     &[("/sys/devices/system/cpu/intel_pstate/no_turbo", "1"), ("/sys/devices/system/cpu/cpufreq/boost", "0")];
 
 /// The governor that stays at the upper limit.

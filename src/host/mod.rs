@@ -1,5 +1,6 @@
 //! The machine that is measured on: what it is ([`facts`]), how fine its clock is ([`clock`]), whose turn it is ([`lock`]), its
-//! power state ([`power`]), and what its sensors tell meanwhile ([`sensors`]).
+//! power state ([`power`]), and what its sensors tell meanwhile ([`sensors`]). Whether it is fit to measure on is
+//! what [`doctor`] looks at.
 //!
 //! Everything is seen through [`root::HostRoot`], so that a folder can stand for a machine. Nothing here knows jobs or
 //! bundles beyond the parts of [`crate::bundle::format`] it fills. What can not be observed is null, never a guess.
@@ -11,6 +12,7 @@ mod coral;
 mod cpufreq;
 mod detect;
 mod device_tree;
+pub mod doctor;
 pub mod edge_tpu;
 pub mod facts;
 pub mod graphics;

@@ -40,6 +40,14 @@ pub(super) fn clocks_not_locked(evidence: &Evidence) -> Option<String> {
     (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
 }
 
+/// With locked clocks asked for too, those are what is not reached.
+pub(super) fn power_mode_not_in_force(evidence: &Evidence) -> Option<String> {
+    evidence.sorted()?;
+    let asked = |power: &&Power| power.requested.power_mode.is_some() && !power.requested.lock_clocks;
+    let power = evidence.power.filter(asked)?;
+    (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
+}
+
 pub(super) fn unknown_release(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let host = evidence.host;

@@ -19,6 +19,7 @@ use crate::bundle::format::Mistake;
 use crate::runtime::Runtime;
 use crate::spec::{self, Job, ModelReference, ModelSource};
 
+mod duration;
 mod generated;
 mod precision;
 
@@ -100,20 +101,9 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
         text.push_str(&lines);
         every_model_is_right &= can_be_written;
     }
-    let processes = job.configurations.iter().map(|configuration| {
-        let builds = u64::from(configuration.builds(measure));
-        // Each build is a process of its own, where there is one.
-        let compiling = if configuration.runtime.program.is_some() { builds } else { 0 };
-        builds * u64::from(measure.processes) + compiling
-    });
-    let processes: u64 = processes.sum();
-    let worst = processes * u64::from(measure.timeout_seconds);
-    text.push_str(&format!(
-        "  duration: at most {} ({} of at most {})\n",
-        duration(worst),
-        counted(processes, "process", "processes"),
-        duration(measure.timeout_seconds.into()),
-    ));
+    let (lines, fits) = duration::lines(job);
+    text.push_str(&lines);
+    every_model_is_right &= fits;
     let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
     text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
     (text, every_model_is_right)
@@ -142,7 +132,7 @@ fn dropped_table(job: &Job) -> String {
                 configuration.runtime.name.to_owned(),
                 options(configuration),
                 runs(configuration, measure),
-                duration(measure.timeout_seconds.into()),
+                duration::of(measure.timeout_seconds.into()),
             ]
         })
         .collect();
@@ -232,24 +222,6 @@ fn reason(error: std::io::Error) -> String {
 
 fn counted(count: u64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
-/// Seconds as a person says them, exactly: `1 h`, `2 h 30 min`, `90 s`.
-fn duration(seconds: u64) -> String {
-    const PARTS: [(u64, &str); 3] = [(3600, "h"), (60, "min"), (1, "s")];
-    // Below two minutes seconds are the natural unit.
-    if seconds < 120 {
-        return format!("{seconds} s");
-    }
-    let mut rest = seconds;
-    let mut words = Vec::new();
-    for (length, unit) in PARTS {
-        if rest >= length {
-            words.push(format!("{} {unit}", rest / length));
-            rest %= length;
-        }
-    }
-    words.join(" ")
 }
 
 #[cfg(test)]

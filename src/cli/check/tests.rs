@@ -87,6 +87,6 @@ fn a_fifo_or_an_oversized_job_file_is_refused_without_reading_it() {
 
 #[test]
 fn durations_are_exact_and_readable() {
-    let texts: Vec<String> = [0, 90, 119, 120, 3600, 9000, 3661].map(duration).to_vec();
+    let texts: Vec<String> = [0, 90, 119, 120, 3600, 9000, 3661].map(duration::of).to_vec();
     assert_eq!(texts.join(", "), "0 s, 90 s, 119 s, 2 min, 1 h, 2 h 30 min, 1 h 1 min 1 s");
 }

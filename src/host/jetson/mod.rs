@@ -6,10 +6,11 @@
 use super::cpufreq::{self, Settings};
 use super::machine::Machine;
 use super::power::{ModeError, PowerControl, Reboot};
-use crate::bundle::format::{PowerMode, PowerState};
+use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
 mod nvpmodel;
 mod release;
+mod values;
 
 pub(super) use release::Release;
 
@@ -93,6 +94,10 @@ impl PowerControl for Jetson {
 
     fn set_mode(&self, machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Result<(), ModeError> {
         nvpmodel::set(machine, mode, reboot)
+    }
+
+    fn mode_differences(&self, machine: &dyn Machine, mode: &PowerMode) -> (usize, Vec<PowerDifference>) {
+        values::differences(machine, mode)
     }
 }
 

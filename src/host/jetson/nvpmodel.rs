@@ -13,7 +13,7 @@ use crate::host::tool::{ToolError, ToolOutput};
 const TOOL: &str = "nvpmodel";
 
 /// Lists the modes of this board. Their numbers differ between boards.
-const MODES_FILE: &str = "/etc/nvpmodel.conf";
+pub(super) const MODES_FILE: &str = "/etc/nvpmodel.conf";
 
 /// Number of the mode that was asked for last, kept over reboots.
 const STATUS_FILE: &str = "/var/lib/nvpmodel/status";

@@ -149,12 +149,15 @@ impl PowerHost {
         // Dropping the hold on an error puts the host back.
         let (control, machine) = (self.control, &*self.machine);
         let mut applied = apply(control, machine, present, &in_mode, false).without_mode_error()?;
+        // Before the clocks are locked, which moves the limits that a mode sets.
+        let not_of_mode = mode.as_ref().map(|mode| control.mode_differences(machine, mode).1);
         if request.lock_clocks {
             hold.keep_what_came(&applied.state)?;
             applied = apply(control, machine, applied.state, &wanted, false).without_mode_error()?;
         }
         hold.applied = applied.state;
         hold.not_applied = applied.differences;
+        hold.not_applied.extend(not_of_mode.unwrap_or_default());
         Ok(hold)
     }
 

@@ -51,6 +51,12 @@ pub trait PowerControl: Sync {
     /// # Errors
     /// It was not set, or needs a reboot.
     fn set_mode(&self, machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Result<(), ModeError>;
+
+    /// How many of the values that the host itself says a mode has could be compared, and those that are not in force.
+    fn mode_differences(&self, machine: &dyn Machine, mode: &PowerMode) -> (usize, Vec<PowerDifference>) {
+        let _ = (machine, mode);
+        (0, Vec::new())
+    }
 }
 
 /// May the host be rebooted to set a mode?

@@ -1,0 +1,98 @@
+//! How long a job may take: its processes, the waits for a cool host before them, and the phase that measures energy. Counted
+//! from the job alone; how fast a model runs is not known here.
+
+use std::time::Duration;
+
+use super::counted;
+use crate::daemon::idle_beside_energy;
+use crate::spec::{Configuration, Job};
+
+/// A line for all of it and one for energy, and whether the phase for energy fits into its process.
+pub(super) fn lines(job: &Job) -> (String, bool) {
+    let measure = &job.measure;
+    let limit = u64::from(measure.timeout_seconds);
+    let builds = |configuration: &Configuration| u64::from(configuration.builds(measure));
+    let timing: u64 = job.configurations.iter().map(builds).sum::<u64>() * u64::from(measure.processes);
+    // Each build is a process of its own, where there is one.
+    let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.program.is_some());
+    let processes = timing + compiled.map(builds).sum::<u64>();
+    let wait = job.host.start_below_celsius.map_or(0, |_| u64::from(job.host.wait_up_to_seconds));
+    let waits = match wait {
+        0 => String::new(),
+        wait => format!(", each after up to {} of waiting for a cool host", of(wait)),
+    };
+    let mut text = format!(
+        "  duration: at most {} ({} of at most {}{waits})\n",
+        of(processes * limit + timing * wait),
+        counted(processes, "process", "processes"),
+        of(limit),
+    );
+    if measure.energy_seconds == 0 {
+        return (text, true);
+    }
+    let phase = energy_phase(measure.energy_seconds).as_secs();
+    let fits = phase < limit;
+    let room = match fits {
+        true => format!("at least {} of it", of(phase * job.configurations.len() as u64)),
+        false => format!("too long for `measure.timeout_seconds`, which is {limit}"),
+    };
+    text.push_str(&format!("  energy: {} for each configuration, idle time included; {room}\n", of(phase)));
+    (text, fits)
+}
+
+/// The runs for energy, and the host idle before and after them.
+fn energy_phase(energy_seconds: u32) -> Duration {
+    Duration::from_secs(energy_seconds.into()) + 2 * idle_beside_energy(energy_seconds)
+}
+
+/// Seconds as a person says them, exactly: `1 h`, `2 h 30 min`, `90 s`.
+pub(super) fn of(seconds: u64) -> String {
+    const PARTS: [(u64, &str); 3] = [(3600, "h"), (60, "min"), (1, "s")];
+    // Below two minutes seconds are the natural unit.
+    if seconds < 120 {
+        return format!("{seconds} s");
+    }
+    let mut rest = seconds;
+    let mut words = Vec::new();
+    for (length, unit) in PARTS {
+        if rest >= length {
+            words.push(format!("{} {unit}", rest / length));
+            rest %= length;
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::resolve;
+
+    fn told(rest: &str) -> (String, bool) {
+        let text = format!("backbone: 1\nmodel: net.onnx\n{rest}");
+        lines(&resolve::job(text.as_bytes(), "a.yaml").unwrap())
+    }
+
+    #[test]
+    fn waits_for_a_cool_host_and_the_phase_for_energy_are_counted() {
+        let (text, fits) = told(
+            "measure: {processes: 3, timeout_seconds: 600, energy_seconds: 60}\nhost: {start_below_celsius: 50}\n",
+        );
+        assert!(fits);
+        insta::assert_snapshot!(text, @"
+          duration: at most 2 h (3 processes of at most 10 min, each after up to 30 min of waiting for a cool host)
+          energy: 2 min for each configuration, idle time included; at least 2 min of it
+        ");
+        assert_eq!(
+            told("measure: {energy_seconds: 1}\n").0.lines().last(),
+            Some("  energy: 5 s for each configuration, idle time included; at least 5 s of it")
+        );
+    }
+
+    #[test]
+    fn phase_for_energy_that_does_not_fit_into_its_process_is_no_right_job() {
+        let (text, fits) = told("measure: {timeout_seconds: 60, energy_seconds: 60}\n");
+        assert!(!fits);
+        assert!(text.ends_with("too long for `measure.timeout_seconds`, which is 60\n"), "{text}");
+    }
+}

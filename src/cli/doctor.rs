@@ -1,0 +1,138 @@
+//! `backbone doctor`: what [`crate::host::doctor`] finds, worst first.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::Advise as _;
+use super::{Exit, Place, print, table};
+use crate::config::Config;
+use crate::host::HostRoot;
+use crate::host::doctor::{self, Asked, Library, Line, Outcome, Report};
+use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
+
+/// Is this host fit to measure? Every finding with what to do about it
+///
+/// Changes nothing and takes less than a second. Run it as the daemon's user, or while the daemon runs, to see what the daemon
+/// may do. Ends with code 1 where it finds a problem, with 0 where it has advice at most.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Folder where finished bundles appear
+    #[arg(long, value_name = "FOLDER")]
+    outbox: Option<PathBuf>,
+    /// Folder that stands for `/`; everything is looked at below it, the folders of the settings too
+    #[arg(long, value_name = "FOLDER")]
+    host_root: Option<PathBuf>,
+    /// Show also what is as it should be, and what does not apply
+    #[arg(long, visible_alias = "verbose", conflicts_with = "json")]
+    all: bool,
+    /// Every finding, for programs; docs/OPERATING.md has the keys
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+    let (config, _) = arguments.place.load(arguments.outbox, arguments.host_root)?;
+    let root = HostRoot::new(&config.host_root).advise("--host-root must be the path of a folder")?;
+    let report = doctor::examine(&root, &asked(&config, &own(&root)?));
+    if arguments.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else {
+        print(&render(&report, arguments.all))?;
+    }
+    Ok(if report.counts.problem == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// Where this program lies; under another root, where `make install` puts it there.
+fn own(root: &HostRoot) -> anyhow::Result<PathBuf> {
+    const INSTALLED: &str = "/usr/bin/backbone";
+    Ok(if root.is_real() { std::env::current_exe()? } else { PathBuf::from(INSTALLED) })
+}
+
+fn asked(config: &Config, own: &Path) -> Asked {
+    let libraries = RUNTIMES.iter().filter(|runtime| !runtime.simulated);
+    Asked {
+        inbox: config.inbox.clone(),
+        spool: config.spool.clone(),
+        outbox: config.outbox.clone(),
+        state: config.state.clone(),
+        libraries: libraries.map(|runtime| library(runtime, config, own)).collect(),
+    }
+}
+
+fn library(runtime: &Runtime, config: &Config, own: &Path) -> Library {
+    let settings = config.runtimes.get(runtime.name).cloned().unwrap_or_default();
+    let file_name = runtime.library_file.unwrap_or_default();
+    // As the daemon looks for it: what the settings name, else what is installed with the program.
+    let installed = || {
+        let prefix = own.parent().and_then(Path::parent);
+        prefix.map(|prefix| prefix.join("lib/backbone").join(file_name))
+    };
+    let worker = match runtime.worker {
+        WorkerExecutable::ThisProgram => own.to_owned(),
+        WorkerExecutable::Tflite => own.with_file_name("backbone-worker-tflite"),
+    };
+    Library {
+        runtime: runtime.name,
+        is_named: settings.library.is_some(),
+        candidates: settings.library.or_else(installed).into_iter().collect(),
+        file_name,
+        worker: settings.worker.unwrap_or(worker),
+    }
+}
+
+fn render(report: &Report, all: bool) -> String {
+    let mut text = heading(report);
+    for &outcome in Outcome::ALL {
+        let lines: Vec<&Line> =
+            report.findings.iter().filter(|line| line.finding.outcome == outcome).collect();
+        let is_shown = all || matches!(outcome, Outcome::Problem | Outcome::Advice | Outcome::Unobservable);
+        if !lines.is_empty() && is_shown {
+            let (heading, _) = words(outcome);
+            text.push_str(&format!("\n{heading}\n{}", table::indent(&section(&lines))));
+        }
+    }
+    text.push_str(&format!("\n{}\n", counts(report)));
+    text
+}
+
+fn heading(report: &Report) -> String {
+    let name = report.name.as_deref().unwrap_or("unnamed host");
+    let board = report.board.as_deref().map(|board| format!(", {board}")).unwrap_or_default();
+    format!("{name}: {}{board}\n", report.family)
+}
+
+/// A line for what was seen, and one for what to do, below the check's code.
+fn section(lines: &[&Line]) -> String {
+    let width = lines.iter().map(|line| line.code.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&format!("{:width$}  {}\n", line.code, line.finding.observed));
+        if let Some(remedy) = &line.finding.remedy {
+            text.push_str(&format!("{:width$}  → {remedy}\n", ""));
+        }
+    }
+    text
+}
+
+/// As a heading, and after a number.
+fn words(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Problem => ("problems", "with a problem"),
+        Outcome::Advice => ("advice", "with advice"),
+        Outcome::Unobservable => ("unobservable", "unobservable"),
+        Outcome::Ok => ("as it should be", "as it should be"),
+        Outcome::DoesNotApply => ("does not apply", "do not apply"),
+    }
+}
+
+fn counts(report: &Report) -> String {
+    let of = |outcome: &Outcome| {
+        let count = report.findings.iter().filter(|line| line.finding.outcome == *outcome).count();
+        format!("{count} {}", words(*outcome).1)
+    };
+    let counted: Vec<String> = Outcome::ALL.iter().map(of).collect();
+    format!("{} checks: {}", report.findings.len(), counted.join(", "))
+}
