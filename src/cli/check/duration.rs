@@ -11,25 +11,22 @@ use crate::spec::{Configuration, Job};
 pub(super) fn lines(job: &Job) -> (String, bool) {
     let measure = &job.measure;
     let limit = u64::from(measure.timeout_seconds);
-    let trials = |configuration: &Configuration| {
-        u64::from(configuration.builds(measure)) * u64::from(measure.processes)
-    };
-    let trials: u64 = job.configurations.iter().map(trials).sum();
-    // Each build is a process of its own, where the runtime compiles.
+    let builds = |configuration: &Configuration| u64::from(configuration.builds(measure));
+    let timing: u64 = job.configurations.iter().map(builds).sum::<u64>() * u64::from(measure.processes);
+    // Each build is a process of its own, where there is one.
     let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.program.is_some());
-    let builds: u64 = compiled.map(|configuration| u64::from(configuration.builds(measure))).sum();
-    let processes = trials + builds;
+    let processes = timing + compiled.map(builds).sum::<u64>();
     let wait = job.host.start_below_celsius.map_or(0, |_| u64::from(job.host.wait_up_to_seconds));
     let waits = match wait {
         0 => String::new(),
         wait => {
-            let which = if builds == 0 { "each" } else { "each trial" };
+            let which = if processes == timing { "each" } else { "each trial" };
             format!(", {which} after up to {} of waiting for a cool host", of(wait))
         }
     };
     let mut text = format!(
         "  duration: at most {} ({} of at most {}{waits})\n",
-        of(processes * limit + trials * wait),
+        of(processes * limit + timing * wait),
         counted(processes, "process", "processes"),
         of(limit),
     );
@@ -42,7 +39,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
     let phase = energy_phase(measure.energy_seconds).as_secs();
     let fits = phase < limit;
     let room = match fits {
-        true => format!("at least {} of it", of(phase * configurations)),
+        true => format!("at least {} of it", of(phase * job.configurations.len() as u64)),
         false => format!("too long for `measure.timeout_seconds`, which is {limit}"),
     };
     text.push_str(&format!("  energy: {} for each configuration, idle time included; {room}\n", of(phase)));
