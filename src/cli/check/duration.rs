@@ -1,5 +1,5 @@
-//! How long a job may take: its processes, those that compile included, the waits for a cool host before them, and the phase that measures energy. Counted
-//! from the job alone; how fast a model runs is not known here.
+//! How long a job may take: its processes, those that compile included, the waits for a cool host before them, and the phase
+//! that measures energy. Counted from the job alone; how fast a model runs is not known here.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
     let phase = energy_phase(measure.energy_seconds).as_secs();
     let fits = phase < limit;
     let room = match fits {
-        true => format!("at least {} of it", of(phase * job.configurations.len() as u64)),
+        true => format!("at least {} of it", of(phase * configurations)),
         false => format!("too long for `measure.timeout_seconds`, which is {limit}"),
     };
     text.push_str(&format!("  energy: {} for each configuration, idle time included; {room}\n", of(phase)));
