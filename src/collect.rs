@@ -284,8 +284,10 @@ impl Walk {
         let label = shown(&path, root);
         if !is_file {
             self.odd(label, OddityKind::NotAFile, "not opened");
-        } else if is_hidden {
+        } else if is_hidden && name.contains(ENDING) {
             self.odd(label, OddityKind::Partial, "rsync and the daemon rename a file when it is whole");
+        } else if is_hidden {
+            self.odd(label, OddityKind::Foreign, "hidden, and no copy of a bundle by its name");
         } else if name.ends_with(ENDING) {
             self.bundles.push(Found { file: path, shown: label });
         } else if name == STATUS_FILE {

@@ -185,3 +185,20 @@ fn a_hundred_thousand_files_of_which_few_are_results_are_all_accounted_for() {
     }
     assert!(told.lines().count() < 20, "{told}");
 }
+
+#[test]
+fn copies_on_their_way_are_told_from_files_that_are_no_copies() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "0", &Study::without_effect(1).bundles()[..1]);
+    let device = folder.path().join("results/0");
+    fs_err::create_dir(device.join(".~tmp~")).unwrap();
+    for copy in [".a.json.gz.Xk3d9A", ".~tmp~/b.json.gz", ".c.json.gz.part"] {
+        fs_err::write(device.join(copy), b"half").unwrap();
+    }
+    for other in [".gitignore", "status.json", "notes.txt"] {
+        fs_err::write(device.join(other), b"").unwrap();
+    }
+    let (is_done, told) = told(&folder.path().join("results"));
+    assert!(is_done && told.contains("7 files, 1 results"), "{told}");
+    assert!(told.contains("3 partial copies") && told.contains("3 foreign files"), "{told}");
+}
