@@ -97,6 +97,7 @@ advisories: ## known vulnerabilities in dependencies; needs the internet
 # Builds nothing, so that it can run as root after `make build` ran as somebody else.
 install: ## copy executables, libraries, unit, documents and examples below DESTDIR
 	install -Dm755 $(EXECUTABLES)/backbone $(DESTDIR)$(PREFIX)/bin/backbone
+	install -Dm755 $(EXECUTABLES)/backbone-daemon $(DESTDIR)$(PREFIX)/bin/backbone-daemon
 	if [ -e $(EXECUTABLES)/backbone-worker-tflite ]; then \
 	  install -Dm755 $(EXECUTABLES)/backbone-worker-tflite $(DESTDIR)$(PREFIX)/bin/backbone-worker-tflite; fi
 	install -d $(DESTDIR)$(PREFIX)/lib/backbone

@@ -120,6 +120,16 @@ fn job_files_that_are_no_job_files_are_rejected_with_the_code_of_their_mistake()
 }
 
 #[test]
+fn daemon_that_runs_holds_no_other_commands_code() {
+    let rig = Rig::running();
+    let of_process = |file: &str| format!("/proc/{}/{file}", rig.process());
+    let executable = fs_err::read_link(of_process("exe")).unwrap();
+    assert_eq!(executable.file_name().unwrap(), "backbone-daemon");
+    let line = fs_err::read(of_process("cmdline")).unwrap();
+    assert!(line.starts_with(b"backbone\0serve\0"), "{}", String::from_utf8_lossy(&line));
+}
+
+#[test]
 fn memory_stays_small_while_hostile_job_files_are_refused() {
     let rig = Rig::running();
     next_job_runs(&rig, 0);

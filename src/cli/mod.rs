@@ -52,6 +52,19 @@ struct Cli {
     command: Command,
 }
 
+/// The same program with its one command that does not end.
+#[derive(Debug, Parser)]
+#[command(name = "backbone", version, after_help = exit::table(), max_term_width = 100)]
+struct DaemonCli {
+    #[command(subcommand)]
+    command: DaemonCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DaemonCommand {
+    Serve(serve::Arguments),
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
@@ -79,24 +92,44 @@ pub fn main() -> std::process::ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER) {
         return worker::execute();
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(refusal) => {
-            // Help and version are refusals to clap, but not to the person who asked for them.
-            let exit = if refusal.use_stderr() { Exit::WrongInput } else { Exit::Done };
-            return match refusal.print() {
-                Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed.into(),
-                _ => exit.into(),
-            };
+    match parse::<Cli>() {
+        Ok(cli) => ended(execute(cli.command)),
+        Err(exit) => exit,
+    }
+}
+
+/// The whole of `main` of the daemon's own executable.
+pub fn daemon() -> std::process::ExitCode {
+    match parse::<DaemonCli>() {
+        Ok(DaemonCli { command: DaemonCommand::Serve(arguments) }) => {
+            ended(log::install(log::DAEMON).and_then(|()| serve::execute(arguments)))
         }
-    };
-    match execute(cli.command) {
+        Err(exit) => exit,
+    }
+}
+
+fn parse<Line: Parser>() -> Result<Line, std::process::ExitCode> {
+    Line::try_parse().map_err(|refusal| {
+        // Help and version are refusals to clap, but not to the person who asked for them.
+        let exit = if refusal.use_stderr() { Exit::WrongInput } else { Exit::Done };
+        match refusal.print() {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed.into(),
+            _ => exit.into(),
+        }
+    })
+}
+
+fn ended(result: anyhow::Result<Exit>) -> std::process::ExitCode {
+    match result {
         Ok(exit) => exit.into(),
         Err(error) => failure::report(&error).into(),
     }
 }
 
 fn execute(command: Command) -> anyhow::Result<Exit> {
+    if matches!(command, Command::Serve(_)) {
+        serve::hand_over();
+    }
     log::install(match command {
         Command::Serve(_) => log::DAEMON,
         _ => log::COMMAND,

@@ -6,6 +6,21 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, RuntimeConfig};
 use crate::runtime::{Runtime, WorkerExecutable};
 
+/// File name of the executable that is the daemon and nothing else.
+pub const DAEMON: &str = "backbone-daemon";
+
+/// File name of the executable with every command, the worker's among them.
+const PROGRAM: &str = "backbone";
+
+/// The executable that has the worker: this one, or the one beside it where this is the daemon's own.
+///
+/// # Errors
+/// Where the system does not tell.
+pub fn program() -> std::io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(if own.file_name().is_some_and(|name| name == DAEMON) { own.with_file_name(PROGRAM) } else { own })
+}
+
 /// How to start the worker of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerCommand {

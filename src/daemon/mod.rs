@@ -265,7 +265,7 @@ impl Daemon {
             reboot_back_to: None,
             rebooting_until: None,
             host_lock: None,
-            executable: std::env::current_exe().map_err(system("find the own executable"))?,
+            executable: executables::program().map_err(system("find the own executable"))?,
             running: None,
             cooling: None,
             unpublished: found.ready.into(),

@@ -8,8 +8,11 @@ use crate::host::root::HostRoot;
 /// Ticks a second in /proc: the same on every architecture that Linux shows to programs today (proc_pid_stat(5), USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What the daemon's process is called, and its first argument.
-const DAEMON: (&str, &str) = ("backbone", "serve");
+/// What the daemon's process is called, as an executable of its own or as one command of many.
+const DAEMONS: &[&str] = &["backbone-daemon", "backbone"];
+
+/// Its first argument in either.
+const SERVE: &str = "serve";
 
 /// A process.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +37,10 @@ pub(super) fn list(root: &HostRoot) -> Option<Vec<Process>> {
 
 fn read(root: &HostRoot, id: u32) -> Option<Process> {
     let (name, ticks) = parse(&root.read(format!("/proc/{id}/stat")).ok()?)?;
-    let is_daemon = name == DAEMON.0
+    let is_daemon = DAEMONS.contains(&name.as_str())
         && root
             .read(format!("/proc/{id}/cmdline"))
-            .is_ok_and(|arguments| arguments.split('\0').nth(1) == Some(DAEMON.1));
+            .is_ok_and(|arguments| arguments.split('\0').nth(1) == Some(SERVE));
     Some(Process { id, name, ticks, processors: None, is_daemon })
 }
 

@@ -1,0 +1,6 @@
+//! The `backbone-daemon` executable: `backbone serve` and no other command, so that the code of those is not in the memory of a
+//! process that runs for months. `backbone serve` goes on as this one where it lies beside it.
+
+fn main() -> std::process::ExitCode {
+    backbone::cli::daemon()
+}
