@@ -36,6 +36,7 @@ mod intake;
 mod model;
 pub mod observer;
 mod power;
+mod providers;
 pub mod queue;
 mod quiet;
 mod requests;

@@ -57,7 +57,7 @@ pub(super) fn totals(job: &Job) -> (String, bool) {
         let each = u128::from(counted.operations());
         (least, most, all) =
             (least.min(each), most.max(each), all + each * runs * u128::from(configuration.builds(measure)));
-        if let Some(form) = configuration.runtime.networks {
+        if let Some(form) = (configuration.runtime.networks)(&configuration.options) {
             files.entry(form.file_name(&network)).or_insert_with(|| form.length(&network));
         }
     }
