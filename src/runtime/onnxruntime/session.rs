@@ -155,7 +155,7 @@ pub(super) fn open_model(library: &library::Library, request: &LoadRequest) -> R
     let (mut builder, mut profile) = Profile::begin(builder);
     let session = builder.commit_from_file(&request.model);
     profile.hold();
-    let session = session.map_err(|error| no_session(&provider, error.message()))?;
+    let session = session.map_err(|error| no_session(&provider, error.message().trim_end()))?;
     Ok(Opened { session, provider, profile, options: in_force })
 }
 
