@@ -212,7 +212,7 @@ impl Opened {
         Ok(Bound {
             inputs: described(session.inputs(), &input_shapes),
             outputs: described(session.outputs(), &output_shapes),
-            providers: by_provider(&provider, ran, |_| None),
+            providers: by_provider(&provider, ran),
             session: BoundSession {
                 run_with_binding: ort::api().RunWithBinding,
                 synchronize: matches!(provider.outputs_on, OutputsOn::Cuda(_))
