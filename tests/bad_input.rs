@@ -15,7 +15,7 @@ use backbone::bundle::format::{Bundle, SpecEncoding, Stage, Status, VerdictState
 use backbone::spec::MAXIMUM_SPEC_BYTES;
 
 use crate::hostile::alias_bomb;
-use crate::rig::{Rig, Settings, clean, job, model};
+use crate::rig::{Rig, Settings, clean, hosts, job, model};
 
 /// What refusing may cost.
 const MEMORY_LIMIT_BYTES: u64 = 32 << 20;
@@ -240,6 +240,72 @@ fn models_that_lie_about_themselves_fail_in_the_real_runtime_and_the_next_job_ru
     rig.drop_file("real.yaml", job("real.onnx", ""));
     rig.wait_until_done(4);
     assert_eq!(rig.bundle_of("real").outcome.status, Status::Measured);
+}
+
+/// A host with so much memory, and a job that would change its power state.
+fn host_of(kibibytes: u64) -> Rig {
+    let more = "runtimes: {onnxruntime: {library: /nonexistent/libonnxruntime.so}}";
+    let mut rig = Rig::new(Settings { more, ..Settings::default() });
+    hosts::fill(&rig.path("host"), "agx-xavier-jetpack-4.3");
+    fs_err::write(rig.path("host/proc/meminfo"), format!("MemTotal: {kibibytes} kB\n")).unwrap();
+    rig.start();
+    rig
+}
+
+/// Longer than a gigabyte would take to be copied or hashed, and it is not on the disk: a hole.
+fn drop_hole(rig: &Rig, name: &str, bytes: u64) {
+    let upload = rig.path("lab/uploads").join(name);
+    fs_err::File::create(&upload).unwrap().set_len(bytes).unwrap();
+    fs_err::rename(upload, rig.inbox(name)).unwrap();
+}
+
+#[test]
+fn model_larger_than_the_hosts_memory_is_refused_before_it_is_copied_and_the_host_is_left_alone() {
+    let rig = host_of(2 << 20);
+    let state = hosts::state(&rig.path("host"));
+    for name in ["large.onnx", "large.tflite"] {
+        drop_hole(&rig, name, 3 << 30);
+        rig.drop_file(format!("{name}.yaml"), job(name, "host: {power_mode: MODE_15W, lock_clocks: true}"));
+    }
+    let bundles = rig.wait_until_done(2);
+    for bundle in &bundles {
+        refused(bundle, Status::Rejected, Stage::Model, "model_larger_than_memory");
+        let detail = bundle.outcome.detail.as_ref().unwrap();
+        assert!(detail.contains("has 3221225472 bytes, and the host has 2147483648 bytes"), "{detail}");
+        assert!(bundle.model.is_none() && bundle.environment.is_none());
+    }
+    assert!(hosts::state(&rig.path("host")).differences(&state).is_empty());
+    assert_eq!(rig.measured_order(), [""; 0]);
+    next_job_runs(&rig, 2);
+}
+
+#[test]
+fn network_larger_than_the_hosts_memory_is_refused_and_the_rest_of_its_study_goes_on() {
+    let rig = host_of(4096);
+    let state = hosts::state(&rig.path("host"));
+    let study = "backbone: 1\nhost: {power_mode: MODE_15W}\nstudy: {blocks: [standard, depthwise-separable], kernels: [3], \
+                 batches: [1], inputs: [32], precisions: [int8]}\n";
+    rig.drop_file("study.yaml", study);
+    let bundles = rig.wait_until_done(2);
+    refused(&bundles[0], Status::Rejected, Stage::Model, "model_larger_than_memory");
+    assert_eq!(bundles[0].configuration.as_ref().unwrap().block, "standard");
+    assert!(
+        bundles[0].environment.is_none(),
+        "the power state was read for a configuration that can not run"
+    );
+    // As far as a host without the library lets it.
+    assert_eq!(bundles[1].outcome.reason.as_deref(), Some("library_not_found"), "{:?}", bundles[1].outcome);
+    assert!(bundles[1].environment.as_ref().unwrap().power.is_some());
+    assert!(hosts::state(&rig.path("host")).differences(&state).is_empty());
+}
+
+#[test]
+fn nothing_is_refused_for_its_size_where_the_memory_was_not_observed() {
+    let rig = Rig::running();
+    // Not all of it is JSON, which only a worker finds out.
+    rig.drop_file("large.sim", [&b"{"[..], &[b' '; 5000]].concat());
+    rig.drop_file("large.yaml", job("large.sim", ""));
+    refused(&rig.wait_until_done(1)[0], Status::Failed, Stage::Load, "model_not_readable");
 }
 
 #[test]
