@@ -12,7 +12,7 @@ use backbone::bundle::format::{Bundle, EdgeTpuBus, Stage, Status};
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use rig::{Rig, Settings, hosts};
+use rig::{Rig, Settings, hosts, rights};
 
 /// Where the stubs are; made once for all tests.
 fn stubs() -> &'static Path {
@@ -60,6 +60,12 @@ struct Host {
 impl Host {
     /// Of the fake hosts, with the compiler of that version; none for "".
     fn new(name: &str, compiler: &str) -> Self {
+        let mut host = Self::without_daemon(name, compiler);
+        host.rig.start();
+        host
+    }
+
+    fn without_daemon(name: &str, compiler: &str) -> Self {
         let more = format!("runtimes: {{edgetpu: {{library: {}}}}}\n", tensorflow_lite().display());
         let rig = Rig::new(Settings { more: more.leak(), ..Settings::default() });
         hosts::fill(&rig.path("host"), name);
@@ -71,9 +77,8 @@ impl Host {
             fs_err::copy(stubs().join("edgetpu_compiler"), rig.path("host/usr/bin/edgetpu_compiler"))
                 .unwrap();
         }
-        let mut host = Self { rig };
+        let host = Self { rig };
         host.compiler(&format!("VERSION={compiler}"));
-        host.rig.start();
         host
     }
 
@@ -272,6 +277,36 @@ fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_goes_on()
     assert!(bundle.outcome.detail.unwrap().contains("process 17 has /dev/apex_0 open"));
     host.library("");
     assert_eq!(outcome(&host.measured("after", &network(INT8))).0, Status::Measured);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn card_that_the_daemons_user_may_not_open_is_named_and_measured_with_when_it_may() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if is_skipped() {
+        return;
+    }
+    if let Some(obstacle) = rights::obstacle() {
+        eprintln!("skipped: {obstacle}");
+        return;
+    }
+    let mut host = Host::without_daemon("pcie-edgetpu", "16");
+    let set_mode = |host: &Host, mode| {
+        for card in ["apex_0", "apex_1"] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            fs_err::set_permissions(host.rig.path("host/dev").join(card), mode).unwrap();
+        }
+    };
+    set_mode(&host, 0o400);
+    host.rig.start_bound_by_modes();
+    let bundle = host.measured("closed", &network(INT8));
+    assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Load), "device_not_permitted"));
+    let (detail, hint) = (bundle.outcome.detail.unwrap(), bundle.outcome.hint.unwrap());
+    assert!(detail.contains("the daemon's user may not open /dev/apex_0"), "{detail}");
+    assert!(hint.contains("`apex` for a card"), "{hint}");
+    set_mode(&host, 0o600);
+    let bundle = host.measured("open", &network(INT8));
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
 }
 
 #[test]
