@@ -321,6 +321,56 @@ fn host_without_libedgetpu_says_how_to_get_it() {
     assert!(bundle.outcome.hint.unwrap().contains("libedgetpu1-std"));
 }
 
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/09-edge-tpu.yaml");
+    fs_err::read_to_string(path).unwrap()
+}
+
+#[test]
+fn example_measures_six_networks_where_an_edge_tpu_is() {
+    if is_skipped() {
+        return;
+    }
+    let host = Host::new("pcie-edgetpu", "16");
+    host.rig.drop_file("09-edge-tpu.yaml", example());
+    let mut blocks = Vec::new();
+    for bundle in host.rig.wait_until_done(6) {
+        assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
+        assert_eq!(bundle.trials[0].latency_ns.len(), 100);
+        blocks.push(bundle.configuration.unwrap().block);
+    }
+    blocks.dedup();
+    assert_eq!(blocks.len(), 6, "{blocks:?}");
+}
+
+#[test]
+fn example_says_what_is_missing_where_no_edge_tpu_is() {
+    if is_skipped() {
+        return;
+    }
+    for (host, compiler, stage, reason) in [
+        ("virtual-machine", "", Stage::Build, "model_not_compiled"),
+        ("virtual-machine", "16", Stage::Load, "device_missing"),
+    ] {
+        let host = Host::without_daemon(host, compiler);
+        host.library("FAULT=refused");
+        let (root, spec) = (host.rig.path("host"), host.rig.path("09-edge-tpu.yaml"));
+        fs_err::write(&spec, example()).unwrap();
+        let outbox = host.rig.path("of-run");
+        fs_err::create_dir(&outbox).unwrap();
+        let [spec, root, outbox] = [&spec, &root, &outbox].map(|path| path.to_str().unwrap());
+        let output = host.rig.command(&["run", spec, "--host-root", root, "--outbox", outbox]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        for path in fs_err::read_dir(outbox).unwrap() {
+            let bundle = fs_err::File::open(path.unwrap().path()).unwrap();
+            let bundle = backbone::bundle::read::decode(bundle).unwrap();
+            assert_eq!(outcome(&bundle), (Status::Failed, Some(stage), reason));
+            assert!(bundle.outcome.hint.is_some());
+        }
+        assert_eq!(fs_err::read_dir(outbox).unwrap().count(), 6);
+    }
+}
+
 #[test]
 fn run_ends_with_what_compiles_and_why_the_rest_does_not() {
     if is_skipped() {

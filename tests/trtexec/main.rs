@@ -274,6 +274,18 @@ fn trtexec_that_never_ends_is_ended_by_the_jobs_limit() {
 }
 
 #[test]
+fn example_is_two_networks_of_three_builds_each() {
+    let rig = host("8502", "");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/08-tensorrt.yaml");
+    rig.drop_file("08-tensorrt.yaml", fs_err::read(example).unwrap());
+    for bundle in rig.wait_until_done(2) {
+        assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
+        assert_eq!((bundle.preparation.len(), bundle.trials.len()), (3, 3));
+        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.len() == 100));
+    }
+}
+
+#[test]
 fn host_without_trtexec_says_where_it_was_looked_for() {
     let rig = Rig::running();
     let bundle = measured(&rig, "none", &network("fp32"));
