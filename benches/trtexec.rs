@@ -91,6 +91,7 @@ fn host(folder: &Path) -> (PathBuf, Request) {
         model: repository.join("inbox-examples/tiny-cnn.onnx"),
         library: None,
         delegate: None,
+        plugin: None,
         options: [].into(),
         inputs: [].into(),
         seed: 1,

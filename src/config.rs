@@ -66,6 +66,8 @@ pub struct RuntimeConfig {
     pub program: Option<PathBuf>,
     /// The delegate's library file.
     pub delegate: Option<PathBuf>,
+    /// The library file of a plug-in that brings the runtime another provider.
+    pub plugin: Option<PathBuf>,
 }
 
 /// What was said on the command line.

@@ -4,12 +4,15 @@
 //! [`REASONS`] is the one list: `backbone list reasons`, `docs/METHOD.md` and [`judge`] read it. To add a reason, add one
 //! entry with the function that finds it. `simulated` is no reason but a flag of its own in the bundle.
 
-use crate::bundle::format::{Environment, Host, Power, Reason, Status, Trial, Verdict, VerdictState};
+use crate::bundle::format::{
+    Environment, Host, Power, ProviderShare, Reason, Status, Trial, Verdict, VerdictState,
+};
 use crate::stats::{self, Sorted};
 use crate::units::Nanos;
 
 mod host;
 mod power;
+mod provider;
 #[cfg(test)]
 mod tests;
 
@@ -80,6 +83,13 @@ pub const REASONS: &[ReasonKind] = &[
         find: power::power_state_not_held,
     },
     ReasonKind {
+        code: "provider_not_used",
+        state: VerdictState::Invalid,
+        meaning: "The execution provider that the job asked for ran no node of the network: the numbers are those of another one.",
+        advice: "see `runtime.providers` in the bundle for who ran it; ask for that one, or for a model that this provider takes",
+        find: provider::provider_not_used,
+    },
+    ReasonKind {
         code: "few_runs",
         state: VerdictState::Suspect,
         meaning: "There are too few timed runs for any 95 % interval of the median.",
@@ -114,6 +124,22 @@ pub const REASONS: &[ReasonKind] = &[
         meaning: "The medians of the processes differ by more than 10 %: a new process would likely give yet another.",
         advice: "raise `measure.processes`, stop other work on the host, and compare medians of processes, not single runs",
         find: processes_disagree,
+    },
+    ReasonKind {
+        code: "provider_fallback",
+        state: VerdictState::Suspect,
+        meaning: "The execution provider that the job asked for did not take every node, and the library gave the others to another \
+                  one, with copies between the devices.",
+        advice: "see `runtime.providers` in the bundle for how much; replace the operators that the provider does not know, or count \
+                 the copies as a part of the result",
+        find: provider::provider_fallback,
+    },
+    ReasonKind {
+        code: "provider_unobserved",
+        state: VerdictState::Suspect,
+        meaning: "A provider other than the processor's was asked for, and who ran which node was not observed.",
+        advice: "see the last lines of the log in the bundle; the worker needs a folder for temporary files to write the library's profile to",
+        find: provider::provider_unobserved,
     },
     ReasonKind {
         code: "clocks_not_locked",
@@ -229,6 +255,8 @@ pub struct Evidence<'a> {
     pub host: &'a Host,
     /// Its power state, where it was looked at.
     pub power: Option<&'a Power>,
+    /// Who ran which part of the network, the provider that the job asked for first.
+    pub providers: &'a [ProviderShare],
 }
 
 /// Every reason that the evidence shows, and the worst of their states.

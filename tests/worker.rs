@@ -87,6 +87,7 @@ fn request(model: PathBuf) -> Request {
         timed_runs: TIMED_RUNS,
         task: Default::default(),
         delegate: None,
+        plugin: None,
         compilation: None,
         energy_seconds: 0,
         placement: Default::default(),

@@ -42,6 +42,7 @@ pub(crate) fn request(
         placement: Wish::default(),
         task: Default::default(),
         delegate: None,
+        plugin: None,
         compilation: None,
     }
 }

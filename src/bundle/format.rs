@@ -15,21 +15,21 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::ser::Error;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
 
 use crate::units::Nanos;
 
 mod compilation;
 mod environment;
+mod power;
+mod runtime;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
     Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
     Observation, Placement, Quantity, Reading, Sensor,
 };
-mod power;
-
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 
 /// The version that this program writes, the value of [`Bundle::format`].
 pub const FORMAT: &str = "backbone.bundle/1";
@@ -272,32 +272,6 @@ pub struct Tensor {
     /// Shape in the model's own layout (NCHW for most ONNX files, NHWC for TFLite). A dimension that the runtime
     /// decides at run time is null.
     pub shape: Vec<Option<u64>>,
-}
-
-/// The inference library and how it was set up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Runtime {
-    /// Name as in the job: `onnxruntime`, `tflite`, `edgetpu`, `trtexec`, `sim`.
-    pub name: String,
-    /// Version as the library tells it; null where it was never loaded or does not tell.
-    pub version: Option<String>,
-    /// The library file that was mapped, or the program that ran the model; null where none was.
-    pub library: Option<String>,
-    /// SHA-256 of that file.
-    pub library_sha256: Option<String>,
-    /// Every option in force, defaults included.
-    pub options: BTreeMap<String, Value>,
-    /// What the clock covered.
-    pub timed: Timed,
-}
-
-/// What lay between the two clock reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Timed {
-    /// A short code for programs; two results are comparable only where their codes are equal.
-    pub code: String,
-    /// The same in a sentence.
-    pub description: String,
 }
 
 /// What became of a configuration.

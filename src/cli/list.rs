@@ -6,7 +6,7 @@ use super::{Exit, print, table};
 use crate::bundle::format::VerdictState;
 use crate::host::HOSTS;
 use crate::net::blocks::BLOCKS;
-use crate::runtime::{OptionKind, RUNTIMES, WorkerExecutable};
+use crate::runtime::{OptionKind, Options, RUNTIMES, WorkerExecutable};
 use crate::verdict::REASONS;
 
 /// List what this version knows
@@ -55,10 +55,8 @@ pub(super) fn runtimes() -> String {
         .collect();
     let mut text = table::render(&["RUNTIME", "READS", "WORKER", "SUMMARY"], &rows);
     for runtime in RUNTIMES {
-        text.push_str(&format!(
-            "\n{}: the clock covers {}: {}\n",
-            runtime.name, runtime.timed.0, runtime.timed.1
-        ));
+        let (code, sentence) = (runtime.timed)(&Options::new());
+        text.push_str(&format!("\n{}: the clock covers {code}: {sentence}\n", runtime.name));
         if !runtime.library_variables.is_empty() {
             text.push_str(&format!("  library named by: {}\n", runtime.library_variables.join(", ")));
         }

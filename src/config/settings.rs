@@ -29,6 +29,9 @@ pub(super) const PROGRAM: &str = "program";
 /// Key of a runtime's delegate.
 pub(super) const DELEGATE: &str = "delegate";
 
+/// Key of a runtime's plug-in.
+pub(super) const PLUGIN: &str = "plugin";
+
 /// Key of a runtime's worker executable.
 const WORKER: &str = "worker";
 
@@ -128,6 +131,7 @@ pub fn reference() -> String {
                 LIBRARY => "the runtime's own search".to_owned(),
                 PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
                 DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
+                PLUGIN => "none".to_owned(),
                 _ => "beside `backbone`".to_owned(),
             };
             let _ = writeln!(
@@ -164,6 +168,9 @@ pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
     }
     if runtime.delegate_file.is_some() {
         keys.push((DELEGATE, "The delegate's library file."));
+    }
+    if runtime.takes_plugin {
+        keys.push((PLUGIN, "The library file of a plug-in provider, for jobs with `provider: plugin`."));
     }
     if runtime.worker != WorkerExecutable::ThisProgram {
         keys.push((WORKER, "The worker executable."));

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::file::FileSettings;
-use super::settings::{DELEGATE, LIBRARY, PROGRAM, choices, default_path, keys_of, limits, variable};
+use super::settings::{DELEGATE, LIBRARY, PLUGIN, PROGRAM, choices, default_path, keys_of, limits, variable};
 use super::{ConfigError, Provenance, RuntimeConfig, Source};
 use crate::runtime::RUNTIMES;
 use crate::spec::check;
@@ -117,6 +117,8 @@ impl Sources<'_> {
                     config.program = path;
                 } else if key == DELEGATE {
                     config.delegate = path;
+                } else if key == PLUGIN {
+                    config.plugin = path;
                 } else {
                     config.worker = path;
                 }

@@ -7,13 +7,14 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use super::admit::SpecFile;
-use super::model::Counted;
+use super::model::{Counted, cost_in_format};
+use super::providers::{library, shares};
 use crate::bundle::format::{
     Build, Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host,
     Job as BundleJob, Model, Outcome, Power, Profile, Runtime as BundleRuntime, SpecEncoding, Stage, Status,
     Summary, Timed, Times, Trial,
 };
-use crate::runtime::Runtime;
+use crate::runtime::{Options, Runtime};
 use crate::spec::Job;
 use crate::spool::journal::BoundModel;
 use crate::spool::names::Entry;
@@ -33,7 +34,7 @@ pub(super) struct Parts<'a> {
     /// The job, where it was understood.
     pub job: Option<&'a Job>,
     /// The configuration's runtime and the job's options for it.
-    pub runtime: Option<(&'static Runtime, BTreeMap<String, serde_json::Value>)>,
+    pub runtime: Option<(&'static Runtime, Options)>,
     /// θ, where the model was generated.
     pub configuration: Option<Network>,
     /// The model as copied or generated.
@@ -82,17 +83,10 @@ impl Assembler {
     /// Put the bundle together.
     pub(super) fn assemble(&mut self, parts: Parts<'_>) -> Bundle {
         let summary = stats::summary(&parts.trials);
-        let verdict = verdict::judge(&verdict::Evidence {
-            status: parts.outcome.status,
-            trials: &parts.trials,
-            environment: parts.environment.as_ref(),
-            clock_resolution: self.clock_resolution,
-            host: &self.host,
-            power: parts.power.as_ref(),
-        });
         let simulated =
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
         let loaded = parts.loaded.as_ref();
+        let cost = parts.counted.cost.as_deref().map(cost_in_format);
         let model = parts.model.map(|model| Model {
             format: parts
                 .runtime
@@ -111,8 +105,25 @@ impl Assembler {
             library_sha256: loaded
                 .and_then(|loaded| loaded.library.as_ref())
                 .and_then(|path| self.digest(path)),
+            timed: timed(runtime, &options),
             options: loaded.map_or(options, |loaded| loaded.options.clone()),
-            timed: Timed { code: runtime.timed.0.to_owned(), description: runtime.timed.1.to_owned() },
+            providers: loaded
+                .map(|loaded| shares(&loaded.providers, parts.counted.cost.as_deref()))
+                .unwrap_or_default(),
+            libraries: loaded
+                .map(|loaded| {
+                    loaded.libraries.iter().map(|file| library(file, |file| self.digest(file))).collect()
+                })
+                .unwrap_or_default(),
+        });
+        let verdict = verdict::judge(&verdict::Evidence {
+            status: parts.outcome.status,
+            trials: &parts.trials,
+            environment: parts.environment.as_ref(),
+            clock_resolution: self.clock_resolution,
+            host: &self.host,
+            power: parts.power.as_ref(),
+            providers: runtime.as_ref().map_or(&[], |runtime| &runtime.providers),
         });
         Bundle {
             format: FORMAT.to_owned(),
@@ -123,8 +134,8 @@ impl Assembler {
             job: job(parts.entry, parts.spec, parts.job),
             configuration: parts.configuration,
             model,
-            throughput_operations_per_second: throughput(parts.counted.cost.as_ref(), summary.as_ref()),
-            cost: parts.counted.cost,
+            throughput_operations_per_second: throughput(cost.as_ref(), summary.as_ref()),
+            cost,
             cost_missing: parts.counted.missing,
             runtime,
             preparation: parts.preparation,
@@ -150,6 +161,11 @@ impl Assembler {
         self.libraries.insert(key, digest.clone());
         Some(digest)
     }
+}
+
+fn timed(runtime: &Runtime, options: &Options) -> Timed {
+    let (code, description) = (runtime.timed)(options);
+    Timed { code: code.to_owned(), description: description.to_owned() }
 }
 
 /// What the sensors told, and the power state beside it.

@@ -97,6 +97,7 @@ impl Daemon {
             task: Task::Measure,
             library: command.library.clone(),
             delegate: self.delegate(chosen.runtime),
+            plugin: command.plugin.clone(),
             options: chosen.options.clone(),
             inputs: job.inputs.clone(),
             seed: job.measure.seed,

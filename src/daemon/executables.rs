@@ -32,6 +32,8 @@ pub struct WorkerCommand {
     pub environment: Vec<(OsString, OsString)>,
     /// The library to load at run time.
     pub library: Option<PathBuf>,
+    /// The plug-in that it may load.
+    pub plugin: Option<PathBuf>,
 }
 
 /// Find it. Nothing is checked here: what is missing is the worker's ending, and lands in the bundle.
@@ -47,12 +49,14 @@ pub fn worker_command(runtime: &Runtime, config: &Config, own: &Path) -> WorkerC
             arguments: &["__worker"],
             environment: Vec::new(),
             library,
+            plugin: settings.plugin,
         },
         WorkerExecutable::Tflite => WorkerCommand {
             executable: settings.worker.unwrap_or_else(|| own.with_file_name("backbone-worker-tflite")),
             arguments: &[],
             environment: library.as_deref().and_then(library_path).into_iter().collect(),
             library,
+            plugin: settings.plugin,
         },
     }
 }

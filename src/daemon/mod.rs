@@ -37,6 +37,7 @@ pub mod memory;
 mod model;
 pub mod observer;
 mod power;
+mod providers;
 pub mod queue;
 mod quiet;
 mod requests;

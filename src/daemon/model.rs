@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Daemon;
 use super::assemble::not_measured;
@@ -37,7 +38,7 @@ pub(super) type CountedModel = (String, BTreeMap<String, Vec<u64>>);
 /// What is known of a network's cost.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counted {
-    pub(super) cost: Option<format::Cost>,
+    pub(super) cost: Option<Arc<cost::Cost>>,
     pub(super) missing: Option<String>,
 }
 
@@ -85,7 +86,9 @@ impl Daemon {
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
             // What its format can not hold is refused in its turn and needs no room.
-            ModelSource::Generated(network) => chosen.runtime.networks?.length(&network).ok(),
+            ModelSource::Generated(network) => {
+                (chosen.runtime.networks)(&chosen.options)?.length(&network).ok()
+            }
             ModelSource::Dropped(_) => None,
         });
         let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
@@ -141,13 +144,14 @@ impl Daemon {
 impl Counted {
     fn of(result: Result<cost::Cost, String>) -> Self {
         match result {
-            Ok(cost) => Self { cost: Some(in_format(&cost)), missing: None },
+            Ok(cost) => Self { cost: Some(Arc::new(cost)), missing: None },
             Err(missing) => Self { cost: None, missing: Some(missing) },
         }
     }
 }
 
-fn in_format(cost: &cost::Cost) -> format::Cost {
+/// What a network costs, as it stands in a bundle.
+pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
     let uncounted = cost.uncounted.iter().map(|operator| format::Uncounted {
         name: operator.name.clone(),
         operator: operator.operator.clone(),
@@ -179,7 +183,7 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
 }
 
 fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
-    let Some(form) = chosen.runtime.networks else {
+    let Some(form) = (chosen.runtime.networks)(&chosen.options) else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
         return Err(Box::new(not_generated(
             "format_not_generated",

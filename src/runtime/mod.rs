@@ -54,12 +54,13 @@ pub struct Runtime {
     /// Does the head of a file (its first 16 bytes, or all of a shorter one) look like that format? `Err` says what it
     /// looks like instead. Formats without a signature accept everything that is not known to be another.
     pub recognise: fn(head: &[u8]) -> Result<(), String>,
-    /// How networks of the family are written for it; `None` where they are not generated in its format.
-    pub networks: Option<Form>,
+    /// How networks of the family are written for it with these options of a job; `None` where they are not generated in its
+    /// format.
+    pub networks: fn(&Options) -> Option<Form>,
     /// What a job may ask of it; everything else is refused.
     pub options: &'static [RuntimeOption],
-    /// What lies between the two clock reads: a code and a sentence.
-    pub timed: (&'static str, &'static str),
+    /// What lies between the two clock reads with these options of a job: a code and a sentence.
+    pub timed: fn(&Options) -> (&'static str, &'static str),
     /// The executable that runs it.
     pub worker: WorkerExecutable,
     /// Results are made up, and are marked so.
@@ -74,9 +75,14 @@ pub struct Runtime {
     pub times_itself: bool,
     /// File name of a second library, a delegate, through which the first reaches the device.
     pub delegate_file: Option<&'static str>,
+    /// The host's configuration may name a plug-in that brings the library another provider.
+    pub takes_plugin: bool,
     /// How often the paper compiled a model of up to 560 pixels for it; larger ones, and where nothing is compiled, once.
     pub builds_in_paper: u32,
 }
+
+/// What a job asks of a runtime, below `runtime_options`: checked against [`Runtime::options`], defaults not filled in.
+pub type Options = BTreeMap<String, Value>;
 
 /// Which executable holds the executing half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,8 +144,10 @@ pub struct LoadRequest {
     pub library: Option<PathBuf>,
     /// The delegate to load, for a runtime that has one; else the loader's own search.
     pub delegate: Option<PathBuf>,
-    /// Options of the job, already checked against [`Runtime::options`]; defaults are not filled in.
-    pub options: BTreeMap<String, Value>,
+    /// The plug-in that brings another provider, where the host has one.
+    pub plugin: Option<PathBuf>,
+    /// Options of the job.
+    pub options: Options,
     /// Shapes for inputs whose shape the model leaves open, by input name.
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// Seed of the input data.
@@ -185,11 +193,43 @@ pub struct Loaded {
     /// The library file that is mapped, or the program.
     pub library: Option<PathBuf>,
     /// Options in force, defaults included.
-    pub options: BTreeMap<String, Value>,
+    pub options: Options,
     /// Input tensors as bound.
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
+    /// Which provider runs which nodes, the one that was asked for first; empty for a runtime that has no providers.
+    pub providers: Vec<ProviderNodes>,
+    /// Library files that this process mapped beside `library` to run the model, in the order of their paths; empty for a runtime
+    /// that does not look.
+    pub libraries: Vec<PathBuf>,
+}
+
+/// What a provider of the library runs of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderNodes {
+    /// The library's name for the provider.
+    pub provider: String,
+    /// The job did not ask for it: it runs what the one that was asked for did not take.
+    pub is_fallback: bool,
+    /// The library file that holds it; `None` where that is the runtime's own.
+    pub library: Option<PathBuf>,
+    /// How many nodes it runs, as the library made them of the model's; `None` where that was not observed.
+    pub nodes: Option<u64>,
+    /// For a fallback: the convolutions and matrix products among them; `None` where they are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<Vec<ProductNode>>,
+}
+
+/// A convolution or a matrix product as the library runs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductNode {
+    /// Its name, which may hold that of one of the model's nodes.
+    pub name: String,
+    /// Its multiply-accumulates by the shapes of its tensors; `None` where those do not tell.
+    pub macs: Option<u64>,
 }
 
 /// What a worker can do with it.

@@ -117,7 +117,7 @@ impl Configuration {
     pub fn model_file(&self, job: &Job) -> String {
         match self.source {
             ModelSource::Dropped(index) => job.models[index].file.clone(),
-            ModelSource::Generated(network) => match self.runtime.networks {
+            ModelSource::Generated(network) => match (self.runtime.networks)(&self.options) {
                 Some(form) => form.file_name(&network),
                 None => format!("{network}.{}", self.runtime.model_format),
             },

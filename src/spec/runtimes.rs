@@ -13,7 +13,7 @@ use super::raw::{Node, Position, Value};
 use super::source::Source;
 use super::{Configuration, ModelSource};
 use crate::net::emit::Format;
-use crate::runtime::{OptionKind, Runtime};
+use crate::runtime::{OptionKind, Options, Runtime};
 
 /// The runtimes of a job and how they were written.
 pub(super) struct Chosen {
@@ -35,7 +35,7 @@ pub(super) fn choose(
         (Some(node), _) => named(node, known, mistakes),
         (None, Some(Source::Dropped(models))) => implied(models, known),
         (None, Some(Source::Generated(_))) => {
-            let first = known.iter().find(|runtime| runtime.networks.is_some());
+            let first = known.iter().find(|runtime| (runtime.networks)(&Options::new()).is_some());
             // Nobody wrote it, so nobody is told its place.
             let runtimes = first.map(|runtime| (*runtime, Position { line: 1, column: 1 }));
             Chosen { runtimes: runtimes.into_iter().collect(), has_list: false, is_partial: false }
@@ -131,7 +131,7 @@ pub(super) fn configure(
         }
         Some(Source::Generated(found)) => {
             for &(runtime, position) in
-                chosen.runtimes.iter().filter(|(runtime, _)| runtime.networks.is_none())
+                chosen.runtimes.iter().filter(|(runtime, _)| (runtime.networks)(&Options::new()).is_none())
             {
                 add_not_generated(runtime, position, mistakes);
             }
@@ -202,8 +202,6 @@ fn model_of(
         }
     }
 }
-
-type Options = BTreeMap<String, Json>;
 
 fn options_of(chosen: &Chosen, node: &Node, mistakes: &mut Mistakes) -> BTreeMap<&'static str, Options> {
     let mut found = BTreeMap::new();

@@ -313,6 +313,8 @@ mod tests {
             options: Default::default(),
             inputs: vec![],
             outputs: vec![],
+            providers: vec![],
+            libraries: vec![],
             placed: None,
         };
         let trial =

@@ -27,7 +27,15 @@ fn judged(trials: &[Trial]) -> Verdict {
 /// Of a host about which nothing is known.
 fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
     static HOST: LazyLock<Host> = LazyLock::new(Host::default);
-    Evidence { status, trials, environment: None, clock_resolution: RESOLUTION, host: &HOST, power: None }
+    Evidence {
+        status,
+        trials,
+        environment: None,
+        clock_resolution: RESOLUTION,
+        host: &HOST,
+        power: None,
+        providers: &[],
+    }
 }
 
 /// A power state that was asked for, brought about, and held.
@@ -68,6 +76,49 @@ fn judged_in(power: &Power) -> Verdict {
 fn steady_latencies_in_a_power_state_that_was_held_are_valid() {
     let verdict = judged_in(&power());
     assert_eq!(verdict, Verdict { state: VerdictState::Valid, reasons: Vec::new() });
+}
+
+fn share(name: &str, is_fallback: bool, nodes: Option<u64>, operations: Option<u64>) -> ProviderShare {
+    let library = (name == "CUDA").then(|| "/usr/lib/libonnxruntime_providers_cuda.so".to_owned());
+    ProviderShare { name: name.to_owned(), is_fallback, library, nodes, operations }
+}
+
+fn judged_with(providers: &[ProviderShare]) -> Verdict {
+    let (trials, power) = ([trial(1, [1_000_000; 100])], power());
+    judge(&Evidence {
+        power: Some(&power),
+        environment: Some(&observed()),
+        providers,
+        ..evidence(Status::Measured, &trials)
+    })
+}
+
+#[test]
+fn nodes_that_fell_back_to_another_provider_make_a_result_suspect() {
+    let verdict =
+        judged_with(&[share("CUDA", false, Some(50), Some(970)), share("CPU", true, Some(3), Some(30))]);
+    assert_eq!(verdict.state, VerdictState::Suspect);
+    assert_eq!(detail(&verdict, "provider_fallback"), "3 of 53 nodes ran on CPU, 3.0 % of the operations");
+    let unknown = [share("CUDA", false, Some(50), None), share("CPU", true, Some(3), None)];
+    assert_eq!(detail(&judged_with(&unknown), "provider_fallback"), "3 of 53 nodes ran on CPU");
+    for whole in [vec![share("CUDA", false, Some(50), None)], vec![share("CPU", false, Some(50), None)]] {
+        assert_eq!(judged_with(&whole).state, VerdictState::Valid);
+    }
+}
+
+#[test]
+fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_observed_suspect() {
+    let verdict =
+        judged_with(&[share("CUDA", false, Some(0), Some(0)), share("CPU", true, Some(9), Some(5))]);
+    assert_eq!(verdict.state, VerdictState::Invalid);
+    assert_eq!(
+        detail(&verdict, "provider_not_used"),
+        "CUDA ran none; 9 of 9 nodes ran on CPU, 100.0 % of the operations"
+    );
+    assert_eq!(verdict.reasons.len(), 1, "it says all there is");
+    let verdict = judged_with(&[share("CUDA", false, None, None)]);
+    assert_eq!(detail(&verdict, "provider_unobserved"), "how many nodes CUDA ran is not known");
+    assert_eq!(judged_with(&[share("CPU", false, None, None)]).state, VerdictState::Valid);
 }
 
 #[test]

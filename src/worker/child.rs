@@ -73,20 +73,22 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
-    let Loaded { execution, version, library, options, inputs, outputs } = loader.load(&LoadRequest {
-        task: request.task,
-        model: request.model,
-        library: request.library,
-        delegate: request.delegate,
-        options: request.options,
-        inputs: request.inputs,
-        seed: request.seed,
-        compilation: request.compilation,
-    })?;
+    let Loaded { execution, version, library, options, inputs, outputs, providers, libraries } = loader
+        .load(&LoadRequest {
+            task: request.task,
+            model: request.model,
+            library: request.library,
+            delegate: request.delegate,
+            plugin: request.plugin,
+            options: request.options,
+            inputs: request.inputs,
+            seed: request.seed,
+            compilation: request.compilation,
+        })?;
     // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
     // crash or hang and take whole latencies with it.
     let execution = Box::leak(Box::new(execution));
-    say(&Event::Loaded { version, library, options, inputs, outputs, placed })?;
+    say(&Event::Loaded { version, library, options, inputs, outputs, providers, libraries, placed })?;
     let runs = (request.warm_up_runs, request.timed_runs);
     match (request.task, execution) {
         (Task::Measure, Execution::Session(session)) => {
@@ -263,12 +265,12 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 2");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 3");
     }
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 2", &vec![b' '; 2 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 3", &vec![b' '; 2 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

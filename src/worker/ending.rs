@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::format::{Layer, Outcome, Stage, Status, Tensor};
-use crate::runtime::{Built, Failure};
+use crate::runtime::{Built, Failure, ProviderNodes};
 use crate::units::Nanos;
 use crate::worker::protocol::Placed;
 
@@ -45,6 +45,12 @@ pub struct LoadedModel {
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
+    /// Which provider runs which nodes; empty for a runtime that has no providers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderNodes>,
+    /// Library files that were mapped beside `library`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<PathBuf>,
     /// Where and how the worker ran, where something was asked for.
     #[serde(default)]
     pub placed: Option<Placed>,

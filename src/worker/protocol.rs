@@ -17,11 +17,11 @@ use serde_json::Value;
 
 use crate::bundle::format::{Layer, Tensor};
 pub use crate::runtime::Task;
-use crate::runtime::{Built, Compilation, Failure};
+use crate::runtime::{Built, Compilation, Failure, ProviderNodes};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// One trial, as asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Request {
     /// The delegate to load, where the host has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegate: Option<PathBuf>,
+    /// The plug-in that brings another provider, where the host has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PathBuf>,
     /// Options of the job.
     pub options: BTreeMap<String, Value>,
     /// Shapes of inputs whose shape the model leaves open.
@@ -107,6 +110,12 @@ pub enum Event {
         inputs: Vec<Tensor>,
         /// Output tensors.
         outputs: Vec<Tensor>,
+        /// Which provider runs which nodes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        providers: Vec<ProviderNodes>,
+        /// Library files that were mapped beside `library`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        libraries: Vec<PathBuf>,
         /// Where and how this process runs, where something was asked for.
         placed: Option<Placed>,
     },

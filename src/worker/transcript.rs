@@ -175,8 +175,17 @@ impl Transcript {
             Event::Hello { protocol } => {
                 self.heard = Heard::Refused(Ending::ProtocolMismatch { theirs: protocol });
             }
-            Event::Loaded { version, library, options, inputs, outputs, placed } => {
-                self.loaded = Some(LoadedModel { version, library, options, inputs, outputs, placed });
+            Event::Loaded { version, library, options, inputs, outputs, providers, libraries, placed } => {
+                self.loaded = Some(LoadedModel {
+                    version,
+                    library,
+                    options,
+                    inputs,
+                    outputs,
+                    providers,
+                    libraries,
+                    placed,
+                });
             }
             Event::Built(built) => self.heard = Heard::Built(built),
             Event::Profiled { layers } => self.heard = Heard::Profiled(layers),
@@ -236,7 +245,7 @@ impl Transcript {
 mod tests {
     use super::*;
 
-    const HELLO: &str = r#"{"event":"hello","protocol":2}"#;
+    const HELLO: &str = r#"{"event":"hello","protocol":3}"#;
     const LOADED: &str = r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
     const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
@@ -263,6 +272,7 @@ mod tests {
             task,
             library: None,
             delegate: None,
+            plugin: None,
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,

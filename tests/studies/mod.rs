@@ -187,6 +187,8 @@ impl Study {
                     code: "session_run".to_owned(),
                     description: "one call of the session".to_owned(),
                 },
+                providers: Vec::new(),
+                libraries: Vec::new(),
             }),
             preparation: Vec::new(),
             profile: None,

@@ -79,6 +79,18 @@ pub(super) fn measured() -> Bundle {
                 code: "session_run".to_owned(),
                 description: "one call of the session with bound tensors".to_owned(),
             },
+            providers: vec![ProviderShare {
+                name: "CPUExecutionProvider".to_owned(),
+                is_fallback: false,
+                library: None,
+                nodes: Some(7),
+                operations: Some(8_000),
+            }],
+            libraries: vec![LibraryFile {
+                file: "/usr/lib/libstdc++.so.6.0.30".to_owned(),
+                version: Some("6.0.30".to_owned()),
+                sha256: Some("0f".repeat(32)),
+            }],
         }),
         preparation: Vec::new(),
         outcome: Outcome {

@@ -162,6 +162,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "subgraphs",
         "operations_on_edge_tpu",
         "operations_on_cpu",
+        "nodes",
     ];
     match key {
         _ if key.ends_with("_ns") => "ns",

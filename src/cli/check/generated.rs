@@ -58,7 +58,7 @@ pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
         let each = u128::from(counted.operations());
         (least, most, all) =
             (least.min(each), most.max(each), all + each * runs * u128::from(configuration.builds(measure)));
-        if let Some(form) = configuration.runtime.networks {
+        if let Some(form) = (configuration.runtime.networks)(&configuration.options) {
             files.entry(form.file_name(&network)).or_insert_with(|| form.length(&network));
         }
     }

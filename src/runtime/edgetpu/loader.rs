@@ -31,6 +31,8 @@ impl Load for Loader {
             Task::Build => {
                 let compilation = Compilation::new(request, place, comes_compiled)?;
                 Ok(Loaded {
+                    providers: Vec::new(),
+                    libraries: Vec::new(),
                     version: None,
                     library: place.program.clone(),
                     options: [].into(),

@@ -66,11 +66,13 @@ pub const RUNTIME: Runtime = Runtime {
         },
         options::THREADS,
     ],
-    timed: (
-        "edgetpu.invoke",
-        "one call of TfLiteInterpreterInvoke with tensors that were allocated and filled before: the transfer of input and output over \
+    timed: |_| {
+        (
+            "edgetpu.invoke",
+            "one call of TfLiteInterpreterInvoke with tensors that were allocated and filled before: the transfer of input and output over \
          USB or PCIe, the Edge TPU, and the operations that stay on the processor",
-    ),
+        )
+    },
     worker: WorkerExecutable::ThisProgram,
     simulated: false,
     // Not the one that is installed beside this program: it fits no libedgetpu that there is.
@@ -79,5 +81,6 @@ pub const RUNTIME: Runtime = Runtime {
     program: Some("edgetpu_compiler"),
     times_itself: false,
     delegate_file: Some("libedgetpu.so.1"),
+    takes_plugin: false,
     builds_in_paper: 1,
 };

@@ -82,6 +82,8 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
     in_force.insert("tflite_version".to_owned(), version.clone().into());
     in_force.insert("libedgetpu_build".to_owned(), found.build.into());
     Ok(Loaded {
+        providers: Vec::new(),
+        libraries: Vec::new(),
         execution: Execution::Session(Box::new(BoundSession { interpreter })),
         version: found.version.or(version),
         library: found.file,

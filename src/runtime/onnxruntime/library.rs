@@ -10,6 +10,7 @@ use std::sync::Mutex;
 
 use ort::LoadDynamicError;
 use ort::environment::Environment;
+use ort::sys;
 
 use crate::bundle::format::Stage;
 use crate::runtime::{Failure, mapped};
@@ -32,6 +33,8 @@ pub(super) struct Library {
     pub(super) file: Option<PathBuf>,
     /// Its version, such as `1.31.1`.
     pub(super) version: Option<String>,
+    /// Where its tables of functions come from.
+    pub(super) base: Option<&'static sys::OrtApiBase>,
     /// How it was asked for.
     asked: Option<PathBuf>,
 }
@@ -65,8 +68,9 @@ pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
         .with_hint("the worker's last lines on standard error may say more")
     })?;
     let file = mapped::file_at(ort::api().RunWithBinding as *const () as usize);
-    let version = file.as_deref().and_then(version);
-    let library = Library { environment, file, version, asked: asked.map(Path::to_path_buf) };
+    let base = file.as_deref().and_then(base);
+    let version = base.map(version);
+    let library = Library { environment, file, version, base, asked: asked.map(Path::to_path_buf) };
     *opened = Some(library.clone());
     Ok(library)
 }
@@ -142,10 +146,10 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// The version of the opened library. `ort` checks it but does not tell it.
-#[expect(unsafe_code, reason = "asks the C library for its version")]
-fn version(file: &Path) -> Option<String> {
-    type GetApiBase = unsafe extern "system" fn() -> *const ort::sys::OrtApiBase;
+/// What the opened library tells without being asked for a version of its interface. `ort` keeps it to itself.
+#[expect(unsafe_code, reason = "asks the C library, which is open")]
+fn base(file: &Path) -> Option<&'static sys::OrtApiBase> {
+    type GetApiBase = unsafe extern "system" fn() -> *const sys::OrtApiBase;
 
     let file = CString::new(file.as_os_str().as_bytes()).ok()?;
     // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays open anyway.
@@ -161,8 +165,11 @@ fn version(file: &Path) -> Option<String> {
     // SAFETY: the library exports OrtGetApiBase with this signature since its first release; `ort` has called it already.
     let get_api_base = unsafe { std::mem::transmute::<*mut libc::c_void, GetApiBase>(symbol) };
     // SAFETY: it takes nothing and returns a static table or null.
-    let base = unsafe { get_api_base().as_ref() }?;
+    unsafe { get_api_base().as_ref() }
+}
+
+#[expect(unsafe_code, reason = "asks the C library for its version")]
+fn version(base: &sys::OrtApiBase) -> String {
     // SAFETY: returns a static C string.
-    let version = unsafe { CStr::from_ptr((base.GetVersionString)()) };
-    Some(version.to_string_lossy().into_owned())
+    unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! ONNX Runtime: runs `.onnx` files on the processor.
+//! ONNX Runtime: runs `.onnx` files on the processor, and on other devices through its execution providers.
 //!
 //! This file is the description that the daemon reads. [`Loader`] is the executing half, for `backbone __worker` only. The
 //! library is opened at run time (`library`), so nothing here needs it to build or to check jobs.
@@ -13,35 +13,81 @@
 //! - **Graph optimisation is `all`**, the library's default.
 //! - **Log level is error**, through `ORT_LOG` another: a warning at each run would write while the clock runs.
 //! - **Telemetry is off.**
+//! - **The first run tells who runs what.** Every session is made with the library's own profiler on, runs once, and goes on with it
+//!   off: the one way to learn the provider of each node that versions since 1.17 have in common. Warm-up comes after it.
+//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 unless they are told not to, and they are.
+//! - **`ort` is asked for version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: what
+//!   they need of that is in `plugin`.
 
 use super::signatures::looks_like;
-use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
+use super::{OptionKind, Options, Runtime, RuntimeOption, WorkerExecutable, options};
 use crate::net::emit::Form;
 
 mod library;
+mod placement;
+mod plugin;
+mod profile;
+mod provider;
 mod session;
 #[cfg(test)]
 mod tests;
 
 pub use session::Loader;
 
-/// The processor, and for now nothing else.
-const PROVIDERS: &[&str] = &["cpu"];
+/// The library's name for its provider on the processor. It runs what no other one takes.
+pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
+
+/// Words for the providers in a job.
+mod word {
+    pub(super) const CPU: &str = "cpu";
+    pub(super) const CUDA: &str = "cuda";
+    pub(super) const TENSORRT: &str = "tensorrt";
+    pub(super) const PLUGIN: &str = "plugin";
+}
+
+/// Key of the provider.
+const PROVIDER: &str = "provider";
+
+/// Key of the device.
+const DEVICE: &str = "device";
+
+/// Key of TF32.
+const TF32: &str = "tf32";
+
+/// More devices than any host of this field has; a larger number is a slip.
+const MOST_DEVICES: i64 = 64;
+
+const PROVIDERS: &[&str] = &[word::CPU, word::CUDA, word::TENSORRT, word::PLUGIN];
 const GRAPH_OPTIMIZATIONS: &[&str] = &["disable", "basic", "extended", "all"];
 
 /// The description.
 pub const RUNTIME: Runtime = Runtime {
     name: "onnxruntime",
-    summary: "ONNX Runtime on the processor, for .onnx files",
+    summary: "ONNX Runtime on the processor, on an NVIDIA GPU, or through a plug-in, for .onnx files",
     model_format: "onnx",
     recognise,
-    networks: Some(Form::ONNX_UNSIGNED),
+    networks: |options| {
+        // TensorRT takes no activations but signed ones; the others fuse unsigned ones.
+        let is_for_tensorrt = provider_of(options) == word::TENSORRT;
+        Some(if is_for_tensorrt { Form::ONNX } else { Form::ONNX_UNSIGNED })
+    },
     options: &[
         options::THREADS,
         RuntimeOption {
-            name: "provider",
+            name: PROVIDER,
             kind: OptionKind::Choice(PROVIDERS),
-            summary: "execution provider; default: cpu",
+            summary: "execution provider: the processor, an NVIDIA GPU by CUDA or by TensorRT, or the plug-in that the host's \
+                      configuration names; default: cpu",
+        },
+        RuntimeOption {
+            name: DEVICE,
+            kind: OptionKind::Integer { minimum: 0, maximum: MOST_DEVICES - 1 },
+            summary: "which of the provider's devices, for every provider but cpu; default: 0",
+        },
+        RuntimeOption {
+            name: TF32,
+            kind: OptionKind::Boolean,
+            summary: "let cuda and tensorrt round the factors of fp32 products to TF32; default: false",
         },
         RuntimeOption {
             name: "graph_optimization",
@@ -49,11 +95,23 @@ pub const RUNTIME: Runtime = Runtime {
             summary: "how far the library rewrites the graph before it runs it; default: all, as in the library",
         },
     ],
-    timed: (
-        "onnxruntime.run_with_binding.cpu",
-        "one call of RunWithBinding on the CPU execution provider, with inputs and outputs bound to memory that was allocated \
-         before; reading and writing them is not in it",
-    ),
+    timed: |options| match provider_of(options) {
+        word::CPU => (
+            "onnxruntime.run_with_binding.cpu",
+            "one call of RunWithBinding on the CPU execution provider, with inputs and outputs bound to memory that was allocated \
+             before; reading and writing them is not in it",
+        ),
+        word::PLUGIN => (
+            "onnxruntime.run_with_binding.copied_back",
+            "one call of RunWithBinding on a plug-in provider, with inputs bound before; copying them to the device is not in it, copying \
+             the outputs to main memory is, for nothing else shows that the device is done",
+        ),
+        _ => (
+            "onnxruntime.run_with_binding.device",
+            "one call of RunWithBinding and one of SynchronizeBoundOutputs, with inputs and outputs bound to memory of the GPU that was \
+             allocated before; copying them there and back is not in it",
+        ),
+    },
     worker: WorkerExecutable::ThisProgram,
     simulated: false,
     library_file: Some("libonnxruntime.so"),
@@ -61,8 +119,13 @@ pub const RUNTIME: Runtime = Runtime {
     program: None,
     times_itself: false,
     delegate_file: None,
+    takes_plugin: true,
     builds_in_paper: 1,
 };
+
+fn provider_of(options: &Options) -> &str {
+    options::choice(options, PROVIDER, word::CPU)
+}
 
 /// First bytes of a serialised `ModelProto`: the tags of its fields, of which any may come first.
 /// Source: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>, message `ModelProto`; tag = number × 8 + wire type.

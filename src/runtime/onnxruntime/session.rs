@@ -1,26 +1,33 @@
 //! The executing half of ONNX Runtime: one session with everything bound before it is timed.
 //!
-//! Inputs and outputs are tensors in the session's own memory, bound through I/O binding. What is timed is one C call on
-//! three pointers; `ort`'s own `run_binding` collects the outputs at each run and would be measured with it.
+//! Inputs and outputs are bound through I/O binding: inputs are copied to where the provider wants them once, and the first run, which
+//! also tells who runs what, sets the outputs aside for all later ones. What is timed is one C call on three pointers, and for
+//! CUDA devices one more that waits for the device; `ort`'s own `run_binding` collects the outputs at each run and would be measured
+//! with it.
 //!
-//! Where the model does not declare its output shapes, one run before the warm-up finds them.
+//! A plug-in's outputs are copied to main memory in each run. That the library waits for a plug-in's device can not be relied on:
+//! one was seen to return from both calls after 0.08 ms with most of the work still to do.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::ptr;
 
 use ort::AsPointer;
-use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::sys;
 use ort::value::{DynTensor, Outlet, TensorElementType, ValueType};
-use serde_json::Value;
 
-use super::{RUNTIME, library};
+use super::placement::{Profile, by_provider};
+use super::provider::{OutputsOn, Provider};
+use super::{CPU_PROVIDER, RUNTIME, library, provider};
 use crate::bundle::format::{Stage, Tensor};
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::shapes::{self, DeclaredInput, Dimension};
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, options};
+use crate::runtime::{
+    Execution, Failure, Load, LoadRequest, Loaded, Options, ProviderNodes, RunError, Runtime, Session,
+    mapped, options,
+};
 
 /// Loads ONNX models.
 #[derive(Debug, Clone, Copy)]
@@ -32,18 +39,28 @@ impl Load for Loader {
     }
 
     fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
+        let before = mapped::libraries();
+        provider::prepare(&request.options);
         let library = library::open(request.library.as_deref())?;
-        let (session, options) = open_model(&library, request)?;
-        let (bound, inputs, outputs) = BoundSession::bind(session, request)?;
+        let opened = open_model(&library, request)?;
+        let options = opened.options.clone();
+        let bound = opened.bind(request)?;
         Ok(Loaded {
-            execution: Execution::Session(Box::new(bound)),
+            execution: Execution::Session(Box::new(bound.session)),
             version: library.version,
+            libraries: mapped_since(&before, library.file.as_ref()),
             library: library.file,
             options,
-            inputs,
-            outputs,
+            inputs: bound.inputs,
+            outputs: bound.outputs,
+            providers: bound.providers,
         })
     }
+}
+
+/// What was mapped since, without the runtime's own library.
+fn mapped_since(before: &BTreeSet<PathBuf>, own: Option<&PathBuf>) -> Vec<PathBuf> {
+    mapped::libraries().into_iter().filter(|file| !before.contains(file) && Some(file) != own).collect()
 }
 
 /// A session whose inputs and outputs are bound.
@@ -53,41 +70,64 @@ pub(super) struct BoundSession {
         *const sys::OrtRunOptions,
         *const sys::OrtIoBinding,
     ) -> sys::OrtStatusPtr,
+    /// For a provider that may still be at work when a run returns.
+    synchronize: Option<unsafe extern "system" fn(*mut sys::OrtIoBinding) -> sys::OrtStatusPtr>,
     session_pointer: *mut sys::OrtSession,
-    binding_pointer: *const sys::OrtIoBinding,
-    // Dropped in this order: the binding refers to the tensors and the session.
+    binding_pointer: *mut sys::OrtIoBinding,
+    // Dropped in this order: the binding refers to the session.
     _binding: IoBinding,
-    _outputs: Vec<DynTensor>,
     _session: OrtSession,
 }
 
 impl Session for BoundSession {
-    #[expect(
-        unsafe_code,
-        reason = "the one C call that is timed; ort's own run_binding allocates at each run"
-    )]
+    #[expect(unsafe_code, reason = "the C calls that are timed; ort's own run_binding allocates at each run")]
     fn run(&mut self) -> Result<(), RunError> {
         // SAFETY: both pointers belong to values that this struct owns and does not touch meanwhile; no run options are given,
         // which the library documents as allowed; &mut self keeps out a second run.
         let status =
             unsafe { (self.run_with_binding)(self.session_pointer, ptr::null(), self.binding_pointer) };
-        if status.0.is_null() {
-            return Ok(());
+        if !status.0.is_null() {
+            return Err(run_error(status));
         }
-        // SAFETY: a status that the library just returned and that nobody else frees.
-        match unsafe { ort::Error::result_from_status(status) } {
-            Ok(()) => Ok(()),
-            Err(error) => Err(RunError(error.message().to_owned())),
+        if let Some(synchronize) = self.synchronize {
+            // SAFETY: as above.
+            let status = unsafe { synchronize(self.binding_pointer) };
+            if !status.0.is_null() {
+                return Err(run_error(status));
+            }
         }
+        Ok(())
     }
 }
 
-pub(super) fn open_model(
-    library: &library::Library,
-    request: &LoadRequest,
-) -> Result<(OrtSession, BTreeMap<String, Value>), Failure> {
+#[expect(unsafe_code, reason = "the library's status")]
+fn run_error(status: sys::OrtStatusPtr) -> RunError {
+    // SAFETY: a status that the library just returned and that nobody else frees.
+    match unsafe { ort::Error::result_from_status(status) } {
+        Ok(()) => RunError("ONNX Runtime gave an empty error".to_owned()),
+        Err(error) => RunError(error.message().to_owned()),
+    }
+}
+
+/// A session, and what is known of it before it ran.
+pub(super) struct Opened {
+    session: OrtSession,
+    provider: Provider,
+    profile: Profile,
+    /// Options in force.
+    pub(super) options: Options,
+}
+
+/// A session that is ready, and what its first run told.
+pub(super) struct Bound {
+    pub(super) session: BoundSession,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    pub(super) providers: Vec<ProviderNodes>,
+}
+
+pub(super) fn open_model(library: &library::Library, request: &LoadRequest) -> Result<Opened, Failure> {
     let threads = options::threads(&request.options);
-    let provider = options::choice(&request.options, "provider", "cpu");
     let optimization = options::choice(&request.options, "graph_optimization", "all");
     let level = match optimization {
         "disable" => GraphOptimizationLevel::Disable,
@@ -95,12 +135,7 @@ pub(super) fn open_model(
         "extended" => GraphOptimizationLevel::Level2,
         _ => GraphOptimizationLevel::All,
     };
-    let in_force = BTreeMap::from([
-        (options::THREADS.name.to_owned(), Value::from(threads)),
-        ("provider".to_owned(), Value::from(provider)),
-        ("graph_optimization".to_owned(), Value::from(optimization)),
-    ]);
-    let mut builder = OrtSession::builder(&library.environment)
+    let builder = OrtSession::builder(&library.environment)
         .and_then(|builder| Ok(builder.with_intra_threads(threads as usize)?))
         .and_then(|builder| Ok(builder.with_optimization_level(level)?))
         .map_err(|error| {
@@ -111,68 +146,93 @@ pub(super) fn open_model(
             )
             .with_hint("leave out `runtime_options` to use the library's defaults")
         })?;
-    let session = builder.commit_from_file(&request.model).map_err(|error| {
-        Failure::new(
-            Stage::Load,
-            "model_not_readable",
-            format!("ONNX Runtime refused the model: {}", error.message()),
-        )
-        .with_hint("check the file with onnx.checker, and that its opset is known to the library's version")
-    })?;
-    Ok((session, in_force))
+    let (builder, mut provider) = provider::add(builder, library, request)?;
+    let mut in_force = Options::from([
+        (options::THREADS.name.to_owned(), threads.into()),
+        ("graph_optimization".to_owned(), optimization.into()),
+    ]);
+    in_force.append(&mut provider.options);
+    let (mut builder, mut profile) = Profile::begin(builder);
+    let session = builder.commit_from_file(&request.model);
+    profile.hold();
+    let session = session.map_err(|error| no_session(&provider, error.message()))?;
+    Ok(Opened { session, provider, profile, options: in_force })
 }
 
-impl BoundSession {
-    pub(super) fn bind(
-        mut session: OrtSession,
-        request: &LoadRequest,
-    ) -> Result<(Self, Vec<Tensor>, Vec<Tensor>), Failure> {
+fn no_session(provider: &Provider, why: &str) -> Failure {
+    if provider.name == CPU_PROVIDER {
+        return Failure::new(
+            Stage::Load,
+            "model_not_readable",
+            format!("ONNX Runtime refused the model: {why}"),
+        )
+        .with_hint("check the file with onnx.checker, and that its opset is known to the library's version");
+    }
+    let detail = format!("ONNX Runtime made no session for {}: {why}", provider.name);
+    let failure = |reason| Failure::new(Stage::Load, reason, detail.clone());
+    if provider::says_out_of_memory(why) {
+        return failure("out_of_memory")
+            .with_hint("the device's memory does not hold it: measure a smaller batch or input");
+    }
+    // The words of the TensorRT provider, of two releases.
+    if ["could not build engine", "failed to create engine"].iter().any(|words| why.contains(words)) {
+        return failure("engine_not_built")
+            .with_hint("the last lines of the log have TensorRT's own words")
+            .not_compilable();
+    }
+    failure("session_refused")
+        .with_hint("does `provider: cpu` take the model? The library's words name the device or the node")
+}
+
+impl Opened {
+    pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
+        let Self { mut session, provider, profile, .. } = self;
         let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
-        let inputs = shapes::resolve(&declared, &request.inputs)?;
-        let mut tensors = Vec::new();
+        let input_shapes = shapes::resolve(&declared, &request.inputs)?;
+        session.outputs().iter().try_for_each(is_supported)?;
         let mut generator = Generator::new(request.seed);
-        for (input, shape) in session.inputs().iter().zip(&inputs) {
-            tensors.push(filled_tensor(&session, input, shape, &mut generator)?);
+        let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
+        for (input, shape) in session.inputs().iter().zip(&input_shapes) {
+            let tensor = filled_tensor(&session, input, shape, &mut generator)?;
+            binding.bind_input(input.name(), &tensor).map_err(|error| not_bound(input.name(), &error))?;
         }
-        let binding = bind_inputs(&session, &tensors)?;
-        let shapes =
-            match session.outputs().iter().map(static_shape).collect::<Result<Option<Vec<_>>, _>>()? {
-                Some(shapes) => shapes,
-                None => shapes_after_one_run(&mut session, binding)?,
-            };
-        // A fresh binding: outputs that were bound to a device come back in another order once they are bound again.
-        let mut binding = bind_inputs(&session, &tensors)?;
-        let mut outputs = Vec::new();
-        for (output, shape) in session.outputs().iter().zip(&shapes) {
-            let mut tensor = new_tensor(&session, output.name(), element_type_of(output), shape)?;
+        binding.synchronize_inputs().map_err(|error| not_bound("", &error))?;
+        // Set aside by the first run in that memory, and reused by those after it.
+        let memory = provider.outputs_on.memory().map_err(|error| not_bound("", &error))?;
+        for output in session.outputs() {
             binding
-                .bind_output(output.name(), &mut tensor)
+                .bind_output_to_device(output.name(), &memory)
                 .map_err(|error| not_bound(output.name(), &error))?;
-            outputs.push(tensor);
         }
+        let output_shapes = first_run(&mut session, &binding)?;
+        let ran = profile.end(&mut session);
         let described = |outlets: &[Outlet], shapes: &[Vec<u64>]| {
             outlets.iter().zip(shapes).map(|(outlet, shape)| describe(outlet, shape)).collect::<Vec<_>>()
         };
-        let descriptions = (described(session.inputs(), &inputs), described(session.outputs(), &shapes));
-        let bound = Self {
-            run_with_binding: ort::api().RunWithBinding,
-            session_pointer: session.ptr().cast_mut(),
-            binding_pointer: binding.ptr(),
-            _binding: binding,
-            _outputs: outputs,
-            _session: session,
-        };
-        Ok((bound, descriptions.0, descriptions.1))
+        Ok(Bound {
+            inputs: described(session.inputs(), &input_shapes),
+            outputs: described(session.outputs(), &output_shapes),
+            providers: by_provider(&provider, ran, |_| None),
+            session: BoundSession {
+                run_with_binding: ort::api().RunWithBinding,
+                synchronize: matches!(provider.outputs_on, OutputsOn::Cuda(_))
+                    .then_some(ort::api().SynchronizeBoundOutputs),
+                session_pointer: session.ptr().cast_mut(),
+                binding_pointer: binding.ptr_mut(),
+                _binding: binding,
+                _session: session,
+            },
+        })
     }
 }
 
 #[cfg(test)]
 impl BoundSession {
-    /// The bytes of the first output, a tensor of floats.
-    pub(super) fn first_output(&self) -> Vec<f32> {
-        self._outputs[0]
-            .try_extract_tensor::<f32>()
-            .map_or_else(|_| Vec::new(), |(_, values)| values.to_vec())
+    /// One more run, and its first output, a tensor of floats: where it lies, and what it holds.
+    pub(super) fn first_output(&mut self) -> (usize, Vec<f32>) {
+        let outputs = self._session.run_binding(&self._binding).unwrap();
+        let (_, values) = outputs[0].try_extract_tensor::<f32>().unwrap();
+        (values.as_ptr() as usize, values.to_vec())
     }
 }
 
@@ -196,12 +256,9 @@ fn declared_input(input: &Outlet) -> Result<DeclaredInput, Failure> {
     Ok(DeclaredInput { name: input.name().to_owned(), shape })
 }
 
-/// `None` where a dimension is open.
-fn static_shape(output: &Outlet) -> Result<Option<Vec<u64>>, Failure> {
+fn is_supported(output: &Outlet) -> Result<(), Failure> {
     match output.dtype() {
-        ValueType::Tensor { ty, shape, .. } if *ty != TensorElementType::String => {
-            Ok(shape.iter().map(|size| u64::try_from(*size).ok()).collect())
-        }
+        ValueType::Tensor { ty, .. } if *ty != TensorElementType::String => Ok(()),
         other => Err(Failure::new(
             Stage::Prepare,
             "unsupported_output",
@@ -266,14 +323,6 @@ fn new_tensor(
     DynTensor::new(session.allocator(), element_type, dimensions).map_err(|_| too_large())
 }
 
-fn bind_inputs(session: &OrtSession, tensors: &[DynTensor]) -> Result<IoBinding, Failure> {
-    let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
-    for (input, tensor) in session.inputs().iter().zip(tensors) {
-        binding.bind_input(input.name(), tensor).map_err(|error| not_bound(input.name(), &error))?;
-    }
-    Ok(binding)
-}
-
 fn not_bound(name: &str, error: &ort::Error) -> Failure {
     Failure::new(
         Stage::Prepare,
@@ -282,21 +331,14 @@ fn not_bound(name: &str, error: &ort::Error) -> Failure {
     )
 }
 
-/// The model leaves output shapes open: they are what one run with these inputs gives.
-fn shapes_after_one_run(session: &mut OrtSession, mut binding: IoBinding) -> Result<Vec<Vec<u64>>, Failure> {
-    let memory = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)
-        .map_err(|error| not_bound("", &error))?;
+/// The run that nobody times: it sets the outputs aside, and their shapes are those of all later ones.
+fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Vec<u64>>, Failure> {
     let names: Vec<String> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
-    for name in &names {
-        binding.bind_output_to_device(name, &memory).map_err(|error| not_bound(name, &error))?;
-    }
-    let outputs = session.run_binding(&binding).map_err(|error| {
-        Failure::new(
-            Stage::Prepare,
-            "run_failed",
-            format!("ONNX Runtime refused the run that finds the output shapes: {}", error.message()),
-        )
-        .with_hint("do the shapes below `inputs` suit the model?")
+    let outputs = session.run_binding(binding).map_err(|error| {
+        let why = error.message();
+        let reason = if provider::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
+        Failure::new(Stage::Prepare, reason, format!("ONNX Runtime refused the first run: {why}"))
+            .with_hint("do the shapes below `inputs` suit the model, and the device?")
     })?;
     names
         .iter()
@@ -304,11 +346,8 @@ fn shapes_after_one_run(session: &mut OrtSession, mut binding: IoBinding) -> Res
             let shape = outputs.get(name).and_then(|value| value.dtype().tensor_shape().cloned());
             shape.and_then(|shape| shape.iter().map(|size| u64::try_from(*size).ok()).collect()).ok_or_else(
                 || {
-                    Failure::new(
-                        Stage::Prepare,
-                        "unsupported_output",
-                        format!("output `{name}` came without a shape"),
-                    )
+                    let detail = format!("output `{name}` came without a shape");
+                    Failure::new(Stage::Prepare, "unsupported_output", detail)
                 },
             )
         })

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::session::{BoundSession, open_model};
-use super::{library, recognise};
+use super::session::{Bound, open_model};
+use super::{CPU_PROVIDER, library, recognise};
 use crate::bundle::format::Stage;
 use crate::runtime::{LoadRequest, Session};
 
@@ -30,25 +30,18 @@ fn missing_library_is_named_with_the_ways_to_give_one() {
 fn outputs_follow_from_the_seed() {
     let Some(library) = fetched_library() else { return };
     let outputs = |model: &str, seed, shape: Option<[u64; 4]>| {
-        let request = LoadRequest {
-            task: Default::default(),
-            delegate: None,
-            model: Path::new(env!("CARGO_MANIFEST_DIR")).join(model),
-            library: Some(library.clone()),
-            options: BTreeMap::new(),
-            inputs: shape.into_iter().map(|shape| ("image".to_owned(), shape.to_vec())).collect(),
-            seed,
-            compilation: None,
-        };
-        let library = library::open(Some(&library)).unwrap();
-        let (session, _) = open_model(&library, &request).unwrap();
-        let (mut bound, _, _) = BoundSession::bind(session, &request).unwrap();
-        assert!(
-            bound.first_output().iter().all(|value| *value == 0.0),
-            "outputs are set aside before the first run"
+        let inputs = shape.into_iter().map(|shape| ("image".to_owned(), shape.to_vec())).collect();
+        let mut bound = bound(&library, LoadRequest { inputs, seed, ..request(&library, model) });
+        let (place, first) = bound.session.first_output();
+        for _ in 0..3 {
+            bound.session.run().unwrap();
+        }
+        assert_eq!(
+            (place, first.clone()),
+            bound.session.first_output(),
+            "every run writes to the same place"
         );
-        bound.run().unwrap();
-        bound.first_output()
+        first
     };
     for (model, shape) in
         [("inbox-examples/tiny-cnn.onnx", None), ("tests/models/dynamic.onnx", Some([2, 3, 8, 8]))]
@@ -58,6 +51,40 @@ fn outputs_follow_from_the_seed() {
         assert_eq!(first, outputs(model, 1, shape));
         assert_ne!(first, outputs(model, 2, shape));
     }
+}
+
+#[test]
+fn every_node_that_the_processor_runs_is_told() {
+    let Some(library) = fetched_library() else { return };
+    let model = "inbox-examples/tiny-cnn.onnx";
+    let nodes = |optimization: &str| {
+        let mut request = request(&library, model);
+        request.options.insert("graph_optimization".to_owned(), optimization.into());
+        let [only] = &bound(&library, request).providers[..] else { panic!("one provider") };
+        assert_eq!((only.provider.as_str(), only.is_fallback, &only.library), (CPU_PROVIDER, false, &None));
+        only.nodes.unwrap()
+    };
+    assert_eq!(nodes("disable"), 11, "without rewriting, the library runs the model's own nodes");
+    assert!(nodes("all") < 11, "activations are fused");
+}
+
+fn request(library: &Path, model: &str) -> LoadRequest {
+    LoadRequest {
+        task: Default::default(),
+        delegate: None,
+        plugin: None,
+        model: Path::new(env!("CARGO_MANIFEST_DIR")).join(model),
+        library: Some(library.to_owned()),
+        options: BTreeMap::new(),
+        inputs: BTreeMap::new(),
+        seed: 1,
+        compilation: None,
+    }
+}
+
+fn bound(library: &Path, request: LoadRequest) -> Bound {
+    let library = library::open(Some(library)).unwrap();
+    open_model(&library, &request).unwrap().bind(&request).unwrap()
 }
 
 /// The library that `tools/fetch-runtimes` puts there; without it the test says so and passes.

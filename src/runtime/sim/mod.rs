@@ -24,9 +24,9 @@ pub const RUNTIME: Runtime = Runtime {
     summary: "scripted latencies and faults, for tests and demonstrations",
     model_format: "sim",
     recognise,
-    networks: None,
+    networks: |_| None,
     options: &[],
-    timed: ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
+    timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     worker: WorkerExecutable::ThisProgram,
     simulated: true,
     library_file: None,
@@ -34,6 +34,7 @@ pub const RUNTIME: Runtime = Runtime {
     program: None,
     times_itself: false,
     delegate_file: None,
+    takes_plugin: false,
     builds_in_paper: 1,
 };
 
@@ -66,6 +67,8 @@ impl Load for Simulator {
         }
         let latencies = script.latency_us.iter().map(|latency| Duration::from_micros(*latency)).collect();
         Ok(Loaded {
+            providers: Vec::new(),
+            libraries: Vec::new(),
             execution: Execution::Session(Box::new(Playing { latencies, next: 0, runs: 0, fault })),
             version: Some(env!("CARGO_PKG_VERSION").into()),
             library: None,

@@ -24,13 +24,15 @@ pub const RUNTIME: Runtime = Runtime {
     summary: "TensorFlow Lite on the processor, with XNNPACK, for .tflite files",
     model_format: "tflite",
     recognise,
-    networks: Some(Form::TFLITE),
+    networks: |_| Some(Form::TFLITE),
     options: &[options::THREADS, XNNPACK],
-    timed: (
-        "tflite.invoke.cpu",
-        "one call of TfLiteInterpreterInvoke on the processor, with tensors that were allocated and filled before; reading and \
+    timed: |_| {
+        (
+            "tflite.invoke.cpu",
+            "one call of TfLiteInterpreterInvoke on the processor, with tensors that were allocated and filled before; reading and \
          writing them is not in it",
-    ),
+        )
+    },
     worker: WorkerExecutable::Tflite,
     simulated: false,
     library_file: Some("libtensorflowlite_c.so"),
@@ -38,6 +40,7 @@ pub const RUNTIME: Runtime = Runtime {
     program: None,
     times_itself: false,
     delegate_file: None,
+    takes_plugin: false,
     builds_in_paper: 1,
 };
 

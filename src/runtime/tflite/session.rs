@@ -57,6 +57,8 @@ impl Load for Loader {
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
+            providers: Vec::new(),
+            libraries: Vec::new(),
             execution: Execution::Session(Box::new(BoundSession { interpreter })),
             version: Some(version.to_owned()),
             // The version text lies in the library's own memory.

@@ -66,6 +66,8 @@ impl Load for Loader {
             ..tensor(input)
         };
         Ok(Loaded {
+            providers: Vec::new(),
+            libraries: Vec::new(),
             inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
             outputs: border.outputs.iter().map(tensor).collect(),
             version: Some(version),

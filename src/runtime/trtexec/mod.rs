@@ -38,7 +38,7 @@ pub const RUNTIME: Runtime = Runtime {
     summary: "TensorRT on an NVIDIA GPU through trtexec, for .onnx files; 6.0.1 to 11",
     model_format: "onnx",
     recognise: super::onnxruntime::RUNTIME.recognise,
-    networks: Some(Form::ONNX),
+    networks: |_| Some(Form::ONNX),
     options: &[
         RuntimeOption {
             name: command::PRECISION,
@@ -62,11 +62,13 @@ pub const RUNTIME: Runtime = Runtime {
         },
         options::PROFILE,
     ],
-    timed: (
-        "trtexec.gpu_compute",
-        "the network's kernels on the GPU, from the first to the last, by CUDA events, as trtexec reports it for each query; \
+    timed: |_| {
+        (
+            "trtexec.gpu_compute",
+            "the network's kernels on the GPU, from the first to the last, by CUDA events, as trtexec reports it for each query; \
          one query at a time, nothing copied",
-    ),
+        )
+    },
     worker: WorkerExecutable::ThisProgram,
     simulated: false,
     library_file: None,
@@ -74,5 +76,6 @@ pub const RUNTIME: Runtime = Runtime {
     program: Some("trtexec"),
     times_itself: true,
     delegate_file: None,
+    takes_plugin: false,
     builds_in_paper: 3,
 };

@@ -8,9 +8,9 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         summary: "made up",
         model_format: format,
         recognise: |_| Ok(()),
-        networks: None,
+        networks: |_| None,
         options,
-        timed: ("call", "the call"),
+        timed: |_| ("call", "the call"),
         worker: WorkerExecutable::ThisProgram,
         simulated: true,
         library_file: None,
@@ -18,6 +18,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         program: None,
         times_itself: false,
         delegate_file: None,
+        takes_plugin: false,
         builds_in_paper: 1,
     }
 }

@@ -53,6 +53,7 @@ fn judged_as(status: Status, environment: &Environment) -> Verdict {
         clock_resolution: Nanos(20),
         host: &Host::default(),
         power: None,
+        providers: &[],
     });
     // The power state is another matter.
     let is_ours = |reason: &Reason| reason.code != "power_state_unobserved";

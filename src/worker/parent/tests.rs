@@ -9,8 +9,8 @@ use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::PARENT_VARIABLE;
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":2}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":2}
+const HELLO: &str = r#"echo '{"event":"hello","protocol":3}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":3}
 {"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
 {"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
@@ -41,6 +41,7 @@ fn request() -> Request {
         timed_runs: 2,
         task: Default::default(),
         delegate: None,
+        plugin: None,
         compilation: None,
         energy_seconds: 0,
         placement: Default::default(),

@@ -1,0 +1,154 @@
+//! Which provider runs which nodes: one run of the session under the library's own profiler, before anything is timed.
+//!
+//! The profile is a file, for the library writes no other; it has lost its name before the run, so that a crash leaves
+//! nothing behind.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use ort::session::Session;
+use ort::session::builder::SessionBuilder;
+
+use super::profile::{self, RanNode};
+use super::provider::Provider;
+use crate::runtime::{ProductNode, ProviderNodes};
+
+/// Products that are told, with at most so many bytes of names: beyond this only the number of nodes is. The daemon holds what a
+/// worker tells in memory, and takes lines of 1 MiB.
+const MOST_PRODUCTS: usize = 8_000;
+const NAMES_LIMIT: usize = 512 << 10;
+
+/// A profile that is being written.
+pub(super) struct Profile {
+    folder: Option<tempfile::TempDir>,
+    file: Option<fs_err::File>,
+}
+
+impl Profile {
+    /// Have a session write its profile. Where there is no folder to write to, who runs what is not observed.
+    pub(super) fn begin(builder: SessionBuilder) -> (SessionBuilder, Self) {
+        let folder = tempfile::Builder::new().prefix("backbone-profile-").tempdir();
+        let folder = folder.inspect_err(|error| log::warn!("can not keep a profile: {error}")).ok();
+        let builder = match &folder {
+            None => builder,
+            Some(folder) => builder.with_profiling(folder.path().join("run")).unwrap_or_else(|error| {
+                log::warn!("ONNX Runtime makes no profile: {error}");
+                error.recover()
+            }),
+        };
+        (builder, Self { folder, file: None })
+    }
+
+    /// The session is made, and its file with it: hold it, and take it out of the file system.
+    pub(super) fn hold(&mut self) {
+        let Some(folder) = self.folder.take() else { return };
+        let only = fs_err::read_dir(folder.path()).ok().and_then(|mut files| files.next()?.ok());
+        self.file = only.and_then(|file| fs_err::File::open(file.path()).ok());
+    }
+
+    /// The session has run once: end the profile and read it. `None` where it tells nothing.
+    pub(super) fn end(self, session: &mut Session) -> Option<Vec<RanNode>> {
+        let mut file = self.file?;
+        let mut text = Vec::new();
+        let ended = session.end_profiling().map_err(|error| error.to_string());
+        let read = ended.and_then(|_| file.read_to_end(&mut text).map_err(|error| error.to_string()));
+        let nodes = read.and_then(|_| profile::nodes(&text).map_err(|error| error.to_string()));
+        nodes.inspect_err(|error| log::warn!("the profile tells nothing: {error}")).ok()
+    }
+}
+
+/// What each provider runs, the one that was asked for first, then by name. `library_of` finds the file of a provider that was not
+/// asked for.
+pub(super) fn by_provider(
+    asked: &Provider,
+    ran: Option<Vec<RanNode>>,
+    library_of: impl Fn(&str) -> Option<PathBuf>,
+) -> Vec<ProviderNodes> {
+    let is_observed = ran.is_some();
+    let mut by_name: BTreeMap<String, Vec<RanNode>> = BTreeMap::new();
+    for node in ran.into_iter().flatten() {
+        by_name.entry(node.provider.clone()).or_default().push(node);
+    }
+    let of_asked = by_name.remove(&asked.name).unwrap_or_default();
+    let mut told = vec![ProviderNodes {
+        provider: asked.name.clone(),
+        is_fallback: false,
+        library: asked.library.clone(),
+        nodes: is_observed.then_some(of_asked.len() as u64),
+        products: None,
+    }];
+    told.extend(by_name.into_iter().map(|(provider, nodes)| ProviderNodes {
+        is_fallback: true,
+        library: library_of(&provider),
+        nodes: Some(nodes.len() as u64),
+        products: products(nodes),
+        provider,
+    }));
+    told
+}
+
+/// `None` where they are too many to tell.
+fn products(nodes: Vec<RanNode>) -> Option<Vec<ProductNode>> {
+    let products: Vec<ProductNode> = nodes.into_iter().filter_map(|node| node.product).collect();
+    let length: usize = products.iter().map(|product| product.name.len()).sum();
+    (products.len() <= MOST_PRODUCTS && length <= NAMES_LIMIT).then_some(products)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::provider::OutputsOn;
+    use super::*;
+
+    fn cuda() -> Provider {
+        Provider {
+            name: "CUDAExecutionProvider".to_owned(),
+            library: Some(PathBuf::from("/lib/cuda.so")),
+            outputs_on: OutputsOn::Cuda(0),
+            options: Default::default(),
+        }
+    }
+
+    fn node(product: &str, provider: &str) -> RanNode {
+        let product = (!product.is_empty()).then(|| ProductNode { name: product.to_owned(), macs: Some(1) });
+        RanNode { product, provider: format!("{provider}ExecutionProvider") }
+    }
+
+    fn told(shares: Vec<ProviderNodes>) -> Vec<(String, bool, Option<u64>, Option<usize>)> {
+        let row = |share: ProviderNodes| {
+            (share.provider, share.is_fallback, share.nodes, share.products.map(|products| products.len()))
+        };
+        shares.into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_provider_that_was_asked_for_comes_first_and_the_others_are_its_fallbacks() {
+        let ran = vec![node("a", "CPU"), node("b", "CUDA"), node("", "CPU")];
+        let shares = by_provider(&cuda(), Some(ran), |_| None);
+        assert_eq!(shares[0].library, Some(PathBuf::from("/lib/cuda.so")));
+        assert_eq!(
+            told(shares),
+            [
+                ("CUDAExecutionProvider".to_owned(), false, Some(1), None),
+                ("CPUExecutionProvider".to_owned(), true, Some(2), Some(1))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_provider_that_ran_nothing_has_no_nodes_and_one_that_was_not_observed_has_null() {
+        let shares = by_provider(&cuda(), Some(vec![node("a", "CPU")]), |_| None);
+        assert_eq!(shares[0].nodes, Some(0));
+        assert_eq!(told(by_provider(&cuda(), None, |_| None)), [(cuda().name, false, None, None)]);
+    }
+
+    #[test]
+    fn products_without_end_are_left_out_and_still_counted() {
+        let long = "n".repeat(1 << 10);
+        for ran in [vec![node(&long, "CPU"); 600], vec![node("n", "CPU"); MOST_PRODUCTS + 1]] {
+            let count = ran.len() as u64;
+            let shares = by_provider(&cuda(), Some(ran), |_| None);
+            assert_eq!((shares[1].nodes, &shares[1].products), (Some(count), &None));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Plug-in providers: libraries of others that bring ONNX Runtime a provider, by path.
+//!
+//! They came with version 22 of the library's interface, and `ort` is built for 17 here, so the few functions are called
+//! through the library's own table. It only grows at its end, and its first 22 versions are one prefix of it. Source of the
+//! places: <https://github.com/microsoft/onnxruntime/blob/v1.22.0/include/onnxruntime/core/session/onnxruntime_c_api.h>, counted from 0.
+
+use std::ffi::{CStr, CString, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use ort::environment::Environment;
+use ort::session::builder::SessionBuilder;
+use ort::{AsPointer, sys};
+
+use super::library::Library;
+use super::provider::not_loaded;
+use crate::bundle::format::Stage;
+use crate::runtime::Failure;
+
+/// The version of the interface that has plug-ins, and the release of the library that has it.
+const SINCE: u32 = 22;
+
+/// A function that is not called here.
+type Unused = unsafe extern "system" fn();
+
+/// The library's functions, those that are called by name. 0 to 300 are older.
+#[repr(C)]
+struct Table {
+    _0: [Unused; 301],
+    register_library:
+        unsafe extern "system" fn(*mut sys::OrtEnv, *const c_char, *const c_char) -> sys::OrtStatusPtr,
+    _302: Unused,
+    devices: unsafe extern "system" fn(
+        *const sys::OrtEnv,
+        *mut *const *const Device,
+        *mut usize,
+    ) -> sys::OrtStatusPtr,
+    append_provider: unsafe extern "system" fn(
+        *mut sys::OrtSessionOptions,
+        *mut sys::OrtEnv,
+        *const *const Device,
+        usize,
+        *const *const c_char,
+        *const *const c_char,
+        usize,
+    ) -> sys::OrtStatusPtr,
+    _305: [Unused; 2],
+    hardware_kind: unsafe extern "system" fn(*const Hardware) -> i32,
+    _308: Unused,
+    hardware_vendor: unsafe extern "system" fn(*const Hardware) -> *const c_char,
+    _310: [Unused; 2],
+    provider_name: unsafe extern "system" fn(*const Device) -> *const c_char,
+    _313: [Unused; 3],
+    hardware: unsafe extern "system" fn(*const Device) -> *const Hardware,
+    _317: Unused,
+}
+
+/// `OrtEpDevice`: a provider on a piece of hardware.
+#[repr(C)]
+struct Device {
+    _opaque: [u8; 0],
+}
+
+/// `OrtHardwareDevice`.
+#[repr(C)]
+struct Hardware {
+    _opaque: [u8; 0],
+}
+
+/// What the session was told to use.
+pub(super) struct Plugged {
+    /// The library's name for the provider.
+    pub(super) provider: String,
+    /// What it runs on, such as `cpu (Intel)`.
+    pub(super) hardware: String,
+}
+
+/// Have the library load a plug-in, and a session use the device of that number, in the plug-in's own order.
+///
+/// # Errors
+/// `library_too_old`, `provider_not_loaded`, `device_not_found`, `options_not_accepted`.
+pub(super) fn plug(
+    builder: &mut SessionBuilder,
+    library: &Library,
+    file: &Path,
+    number: usize,
+) -> Result<Plugged, Failure> {
+    let table = table(library).ok_or_else(|| {
+        let version = library.version.as_deref().unwrap_or("of an unknown version");
+        let detail = format!("ONNX Runtime {version} takes no plug-in providers");
+        Failure::new(Stage::Load, "library_too_old", detail).with_hint(format!(
+            "give a library of version 1.{SINCE}.0 or later by `runtimes.onnxruntime.library`"
+        ))
+    })?;
+    let before = devices(table, &library.environment);
+    register(table, &library.environment, file)?;
+    let brought: Vec<*const Device> =
+        devices(table, &library.environment).into_iter().filter(|device| !before.contains(device)).collect();
+    let device = *brought.get(number).ok_or_else(|| device_not_found(table, file, &brought, number))?;
+    append(table, builder, &library.environment, device)?;
+    Ok(Plugged { provider: provider_name(table, device), hardware: hardware_name(table, device) })
+}
+
+#[expect(unsafe_code, reason = "the library's table of functions")]
+fn table(library: &Library) -> Option<&'static Table> {
+    // SAFETY: the library gives its static table, of which `Table` is a prefix from version `SINCE` on, or null where it has no
+    // such version.
+    unsafe { (library.base?.GetApi)(SINCE).cast::<Table>().as_ref() }
+}
+
+#[expect(unsafe_code, reason = "the library's table of functions")]
+fn devices(table: &Table, environment: &Environment) -> Vec<*const Device> {
+    let (mut first, mut count) = (ptr::null(), 0);
+    // SAFETY: an environment that lives, and two places to write to. The array belongs to the environment.
+    let status = unsafe { (table.devices)(environment.ptr(), &mut first, &mut count) };
+    if checked(status).is_err() || first.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the library says that it wrote so many.
+    unsafe { std::slice::from_raw_parts(first, count) }.to_vec()
+}
+
+#[expect(unsafe_code, reason = "the library's table of functions")]
+fn register(table: &Table, environment: &Environment, file: &Path) -> Result<(), Failure> {
+    // Some plug-ins name their provider after the registration; the file is what a person would call it.
+    let name = file.file_stem().unwrap_or_default();
+    let refused = |why: &str| not_loaded("plugin", file, why);
+    let name = CString::new(name.as_bytes()).map_err(|error| refused(&error.to_string()))?;
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|error| refused(&error.to_string()))?;
+    // SAFETY: an environment that lives, and two C strings that the library copies.
+    let status =
+        unsafe { (table.register_library)(environment.ptr().cast_mut(), name.as_ptr(), path.as_ptr()) };
+    checked(status).map_err(|error| refused(error.message()))
+}
+
+#[expect(unsafe_code, reason = "the library's table of functions")]
+fn append(
+    table: &Table,
+    builder: &mut SessionBuilder,
+    environment: &Environment,
+    device: *const Device,
+) -> Result<(), Failure> {
+    // SAFETY: options and an environment that live, one device of that environment, and no options of the provider.
+    let status = unsafe {
+        (table.append_provider)(
+            builder.ptr_mut(),
+            environment.ptr().cast_mut(),
+            &device,
+            1,
+            ptr::null(),
+            ptr::null(),
+            0,
+        )
+    };
+    checked(status).map_err(|error| {
+        let detail = format!("ONNX Runtime refused the plug-in's provider: {}", error.message());
+        Failure::new(Stage::Load, "options_not_accepted", detail)
+    })
+}
+
+fn device_not_found(table: &Table, file: &Path, brought: &[*const Device], number: usize) -> Failure {
+    let known: Vec<String> = brought
+        .iter()
+        .enumerate()
+        .map(|(number, device)| {
+            format!("{number}: {} on {}", provider_name(table, *device), hardware_name(table, *device))
+        })
+        .collect();
+    let detail = match known.is_empty() {
+        true => format!("the plug-in {} found nothing on this host that it can run on", file.display()),
+        false => {
+            format!("the plug-in {} has no device {number}, only {}", file.display(), known.join("; "))
+        }
+    };
+    Failure::new(Stage::Load, "device_not_found", detail)
+        .with_hint("`runtime_options.device` is one of the numbers above; without any, see the plug-in's own requirements")
+}
+
+#[expect(unsafe_code, reason = "the library's table of functions")]
+fn provider_name(table: &Table, device: *const Device) -> String {
+    // SAFETY: a device that the library told of; the text belongs to it.
+    text(unsafe { (table.provider_name)(device) })
+}
+
+/// Such as `cpu (Intel)`.
+#[expect(unsafe_code, reason = "the library's table of functions")]
+fn hardware_name(table: &Table, device: *const Device) -> String {
+    // SAFETY: as above; the hardware lives as long as the device.
+    let (kind, vendor) = unsafe {
+        let hardware = (table.hardware)(device);
+        ((table.hardware_kind)(hardware), text((table.hardware_vendor)(hardware)))
+    };
+    let kind = match kind {
+        0 => "cpu",
+        1 => "gpu",
+        2 => "npu",
+        _ => "other",
+    };
+    if vendor.is_empty() { kind.to_owned() } else { format!("{kind} ({vendor})") }
+}
+
+#[expect(unsafe_code, reason = "C strings of the library")]
+fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: the library gives C strings that live as long as what they belong to.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+#[expect(unsafe_code, reason = "the library's status")]
+fn checked(status: sys::OrtStatusPtr) -> Result<(), ort::Error> {
+    // SAFETY: a status that the library just returned and that nobody else frees.
+    unsafe { ort::Error::result_from_status(status) }
+}

@@ -1,0 +1,171 @@
+//! What the library's own profile of one run tells: which node ran on which provider.
+//!
+//! The profile is a file of trace events in JSON, documented at <https://onnxruntime.ai/docs/performance/tune-performance/profiling-tools.html>.
+//! All versions since 1.2 name the provider of each node that ran. Nodes are those that the library made of the model's: a
+//! fused one carries the name of one of its parts in its own or that of its output, a compiled one has a name of its own. What
+//! cannot be read gives an error and no half of an answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::runtime::ProductNode;
+
+/// A node of the network as the library ran it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RanNode {
+    /// The provider that ran it, by the library's name for it.
+    pub(super) provider: String,
+    /// Where it is a convolution or a matrix product.
+    pub(super) product: Option<ProductNode>,
+}
+
+/// The events of nodes end in this; those of the fences around them in older versions do not.
+const KERNEL: &str = "_kernel_time";
+
+/// Operators that multiply and accumulate, those of the standard and those that the library puts in their place. Source:
+/// <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
+const PRODUCTS: &[&str] = &[
+    CONVOLUTION,
+    FUSED_CONVOLUTION,
+    "Attention",
+    "ConvInteger",
+    "ConvTranspose",
+    "DeformConv",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeMatMul",
+    "Einsum",
+    "FusedGemm",
+    "FusedMatMul",
+    "GRU",
+    "Gemm",
+    "GroupQueryAttention",
+    "LSTM",
+    "MatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+    "MatMulNBits",
+    "MultiHeadAttention",
+    "NhwcFusedConv",
+    "QAttention",
+    "QGemm",
+    "QLinearConv",
+    "QLinearConvTranspose",
+    "QLinearMatMul",
+    "RNN",
+];
+const CONVOLUTION: &str = "Conv";
+const FUSED_CONVOLUTION: &str = "FusedConv";
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    cat: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    args: Arguments,
+}
+
+#[derive(Deserialize, Default)]
+struct Arguments {
+    #[serde(default)]
+    op_name: String,
+    provider: Option<String>,
+    // A number in a text in some versions, a number in others.
+    node_index: Option<serde_json::Value>,
+    #[serde(default)]
+    input_type_shape: Vec<Shape>,
+    #[serde(default)]
+    output_type_shape: Vec<Shape>,
+}
+
+/// Sizes by element type; one of them.
+type Shape = BTreeMap<String, Vec<u64>>;
+
+/// The nodes that ran, in the order in which they did; each once, however often it ran.
+///
+/// # Errors
+/// Where the text is no such profile.
+pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
+    let events: Vec<Event> = serde_json::from_slice(text)?;
+    let mut seen = BTreeSet::new();
+    let mut nodes = Vec::new();
+    for event in events.into_iter().filter(|event| event.cat == "Node") {
+        let Some(name) = event.name.strip_suffix(KERNEL) else { continue };
+        let product = product(name, &event.args);
+        let Some(provider) = event.args.provider else { continue };
+        let index = event.args.node_index.map(|index| index.to_string());
+        if seen.insert((index, name.to_owned())) {
+            nodes.push(RanNode { provider, product });
+        }
+    }
+    Ok(nodes)
+}
+
+fn product(name: &str, arguments: &Arguments) -> Option<ProductNode> {
+    PRODUCTS
+        .contains(&arguments.op_name.as_str())
+        .then(|| ProductNode { name: name.to_owned(), macs: macs_of_convolution(arguments) })
+}
+
+/// Each element of the output takes one product for each element of its filter: weights are `[outputs, inputs in a group, …kernel]`,
+/// the output is `[batch, outputs, …]`. Only convolutions in fp32 keep their weights, of other operators the profile does not tell
+/// them once the library has packed them anew.
+fn macs_of_convolution(arguments: &Arguments) -> Option<u64> {
+    if ![CONVOLUTION, FUSED_CONVOLUTION].contains(&arguments.op_name.as_str()) {
+        return None;
+    }
+    let sizes = |shapes: &[Shape], index: usize| shapes.get(index)?.values().next().cloned();
+    let (weights, output) = (sizes(&arguments.input_type_shape, 1)?, sizes(&arguments.output_type_shape, 0)?);
+    let is_filter = weights.len() == output.len() && weights.len() > 2 && weights[0] == output[1];
+    let factors = output.iter().chain(weights.iter().skip(1));
+    is_filter.then(|| factors.copied().try_fold(1, u64::checked_mul)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_told_once_each_in_their_order_with_their_provider() {
+        let text = br#"[
+            {"cat":"Session","pid":1,"tid":1,"dur":9,"ts":1,"ph":"X","name":"model_loading_uri","args":{}},
+            {"cat":"Node","dur":1,"name":"fused conv1_fence_before","args":{"op_name":"FusedConv"}},
+            {"cat":"Node","dur":5,"name":"fused conv1_kernel_time","args":{"op_name":"FusedConv","provider":"CUDAExecutionProvider","node_index":"3"}},
+            {"cat":"Node","dur":5,"name":"fused conv1_kernel_time","args":{"op_name":"FusedConv","provider":"CUDAExecutionProvider","node_index":"3"}},
+            {"cat":"Node","dur":5,"name":"shape_kernel_time","args":{"op_name":"Shape","provider":"CPUExecutionProvider","node_index":4}},
+            {"cat":"Node","dur":5,"name":"_kernel_time","args":{"op_name":"Add","provider":"CPUExecutionProvider","node_index":"5"}},
+            {"cat":"Node","dur":5,"name":"_kernel_time","args":{"op_name":"Add","provider":"CPUExecutionProvider","node_index":"6"}}
+        ]"#;
+        let told: Vec<(Option<String>, String)> = nodes(text)
+            .unwrap()
+            .into_iter()
+            .map(|node| (node.product.map(|product| product.name), node.provider))
+            .collect();
+        let cpu = || (None, "CPUExecutionProvider".to_owned());
+        let fused = (Some("fused conv1".to_owned()), "CUDAExecutionProvider".to_owned());
+        assert_eq!(told, [fused, cpu(), cpu(), cpu()]);
+    }
+
+    #[test]
+    fn convolutions_are_counted_by_their_shapes_where_the_weights_are_told() {
+        let text = br#"[
+            {"cat":"Node","name":"activation1_nchwc_kernel_time","args":{"op_name":"Conv","provider":"CPUExecutionProvider",
+             "input_type_shape":[{"float":[1,3,192,192]},{"float":[16,3,3,3]},{"float":[16]}],"output_type_shape":[{"float":[1,16,96,96]}]}},
+            {"cat":"Node","name":"convolution1_token_13_kernel_time","args":{"op_name":"QLinearConv","provider":"CPUExecutionProvider",
+             "input_type_shape":[{"uint8":[1,192,192,3]},{"float":[]},{"uint8":[]},{"float":[16]}],"output_type_shape":[{"uint8":[1,96,96,16]}]}},
+            {"cat":"Node","name":"c_kernel_time","args":{"op_name":"Conv","provider":"CPUExecutionProvider",
+             "input_type_shape":[{"float":[1,3,8,8]},{"float":[16]}],"output_type_shape":[{"float":[1,16,8,8]}]}}
+        ]"#;
+        let macs: Vec<Option<u64>> =
+            nodes(text).unwrap().into_iter().map(|node| node.product.unwrap().macs).collect();
+        assert_eq!(macs, [Some(16 * 96 * 96 * 3 * 3 * 3), None, None]);
+    }
+
+    #[test]
+    fn a_profile_that_was_cut_off_is_an_error() {
+        assert!(nodes(b"[{\"cat\":\"Node\",\"name\":\"a_kernel_time\"").is_err());
+        assert!(nodes(b"").is_err());
+    }
+}

@@ -1,0 +1,258 @@
+//! Telling a session which provider to use, and why one could not be had.
+
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use ort::ep::{self, ExecutionProvider};
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::builder::SessionBuilder;
+use serde_json::Value;
+
+use super::library::Library;
+use super::{CPU_PROVIDER, DEVICE, RUNTIME, TF32, plugin, provider_of, word};
+use crate::bundle::format::Stage;
+use crate::net::count::onnx_border;
+use crate::runtime::{Failure, LoadRequest, Options, options};
+
+/// By this variable NVIDIA's libraries leave TF32 out, whatever else they were told. Source:
+/// <https://docs.nvidia.com/cuda/cublas/#tensor-core-usage>; TensorRT documents it too.
+const TF32_VARIABLE: &str = "NVIDIA_TF32_OVERRIDE";
+
+/// The provider of a session.
+pub(super) struct Provider {
+    /// The library's name for it.
+    pub(super) name: String,
+    /// The library file that holds it; `None` for the runtime's own.
+    pub(super) library: Option<PathBuf>,
+    /// The device on whose memory outputs are to stay.
+    pub(super) outputs_on: OutputsOn,
+    /// Options in force.
+    pub(super) options: Options,
+}
+
+/// Where a run leaves its outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutputsOn {
+    /// In main memory, where the processor's provider made them.
+    Processor,
+    /// On that CUDA device, which is waited for.
+    Cuda(i32),
+    /// In main memory, where they are copied to.
+    Host,
+}
+
+impl OutputsOn {
+    pub(super) fn memory(self) -> Result<MemoryInfo<'static>, ort::Error> {
+        let (device, number) = match self {
+            Self::Processor | Self::Host => (AllocationDevice::CPU, 0),
+            Self::Cuda(number) => (AllocationDevice::CUDA, number),
+        };
+        MemoryInfo::new(device, number, AllocatorType::Device, MemoryType::Default)
+    }
+}
+
+/// What must be said before any library of the provider is loaded.
+pub(super) fn prepare(request: &Options) {
+    let is_of_nvidia = matches!(provider_of(request), word::CUDA | word::TENSORRT);
+    if !is_of_nvidia {
+        return;
+    }
+    #[expect(unsafe_code, reason = "environment variables are the one way to tell all of NVIDIA's libraries")]
+    // SAFETY: a worker process has no other thread before it opens its library.
+    unsafe {
+        match options::boolean(request, TF32, false) {
+            true => std::env::remove_var(TF32_VARIABLE),
+            false => std::env::set_var(TF32_VARIABLE, "0"),
+        }
+    }
+}
+
+/// Have the session use the provider that the job asks for.
+///
+/// # Errors
+/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, and those of [`plugin::plug`].
+pub(super) fn add(
+    mut builder: SessionBuilder,
+    library: &Library,
+    request: &LoadRequest,
+) -> Result<(SessionBuilder, Provider), Failure> {
+    let asked = provider_of(&request.options);
+    refuse_idle_options(asked, &request.options)?;
+    let device = request.options.get(DEVICE).and_then(Value::as_u64).unwrap_or(0);
+    let number = i32::try_from(device).unwrap_or(i32::MAX);
+    let tf32 = options::boolean(&request.options, TF32, false);
+    let mut in_force = Options::from([(super::PROVIDER.to_owned(), asked.into())]);
+    if asked != word::CPU {
+        in_force.insert(DEVICE.to_owned(), device.into());
+    }
+    let (name, file, outputs_on) = match asked {
+        word::CUDA => {
+            in_force.insert(TF32.to_owned(), tf32.into());
+            let cuda = ep::CUDA::default().with_device_id(number);
+            builder = added(builder, library, asked, vec![cuda.build()])?;
+            (ep::CUDA::NAME.to_owned(), provider_file(library, asked), OutputsOn::Cuda(number))
+        }
+        word::TENSORRT => {
+            let is_quantised = is_quantised(&request.model);
+            in_force.insert(TF32.to_owned(), tf32.into());
+            in_force.insert("int8".to_owned(), is_quantised.into());
+            // Without it TensorRT refuses what the model says is int8; with it, it leaves other models as they are.
+            let tensorrt = ep::TensorRT::default().with_device_id(number).with_int8(is_quantised);
+            // What TensorRT does not take is to stay on the GPU.
+            let cuda = ep::CUDA::default().with_device_id(number);
+            builder = added(builder, library, asked, vec![tensorrt.build(), cuda.build()])?;
+            (ep::TensorRT::NAME.to_owned(), provider_file(library, asked), OutputsOn::Cuda(number))
+        }
+        word::PLUGIN => {
+            let file = request.plugin.as_deref().ok_or_else(|| {
+                let detail = "the host's configuration names no plug-in provider";
+                Failure::new(Stage::Load, "plugin_not_configured", detail).with_hint(format!(
+                    "set `runtimes.{}.plugin` to the plug-in's library file",
+                    RUNTIME.name
+                ))
+            })?;
+            let plugged = plugin::plug(&mut builder, library, file, number.unsigned_abs() as usize)?;
+            in_force.insert("hardware".to_owned(), plugged.hardware.into());
+            (plugged.provider, Some(file.to_owned()), OutputsOn::Host)
+        }
+        _ => (CPU_PROVIDER.to_owned(), None, OutputsOn::Processor),
+    };
+    // The name that the kernel knows it by, which is how it stands among the mapped files.
+    let library = file.map(|file| fs_err::canonicalize(&file).unwrap_or(file));
+    Ok((builder, Provider { name, library, outputs_on, options: in_force }))
+}
+
+/// An option that the provider does not look at would be a promise that nobody keeps.
+fn refuse_idle_options(asked: &str, given: &Options) -> Result<(), Failure> {
+    let idle: &[&str] = match asked {
+        word::CPU => &[DEVICE, TF32],
+        word::PLUGIN => &[TF32],
+        _ => &[],
+    };
+    match idle.iter().find(|option| given.contains_key(**option)) {
+        None => Ok(()),
+        Some(option) => {
+            let detail = format!("provider `{asked}` has no option `{option}`");
+            Err(Failure::new(Stage::Load, "options_not_accepted", detail)
+                .with_hint(format!("leave `{option}` out, or choose the provider that it is for")))
+        }
+    }
+}
+
+fn added(
+    builder: SessionBuilder,
+    library: &Library,
+    asked: &str,
+    providers: Vec<ep::ExecutionProviderDispatch>,
+) -> Result<SessionBuilder, Failure> {
+    let is_built_in = match asked {
+        word::TENSORRT => ep::TensorRT::is_available(),
+        _ => ep::CUDA::is_available(),
+    };
+    let file = provider_file(library, asked).unwrap_or_default();
+    if !is_built_in.unwrap_or(true) {
+        let own = library.file.as_deref().unwrap_or(Path::new("the library")).display();
+        let detail = format!("{own} was built without the provider `{asked}`");
+        return Err(Failure::new(Stage::Load, "provider_not_built_in", detail).with_hint(
+            "give a build of ONNX Runtime for GPUs by `runtimes.onnxruntime.library`, such as the one in the onnxruntime-gpu \
+             package, or the one for this JetPack",
+        ));
+    }
+    let providers: Vec<_> =
+        providers.into_iter().map(ep::ExecutionProviderDispatch::error_on_failure).collect();
+    builder.with_execution_providers(providers).map_err(|error| {
+        // The library writes the loader's words to its log and not into its answer.
+        let why = loader_error(&file).unwrap_or_else(|| error.message().to_owned());
+        not_loaded(asked, &file, &why)
+    })
+}
+
+/// A provider that comes with the library lies beside it.
+fn provider_file(library: &Library, asked: &str) -> Option<PathBuf> {
+    Some(library.file.as_deref()?.with_file_name(format!("libonnxruntime_providers_{asked}.so")))
+}
+
+/// The loader's words on why it does not open a library; `None` where it does.
+#[expect(unsafe_code, reason = "asks the system's loader")]
+fn loader_error(file: &Path) -> Option<String> {
+    let name = CString::new(file.as_os_str().as_bytes()).ok()?;
+    // SAFETY: a C string. A provider's initialisers run, as they did when the library tried; this process ends soon.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY) };
+    if !handle.is_null() {
+        return None;
+    }
+    // SAFETY: the loader's last words in this thread, null or a C string that the next call overwrites.
+    let words = unsafe { libc::dlerror() };
+    // SAFETY: as above.
+    (!words.is_null()).then(|| unsafe { CStr::from_ptr(words) }.to_string_lossy().into_owned())
+}
+
+/// A provider's library that did not load: which one is missing is in the loader's words.
+pub(super) fn not_loaded(asked: &str, file: &Path, why: &str) -> Failure {
+    let hint = match missing_library(why) {
+        Some(missing) if !file.ends_with(missing) => format!(
+            "install what brings {missing}, of the version that this build of ONNX Runtime asks for, and see that the loader finds it \
+             (`ldconfig -p`, or LD_LIBRARY_PATH of the service)"
+        ),
+        _ => format!("see that {} is there, and of the same release as libonnxruntime.so", file.display()),
+    };
+    let detail = format!("the provider `{asked}` could not be loaded: {why}");
+    Failure::new(Stage::Load, "provider_not_loaded", detail).with_hint(hint)
+}
+
+/// The loader says `name: cannot open shared object file: …`.
+fn missing_library(why: &str) -> Option<&str> {
+    let before = &why[..why.find(": cannot open shared object file")?];
+    before.rsplit([' ', '"', '\'']).next().filter(|name| !name.is_empty())
+}
+
+/// Words of the library, of CUDA and of the system for memory that is not there.
+pub(super) fn says_out_of_memory(why: &str) -> bool {
+    ["out of memory", "Failed to allocate memory", "bad_alloc"].iter().any(|words| why.contains(words))
+}
+
+/// Does the model hold QuantizeLinear or DequantizeLinear nodes? A file that cannot be read is refused by the library.
+fn is_quantised(model: &Path) -> bool {
+    fs_err::read(model)
+        .ok()
+        .and_then(|bytes| onnx_border(&bytes).ok())
+        .is_some_and(|border| border.is_quantised)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_missing_library_is_named() {
+        let failure = not_loaded(
+            "cuda",
+            Path::new("/opt/ort/libonnxruntime_providers_cuda.so"),
+            "libcublasLt.so.13: cannot open shared object file: No such file or directory",
+        );
+        assert_eq!((failure.stage, failure.reason.as_str()), (Stage::Load, "provider_not_loaded"));
+        insta::assert_snapshot!(failure.detail, @"the provider `cuda` could not be loaded: libcublasLt.so.13: cannot open shared object file: No such file or directory");
+        insta::assert_snapshot!(failure.hint.unwrap(), @"install what brings libcublasLt.so.13, of the version that this build of ONNX Runtime asks for, and see that the loader finds it (`ldconfig -p`, or LD_LIBRARY_PATH of the service)");
+    }
+
+    #[test]
+    fn missing_library_is_found_in_the_words_of_loader_and_runtime() {
+        let own = "/opt/libonnxruntime_providers_cuda.so: cannot open shared object file: No such file or directory";
+        assert_eq!(missing_library(own), Some("/opt/libonnxruntime_providers_cuda.so"));
+        let plugin = "Failed to load library /opt/plugin.so with error: libnvinfer.so.10: cannot open shared object file: No such";
+        assert_eq!(missing_library(plugin), Some("libnvinfer.so.10"));
+        assert_eq!(missing_library("undefined symbol: x"), None);
+    }
+
+    #[test]
+    fn options_that_a_provider_does_not_look_at_are_refused() {
+        let given = Options::from([(DEVICE.to_owned(), 1.into())]);
+        let failure = refuse_idle_options(word::CPU, &given).unwrap_err();
+        insta::assert_snapshot!(failure, @"provider `cpu` has no option `device`");
+        assert!(refuse_idle_options(word::PLUGIN, &given).is_ok());
+        let given = Options::from([(TF32.to_owned(), true.into())]);
+        assert!(refuse_idle_options(word::PLUGIN, &given).is_err());
+        assert!(refuse_idle_options(word::CUDA, &given).is_ok());
+    }
+}
