@@ -53,6 +53,13 @@ fn with(line: &str) -> String {
     format!("backbone: 1\nmodel: good.sim\n{line}\n")
 }
 
+/// A job file for a generated network with this option of a runtime, which is not on its list.
+fn generated(runtime: &str, option: &str) -> String {
+    format!(
+        "backbone: 1\nnetwork: {{block: standard, kernel: 3, input: 32, precision: int8}}\nruntime: {runtime}\nruntime_options: {{{option}}}\n"
+    )
+}
+
 #[test]
 fn job_files_that_are_no_job_files_are_rejected_with_the_code_of_their_mistake() {
     let rig = Rig::running();
@@ -82,6 +89,15 @@ fn job_files_that_are_no_job_files_are_rejected_with_the_code_of_their_mistake()
         ("no-model", b"backbone: 1\n".to_vec(), "missing_key"),
         ("other-version", b"backbone: 99\nmodel: good.sim\n".to_vec(), "unsupported_format"),
         ("unknown-runtime", with("runtime: warp-drive").into(), "unknown_runtime"),
+        ("option-of-none", with("runtime: sim\nruntime_options: {threads: 1}").into(), "unknown_option"),
+        ("flags", generated("trtexec", "flags: --plugins=/tmp/evil.so").into(), "unknown_option"),
+        ("program", generated("trtexec", "program: /tmp/evil").into(), "unknown_option"),
+        ("cache", generated("trtexec", "timing_cache: /etc/passwd").into(), "unknown_option"),
+        ("precision", generated("trtexec", "precision: fp8").into(), "unknown_value"),
+        ("workspace", generated("trtexec", "workspace_mebibytes: 0").into(), "out_of_range"),
+        ("delegate", generated("edgetpu", "delegate: /tmp/evil.so").into(), "unknown_option"),
+        ("device", generated("edgetpu", "device: \":0\"").into(), "unknown_value"),
+        ("library", generated("onnxruntime", "library: /tmp/evil.so").into(), "unknown_option"),
         ("parent", b"backbone: 1\nmodel: ../good.sim\n".to_vec(), "model_name"),
         ("absolute", b"backbone: 1\nmodel: /etc/passwd\n".to_vec(), "model_name"),
         ("folder", b"backbone: 1\nmodel: a/good.sim\n".to_vec(), "model_name"),

@@ -49,7 +49,7 @@ impl Daemon {
     /// The outcome of a configuration whose network would be generated as a file larger than the host's memory.
     pub(super) fn larger_than_memory(&self, chosen: &Configuration) -> Option<Outcome> {
         let ModelSource::Generated(network) = chosen.source else { return None };
-        let form = chosen.runtime.networks?;
+        let form = (chosen.runtime.networks)(&chosen.options)?;
         // What its format can not hold is refused where it would be generated.
         let bytes = form.length(&network).ok()?;
         let memory_bytes = self.assembler.host.memory_bytes;

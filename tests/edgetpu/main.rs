@@ -152,11 +152,20 @@ fn what_does_not_compile_is_a_result_with_its_reason() {
         return;
     }
     let host = Host::new("laptop-usb-edgetpu", "16");
-    for (name, more, reason, words) in [
-        ("float", ", batch: 1, precision: fp32", "model_not_quantised", "Model not quantized"),
-        ("batch", ", batch: 2, precision: int8", "nothing_mapped", "CONV_2D (Tensor has unsupported rank"),
+    let float = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/tiny-cnn.tflite");
+    host.rig.drop_file("m.tflite", fs_err::read(float).unwrap());
+    let (float, batch) = (network(", batch: 1, precision: fp32"), network(", batch: 2, precision: int8"));
+    for (name, job, reason, words) in [
+        ("float", float.as_str(), "model_not_quantised", "Model not quantized"),
+        (
+            "dropped",
+            "backbone: 1\nmodel: m.tflite\nruntime: edgetpu\n",
+            "model_not_quantised",
+            "Model not quantized",
+        ),
+        ("batch", &batch, "nothing_mapped", "CONV_2D (Tensor has unsupported rank"),
     ] {
-        let bundle = host.measured(name, &network(more));
+        let bundle = host.measured(name, job);
         assert_eq!(outcome(&bundle), (Status::NotCompilable, Some(Stage::Build), reason), "{name}");
         let detail = bundle.outcome.detail.unwrap();
         assert!(detail.contains(words), "{detail}");
