@@ -289,7 +289,6 @@ fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_goes_on()
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn card_that_the_daemons_user_may_not_open_is_named_and_measured_with_when_it_may() {
     use std::os::unix::fs::PermissionsExt as _;
     if is_skipped() {
