@@ -152,7 +152,7 @@ impl Subject {
         let mut told = None;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded { version, library, options, inputs, outputs, placed: _ }) => {
+                Ok(Event::Loaded { version, library, options, inputs, outputs, .. }) => {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
