@@ -150,9 +150,7 @@ fn memory_stays_small_while_hostile_job_files_are_refused() {
     let rig = Rig::running();
     next_job_runs(&rig, 0);
     let before = rig.peak_memory();
-    // A hole of a gigabyte: large to whoever reads it, nothing on the disk.
-    fs_err::File::create(rig.path("lab/uploads/gigabyte.yaml")).unwrap().set_len(1 << 30).unwrap();
-    fs_err::rename(rig.path("lab/uploads/gigabyte.yaml"), rig.inbox("gigabyte.yaml")).unwrap();
+    drop_hole(&rig, "gigabyte.yaml", 1 << 30);
     let filled = |unit: &str| unit.repeat(MAXIMUM_SPEC_BYTES / unit.len());
     rig.drop_file("bomb.yaml", alias_bomb());
     rig.drop_file("brackets.yaml", filled("["));
@@ -268,7 +266,7 @@ fn host_of(kibibytes: u64) -> Rig {
     rig
 }
 
-/// Longer than a gigabyte would take to be copied or hashed, and it is not on the disk: a hole.
+/// A file that is one hole: large to whoever reads it, nothing on the disk.
 fn drop_hole(rig: &Rig, name: &str, bytes: u64) {
     let upload = rig.path("lab/uploads").join(name);
     fs_err::File::create(&upload).unwrap().set_len(bytes).unwrap();
