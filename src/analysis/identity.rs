@@ -86,6 +86,7 @@ pub struct Software {
     /// SHA-256 of its library.
     pub library_sha256: Option<String>,
     /// SHA-256 of the library of the execution provider that was asked for, where that is one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_sha256: Option<String>,
     /// Its options but those that follow from the model, as JSON with sorted keys.
     pub options: String,

@@ -71,7 +71,7 @@ pub(super) fn prepare(request: &Options) {
 /// Have the session use the provider that the job asks for.
 ///
 /// # Errors
-/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, and those of [`plugin::plug`].
+/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, `provider_refused`, and those of [`plugin::plug`].
 pub(super) fn add(
     mut builder: SessionBuilder,
     library: &Library,
@@ -163,8 +163,10 @@ fn added(
         providers.into_iter().map(ep::ExecutionProviderDispatch::error_on_failure).collect();
     builder.with_execution_providers(providers).map_err(|error| {
         // The library writes the loader's words to its log and not into its answer.
-        let why = loader_error(&file).unwrap_or_else(|| error.message().to_owned());
-        not_loaded(asked, &file, &why)
+        match loader_error(&file) {
+            Some(why) => not_loaded(asked, &file, &why),
+            None => refused(asked, error.message()),
+        }
     })
 }
 
@@ -195,10 +197,22 @@ pub(super) fn not_loaded(asked: &str, file: &Path, why: &str) -> Failure {
             "install what brings {missing}, of the version that this build of ONNX Runtime asks for, and see that the loader finds it \
              (`ldconfig -p`, or LD_LIBRARY_PATH of the service)"
         ),
-        _ => format!("see that {} is there, and of the same release as libonnxruntime.so", file.display()),
+        _ => format!(
+            "see that {} is there, and that it goes with this release of ONNX Runtime",
+            file.display()
+        ),
     };
     let detail = format!("the provider `{asked}` could not be loaded: {why}");
     Failure::new(Stage::Load, "provider_not_loaded", detail).with_hint(hint)
+}
+
+/// A provider that is there and does not want to: no device, no driver, another one than it was built for.
+fn refused(asked: &str, why: &str) -> Failure {
+    let detail = format!("the provider `{asked}` is there and refuses to work: {}", why.trim());
+    Failure::new(Stage::Load, "provider_refused", detail).with_hint(
+        "is there a device of this number (`runtime_options.device`), a driver that goes with the provider's version of CUDA \
+         (`nvidia-smi` names both), and may the daemon's user use it?",
+    )
 }
 
 /// The loader says `name: cannot open shared object file: …`.
