@@ -32,6 +32,7 @@ fn right_examples_are_accepted_with_their_models() {
         "06-network.yaml",
         "07-study.yaml",
         "08-tensorrt.yaml",
+        "09-edge-tpu.yaml",
     ] {
         let output = check(name);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -98,7 +99,7 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
     for (index, name) in names.iter().enumerate() {
         assert!(name.starts_with(&format!("{:02}-", index + 1)), "{name} is not number {}", index + 1);
     }
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 9);
 }
 
 /// The library of a runtime, where it can be measured with.
@@ -132,8 +133,8 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     for entry in fs_err::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/inbox-examples")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        // A host of its own has it, see `tests/trtexec/`.
-        if name.starts_with("08-") {
+        // Hosts of their own have them, see `tests/trtexec/` and `tests/edgetpu/`.
+        if ["08-", "09-"].iter().any(|start| name.starts_with(start)) {
             continue;
         }
         let needs_tflite = ["02-", "03-", "07-"].iter().any(|start| name.starts_with(start));
