@@ -15,7 +15,7 @@ use backbone::bundle::format::{Bundle, SpecEncoding, Stage, Status, VerdictState
 use backbone::spec::MAXIMUM_SPEC_BYTES;
 
 use crate::hostile::alias_bomb;
-use crate::rig::{Rig, Settings, clean, job, model};
+use crate::rig::{Rig, Settings, clean, hosts, job, model};
 
 /// What refusing may cost.
 const MEMORY_LIMIT_BYTES: u64 = 32 << 20;
@@ -53,6 +53,13 @@ fn with(line: &str) -> String {
     format!("backbone: 1\nmodel: good.sim\n{line}\n")
 }
 
+/// A job file for a generated network with this option of a runtime, which is not on its list.
+fn generated(runtime: &str, option: &str) -> String {
+    format!(
+        "backbone: 1\nnetwork: {{block: standard, kernel: 3, input: 32, precision: int8}}\nruntime: {runtime}\nruntime_options: {{{option}}}\n"
+    )
+}
+
 #[test]
 fn job_files_that_are_no_job_files_are_rejected_with_the_code_of_their_mistake() {
     let rig = Rig::running();
@@ -82,6 +89,15 @@ fn job_files_that_are_no_job_files_are_rejected_with_the_code_of_their_mistake()
         ("no-model", b"backbone: 1\n".to_vec(), "missing_key"),
         ("other-version", b"backbone: 99\nmodel: good.sim\n".to_vec(), "unsupported_format"),
         ("unknown-runtime", with("runtime: warp-drive").into(), "unknown_runtime"),
+        ("option-of-none", with("runtime: sim\nruntime_options: {threads: 1}").into(), "unknown_option"),
+        ("flags", generated("trtexec", "flags: --plugins=/tmp/evil.so").into(), "unknown_option"),
+        ("program", generated("trtexec", "program: /tmp/evil").into(), "unknown_option"),
+        ("cache", generated("trtexec", "timing_cache: /etc/passwd").into(), "unknown_option"),
+        ("precision", generated("trtexec", "precision: fp8").into(), "unknown_value"),
+        ("workspace", generated("trtexec", "workspace_mebibytes: 0").into(), "out_of_range"),
+        ("delegate", generated("edgetpu", "delegate: /tmp/evil.so").into(), "unknown_option"),
+        ("device", generated("edgetpu", "device: \":0\"").into(), "unknown_value"),
+        ("library", generated("onnxruntime", "library: /tmp/evil.so").into(), "unknown_option"),
         ("parent", b"backbone: 1\nmodel: ../good.sim\n".to_vec(), "model_name"),
         ("absolute", b"backbone: 1\nmodel: /etc/passwd\n".to_vec(), "model_name"),
         ("folder", b"backbone: 1\nmodel: a/good.sim\n".to_vec(), "model_name"),
@@ -134,9 +150,7 @@ fn memory_stays_small_while_hostile_job_files_are_refused() {
     let rig = Rig::running();
     next_job_runs(&rig, 0);
     let before = rig.peak_memory();
-    // A hole of a gigabyte: large to whoever reads it, nothing on the disk.
-    fs_err::File::create(rig.path("lab/uploads/gigabyte.yaml")).unwrap().set_len(1 << 30).unwrap();
-    fs_err::rename(rig.path("lab/uploads/gigabyte.yaml"), rig.inbox("gigabyte.yaml")).unwrap();
+    drop_hole(&rig, "gigabyte.yaml", 1 << 30);
     let filled = |unit: &str| unit.repeat(MAXIMUM_SPEC_BYTES / unit.len());
     rig.drop_file("bomb.yaml", alias_bomb());
     rig.drop_file("brackets.yaml", filled("["));
@@ -240,6 +254,72 @@ fn models_that_lie_about_themselves_fail_in_the_real_runtime_and_the_next_job_ru
     rig.drop_file("real.yaml", job("real.onnx", ""));
     rig.wait_until_done(4);
     assert_eq!(rig.bundle_of("real").outcome.status, Status::Measured);
+}
+
+/// A host with so much memory, and a job that would change its power state.
+fn host_of(kibibytes: u64) -> Rig {
+    let more = "runtimes: {onnxruntime: {library: /nonexistent/libonnxruntime.so}}";
+    let mut rig = Rig::new(Settings { more, ..Settings::default() });
+    hosts::fill(&rig.path("host"), "agx-xavier-jetpack-4.3");
+    fs_err::write(rig.path("host/proc/meminfo"), format!("MemTotal: {kibibytes} kB\n")).unwrap();
+    rig.start();
+    rig
+}
+
+/// A file that is one hole: large to whoever reads it, nothing on the disk.
+fn drop_hole(rig: &Rig, name: &str, bytes: u64) {
+    let upload = rig.path("lab/uploads").join(name);
+    fs_err::File::create(&upload).unwrap().set_len(bytes).unwrap();
+    fs_err::rename(upload, rig.inbox(name)).unwrap();
+}
+
+#[test]
+fn model_larger_than_the_hosts_memory_is_refused_before_it_is_copied_and_the_host_is_left_alone() {
+    let rig = host_of(2 << 20);
+    let state = hosts::state(&rig.path("host"));
+    for name in ["large.onnx", "large.tflite"] {
+        drop_hole(&rig, name, 3 << 30);
+        rig.drop_file(format!("{name}.yaml"), job(name, "host: {power_mode: MODE_15W, lock_clocks: true}"));
+    }
+    let bundles = rig.wait_until_done(2);
+    for bundle in &bundles {
+        refused(bundle, Status::Rejected, Stage::Model, "model_larger_than_memory");
+        let detail = bundle.outcome.detail.as_ref().unwrap();
+        assert!(detail.contains("has 3221225472 bytes, and the host has 2147483648 bytes"), "{detail}");
+        assert!(bundle.model.is_none() && bundle.environment.is_none());
+    }
+    assert!(hosts::state(&rig.path("host")).differences(&state).is_empty());
+    assert_eq!(rig.measured_order(), [""; 0]);
+    next_job_runs(&rig, 2);
+}
+
+#[test]
+fn network_larger_than_the_hosts_memory_is_refused_and_the_rest_of_its_study_goes_on() {
+    let rig = host_of(4096);
+    let state = hosts::state(&rig.path("host"));
+    let study = "backbone: 1\nhost: {power_mode: MODE_15W}\nstudy: {blocks: [standard, depthwise-separable], kernels: [3], \
+                 batches: [1], inputs: [32], precisions: [int8]}\n";
+    rig.drop_file("study.yaml", study);
+    let bundles = rig.wait_until_done(2);
+    refused(&bundles[0], Status::Rejected, Stage::Model, "model_larger_than_memory");
+    assert_eq!(bundles[0].configuration.as_ref().unwrap().block, "standard");
+    assert!(
+        bundles[0].environment.is_none(),
+        "the power state was read for a configuration that can not run"
+    );
+    // As far as a host without the library lets it.
+    assert_eq!(bundles[1].outcome.reason.as_deref(), Some("library_not_found"), "{:?}", bundles[1].outcome);
+    assert!(bundles[1].environment.as_ref().unwrap().power.is_some());
+    assert!(hosts::state(&rig.path("host")).differences(&state).is_empty());
+}
+
+#[test]
+fn nothing_is_refused_for_its_size_where_the_memory_was_not_observed() {
+    let rig = Rig::running();
+    // Not all of it is JSON, which only a worker finds out.
+    rig.drop_file("large.sim", [&b"{"[..], &[b' '; 5000]].concat());
+    rig.drop_file("large.yaml", job("large.sim", ""));
+    refused(&rig.wait_until_done(1)[0], Status::Failed, Stage::Load, "model_not_readable");
 }
 
 #[test]

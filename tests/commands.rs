@@ -152,6 +152,25 @@ fn check_shows_what_would_run_and_lists_every_mistake() {
 }
 
 #[test]
+fn check_speaks_of_a_hosts_memory_only_where_a_host_is_named() {
+    let desk = Desk::new();
+    fs_err::create_dir(desk.path("host/proc")).unwrap();
+    desk.write("host/proc/meminfo", "MemTotal: 2097152 kB\n");
+    let file = fs_err::OpenOptions::new().append(true).open(desk.path("net.sim")).unwrap();
+    file.set_len(3 << 30).unwrap();
+    let without = desk.command(&["check", "good.yaml"]).output().unwrap();
+    assert_eq!(without.status.code(), Some(0), "{without:?}");
+    let with = desk.command(&["check", "good.yaml", "--host-root", "host"]).output().unwrap();
+    assert_eq!(with.status.code(), Some(2), "{with:?}");
+    let text = stdout(&with);
+    assert!(text.starts_with("good.yaml: would not run as it is"), "{text}");
+    assert!(text.contains("3221225472 bytes, and the host has 2147483648 bytes of memory"), "{text}");
+    let no_folder = desk.command(&["check", "good.yaml", "--host-root", "nowhere"]).output().unwrap();
+    assert_eq!(no_folder.status.code(), Some(2), "{no_folder:?}");
+    assert!(stderr(&no_folder).contains("nowhere/proc/meminfo\nhint: leave out"), "{no_folder:?}");
+}
+
+#[test]
 fn run_measures_job_files_and_ends_with_a_table() {
     let desk = Desk::new();
     let output = desk.run(&["good.yaml", "good.yaml"]);
@@ -174,6 +193,16 @@ fn run_measures_job_files_and_ends_with_a_table() {
         bundles: DESK/out
         ");
     });
+}
+
+#[test]
+fn run_of_a_job_file_with_mistakes_prints_them_as_check_does() {
+    let desk = Desk::new();
+    let checked = stdout(&desk.command(&["check", "broken.yaml"]).output().unwrap());
+    let ran = stderr(&desk.run(&["broken.yaml"]));
+    let lines: Vec<&str> = checked.lines().filter(|line| *line != "broken.yaml: 2 mistakes").collect();
+    assert_eq!(lines.len(), 4, "{checked}");
+    assert_eq!(ran.lines().take(4).collect::<Vec<_>>(), lines);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use backbone::bundle::format::{Stage, Tensor};
-use backbone::runtime::{self, Failure, LoadRequest, RUNTIMES, Runtime};
+use backbone::runtime::{self, Failure, LoadRequest, OptionKind, RUNTIMES, Runtime};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
@@ -152,7 +152,7 @@ impl Subject {
         let mut told = None;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded { version, library, options, inputs, outputs, placed: _ }) => {
+                Ok(Event::Loaded { version, library, options, inputs, outputs, .. }) => {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
@@ -243,7 +243,18 @@ fn options_in_force_hold_the_asked_ones_and_every_default() {
         request.options.clear();
         let defaults = ran(subject, subject.try_request(&request));
         for option in subject.runtime.options {
-            assert!(!defaults.options[option.name].is_null(), "{}", option.name);
+            if defaults.options.contains_key(option.name) {
+                continue;
+            }
+            // One that has no say beside the other defaults is no promise either.
+            let value = match option.kind {
+                OptionKind::Integer { minimum, .. } => minimum.into(),
+                OptionKind::Boolean => true.into(),
+                OptionKind::Choice(words) => words[0].into(),
+            };
+            let options = BTreeMap::from([(option.name.to_owned(), value)]);
+            let failure = refused(subject, subject.try_request(&LoadRequest { options, ..request.clone() }));
+            assert_eq!(failure.reason, "options_not_accepted", "{}", option.name);
         }
         assert_eq!(defaults.options["threads"], std::thread::available_parallelism().unwrap().get());
     });

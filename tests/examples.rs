@@ -32,6 +32,8 @@ fn right_examples_are_accepted_with_their_models() {
         "06-network.yaml",
         "07-study.yaml",
         "08-tensorrt.yaml",
+        "09-edge-tpu.yaml",
+        "10-gpu.yaml",
     ] {
         let output = check(name);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -98,7 +100,7 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
     for (index, name) in names.iter().enumerate() {
         assert!(name.starts_with(&format!("{:02}-", index + 1)), "{name} is not number {}", index + 1);
     }
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 10);
 }
 
 /// The library of a runtime, where it can be measured with.
@@ -132,8 +134,8 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     for entry in fs_err::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/inbox-examples")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        // A host of its own has it, see `tests/trtexec/`.
-        if name.starts_with("08-") {
+        // Hosts of their own have them, see `tests/trtexec/` and `tests/edgetpu/`.
+        if ["08-", "09-"].iter().any(|start| name.starts_with(start)) {
             continue;
         }
         let needs_tflite = ["02-", "03-", "07-"].iter().any(|start| name.starts_with(start));
@@ -141,10 +143,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
             rig.copy_in_place(name, fs_err::read(&path).unwrap());
         }
     }
-    let jobs = if tflite.is_some() { 6 } else { 3 };
+    let jobs = if tflite.is_some() { 7 } else { 4 };
     rig.wait_for_status("all jobs but the broken one", |status| status.queued == jobs);
     rig.must(&["resume"]);
-    let all = if tflite.is_some() { 19 } else { 4 };
+    let all = if tflite.is_some() { 20 } else { 5 };
     // The networks take seconds each where the machine is busy: one deadline for each bundle, and none for all.
     for count in 1..=all {
         rig.wait_until(&format!("bundle {count}"), || rig.bundle_files().len() >= count);
@@ -169,6 +171,14 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     assert_eq!(every_field.job.labels["rack"], "b2");
     assert_eq!(every_field.runtime.as_ref().unwrap().options["threads"], 2);
     assert!(every_field.runtime.as_ref().unwrap().library_sha256.is_some());
+
+    let gpu = &of("10-gpu.yaml")[0].outcome;
+    assert_eq!((gpu.status, gpu.stage), (Status::Failed, Some(Stage::Load)));
+    assert_eq!(
+        gpu.reason.as_deref(),
+        Some("provider_not_built_in"),
+        "the fetched library has no GPU's provider"
+    );
 
     let broken = of("05-broken.yaml")[0];
     assert_eq!((broken.outcome.status, broken.outcome.stage), (Status::Rejected, Some(Stage::Spec)));

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::bundle::format::{Bundle, EdgeTpuBus, Environment, Host, PowerState, Runtime, Stage};
 
@@ -14,6 +15,10 @@ const EDGE_TPU_RUNTIME: &str = "edgetpu";
 
 /// The packages of the Edge TPU's library: one at full clock, one at half of it.
 const EDGE_TPU_PACKAGES: &[&str] = &["libedgetpu1-max", "libedgetpu1-std"];
+
+/// Options that a runtime derives from the model: whether it is quantised, and the words for the program, which hold that and the
+/// shapes of open inputs. What else they hold has an option of its own.
+const OPTIONS_OF_THE_MODEL: &[&str] = &["build_flags", "int8", "int8_mode", "timing_flags"];
 
 /// What of a bundle says where it was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -80,7 +85,10 @@ pub struct Software {
     pub version: Option<String>,
     /// SHA-256 of its library.
     pub library_sha256: Option<String>,
-    /// Its options, as JSON with sorted keys.
+    /// SHA-256 of the library of the execution provider that was asked for, where that is one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_sha256: Option<String>,
+    /// Its options but those that follow from the model, as JSON with sorted keys.
     pub options: String,
     /// What the clock covered, as a code.
     pub timed: String,
@@ -104,10 +112,11 @@ impl Identity {
         // Where the state was not reached, what was found is none that anything was to be measured in.
         let is_reached = bundle.outcome.stage != Some(Stage::Power);
         let in_force = bundle.environment.as_ref().filter(|_| is_reached).and_then(in_force);
+        let precision = bundle.configuration.as_ref().map(|network| network.precision.as_str());
         Self {
             machine: Machine::of(&bundle.host, in_force, bundle.runtime.as_ref()),
             power: in_force.map(Power::of),
-            software: bundle.runtime.as_ref().map(|runtime| Software::of(&bundle.host, runtime)),
+            software: bundle.runtime.as_ref().map(|runtime| Software::of(&bundle.host, runtime, precision)),
         }
     }
 
@@ -229,15 +238,15 @@ impl Software {
         self.version.is_some() || self.library_sha256.is_some()
     }
 
-    fn of(host: &Host, runtime: &Runtime) -> Self {
+    fn of(host: &Host, runtime: &Runtime, precision: Option<&str>) -> Self {
         let package = |name: &&str| host.packages.get(*name).map(|version| format!("{name} {version}"));
         let needs_edge_tpu = runtime.name == EDGE_TPU_RUNTIME;
         Self {
             runtime: runtime.name.clone(),
             version: runtime.version.clone(),
             library_sha256: runtime.library_sha256.clone(),
-            // A map of texts and JSON values always has a JSON text.
-            options: serde_json::to_string(&runtime.options).unwrap_or_default(),
+            provider_sha256: provider_sha256(runtime),
+            options: options(runtime, precision),
             timed: runtime.timed.code.clone(),
             timed_description: runtime.timed.description.clone(),
             operating_system: host.operating_system.clone(),
@@ -247,6 +256,25 @@ impl Software {
             edge_tpu_package: EDGE_TPU_PACKAGES.iter().filter(|_| needs_edge_tpu).find_map(package),
         }
     }
+}
+
+fn provider_sha256(runtime: &Runtime) -> Option<String> {
+    let asked = runtime.providers.iter().find(|share| !share.is_fallback)?;
+    let library = asked.library.as_ref()?;
+    runtime.libraries.iter().find(|file| file.file == *library)?.sha256.clone()
+}
+
+/// Without what a runtime set because the model asks for it: the int8 and the fp32 network of one study are to be compared on
+/// one platform. A precision that is not the network's own is somebody's wish, and stays.
+fn options(runtime: &Runtime, precision: Option<&str>) -> String {
+    let is_of_model = |key: &str, value: &Value| {
+        OPTIONS_OF_THE_MODEL.contains(&key)
+            || (key == "precision" && precision.is_some_and(|own| value == own))
+    };
+    let options: BTreeMap<&String, &Value> =
+        runtime.options.iter().filter(|(key, value)| !is_of_model(key, value)).collect();
+    // A map of texts and JSON values always has a JSON text.
+    serde_json::to_string(&options).unwrap_or_default()
 }
 
 /// The state while it was measured: what was applied, else what was found.
@@ -284,4 +312,58 @@ fn clocks_locked(settings: &BTreeMap<String, String>) -> Option<bool> {
         (file.ends_with("/no_turbo") && value == "0") || (file.ends_with("/cpufreq/boost") && value == "1")
     });
     (!limits.is_empty()).then(|| !has_turbo && limits.into_iter().all(|is_held| is_held))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::format::{LibraryFile, ProviderShare, Timed};
+
+    fn runtime(options: Value) -> Runtime {
+        let Value::Object(options) = options else { panic!("an object") };
+        Runtime {
+            name: "trtexec".to_owned(),
+            version: None,
+            library: None,
+            library_sha256: None,
+            options: options.into_iter().collect(),
+            timed: Timed { code: "x".to_owned(), description: "x".to_owned() },
+            providers: Vec::new(),
+            libraries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn int8_and_fp32_networks_of_one_study_are_on_one_platform() {
+        let int8 = serde_json::json!({"precision": "int8", "int8_mode": "explicit", "build_flags": ["--int8"], "tf32": false});
+        let fp32 = serde_json::json!({"precision": "fp32", "build_flags": [], "tf32": false});
+        assert_eq!(options(&runtime(int8.clone()), Some("int8")), r#"{"tf32":false}"#);
+        assert_eq!(options(&runtime(fp32), Some("fp32")), r#"{"tf32":false}"#);
+        let made_up_ranges = options(&runtime(int8), Some("fp32"));
+        assert_eq!(
+            made_up_ranges, r#"{"precision":"int8","tf32":false}"#,
+            "another treatment of the fp32 network"
+        );
+    }
+
+    #[test]
+    fn another_build_of_the_provider_that_was_asked_for_is_another_platform() {
+        let file = |file: &str, sha256: &str| LibraryFile {
+            file: file.to_owned(),
+            version: None,
+            sha256: Some(sha256.to_owned()),
+        };
+        let share = |name: &str, is_fallback| ProviderShare {
+            name: name.to_owned(),
+            is_fallback,
+            library: Some(format!("/lib/{name}.so")),
+            nodes: Some(1),
+            operations: None,
+        };
+        let mut runtime = runtime(serde_json::json!({}));
+        assert_eq!(provider_sha256(&runtime), None);
+        runtime.providers = vec![share("tensorrt", false), share("cuda", true)];
+        runtime.libraries = vec![file("/lib/cuda.so", "c"), file("/lib/tensorrt.so", "t")];
+        assert_eq!(provider_sha256(&runtime).as_deref(), Some("t"));
+    }
 }

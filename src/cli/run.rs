@@ -47,7 +47,9 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     let mut progress = Progress::new();
     for spec in &arguments.specs {
         let folder = RunFolder::make(&outbox)?;
-        folder.fill(spec)?;
+        if let Some(mistakes) = folder.fill(spec)? {
+            progress.say(mistakes.trim_end());
+        }
         let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
         if arguments.no_wait && !daemon.lock_host(&mut progress) {
             let what = format!("cannot measure {}: the host is being measured on", spec.display());
@@ -78,24 +80,28 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Put the job file and whatever models it names into the inbox.
-    fn fill(&self, spec: &Path) -> anyhow::Result<()> {
+    /// Put the job file and whatever models it names into the inbox. Gives what is wrong with the job file, as `backbone check` says
+    /// it; its bundle says the same.
+    fn fill(&self, spec: &Path) -> anyhow::Result<Option<String>> {
         let name = spec.file_name().context("a job file has a name")?;
         let is_file = fs_err::metadata(spec).exit(Exit::WrongInput)?.is_file();
         if !is_file {
             return Err(anyhow::anyhow!("{} is not a file", spec.display())).exit(Exit::WrongInput);
         }
         link_or_copy(spec, &self.0.join("inbox").join(name))?;
-        // A job file with mistakes needs no models; what is wrong with it stands in its bundle.
         let text = read_limited(spec)?;
-        let Ok(job) = spec::resolve::job(&text, &name.to_string_lossy()) else { return Ok(()) };
+        let job = match spec::resolve::job(&text, &name.to_string_lossy()) {
+            Ok(job) => job,
+            // It needs no models.
+            Err(mistakes) => return Ok(Some(spec::render(&mistakes, &super::readable(spec.as_os_str())))),
+        };
         for model in &job.models {
             let from = spec.with_file_name(&model.file);
             if from.is_file() {
                 link_or_copy(&from, &self.0.join("inbox").join(&model.file))?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn config(&self, config: &Config) -> Config {

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::memory::LargerThanMemory;
 use crate::bundle::format::{Mistake, Outcome, Stage, Status};
+use crate::error::Hint as _;
 use crate::spec::{self, Job, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
@@ -148,12 +150,13 @@ pub enum Binding {
     Trouble(std::io::Error),
 }
 
-/// Copy the job's models, if all of them are there and whole.
+/// Copy the job's models, if all of them are there and whole. `memory_bytes` is what the host has, where that is known.
 pub fn bind(
     spool: &mut Spool,
     tracker: &mut Tracker,
     job: &Job,
     entry: &Entry,
+    memory_bytes: Option<u64>,
     now: std::time::Instant,
 ) -> Binding {
     let mut missing = Vec::new();
@@ -175,6 +178,18 @@ pub fn bind(
     }
     if !missing.is_empty() {
         return Binding::Missing(missing);
+    }
+    // Before any is copied: a file that does not fit into the memory may not fit on the disk beside itself either.
+    for (_, model, stat) in &whole {
+        if let Err(error) = LargerThanMemory::check(&model.file, stat.size, memory_bytes) {
+            let hint = error.hint().unwrap_or_default();
+            return Binding::Rejected(Rejection::new(
+                Stage::Model,
+                LargerThanMemory::REASON,
+                error.to_string(),
+                &hint,
+            ));
+        }
     }
     let mut bound = Vec::new();
     for (index, model, stat) in whole {

@@ -75,6 +75,9 @@ impl Daemon {
         if crashes >= CRASHES_ALLOWED {
             return course.ended(gave_up(crashes), None);
         }
+        if let Some(outcome) = self.larger_than_memory(chosen) {
+            return course.ended(outcome, None);
+        }
         let AtHand { path, model } = match self.model_at_hand(turn) {
             Ok(at_hand) => at_hand,
             Err(left) => return left,

@@ -168,8 +168,9 @@ impl Daemon {
     ) {
         let now = Instant::now();
         // Time in which the host was in trouble does not count against the job.
-        let (missing, since) = match admit::bind(&mut self.spool, &mut self.tracker, job, &queued.entry, now)
-        {
+        let memory_bytes = self.assembler.host.memory_bytes;
+        let (spool, tracker) = (&mut self.spool, &mut self.tracker);
+        let (missing, since) = match admit::bind(spool, tracker, job, &queued.entry, memory_bytes, now) {
             Binding::Bound(models) => {
                 match self.spool.journal(&queued.entry.id).append(&Record::Bound { models }, false) {
                     Ok(()) => {

@@ -33,6 +33,7 @@ mod engines;
 pub mod executables;
 mod finish;
 mod intake;
+pub mod memory;
 mod model;
 pub mod observer;
 mod power;

@@ -12,7 +12,7 @@ use backbone::bundle::format::{Bundle, EdgeTpuBus, Stage, Status};
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use rig::{Rig, Settings, hosts};
+use rig::{Rig, Settings, hosts, rights};
 
 /// Where the stubs are; made once for all tests.
 fn stubs() -> &'static Path {
@@ -60,6 +60,12 @@ struct Host {
 impl Host {
     /// Of the fake hosts, with the compiler of that version; none for "".
     fn new(name: &str, compiler: &str) -> Self {
+        let mut host = Self::without_daemon(name, compiler);
+        host.rig.start();
+        host
+    }
+
+    fn without_daemon(name: &str, compiler: &str) -> Self {
         let more = format!("runtimes: {{edgetpu: {{library: {}}}}}\n", tensorflow_lite().display());
         let rig = Rig::new(Settings { more: more.leak(), ..Settings::default() });
         hosts::fill(&rig.path("host"), name);
@@ -71,9 +77,8 @@ impl Host {
             fs_err::copy(stubs().join("edgetpu_compiler"), rig.path("host/usr/bin/edgetpu_compiler"))
                 .unwrap();
         }
-        let mut host = Self { rig };
+        let host = Self { rig };
         host.compiler(&format!("VERSION={compiler}"));
-        host.rig.start();
         host
     }
 
@@ -147,11 +152,20 @@ fn what_does_not_compile_is_a_result_with_its_reason() {
         return;
     }
     let host = Host::new("laptop-usb-edgetpu", "16");
-    for (name, more, reason, words) in [
-        ("float", ", batch: 1, precision: fp32", "model_not_quantised", "Model not quantized"),
-        ("batch", ", batch: 2, precision: int8", "nothing_mapped", "CONV_2D (Tensor has unsupported rank"),
+    let float = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/tiny-cnn.tflite");
+    host.rig.drop_file("m.tflite", fs_err::read(float).unwrap());
+    let (float, batch) = (network(", batch: 1, precision: fp32"), network(", batch: 2, precision: int8"));
+    for (name, job, reason, words) in [
+        ("float", float.as_str(), "model_not_quantised", "Model not quantized"),
+        (
+            "dropped",
+            "backbone: 1\nmodel: m.tflite\nruntime: edgetpu\n",
+            "model_not_quantised",
+            "Model not quantized",
+        ),
+        ("batch", &batch, "nothing_mapped", "CONV_2D (Tensor has unsupported rank"),
     ] {
-        let bundle = host.measured(name, &network(more));
+        let bundle = host.measured(name, job);
         assert_eq!(outcome(&bundle), (Status::NotCompilable, Some(Stage::Build), reason), "{name}");
         let detail = bundle.outcome.detail.unwrap();
         assert!(detail.contains(words), "{detail}");
@@ -275,6 +289,35 @@ fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_goes_on()
 }
 
 #[test]
+fn card_that_the_daemons_user_may_not_open_is_named_and_measured_with_when_it_may() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if is_skipped() {
+        return;
+    }
+    if let Some(obstacle) = rights::obstacle() {
+        eprintln!("skipped: {obstacle}");
+        return;
+    }
+    let mut host = Host::without_daemon("pcie-edgetpu", "16");
+    let set_mode = |host: &Host, mode| {
+        for card in ["apex_0", "apex_1"] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            fs_err::set_permissions(host.rig.path("host/dev").join(card), mode).unwrap();
+        }
+    };
+    set_mode(&host, 0o400);
+    host.rig.start_bound_by_modes();
+    let bundle = host.measured("closed", &network(INT8));
+    assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Load), "device_not_permitted"));
+    let (detail, hint) = (bundle.outcome.detail.unwrap(), bundle.outcome.hint.unwrap());
+    assert!(detail.contains("the daemon's user may not open /dev/apex_0"), "{detail}");
+    assert!(hint.contains("`apex` for a card"), "{hint}");
+    set_mode(&host, 0o600);
+    let bundle = host.measured("open", &network(INT8));
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
+}
+
+#[test]
 fn host_without_libedgetpu_says_how_to_get_it() {
     if is_skipped() {
         return;
@@ -284,6 +327,56 @@ fn host_without_libedgetpu_says_how_to_get_it() {
     let bundle = host.measured("none", &network(INT8));
     assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Load), "delegate_not_found"));
     assert!(bundle.outcome.hint.unwrap().contains("libedgetpu1-std"));
+}
+
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/09-edge-tpu.yaml");
+    fs_err::read_to_string(path).unwrap()
+}
+
+#[test]
+fn example_measures_six_networks_where_an_edge_tpu_is() {
+    if is_skipped() {
+        return;
+    }
+    let host = Host::new("pcie-edgetpu", "16");
+    host.rig.drop_file("09-edge-tpu.yaml", example());
+    let mut blocks = Vec::new();
+    for bundle in host.rig.wait_until_done(6) {
+        assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
+        assert_eq!(bundle.trials[0].latency_ns.len(), 100);
+        blocks.push(bundle.configuration.unwrap().block);
+    }
+    blocks.dedup();
+    assert_eq!(blocks.len(), 6, "{blocks:?}");
+}
+
+#[test]
+fn example_says_what_is_missing_where_no_edge_tpu_is() {
+    if is_skipped() {
+        return;
+    }
+    for (host, compiler, stage, reason) in [
+        ("virtual-machine", "", Stage::Build, "model_not_compiled"),
+        ("virtual-machine", "16", Stage::Load, "device_missing"),
+    ] {
+        let host = Host::without_daemon(host, compiler);
+        host.library("FAULT=refused");
+        let (root, spec) = (host.rig.path("host"), host.rig.path("09-edge-tpu.yaml"));
+        fs_err::write(&spec, example()).unwrap();
+        let outbox = host.rig.path("of-run");
+        fs_err::create_dir(&outbox).unwrap();
+        let [spec, root, outbox] = [&spec, &root, &outbox].map(|path| path.to_str().unwrap());
+        let output = host.rig.command(&["run", spec, "--host-root", root, "--outbox", outbox]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        for path in fs_err::read_dir(outbox).unwrap() {
+            let bundle = fs_err::File::open(path.unwrap().path()).unwrap();
+            let bundle = backbone::bundle::read::decode(bundle).unwrap();
+            assert_eq!(outcome(&bundle), (Status::Failed, Some(stage), reason));
+            assert!(bundle.outcome.hint.is_some());
+        }
+        assert_eq!(fs_err::read_dir(outbox).unwrap().count(), 6);
+    }
 }
 
 #[test]

@@ -74,6 +74,14 @@ fn fault() -> String {
     setting("FAULT").unwrap_or_default()
 }
 
+/// Is there a card that this process may open, or none at all? A stick has no file here.
+fn has_openable_device() -> bool {
+    let root = std::env::var("BACKBONE_HOST_ROOT").unwrap_or_default();
+    let Ok(cards) = std::fs::read_dir(format!("{root}/sys/class/apex")) else { return true };
+    let nodes = cards.flatten().map(|card| format!("{root}/dev/{}", card.file_name().to_string_lossy()));
+    nodes.into_iter().any(|node| std::fs::OpenOptions::new().read(true).write(true).open(node).is_ok())
+}
+
 /// The device's folder below /sys goes, as it does when a stick is pulled out.
 fn vanish() {
     let root = std::env::var("BACKBONE_HOST_ROOT").unwrap_or_default();
@@ -107,7 +115,7 @@ unsafe extern "C" fn tflite_plugin_create_delegate(
         let (key, value) = unsafe { (CStr::from_ptr(*keys.add(index)), CStr::from_ptr(*values.add(index))) };
         eprintln!("stub option {}={}", key.to_string_lossy(), value.to_string_lossy());
     }
-    if fault() == "refused" {
+    if fault() == "refused" || !has_openable_device() {
         return null_mut();
     }
     Box::into_raw(Box::new(Delegate {

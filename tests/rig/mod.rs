@@ -19,6 +19,7 @@ use tempfile::TempDir;
 pub(crate) mod disks;
 pub(crate) mod hosts;
 pub(crate) mod processes;
+pub(crate) mod rights;
 pub(crate) mod uploads;
 
 pub(crate) const BACKBONE: &str = env!("CARGO_BIN_EXE_backbone");

@@ -121,22 +121,16 @@ fn engine_is_kept_for_the_next_job_and_built_again_for_another_release_or_option
 
 #[test]
 fn quantised_network_runs_from_8_on_and_is_refused_before_with_advice() {
+    let dropped = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/tiny-cnn-int8.onnx");
+    let dropped = fs_err::read(dropped).unwrap();
     for (release, expected) in
         [("6GA", None), ("7.2", None), ("8001", Some("explicit")), ("110000", Some("explicit"))]
     {
         let rig = host(release, "");
-        let bundle = measured(&rig, "int8", &network("int8"));
-        match expected {
-            Some(mode) => {
-                assert_eq!(
-                    outcome(&bundle),
-                    (Status::Measured, None, "-"),
-                    "{release}: {:?}",
-                    bundle.outcome
-                );
-                assert_eq!(bundle.runtime.unwrap().options["int8_mode"], mode);
-            }
-            None => {
+        rig.drop_file("m.onnx", &dropped);
+        for (name, job) in [("int8", network("int8")), ("dropped", format!("{NETWORK}model: m.onnx\n"))] {
+            let bundle = measured(&rig, name, &job);
+            let Some(mode) = expected else {
                 let reason = "quantised_model_not_supported";
                 assert_eq!(
                     outcome(&bundle),
@@ -146,7 +140,10 @@ fn quantised_network_runs_from_8_on_and_is_refused_before_with_advice() {
                 let hint = bundle.outcome.hint.unwrap();
                 assert!(hint.contains("fp32 model of the same network"), "{hint}");
                 assert!(!rig.path("host/trtexec-builds").exists(), "a build was started");
-            }
+                continue;
+            };
+            assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{release}: {:?}", bundle.outcome);
+            assert_eq!(bundle.runtime.unwrap().options["int8_mode"], mode);
         }
     }
 }
@@ -171,6 +168,7 @@ fn builds_that_fail_are_results_with_a_reason_and_a_log_tail() {
         ("implementation", Status::NotCompilable, "no_implementation"),
         ("memory", Status::NotCompilable, "out_of_memory"),
         ("abort", Status::Failed, "aborted"),
+        ("half", Status::Failed, "tool_crashed"),
         ("flood", Status::Failed, "output_flood"),
         ("not_passed", Status::Failed, "not_passed"),
         ("empty", Status::Failed, "engine_not_saved"),
@@ -274,6 +272,18 @@ fn trtexec_that_never_ends_is_ended_by_the_jobs_limit() {
 }
 
 #[test]
+fn example_is_two_networks_of_three_builds_each() {
+    let rig = host("8502", "");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/08-tensorrt.yaml");
+    rig.drop_file("08-tensorrt.yaml", fs_err::read(example).unwrap());
+    for bundle in rig.wait_until_done(2) {
+        assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
+        assert_eq!((bundle.preparation.len(), bundle.trials.len()), (3, 3));
+        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.len() == 100));
+    }
+}
+
+#[test]
 fn host_without_trtexec_says_where_it_was_looked_for() {
     let rig = Rig::running();
     let bundle = measured(&rig, "none", &network("fp32"));
@@ -286,10 +296,11 @@ fn engine_dropped_as_a_model_is_refused_by_its_first_bytes_and_by_its_name() {
     let rig = host("8502", "");
     rig.drop_file("m.onnx", "ftrt\u{1}\u{2}\u{3}\u{4} an engine of some version");
     let bundle = measured(&rig, "renamed", "backbone: 1\nmodel: m.onnx\nruntime: trtexec\n");
-    assert_eq!(outcome(&bundle).0, Status::Rejected);
+    assert_eq!(outcome(&bundle), (Status::Rejected, Some(Stage::Model), "wrong_format"));
     assert!(bundle.outcome.detail.unwrap().contains("a TensorRT engine"));
     let bundle = measured(&rig, "named", "backbone: 1\nmodel: m.engine\nruntime: trtexec\n");
-    assert_eq!(outcome(&bundle).0, Status::Rejected);
+    assert_eq!(outcome(&bundle), (Status::Rejected, Some(Stage::Spec), "mistakes_in_spec"));
+    assert!(!rig.path("host/trtexec-builds").exists(), "a build was started");
 }
 
 #[test]

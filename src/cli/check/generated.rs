@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{counted, options};
 use crate::cli::table;
+use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
 use crate::net::configuration::{Configuration, Precision};
 use crate::net::cost::Cost;
@@ -42,8 +43,8 @@ pub(super) fn table(job: &Job) -> String {
     text
 }
 
-/// Sums over all configurations, a line each, and whether every model fits into a file of its format.
-pub(super) fn totals(job: &Job) -> (String, bool) {
+/// Sums over all configurations, a line each, and whether every model fits into a file of its format and into the host's memory.
+pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
     let measure = &job.measure;
     let runs = u128::from(measure.warm_up_runs) + u128::from(measure.timed_runs);
     let runs = runs * u128::from(measure.processes);
@@ -72,18 +73,32 @@ pub(super) fn totals(job: &Job) -> (String, bool) {
         operations(all)
     );
     let (disk, can_be_written) = disk(&files);
+    let (memory, fits) = memory(&files, memory_bytes);
     text.push_str(&disk);
-    (text, can_be_written)
+    text.push_str(&memory);
+    (text, can_be_written && fits)
+}
+
+/// A line on the files that are larger than the host's memory, if there are any.
+fn memory(files: &BTreeMap<String, Result<u64, EmitError>>, memory_bytes: Option<u64>) -> (String, bool) {
+    let lengths = files.iter().filter_map(|(name, length)| Some((name, *length.as_ref().ok()?)));
+    let mut refused =
+        lengths.filter_map(|(name, bytes)| LargerThanMemory::check(name, bytes, memory_bytes).err());
+    let Some(error) = refused.next() else { return (String::new(), true) };
+    let hint = error.hint().unwrap_or_default();
+    (format!("  memory: {error}{}\n    hint: {hint}\n", and_more(refused.count())), false)
+}
+
+/// What follows the first of several.
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
 /// The largest file, because models are generated one at a time and deleted after; or that a format can not hold one.
 fn disk(files: &BTreeMap<String, Result<u64, EmitError>>) -> (String, bool) {
     let mut refused = files.values().filter_map(|length| length.as_ref().err());
     if let Some(error) = refused.next() {
-        let more = match refused.count() {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
+        let more = and_more(refused.count());
         let hint = error.hint().unwrap_or_default();
         return (format!("  disk: {error}{more}\n    hint: {hint}\n"), false);
     }
@@ -123,7 +138,7 @@ mod tests {
 
     fn check(rest: &str) -> (String, bool) {
         let job = resolve::job(format!("backbone: 1\n{rest}").as_bytes(), "a.yaml").unwrap();
-        accepted(std::path::Path::new("a.yaml"), "a.yaml", &job)
+        accepted(std::path::Path::new("a.yaml"), "a.yaml", &job, None)
     }
 
     #[test]
@@ -202,6 +217,23 @@ mod tests {
             "study: {blocks: [standard], kernels: [3, 29, 31], batches: [1], inputs: [32], precisions: [fp32]}\n",
         );
         assert!(!is_right && text.contains("at most (and 1 more)\n    hint: "), "{text}");
+    }
+
+    #[test]
+    fn networks_larger_than_the_memory_of_the_host_that_is_named_are_refused() {
+        let rest = "backbone: 1\nstudy: {blocks: [standard, depthwise-separable], kernels: [3], batches: [1], inputs: [32, 64]}\n";
+        let job = resolve::job(rest.as_bytes(), "a.yaml").unwrap();
+        let totals = |memory_bytes| totals(&job, memory_bytes);
+        assert!(totals(Some(20_000_000)).1 && totals(None).1);
+        let (text, would_run) = totals(Some(4_000_000));
+        assert!(!would_run);
+        insta::assert_snapshot!(text, @"
+        study: 4 configurations × 1 process
+        operations: 13.7 MOP to 296.1 MOP each, 48.2 GOP in all, warm-up included
+        disk: 10.0 MB for the largest generated file, standard-k3-b1-i64-int8-unsigned.onnx
+        memory: `standard-k3-b1-i32-int8-unsigned.onnx` has 10018914 bytes, and the host has 4000000 bytes of memory (and 1 more)
+          hint: measure it on a host with more memory, or take a smaller model: int8 weights take a quarter of fp32's
+        ");
     }
 
     #[test]

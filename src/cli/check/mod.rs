@@ -9,13 +9,18 @@ use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 
 use sha2::{Digest as _, Sha256};
 
+use super::failure::Advise as _;
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
+use crate::daemon::memory::LargerThanMemory;
+use crate::error::Hint;
+use crate::host::{self, HostRoot};
 use crate::runtime::Runtime;
 use crate::spec::{self, Job, ModelReference, ModelSource};
 
@@ -26,12 +31,16 @@ mod precision;
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
 /// For a network or a study it also counts operations and the disk that generated models take. Ends with code 2 when a job
-/// file has mistakes, a model file is missing or is not what the job needs, or a network is too large for its format.
+/// file has mistakes, a model file is missing or is not what the job needs, or a network is too large for its format. This may
+/// not be the machine that measures, so nothing is said about hosts unless one is named: `--host-root /` is this machine.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Job files, with their models beside them
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
+    /// Look also whether the models fit into the memory of the host whose files lie there; `/` for this machine
+    #[arg(long, value_name = "FOLDER")]
+    host_root: Option<PathBuf>,
 }
 
 /// Largest job file that is read.
@@ -41,20 +50,29 @@ const MAXIMUM_SPEC_BYTES: u64 = spec::MAXIMUM_SPEC_BYTES as u64;
 const HEAD_BYTES: u64 = 16;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let memory_bytes = arguments.host_root.as_deref().map(memory_of).transpose()?;
     let mut every_file_is_right = true;
     for (index, path) in arguments.specs.iter().enumerate() {
         if index > 0 {
             print("\n")?;
         }
-        let (text, is_right) = check(path);
+        let (text, is_right) = check(path, memory_bytes);
         print(&text)?;
         every_file_is_right &= is_right;
     }
     Ok(if every_file_is_right { Exit::Done } else { Exit::WrongInput })
 }
 
-/// The report on one job file, and whether it would run as it lies there.
-fn check(path: &Path) -> (String, bool) {
+/// Bytes of memory of the host whose files lie there.
+fn memory_of(folder: &Path) -> anyhow::Result<u64> {
+    let root = HostRoot::new(folder)?;
+    let what = || format!("no memory is told by {}", root.path("/proc/meminfo").display());
+    let told = host::observe(&root).memory_bytes.with_context(what);
+    told.advise("leave out --host-root, or name a folder with a host's files").exit(Exit::WrongInput)
+}
+
+/// The report on one job file, and whether it would run as it lies there. `memory_bytes` is that of the host that shall run it.
+fn check(path: &Path, memory_bytes: Option<u64>) -> (String, bool) {
     let shown = readable(path.as_os_str());
     let name = readable(path.file_name().unwrap_or(OsStr::new("")));
     let text = match read_spec(path) {
@@ -62,7 +80,7 @@ fn check(path: &Path) -> (String, bool) {
         Err(problem) => return (format!("{shown}: {problem}\n"), false),
     };
     match spec::resolve::job(&text, &name) {
-        Ok(job) => accepted(path, &shown, &job),
+        Ok(job) => accepted(path, &shown, &job, memory_bytes),
         Err(mistakes) => (refused(&shown, &mistakes), false),
     }
 }
@@ -75,21 +93,21 @@ fn refused(shown: &str, mistakes: &[Mistake]) -> String {
     format!("{}{shown}: {count}\n", spec::render(mistakes, shown))
 }
 
-fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
+fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
     let measure = &job.measure;
     let is_generated = job.configurations.iter().any(|one| matches!(one.source, ModelSource::Generated(_)));
     let listed = if is_generated { generated::table(job) } else { dropped_table(job) };
-    let mut text = format!("{shown}: ok\n{listed}\n");
+    let mut text = format!("{listed}\n");
 
-    let mut every_model_is_right = true;
+    let mut would_run = true;
     for (index, model) in job.models.iter().enumerate() {
         let readers = job.configurations.iter().filter(|one| one.source == ModelSource::Dropped(index));
         let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
         let file = path.with_file_name(&model.file);
-        let finding = match look_at_model(&file, model, &runtimes) {
+        let finding = match look_at_model(&file, model, &runtimes, memory_bytes) {
             Ok(size) => format!("{size} bytes, looks right"),
             Err(problem) => {
-                every_model_is_right = false;
+                would_run = false;
                 problem
             }
         };
@@ -97,16 +115,17 @@ fn accepted(path: &Path, shown: &str, job: &Job) -> (String, bool) {
     }
 
     if is_generated {
-        let (lines, can_be_written) = generated::totals(job);
+        let (lines, can_be_run) = generated::totals(job, memory_bytes);
         text.push_str(&lines);
-        every_model_is_right &= can_be_written;
+        would_run &= can_be_run;
     }
     let (lines, fits) = duration::lines(job);
     text.push_str(&lines);
-    every_model_is_right &= fits;
+    would_run &= fits;
     let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
     text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
-    (text, every_model_is_right)
+    let found = if would_run { "ok" } else { "would not run as it is, see below" };
+    (format!("{shown}: {found}\n{text}"), would_run)
 }
 
 /// Such as `10 + 100 × 3 builds × 1 process`.
@@ -164,10 +183,16 @@ fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// The size of a model file that is there, has the format of the runtimes that shall read it, and the digest that the
-/// job names.
-fn look_at_model(file: &Path, model: &ModelReference, runtimes: &[&Runtime]) -> Result<u64, String> {
+/// The size of a model file that is there, fits into the memory, has the format of the runtimes that shall read it, and the digest
+/// that the job names.
+fn look_at_model(
+    file: &Path,
+    model: &ModelReference,
+    runtimes: &[&Runtime],
+    memory_bytes: Option<u64>,
+) -> Result<u64, String> {
     let size = regular_file_size(file)?;
+    LargerThanMemory::check(&model.file, size, memory_bytes).map_err(|error| with_hint(&error))?;
     let mut content = fs_err::File::open(file).map_err(reason)?;
     let mut head = Vec::new();
     content.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(reason)?;
@@ -190,6 +215,11 @@ fn look_at_model(file: &Path, model: &ModelReference, runtimes: &[&Runtime]) -> 
         }
     }
     Ok(size)
+}
+
+/// Two lines, as they stand in the report.
+fn with_hint(error: &(impl std::error::Error + Hint)) -> String {
+    format!("{error}\n    hint: {}", error.hint().unwrap_or_default())
 }
 
 /// Looked at without opening: opening a FIFO would wait for its writer, opening a device may act on it.

@@ -34,7 +34,8 @@ fn a_right_job_shows_what_would_run_how_long_and_how_precise() {
     let folder = tempfile::tempdir().unwrap();
     // Field 1 of an ONNX file: `ir_version` 8.
     fs_err::write(folder.path().join("net.onnx"), b"\x08\x08\x12\x04test").unwrap();
-    let (text, is_right) = accepted(&folder.path().join("smoke.yaml"), "smoke.yaml", &job("net.onnx", None));
+    let (text, is_right) =
+        accepted(&folder.path().join("smoke.yaml"), "smoke.yaml", &job("net.onnx", None), None);
     assert!(is_right, "{text}");
     insta::assert_snapshot!(text, @"
     smoke.yaml: ok
@@ -51,11 +52,11 @@ fn a_right_job_shows_what_would_run_how_long_and_how_precise() {
 fn a_model_that_is_missing_or_is_another_kind_of_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join("smoke.yaml");
-    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None));
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None), None);
     assert!(!is_right && text.contains("model net.onnx: no such file"), "{text}");
 
     fs_err::create_dir(folder.path().join("net.onnx")).unwrap();
-    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None));
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None), None);
     assert!(!is_right && text.contains("model net.onnx: a folder, not a regular file"), "{text}");
 }
 
@@ -66,9 +67,29 @@ fn a_digest_that_does_not_match_is_named() {
     fs_err::write(folder.path().join("net.onnx"), content).unwrap();
     let spec = folder.path().join("smoke.yaml");
     let right = data_encoding::HEXLOWER.encode(&Sha256::digest(content));
-    assert!(accepted(&spec, "smoke.yaml", &job("net.onnx", Some(right))).1);
-    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", Some("0".repeat(64))));
+    assert!(accepted(&spec, "smoke.yaml", &job("net.onnx", Some(right)), None).1);
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", Some("0".repeat(64))), None);
     assert!(!is_right && text.contains("the job names 000"), "{text}");
+}
+
+#[test]
+fn a_model_larger_than_the_memory_of_the_host_that_is_named_is_refused_with_both_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("smoke.yaml");
+    fs_err::write(folder.path().join("net.onnx"), b"\x08\x08\x12\x04test").unwrap();
+    assert!(accepted(&spec, "smoke.yaml", &job("net.onnx", None), Some(8)).1);
+    let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None), Some(7));
+    assert!(!is_right);
+    insta::assert_snapshot!(text, @"
+    smoke.yaml: would not run as it is, see below
+      JOB    MODEL     RUNTIME      OPTIONS    WARM-UP + TIMED        LIMIT EACH
+      smoke  net.onnx  onnxruntime  threads=2  10 + 50 × 2 processes  1 h 30 min
+
+      model net.onnx: `net.onnx` has 8 bytes, and the host has 7 bytes of memory
+        hint: measure it on a host with more memory, or take a smaller model: int8 weights take a quarter of fp32's
+      duration: at most 3 h (2 processes of at most 1 h 30 min)
+      precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
+    ");
 }
 
 #[test]
@@ -77,11 +98,11 @@ fn a_fifo_or_an_oversized_job_file_is_refused_without_reading_it() {
     let fifo = folder.path().join("fifo.yaml");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    assert!(check(&fifo).0.ends_with("a FIFO, not a regular file\n"));
+    assert!(check(&fifo, None).0.ends_with("a FIFO, not a regular file\n"));
 
     let large = folder.path().join("large.yaml");
     fs_err::File::create(&large).unwrap().set_len(MAXIMUM_SPEC_BYTES + 1).unwrap();
-    let (text, is_right) = check(&large);
+    let (text, is_right) = check(&large, None);
     assert!(!is_right && text.contains("too many for a job file"), "{text}");
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::PathBuf;
 
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -58,13 +57,8 @@ impl Profile {
     }
 }
 
-/// What each provider runs, the one that was asked for first, then by name. `library_of` finds the file of a provider that was not
-/// asked for.
-pub(super) fn by_provider(
-    asked: &Provider,
-    ran: Option<Vec<RanNode>>,
-    library_of: impl Fn(&str) -> Option<PathBuf>,
-) -> Vec<ProviderNodes> {
+/// What each provider runs, the one that was asked for first, then by name.
+pub(super) fn by_provider(asked: &Provider, ran: Option<Vec<RanNode>>) -> Vec<ProviderNodes> {
     let is_observed = ran.is_some();
     let mut by_name: BTreeMap<String, Vec<RanNode>> = BTreeMap::new();
     for node in ran.into_iter().flatten() {
@@ -78,9 +72,10 @@ pub(super) fn by_provider(
         nodes: is_observed.then_some(of_asked.len() as u64),
         products: None,
     }];
+    let second = asked.second.as_ref();
     told.extend(by_name.into_iter().map(|(provider, nodes)| ProviderNodes {
         is_fallback: true,
-        library: library_of(&provider),
+        library: second.filter(|(name, _)| *name == provider).map(|(_, file)| file.clone()),
         nodes: Some(nodes.len() as u64),
         products: products(nodes),
         provider,
@@ -97,6 +92,8 @@ fn products(nodes: Vec<RanNode>) -> Option<Vec<ProductNode>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::super::provider::OutputsOn;
     use super::*;
 
@@ -104,6 +101,7 @@ mod tests {
         Provider {
             name: "CUDAExecutionProvider".to_owned(),
             library: Some(PathBuf::from("/lib/cuda.so")),
+            second: Some(("SecondExecutionProvider", PathBuf::from("/lib/second.so"))),
             outputs_on: OutputsOn::Cuda(0),
             options: Default::default(),
         }
@@ -123,23 +121,25 @@ mod tests {
 
     #[test]
     fn the_provider_that_was_asked_for_comes_first_and_the_others_are_its_fallbacks() {
-        let ran = vec![node("a", "CPU"), node("b", "CUDA"), node("", "CPU")];
-        let shares = by_provider(&cuda(), Some(ran), |_| None);
-        assert_eq!(shares[0].library, Some(PathBuf::from("/lib/cuda.so")));
+        let ran = vec![node("a", "CPU"), node("b", "CUDA"), node("", "CPU"), node("", "Second")];
+        let shares = by_provider(&cuda(), Some(ran));
+        let libraries: Vec<_> = shares.iter().map(|share| share.library.as_deref()).collect();
+        assert_eq!(libraries, [Some(Path::new("/lib/cuda.so")), None, Some(Path::new("/lib/second.so"))]);
         assert_eq!(
             told(shares),
             [
                 ("CUDAExecutionProvider".to_owned(), false, Some(1), None),
-                ("CPUExecutionProvider".to_owned(), true, Some(2), Some(1))
+                ("CPUExecutionProvider".to_owned(), true, Some(2), Some(1)),
+                ("SecondExecutionProvider".to_owned(), true, Some(1), Some(0)),
             ]
         );
     }
 
     #[test]
     fn a_provider_that_ran_nothing_has_no_nodes_and_one_that_was_not_observed_has_null() {
-        let shares = by_provider(&cuda(), Some(vec![node("a", "CPU")]), |_| None);
+        let shares = by_provider(&cuda(), Some(vec![node("a", "CPU")]));
         assert_eq!(shares[0].nodes, Some(0));
-        assert_eq!(told(by_provider(&cuda(), None, |_| None)), [(cuda().name, false, None, None)]);
+        assert_eq!(told(by_provider(&cuda(), None)), [(cuda().name, false, None, None)]);
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         let long = "n".repeat(1 << 10);
         for ran in [vec![node(&long, "CPU"); 600], vec![node("n", "CPU"); MOST_PRODUCTS + 1]] {
             let count = ran.len() as u64;
-            let shares = by_provider(&cuda(), Some(ran), |_| None);
+            let shares = by_provider(&cuda(), Some(ran));
             assert_eq!((shares[1].nodes, &shares[1].products), (Some(count), &None));
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Provider {
     pub(super) name: String,
     /// The library file that holds it; `None` for the runtime's own.
     pub(super) library: Option<PathBuf>,
+    /// Another one beside the processor's that the session may use, and its file.
+    pub(super) second: Option<(&'static str, PathBuf)>,
     /// The device on whose memory outputs are to stay.
     pub(super) outputs_on: OutputsOn,
     /// Options in force.
@@ -34,18 +36,16 @@ pub(super) struct Provider {
 /// Where a run leaves its outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutputsOn {
-    /// In main memory, where the processor's provider made them.
-    Processor,
+    /// In main memory, made there or copied there.
+    Host,
     /// On that CUDA device, which is waited for.
     Cuda(i32),
-    /// In main memory, where they are copied to.
-    Host,
 }
 
 impl OutputsOn {
     pub(super) fn memory(self) -> Result<MemoryInfo<'static>, ort::Error> {
         let (device, number) = match self {
-            Self::Processor | Self::Host => (AllocationDevice::CPU, 0),
+            Self::Host => (AllocationDevice::CPU, 0),
             Self::Cuda(number) => (AllocationDevice::CUDA, number),
         };
         MemoryInfo::new(device, number, AllocatorType::Device, MemoryType::Default)
@@ -71,7 +71,7 @@ pub(super) fn prepare(request: &Options) {
 /// Have the session use the provider that the job asks for.
 ///
 /// # Errors
-/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, and those of [`plugin::plug`].
+/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, `provider_refused`, and those of [`plugin::plug`].
 pub(super) fn add(
     mut builder: SessionBuilder,
     library: &Library,
@@ -79,30 +79,32 @@ pub(super) fn add(
 ) -> Result<(SessionBuilder, Provider), Failure> {
     let asked = provider_of(&request.options);
     refuse_idle_options(asked, &request.options)?;
-    let device = request.options.get(DEVICE).and_then(Value::as_u64).unwrap_or(0);
-    let number = i32::try_from(device).unwrap_or(i32::MAX);
+    let number = request.options.get(DEVICE).and_then(Value::as_u64).unwrap_or(0) as u32;
+    let cuda_device = number.cast_signed();
     let tf32 = options::boolean(&request.options, TF32, false);
     let mut in_force = Options::from([(super::PROVIDER.to_owned(), asked.into())]);
     if asked != word::CPU {
-        in_force.insert(DEVICE.to_owned(), device.into());
+        in_force.insert(DEVICE.to_owned(), number.into());
     }
+    let mut second = None;
     let (name, file, outputs_on) = match asked {
         word::CUDA => {
             in_force.insert(TF32.to_owned(), tf32.into());
-            let cuda = ep::CUDA::default().with_device_id(number);
+            let cuda = ep::CUDA::default().with_device_id(cuda_device);
             builder = added(builder, library, asked, vec![cuda.build()])?;
-            (ep::CUDA::NAME.to_owned(), provider_file(library, asked), OutputsOn::Cuda(number))
+            (ep::CUDA::NAME.to_owned(), Some(provider_file(library, asked)), OutputsOn::Cuda(cuda_device))
         }
         word::TENSORRT => {
             let is_quantised = is_quantised(&request.model);
             in_force.insert(TF32.to_owned(), tf32.into());
             in_force.insert("int8".to_owned(), is_quantised.into());
             // Without it TensorRT refuses what the model says is int8; with it, it leaves other models as they are.
-            let tensorrt = ep::TensorRT::default().with_device_id(number).with_int8(is_quantised);
+            let tensorrt = ep::TensorRT::default().with_device_id(cuda_device).with_int8(is_quantised);
             // What TensorRT does not take is to stay on the GPU.
-            let cuda = ep::CUDA::default().with_device_id(number);
+            let cuda = ep::CUDA::default().with_device_id(cuda_device);
             builder = added(builder, library, asked, vec![tensorrt.build(), cuda.build()])?;
-            (ep::TensorRT::NAME.to_owned(), provider_file(library, asked), OutputsOn::Cuda(number))
+            second = Some((ep::CUDA::NAME, mapped_name(provider_file(library, word::CUDA))));
+            (ep::TensorRT::NAME.to_owned(), Some(provider_file(library, asked)), OutputsOn::Cuda(cuda_device))
         }
         word::PLUGIN => {
             let file = request.plugin.as_deref().ok_or_else(|| {
@@ -112,15 +114,18 @@ pub(super) fn add(
                     RUNTIME.name
                 ))
             })?;
-            let plugged = plugin::plug(&mut builder, library, file, number.unsigned_abs() as usize)?;
+            let plugged = plugin::plug(&mut builder, library, file, number as usize)?;
             in_force.insert("hardware".to_owned(), plugged.hardware.into());
             (plugged.provider, Some(file.to_owned()), OutputsOn::Host)
         }
-        _ => (CPU_PROVIDER.to_owned(), None, OutputsOn::Processor),
+        _ => (CPU_PROVIDER.to_owned(), None, OutputsOn::Host),
     };
-    // The name that the kernel knows it by, which is how it stands among the mapped files.
-    let library = file.map(|file| fs_err::canonicalize(&file).unwrap_or(file));
-    Ok((builder, Provider { name, library, outputs_on, options: in_force }))
+    Ok((builder, Provider { name, library: file.map(mapped_name), second, outputs_on, options: in_force }))
+}
+
+/// The name that the kernel knows a file by, which is how it stands among the mapped ones.
+fn mapped_name(file: PathBuf) -> PathBuf {
+    fs_err::canonicalize(&file).unwrap_or(file)
 }
 
 /// An option that the provider does not look at would be a promise that nobody keeps.
@@ -150,7 +155,6 @@ fn added(
         word::TENSORRT => ep::TensorRT::is_available(),
         _ => ep::CUDA::is_available(),
     };
-    let file = provider_file(library, asked).unwrap_or_default();
     if !is_built_in.unwrap_or(true) {
         let own = library.file.as_deref().unwrap_or(Path::new("the library")).display();
         let detail = format!("{own} was built without the provider `{asked}`");
@@ -163,14 +167,18 @@ fn added(
         providers.into_iter().map(ep::ExecutionProviderDispatch::error_on_failure).collect();
     builder.with_execution_providers(providers).map_err(|error| {
         // The library writes the loader's words to its log and not into its answer.
-        let why = loader_error(&file).unwrap_or_else(|| error.message().to_owned());
-        not_loaded(asked, &file, &why)
+        let files = [asked, word::CUDA].map(|provider| provider_file(library, provider));
+        match files.into_iter().find_map(|file| Some((loader_error(&file)?, file))) {
+            Some((why, file)) => not_loaded(asked, &file, &why),
+            None => refused(asked, error.message()),
+        }
     })
 }
 
 /// A provider that comes with the library lies beside it.
-fn provider_file(library: &Library, asked: &str) -> Option<PathBuf> {
-    Some(library.file.as_deref()?.with_file_name(format!("libonnxruntime_providers_{asked}.so")))
+fn provider_file(library: &Library, provider: &str) -> PathBuf {
+    let name = format!("libonnxruntime_providers_{provider}.so");
+    library.file.as_deref().map_or_else(|| PathBuf::from(&name), |file| file.with_file_name(&name))
 }
 
 /// The loader's words on why it does not open a library; `None` where it does.
@@ -195,10 +203,22 @@ pub(super) fn not_loaded(asked: &str, file: &Path, why: &str) -> Failure {
             "install what brings {missing}, of the version that this build of ONNX Runtime asks for, and see that the loader finds it \
              (`ldconfig -p`, or LD_LIBRARY_PATH of the service)"
         ),
-        _ => format!("see that {} is there, and of the same release as libonnxruntime.so", file.display()),
+        _ => format!(
+            "see that {} is there, and that it goes with this release of ONNX Runtime",
+            file.display()
+        ),
     };
     let detail = format!("the provider `{asked}` could not be loaded: {why}");
     Failure::new(Stage::Load, "provider_not_loaded", detail).with_hint(hint)
+}
+
+/// A provider that is there and does not want to: no device, no driver, another one than it was built for.
+fn refused(asked: &str, why: &str) -> Failure {
+    let detail = format!("the provider `{asked}` is there and refuses to work: {}", why.trim());
+    Failure::new(Stage::Load, "provider_refused", detail).with_hint(
+        "is there a device of this number (`runtime_options.device`), a driver that goes with the provider's version of CUDA \
+         (`nvidia-smi` names both), and may the daemon's user use it?",
+    )
 }
 
 /// The loader says `name: cannot open shared object file: …`.

@@ -189,7 +189,6 @@ impl Opened {
         let Self { mut session, provider, profile, .. } = self;
         let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
         let input_shapes = shapes::resolve(&declared, &request.inputs)?;
-        session.outputs().iter().try_for_each(is_supported)?;
         let mut generator = Generator::new(request.seed);
         let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
         for (input, shape) in session.inputs().iter().zip(&input_shapes) {
@@ -197,6 +196,7 @@ impl Opened {
             binding.bind_input(input.name(), &tensor).map_err(|error| not_bound(input.name(), &error))?;
         }
         binding.synchronize_inputs().map_err(|error| not_bound("", &error))?;
+        session.outputs().iter().try_for_each(is_supported)?;
         // Set aside by the first run in that memory, and reused by those after it.
         let memory = provider.outputs_on.memory().map_err(|error| not_bound("", &error))?;
         for output in session.outputs() {
@@ -212,7 +212,7 @@ impl Opened {
         Ok(Bound {
             inputs: described(session.inputs(), &input_shapes),
             outputs: described(session.outputs(), &output_shapes),
-            providers: by_provider(&provider, ran, |_| None),
+            providers: by_provider(&provider, ran),
             session: BoundSession {
                 run_with_binding: ort::api().RunWithBinding,
                 synchronize: matches!(provider.outputs_on, OutputsOn::Cuda(_))

@@ -1,0 +1,36 @@
+//! A daemon that may open only what its user may, also where tests run as root: root without the capabilities that let it pass by the
+//! modes of files.
+
+use std::process::{Command, Stdio};
+
+use super::{Rig, clean};
+
+/// Why the host does not let this process start such a daemon.
+pub(crate) fn obstacle() -> Option<String> {
+    let output = match bounded().arg("true").stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => return None,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("this process may not give up capabilities: {}", output.trim()))
+}
+
+/// Others than root have no such capabilities to begin with.
+fn bounded() -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return clean("env");
+    }
+    let mut command = clean("setpriv");
+    command.args(["--bounding-set", "-dac_override,-dac_read_search"]);
+    command
+}
+
+impl Rig {
+    /// Start the daemon so that the modes of files hold for it.
+    pub(crate) fn start_bound_by_modes(&mut self) {
+        let serve = self.serve();
+        let mut command = bounded();
+        command.arg(serve.get_program()).args(serve.get_args());
+        self.begin(&mut command);
+    }
+}
