@@ -101,7 +101,16 @@ impl Host {
         let configuration = fs_err::read_to_string(host.rig.configuration()).unwrap();
         let more = format!("runtimes: {{onnxruntime: {{library: {}{plugin}}}}}\n", onnx_runtime().display());
         fs_err::write(host.rig.configuration(), configuration + &more).unwrap();
-        host.rig.start();
+        let [temporary, home] = ["temporary", "home"].map(|part| host.rig.path(part));
+        fs_err::create_dir(&temporary).unwrap();
+        fs_err::create_dir(&home).unwrap();
+        let mut serve = host.rig.serve();
+        serve.env("TMPDIR", temporary).env("HOME", home).env_remove("XDG_CACHE_HOME");
+        // Where one of these is set the library keeps quiet by itself.
+        for variable in ["CI", "TF_BUILD", "GITHUB_ACTIONS"] {
+            serve.env_remove(variable);
+        }
+        host.rig.begin(&mut serve);
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/tiny-cnn.onnx");
         host.rig.drop_file("tiny-cnn.onnx", fs_err::read(model).unwrap());
         host
@@ -123,6 +132,12 @@ impl Host {
     /// What the stub does from now on.
     fn set(&self, settings: &str) {
         fs_err::write(self.rig.path("plugins").join(format!("{STUB}.settings")), settings).unwrap();
+    }
+
+    /// What workers left where libraries put things of their own.
+    fn left_behind(&self) -> Vec<PathBuf> {
+        let folders = ["temporary", "home"].map(|part| fs_err::read_dir(self.rig.path(part)).unwrap());
+        folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
     fn bundle(&self, name: &str, job: &str) -> Bundle {
@@ -203,6 +218,7 @@ fn the_processors_provider_runs_every_node_and_the_mapped_libraries_are_recorded
             assert_eq!(library.sha256, Some(sha256(Path::new(&library.file))), "{}", library.file);
         }
     }
+    assert_eq!(host.left_behind(), [] as [PathBuf; 0], "such as what the library would tell its makers");
 }
 
 #[test]
@@ -311,6 +327,7 @@ fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on()
     host.plug(STUB);
     let bundle = host.bundle("after", &job("provider: plugin"));
     assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:#?}", bundle.outcome);
+    assert_eq!(host.left_behind(), [] as [PathBuf; 0]);
     let plugins = host.rig.path("plugins");
     insta::with_settings!({filters => vec![
         (plugins.to_str().unwrap(), "PLUGINS"),

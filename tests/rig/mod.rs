@@ -105,7 +105,8 @@ impl Rig {
         command
     }
 
-    fn begin(&mut self, command: &mut Command) {
+    /// Start the daemon by another command than [`Rig::serve`]'s.
+    pub(crate) fn begin(&mut self, command: &mut Command) {
         assert!(self.daemon.is_none(), "a daemon runs already");
         let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
         let log = log.into_parts().0;
