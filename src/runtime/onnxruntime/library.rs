@@ -18,6 +18,12 @@ use crate::runtime::{Failure, mapped};
 /// The variable by which `ort`'s users name the library.
 pub(super) const VARIABLE: &str = "ORT_DYLIB_PATH";
 
+/// By this variable the library sends nothing to its makers. The builds that they publish for Linux do since 1.29, and what
+/// `with_telemetry` turns off comes too late: a thread has begun, a database lies in the user's cache, and while the clock runs threads
+/// come and go that look up the makers' host (seen with 1.31.1). Source of the name:
+/// <https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/platform/posix/telemetry.cc>.
+const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+
 /// Where `make install` puts libraries, as seen from the executable's folder.
 const INSTALLED: &str = "../lib/backbone/libonnxruntime.so";
 
@@ -40,6 +46,15 @@ pub(super) struct Library {
 }
 
 static OPENED: Mutex<Option<Library>> = Mutex::new(None);
+
+/// What must be said before the library is opened.
+pub(super) fn prepare() {
+    #[expect(unsafe_code, reason = "an environment variable is the one way to tell the library in time")]
+    // SAFETY: a worker process has no other thread before it opens its library.
+    unsafe {
+        std::env::set_var(TELEMETRY_VARIABLE, "1");
+    }
+}
 
 /// Open the library that was asked for, else the one that [`VARIABLE`] names, else the installed one, else the system's.
 ///

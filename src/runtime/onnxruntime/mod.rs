@@ -12,7 +12,7 @@
 //!   the library's users get, and setting it fused no more and took longer (107 ms in place of 68 ms for the same network).
 //! - **Graph optimisation is `all`**, the library's default.
 //! - **Log level is error**, through `ORT_LOG` another: a warning at each run would write while the clock runs.
-//! - **Telemetry is off.**
+//! - **Telemetry is off**, by the library's own switch and by a variable: see `library`.
 //! - **The first run tells who runs what.** Every session is made with the library's own profiler on, runs once, and goes on with it
 //!   off: the one way to learn the provider of each node that versions since 1.17 have in common. Warm-up comes after it.
 //! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 unless they are told not to, and they are.

@@ -40,6 +40,7 @@ impl Load for Loader {
 
     fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
         let before = mapped::libraries();
+        library::prepare();
         provider::prepare(&request.options);
         let library = library::open(request.library.as_deref())?;
         let opened = open_model(&library, request)?;
