@@ -1,7 +1,8 @@
 //! A worker as a process: started, written to, read from, killed, reaped, with all that came from it.
 //!
 //! It gets the daemon's environment, because drivers and libraries are found through it, less what belongs to the
-//! daemon's own service manager. Nothing here waits but [`Worker::wait`], and nothing decides what an ending means.
+//! daemon's own service manager. Temporary files have a folder of their own, which goes with the worker however it ends. Nothing here waits
+//! but [`Worker::wait`], and nothing decides what an ending means.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -14,6 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, set_child_subreaper, waitid,
 };
+use tempfile::TempDir;
 
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
@@ -49,6 +51,9 @@ const SERVICE_VARIABLES: &[&str] = &[
     "INVOCATION_ID",
 ];
 
+/// By this variable libraries and tools find the folder for temporary files, environ(7).
+const TEMPORARY_VARIABLE: &str = "TMPDIR";
+
 /// A running worker. Dropping it kills it and all that came from it.
 pub(super) struct Worker {
     child: Child,
@@ -63,6 +68,8 @@ pub(super) struct Worker {
     error: Option<OwnedFd>,
     pub(super) log: LogTail,
     has_ended: bool,
+    /// Removed when all that could write there is dead.
+    _temporary: Option<TempDir>,
 }
 
 /// What `poll` found.
@@ -87,7 +94,10 @@ impl Worker {
         if let Err(reason) = set_child_subreaper(Some(getpid())) {
             warn!("processes that a worker leaves behind can not be found: {reason}");
         }
-        let mut child = command(trial).spawn().map_err(not_started)?;
+        let temporary = temporary_folder();
+        let mut command = command(trial);
+        command.envs(temporary.iter().map(|folder| (TEMPORARY_VARIABLE, folder.path())));
+        let mut child = command.spawn().map_err(not_started)?;
         let pid = Pid::from_child(&child);
         let (input, output, error) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let out_of_memory_score = surroundings.raises_score.then(|| raise_out_of_memory_score(pid)).flatten();
@@ -101,6 +111,7 @@ impl Worker {
             error: error.map(OwnedFd::from),
             log: LogTail::default(),
             has_ended: false,
+            _temporary: temporary,
         };
         let streams = [worker.input.as_ref(), worker.output.as_ref(), worker.error.as_ref()];
         for stream in streams.into_iter().flatten() {
@@ -223,6 +234,12 @@ impl Drop for Worker {
             self.end();
         }
     }
+}
+
+/// Where there can be none, the worker has the daemon's.
+fn temporary_folder() -> Option<TempDir> {
+    let made = tempfile::Builder::new().prefix("backbone-worker-").tempdir();
+    made.inspect_err(|error| warn!("a worker gets no folder for temporary files: {error}")).ok()
 }
 
 pub(super) fn command(trial: &Trial<'_>) -> Command {
