@@ -4,8 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use backbone::bundle::format::{Bundle, ProviderShare, Stage, Status, VerdictState};
 use sha2::{Digest as _, Sha256};
@@ -13,13 +11,9 @@ use sha2::{Digest as _, Sha256};
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use rig::{Rig, Settings};
+mod host;
 
-const STUB: &str = "libstub_plugin.so";
-
-/// The stub linked with [`PART`], which it looks for in its own folder.
-const STUB_WITH_PART: &str = "libstub_plugin_with_part.so";
-const PART: &str = "libstub_part.so";
+use host::{Host, PART, STUB, STUB_WITH_PART, is_skipped, onnx_runtime, stubs};
 
 const CPU: &str = "CPUExecutionProvider";
 const STUB_PROVIDER: &str = "StubExecutionProvider";
@@ -30,126 +24,6 @@ const RELU_NODES: u64 = 4;
 const NODES: u64 = 11;
 /// Once the library has fused what it can for an x86-64 processor, reordering of memory included.
 const FUSED_NODES: u64 = 8;
-
-/// Where the stubs are; made once for all tests.
-fn stubs() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("provider-stubs-{}", std::process::id()));
-        fs_err::create_dir_all(&folder).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers/stub_plugin.rs");
-        let source = source.to_str().unwrap();
-        fs_err::write(folder.join("part.rs"), "#[unsafe(no_mangle)] extern \"C\" fn stub_part() {}").unwrap();
-        compile(&folder, &["-o", PART, "part.rs"]);
-        compile(&folder, &["-o", STUB, source]);
-        let beside = ["--cfg", "needs_part", "-L", ".", "-C", "link-arg=-Wl,-rpath,$ORIGIN"];
-        compile(&folder, &[&["-o", STUB_WITH_PART, source], &beside[..]].concat());
-        folder
-    })
-}
-
-fn compile(folder: &Path, words: &[&str]) {
-    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut command = Command::new(compiler);
-    command
-        .args(["--edition", "2024", "--crate-type", "cdylib", "-C", "strip=symbols"])
-        .args(words)
-        .current_dir(folder);
-    assert!(command.status().unwrap().success());
-}
-
-fn onnx_runtime() -> PathBuf {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH);
-    place.join("libonnxruntime.so")
-}
-
-/// Can nothing be run here?
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn is_skipped() -> bool {
-    if onnx_runtime().is_file() {
-        return false;
-    }
-    let message = format!("{} is missing; tools/fetch-runtimes gets it", onnx_runtime().display());
-    assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{message}");
-    eprintln!("skipped: {message}");
-    true
-}
-
-/// A host with ONNX Runtime and the example's network.
-struct Host {
-    rig: Rig,
-}
-
-impl Host {
-    fn without_plugin() -> Self {
-        Self::configured(false)
-    }
-
-    /// With the stub as its plug-in.
-    fn with_plugin(settings: &str) -> Self {
-        let host = Self::configured(true);
-        host.plug(STUB);
-        host.set(settings);
-        host
-    }
-
-    fn configured(has_plugin: bool) -> Self {
-        let mut host = Self { rig: Rig::new(Settings::default()) };
-        fs_err::create_dir(host.rig.path("plugins")).unwrap();
-        let plugin = match has_plugin {
-            true => format!(", plugin: {}", host.plugin().display()),
-            false => String::new(),
-        };
-        let configuration = fs_err::read_to_string(host.rig.configuration()).unwrap();
-        let more = format!("runtimes: {{onnxruntime: {{library: {}{plugin}}}}}\n", onnx_runtime().display());
-        fs_err::write(host.rig.configuration(), configuration + &more).unwrap();
-        let [temporary, home] = ["temporary", "home"].map(|part| host.rig.path(part));
-        fs_err::create_dir(&temporary).unwrap();
-        fs_err::create_dir(&home).unwrap();
-        let mut serve = host.rig.serve();
-        serve.env("TMPDIR", temporary).env("HOME", home).env_remove("XDG_CACHE_HOME");
-        // Where one of these is set the library keeps quiet by itself.
-        for variable in ["CI", "TF_BUILD", "GITHUB_ACTIONS"] {
-            serve.env_remove(variable);
-        }
-        host.rig.begin(&mut serve);
-        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/tiny-cnn.onnx");
-        host.rig.drop_file("tiny-cnn.onnx", fs_err::read(model).unwrap());
-        host
-    }
-
-    fn plugin(&self) -> PathBuf {
-        self.rig.path("plugins").join(STUB)
-    }
-
-    /// Put that stub where the configuration says that the plug-in is, as a new file.
-    fn plug(&self, stub: &str) {
-        let file = self.plugin();
-        if file.exists() {
-            fs_err::remove_file(&file).unwrap();
-        }
-        fs_err::copy(stubs().join(stub), file).unwrap();
-    }
-
-    /// What the stub does from now on.
-    fn set(&self, settings: &str) {
-        fs_err::write(self.rig.path("plugins").join(format!("{STUB}.settings")), settings).unwrap();
-    }
-
-    /// What workers left where libraries put things of their own.
-    fn left_behind(&self) -> Vec<PathBuf> {
-        let folders = ["temporary", "home"].map(|part| fs_err::read_dir(self.rig.path(part)).unwrap());
-        folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
-    }
-
-    fn bundle(&self, name: &str, job: &str) -> Bundle {
-        self.rig.drop_file(format!("{name}.yaml"), job);
-        self.rig.wait_for("the job's bundle", || {
-            self.rig.bundles().into_iter().find(|bundle| bundle.job.name == name)
-        })
-    }
-}
 
 const FEW_RUNS: &str = "measure: {warm_up_runs: 1, timed_runs: 6}\n";
 

@@ -1,10 +1,8 @@
 //! A stub of a plug-in provider for ONNX Runtime, for tests, no part of any real one: it takes the nodes that it is told to on the
 //! host's processor. A `Relu` on floats that it took alone is computed; whatever else it took gives zeros. The tests build it with
 //! rustc as a C library. What it is comes from a file beside it, `FILE.settings`, lines such as `TAKES=Relu` (or an operator of another
-//! name, `all` as one node, `nothing`) and `FAULT=crash`. With `--cfg needs_part` it is linked with a second library, `stub_part`.
-//!
-//! Source of names, signatures and the places in the tables: onnxruntime_ep_c_api.h and onnxruntime_c_api.h of
-//! https://github.com/microsoft/onnxruntime, release 1.23, places counted from 0.
+//! name, `all` as one node, `nothing`) and `FAULT=no_device`, `refuse_session`, `refuse_network`, `refuse_run`, `crash_at_load` or `crash`. With `--cfg needs_part` it is linked with a second library, `stub_part`.
+//! The C interface is in `stub_plugin_interface.rs`.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +10,11 @@ use std::path::PathBuf;
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+#[path = "stub_plugin_interface.rs"]
+mod interface;
+
+use interface::{Api, ApiBase, Factory, OK, Provider, ProviderApi, Status};
 
 /// The version of the interface that this is written for: the library calls nothing that is younger.
 const VERSION: u32 = 23;
@@ -22,113 +25,6 @@ const PROCESSOR: c_int = 0;
 
 /// The computation at which `FAULT=crash` ends the process.
 const LAST_COMPUTATION: u32 = 10;
-
-type Unused = unsafe extern "C" fn();
-type Status = *mut c_void;
-const OK: Status = null_mut();
-
-#[repr(C)]
-struct ApiBase {
-    api: unsafe extern "C" fn(u32) -> *const Api,
-}
-
-#[repr(C)]
-struct Api {
-    status: unsafe extern "C" fn(c_int, *const c_char) -> Status,
-    _1: [Unused; 50],
-    tensor: unsafe extern "C" fn(*mut c_void, *mut *mut f32) -> Status,
-    _52: [Unused; 3],
-    shape_of_type: unsafe extern "C" fn(*const c_void, *mut *const c_void) -> Status,
-    _56: [Unused; 4],
-    element_type: unsafe extern "C" fn(*const c_void, *mut c_int) -> Status,
-    dimension_count: unsafe extern "C" fn(*const c_void, *mut usize) -> Status,
-    dimensions: unsafe extern "C" fn(*const c_void, *mut i64, usize) -> Status,
-    _63: [Unused; 2],
-    shape_of_tensor: unsafe extern "C" fn(*const c_void, *mut *mut c_void) -> Status,
-    _66: [Unused; 24],
-    input: unsafe extern "C" fn(*const c_void, usize, *mut *mut c_void) -> Status,
-    output: unsafe extern "C" fn(*mut c_void, usize, *const i64, usize, *mut *mut c_void) -> Status,
-    _92: [Unused; 7],
-    release_shape: unsafe extern "C" fn(*mut c_void),
-    _100: [Unused; 190],
-    type_of_value: unsafe extern "C" fn(*const c_void, *mut *const c_void) -> Status,
-    _291: [Unused; 16],
-    hardware_kind: unsafe extern "C" fn(*const c_void) -> c_int,
-    _308: [Unused; 9],
-    provider_api: unsafe extern "C" fn() -> *const ProviderApi,
-    _318: [Unused; 22],
-    output_count: unsafe extern "C" fn(*const c_void, *mut usize) -> Status,
-    outputs: unsafe extern "C" fn(*const c_void, *mut *const c_void, usize) -> Status,
-    _342: [Unused; 2],
-    node_count: unsafe extern "C" fn(*const c_void, *mut usize) -> Status,
-    nodes: unsafe extern "C" fn(*const c_void, *mut *const c_void, usize) -> Status,
-    _346: [Unused; 4],
-    operator: unsafe extern "C" fn(*const c_void, *mut *const c_char) -> Status,
-}
-
-#[repr(C)]
-struct ProviderApi {
-    create_device: unsafe extern "C" fn(
-        *mut Factory,
-        *const c_void,
-        *const c_void,
-        *const c_void,
-        *mut *mut c_void,
-    ) -> Status,
-    _1: Unused,
-    add_nodes: unsafe extern "C" fn(*mut c_void, *const *const c_void, usize, *const c_void) -> Status,
-}
-
-#[repr(C)]
-struct Factory {
-    version: u32,
-    name: extern "C" fn(*const Factory) -> *const c_char,
-    vendor: extern "C" fn(*const Factory) -> *const c_char,
-    devices: unsafe extern "C" fn(
-        *mut Factory,
-        *const *const c_void,
-        usize,
-        *mut *mut c_void,
-        usize,
-        *mut usize,
-    ) -> Status,
-    create: unsafe extern "C" fn(
-        *mut Factory,
-        *const *const c_void,
-        *const *const c_void,
-        usize,
-        *const c_void,
-        *const c_void,
-        *mut *mut Provider,
-    ) -> Status,
-    release: unsafe extern "C" fn(*mut Factory, *mut Provider),
-    vendor_number: extern "C" fn(*const Factory) -> u32,
-    provider_version: extern "C" fn(*const Factory) -> *const c_char,
-    validate_compiled: *const c_void,
-    create_allocator: *const c_void,
-    release_allocator: *const c_void,
-    create_transfer: unsafe extern "C" fn(*mut Factory, *mut *mut c_void) -> Status,
-    is_stream_aware: extern "C" fn(*const Factory) -> bool,
-    create_stream: *const c_void,
-}
-
-#[repr(C)]
-struct Provider {
-    version: u32,
-    name: extern "C" fn(*const Provider) -> *const c_char,
-    take: unsafe extern "C" fn(*mut Provider, *const c_void, *mut c_void) -> Status,
-    compile: unsafe extern "C" fn(
-        *mut Provider,
-        *const *const c_void,
-        *const *const c_void,
-        usize,
-        *mut *mut Kernel,
-        *mut *mut c_void,
-    ) -> Status,
-    release_kernels: unsafe extern "C" fn(*mut Provider, *mut *mut Kernel, usize),
-    /// Layouts, options, notices of runs, allocator, stream, compatibility: all may be left out.
-    others: [*const c_void; 8],
-}
 
 #[repr(C)]
 struct Kernel {
