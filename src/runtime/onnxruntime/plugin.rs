@@ -21,6 +21,9 @@ use crate::runtime::Failure;
 /// The version of the interface that has plug-ins, and the release of the library that has it.
 const SINCE: u32 = 22;
 
+/// The function that a plug-in exports, and other libraries do not.
+pub(super) const ENTRY: &str = "CreateEpFactories";
+
 /// A function that is not called here.
 type Unused = unsafe extern "system" fn();
 

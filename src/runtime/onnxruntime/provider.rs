@@ -200,9 +200,13 @@ fn loader_error(file: &Path) -> Option<String> {
 pub(super) fn not_loaded(asked: &str, file: &Path, why: &str) -> Failure {
     let hint = match missing_library(why) {
         Some(missing) if !file.ends_with(missing) => format!(
-            "install what brings {missing}, of the version that this build of ONNX Runtime asks for, and see that the loader finds it \
-             (`ldconfig -p`, or LD_LIBRARY_PATH of the service)"
+            "install what brings {missing}, of the version that {} asks for, and see that the loader finds it (`ldconfig -p`, or \
+             LD_LIBRARY_PATH of the service)",
+            file.file_name().unwrap_or_default().display()
         ),
+        _ if why.contains(plugin::ENTRY) => {
+            format!("{} is a library, but no plug-in provider of ONNX Runtime", file.display())
+        }
         _ => format!(
             "see that {} is there, and that it goes with this release of ONNX Runtime",
             file.display()
@@ -253,7 +257,7 @@ mod tests {
         );
         assert_eq!((failure.stage, failure.reason.as_str()), (Stage::Load, "provider_not_loaded"));
         insta::assert_snapshot!(failure.detail, @"the provider `cuda` could not be loaded: libcublasLt.so.13: cannot open shared object file: No such file or directory");
-        insta::assert_snapshot!(failure.hint.unwrap(), @"install what brings libcublasLt.so.13, of the version that this build of ONNX Runtime asks for, and see that the loader finds it (`ldconfig -p`, or LD_LIBRARY_PATH of the service)");
+        insta::assert_snapshot!(failure.hint.unwrap(), @"install what brings libcublasLt.so.13, of the version that libonnxruntime_providers_cuda.so asks for, and see that the loader finds it (`ldconfig -p`, or LD_LIBRARY_PATH of the service)");
     }
 
     #[test]
