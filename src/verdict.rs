@@ -128,17 +128,18 @@ pub const REASONS: &[ReasonKind] = &[
     ReasonKind {
         code: "provider_fallback",
         state: VerdictState::Suspect,
-        meaning: "The execution provider that the job asked for did not take every node, and the library gave the others to another \
-                  one, with copies between the devices.",
-        advice: "see `runtime.providers` in the bundle for how much; replace the operators that the provider does not know, or count \
-                 the copies as a part of the result",
+        meaning: "Other execution providers than the one that the job asked for ran a part of the network; where they are on \
+                  another device, with copies.",
+        advice: "see `runtime.providers` in the bundle for how much; replace the operators that the provider does not know. \
+                 Computations of shapes stay on the processor by the library's own choice",
         find: provider::provider_fallback,
     },
     ReasonKind {
         code: "provider_unobserved",
         state: VerdictState::Suspect,
         meaning: "A provider other than the processor's was asked for, and who ran which node was not observed.",
-        advice: "see the last lines of the log in the bundle; the worker needs a folder for temporary files to write the library's profile to",
+        advice: "see the last lines of the log in the bundle for why the library's profile could not be read; the worker writes it to a folder \
+                 for temporary files",
         find: provider::provider_unobserved,
     },
     ReasonKind {

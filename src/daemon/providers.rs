@@ -2,14 +2,14 @@
 //! come in.
 //!
 //! A runtime rewrites a model before it runs it. A convolution or product on a provider that was not asked for counts by the layer
-//! of the model whose name it carries, else by the shapes of its tensors. What one provider compiled into a node of its own cannot be
-//! counted there, so the provider that was asked for has what is left of the whole. Where a fallback's product counts by neither, who
-//! ran how much is not known, and nobody is said to have.
+//! of the model whose name it carries, else by one that costs what the shapes of its tensors say. What one provider compiled into a node
+//! of its own cannot be counted there, so the provider that was asked for has what is left of the whole. Where a fallback's product counts
+//! by neither, who ran how much is not known, and nobody is said to have.
 
 use std::path::Path;
 
 use crate::bundle::format::{LibraryFile, ProviderShare};
-use crate::net::cost::Cost;
+use crate::net::cost::{Cost, LayerCost};
 use crate::runtime::{ProductNode, ProviderNodes};
 
 /// What each provider ran, in the worker's order. Without a cost no operations are told.
@@ -23,6 +23,16 @@ pub(super) fn shares(told: &[ProviderNodes], cost: Option<&Cost>) -> Vec<Provide
         operations: operations.as_ref().map(|operations| operations[index]),
     };
     told.iter().enumerate().map(share).collect()
+}
+
+/// Of what two processes told, that in which more was left to other providers, and where that is not known, that.
+pub(super) fn with_more_fallback(one: Vec<ProviderNodes>, other: Vec<ProviderNodes>) -> Vec<ProviderNodes> {
+    let fallback = |told: &[ProviderNodes]| {
+        told.iter()
+            .map(|told| told.nodes.map_or(u64::MAX, |nodes| if told.is_fallback { nodes } else { 0 }))
+            .max()
+    };
+    if fallback(&one) > fallback(&other) { one } else { other }
 }
 
 /// A library that was mapped; `digest` reads it.
@@ -47,24 +57,27 @@ fn operations(told: &[ProviderNodes], cost: &Cost) -> Option<Vec<u64>> {
     if let [only] = ran[..] {
         return Some(told.iter().map(|one| if std::ptr::eq(one, only) { all } else { 0 }).collect());
     }
+    let mut left: Vec<&LayerCost> = cost.layers.iter().filter(|layer| layer.macs > 0).collect();
     let fallbacks: Vec<u64> = told
         .iter()
-        .map(|one| if one.is_fallback { operations_of(one.products.as_ref()?, cost) } else { Some(0) })
+        .map(|one| if one.is_fallback { operations_of(one.products.as_ref()?, &mut left) } else { Some(0) })
         .collect::<Option<_>>()?;
     let left = all.checked_sub(fallbacks.iter().sum())?;
     let count = |(one, fallback): (&ProviderNodes, u64)| if one.is_fallback { fallback } else { left };
     Some(told.iter().zip(fallbacks).map(count).collect())
 }
 
-fn operations_of(products: &[ProductNode], cost: &Cost) -> Option<u64> {
-    let macs = |product: &ProductNode| layer_macs(&product.name, cost).or(product.macs);
-    products.iter().map(|product| Some(2 * macs(product)?)).sum()
-}
-
-/// Multiply-accumulates of the layer with the longest name that the node's name holds as a whole word.
-fn layer_macs(node: &str, cost: &Cost) -> Option<u64> {
-    let products = cost.layers.iter().filter(|layer| layer.macs > 0 && holds(node, &layer.name));
-    products.max_by_key(|layer| layer.name.len()).map(|layer| layer.macs)
+/// Of the layers that nobody has claimed yet: the one with the longest name that the node's holds as a whole word, else one of as
+/// many multiply-accumulates. Shapes alone do not count: the library makes channels up to its block size.
+fn operations_of(products: &[ProductNode], left: &mut Vec<&LayerCost>) -> Option<u64> {
+    let claim = |product: &ProductNode| {
+        let named = (0..left.len()).filter(|&layer| holds(&product.name, &left[layer].name));
+        let layer = named
+            .max_by_key(|&layer| left[layer].name.len())
+            .or_else(|| left.iter().position(|layer| Some(layer.macs) == product.macs))?;
+        Some(2 * left.swap_remove(layer).macs)
+    };
+    products.iter().map(claim).sum()
 }
 
 /// Does the name of a node hold that of one of the model's, and not just a longer one that begins or ends with it?
@@ -81,7 +94,6 @@ fn holds(node: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::cost::LayerCost;
 
     fn told(
         provider: &str,
@@ -146,11 +158,27 @@ mod tests {
         assert_eq!(operations_of(&ran, layers), [None, None]);
         let too_much = [told("CUDA", false, 1, &[]), told("CPU", true, 1, &[("made_up", Some(101))])];
         assert_eq!(operations_of(&too_much, layers), [None, None]);
+        let twice =
+            [told("CUDA", false, 1, &[]), told("CPU", true, 2, &[("conv1", None), ("conv1_2", None)])];
+        assert_eq!(operations_of(&twice, layers), [None, None], "a layer runs once");
+        let padded = [told("CUDA", false, 1, &[]), told("CPU", true, 1, &[("a_nchwc", Some(96))])];
+        assert_eq!(operations_of(&padded, layers), [None, None], "no layer costs that");
         let not_told = ProviderNodes { products: None, ..told("CPU", true, 1, &[]) };
         assert_eq!(operations_of(&[told("CUDA", false, 1, &[]), not_told], layers), [None, None]);
         let unobserved = ProviderNodes { nodes: None, ..told("CUDA", false, 0, &[]) };
         assert_eq!(operations_of(&[unobserved], layers), [None]);
         assert!(shares(&[told("CPU", false, 1, &[])], None)[0].operations.is_none());
+    }
+
+    #[test]
+    fn of_several_processes_that_with_the_most_fallback_counts() {
+        let whole = || vec![told("CUDA", false, 9, &[])];
+        let part = || vec![told("CUDA", false, 7, &[]), told("CPU", true, 2, &[])];
+        let unknown = || vec![ProviderNodes { nodes: None, ..told("CUDA", false, 0, &[]) }];
+        assert_eq!(with_more_fallback(part(), whole()), part());
+        assert_eq!(with_more_fallback(whole(), part()), part());
+        assert_eq!(with_more_fallback(unknown(), part()), unknown());
+        assert_eq!(with_more_fallback(Vec::new(), whole()), whole());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::configuration::{Ended, Left, Turn};
 use super::executables::WorkerCommand;
 use super::now_text;
 use super::observer::{Observer, TrialBegins};
+use super::providers::with_more_fallback;
 use super::sensing::{Sensing, joined};
 use super::status::Running;
 use super::tell::Urgency;
@@ -52,7 +53,9 @@ impl Course {
     fn add(&mut self, measured: Measured) {
         self.trials.push(measured.trial);
         self.walls.push(measured.wall_seconds);
-        self.loaded = Some(measured.loaded);
+        let former = self.loaded.take().map(|loaded| loaded.providers).unwrap_or_default();
+        let loaded = measured.loaded;
+        self.loaded = Some(LoadedModel { providers: with_more_fallback(former, loaded.providers), ..loaded });
         self.environments.extend(measured.environment);
         self.energy = measured.energy.or(self.energy.take());
         self.power = measured.power.or(self.power.take());

@@ -23,9 +23,10 @@ pub fn libraries() -> BTreeSet<PathBuf> {
     files.filter(|file| is_library(file)).collect()
 }
 
-/// `libname.so`, and `libname.so.1.2.3`.
+/// `libname.so`, and `libname.so.1.2.3`. One that was replaced since has a name that is no file's: nothing is read for it.
 fn is_library(file: &Path) -> bool {
     let name = file.file_name().map(OsStr::as_bytes).unwrap_or_default();
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
     name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
 }
 
@@ -65,6 +66,7 @@ mod tests {
         assert!(libraries().iter().any(|file| file.to_string_lossy().contains("libc.so")));
         assert!(!libraries().contains(&std::env::current_exe().unwrap()));
         assert!(is_library(Path::new("/lib/libcudnn.so.9.1.0")));
+        assert!(is_library(Path::new("/lib/libcudnn.so (deleted)")));
         assert!(!is_library(Path::new("/usr/share/some.sources")));
     }
 }

@@ -325,7 +325,8 @@ pub const FIELDS: &[Field] = &[
         path: "measure.warm_up_runs",
         kind: Kind::Integer { minimum: 0, maximum: 100_000 },
         fallback: Fallback::Integer(10),
-        summary: "Runs before the timed ones, in each process. Their latencies are kept apart and enter no statistic.",
+        summary: "Runs before the timed ones, in each process. Their latencies are kept apart and enter no statistic. \
+                  ONNX Runtime makes one more before them, which tells who runs what and is not recorded.",
     },
     Field {
         path: "measure.timed_runs",

@@ -199,7 +199,6 @@ fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on()
     fail("crash", "", Stage::Timing, "aborted");
     host.set("TAKES=Relu");
     fail("device", ", device: 7", Stage::Load, "device_not_found");
-    fail("tf32", ", tf32: true", Stage::Load, "options_not_accepted");
     // Its part is not beside it.
     host.plug(STUB_WITH_PART);
     fail("part", "", Stage::Load, "provider_not_loaded");

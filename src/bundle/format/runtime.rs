@@ -22,7 +22,8 @@ pub struct Runtime {
     pub options: BTreeMap<String, Value>,
     /// What the clock covered.
     pub timed: Timed,
-    /// Which execution provider ran how much, the one that the job asked for first; empty for a runtime that has none.
+    /// Which execution provider ran how much, the one that the job asked for first; of several processes that in which the others ran the
+    /// most. Empty for a runtime that has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderShare>,
     /// Library files that were mapped beside `library` to run the model, in the order of their paths; empty for a runtime that
@@ -49,8 +50,8 @@ pub struct ProviderShare {
     pub is_fallback: bool,
     /// The library file that holds it; null where that is the runtime's own.
     pub library: Option<String>,
-    /// Nodes that it ran, as the library made them of the model's: fused and compiled ones count once. Null where that was not
-    /// observed.
+    /// Nodes that it ran, as the library made them of the model's: fused and compiled ones count once, its own copies between devices do
+    /// not. Null where that was not observed.
     pub nodes: Option<u64>,
     /// The model's operations behind these; null where that is not known.
     pub operations: Option<u64>,

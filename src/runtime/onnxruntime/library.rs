@@ -45,6 +45,13 @@ pub(super) struct Library {
     asked: Option<PathBuf>,
 }
 
+impl Library {
+    /// The name by which it was opened, where it was asked for by one.
+    pub(super) fn opened_as(&self) -> Option<&Path> {
+        self.asked.as_deref().or(self.file.as_deref())
+    }
+}
+
 static OPENED: Mutex<Option<Library>> = Mutex::new(None);
 
 /// What must be said before the library is opened.

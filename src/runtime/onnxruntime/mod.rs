@@ -67,7 +67,7 @@ pub const RUNTIME: Runtime = Runtime {
     model_format: "onnx",
     recognise,
     networks: |options| {
-        // TensorRT takes no activations but signed ones; the others fuse unsigned ones.
+        // TensorRT takes no activations but signed ones; the processor's provider fuses unsigned ones.
         let is_for_tensorrt = provider_of(options) == word::TENSORRT;
         Some(if is_for_tensorrt { Form::ONNX } else { Form::ONNX_UNSIGNED })
     },
@@ -87,7 +87,7 @@ pub const RUNTIME: Runtime = Runtime {
         RuntimeOption {
             name: TF32,
             kind: OptionKind::Boolean,
-            summary: "let cuda and tensorrt round the factors of fp32 products to TF32; default: false",
+            summary: "let NVIDIA's libraries round the factors of fp32 products to TF32, for every provider but cpu; default: false",
         },
         RuntimeOption {
             name: "graph_optimization",
@@ -109,7 +109,7 @@ pub const RUNTIME: Runtime = Runtime {
         _ => (
             "onnxruntime.run_with_binding.device",
             "one call of RunWithBinding and one of SynchronizeBoundOutputs, with inputs and outputs bound to memory of the GPU that was \
-             allocated before; copying them there and back is not in it",
+             allocated before; copying them there and back is not in it, the copies that a fallback to the processor needs are",
         ),
     },
     worker: WorkerExecutable::ThisProgram,

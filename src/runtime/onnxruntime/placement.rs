@@ -11,15 +11,17 @@ use ort::session::builder::SessionBuilder;
 
 use super::profile::{self, RanNode};
 use super::provider::Provider;
-use crate::runtime::{ProductNode, ProviderNodes};
+use crate::bundle::format::Stage;
+use crate::runtime::{Failure, ProductNode, ProviderNodes};
 
-/// Products that are told, with at most so many bytes of names: beyond this only the number of nodes is. The daemon holds what a
-/// worker tells in memory, and takes lines of 1 MiB.
-const MOST_PRODUCTS: usize = 8_000;
-const NAMES_LIMIT: usize = 512 << 10;
+/// Products that are told of a provider, with at most so many bytes of names: beyond this only the number of nodes is. The daemon holds
+/// what a worker tells in memory, and takes lines of 1 MiB; a session has two fallbacks at most.
+const MOST_PRODUCTS: usize = 4_000;
+const NAMES_LIMIT: usize = 128 << 10;
 
 /// A profile that is being written.
 pub(super) struct Profile {
+    is_on: bool,
     folder: Option<tempfile::TempDir>,
     file: Option<fs_err::File>,
 }
@@ -29,14 +31,22 @@ impl Profile {
     pub(super) fn begin(builder: SessionBuilder) -> (SessionBuilder, Self) {
         let folder = tempfile::Builder::new().prefix("backbone-profile-").tempdir();
         let folder = folder.inspect_err(|error| log::warn!("can not keep a profile: {error}")).ok();
-        let builder = match &folder {
-            None => builder,
-            Some(folder) => builder.with_profiling(folder.path().join("run")).unwrap_or_else(|error| {
-                log::warn!("ONNX Runtime makes no profile: {error}");
-                error.recover()
-            }),
+        let (builder, is_on) = match &folder {
+            None => (builder, false),
+            Some(folder) => match builder.with_profiling(folder.path().join("run")) {
+                Ok(builder) => (builder, true),
+                Err(error) => {
+                    log::warn!("ONNX Runtime makes no profile: {error}");
+                    (error.recover(), false)
+                }
+            },
         };
-        (builder, Self { folder, file: None })
+        (builder, Self { is_on, folder, file: None })
+    }
+
+    /// None, for a session that is to run without.
+    pub(super) fn none() -> Self {
+        Self { is_on: false, folder: None, file: None }
     }
 
     /// The session is made, and its file with it: hold it, and take it out of the file system.
@@ -47,13 +57,26 @@ impl Profile {
     }
 
     /// The session has run once: end the profile and read it. `None` where it tells nothing.
-    pub(super) fn end(self, session: &mut Session) -> Option<Vec<RanNode>> {
-        let mut file = self.file?;
-        let mut text = Vec::new();
-        let ended = session.end_profiling().map_err(|error| error.to_string());
-        let read = ended.and_then(|_| file.read_to_end(&mut text).map_err(|error| error.to_string()));
-        let nodes = read.and_then(|_| profile::nodes(&text).map_err(|error| error.to_string()));
-        nodes.inspect_err(|error| log::warn!("the profile tells nothing: {error}")).ok()
+    ///
+    /// # Errors
+    /// `profiler_not_ended`: nothing may be timed then.
+    pub(super) fn end(self, session: &mut Session) -> Result<Option<Vec<RanNode>>, Failure> {
+        if !self.is_on {
+            return Ok(None);
+        }
+        // Whatever became of the file: the library writes on until it is told.
+        session.end_profiling().map_err(|error| {
+            let detail = format!("ONNX Runtime's profiler could not be turned off: {error}");
+            Failure::new(Stage::Prepare, "profiler_not_ended", detail).with_hint(
+                "see that the folder for temporary files (TMPDIR) can be written to, and is not full",
+            )
+        })?;
+        let nodes = self.file.ok_or_else(|| "it was not written".to_owned()).and_then(|mut file| {
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).map_err(|error| error.to_string())?;
+            profile::nodes(&text).map_err(|error| error.to_string())
+        });
+        Ok(nodes.inspect_err(|error| log::warn!("the profile tells nothing: {error}")).ok())
     }
 }
 

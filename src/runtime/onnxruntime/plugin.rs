@@ -6,8 +6,9 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::session::builder::SessionBuilder;
@@ -24,50 +25,53 @@ const SINCE: u32 = 22;
 /// The function that a plug-in exports, and other libraries do not.
 pub(super) const ENTRY: &str = "CreateEpFactories";
 
+const SEE_PLUGIN: &str =
+    "see what the plug-in's own documents ask of the host: its devices, drivers and release of ONNX Runtime";
+
 /// A function that is not called here.
 type Unused = unsafe extern "system" fn();
 
 /// The library's functions, those that are called by name. 0 to 300 are older.
 #[repr(C)]
-struct Table {
+struct Api {
     _0: [Unused; 301],
     register_library:
         unsafe extern "system" fn(*mut sys::OrtEnv, *const c_char, *const c_char) -> sys::OrtStatusPtr,
     _302: Unused,
     devices: unsafe extern "system" fn(
         *const sys::OrtEnv,
-        *mut *const *const Device,
+        *mut *const *const EpDevice,
         *mut usize,
     ) -> sys::OrtStatusPtr,
     append_provider: unsafe extern "system" fn(
         *mut sys::OrtSessionOptions,
         *mut sys::OrtEnv,
-        *const *const Device,
+        *const *const EpDevice,
         usize,
         *const *const c_char,
         *const *const c_char,
         usize,
     ) -> sys::OrtStatusPtr,
     _305: [Unused; 2],
-    hardware_kind: unsafe extern "system" fn(*const Hardware) -> i32,
+    hardware_kind: unsafe extern "system" fn(*const HardwareDevice) -> i32,
     _308: Unused,
-    hardware_vendor: unsafe extern "system" fn(*const Hardware) -> *const c_char,
+    hardware_vendor: unsafe extern "system" fn(*const HardwareDevice) -> *const c_char,
     _310: [Unused; 2],
-    provider_name: unsafe extern "system" fn(*const Device) -> *const c_char,
+    provider_name: unsafe extern "system" fn(*const EpDevice) -> *const c_char,
     _313: [Unused; 3],
-    hardware: unsafe extern "system" fn(*const Device) -> *const Hardware,
+    hardware: unsafe extern "system" fn(*const EpDevice) -> *const HardwareDevice,
     _317: Unused,
 }
 
 /// `OrtEpDevice`: a provider on a piece of hardware.
 #[repr(C)]
-struct Device {
+struct EpDevice {
     _opaque: [u8; 0],
 }
 
 /// `OrtHardwareDevice`.
 #[repr(C)]
-struct Hardware {
+struct HardwareDevice {
     _opaque: [u8; 0],
 }
 
@@ -82,7 +86,7 @@ pub(super) struct Plugged {
 /// Have the library load a plug-in, and a session use the device of that number, in the plug-in's own order.
 ///
 /// # Errors
-/// `library_too_old`, `provider_not_loaded`, `device_not_found`, `options_not_accepted`.
+/// `library_too_old`, `provider_not_loaded`, `device_not_found`, `provider_refused`.
 pub(super) fn plug(
     builder: &mut SessionBuilder,
     library: &Library,
@@ -96,36 +100,55 @@ pub(super) fn plug(
             "give a library of version 1.{SINCE}.0 or later by `runtimes.onnxruntime.library`"
         ))
     })?;
-    let before = devices(table, &library.environment);
-    register(table, &library.environment, file)?;
-    let brought: Vec<*const Device> =
-        devices(table, &library.environment).into_iter().filter(|device| !before.contains(device)).collect();
+    let brought = brought(table, &library.environment, file)?;
     let device = *brought.get(number).ok_or_else(|| device_not_found(table, file, &brought, number))?;
     append(table, builder, &library.environment, device)?;
     Ok(Plugged { provider: provider_name(table, device), hardware: hardware_name(table, device) })
 }
 
 #[expect(unsafe_code, reason = "the library's table of functions")]
-fn table(library: &Library) -> Option<&'static Table> {
-    // SAFETY: the library gives its static table, of which `Table` is a prefix from version `SINCE` on, or null where it has no
+fn table(library: &Library) -> Option<&'static Api> {
+    // SAFETY: the library gives its static table, of which `Api` is a prefix from version `SINCE` on, or null where it has no
     // such version.
-    unsafe { (library.base?.GetApi)(SINCE).cast::<Table>().as_ref() }
+    unsafe { (library.base?.GetApi)(SINCE).cast::<Api>().as_ref() }
+}
+
+/// The devices that the plug-in brings. A library is registered once in a process, so they are kept for a second session.
+fn brought(table: &Api, environment: &Environment, file: &Path) -> Result<Vec<*const EpDevice>, Failure> {
+    static BROUGHT: Mutex<Vec<(PathBuf, Vec<usize>)>> = Mutex::new(Vec::new());
+    let mut known = BROUGHT.lock().unwrap_or_else(PoisonError::into_inner);
+    let pointers = |devices: &[usize]| devices.iter().map(|device| *device as *const EpDevice).collect();
+    if let Some((_, devices)) = known.iter().find(|(known, _)| known == file) {
+        return Ok(pointers(devices));
+    }
+    let before = devices(table, environment)?;
+    register(table, environment, file)?;
+    let after = devices(table, environment)?;
+    let new: Vec<usize> =
+        after.iter().filter(|device| !before.contains(device)).map(|device| *device as usize).collect();
+    let brought = pointers(&new);
+    known.push((file.to_owned(), new));
+    Ok(brought)
 }
 
 #[expect(unsafe_code, reason = "the library's table of functions")]
-fn devices(table: &Table, environment: &Environment) -> Vec<*const Device> {
+fn devices(table: &Api, environment: &Environment) -> Result<Vec<*const EpDevice>, Failure> {
     let (mut first, mut count) = (ptr::null(), 0);
     // SAFETY: an environment that lives, and two places to write to. The array belongs to the environment.
     let status = unsafe { (table.devices)(environment.ptr(), &mut first, &mut count) };
-    if checked(status).is_err() || first.is_null() {
-        return Vec::new();
+    checked(status).map_err(|error| {
+        let detail = format!("ONNX Runtime names no devices: {}", error.message());
+        Failure::new(Stage::Load, "provider_refused", detail).with_hint(SEE_PLUGIN)
+    })?;
+    if first.is_null() {
+        return Ok(Vec::new());
     }
     // SAFETY: the library says that it wrote so many.
-    unsafe { std::slice::from_raw_parts(first, count) }.to_vec()
+    Ok(unsafe { std::slice::from_raw_parts(first, count) }.to_vec())
 }
 
 #[expect(unsafe_code, reason = "the library's table of functions")]
-fn register(table: &Table, environment: &Environment, file: &Path) -> Result<(), Failure> {
+fn register(table: &Api, environment: &Environment, file: &Path) -> Result<(), Failure> {
     // Some plug-ins name their provider after the registration; the file is what a person would call it.
     let name = file.file_stem().unwrap_or_default();
     let refused = |why: &str| not_loaded("plugin", file, why);
@@ -139,10 +162,10 @@ fn register(table: &Table, environment: &Environment, file: &Path) -> Result<(),
 
 #[expect(unsafe_code, reason = "the library's table of functions")]
 fn append(
-    table: &Table,
+    table: &Api,
     builder: &mut SessionBuilder,
     environment: &Environment,
-    device: *const Device,
+    device: *const EpDevice,
 ) -> Result<(), Failure> {
     // SAFETY: options and an environment that live, one device of that environment, and no options of the provider.
     let status = unsafe {
@@ -158,11 +181,11 @@ fn append(
     };
     checked(status).map_err(|error| {
         let detail = format!("ONNX Runtime refused the plug-in's provider: {}", error.message());
-        Failure::new(Stage::Load, "options_not_accepted", detail)
+        Failure::new(Stage::Load, "provider_refused", detail).with_hint(SEE_PLUGIN)
     })
 }
 
-fn device_not_found(table: &Table, file: &Path, brought: &[*const Device], number: usize) -> Failure {
+fn device_not_found(table: &Api, file: &Path, brought: &[*const EpDevice], number: usize) -> Failure {
     let known: Vec<String> = brought
         .iter()
         .enumerate()
@@ -170,28 +193,32 @@ fn device_not_found(table: &Table, file: &Path, brought: &[*const Device], numbe
             format!("{number}: {} on {}", provider_name(table, *device), hardware_name(table, *device))
         })
         .collect();
-    let detail = match known.is_empty() {
-        true => format!("the plug-in {} found nothing on this host that it can run on", file.display()),
-        false => {
-            format!("the plug-in {} has no device {number}, only {}", file.display(), known.join("; "))
-        }
+    let file = file.display();
+    let (detail, hint) = match known.is_empty() {
+        true => (format!("the plug-in {file} found nothing on this host that it can run on"), SEE_PLUGIN),
+        false => (
+            format!("the plug-in {file} has no device {number}, only {}", known.join("; ")),
+            "`runtime_options.device` is the number of one of these",
+        ),
     };
-    Failure::new(Stage::Load, "device_not_found", detail)
-        .with_hint("`runtime_options.device` is one of the numbers above; without any, see the plug-in's own requirements")
+    Failure::new(Stage::Load, "device_not_found", detail).with_hint(hint)
 }
 
 #[expect(unsafe_code, reason = "the library's table of functions")]
-fn provider_name(table: &Table, device: *const Device) -> String {
+fn provider_name(table: &Api, device: *const EpDevice) -> String {
     // SAFETY: a device that the library told of; the text belongs to it.
     text(unsafe { (table.provider_name)(device) })
 }
 
 /// Such as `cpu (Intel)`.
 #[expect(unsafe_code, reason = "the library's table of functions")]
-fn hardware_name(table: &Table, device: *const Device) -> String {
+fn hardware_name(table: &Api, device: *const EpDevice) -> String {
     // SAFETY: as above; the hardware lives as long as the device.
     let (kind, vendor) = unsafe {
         let hardware = (table.hardware)(device);
+        if hardware.is_null() {
+            return "unknown".to_owned();
+        }
         ((table.hardware_kind)(hardware), text((table.hardware_vendor)(hardware)))
     };
     let kind = match kind {
@@ -216,4 +243,28 @@ fn text(pointer: *const c_char) -> String {
 fn checked(status: sys::OrtStatusPtr) -> Result<(), ort::Error> {
     // SAFETY: a status that the library just returned and that nobody else frees.
     unsafe { ort::Error::result_from_status(status) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn functions_are_where_the_header_has_them() {
+        let places = [
+            (offset_of!(Api, register_library), 301),
+            (offset_of!(Api, devices), 303),
+            (offset_of!(Api, append_provider), 304),
+            (offset_of!(Api, hardware_kind), 307),
+            (offset_of!(Api, hardware_vendor), 309),
+            (offset_of!(Api, provider_name), 312),
+            (offset_of!(Api, hardware), 316),
+        ];
+        for (offset, place) in places {
+            assert_eq!(offset / size_of::<Unused>(), place);
+        }
+        assert_eq!(size_of::<Api>() / size_of::<Unused>(), 318, "the functions of version 22, to the last");
+    }
 }

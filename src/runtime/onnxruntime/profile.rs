@@ -3,7 +3,7 @@
 //! The profile is a file of trace events in JSON, documented at <https://onnxruntime.ai/docs/performance/tune-performance/profiling-tools.html>.
 //! All versions since 1.2 name the provider of each node that ran. Nodes are those that the library made of the model's: a
 //! fused one carries the name of one of its parts in its own or that of its output, a compiled one has a name of its own. What
-//! cannot be read gives an error and no half of an answer.
+//! cannot be read, or is not whole, gives an error and no half of an answer. Bodies of branches that were not taken did not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,39 +23,18 @@ pub(super) struct RanNode {
 /// The events of nodes end in this; those of the fences around them in older versions do not.
 const KERNEL: &str = "_kernel_time";
 
-/// Operators that multiply and accumulate, those of the standard and those that the library puts in their place. Source:
-/// <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
-const PRODUCTS: &[&str] = &[
-    CONVOLUTION,
-    FUSED_CONVOLUTION,
-    "Attention",
-    "ConvInteger",
-    "ConvTranspose",
-    "DeformConv",
-    "DynamicQuantizeLSTM",
-    "DynamicQuantizeMatMul",
-    "Einsum",
-    "FusedGemm",
-    "FusedMatMul",
-    "GRU",
-    "Gemm",
-    "GroupQueryAttention",
-    "LSTM",
-    "MatMul",
-    "MatMulInteger",
-    "MatMulIntegerToFloat",
-    "MatMulNBits",
-    "MultiHeadAttention",
-    "NhwcFusedConv",
-    "QAttention",
-    "QGemm",
-    "QLinearConv",
-    "QLinearConvTranspose",
-    "QLinearMatMul",
-    "RNN",
-];
+/// Parts of the names of operators that multiply and accumulate: those of the standard and the many that the library puts in their
+/// place. Source: <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
+const PRODUCTS: &[&str] = &["Attention", "Conv", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "MoE", "RNN"];
 const CONVOLUTION: &str = "Conv";
 const FUSED_CONVOLUTION: &str = "FusedConv";
+
+/// The library's own copies between devices are no nodes of the network.
+const COPIES: &[&str] = &["MemcpyFromHost", "MemcpyToHost"];
+
+/// The library stops writing here, and says so in its log only. Source: `max_num_events_` in
+/// <https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/common/profiler.h>.
+const MOST_EVENTS: usize = 1_000_000;
 
 #[derive(Deserialize)]
 struct Event {
@@ -89,14 +68,19 @@ type Shape = BTreeMap<String, Vec<u64>>;
 /// Where the text is no such profile.
 pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
     let events: Vec<Event> = serde_json::from_slice(text)?;
+    if events.len() >= MOST_EVENTS {
+        return Err(serde::de::Error::custom("the library left out what came after a million events"));
+    }
     let mut seen = BTreeSet::new();
     let mut nodes = Vec::new();
     for event in events.into_iter().filter(|event| event.cat == "Node") {
         let Some(name) = event.name.strip_suffix(KERNEL) else { continue };
         let product = product(name, &event.args);
-        let Some(provider) = event.args.provider else { continue };
-        let index = event.args.node_index.map(|index| index.to_string());
-        if seen.insert((index, name.to_owned())) {
+        let Arguments { op_name, provider, node_index, .. } = event.args;
+        let Some(provider) = provider.filter(|_| !COPIES.contains(&op_name.as_str())) else { continue };
+        // Numbers begin again in the body of each loop and branch.
+        let index = node_index.map(|index| index.to_string());
+        if seen.insert((index, name.to_owned(), provider.clone(), op_name)) {
             nodes.push(RanNode { provider, product });
         }
     }
@@ -105,7 +89,8 @@ pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
 
 fn product(name: &str, arguments: &Arguments) -> Option<ProductNode> {
     PRODUCTS
-        .contains(&arguments.op_name.as_str())
+        .iter()
+        .any(|part| arguments.op_name.contains(part))
         .then(|| ProductNode { name: name.to_owned(), macs: macs_of_convolution(arguments) })
 }
 
@@ -134,6 +119,7 @@ mod tests {
             {"cat":"Node","dur":1,"name":"fused conv1_fence_before","args":{"op_name":"FusedConv"}},
             {"cat":"Node","dur":5,"name":"fused conv1_kernel_time","args":{"op_name":"FusedConv","provider":"CUDAExecutionProvider","node_index":"3"}},
             {"cat":"Node","dur":5,"name":"fused conv1_kernel_time","args":{"op_name":"FusedConv","provider":"CUDAExecutionProvider","node_index":"3"}},
+            {"cat":"Node","dur":5,"name":"Memcpy_kernel_time","args":{"op_name":"MemcpyToHost","provider":"CUDAExecutionProvider","node_index":"9"}},
             {"cat":"Node","dur":5,"name":"shape_kernel_time","args":{"op_name":"Shape","provider":"CPUExecutionProvider","node_index":4}},
             {"cat":"Node","dur":5,"name":"_kernel_time","args":{"op_name":"Add","provider":"CPUExecutionProvider","node_index":"5"}},
             {"cat":"Node","dur":5,"name":"_kernel_time","args":{"op_name":"Add","provider":"CPUExecutionProvider","node_index":"6"}}
@@ -161,6 +147,23 @@ mod tests {
         let macs: Vec<Option<u64>> =
             nodes(text).unwrap().into_iter().map(|node| node.product.unwrap().macs).collect();
         assert_eq!(macs, [Some(16 * 96 * 96 * 3 * 3 * 3), None, None]);
+    }
+
+    #[test]
+    fn a_profile_that_the_library_gave_up_is_an_error() {
+        let event = r#"{"cat":"Node","name":"a_kernel_time","args":{"provider":"CPUExecutionProvider"}}"#;
+        let text = |count| format!("[{}]", vec![event; count].join(","));
+        assert_eq!(nodes(text(3).as_bytes()).unwrap().len(), 1);
+        assert!(nodes(text(MOST_EVENTS).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn nodes_of_one_name_and_number_on_two_providers_are_two() {
+        let text = br#"[
+            {"cat":"Node","name":"Add_0_kernel_time","args":{"op_name":"Add","provider":"CUDAExecutionProvider","node_index":"0"}},
+            {"cat":"Node","name":"Add_0_kernel_time","args":{"op_name":"Add","provider":"CPUExecutionProvider","node_index":"0"}}
+        ]"#;
+        assert_eq!(nodes(text).unwrap().len(), 2, "such as in the two bodies of a branch");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Telling a session which provider to use, and why one could not be had.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,20 @@ pub(super) struct Provider {
     pub(super) options: Options,
 }
 
+impl Provider {
+    /// Where the system's loader found other files of the names that were expected: those.
+    pub(super) fn find_mapped(&mut self, mapped: &BTreeSet<PathBuf>) {
+        let files = self.library.iter_mut().chain(self.second.iter_mut().map(|(_, file)| file));
+        for expected in files {
+            if !mapped.contains(expected)
+                && let Some(found) = mapped.iter().find(|file| file.file_name() == expected.file_name())
+            {
+                expected.clone_from(found);
+            }
+        }
+    }
+}
+
 /// Where a run leaves its outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutputsOn {
@@ -54,8 +69,8 @@ impl OutputsOn {
 
 /// What must be said before any library of the provider is loaded.
 pub(super) fn prepare(request: &Options) {
-    let is_of_nvidia = matches!(provider_of(request), word::CUDA | word::TENSORRT);
-    if !is_of_nvidia {
+    // Some plug-ins run on NVIDIA's libraries too.
+    if provider_of(request) == word::CPU {
         return;
     }
     #[expect(unsafe_code, reason = "environment variables are the one way to tell all of NVIDIA's libraries")]
@@ -85,18 +100,17 @@ pub(super) fn add(
     let mut in_force = Options::from([(super::PROVIDER.to_owned(), asked.into())]);
     if asked != word::CPU {
         in_force.insert(DEVICE.to_owned(), number.into());
+        in_force.insert(TF32.to_owned(), tf32.into());
     }
     let mut second = None;
     let (name, file, outputs_on) = match asked {
         word::CUDA => {
-            in_force.insert(TF32.to_owned(), tf32.into());
             let cuda = ep::CUDA::default().with_device_id(cuda_device);
             builder = added(builder, library, asked, vec![cuda.build()])?;
             (ep::CUDA::NAME.to_owned(), Some(provider_file(library, asked)), OutputsOn::Cuda(cuda_device))
         }
         word::TENSORRT => {
             let is_quantised = is_quantised(&request.model);
-            in_force.insert(TF32.to_owned(), tf32.into());
             in_force.insert("int8".to_owned(), is_quantised.into());
             // Without it TensorRT refuses what the model says is int8; with it, it leaves other models as they are.
             let tensorrt = ep::TensorRT::default().with_device_id(cuda_device).with_int8(is_quantised);
@@ -130,12 +144,8 @@ fn mapped_name(file: PathBuf) -> PathBuf {
 
 /// An option that the provider does not look at would be a promise that nobody keeps.
 fn refuse_idle_options(asked: &str, given: &Options) -> Result<(), Failure> {
-    let idle: &[&str] = match asked {
-        word::CPU => &[DEVICE, TF32],
-        word::PLUGIN => &[TF32],
-        _ => &[],
-    };
-    match idle.iter().find(|option| given.contains_key(**option)) {
+    let idle = [DEVICE, TF32].into_iter().find(|option| given.contains_key(*option));
+    match idle.filter(|_| asked == word::CPU) {
         None => Ok(()),
         Some(option) => {
             let detail = format!("provider `{asked}` has no option `{option}`");
@@ -175,10 +185,10 @@ fn added(
     })
 }
 
-/// A provider that comes with the library lies beside it.
+/// A provider that comes with the library is looked for beside the name by which that was opened, which may be a link.
 fn provider_file(library: &Library, provider: &str) -> PathBuf {
     let name = format!("libonnxruntime_providers_{provider}.so");
-    library.file.as_deref().map_or_else(|| PathBuf::from(&name), |file| file.with_file_name(&name))
+    library.opened_as().map_or_else(|| PathBuf::from(&name), |file| file.with_file_name(&name))
 }
 
 /// The loader's words on why it does not open a library; `None` where it does.
@@ -220,8 +230,8 @@ pub(super) fn not_loaded(asked: &str, file: &Path, why: &str) -> Failure {
 fn refused(asked: &str, why: &str) -> Failure {
     let detail = format!("the provider `{asked}` is there and refuses to work: {}", why.trim());
     Failure::new(Stage::Load, "provider_refused", detail).with_hint(
-        "is there a device of this number (`runtime_options.device`), a driver that goes with the provider's version of CUDA \
-         (`nvidia-smi` names both), and may the daemon's user use it?",
+        "run `nvidia-smi` as the daemon's user: it names the devices, of which `runtime_options.device` is one, and the version of CUDA \
+         that the driver goes with, which must be the provider's or later",
     )
 }
 
@@ -270,13 +280,27 @@ mod tests {
     }
 
     #[test]
+    fn the_file_that_the_loader_found_is_the_providers_library() {
+        let mut provider = Provider {
+            name: String::new(),
+            library: Some(PathBuf::from("/link/libonnxruntime_providers_cuda.so")),
+            second: None,
+            outputs_on: OutputsOn::Host,
+            options: Options::new(),
+        };
+        let found = PathBuf::from("/opt/libonnxruntime_providers_cuda.so");
+        provider.find_mapped(&BTreeSet::from([found.clone(), PathBuf::from("/opt/libother.so")]));
+        assert_eq!(provider.library, Some(found));
+    }
+
+    #[test]
     fn options_that_a_provider_does_not_look_at_are_refused() {
         let given = Options::from([(DEVICE.to_owned(), 1.into())]);
         let failure = refuse_idle_options(word::CPU, &given).unwrap_err();
         insta::assert_snapshot!(failure, @"provider `cpu` has no option `device`");
         assert!(refuse_idle_options(word::PLUGIN, &given).is_ok());
         let given = Options::from([(TF32.to_owned(), true.into())]);
-        assert!(refuse_idle_options(word::PLUGIN, &given).is_err());
+        assert!(refuse_idle_options(word::CPU, &given).is_err());
         assert!(refuse_idle_options(word::CUDA, &given).is_ok());
     }
 }

@@ -43,9 +43,15 @@ impl Load for Loader {
         library::prepare();
         provider::prepare(&request.options);
         let library = library::open(request.library.as_deref())?;
-        let opened = open_model(&library, request)?;
+        let opened = open_model(&library, request, true)?;
         let options = opened.options.clone();
-        let bound = opened.bind(request)?;
+        let mut bound = opened.bind(request)?;
+        // Builds with CUDA's own tracing go on tracing until the session that was profiled is gone.
+        if mapped::libraries().iter().any(|file| file.to_string_lossy().contains(TRACING_LIBRARY)) {
+            let providers = bound.providers;
+            drop(bound.session);
+            bound = Bound { providers, ..open_model(&library, request, false)?.bind(request)? };
+        }
         Ok(Loaded {
             execution: Execution::Session(Box::new(bound.session)),
             version: library.version,
@@ -58,6 +64,9 @@ impl Load for Loader {
         })
     }
 }
+
+/// CUDA's library for tracing.
+const TRACING_LIBRARY: &str = "libcupti";
 
 /// What was mapped since, without the runtime's own library.
 fn mapped_since(before: &BTreeSet<PathBuf>, own: Option<&PathBuf>) -> Vec<PathBuf> {
@@ -127,7 +136,12 @@ pub(super) struct Bound {
     pub(super) providers: Vec<ProviderNodes>,
 }
 
-pub(super) fn open_model(library: &library::Library, request: &LoadRequest) -> Result<Opened, Failure> {
+/// Make the session; with `is_profiled`, one that writes a profile until [`Opened::bind`] ends it.
+pub(super) fn open_model(
+    library: &library::Library,
+    request: &LoadRequest,
+    is_profiled: bool,
+) -> Result<Opened, Failure> {
     let threads = options::threads(&request.options);
     let optimization = options::choice(&request.options, "graph_optimization", "all");
     let level = match optimization {
@@ -153,7 +167,8 @@ pub(super) fn open_model(library: &library::Library, request: &LoadRequest) -> R
         ("graph_optimization".to_owned(), optimization.into()),
     ]);
     in_force.append(&mut provider.options);
-    let (mut builder, mut profile) = Profile::begin(builder);
+    let (mut builder, mut profile) =
+        if is_profiled { Profile::begin(builder) } else { (builder, Profile::none()) };
     let session = builder.commit_from_file(&request.model);
     profile.hold();
     let session = session.map_err(|error| no_session(&provider, error.message().trim_end()))?;
@@ -187,7 +202,7 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
 
 impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
-        let Self { mut session, provider, profile, .. } = self;
+        let Self { mut session, mut provider, profile, .. } = self;
         let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
         let input_shapes = shapes::resolve(&declared, &request.inputs)?;
         let mut generator = Generator::new(request.seed);
@@ -206,7 +221,8 @@ impl Opened {
                 .map_err(|error| not_bound(output.name(), &error))?;
         }
         let output_shapes = first_run(&mut session, &binding)?;
-        let ran = profile.end(&mut session);
+        let ran = profile.end(&mut session)?;
+        provider.find_mapped(&mapped::libraries());
         let described = |outlets: &[Outlet], shapes: &[Vec<u64>]| {
             outlets.iter().zip(shapes).map(|(outlet, shape)| describe(outlet, shape)).collect::<Vec<_>>()
         };

@@ -84,7 +84,7 @@ fn request(library: &Path, model: &str) -> LoadRequest {
 
 fn bound(library: &Path, request: LoadRequest) -> Bound {
     let library = library::open(Some(library)).unwrap();
-    open_model(&library, &request).unwrap().bind(&request).unwrap()
+    open_model(&library, &request, true).unwrap().bind(&request).unwrap()
 }
 
 /// The library that `tools/fetch-runtimes` puts there; without it the test says so and passes.
