@@ -36,20 +36,12 @@ fn stubs() -> &'static Path {
 }
 
 fn tensorflow_lite() -> PathBuf {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH);
-    place.join("libtensorflowlite_c.so")
+    rig::fetched("libtensorflowlite_c.so")
 }
 
 /// Can nothing be run here?
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn is_skipped() -> bool {
-    if tensorflow_lite().is_file() {
-        return false;
-    }
-    let message = format!("{} is missing; tools/fetch-runtimes gets it", tensorflow_lite().display());
-    assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{message}");
-    eprintln!("skipped: {message}");
-    true
+    rig::lacks("libtensorflowlite_c.so")
 }
 
 /// A host with an Edge TPU and both stubs.

@@ -43,20 +43,12 @@ fn compile(folder: &Path, words: &[&str]) {
 }
 
 pub(super) fn onnx_runtime() -> PathBuf {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH);
-    place.join("libonnxruntime.so")
+    super::rig::fetched("libonnxruntime.so")
 }
 
 /// Can nothing be run here?
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(super) fn is_skipped() -> bool {
-    if onnx_runtime().is_file() {
-        return false;
-    }
-    let message = format!("{} is missing; tools/fetch-runtimes gets it", onnx_runtime().display());
-    assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{message}");
-    eprintln!("skipped: {message}");
-    true
+    super::rig::lacks("libonnxruntime.so")
 }
 
 /// A host with ONNX Runtime and the example's network.

@@ -1,17 +1,12 @@
 //! Disks of a chosen size: tmpfs, mounted for the daemon alone, in a mount namespace of its own.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::{Rig, clean};
 
 /// Why the host does not let this process mount anything.
 pub(crate) fn obstacle() -> Option<String> {
-    let output = match unshare().arg("true").stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => return None,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => error.to_string(),
-    };
-    Some(format!("this process may not have mounts of its own: {}", output.trim()))
+    super::obstacle(unshare(), "this process may not have mounts of its own")
 }
 
 /// Root has them by right, others as root of a user namespace.

@@ -315,6 +315,35 @@ impl Drop for Rig {
     }
 }
 
+/// A library that tools/fetch-runtimes leaves in the repository.
+pub(crate) fn fetched(library: &str) -> PathBuf {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH);
+    place.join(library)
+}
+
+/// Is that library not there, so that nothing can be run with it? A test that is skipped says so.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+pub(crate) fn lacks(library: &str) -> bool {
+    let file = fetched(library);
+    if file.is_file() {
+        return false;
+    }
+    let message = format!("{} is missing; tools/fetch-runtimes gets it", file.display());
+    assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{message}");
+    eprintln!("skipped: {message}");
+    true
+}
+
+/// Why the host does not let this process run commands in that way.
+fn obstacle(mut command: Command, words: &str) -> Option<String> {
+    let output = match command.arg("true").stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => return None,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("{words}: {}", output.trim()))
+}
+
 /// A command that no setting of this machine reaches.
 pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);

@@ -1,18 +1,13 @@
 //! A daemon that may open only what its user may, also where tests run as root: root without the capabilities that let it pass by the
 //! modes of files.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::{Rig, clean};
 
 /// Why the host does not let this process start such a daemon.
 pub(crate) fn obstacle() -> Option<String> {
-    let output = match bounded().arg("true").stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => return None,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => error.to_string(),
-    };
-    Some(format!("this process may not give up capabilities: {}", output.trim()))
+    super::obstacle(bounded(), "this process may not give up capabilities")
 }
 
 /// Others than root have no such capabilities to begin with.

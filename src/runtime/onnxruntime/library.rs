@@ -195,3 +195,10 @@ fn version(base: &sys::OrtApiBase) -> String {
     // SAFETY: returns a static C string.
     unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned()
 }
+
+/// What a call of the library returned, as a result.
+#[expect(unsafe_code, reason = "the library's status")]
+pub(super) fn checked(status: sys::OrtStatusPtr) -> Result<(), ort::Error> {
+    // SAFETY: a status that the library just returned and that nobody else frees.
+    unsafe { ort::Error::result_from_status(status) }
+}

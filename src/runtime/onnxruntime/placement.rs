@@ -8,6 +8,7 @@ use std::io::Read as _;
 
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
+use tempfile::TempDir;
 
 use super::profile::{self, RanNode};
 use super::provider::Provider;
@@ -19,41 +20,32 @@ use crate::runtime::{Failure, ProductNode, ProviderNodes};
 const MOST_PRODUCTS: usize = 4_000;
 const NAMES_LIMIT: usize = 128 << 10;
 
-/// A profile that is being written.
-pub(super) struct Profile {
-    is_on: bool,
-    folder: Option<tempfile::TempDir>,
-    file: Option<fs_err::File>,
+/// Have a session write its profile into a folder. Where there is no folder to write to, who runs what is not observed.
+pub(super) fn profiled(builder: SessionBuilder) -> (SessionBuilder, Option<TempDir>) {
+    let folder = match tempfile::Builder::new().prefix("backbone-profile-").tempdir() {
+        Ok(folder) => folder,
+        Err(error) => {
+            log::warn!("can not keep a profile: {error}");
+            return (builder, None);
+        }
+    };
+    match builder.with_profiling(folder.path().join("run")) {
+        Ok(builder) => (builder, Some(folder)),
+        Err(error) => {
+            log::warn!("ONNX Runtime makes no profile: {error}");
+            (error.recover(), None)
+        }
+    }
 }
 
+/// A profile that is being written; its file, where it could be opened.
+pub(super) struct Profile(Option<fs_err::File>);
+
 impl Profile {
-    /// Have a session write its profile. Where there is no folder to write to, who runs what is not observed.
-    pub(super) fn begin(builder: SessionBuilder) -> (SessionBuilder, Self) {
-        let folder = tempfile::Builder::new().prefix("backbone-profile-").tempdir();
-        let folder = folder.inspect_err(|error| log::warn!("can not keep a profile: {error}")).ok();
-        let (builder, is_on) = match &folder {
-            None => (builder, false),
-            Some(folder) => match builder.with_profiling(folder.path().join("run")) {
-                Ok(builder) => (builder, true),
-                Err(error) => {
-                    log::warn!("ONNX Runtime makes no profile: {error}");
-                    (error.recover(), false)
-                }
-            },
-        };
-        (builder, Self { is_on, folder, file: None })
-    }
-
-    /// None, for a session that is to run without.
-    pub(super) fn none() -> Self {
-        Self { is_on: false, folder: None, file: None }
-    }
-
     /// The session is made, and its file with it: hold it, and take it out of the file system.
-    pub(super) fn hold(&mut self) {
-        let Some(folder) = self.folder.take() else { return };
+    pub(super) fn hold(folder: TempDir) -> Self {
         let only = fs_err::read_dir(folder.path()).ok().and_then(|mut files| files.next()?.ok());
-        self.file = only.and_then(|file| fs_err::File::open(file.path()).ok());
+        Self(only.and_then(|file| fs_err::File::open(file.path()).ok()))
     }
 
     /// The session has run once: end the profile and read it. `None` where it tells nothing.
@@ -61,9 +53,6 @@ impl Profile {
     /// # Errors
     /// `profiler_not_ended`: nothing may be timed then.
     pub(super) fn end(self, session: &mut Session) -> Result<Option<Vec<RanNode>>, Failure> {
-        if !self.is_on {
-            return Ok(None);
-        }
         // Whatever became of the file: the library writes on until it is told.
         session.end_profiling().map_err(|error| {
             let detail = format!("ONNX Runtime's profiler could not be turned off: {error}");
@@ -71,7 +60,7 @@ impl Profile {
                 "see that the folder for temporary files (TMPDIR) can be written to, and is not full",
             )
         })?;
-        let nodes = self.file.ok_or_else(|| "it was not written".to_owned()).and_then(|mut file| {
+        let nodes = self.0.ok_or_else(|| "it was not written".to_owned()).and_then(|mut file| {
             let mut text = Vec::new();
             file.read_to_end(&mut text).map_err(|error| error.to_string())?;
             profile::nodes(&text).map_err(|error| error.to_string())

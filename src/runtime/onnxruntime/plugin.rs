@@ -14,7 +14,7 @@ use ort::environment::Environment;
 use ort::session::builder::SessionBuilder;
 use ort::{AsPointer, sys};
 
-use super::library::Library;
+use super::library::{Library, checked};
 use super::provider::not_loaded;
 use crate::bundle::format::Stage;
 use crate::runtime::Failure;
@@ -237,12 +237,6 @@ fn text(pointer: *const c_char) -> String {
     }
     // SAFETY: the library gives C strings that live as long as what they belong to.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
-}
-
-#[expect(unsafe_code, reason = "the library's status")]
-fn checked(status: sys::OrtStatusPtr) -> Result<(), ort::Error> {
-    // SAFETY: a status that the library just returned and that nobody else frees.
-    unsafe { ort::Error::result_from_status(status) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Telling a session which provider to use, and why one could not be had.
 
-use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -32,20 +31,6 @@ pub(super) struct Provider {
     pub(super) outputs_on: OutputsOn,
     /// Options in force.
     pub(super) options: Options,
-}
-
-impl Provider {
-    /// Where the system's loader found other files of the names that were expected: those.
-    pub(super) fn find_mapped(&mut self, mapped: &BTreeSet<PathBuf>) {
-        let files = self.library.iter_mut().chain(self.second.iter_mut().map(|(_, file)| file));
-        for expected in files {
-            if !mapped.contains(expected)
-                && let Some(found) = mapped.iter().find(|file| file.file_name() == expected.file_name())
-            {
-                expected.clone_from(found);
-            }
-        }
-    }
 }
 
 /// Where a run leaves its outputs.
@@ -277,20 +262,6 @@ mod tests {
         let plugin = "Failed to load library /opt/plugin.so with error: libnvinfer.so.10: cannot open shared object file: No such";
         assert_eq!(missing_library(plugin), Some("libnvinfer.so.10"));
         assert_eq!(missing_library("undefined symbol: x"), None);
-    }
-
-    #[test]
-    fn the_file_that_the_loader_found_is_the_providers_library() {
-        let mut provider = Provider {
-            name: String::new(),
-            library: Some(PathBuf::from("/link/libonnxruntime_providers_cuda.so")),
-            second: None,
-            outputs_on: OutputsOn::Host,
-            options: Options::new(),
-        };
-        let found = PathBuf::from("/opt/libonnxruntime_providers_cuda.so");
-        provider.find_mapped(&BTreeSet::from([found.clone(), PathBuf::from("/opt/libother.so")]));
-        assert_eq!(provider.library, Some(found));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use ort::session::{IoBinding, Session as OrtSession};
 use ort::sys;
 use ort::value::{DynTensor, Outlet, TensorElementType, ValueType};
 
-use super::placement::{Profile, by_provider};
+use super::library::checked;
+use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::{CPU_PROVIDER, RUNTIME, library, provider};
 use crate::bundle::format::{Stage, Tensor};
@@ -43,21 +44,24 @@ impl Load for Loader {
         library::prepare();
         provider::prepare(&request.options);
         let library = library::open(request.library.as_deref())?;
-        let opened = open_model(&library, request, true)?;
-        let options = opened.options.clone();
-        let mut bound = opened.bind(request)?;
+        let mut bound = open_model(&library, request, true)?.bind(request)?;
+        let mut libraries = mapped::libraries();
         // Builds with CUDA's own tracing go on tracing until the session that was profiled is gone.
-        if mapped::libraries().iter().any(|file| file.to_string_lossy().contains(TRACING_LIBRARY)) {
+        if libraries.iter().any(|file| file.to_string_lossy().contains(TRACING_LIBRARY)) {
             let providers = bound.providers;
             drop(bound.session);
             bound = Bound { providers, ..open_model(&library, request, false)?.bind(request)? };
         }
+        bound.providers.iter_mut().filter_map(|share| share.library.as_mut()).for_each(|file| {
+            as_mapped(file, &libraries);
+        });
+        libraries.retain(|file| !before.contains(file) && Some(file) != library.file.as_ref());
         Ok(Loaded {
             execution: Execution::Session(Box::new(bound.session)),
             version: library.version,
-            libraries: mapped_since(&before, library.file.as_ref()),
+            libraries: libraries.into_iter().collect(),
             library: library.file,
-            options,
+            options: bound.options,
             inputs: bound.inputs,
             outputs: bound.outputs,
             providers: bound.providers,
@@ -68,9 +72,13 @@ impl Load for Loader {
 /// CUDA's library for tracing.
 const TRACING_LIBRARY: &str = "libcupti";
 
-/// What was mapped since, without the runtime's own library.
-fn mapped_since(before: &BTreeSet<PathBuf>, own: Option<&PathBuf>) -> Vec<PathBuf> {
-    mapped::libraries().into_iter().filter(|file| !before.contains(file) && Some(file) != own).collect()
+/// Where the system's loader found another file of the name that was expected: that.
+pub(super) fn as_mapped(expected: &mut PathBuf, mapped: &BTreeSet<PathBuf>) {
+    if !mapped.contains(expected)
+        && let Some(found) = mapped.iter().find(|file| file.file_name() == expected.file_name())
+    {
+        expected.clone_from(found);
+    }
 }
 
 /// A session whose inputs and outputs are bound.
@@ -96,41 +104,33 @@ impl Session for BoundSession {
         // which the library documents as allowed; &mut self keeps out a second run.
         let status =
             unsafe { (self.run_with_binding)(self.session_pointer, ptr::null(), self.binding_pointer) };
-        if !status.0.is_null() {
-            return Err(run_error(status));
-        }
+        checked(status).map_err(run_error)?;
         if let Some(synchronize) = self.synchronize {
             // SAFETY: as above.
             let status = unsafe { synchronize(self.binding_pointer) };
-            if !status.0.is_null() {
-                return Err(run_error(status));
-            }
+            checked(status).map_err(run_error)?;
         }
         Ok(())
     }
 }
 
-#[expect(unsafe_code, reason = "the library's status")]
-fn run_error(status: sys::OrtStatusPtr) -> RunError {
-    // SAFETY: a status that the library just returned and that nobody else frees.
-    match unsafe { ort::Error::result_from_status(status) } {
-        Ok(()) => RunError("ONNX Runtime gave an empty error".to_owned()),
-        Err(error) => RunError(error.message().to_owned()),
-    }
+fn run_error(error: ort::Error) -> RunError {
+    RunError(error.message().to_owned())
 }
 
 /// A session, and what is known of it before it ran.
 pub(super) struct Opened {
     session: OrtSession,
     provider: Provider,
-    profile: Profile,
+    profile: Option<Profile>,
     /// Options in force.
-    pub(super) options: Options,
+    options: Options,
 }
 
 /// A session that is ready, and what its first run told.
 pub(super) struct Bound {
     pub(super) session: BoundSession,
+    options: Options,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     pub(super) providers: Vec<ProviderNodes>,
@@ -167,12 +167,11 @@ pub(super) fn open_model(
         ("graph_optimization".to_owned(), optimization.into()),
     ]);
     in_force.append(&mut provider.options);
-    let (mut builder, mut profile) =
-        if is_profiled { Profile::begin(builder) } else { (builder, Profile::none()) };
-    let session = builder.commit_from_file(&request.model);
-    profile.hold();
-    let session = session.map_err(|error| no_session(&provider, error.message().trim_end()))?;
-    Ok(Opened { session, provider, profile, options: in_force })
+    let (mut builder, folder) = if is_profiled { profiled(builder) } else { (builder, None) };
+    let session = builder
+        .commit_from_file(&request.model)
+        .map_err(|error| no_session(&provider, error.message().trim_end()))?;
+    Ok(Opened { session, provider, profile: folder.map(Profile::hold), options: in_force })
 }
 
 fn no_session(provider: &Provider, why: &str) -> Failure {
@@ -202,7 +201,7 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
 
 impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
-        let Self { mut session, mut provider, profile, .. } = self;
+        let Self { mut session, provider, profile, options } = self;
         let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
         let input_shapes = shapes::resolve(&declared, &request.inputs)?;
         let mut generator = Generator::new(request.seed);
@@ -221,12 +220,15 @@ impl Opened {
                 .map_err(|error| not_bound(output.name(), &error))?;
         }
         let output_shapes = first_run(&mut session, &binding)?;
-        let ran = profile.end(&mut session)?;
-        provider.find_mapped(&mapped::libraries());
+        let ran = match profile {
+            Some(profile) => profile.end(&mut session)?,
+            None => None,
+        };
         let described = |outlets: &[Outlet], shapes: &[Vec<u64>]| {
             outlets.iter().zip(shapes).map(|(outlet, shape)| describe(outlet, shape)).collect::<Vec<_>>()
         };
         Ok(Bound {
+            options,
             inputs: described(session.inputs(), &input_shapes),
             outputs: described(session.outputs(), &output_shapes),
             providers: by_provider(&provider, ran),

@@ -1,11 +1,11 @@
 //! Without the library: which files are taken, what is said when it is missing. With it: what only this process can see,
 //! that the bound inputs reach the bound outputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::session::{Bound, open_model};
+use super::session::{Bound, as_mapped, open_model};
 use super::{CPU_PROVIDER, library, recognise};
 use crate::bundle::format::Stage;
 use crate::runtime::{LoadRequest, Session};
@@ -51,6 +51,14 @@ fn outputs_follow_from_the_seed() {
         assert_eq!(first, outputs(model, 1, shape));
         assert_ne!(first, outputs(model, 2, shape));
     }
+}
+
+#[test]
+fn the_file_that_the_loader_found_is_the_providers_library() {
+    let mut expected = PathBuf::from("/link/libonnxruntime_providers_cuda.so");
+    let found = PathBuf::from("/opt/libonnxruntime_providers_cuda.so");
+    as_mapped(&mut expected, &BTreeSet::from([found.clone(), PathBuf::from("/opt/libother.so")]));
+    assert_eq!(expected, found);
 }
 
 #[test]
