@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::{BACKBONE, Rig, clean, job, long_job, model, slow_model};
+use crate::rig::{self, BACKBONE, Rig, clean, job, long_job, model, slow_model};
 
 /// A folder with job files and models, a host root and an outbox of its own.
 struct Desk(TempDir);

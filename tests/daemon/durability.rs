@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use crate::strace::log::Call;
-use crate::strace::{self, Rig, log};
+use crate::strace::{self, Rig};
+use crate::strace_log::{self, Call};
 
 /// Job file in the inbox.
 const JOB: &str = "one.yaml";
@@ -45,7 +45,7 @@ fn record(rig: &Rig) -> Vec<Call> {
     let path = rig.at("log");
     let before = ["strace", "-f", "-y", "-ttt", "-s", "300", "-o", path.to_str().expect("UTF-8")];
     assert!(rig.serve_once(&before).status().expect("strace").success());
-    let calls = log::parse(&fs_err::read_to_string(path).expect("log"));
+    let calls = strace_log::parse(&fs_err::read_to_string(path).expect("log"));
     assert!(rig.outbox().join(BUNDLE).exists(), "the recorded run published nothing");
     calls
 }

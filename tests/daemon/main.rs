@@ -23,4 +23,5 @@ mod examples;
 mod inbox;
 mod model;
 mod spec_memory;
+mod strace_log;
 mod systemd;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use backbone::bundle::format::{Bundle, EdgeTpuBus, Stage, Status};
 
-use crate::rig::{Rig, Settings, hosts, rights};
+use crate::rig::{self, Rig, Settings, hosts, rights};
 
 /// Where the stubs are; made once for all tests.
 fn stubs() -> &'static Path {

@@ -13,6 +13,7 @@ use backbone::daemon::status::State;
 use backbone::host::{HostRoot, Sensors};
 
 use crate::rig::{Rig, Settings, job, model};
+use crate::strace;
 
 /// A trial whose two timed runs last long enough for two samples.
 const LONG_RUN: &str = "{\"latency_us\": [1250000]}";

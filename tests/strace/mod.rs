@@ -1,7 +1,5 @@
 //! A daemon on folders of its own, to be run under strace(1) or without it.
 
-pub(crate) mod log;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
