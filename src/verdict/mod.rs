@@ -17,22 +17,23 @@ mod provider;
 mod tests;
 
 /// A median below this many clock steps is near the clock's resolution; see [`THRESHOLDS`] for all of them.
-pub const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
+pub(crate) const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
 
 /// Interquartile range over median, above which latencies scatter widely.
-pub const WIDE_SPREAD: f64 = 0.10;
+pub(crate) const WIDE_SPREAD: f64 = 0.10;
 
 /// Difference between the medians of a trial's two halves over the trial's median, above which it drifts.
-pub const DRIFT: f64 = 0.05;
+pub(crate) const DRIFT: f64 = 0.05;
 
 /// Range of the processes' medians over the median of all, above which processes disagree.
-pub const PROCESSES_DISAGREE: f64 = 0.10;
+pub(crate) const PROCESSES_DISAGREE: f64 = 0.10;
 
 /// Change of a frequency from right before the timed runs, above which it drifted.
-pub const FREQUENCY_DRIFT: f64 = 0.02;
+pub(crate) const FREQUENCY_DRIFT: f64 = 0.02;
 
 /// Where each threshold comes from: reason, threshold as a person reads it, origin.
-pub const THRESHOLDS: &[(&str, f64, &str)] = &[
+#[cfg(test)]
+pub(crate) const THRESHOLDS: &[(&str, f64, &str)] = &[
     (
         "near_clock_resolution",
         CLOCK_STEPS_IN_MEDIAN as f64,
@@ -242,7 +243,7 @@ pub struct ReasonKind {
 
 /// What a verdict is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// How the configuration ended.
     pub status: Status,
     /// Every trial, with its raw latencies.
@@ -261,7 +262,7 @@ pub struct Evidence<'a> {
 }
 
 /// Every reason that the evidence shows, and the worst of their states.
-pub fn judge(evidence: &Evidence) -> Verdict {
+pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict { state: VerdictState::Valid, reasons: Vec::new() };
     for kind in REASONS {
         if let Some(detail) = (kind.find)(evidence) {
