@@ -43,7 +43,7 @@ const SMALLEST_VARIANCE: f64 = 1e-5;
 
 /// How many standard errors the spread of the logarithms is taken for larger than it is seen. A few samples often look more
 /// alike than they are, and taking their variances for equal makes intervals too narrow; taking them for too different makes
-/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/analysis.rs`).
+/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/desk/analysis.rs`).
 const CAUTION: f64 = 0.5;
 
 /// The prior of samples with these variances; `None` for fewer than two samples or only zero variances.
@@ -100,7 +100,7 @@ fn pooled(variances: &[Variance]) -> f64 {
 }
 
 /// A moderated variance counts as having at least so many degrees of freedom in a sum: below four its fourth moment is
-/// infinite. A little above, sums have the coverage that they should (`tests/analysis.rs`).
+/// infinite. A little above, sums have the coverage that they should (`tests/desk/analysis.rs`).
 const FEWEST_FOR_MOMENTS: f64 = 4.5;
 
 /// The variance of a sum of independent parts.
