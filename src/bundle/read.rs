@@ -15,7 +15,7 @@ use crate::error::Hint;
 
 /// Largest size of a decompressed bundle. Ten million latencies of 20 digits fit; a file made to exhaust
 /// memory does not.
-pub const LARGEST_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
+pub(crate) const LARGEST_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The part of [`FORMAT`] before the version.
 const FORMAT_FAMILY: &str = "backbone.bundle/";

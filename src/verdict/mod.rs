@@ -19,22 +19,23 @@ mod tests;
 
 /// A median of fewer clock steps than this is near the clock's resolution; [`THRESHOLDS`] lists all
 /// thresholds.
-pub const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
+pub(crate) const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
 
 /// Interquartile range / median above which the spread is wide.
-pub const WIDE_SPREAD: f64 = 0.10;
+pub(crate) const WIDE_SPREAD: f64 = 0.10;
 
 /// Difference between the medians of a trial's two halves / the trial's median above which it drifts.
-pub const DRIFT: f64 = 0.05;
+pub(crate) const DRIFT: f64 = 0.05;
 
 /// Range of the processes' medians / the overall median above which processes disagree.
-pub const PROCESSES_DISAGREE: f64 = 0.10;
+pub(crate) const PROCESSES_DISAGREE: f64 = 0.10;
 
 /// Relative change of a frequency since right before the timed runs above which it has drifted.
-pub const FREQUENCY_DRIFT: f64 = 0.02;
+pub(crate) const FREQUENCY_DRIFT: f64 = 0.02;
 
 /// Origin of each threshold: reason, threshold, what it is and where it comes from.
-pub const THRESHOLDS: &[(&str, f64, &str)] = &[
+#[cfg(test)]
+pub(crate) const THRESHOLDS: &[(&str, f64, &str)] = &[
     (
         "near_clock_resolution",
         CLOCK_STEPS_IN_MEDIAN as f64,
@@ -245,7 +246,7 @@ pub struct ReasonKind {
 
 /// What a verdict is based on.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// How the configuration ended.
     pub status: Status,
     /// Every trial, with its raw latencies.
@@ -264,7 +265,7 @@ pub struct Evidence<'a> {
 }
 
 /// Finds every reason that the evidence shows, and the worst of their states.
-pub fn judge(evidence: &Evidence) -> Verdict {
+pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict { state: VerdictState::Valid, reasons: Vec::new() };
     for kind in REASONS {
         if let Some(detail) = (kind.find)(evidence) {
