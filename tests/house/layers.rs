@@ -62,7 +62,7 @@ const DEVICE: &[&str] = &["daemon", "doctor", "host", "measure", "runtime", "spo
 fn every_import_is_allowed_and_leads_downwards() {
     let sources = every_source();
     assert!(sources.len() > 200, "found only {} files", sources.len());
-    let findings = judged(ROWS, &sources);
+    let findings = judged(ROWS, sources);
     assert!(findings.is_empty(), "see ROWS in tests/house/layers.rs\n{}", findings.join("\n"));
 }
 

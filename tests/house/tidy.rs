@@ -83,7 +83,7 @@ fn sources_keep_the_layering_and_the_habits() {
     let sources = every_source();
     assert!(sources.len() > 20, "found only {} files: looked in the wrong folder", sources.len());
     let mut findings = Vec::new();
-    for source in &sources {
+    for source in sources {
         for rule in RULES {
             let found = rule(source);
             findings.extend(found.into_iter().map(|finding| format!("{}: {finding}", source.path)));

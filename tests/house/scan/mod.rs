@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 pub(crate) mod functions;
 pub(crate) mod modules;
@@ -68,7 +69,12 @@ impl Source {
 }
 
 /// Every source file of the library and the executables, sorted by path.
-pub(crate) fn every_source() -> Vec<Source> {
+pub(crate) fn every_source() -> &'static [Source] {
+    static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
+    SOURCES.get_or_init(read_sources)
+}
+
+fn read_sources() -> Vec<Source> {
     let mut sources: Vec<Source> = files("src", "rs")
         .into_iter()
         .map(|path| Source::new(&path, &fs_err::read_to_string(root().join(&path)).unwrap()))
