@@ -18,6 +18,7 @@ pub mod error;
 #[cfg(feature = "desk")]
 pub mod export;
 pub mod host;
+pub mod installation;
 pub mod measure;
 pub mod model_file;
 pub mod network;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
-use crate::spec::check;
+use crate::runtime::needs::Origin;
+use crate::runtime::{Need, RUNTIMES};
 use crate::spec::describe_table;
 use crate::spec::fields::{Fallback, Field, Kind};
 
@@ -19,21 +19,6 @@ const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
 
 /// The word by which the configuration allows it.
 pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
-
-/// Key of a runtime's library.
-pub(super) const LIBRARY: &str = "library";
-
-/// Key of a runtime's program.
-pub(super) const PROGRAM: &str = "program";
-
-/// Key of a runtime's delegate.
-pub(super) const DELEGATE: &str = "delegate";
-
-/// Key of a runtime's plug-in.
-pub(super) const PLUGIN: &str = "plugin";
-
-/// Key of a runtime's worker executable.
-const WORKER: &str = "worker";
 
 /// Every key of the configuration file but those of the runtimes, in the order of the reference.
 pub const SETTINGS: &[Field] = &[
@@ -123,21 +108,14 @@ pub const SETTINGS: &[Field] = &[
 pub fn reference() -> String {
     let mut text = describe_table(SETTINGS);
     for runtime in RUNTIMES {
-        for (key, summary) in keys_of(runtime) {
-            let usual = match key {
-                LIBRARY if !runtime.library_variables.is_empty() => {
-                    format!("what {} names, else the runtime's own search", variables(runtime))
-                }
-                LIBRARY => "the runtime's own search".to_owned(),
-                PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
-                DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
-                PLUGIN => "none".to_owned(),
-                _ => "beside `backbone`".to_owned(),
-            };
+        for need in runtime.needs {
             let _ = writeln!(
                 text,
-                "| `runtimes.{}.{key}` | an absolute path | {usual} | {summary} |",
-                runtime.name
+                "| `runtimes.{}.{}` | an absolute path | {} | {} |",
+                runtime.name,
+                need.key(),
+                search(need),
+                need.summary()
             );
         }
     }
@@ -151,31 +129,20 @@ pub fn reference() -> String {
     text
 }
 
-fn variables(runtime: &Runtime) -> String {
-    check::listed(runtime.library_variables)
-}
-
-/// What a host may say of a runtime. One that makes up its results loads nothing.
-pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
-    let mut keys = Vec::new();
-    if runtime.times_itself {
-        keys.push((PROGRAM, "The program of the host that compiles models and runs them."));
-    } else if !runtime.simulated {
-        keys.push((LIBRARY, "The inference library file."));
-        if runtime.program.is_some() {
-            keys.push((PROGRAM, "The program of the host that compiles models."));
+/// Where the host is searched for what no setting names; see `installation`.
+fn search(need: &Need) -> String {
+    match need {
+        Need::Library { variables, origin, .. } => {
+            let variables = variables.iter().map(|name| format!("`{name}`"));
+            let own = (*origin == Origin::Installation).then(|| "the installation".to_owned());
+            let places = variables.chain(own).chain(["the system's loader".to_owned()]);
+            places.collect::<Vec<_>>().join(", then ")
         }
+        Need::Program { .. } => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
+        Need::Delegate { .. } => "the system's folders for libraries, then the system's loader".to_owned(),
+        Need::Plugin => "none".to_owned(),
+        Need::Worker { .. } => "next to `backbone`".to_owned(),
     }
-    if runtime.delegate_file.is_some() {
-        keys.push((DELEGATE, "The delegate's library file."));
-    }
-    if runtime.takes_plugin {
-        keys.push((PLUGIN, "The library file of a plug-in provider, for jobs with `provider: plugin`."));
-    }
-    if runtime.worker != WorkerExecutable::ThisProgram {
-        keys.push((WORKER, "The worker executable."));
-    }
-    keys
 }
 
 pub(super) fn variable(setting: &str) -> String {
