@@ -22,7 +22,7 @@ use crate::runtime::needs::Origin;
 use crate::runtime::{Need, NeedKind, Provided, Runtime};
 
 /// File name of the executable that is the daemon and nothing else.
-pub const DAEMON: &str = "backbone-daemon";
+pub(crate) const DAEMON: &str = "backbone-daemon";
 
 /// File name of the executable with every command, the worker's among them.
 const PROGRAM: &str = "backbone";
@@ -40,7 +40,7 @@ pub(crate) const LIBRARY_FOLDERS: &[&str] = &[
 
 /// The executables of this project on a host.
 #[derive(Debug, Clone)]
-pub struct Installation {
+pub(crate) struct Installation {
     program: PathBuf,
     root: HostRoot,
 }
@@ -61,7 +61,7 @@ impl Installation {
     ///
     /// # Errors
     /// The system does not say which executable this process runs.
-    pub fn of_this_process(root: &HostRoot) -> io::Result<Self> {
+    pub(crate) fn of_this_process(root: &HostRoot) -> io::Result<Self> {
         let own = std::env::current_exe()?;
         let is_daemon = own.file_name().is_some_and(|name| name == DAEMON);
         let program = if is_daemon { own.with_file_name(PROGRAM) } else { own };
@@ -69,13 +69,13 @@ impl Installation {
     }
 
     /// As `make install` leaves it: for a folder that stands for another machine.
-    pub fn usual(root: &HostRoot) -> Self {
+    pub(crate) fn usual(root: &HostRoot) -> Self {
         Self { program: Path::new("/usr/bin").join(PROGRAM), root: root.clone() }
     }
 
     /// What the runtime needs and where it is: as `named` in the configuration, otherwise as found. What is missing stays out, and the
     /// worker reports it.
-    pub fn provide(&self, runtime: &Runtime, named: &Provided) -> Provided {
+    pub(crate) fn provide(&self, runtime: &Runtime, named: &Provided) -> Provided {
         let found = runtime.needs.iter().filter_map(|need| {
             let path = match (need, named.get(need.kind())) {
                 (Need::Program { .. }, Some(path)) => self.root.path(path),

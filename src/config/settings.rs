@@ -1,15 +1,11 @@
 //! The table of settings and what is derived from it: defaults, ranges, names of environment variables, the reference.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::runtime::needs::Origin;
-use crate::runtime::{Need, RUNTIMES};
-use crate::spec::describe_table;
 use crate::spec::fields::{Fallback, Field, Kind};
 
 /// What each setting's environment variable begins with; its key in capitals follows.
-const VARIABLE_PREFIX: &str = "BACKBONE_";
+pub(super) const VARIABLE_PREFIX: &str = "BACKBONE_";
 
 /// Waiting for more than a year is a slip of the pen.
 const SECONDS_PER_YEAR: i64 = 86_400 * 365;
@@ -21,7 +17,7 @@ const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
 pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
 
 /// Every key of the configuration file but those of the runtimes, in the order of the reference.
-pub const SETTINGS: &[Field] = &[
+pub(crate) const SETTINGS: &[Field] = &[
     Field {
         path: "inbox",
         kind: Kind::Path,
@@ -103,47 +99,6 @@ pub const SETTINGS: &[Field] = &[
         summary: "How this host provides the runtimes.",
     },
 ];
-
-/// The Markdown table of all settings, with their environment variables.
-pub fn reference() -> String {
-    let mut text = describe_table(SETTINGS);
-    for runtime in RUNTIMES {
-        for need in runtime.needs {
-            let _ = writeln!(
-                text,
-                "| `runtimes.{}.{}` | an absolute path | {} | {} |",
-                runtime.name,
-                need.key(),
-                search(need),
-                need.summary()
-            );
-        }
-    }
-    let _ = writeln!(
-        text,
-        "\nEvery key but `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
-         `{}`. Keys of runtimes leave out `runtimes`: `{}`.",
-        variable("settle_seconds"),
-        variable("runtimes.onnxruntime.library"),
-    );
-    text
-}
-
-/// Where the host is searched for what no setting names; see `installation`.
-fn search(need: &Need) -> String {
-    match need {
-        Need::Library { variables, origin, .. } => {
-            let variables = variables.iter().map(|name| format!("`{name}`"));
-            let own = (*origin == Origin::Installation).then(|| "the installation".to_owned());
-            let places = variables.chain(own).chain(["the system's loader".to_owned()]);
-            places.collect::<Vec<_>>().join(", then ")
-        }
-        Need::Program { .. } => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
-        Need::Delegate { .. } => "the system's folders for libraries, then the system's loader".to_owned(),
-        Need::Plugin => "none".to_owned(),
-        Need::Worker { .. } => "next to `backbone`".to_owned(),
-    }
-}
 
 pub(super) fn variable(setting: &str) -> String {
     let key = setting.strip_prefix("runtimes.").unwrap_or(setting);

@@ -1,3 +1,4 @@
+use super::settings::SETTINGS;
 use super::*;
 use crate::runtime::{Need, NeedKind, RUNTIMES};
 use crate::spec::fields::Kind;
@@ -198,7 +199,7 @@ fn folders_must_differ() {
 
 #[test]
 fn reference_names_every_setting() {
-    let text = reference();
+    let text = reference::reference();
     for field in SETTINGS {
         assert!(text.contains(&format!("`{}`", field.path)), "{}", field.path);
     }

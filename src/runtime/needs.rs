@@ -107,22 +107,6 @@ impl Need {
             _ => &[],
         }
     }
-
-    /// One sentence for the reference of settings.
-    pub fn summary(&self) -> &'static str {
-        match self {
-            Self::Library { .. } => "The inference library file.",
-            Self::Delegate { .. } => "The delegate's library file.",
-            Self::Plugin => "The library file of a plug-in provider, for jobs with `provider: plugin`.",
-            Self::Program { work: ProgramWork::Compile, .. } => {
-                "The program of the host that compiles models."
-            }
-            Self::Program { work: ProgramWork::CompileAndTime, .. } => {
-                "The program of the host that compiles models and runs them."
-            }
-            Self::Worker { .. } => "The worker executable.",
-        }
-    }
 }
 
 impl Runtime {

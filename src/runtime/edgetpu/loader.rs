@@ -11,7 +11,7 @@ use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Ru
 
 /// Compiles models for the Edge TPU and runs them on it.
 #[derive(Debug, Clone, Copy)]
-pub struct EdgeTpuRuntime;
+pub(crate) struct EdgeTpuRuntime;
 
 impl Load for EdgeTpuRuntime {
     fn runtime(&self) -> &'static Runtime {

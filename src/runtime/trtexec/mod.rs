@@ -15,13 +15,13 @@ use super::needs::ProgramWork;
 use super::{Need, OptionKind, Runtime, RuntimeOption, options};
 use crate::network::emit::Form;
 
-pub mod causes;
-pub mod command;
+pub(crate) mod causes;
+pub(crate) mod command;
 mod engines;
 mod loader;
 pub mod outcome;
-pub mod profile;
-pub mod release;
+pub(crate) mod profile;
+pub(crate) mod release;
 pub mod report;
 mod run;
 #[cfg(test)]
