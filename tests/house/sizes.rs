@@ -32,7 +32,6 @@ const COMMON_TYPE_NAMES: &[&str] = &[
     "Found",
     "Kind",
     "Line",
-    "Loader",
     "Node",
     "Options",
     "Outcome",
