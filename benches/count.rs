@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use backbone::net::count::{InputShapes, model};
+use backbone::network::count::{InputShapes, model};
 
 /// Size of the file.
 const BYTES: usize = 100_000_000;

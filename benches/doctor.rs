@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use backbone::doctor::{self, Asked, CHECKS};
 use backbone::host::HostRoot;
-use backbone::host::doctor::{self, Asked, CHECKS};
 
 mod rig;
 

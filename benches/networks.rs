@@ -4,8 +4,8 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use backbone::net::configuration::{Configuration, Precision};
-use backbone::net::count_configuration::cost;
+use backbone::network::configuration::{Configuration, Precision};
+use backbone::network::count_configuration::cost;
 
 mod rig;
 

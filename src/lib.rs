@@ -13,12 +13,14 @@ pub mod config;
 pub mod daemon;
 #[cfg(test)]
 mod derived_docs;
+pub mod doctor;
 pub mod error;
 #[cfg(feature = "desk")]
 pub mod export;
 pub mod host;
 pub mod measure;
-pub mod net;
+pub mod model_file;
+pub mod network;
 #[cfg(feature = "desk")]
 mod parallel;
 #[cfg(feature = "desk")]

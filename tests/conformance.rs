@@ -345,7 +345,8 @@ fn every_runtime_recognises_its_own_example_and_no_other() {
     for subject in SUBJECTS {
         for other in SUBJECTS {
             let bytes = fs_err::read(repository().join(other.models[0])).unwrap();
-            let accepted = (subject.runtime.recognise)(&bytes[..runtime::signatures::HEAD_BYTES]).is_ok();
+            let accepted =
+                (subject.runtime.recognise)(&bytes[..backbone::model_file::signatures::HEAD_BYTES]).is_ok();
             assert_eq!(accepted, subject.runtime.name == other.runtime.name);
         }
     }

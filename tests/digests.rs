@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
-use backbone::net::configuration::{Configuration, Precision};
-use backbone::net::emit::Form;
+use backbone::network::configuration::{Configuration, Precision};
+use backbone::network::emit::Form;
 use sha2::{Digest as _, Sha256};
 
 const LIST: &str = "tests/networks.sha256";

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use backbone::bundle::format::PowerRequest;
-use backbone::host::doctor::{self, Asked, CHECKS, Library, Outcome, Report};
+use backbone::doctor::{self, Asked, CHECKS, Library, Outcome, Report};
 use backbone::host::power::hold::{Hold, PowerHost};
 use backbone::host::power::saved::SavedFile;
 use backbone::host::{HostLock, HostRoot};

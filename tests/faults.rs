@@ -10,7 +10,7 @@ const HEADINGS: [&str; 2] = ["## Faults of the host", "## Verdicts"];
 
 /// Sources that hold the codes of reasons.
 const SOURCES: &[&str] =
-    &["src/verdict.rs", "src/host/power/mod.rs", "src/daemon/mod.rs", "src/bundle/format/environment.rs"];
+    &["src/verdict/mod.rs", "src/host/power/mod.rs", "src/daemon/mod.rs", "src/bundle/format/environment.rs"];
 
 fn source(path: &str) -> String {
     fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")

@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use crate::bundle::format::Configuration;
-use crate::net::blocks::BLOCKS;
-use crate::net::configuration::RESNET_50_DEPTHS;
+use crate::network::blocks::BLOCKS;
+use crate::network::configuration::RESNET_50_DEPTHS;
 
 /// One factor of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

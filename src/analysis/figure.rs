@@ -12,7 +12,7 @@ use crate::analysis::contrast::{Contrast, why};
 use crate::analysis::factor::{Factor, Level};
 use crate::analysis::row::Row;
 use crate::bundle::format::{Configuration, Status};
-use crate::net::configuration::RESNET_50_DEPTHS;
+use crate::network::configuration::RESNET_50_DEPTHS;
 
 /// The kernel at which blocks are shown side by side, the paper's.
 pub const KERNEL_OF_BLOCKS: u32 = 3;

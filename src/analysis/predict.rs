@@ -12,8 +12,8 @@ use crate::analysis::cell::Cell;
 use crate::analysis::factor;
 use crate::analysis::row::Row;
 use crate::bundle::format::Configuration;
-use crate::net::configuration::{Configuration as Theta, Precision};
-use crate::net::count_configuration::cost;
+use crate::network::configuration::{Configuration as Theta, Precision};
+use crate::network::count_configuration::cost;
 use crate::stats::sample::percentile;
 
 /// What a platform is predicted to do.

@@ -1,4 +1,4 @@
-//! `backbone doctor`: what [`crate::host::doctor`] finds, worst first.
+//! `backbone doctor`: what [`crate::doctor`] finds, worst first.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use clap::Args;
 use super::failure::Advise as _;
 use super::{Exit, Place, print, table};
 use crate::config::Config;
+use crate::doctor::{self, Asked, Library, Line, Outcome, Report};
 use crate::host::HostRoot;
-use crate::host::doctor::{self, Asked, Library, Line, Outcome, Report};
 use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
 
 /// Is this host fit to measure? Every finding with what to do about it

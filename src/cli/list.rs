@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::{Exit, print, table};
 use crate::bundle::format::VerdictState;
 use crate::host::HOSTS;
-use crate::net::blocks::BLOCKS;
+use crate::network::blocks::BLOCKS;
 use crate::runtime::{OptionKind, Options, RUNTIMES, WorkerExecutable};
 use crate::verdict::REASONS;
 

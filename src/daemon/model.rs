@@ -13,9 +13,9 @@ use super::configuration::{Left, Turn};
 use super::trials::Course;
 use crate::bundle::format::{self, Outcome, Stage, Status};
 use crate::error::Hint as _;
-use crate::net::configuration::Configuration as Network;
-use crate::net::emit::{Format, ModelFile};
-use crate::net::{cost, count, count_configuration};
+use crate::network::configuration::Configuration as Network;
+use crate::network::emit::{Format, ModelFile};
+use crate::network::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
 use crate::spool::journal::BoundModel;
 

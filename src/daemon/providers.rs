@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use crate::bundle::format::{LibraryFile, ProviderShare};
-use crate::net::cost::{Cost, LayerCost};
+use crate::network::cost::{Cost, LayerCost};
 use crate::runtime::{ProductNode, ProviderNodes};
 
 /// What each provider ran, in the worker's order. Without a cost no operations are told.

@@ -13,24 +13,24 @@ const OF_A_POLICY: &[&str] =
     &["scaling_governor", "scaling_min_freq", "scaling_max_freq", "energy_performance_preference"];
 
 /// Turbo is off where the file says so: file and value. The first is of intel_pstate, the second of every other driver.
-pub(super) const TURBO_OFF: &[(&str, &str)] =
+pub(crate) const TURBO_OFF: &[(&str, &str)] =
     &[("/sys/devices/system/cpu/intel_pstate/no_turbo", "1"), ("/sys/devices/system/cpu/cpufreq/boost", "0")];
 
 /// The governor that stays at the upper limit.
-pub(super) const FASTEST: &str = "performance";
+pub(crate) const FASTEST: &str = "performance";
 
 /// Settings of a host, by file.
-pub(super) type Settings = BTreeMap<String, String>;
+pub(crate) type Settings = BTreeMap<String, String>;
 
 /// Read a setting, where it can be read.
-pub(super) fn read(machine: &dyn Machine, path: &str, settings: &mut Settings) {
+pub(crate) fn read(machine: &dyn Machine, path: &str, settings: &mut Settings) {
     if let Ok(value) = machine.read(path) {
         settings.insert(path.to_owned(), value);
     }
 }
 
 /// Numbered processors of the host.
-pub(super) fn processors(machine: &dyn Machine) -> Vec<String> {
+pub(crate) fn processors(machine: &dyn Machine) -> Vec<String> {
     let is_processor = |name: &String| {
         name.strip_prefix("cpu")
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|it| it.is_ascii_digit()))
@@ -44,13 +44,13 @@ pub(super) fn processors(machine: &dyn Machine) -> Vec<String> {
 }
 
 /// Folders of the cpufreq policies.
-pub(super) fn policies(machine: &dyn Machine) -> Vec<String> {
+pub(crate) fn policies(machine: &dyn Machine) -> Vec<String> {
     let names = machine.names(POLICIES).into_iter();
     names.filter(|name| name.starts_with("policy")).map(|name| format!("{POLICIES}/{name}")).collect()
 }
 
 /// Which processors are there, their governors and limits, and turbo.
-pub(super) fn read_all(machine: &dyn Machine, settings: &mut Settings) {
+pub(crate) fn read_all(machine: &dyn Machine, settings: &mut Settings) {
     for processor in processors(machine) {
         read(machine, &format!("{processor}/online"), settings);
     }
@@ -76,7 +76,7 @@ fn is_online(machine: &dyn Machine, policy: &str, settings: &Settings) -> bool {
 }
 
 /// Governors that every policy offers; empty where there are no policies.
-pub(super) fn governors(machine: &dyn Machine) -> Vec<String> {
+pub(crate) fn governors(machine: &dyn Machine) -> Vec<String> {
     let offered = |policy: &String| -> Vec<String> {
         let text = machine.read(&format!("{policy}/scaling_available_governors")).unwrap_or_default();
         text.split_whitespace().map(str::to_owned).collect()
@@ -93,7 +93,7 @@ pub(super) fn governors(machine: &dyn Machine) -> Vec<String> {
 }
 
 /// Every lower limit at its upper one, as the state has them.
-pub(super) fn limits_together(present: &Settings, wanted: &mut Settings) {
+pub(crate) fn limits_together(present: &Settings, wanted: &mut Settings) {
     for setting in present.keys() {
         let upper = super::power::plan::upper_of(setting).and_then(|upper| present.get(&upper));
         if let Some(upper) = upper {
@@ -103,7 +103,7 @@ pub(super) fn limits_together(present: &Settings, wanted: &mut Settings) {
 }
 
 /// Turbo off, where the host has it: its clocks depend on heat and on what the other processors do.
-pub(super) fn without_turbo(present: &Settings, wanted: &mut Settings) {
+pub(crate) fn without_turbo(present: &Settings, wanted: &mut Settings) {
     for (path, off) in TURBO_OFF {
         if present.contains_key(*path) {
             wanted.insert((*path).to_owned(), (*off).to_owned());
@@ -112,7 +112,7 @@ pub(super) fn without_turbo(present: &Settings, wanted: &mut Settings) {
 }
 
 /// This governor on every policy.
-pub(super) fn governed_by(governor: &str, present: &Settings, wanted: &mut Settings) {
+pub(crate) fn governed_by(governor: &str, present: &Settings, wanted: &mut Settings) {
     for setting in present.keys().filter(|setting| setting.ends_with("/scaling_governor")) {
         wanted.insert(setting.clone(), governor.to_owned());
     }

@@ -9,10 +9,9 @@
 
 pub mod clock;
 mod coral;
-mod cpufreq;
+pub(crate) mod cpufreq;
 mod detect;
 mod device_tree;
-pub mod doctor;
 pub mod edge_tpu;
 pub mod facts;
 pub mod graphics;

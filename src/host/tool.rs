@@ -88,7 +88,7 @@ pub fn find(root: &HostRoot, name: &str) -> Option<PathBuf> {
     own.chain(others).find(|path| path.is_file())
 }
 
-pub(super) fn run(root: &HostRoot, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {
+pub(crate) fn run(root: &HostRoot, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {
     let path = find(root, call.name).ok_or_else(|| ToolError::Missing { name: call.name.to_owned() })?;
     let failed = |source| ToolError::Start { path: path.clone(), source };
     // Files in memory, not pipes: a tool may leave a process behind that keeps a pipe open.

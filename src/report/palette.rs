@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::net::blocks::BLOCKS;
+use crate::network::blocks::BLOCKS;
 
 /// Paper and ink.
 pub(super) struct Theme {

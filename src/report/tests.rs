@@ -6,7 +6,7 @@ use super::palette::{DARK, LIGHT, Theme, block, numbered};
 use super::text::{change, file_part, number, plotly, rounded, script_json, told, told_within, xml};
 use super::{Place, RENDERERS};
 use crate::analysis::estimate::Span;
-use crate::net::blocks::BLOCKS;
+use crate::network::blocks::BLOCKS;
 
 #[test]
 fn foreign_texts_lose_what_cannot_be_seen_and_keep_the_rest() {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
-use crate::net::emit::Form;
+use crate::network::emit::Form;
 use crate::units::Nanos;
 
 pub mod edgetpu;
@@ -28,7 +28,6 @@ pub mod onnxruntime;
 pub mod options;
 pub mod program;
 pub mod shapes;
-pub mod signatures;
 pub mod sim;
 pub mod tflite;
 pub mod trtexec;

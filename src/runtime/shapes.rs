@@ -7,25 +7,7 @@ use std::fmt;
 
 use super::Failure;
 use crate::bundle::format::Stage;
-
-/// One dimension of a declared shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dimension {
-    /// The model fixes it.
-    Fixed(u64),
-    /// The model leaves it open; with the model's name for it, where it has one.
-    Open(Option<String>),
-}
-
-impl fmt::Display for Dimension {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fixed(size) => write!(formatter, "{size}"),
-            Self::Open(Some(symbol)) => formatter.write_str(symbol),
-            Self::Open(None) => formatter.write_str("?"),
-        }
-    }
-}
+use crate::model_file::Dimension;
 
 /// An input as the model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! derived from it; nothing here reads a file.
 
 use super::networks;
-use crate::net::configuration;
+use crate::network::configuration;
 
 /// The version of the job file that this program reads, the value of `backbone`.
 pub const FORMAT: i64 = 1;
@@ -116,7 +116,7 @@ pub enum Kind {
 /// The word for what the paper did.
 pub const PAPER: &str = "paper";
 
-/// A factor of the family that is a number. What it may be is decided by [`crate::net::configuration`].
+/// A factor of the family that is a number. What it may be is decided by [`crate::network::configuration`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Factor {
     /// Kernel size k, odd.

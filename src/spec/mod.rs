@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::bundle::format::PowerRequest;
-use crate::net;
+use crate::network;
 use crate::runtime::Runtime;
 
 pub(crate) use self::describe::table as describe_table;
@@ -83,7 +83,7 @@ pub enum ModelSource {
     /// A dropped file: an index into [`Job::models`].
     Dropped(usize),
     /// A network of the family, generated in the format that the runtime reads when its turn comes.
-    Generated(net::configuration::Configuration),
+    Generated(network::configuration::Configuration),
 }
 
 impl Configuration {

@@ -12,7 +12,7 @@ use super::networks;
 use super::raw::{Node, Position, Value};
 use super::source::Source;
 use super::{Configuration, ModelSource};
-use crate::net::emit::Format;
+use crate::network::emit::Format;
 use crate::runtime::{OptionKind, Options, Runtime};
 
 /// The runtimes of a job and how they were written.

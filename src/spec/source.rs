@@ -8,7 +8,7 @@ use super::mistakes::Mistakes;
 use super::models::{self, Named};
 use super::networks;
 use super::raw::{Node, Value};
-use crate::net::configuration::Configuration;
+use crate::network::configuration::Configuration;
 use crate::runtime::Runtime;
 
 /// The keys that say what to measure.

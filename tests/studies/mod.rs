@@ -13,8 +13,8 @@ use backbone::bundle::format::{
     JoulesInterval, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason, Runtime, Stage,
     Status, Timed, Times, Trial, Verdict, VerdictState,
 };
-use backbone::net::configuration::{Configuration as Theta, Wish};
-use backbone::net::count_configuration::cost;
+use backbone::network::configuration::{Configuration as Theta, Wish};
+use backbone::network::count_configuration::cost;
 use backbone::stats::resample::{Draws, seed_of};
 use backbone::units::Nanos;
 

@@ -7,10 +7,10 @@ use super::{counted, options};
 use crate::cli::table;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
-use crate::net::configuration::{Configuration, Precision};
-use crate::net::cost::Cost;
-use crate::net::count_configuration::cost;
-use crate::net::emit::EmitError;
+use crate::network::configuration::{Configuration, Precision};
+use crate::network::cost::Cost;
+use crate::network::count_configuration::cost;
+use crate::network::emit::EmitError;
 use crate::spec::{Job, ModelSource};
 
 /// Rows that a terminal shows without scrolling; whoever wants all finds them in `backbone networks list`.
@@ -132,8 +132,8 @@ fn operations(count: u128) -> String {
 mod tests {
     use super::*;
     use crate::cli::check::accepted;
-    use crate::net::configuration::Wish;
-    use crate::net::emit::Form;
+    use crate::network::configuration::Wish;
+    use crate::network::emit::Form;
     use crate::spec::resolve;
 
     fn check(rest: &str) -> (String, bool) {

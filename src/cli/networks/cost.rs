@@ -1,6 +1,6 @@
 //! `backbone networks cost`: what a model file costs, counted from its graph.
 //!
-//! Reads the file; `net::count` does the counting. Every integer is exact in every format.
+//! Reads the file; `network::count` does the counting. Every integer is exact in every format.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, print, table};
-use crate::net::cost::{Cost, LayerCost};
-use crate::net::count::{self, InputShapes};
+use crate::network::cost::{Cost, LayerCost};
+use crate::network::count::{self, InputShapes};
 
 /// What a model file costs: operations, parameters and bytes moved, counted from its graph
 #[derive(Debug, Args)]
@@ -202,7 +202,7 @@ fn csv_cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::cost::Uncounted;
+    use crate::network::cost::Uncounted;
 
     fn example() -> Cost {
         let layer = |name: &str, operator: &str, macs, other_operations| LayerCost {

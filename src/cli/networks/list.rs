@@ -4,9 +4,9 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, print, table};
-use crate::net::configuration::{Configuration, Precision};
-use crate::net::count_configuration::cost_of_graph;
-use crate::net::graph::Graph;
+use crate::network::configuration::{Configuration, Precision};
+use crate::network::count_configuration::cost_of_graph;
+use crate::network::graph::Graph;
 
 /// What each configuration of the family costs: one row for each of the 162
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ pub mod plan;
 pub mod saved;
 
 #[cfg(test)]
-mod memory;
+mod fake_machine;
 #[cfg(test)]
 mod tests;
 

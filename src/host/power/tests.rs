@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::fake_machine::{GPU, Memory, POLICIES};
 use super::hold::{PowerHost, TakeError};
-use super::memory::{GPU, Memory, POLICIES};
 use super::*;
 use crate::bundle::format::PowerRequest;
 use crate::host::family;

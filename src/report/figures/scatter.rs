@@ -346,7 +346,7 @@ fn by_block(
     draw: impl Fn(&Cell) -> Option<Point>,
 ) -> Vec<Series> {
     let rank = |block: &str| {
-        crate::net::blocks::BLOCKS.iter().position(|known| known.name == block).unwrap_or(usize::MAX)
+        crate::network::blocks::BLOCKS.iter().position(|known| known.name == block).unwrap_or(usize::MAX)
     };
     let mut groups: BTreeMap<(bool, usize, &str), Vec<Point>> = BTreeMap::new();
     for cell in cells.map(|cell| &view.analysis.cells[cell]) {

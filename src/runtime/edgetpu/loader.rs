@@ -3,8 +3,8 @@
 use super::compile::{Compilation, CompiledFiles};
 use super::{OPERATOR, RUNTIME, session};
 use crate::bundle::format::{Stage, Tensor};
-use crate::runtime::shapes::Dimension;
-use crate::runtime::tflite::model_file::{self, FileTensor, ModelFile};
+use crate::model_file::Dimension;
+use crate::model_file::tflite::{self, FileTensor, ModelFile};
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Runtime, Task};
 
 /// Compiles models for the Edge TPU and runs them on it.
@@ -70,7 +70,7 @@ pub(super) fn read(path: &std::path::Path) -> Result<ModelFile, Failure> {
             .with_hint("upload the file again; was it converted to the end?")
     };
     let bytes = fs_err::read(path).map_err(|error| refused(error.to_string()))?;
-    model_file::read(&bytes)
+    tflite::read(&bytes)
         .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
 }
 

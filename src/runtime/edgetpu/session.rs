@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::loader::{is_compiled, tensor};
 use super::{ALWAYS_LOAD_FIRMWARE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, RUNTIME};
 use crate::bundle::format::{Stage, Tensor};
+use crate::model_file::tflite::ModelFile;
 use crate::runtime::fill::{ElementType, Generator};
-use crate::runtime::tflite::model_file::ModelFile;
 use crate::runtime::{Execution, Failure, LoadRequest, Loaded, RunError, Session, mapped, options};
 
 /// Where the libraries' own words are, for hints.

@@ -19,9 +19,9 @@
 //! - **`ort` is asked for version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: what
 //!   they need of that is in `plugin`.
 
-use super::signatures::looks_like;
 use super::{OptionKind, Options, Runtime, RuntimeOption, WorkerExecutable, options};
-use crate::net::emit::Form;
+use crate::model_file::signatures::looks_like;
+use crate::network::emit::Form;
 
 mod library;
 mod placement;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::library::Library;
 use super::{CPU_PROVIDER, DEVICE, RUNTIME, TF32, plugin, provider_of, word};
 use crate::bundle::format::Stage;
-use crate::net::count::onnx_border;
+use crate::network::count::onnx_border;
 use crate::runtime::{Failure, LoadRequest, Options, options};
 
 /// By this variable NVIDIA's libraries leave TF32 out, whatever else they were told. Source:

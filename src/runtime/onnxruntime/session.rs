@@ -23,8 +23,9 @@ use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::{CPU_PROVIDER, RUNTIME, library, provider};
 use crate::bundle::format::{Stage, Tensor};
+use crate::model_file::Dimension;
 use crate::runtime::fill::{ElementType, Generator};
-use crate::runtime::shapes::{self, DeclaredInput, Dimension};
+use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, Options, ProviderNodes, RunError, Runtime, Session,
     mapped, options,

@@ -4,12 +4,10 @@
 //! executing half, `session.rs`, is not part of this library crate: it is linked with libtensorflowlite_c and compiled into
 //! `backbone-worker-tflite` alone, so that the daemon's executable never names that library.
 
-use super::signatures::looks_like;
 use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
-use crate::net::emit::Form;
-
-pub mod model_file;
-pub(crate) mod tables;
+use crate::model_file::signatures::looks_like;
+use crate::model_file::tflite;
+use crate::network::emit::Form;
 
 /// The option that switches the delegate.
 pub const XNNPACK: RuntimeOption = RuntimeOption {
@@ -46,7 +44,7 @@ pub const RUNTIME: Runtime = Runtime {
 
 /// Bytes 4 to 8 of a FlatBuffer name its schema.
 fn recognise(head: &[u8]) -> Result<(), String> {
-    if model_file::has_identifier(head) {
+    if tflite::has_identifier(head) {
         return Ok(());
     }
     Err(looks_like(head).unwrap_or("a file of no known model format").to_owned())

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 
 use backbone::bundle::format::{Stage, Tensor};
+use backbone::model_file::Dimension;
+use backbone::model_file::tflite::{self, FileTensor, ModelFile};
 use backbone::runtime::fill::{ElementType, Generator};
-use backbone::runtime::shapes::{self, DeclaredInput, Dimension};
-use backbone::runtime::tflite::model_file::{self, FileTensor, ModelFile};
+use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK};
 use backbone::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options,
@@ -89,7 +90,7 @@ fn read_model_file(request: &LoadRequest) -> Result<ModelFile, Failure> {
             .with_hint("upload the file again; was it converted to the end?")
     };
     let bytes = fs_err::read(&request.model).map_err(|error| refused(error.to_string()))?;
-    model_file::read(&bytes)
+    tflite::read(&bytes)
         .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
 }
 

@@ -9,8 +9,9 @@ use super::outcome;
 use super::release;
 use super::{RUNTIME, run, times};
 use crate::bundle::format::{Layer, Stage, Tensor};
-use crate::net::count::{Border, BorderTensor, onnx_border};
-use crate::runtime::shapes::{self, DeclaredInput, Dimension};
+use crate::model_file::Dimension;
+use crate::network::count::{Border, BorderTensor, onnx_border};
+use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, Program, Runtime, SelfTimed, Task,
 };

@@ -12,7 +12,7 @@
 //! - **The engine is built, saved, and timed from the file** by a second process, so that no build warms the GPU of a timing.
 
 use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
-use crate::net::emit::Form;
+use crate::network::emit::Form;
 
 pub mod causes;
 pub mod command;

@@ -1,6 +1,6 @@
 use crate::bundle::format::Mistake;
-use crate::net::configuration::Configuration;
-use crate::net::configuration::Precision;
+use crate::network::configuration::Configuration;
+use crate::network::configuration::Precision;
 use crate::spec::{Job, ModelSource, render, resolve};
 
 fn read(rest: &str) -> Result<Job, Vec<Mistake>> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::net::emit::{BESIDE_EXTENSION, Format};
+use crate::network::emit::{BESIDE_EXTENSION, Format};
 
 /// How hidden names end.
 const ENDING: &str = ".part";

@@ -1,0 +1,264 @@
+//! A checked reader of the parts of a `.tflite` file that a measurement needs.
+//!
+//! The C library trusts the offsets in a file, and a truncated or corrupt one crashes it; its interface offers no check.
+//! This walks the tables that the interpreter will follow (graph, tensors, operators, buffers), refuses offsets and indices that
+//! lead out of the file, and tells what the C interface hides: which input dimensions are open. It does not check what operators mean.
+//!
+//! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of TensorFlow Lite's
+//! schema 3, <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
+
+use super::flatbuffer::{File, Table};
+use crate::model_file::Dimension;
+
+const IDENTIFIER: &[u8] = b"TFL3";
+
+/// The version of the schema, field 0 of the model.
+const SCHEMA_VERSION: u32 = 3;
+
+/// What the file says about its first graph, the one that an interpreter runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Inputs in the interpreter's order.
+    pub inputs: Vec<FileTensor>,
+    /// Outputs in the interpreter's order.
+    pub outputs: Vec<FileTensor>,
+    /// Names of the operators that are not TensorFlow Lite's own, in any graph.
+    pub custom_operators: Vec<String>,
+}
+
+/// A tensor as the file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileTensor {
+    /// Its name; empty where the file gives none.
+    pub name: String,
+    /// Element type as in bundles; a number for a type newer than this reader.
+    pub element_type: String,
+    /// Shape, usually NHWC.
+    pub shape: Vec<Dimension>,
+}
+
+/// Does the head of a file (8 bytes or more) carry the format's identifier?
+pub fn has_identifier(head: &[u8]) -> bool {
+    head.get(4..8) == Some(IDENTIFIER)
+}
+
+/// Read a file.
+///
+/// # Errors
+/// What is wrong with it, as a clause: `the file ends …`, `tensor 3 …`.
+pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
+    if !has_identifier(bytes) {
+        return Err("the file does not carry the identifier TFL3".to_owned());
+    }
+    let model = File::new(bytes).root()?;
+    let version = model.number(0)?;
+    if version != SCHEMA_VERSION {
+        return Err(format!(
+            "the file is of schema version {version}, and {SCHEMA_VERSION} is the one that is known"
+        ));
+    }
+    let buffers = model.tables(4)?;
+    for buffer in &buffers {
+        buffer.bytes(0)?;
+        buffer.outside_bytes()?;
+    }
+    let codes = model.tables(1)?;
+    let graphs = model.tables(2)?;
+    let mut reading = Reading { left: bytes.len().saturating_mul(MOST_SHARING) };
+    let mut custom_operators = Vec::new();
+    for code in &codes {
+        let name = code.bytes(1)?;
+        reading.spend(name.len())?;
+        if !name.is_empty() {
+            custom_operators.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    let mut first = None;
+    for graph in &graphs {
+        let checked = check_graph(graph, buffers.len(), codes.len(), &mut reading)?;
+        first.get_or_insert(checked);
+    }
+    let first: Option<ModelFile> = first;
+    first
+        .map(|graph| ModelFile { custom_operators, ..graph })
+        .ok_or_else(|| "the file holds no graph".to_owned())
+}
+
+/// How often the parts of a file may be read on average. Writers let tables share a text or a list now and then; a hostile
+/// file could have every table share one that is as long as the file.
+const MOST_SHARING: usize = 8;
+
+/// Elements that may still be read.
+struct Reading {
+    left: usize,
+}
+
+impl Reading {
+    fn spend(&mut self, elements: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(elements);
+        self.left =
+            left.ok_or_else(|| "its tables share far more than a writer would let them".to_owned())?;
+        Ok(())
+    }
+}
+
+fn check_graph(
+    graph: &Table<'_>,
+    buffers: usize,
+    codes: usize,
+    reading: &mut Reading,
+) -> Result<ModelFile, String> {
+    let tables = graph.tables(0)?;
+    let operators = graph.tables(3)?;
+    reading.spend(tables.len() + operators.len())?;
+    let mut tensors = Vec::with_capacity(tables.len());
+    for (number, table) in tables.iter().enumerate() {
+        if table.number(2)? as usize >= buffers {
+            return Err(format!("tensor {number} refers to a buffer that is not in the file"));
+        }
+        tensors.push(tensor(table, reading)?);
+    }
+    for (number, operator) in operators.iter().enumerate() {
+        if operator.number(0)? as usize >= codes {
+            return Err(format!("operator {number} is of a kind that is not in the file"));
+        }
+        for field in [1, 2] {
+            let indices = operator.integers(field)?;
+            reading.spend(indices.len())?;
+            for index in indices {
+                // −1 stands for an optional tensor that is left out.
+                if index != -1 && usize::try_from(index).map_or(true, |index| index >= tensors.len()) {
+                    return Err(format!("operator {number} refers to a tensor that is not in the file"));
+                }
+            }
+        }
+        operator.table(4)?;
+        operator.bytes(5)?;
+    }
+    let named = |field| -> Result<Vec<FileTensor>, String> {
+        graph
+            .integers(field)?
+            .into_iter()
+            .map(|index| {
+                let tensor = usize::try_from(index).ok().and_then(|index| tensors.get(index));
+                tensor
+                    .cloned()
+                    .ok_or_else(|| "the graph's border refers to a tensor that is not in the file".to_owned())
+            })
+            .collect()
+    };
+    Ok(ModelFile { inputs: named(1)?, outputs: named(2)?, custom_operators: Vec::new() })
+}
+
+fn tensor(table: &Table<'_>, reading: &mut Reading) -> Result<FileTensor, String> {
+    let name = table.bytes(3)?;
+    let shape = table.integers(0)?;
+    reading.spend(shape.len() + name.len())?;
+    let signature = table.integers(7)?;
+    if let Some(quantisation) = table.table(4)? {
+        // Lists of 4 and 8 bytes an element: least, greatest, scale, zero point.
+        for (field, size) in [(0, 4), (1, 4), (2, 4), (3, 8)] {
+            quantisation.vector(field, size)?;
+        }
+    }
+    // The signature, where there is one, marks open dimensions by −1; the shape then holds a placeholder.
+    let marked = if signature.len() == shape.len() { &signature } else { &shape };
+    let shape = marked
+        .iter()
+        .map(|size| u64::try_from(*size).map_or(Dimension::Open(None), Dimension::Fixed))
+        .collect();
+    Ok(FileTensor {
+        name: String::from_utf8_lossy(name).into_owned(),
+        element_type: element_type(table.byte(1)?),
+        shape,
+    })
+}
+
+/// Names of the schema's `TensorType`, by number.
+const ELEMENT_TYPES: &[&str] = &[
+    "float32",
+    "float16",
+    "int32",
+    "uint8",
+    "int64",
+    "string",
+    "bool",
+    "int16",
+    "complex64",
+    "int8",
+    "float64",
+    "complex128",
+    "uint64",
+    "resource",
+    "variant",
+    "uint32",
+    "uint16",
+    "int4",
+    "bfloat16",
+];
+
+fn element_type(number: u8) -> String {
+    ELEMENT_TYPES.get(usize::from(number)).map_or_else(|| number.to_string(), |name| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(name: &str) -> Vec<u8> {
+        fs_err::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    }
+
+    #[test]
+    fn names_types_and_shapes_are_read() {
+        let read = read(&example("inbox-examples/tiny-cnn-int8.tflite")).unwrap();
+        let fixed = |shape: &[u64]| shape.iter().copied().map(Dimension::Fixed).collect::<Vec<_>>();
+        let tensor = |name: &str, shape: &[u64]| FileTensor {
+            name: name.to_owned(),
+            element_type: "int8".to_owned(),
+            shape: fixed(shape),
+        };
+        assert_eq!(read.inputs, [tensor("image", &[1, 192, 192, 3])]);
+        assert_eq!(read.outputs, [tensor("logits", &[1, 10])]);
+    }
+
+    #[test]
+    fn open_dimensions_come_from_the_signature() {
+        let read = read(&example("tests/models/dynamic.tflite")).unwrap();
+        let open = Dimension::Open(None);
+        assert_eq!(read.inputs[0].shape, [Dimension::Fixed(1), open.clone(), open, Dimension::Fixed(3)]);
+    }
+
+    #[test]
+    fn every_truncation_is_refused_and_none_panics() {
+        let whole = example("tests/models/dynamic.tflite");
+        assert!(read(&whole).is_ok());
+        for length in 0..whole.len() {
+            // The last bytes of a file may be padding that nothing refers to.
+            assert!(
+                read(&whole[..length]).is_err() || whole.len() - length < 16,
+                "{length} bytes are accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn truncated_weights_are_refused() {
+        let whole = example("inbox-examples/tiny-cnn-int8.tflite");
+        let message = read(&whole[..whole.len() / 2]).unwrap_err();
+        assert!(message.contains("truncated"), "{message}");
+    }
+
+    #[test]
+    fn flipped_bytes_never_panic() {
+        let whole = example("tests/models/dynamic.tflite");
+        for place in 0..whole.len() {
+            for value in [0x00, 0x7f, 0x80, 0xff] {
+                let mut changed = whole.clone();
+                changed[place] = value;
+                // Either answer is right: many bytes are weights. That it returns is what is tested.
+                let _ = read(&changed);
+            }
+        }
+    }
+}

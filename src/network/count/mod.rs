@@ -1,0 +1,57 @@
+//! The cost of any model file, from its graph.
+//!
+//! ```text
+//! .onnx   ──▶ onnx/    ─┐
+//!                       ├─▶ graph (steps with shapes) ──▶ accounts (what is fused, what moves) ──▶ cost
+//! .tflite ──▶ tflite/  ─┘
+//! ```
+//!
+//! Bytes in, numbers out: nothing here opens a file. Payloads of weights are not read, so that the time does not depend on
+//! their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator that nobody counts is
+//! listed in [`Cost::uncounted`], and so is whatever hangs on it where the file gives no shapes.
+//!
+//! No inference library and no crate for graphs is used: those that exist optimise before they count, count a transposed
+//! convolution as nothing, or fail as a whole on one unknown operator.
+
+use std::collections::BTreeMap;
+
+use crate::network::cost::Cost;
+
+mod accounts;
+mod error;
+mod graph;
+mod onnx;
+mod tflite;
+
+pub use error::CountError;
+pub use onnx::{Border, BorderTensor, onnx_border};
+
+/// Shapes for inputs, by name, in the model's own layout; only for inputs that the model leaves open.
+pub type InputShapes = BTreeMap<String, Vec<u64>>;
+
+/// What a model costs, whichever of the two formats its bytes are in.
+///
+/// # Errors
+/// As [`onnx()`] and [`tflite()`].
+pub fn model(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
+    if crate::model_file::tflite::has_identifier(bytes) { tflite(bytes, shapes) } else { onnx(bytes, shapes) }
+}
+
+/// What an ONNX model costs. Shapes are NCHW, batch included.
+///
+/// # Errors
+/// Bytes that are no such file, graphs that cannot run, open or contradictory shapes, numbers beyond 64 bits.
+pub fn onnx(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
+    accounts::account(&onnx::walk(bytes, shapes)?)
+}
+
+/// What a TensorFlow Lite model costs. Shapes are NHWC, batch included.
+///
+/// # Errors
+/// As [`onnx()`].
+pub fn tflite(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
+    accounts::account(&tflite::walk(bytes, shapes)?)
+}
+
+#[cfg(test)]
+mod tests;

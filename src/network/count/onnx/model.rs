@@ -1,0 +1,380 @@
+//! The messages of an ONNX file, as far as a count needs them; unknown fields and all payloads are left where they are.
+//!
+//! Source of the field numbers: <https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto>.
+
+use super::wire::{Fields, Malformed, Value};
+use crate::network::count::error::{CountError, readable};
+use crate::network::count::graph::elements;
+
+/// A model.
+#[derive(Debug, Default)]
+pub(super) struct Model<'a> {
+    /// Nodes in the file's order.
+    pub(super) nodes: Vec<Node<'a>>,
+    /// Weights.
+    pub(super) initializers: Vec<Payload<'a>>,
+    /// Inputs; old files name weights here too.
+    pub(super) inputs: Vec<Declared>,
+    /// Outputs.
+    pub(super) outputs: Vec<Declared>,
+    /// Intermediate tensors.
+    pub(super) intermediates: Vec<Declared>,
+}
+
+/// An operator with its settings.
+#[derive(Debug, Default)]
+pub(super) struct Node<'a> {
+    pub(super) name: String,
+    pub(super) operator: String,
+    pub(super) domain: String,
+    /// Names; empty for an optional tensor that is left out.
+    pub(super) inputs: Vec<String>,
+    pub(super) outputs: Vec<String>,
+    pub(super) attributes: Vec<Attribute<'a>>,
+}
+
+/// A setting.
+#[derive(Debug, Default)]
+pub(super) struct Attribute<'a> {
+    pub(super) name: String,
+    pub(super) integer: Option<i64>,
+    pub(super) integers: Vec<i64>,
+    pub(super) float: Option<f32>,
+    pub(super) floats: Vec<f32>,
+    pub(super) text: Option<&'a [u8]>,
+    pub(super) tensor: Option<Payload<'a>>,
+}
+
+/// A constant.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Payload<'a> {
+    pub(super) name: String,
+    pub(super) shape: Vec<u64>,
+    pub(super) element_type: i64,
+    raw: Option<&'a [u8]>,
+    /// Typed lists, in pieces as the file has them; read when somebody wants the values.
+    pieces: Vec<Value<'a>>,
+    pub(super) is_external: bool,
+}
+
+/// A dimension as declared: a size, or open, with a name where it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Size {
+    Fixed(u64),
+    Open(String),
+}
+
+/// A tensor as declared.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Declared {
+    pub(super) name: String,
+    /// 0 for what is not a tensor.
+    pub(super) element_type: i64,
+    /// `None` where the file gives no shape.
+    pub(super) shape: Option<Vec<Size>>,
+}
+
+fn text(value: Value<'_>) -> Result<String, Malformed> {
+    value.bytes().map(readable)
+}
+
+impl<'a> Model<'a> {
+    /// Of a whole file.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut model = Self::default();
+        let mut graph = None;
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            match number {
+                7 if graph.is_some() => return Err("it holds two graphs".to_owned()),
+                7 => graph = Some(value.bytes()?),
+                _ => {}
+            }
+        }
+        model.read_graph(graph.ok_or_else(|| "it holds no graph".to_owned())?)?;
+        Ok(model)
+    }
+
+    fn read_graph(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            match number {
+                1 => self.nodes.push(Node::read(value.bytes()?)?),
+                5 => self.initializers.push(Payload::read(value.bytes()?)?),
+                11 => self.inputs.push(Declared::read(value.bytes()?)?),
+                12 => self.outputs.push(Declared::read(value.bytes()?)?),
+                13 => self.intermediates.push(Declared::read(value.bytes()?)?),
+                15 => self.initializers.push(Payload::read_sparse(value.bytes()?)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Is this the domain of ONNX's own operators?
+pub(super) fn is_own_domain(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+impl<'a> Node<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut node = Self::default();
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            match number {
+                1 => node.inputs.push(text(value)?),
+                2 => node.outputs.push(text(value)?),
+                3 => node.name = text(value)?,
+                4 => node.operator = text(value)?,
+                5 => node.attributes.push(Attribute::read(value.bytes()?)?),
+                7 => node.domain = text(value)?,
+                _ => {}
+            }
+        }
+        Ok(node)
+    }
+}
+
+impl<'a> Attribute<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut attribute = Self::default();
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            match number {
+                1 => attribute.name = text(value)?,
+                2 => {
+                    let mut floats = Vec::new();
+                    value.floats(&mut floats)?;
+                    attribute.float = floats.last().copied();
+                }
+                3 => attribute.integer = Some(value.integer()?),
+                4 => attribute.text = Some(value.bytes()?),
+                5 => attribute.tensor = Some(Payload::read(value.bytes()?)?),
+                7 => value.floats(&mut attribute.floats)?,
+                8 => value.integers(&mut attribute.integers)?,
+                _ => {}
+            }
+        }
+        Ok(attribute)
+    }
+}
+
+impl<'a> Payload<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut payload = Self::default();
+        let mut shape = Vec::new();
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            match number {
+                1 => value.integers(&mut shape)?,
+                2 => payload.element_type = value.integer()?,
+                4..=7 | 10 | 11 => payload.pieces.push(value),
+                8 => payload.name = text(value)?,
+                9 => payload.raw = Some(value.bytes()?),
+                14 => payload.is_external = value.integer()? == 1,
+                _ => {}
+            }
+        }
+        payload.shape = whole_sizes(&shape, &payload.name)?;
+        Ok(payload)
+    }
+
+    /// Sparse weights are counted as the dense ones that runtimes make of them.
+    fn read_sparse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut payload = Self::default();
+        let mut shape = Vec::new();
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, value) => payload = Self::read(value.bytes()?)?,
+                (3, value) => value.integers(&mut shape)?,
+                _ => {}
+            }
+        }
+        payload.shape = whole_sizes(&shape, &payload.name)?;
+        // Its values are not in their places; nobody may read them as a list.
+        payload.raw = None;
+        payload.pieces.clear();
+        payload.is_external = true;
+        Ok(payload)
+    }
+
+    /// Bytes of the payload against the shape.
+    ///
+    /// # Errors
+    /// Where the file holds more or less than the shape says.
+    pub(super) fn check(&self) -> Result<(), CountError> {
+        let wrong = |what: String| Err(CountError::WrongTensor { tensor: self.name.clone(), what });
+        let Some(elements) = elements(&self.shape) else {
+            return wrong("has more elements than a 64-bit number holds".to_owned());
+        };
+        if self.is_external {
+            return Ok(());
+        }
+        match (self.raw, bits(self.element_type)) {
+            (Some(raw), Some(bits)) => {
+                let wanted = elements.checked_mul(bits).map(|bits| bits.div_ceil(8));
+                if wanted != Some(raw.len() as u64) {
+                    let (wanted, found) = (wanted.unwrap_or(u64::MAX), raw.len());
+                    return wrong(format!(
+                        "of shape {:?} needs {wanted} bytes, and the file has {found} for it",
+                        self.shape
+                    ));
+                }
+            }
+            (Some(_), None) => return wrong(format!("is of the unknown element type {}", self.element_type)),
+            (None, _) => {
+                let found = self.listed()?;
+                // Complex numbers are stored as pairs, 4-bit numbers two in one.
+                let wanted = match self.element_type {
+                    14 | 15 => elements.checked_mul(2),
+                    21..=23 => Some(elements.div_ceil(2)),
+                    _ => Some(elements),
+                };
+                if wanted != Some(found) {
+                    return wrong(format!("of shape {:?} has {found} values in the file", self.shape));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many values the typed lists hold.
+    fn listed(&self) -> Result<u64, CountError> {
+        let mut count = 0;
+        for piece in &self.pieces {
+            count += match (piece, self.element_type) {
+                (Value::Bytes(bytes), 1 | 14) => bytes.len() as u64 / 4,
+                (Value::Bytes(bytes), 11 | 15) => bytes.len() as u64 / 8,
+                // Every text is a field of its own.
+                (_, 8) => 1,
+                // Each number ends in a byte without the high bit.
+                (Value::Bytes(bytes), _) => bytes.iter().filter(|byte| **byte < 0x80).count() as u64,
+                _ => 1,
+            };
+        }
+        Ok(count)
+    }
+
+    /// The values as whole numbers, where they are whole and few.
+    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+        let count = elements(&self.shape)?;
+        if self.is_external || count > MOST_VALUES || self.element_type == 8 {
+            return None;
+        }
+        let mut values = Vec::new();
+        match (self.raw, self.element_type) {
+            (Some(raw), 7) => values.extend(raw.as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight))),
+            (Some(raw), 6) => {
+                values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four))));
+            }
+            (Some(raw), 9) => values.extend(raw.iter().map(|byte| i64::from(*byte))),
+            (None, 6 | 7 | 9) => {
+                for piece in &self.pieces {
+                    piece.integers(&mut values).ok()?;
+                }
+            }
+            _ => return None,
+        }
+        (values.len() as u64 == count).then_some(values)
+    }
+
+    /// The values as 32-bit floating-point numbers, where they are that and few.
+    pub(super) fn floats(&self) -> Option<Vec<f32>> {
+        let count = elements(&self.shape)?;
+        if self.is_external || count > MOST_VALUES || self.element_type != 1 {
+            return None;
+        }
+        let mut values = Vec::new();
+        match self.raw {
+            Some(raw) => values.extend(raw.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four))),
+            None => {
+                for piece in &self.pieces {
+                    piece.floats(&mut values).ok()?;
+                }
+            }
+        }
+        (values.len() as u64 == count).then_some(values)
+    }
+}
+
+/// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small, because every
+/// node of a hostile file may hold another copy.
+pub(super) const MOST_VALUES: u64 = 256;
+
+fn whole_sizes(sizes: &[i64], name: &str) -> Result<Vec<u64>, Malformed> {
+    sizes
+        .iter()
+        .map(|size| u64::try_from(*size).map_err(|_| format!("tensor `{name}` has the dimension {size}")))
+        .collect()
+}
+
+/// Bits of an element, by ONNX's number of the type; `None` for texts and types newer than this reader.
+pub(super) fn bits(element_type: i64) -> Option<u64> {
+    Some(match element_type {
+        2 | 3 | 9 | 17..=20 | 24 => 8,
+        4 | 5 | 10 | 16 => 16,
+        1 | 6 | 12 => 32,
+        7 | 11 | 13 | 14 => 64,
+        15 => 128,
+        21..=23 => 4,
+        _ => return None,
+    })
+}
+
+impl Declared {
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut declared = Self::default();
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, value) => declared.name = text(value)?,
+                (2, value) => {
+                    for field in Fields::new(value.bytes()?) {
+                        if let (1, value) = field? {
+                            declared.read_tensor(value.bytes()?)?;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(declared)
+    }
+
+    fn read_tensor(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, value) => self.element_type = value.integer()?,
+                (2, value) => {
+                    let mut shape = Vec::new();
+                    for field in Fields::new(value.bytes()?) {
+                        if let (1, value) = field? {
+                            shape.push(size(value.bytes()?)?);
+                        }
+                    }
+                    self.shape = Some(shape);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Exporters write −1 and 0 for open dimensions too.
+fn size(bytes: &[u8]) -> Result<Size, Malformed> {
+    let mut size = Size::Open(String::new());
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, value) => {
+                size = match u64::try_from(value.integer()?) {
+                    Ok(number) if number > 0 => Size::Fixed(number),
+                    _ => Size::Open(String::new()),
+                };
+            }
+            (2, value) => size = Size::Open(text(value)?),
+            _ => {}
+        }
+    }
+    Ok(size)
+}

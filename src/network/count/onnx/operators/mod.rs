@@ -1,0 +1,231 @@
+//! What each ONNX operator makes and costs, from the shapes that it reads.
+//!
+//! [`OPERATORS`] is the list of what is counted. An operator that is not in it, or whose shapes cannot be known, is handed
+//! back as [`Trouble::Unknown`] and listed as uncounted; shapes that contradict each other are [`Trouble::Wrong`].
+//!
+//! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>.
+
+use super::model::{self, bits};
+use super::walk::Fact;
+use crate::network::count::error::shape_text;
+use crate::network::count::graph::{self, Work, elements};
+
+mod elementwise;
+mod layout;
+mod products;
+mod selection;
+mod values;
+mod windows;
+
+/// Why an operator is not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Not known, or not with these inputs; the reason for the list.
+    Unknown(String),
+    /// The model contradicts itself.
+    Wrong(String),
+    /// A count that no 64-bit number holds.
+    TooLarge,
+}
+
+/// What an operator answers.
+type Answer = Result<Outcome, Trouble>;
+
+/// A rule for one or more operators.
+type Rule = fn(&Context<'_, '_>) -> Answer;
+
+/// What is counted. Operators of one rule stand together.
+const OPERATORS: &[(&[&str], Rule)] = &[
+    (&["Conv", "ConvInteger", "QLinearConv"], products::convolution),
+    (&["ConvTranspose"], products::transposed_convolution),
+    (&["Gemm"], products::gemm),
+    (&["MatMul", "MatMulInteger", "QLinearMatMul"], products::matrix_product),
+    (&["MaxPool", "AveragePool", "LpPool"], windows::pool),
+    (&["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], windows::global_pool),
+    (&["QLinearGlobalAveragePool"], windows::global_pool),
+    (&["BatchNormalization"], elementwise::batch_normalization),
+    (&["Relu", "Clip", "LeakyRelu", "PRelu", "ThresholdedRelu"], elementwise::clamp),
+    (&["Add"], elementwise::addition),
+    (elementwise::UNARY, elementwise::unary),
+    (elementwise::BINARY, elementwise::binary),
+    (elementwise::COMPARISONS, elementwise::binary),
+    (&["Sum", "Max", "Min", "Mean"], elementwise::several),
+    (&["Where"], elementwise::several),
+    (&["Softmax", "LogSoftmax"], elementwise::softmax),
+    (&["InstanceNormalization", "LayerNormalization", "GroupNormalization"], elementwise::normalization),
+    (elementwise::REDUCTIONS, elementwise::reduction),
+    (&["QuantizeLinear"], elementwise::quantize),
+    (&["DequantizeLinear"], elementwise::dequantize),
+    (&["Identity", "Dropout"], layout::identity),
+    (&["Reshape"], layout::reshape),
+    (&["Flatten"], layout::flatten),
+    (&["Squeeze"], layout::squeeze),
+    (&["Unsqueeze"], layout::unsqueeze),
+    (&["Transpose"], selection::transpose),
+    (&["Cast"], selection::cast),
+    (&["Concat"], selection::concat),
+    (&["Pad"], selection::pad),
+    (&["Resize", "Upsample"], selection::resize),
+    (&["Slice"], selection::slice),
+    (&["Split"], selection::split),
+    (&["Gather"], selection::gather),
+    (&["Expand"], selection::expand),
+    (&["DepthToSpace", "SpaceToDepth"], selection::block_rearrangement),
+    (&["Constant"], values::constant),
+    (&["ConstantOfShape"], values::constant_of_shape),
+    (&["Shape"], values::shape),
+    (&["Size"], values::size),
+];
+
+/// What an operator makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) shape: Vec<u64>,
+    pub(super) element_type: i64,
+    /// Where it is stored narrower than its type.
+    pub(super) stored_bits: Option<u64>,
+    /// Its values, where they are whole numbers that shapes may be made of.
+    pub(super) values: Option<Vec<i64>>,
+}
+
+impl Made {
+    pub(super) fn new(shape: Vec<u64>, element_type: i64) -> Self {
+        Self { shape, element_type, stored_bits: None, values: None }
+    }
+}
+
+/// What an operator makes and does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) outputs: Vec<Made>,
+    pub(super) work: Work,
+    /// From which input on they are shapes, scales and bounds rather than tensors that are read; and single ones before.
+    pub(super) settings: &'static [usize],
+}
+
+impl Outcome {
+    pub(super) fn one(output: Made, work: Work) -> Self {
+        Self { outputs: vec![output], work, settings: &[] }
+    }
+
+    fn with_settings(self, settings: &'static [usize]) -> Self {
+        Self { settings, ..self }
+    }
+}
+
+/// A node with what it reads.
+pub(super) struct Context<'n, 'a> {
+    pub(super) node: &'n model::Node<'a>,
+    pub(super) inputs: Vec<Option<&'n Fact<'a>>>,
+}
+
+/// What a node makes and does.
+pub(super) fn apply(context: &Context<'_, '_>) -> Answer {
+    let node = context.node;
+    let own = model::is_own_domain(&node.domain) || QUANTISED_TWINS.contains(&node.operator.as_str());
+    let rule = OPERATORS.iter().find(|(names, _)| own && names.contains(&node.operator.as_str()));
+    match rule {
+        Some((_, rule)) => rule(context),
+        None => Err(Trouble::Unknown("this operator is not counted".to_owned())),
+    }
+}
+
+/// Operators outside ONNX's own domain that are counted as their relatives in it.
+const QUANTISED_TWINS: &[&str] = &["QLinearGlobalAveragePool", "QuantizeLinear", "DequantizeLinear"];
+
+impl<'n, 'a> Context<'n, 'a> {
+    /// An input that must be there.
+    pub(super) fn input(&self, index: usize) -> Result<&'n Fact<'a>, Trouble> {
+        self.optional(index).ok_or_else(|| Trouble::Wrong(format!("its input {index} is missing")))
+    }
+
+    pub(super) fn optional(&self, index: usize) -> Option<&'n Fact<'a>> {
+        self.inputs.get(index).copied().flatten()
+    }
+
+    /// Shape of an input that must be there.
+    pub(super) fn shape(&self, index: usize) -> Result<&'n [u64], Trouble> {
+        let input = self.input(index)?;
+        input
+            .shape
+            .as_deref()
+            .ok_or_else(|| Trouble::Unknown(format!("the shape of its input `{}` is not known", input.name)))
+    }
+
+    /// Number of elements of an input.
+    pub(super) fn elements(&self, index: usize) -> Result<u64, Trouble> {
+        elements(self.shape(index)?).ok_or(Trouble::TooLarge)
+    }
+
+    /// Whole numbers that an input holds and shapes depend on.
+    pub(super) fn values(&self, index: usize) -> Result<Vec<i64>, Trouble> {
+        let input = self.input(index)?;
+        input.integers().ok_or_else(|| unknown_values(input))
+    }
+
+    /// Floating-point numbers that an input holds.
+    pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Trouble> {
+        let input = self.input(index)?;
+        input.payload.as_ref().and_then(model::Payload::floats).ok_or_else(|| unknown_values(input))
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&'n model::Attribute<'a>> {
+        self.node.attributes.iter().find(|attribute| attribute.name == name)
+    }
+
+    pub(super) fn integer(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).and_then(|attribute| attribute.integer).unwrap_or(default)
+    }
+
+    pub(super) fn integers(&self, name: &str) -> Option<&'n [i64]> {
+        self.attribute(name).map(|attribute| attribute.integers.as_slice())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&'a [u8]> {
+        self.attribute(name).and_then(|attribute| attribute.text)
+    }
+
+    /// Element type of the first input.
+    pub(super) fn element_type(&self) -> i64 {
+        self.optional(0).map_or(1, |input| input.element_type)
+    }
+
+    /// An axis of an attribute or input, which may count from the end, among `rank` axes.
+    pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Trouble> {
+        let rank_signed = i64::try_from(rank).unwrap_or(i64::MAX);
+        let place = if axis < 0 { axis.checked_add(rank_signed) } else { Some(axis) };
+        place
+            .and_then(|place| usize::try_from(place).ok())
+            .filter(|place| *place < rank)
+            .ok_or_else(|| Trouble::Wrong(format!("it names axis {axis} of a tensor that has {rank}")))
+    }
+}
+
+fn unknown_values(input: &Fact<'_>) -> Trouble {
+    let why = match &input.payload {
+        Some(payload) if payload.is_external => "not in the file",
+        _ => "not constant",
+    };
+    Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are {why}", input.name))
+}
+
+/// Product in 64 bits.
+pub(super) fn product(factors: &[u64]) -> Result<u64, Trouble> {
+    elements(factors).ok_or(Trouble::TooLarge)
+}
+
+/// The shape to which two are broadcast.
+pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
+    graph::broadcast(first, second).ok_or_else(|| {
+        Trouble::Wrong(format!(
+            "its inputs of shapes {} and {} do not fit each other",
+            shape_text(first),
+            shape_text(second)
+        ))
+    })
+}
+
+/// Bits that elements of a type are stored in; 0 where the type is unknown.
+pub(super) fn storage_bits(element_type: i64) -> u64 {
+    bits(element_type).unwrap_or(0)
+}

@@ -1,0 +1,323 @@
+//! The table of fields for readers: the JSON Schema and the reference in `docs/JOB-SPEC.md`. Derived alone; a statement
+//! that is not in the table or in a runtime's description does not belong here.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::check;
+use super::fields::PAPER;
+use super::fields::{
+    FIELDS, Factor, Fallback, Field, Kind, LARGEST_CPU, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION,
+    MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
+};
+use super::runtimes::accepted;
+use crate::network::blocks::BLOCKS;
+use crate::network::configuration::{Precision, RESNET_50_DEPTHS};
+use crate::runtime::{OptionKind, RUNTIMES, Runtime};
+
+/// The JSON Schema (2020-12) of the job file, for editors that complete and check YAML.
+///
+/// It says what one value may be. That a runtime finds the one model it reads, and what a file name may look like
+/// beyond its characters, is checked by [`super::resolve::job`] alone.
+pub fn schema() -> Value {
+    let mut schema = group("");
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["oneOf"] = json!([{"required": ["model"]}, {"required": ["network"]}, {"required": ["study"]}]);
+    schema["title"] = json!("BackboneAnalysis job file");
+    let mut definitions = Map::new();
+    for runtime in RUNTIMES {
+        definitions.insert(runtime.name.to_owned(), options(runtime));
+    }
+    let options_by_runtime: Map<String, Value> =
+        RUNTIMES.iter().map(|runtime| (runtime.name.to_owned(), reference_to(runtime.name))).collect();
+    definitions.insert(
+        "by_runtime".to_owned(),
+        json!({"type": "object", "properties": options_by_runtime, "additionalProperties": false}),
+    );
+    schema["$defs"] = Value::Object(definitions);
+    let mut conditions: Vec<Value> = RUNTIMES
+        .iter()
+        .map(|runtime| options_when(json!({"const": runtime.name}), reference_to(runtime.name)))
+        .collect();
+    conditions.push(options_when(json!({"type": "array"}), reference_to("by_runtime")));
+    schema["allOf"] = Value::Array(conditions);
+    schema
+}
+
+fn reference_to(definition: &str) -> Value {
+    json!({"$ref": format!("#/$defs/{definition}")})
+}
+
+fn options_when(runtime: Value, options: Value) -> Value {
+    json!({
+        "if": {"properties": {"runtime": runtime}, "required": ["runtime"]},
+        "then": {"properties": {"runtime_options": options}},
+    })
+}
+
+fn group(path: &str) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for field in FIELDS.iter().filter(|field| field.parent() == path) {
+        let mut property = of_kind(field);
+        property["description"] = json!(field.summary);
+        match field.fallback {
+            Fallback::Required => required.push(field.key()),
+            Fallback::Integer(number) => property["default"] = json!(number),
+            Fallback::Text(text) => property["default"] = json!(text),
+            Fallback::Boolean(value) => property["default"] = json!(value),
+            Fallback::Words(_) => {}
+        }
+        properties.insert(field.key().to_owned(), property);
+    }
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn of_kind(field: &Field) -> Value {
+    match field.kind {
+        Kind::Format(format) => json!({"const": format}),
+        Kind::Integer { minimum, maximum } => {
+            json!({"type": "integer", "minimum": minimum, "maximum": maximum})
+        }
+        Kind::Text { maximum_bytes } => json!({"type": "string", "minLength": 1, "maxLength": maximum_bytes}),
+        Kind::Boolean => json!({"type": "boolean"}),
+        Kind::Choice(choices) => json!({"enum": choices}),
+        Kind::Builds { maximum } => {
+            json!({"oneOf": [{"const": PAPER}, {"type": "integer", "minimum": 1, "maximum": maximum}]})
+        }
+        Kind::Group => group(field.path),
+        Kind::Path => json!({"type": "string", "pattern": "^/"}),
+        Kind::Models => {
+            let file = model_file();
+            let with_digest = group(field.path);
+            let items = json!({"oneOf": [file, with_digest]});
+            json!({"oneOf": [file, with_digest, {
+                "type": "array", "items": items, "minItems": 1, "maxItems": MAXIMUM_LIST_ITEMS,
+            }]})
+        }
+        Kind::ModelFile => model_file(),
+        Kind::Sha256 => json!({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}),
+        Kind::Runtimes => {
+            let name = json!({"enum": RUNTIMES.iter().map(|runtime| runtime.name).collect::<Vec<_>>()});
+            json!({"oneOf": [name, {
+                "type": "array", "items": name, "minItems": 1, "maxItems": MAXIMUM_LIST_ITEMS, "uniqueItems": true,
+            }]})
+        }
+        Kind::RuntimeOptions | Kind::RuntimeSettings => json!({"type": "object"}),
+        Kind::Inputs => json!({
+            "type": "object",
+            "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_ENTRY_BYTES},
+            "maxProperties": MAXIMUM_ENTRIES,
+            "additionalProperties": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1, "maximum": MAXIMUM_DIMENSION},
+                "minItems": 1,
+                "maxItems": MAXIMUM_RANK,
+            },
+        }),
+        Kind::Block => block_names(),
+        Kind::Blocks => list_of(&block_names()),
+        Kind::Precision => precision_names(),
+        Kind::Precisions => list_of(&precision_names()),
+        Kind::Factor(factor) => number(factor),
+        Kind::Factors(factor) => list_of(&number(factor)),
+        Kind::Depths => json!({
+            "type": "array", "items": number(Factor::Depth), "minItems": DEPTHS, "maxItems": DEPTHS,
+        }),
+        Kind::Cpus => json!({
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_CPU},
+            "minItems": 1,
+            "maxItems": LARGEST_CPU + 1,
+            "uniqueItems": true,
+        }),
+        Kind::Zones => json!({
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": MAXIMUM_ENTRY_BYTES},
+            "minItems": 1,
+            "maxItems": MAXIMUM_LIST_ITEMS,
+            "uniqueItems": true,
+        }),
+        Kind::Labels => json!({
+            "type": "object",
+            "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_NAME_BYTES},
+            "maxProperties": MAXIMUM_ENTRIES,
+            "additionalProperties": {"type": ["string", "number", "boolean"], "maxLength": MAXIMUM_ENTRY_BYTES},
+        }),
+    }
+}
+
+/// Stages with a depth of their own.
+const DEPTHS: usize = RESNET_50_DEPTHS.len();
+
+fn block_names() -> Value {
+    json!({"enum": BLOCKS.iter().map(|block| block.name).collect::<Vec<_>>()})
+}
+
+fn precision_names() -> Value {
+    json!({"enum": precisions()})
+}
+
+fn number(factor: Factor) -> Value {
+    let (minimum, maximum) = factor.range();
+    let mut number = json!({"type": "integer", "minimum": minimum, "maximum": maximum});
+    if factor.is_odd() {
+        number["not"] = json!({"multipleOf": 2});
+    }
+    number
+}
+
+fn list_of(item: &Value) -> Value {
+    json!({
+        "type": "array", "items": item, "minItems": 1, "maxItems": MAXIMUM_CONFIGURATIONS, "uniqueItems": true,
+    })
+}
+
+/// A bare name that is not hidden and has an extension that a runtime reads.
+fn model_file() -> Value {
+    let mut extensions: Vec<String> = Vec::new();
+    for runtime in RUNTIMES {
+        let either_case: String = runtime
+            .model_format
+            .chars()
+            .map(|letter| match letter.is_ascii_alphabetic() {
+                true => format!("[{letter}{}]", letter.to_ascii_uppercase()),
+                false => letter.to_string(),
+            })
+            .collect();
+        if !extensions.contains(&either_case) {
+            extensions.push(either_case);
+        }
+    }
+    json!({"type": "string", "pattern": format!("^[^./\\\\][^/\\\\]*\\.({})$", extensions.join("|"))})
+}
+
+fn options(runtime: &Runtime) -> Value {
+    let mut properties = Map::new();
+    for option in runtime.options {
+        let mut property = match option.kind {
+            OptionKind::Integer { minimum, maximum } => {
+                json!({"type": "integer", "minimum": minimum, "maximum": maximum})
+            }
+            OptionKind::Boolean => json!({"type": "boolean"}),
+            OptionKind::Choice(choices) => json!({"enum": choices}),
+        };
+        property["description"] = json!(option.summary);
+        properties.insert(option.name.to_owned(), property);
+    }
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// The Markdown tables of all keys and of the runtimes' options.
+pub fn reference() -> String {
+    let mut text = String::from("### Keys\n\n");
+    text.push_str(&table(FIELDS));
+    text.push_str("\n### Block types\n\n| Block | What it is |\n|---|---|\n");
+    for block in BLOCKS {
+        let _ = writeln!(text, "| `{}` | {} |", block.name, cell(block.summary));
+    }
+    text.push_str("\n### Runtimes\n\n| Runtime | Reads | What it is |\n|---|---|---|\n");
+    for runtime in RUNTIMES {
+        let _ = writeln!(
+            text,
+            "| `{}` | `.{}` | {} |",
+            runtime.name,
+            runtime.model_format,
+            cell(runtime.summary)
+        );
+    }
+    for runtime in RUNTIMES.iter().filter(|runtime| !runtime.options.is_empty()) {
+        let _ = write!(
+            text,
+            "\n### Options of `{}`\n\n| Option | Accepts | What it does |\n|---|---|---|\n",
+            runtime.name
+        );
+        for option in runtime.options {
+            let accepted = accepted(&option.kind);
+            let _ = writeln!(text, "| `{}` | {} | {} |", option.name, cell(&accepted), cell(option.summary));
+        }
+    }
+    text
+}
+
+/// One row a field.
+pub(crate) fn table(fields: &[Field]) -> String {
+    let mut text = String::from("| Key | Accepts | Without it | What it does |\n|---|---|---|---|\n");
+    for field in fields {
+        let fallback = match field.fallback {
+            Fallback::Required => "**required**".to_owned(),
+            Fallback::Integer(number) => number.to_string(),
+            Fallback::Text(text) => format!("`{text}`"),
+            Fallback::Boolean(value) => format!("`{value}`"),
+            Fallback::Words(words) => words.to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            field.path,
+            cell(&in_words(field.kind)),
+            cell(&fallback),
+            cell(field.summary)
+        );
+    }
+    text
+}
+
+fn in_words(kind: Kind) -> String {
+    match kind {
+        Kind::Format(format) => format.to_string(),
+        Kind::Integer { minimum, maximum } => format!("whole number, {}", check::range(minimum, maximum)),
+        Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
+        Kind::Boolean => "`true` or `false`".to_owned(),
+        Kind::Choice(choices) => check::listed(choices),
+        Kind::Builds { maximum } => format!("`{PAPER}`, or a whole number, {}", check::range(1, maximum)),
+        Kind::Group => "a map of the keys below".to_owned(),
+        Kind::Path => "an absolute path".to_owned(),
+        Kind::Models => format!("a file name, a map, or a list of at most {MAXIMUM_LIST_ITEMS} of these"),
+        Kind::ModelFile => "the bare name of a model file".to_owned(),
+        Kind::Sha256 => "64 hexadecimal digits".to_owned(),
+        Kind::Runtimes => format!("the name of a runtime, or a list of at most {MAXIMUM_LIST_ITEMS}"),
+        Kind::RuntimeOptions => "a map of options, or of runtimes to such maps".to_owned(),
+        Kind::Inputs => format!(
+            "a map of input names to lists of 1 to {MAXIMUM_RANK} whole numbers, each {}; at most {MAXIMUM_ENTRIES}",
+            check::range(1, MAXIMUM_DIMENSION)
+        ),
+        Kind::Labels => format!(
+            "a map of words to texts, numbers, `true` or `false`, at most {MAXIMUM_ENTRY_BYTES} bytes each; at most \
+             {MAXIMUM_ENTRIES}"
+        ),
+        Kind::Block => "the name of a block type, see below".to_owned(),
+        Kind::Blocks => "a list of names of block types, see below".to_owned(),
+        Kind::Precision => check::listed(&precisions()),
+        Kind::Precisions => format!("a list of {}", check::listed(&precisions())),
+        Kind::Factor(factor) => format!("{} number, {}", whole_or_odd(factor), range_of(factor)),
+        Kind::Factors(factor) => {
+            format!("a list of {} numbers, each {}", whole_or_odd(factor), range_of(factor))
+        }
+        Kind::Depths => format!("a list of {DEPTHS} whole numbers, each {}", range_of(Factor::Depth)),
+        Kind::Cpus => format!("a list of whole numbers, each {}", check::range(0, LARGEST_CPU)),
+        Kind::Zones => format!("a list of at most {MAXIMUM_LIST_ITEMS} names"),
+        Kind::RuntimeSettings => "a map of runtime names to maps of the keys below".to_owned(),
+    }
+}
+
+fn precisions() -> Vec<&'static str> {
+    Precision::ALL.iter().map(|precision| precision.name()).collect()
+}
+
+fn whole_or_odd(factor: Factor) -> &'static str {
+    if factor.is_odd() { "odd" } else { "whole" }
+}
+
+fn range_of(factor: Factor) -> String {
+    let (smallest, largest) = factor.range();
+    check::range(smallest.into(), largest.into())
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests;
