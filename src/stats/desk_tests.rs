@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::gamma::{self, digamma, half_step_ratio, inverse_trigamma, trigamma};
 use super::moderate::{Prior, Variance, of_sum, prior};
 use super::resample::{
-    Draws, block_length, circular_block_means, mean_interval, ratio_interval, resampled_means, seed_of,
+    Draws, block_length, circular_block_means, percentile_interval, resampled_means, seed_of,
 };
 use super::sample::{self, Outlier};
 use super::student::{self, expansion, quantile_and_steps, student_quantile, two_sided_probability};
@@ -282,4 +282,22 @@ fn moderation_gives_an_answer_for_variances_of_any_size() {
             }
         }
     }
+}
+
+/// The bootstrap interval of the mean.
+fn mean_interval(values: &[f64], seed: u64, resamples: usize, confidence: f64) -> (f64, f64) {
+    percentile_interval(&resampled_means(values, values.len(), seed, resamples), confidence)
+}
+
+/// The bootstrap interval of mean(`above`) / mean(`below`) of two independent samples with a seed each.
+fn ratio_interval(
+    (above, below): (&[f64], &[f64]),
+    (above_seed, below_seed): (u64, u64),
+    resamples: usize,
+    confidence: f64,
+) -> (f64, f64) {
+    let mut ratios = resampled_means(above, above.len(), above_seed, resamples);
+    let divisors = resampled_means(below, below.len(), below_seed, resamples);
+    ratios.iter_mut().zip(divisors).for_each(|(ratio, divisor)| *ratio /= divisor);
+    percentile_interval(&ratios, confidence)
 }

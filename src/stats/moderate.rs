@@ -7,7 +7,7 @@ use crate::stats::gamma::{digamma, inverse_trigamma, trigamma};
 
 /// What all samples together say about each.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prior {
+pub(crate) struct Prior {
     /// The variance that they have in common.
     pub variance: f64,
     /// How much that counts beside a sample's own variance; infinite where the samples show no difference in variance.
@@ -16,7 +16,7 @@ pub struct Prior {
 
 /// A variance and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Variance {
+pub(crate) struct Variance {
     /// The variance.
     pub value: f64,
     /// Its degrees of freedom; may be infinite.
@@ -27,12 +27,12 @@ pub struct Variance {
 
 impl Variance {
     /// A sample's own.
-    pub fn own(value: f64, degrees_of_freedom: f64) -> Self {
+    pub(crate) fn own(value: f64, degrees_of_freedom: f64) -> Self {
         Self { value, degrees_of_freedom, moderated: false }
     }
 
     /// Of the same thing times `weight`.
-    pub fn weighted(self, weight: f64) -> Self {
+    pub(crate) fn weighted(self, weight: f64) -> Self {
         Self { value: self.value * weight * weight, ..self }
     }
 }
@@ -42,14 +42,14 @@ const SMALLEST_VARIANCE: f64 = 1e-5;
 
 /// How many standard errors the spread of the logarithms is taken for larger than it is seen. A few samples often look more
 /// alike than they are, and taking their variances for equal makes intervals too narrow; taking them for too different makes
-/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/analysis.rs`).
+/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/desk/analysis.rs`).
 const CAUTION: f64 = 0.5;
 
 /// The prior of samples with these variances; `None` for fewer than two samples or only zero variances.
 ///
 /// Moments of the logarithms (Smyth, "Linear models and empirical Bayes methods for assessing differential expression in
 /// microarray experiments", *Statistical Applications in Genetics and Molecular Biology* 3(1), 2004, §6.2), with [`CAUTION`].
-pub fn prior(variances: &[Variance]) -> Option<Prior> {
+pub(crate) fn prior(variances: &[Variance]) -> Option<Prior> {
     let values: Vec<f64> = variances.iter().map(|variance| variance.value).collect();
     let middle = super::sample::median(&values)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
@@ -79,7 +79,7 @@ pub fn prior(variances: &[Variance]) -> Option<Prior> {
 
 impl Prior {
     /// The moderated variance of a sample: the weighted mean of its own and the common one (Smyth 2004, §3).
-    pub fn moderated(self, own: Option<Variance>) -> Variance {
+    pub(crate) fn moderated(self, own: Option<Variance>) -> Variance {
         let own = own.unwrap_or(Variance::own(self.variance, 0.0));
         let degrees_of_freedom = self.degrees_of_freedom + own.degrees_of_freedom;
         let value = if self.degrees_of_freedom.is_infinite() {
@@ -99,7 +99,7 @@ fn pooled(variances: &[Variance]) -> f64 {
 }
 
 /// A moderated variance counts as having at least so many degrees of freedom in a sum: below four its fourth moment is
-/// infinite. A little above, sums have the coverage that they should (`tests/analysis.rs`).
+/// infinite. A little above, sums have the coverage that they should (`tests/desk/analysis.rs`).
 const FEWEST_FOR_MOMENTS: f64 = 4.5;
 
 /// The variance of a sum of independent parts.
@@ -109,7 +109,7 @@ const FEWEST_FOR_MOMENTS: f64 = 4.5;
 /// distributions, whose sum is given the Student's distribution with the same second and fourth moment (Patil,
 /// "Approximation to the Behrens-Fisher distributions", *Biometrika* 52(1/2), 1965): adding scales would be too narrow, because
 /// moderation draws large variances down by more than it lifts small ones.
-pub fn of_sum(parts: &[Variance]) -> Variance {
+pub(crate) fn of_sum(parts: &[Variance]) -> Variance {
     match parts {
         [one] => *one,
         parts if parts.iter().all(|part| part.moderated) => of_moderated_sum(parts),

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use crate::stats::gamma::half_step_ratio;
 
 /// The most steps that a quantile takes. It takes four from one degree of freedom on; a test sweeps them.
-pub const MOST_STEPS: usize = 16;
+pub(super) const MOST_STEPS: usize = 16;
 
 /// A change by less than this part of the quantile was the last: the error of Newton's next step is its square.
 const SETTLED: f64 = 1e-8;
@@ -26,12 +26,12 @@ const FEWEST_DEGREES: f64 = 1e-100;
 ///
 /// Not a number where the probability is none, or the degrees of freedom are not a number. Without degrees of freedom nothing is
 /// known: every quantile but the median is infinite.
-pub fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
+pub(crate) fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
     quantile_and_steps(probability, degrees_of_freedom).0
 }
 
 /// Probability of a value at least as far from zero as `t`, on either side; not a number where either is not a number.
-pub fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
+pub(crate) fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
     if t.is_nan() || degrees_of_freedom.is_nan() {
         return f64::NAN;
     }
@@ -47,7 +47,7 @@ pub fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
 /// How much wider an interval must be than the normal distribution has it, for so many degrees of freedom: t / z at both
 /// ends of `confidence` (Hesterberg, "What teachers should know about the bootstrap", *The American Statistician* 69(4),
 /// 2015, §3.2). One for infinitely many.
-pub fn expansion(degrees_of_freedom: f64, confidence: f64) -> f64 {
+pub(crate) fn expansion(degrees_of_freedom: f64, confidence: f64) -> f64 {
     let upper = 0.5 + confidence / 2.0;
     student_quantile(upper, degrees_of_freedom) / student_quantile(upper, f64::INFINITY)
 }
