@@ -50,10 +50,10 @@ demo: build clean-demo ## measure inbox-examples/, show the results and write a 
 clean-demo:
 	rm -rf demo
 
-# Without the libraries first, as a plain checkout is; then with everything.
-test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, without and with the optional features, and a share of check-networks
-	$(CARGO) test --locked
+# Without the feature `tflite` one executable is not built and the rest is the same code: compiling shows that it compiles.
+test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of check-networks
 	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 $(CARGO) test --locked --features $(FEATURES)
+	$(CARGO) check --locked --all-targets
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 
@@ -65,8 +65,9 @@ lint: runtimes ## format, clippy, documentation and licences
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
 	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
 
-docs: ## write the derived tables in docs/ again
-	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib -- --quiet
+# With the features of `make test`, so that both use one build.
+docs: runtimes ## write the derived tables in docs/ again
+	BACKBONE_REGENERATE=1 $(CARGO) test --locked --features $(FEATURES) --lib -- --quiet
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'

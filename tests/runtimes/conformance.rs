@@ -346,6 +346,13 @@ fn every_runtime_recognises_its_own_example_and_no_other() {
     }
 }
 
+#[test]
+fn runtime_whose_worker_is_not_built_is_skipped_and_says_so() {
+    let unbuilt = Subject { worker: None, ..SUBJECTS[1] };
+    let wanted = if unbuilt.library_file().is_file() { "is not built" } else { "is missing" };
+    assert!(unbuilt.obstacle().unwrap().contains(wanted));
+}
+
 /// Programs that time themselves have no library to try; `tests/trtexec/` holds theirs to what it promises.
 #[test]
 fn every_runtime_that_is_not_simulated_is_under_test() {
