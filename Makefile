@@ -96,7 +96,7 @@ digests: ## that all 810 model files of the family are, byte for byte, those of 
 advisories: ## known vulnerabilities in dependencies; needs the internet
 	$$(tools/fetch-cargo-deny) --all-features check advisories
 
-# Builds nothing, so that it can run as root after `make build` ran as somebody else.
+# Builds nothing, so that it can run as root after `make build` ran as another user.
 install: ## copy executables, libraries, unit, documents and examples below DESTDIR
 	install -Dm755 $(EXECUTABLES)/backbone $(DESTDIR)$(PREFIX)/bin/backbone
 	install -Dm755 $(EXECUTABLES)/backbone-daemon $(DESTDIR)$(PREFIX)/bin/backbone-daemon
@@ -114,7 +114,7 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
-# Never over a file that somebody edited. Names no libraries where none were installed.
+# Never overwrites the file, which may have been edited. Names no libraries if none were installed.
 	if [ ! -e $(DESTDIR)/etc/backbone/config.yaml ]; then \
 	  install -d $(DESTDIR)/etc/backbone; \
 	  if [ -d $(RUNTIMES) ]; then absent=; else absent='/^runtimes:/,/^$$/s/^./# &/;'; fi; \

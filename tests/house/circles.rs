@@ -1,6 +1,8 @@
-//! Files that need each other in a circle can only be understood together: there are few, and each is listed with its reason.
+//! Files that need each other in a circle can only be understood together: there are few, and each is listed
+//! with its reason.
 //!
-//! A `mod.rs` opens its folder: what it uses of the files in it does not count, so that they may use what it defines.
+//! A `mod.rs` opens its folder: what it uses of the files in it does not count, so that they may use what it
+//! defines.
 
 use std::collections::{BTreeMap, BTreeSet};
 

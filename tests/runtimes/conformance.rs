@@ -1,8 +1,10 @@
-//! One suite for all runtimes that run real models: what each must do, each with only a list of what does not apply to it.
+//! One suite for all runtimes that run real models: what each must do, each with only a list of what does not
+//! apply to it.
 //!
-//! A runtime is tried through its worker executable, as the daemon does it, where its library is. Without the library, or
-//! without the worker (`cargo test --features tflite` builds that of TensorFlow Lite), it is skipped, and says so; with
-//! `BACKBONE_REQUIRE_RUNTIMES=1` that is a failure instead. `tools/fetch-runtimes` gets the libraries.
+//! A runtime is tried through its worker executable, as the daemon does it, where its library is. Without the
+//! library, or without the worker (`cargo test --features tflite` builds that of TensorFlow Lite), it is
+//! skipped, and says so; with `BACKBONE_REQUIRE_RUNTIMES=1` that is a failure instead. `tools/fetch-runtimes`
+//! gets the libraries.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,7 +19,7 @@ use serde_json::Value;
 /// A runtime under test.
 struct Subject {
     runtime: &'static Runtime,
-    /// Its worker and the arguments; `None` where it was not built.
+    /// Its worker and the arguments; `None` if it was not built.
     worker: Option<&'static str>,
     arguments: &'static [&'static str],
     /// The library file below `runtimes/<arch>/`.
@@ -55,7 +57,7 @@ const SUBJECTS: &[Subject] = &[
     },
 ];
 
-/// Asked by the feature too: cargo names the executable even where it is not built.
+/// Checked by the feature too: cargo names the executable even if it is not built.
 const TFLITE_WORKER: Option<&str> =
     if cfg!(feature = "tflite") { option_env!("CARGO_BIN_EXE_backbone-worker-tflite") } else { None };
 
@@ -73,7 +75,7 @@ enum Ended {
     Died(String),
 }
 
-/// What a loaded model told of itself.
+/// What a worker reported of a loaded model.
 #[derive(Debug)]
 struct Told {
     version: Option<String>,
@@ -169,7 +171,7 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Try a property on every runtime that is here and to which it applies.
+/// Try a property on every available runtime to which it applies.
 fn each(property: &str, holds: impl Fn(&Subject)) {
     for subject in SUBJECTS.iter().filter(|subject| !subject.ignored.contains(&property)) {
         let name = subject.runtime.name;
@@ -240,7 +242,7 @@ fn options_in_force_hold_the_asked_ones_and_every_default() {
             if defaults.options.contains_key(option.name) {
                 continue;
             }
-            // One that has no say beside the other defaults is no promise either.
+            // An option without effect under the other defaults is no promise either.
             let value = match option.kind {
                 OptionKind::Integer { minimum, .. } => minimum.into(),
                 OptionKind::Boolean => true.into(),
