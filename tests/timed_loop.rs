@@ -4,7 +4,7 @@
 
 mod counting;
 
-use backbone::measure::{MeasureError, Samples, measure};
+use backbone::measure::{MeasureError, measure, room_for};
 use backbone::runtime::{RunError, Session};
 use counting::{allocations_of, makes_no_system_call};
 
@@ -18,7 +18,7 @@ impl Session for Calls {
 }
 
 fn loop_around(call: fn()) -> impl FnOnce() + Send + 'static {
-    let mut samples = Samples::with_room_for(10, 1000).unwrap();
+    let mut samples = room_for(10, 1000).unwrap();
     let mut session = Calls(call);
     // The first time finds the clock.
     measure(&mut session, &mut samples.clone(), &mut |_| Ok::<(), MeasureError>(())).unwrap();

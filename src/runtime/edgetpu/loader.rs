@@ -2,7 +2,7 @@
 
 use super::compile::{Compilation, CompiledFiles};
 use super::{OPERATOR, RUNTIME, session};
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::tflite::{self, FileTensor, ModelFile};
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Runtime, Task};
@@ -31,14 +31,13 @@ impl Load for Loader {
             Task::Build => {
                 let compilation = Compilation::new(request, place, comes_compiled)?;
                 Ok(Loaded {
-                    providers: Vec::new(),
-                    libraries: Vec::new(),
-                    version: None,
-                    library: place.program.clone(),
-                    options: [].into(),
-                    inputs: model.inputs.iter().map(tensor).collect(),
-                    outputs: model.outputs.iter().map(tensor).collect(),
                     execution: Execution::Compiler(Box::new(compilation)),
+                    model: LoadedModel {
+                        library: place.program.clone(),
+                        inputs: model.inputs.iter().map(tensor).collect(),
+                        outputs: model.outputs.iter().map(tensor).collect(),
+                        ..LoadedModel::default()
+                    },
                 })
             }
             Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &model),
