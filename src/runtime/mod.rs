@@ -21,14 +21,14 @@ pub use crate::bundle::format::Failure;
 use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
 use crate::network::emit::Form;
 
-pub mod edgetpu;
+pub(crate) mod edgetpu;
 pub mod fill;
 pub mod mapped;
 pub mod onnxruntime;
 pub mod options;
-pub mod program;
+pub(crate) mod program;
 pub mod shapes;
-pub mod sim;
+pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 

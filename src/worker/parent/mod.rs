@@ -16,11 +16,13 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::bundle::format::Stage;
-pub use crate::worker::ending::{Afterwards, Ended, Ending};
+pub(crate) use crate::worker::ending::Afterwards;
+pub use crate::worker::ending::{Ended, Ending};
 pub use crate::worker::process::Trial;
 use crate::worker::process::{PIECE_BYTES, Surroundings, Worker};
 use crate::worker::transcript::{Heard, Transcript};
-pub use crate::worker::watch::{Control, TICK, Watch};
+pub(crate) use crate::worker::watch::TICK;
+pub use crate::worker::watch::{Control, Watch};
 
 /// Between two looks for the end of a worker that closed its output, where the kernel has no pidfd (before 5.3).
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
