@@ -76,9 +76,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
     let Loaded { execution, model } = loader.load(&LoadRequest {
         task: request.task,
         model: request.model,
-        library: request.library,
-        delegate: request.delegate,
-        plugin: request.plugin,
+        provided: request.provided,
         options: request.options,
         inputs: request.inputs,
         seed: request.seed,
