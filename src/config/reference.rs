@@ -13,13 +13,13 @@ pub(crate) fn reference() -> String {
         for (key, summary) in keys_of(runtime) {
             let usual = match key {
                 LIBRARY if !runtime.library_variables.is_empty() => {
-                    format!("what {} names, else the runtime's own search", variables(runtime))
+                    format!("the file in {}, else the runtime's own search", variables(runtime))
                 }
                 LIBRARY => "the runtime's own search".to_owned(),
                 PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
-                DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
+                DELEGATE => "the system's library folders, then the loader's own search".to_owned(),
                 PLUGIN => "none".to_owned(),
-                _ => "beside `backbone`".to_owned(),
+                _ => "next to `backbone`".to_owned(),
             };
             let _ = writeln!(
                 text,
@@ -30,8 +30,8 @@ pub(crate) fn reference() -> String {
     }
     let _ = writeln!(
         text,
-        "\nEvery key but `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
-         `{}`. Keys of runtimes leave out `runtimes`: `{}`.",
+        "\nEvery key except `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
+         `{}`. Variables for keys of runtimes leave out `runtimes`: `{}`.",
         variable("settle_seconds"),
         variable("runtimes.onnxruntime.library"),
     );
