@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use self::sources::Sources;
 use crate::bundle::format::Mistake;
 use crate::error::Hint;
+use crate::runtime::Provided;
 use crate::spec::render;
 
 mod file;
@@ -56,23 +57,8 @@ pub struct Config {
     pub power_state: PathBuf,
     /// Size of the kept compiled models, in megabytes.
     pub keep_engine_megabytes: u32,
-    /// Settings of runtimes, by runtime name.
-    pub runtimes: BTreeMap<String, RuntimeConfig>,
-}
-
-/// How a host provides a runtime.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuntimeConfig {
-    /// The inference library file.
-    pub library: Option<PathBuf>,
-    /// The worker executable; default: next to `backbone`.
-    pub worker: Option<PathBuf>,
-    /// The host's program that compiles models, and may run them; a path on the host.
-    pub program: Option<PathBuf>,
-    /// The delegate's library file.
-    pub delegate: Option<PathBuf>,
-    /// The library file of a plug-in that gives the runtime another provider.
-    pub plugin: Option<PathBuf>,
+    /// The paths that the configuration gives for each runtime, by runtime name.
+    pub runtimes: BTreeMap<String, Provided>,
 }
 
 /// Settings from the command line.

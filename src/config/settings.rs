@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use crate::runtime::{Runtime, WorkerExecutable};
 use crate::spec::fields::{Fallback, Field, Kind};
 
 /// Prefix of each setting's environment variable; the key in capitals follows.
@@ -17,21 +16,6 @@ const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
 
 /// Value of `reboot` that permits one.
 pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
-
-/// Key of a runtime's library.
-pub(super) const LIBRARY: &str = "library";
-
-/// Key of a runtime's program.
-pub(super) const PROGRAM: &str = "program";
-
-/// Key of a runtime's delegate.
-pub(super) const DELEGATE: &str = "delegate";
-
-/// Key of a runtime's plug-in.
-pub(super) const PLUGIN: &str = "plugin";
-
-/// Key of a runtime's worker executable.
-const WORKER: &str = "worker";
 
 /// Every key of the configuration file except those of the runtimes, in the order of the reference.
 pub(crate) const SETTINGS: &[Field] = &[
@@ -116,29 +100,6 @@ pub(crate) const SETTINGS: &[Field] = &[
         summary: "How this host provides the runtimes.",
     },
 ];
-
-/// The settings of a runtime. A runtime with scripted results has none.
-pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
-    let mut keys = Vec::new();
-    if runtime.times_itself {
-        keys.push((PROGRAM, "The host's program that compiles models and runs them."));
-    } else if !runtime.simulated {
-        keys.push((LIBRARY, "The inference library file."));
-        if runtime.program.is_some() {
-            keys.push((PROGRAM, "The host's program that compiles models."));
-        }
-    }
-    if runtime.delegate_file.is_some() {
-        keys.push((DELEGATE, "The delegate's library file."));
-    }
-    if runtime.takes_plugin {
-        keys.push((PLUGIN, "The library file of a plug-in provider, for jobs with `provider: plugin`."));
-    }
-    if runtime.worker != WorkerExecutable::ThisProgram {
-        keys.push((WORKER, "The worker executable."));
-    }
-    keys
-}
 
 pub(super) fn variable(setting: &str) -> String {
     let key = setting.strip_prefix("runtimes.").unwrap_or(setting);
