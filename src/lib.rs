@@ -24,7 +24,8 @@
 //! 4. **[`runtime`]** is the seam for inference runtimes, and [`measure`] the loop that times them. Both run
 //!    inside a **[`worker`]**, one process per trial. How a worker can end is one enum.
 //! 5. **[`host`]** is the machine: its facts, sensors and power state, all through one root folder, so that a
-//!    folder of files can stand for a device in tests. [`doctor`] checks whether a host is fit to measure.
+//!    folder of files can stand for a device in tests. `installation` finds libraries and programs on it, and
+//!    [`doctor`] checks whether it is fit to measure.
 //! 6. **[`spool`]** keeps jobs and bundles through crashes: everything that must survive is a file, and its
 //!    state is in its name.
 //! 7. **[`daemon`]** connects these: it takes jobs from the inbox, runs their trials one after another, and
