@@ -12,7 +12,7 @@ mod standard;
 
 /// Every block type: those of the paper in the order of its table, then the others. Tables, help and messages follow
 /// this order.
-pub const BLOCKS: &[Block] = &[
+pub(crate) const BLOCKS: &[Block] = &[
     standard::BLOCK,
     bottleneck_standard::BLOCK,
     spatially_separable::BLOCK,
@@ -88,7 +88,7 @@ pub enum Extent {
 
 impl Extent {
     /// The side in pixels, for the kernel size k.
-    pub fn pixels(self, kernel: u64) -> u64 {
+    pub(crate) fn pixels(self, kernel: u64) -> u64 {
         match self {
             Self::One => 1,
             Self::Kernel => kernel,
