@@ -16,7 +16,7 @@ use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
 /// Changes nothing and takes less than a second. Run it as the daemon's user, or while the daemon runs, to see what the daemon
 /// may do. Ends with code 1 where it finds a problem, with 0 where it has advice at most.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DoctorArguments {
     #[command(flatten)]
     place: Place,
     /// Folder where finished bundles appear
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: DoctorArguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(arguments.outbox, arguments.host_root)?;
     let root = HostRoot::new(&config.host_root).advise("--host-root must be the path of a folder")?;
     let report = doctor::examine(&root, &asked(&config, &own(&root)?));

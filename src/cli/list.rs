@@ -11,7 +11,7 @@ use crate::verdict::REASONS;
 
 /// List what this version knows
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ListArguments {
     #[command(subcommand)]
     what: What,
 }
@@ -28,7 +28,7 @@ enum What {
     Reasons,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: ListArguments) -> anyhow::Result<Exit> {
     print(&match arguments.what {
         What::Runtimes => runtimes(),
         What::Hosts => hosts(),

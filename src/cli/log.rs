@@ -14,6 +14,8 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
+use crate::text::escaped;
+
 /// What the daemon logs unless told otherwise: its own state changes, and only trouble from libraries.
 pub(super) const DAEMON: &str = "warn,backbone=info";
 
@@ -92,13 +94,7 @@ impl Line {
             let _ = write!(self.0, "{text:?}");
             return;
         }
-        for character in text.chars() {
-            if character.is_control() {
-                self.0.extend(character.escape_default());
-            } else {
-                self.0.push(character);
-            }
-        }
+        self.0.push_str(&escaped(text));
     }
 }
 

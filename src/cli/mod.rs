@@ -8,7 +8,6 @@ use std::io::{ErrorKind, Write as _};
 
 use clap::{Parser, Subcommand};
 
-mod cancel;
 mod check;
 #[cfg(feature = "desk")]
 mod collected;
@@ -22,13 +21,10 @@ mod list;
 mod log;
 mod networks;
 mod outcome;
-mod pause;
 mod place;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
-mod resume;
-mod retry;
 mod run;
 mod schema;
 mod serve;
@@ -62,27 +58,31 @@ struct DaemonCli {
 
 #[derive(Debug, Subcommand)]
 enum DaemonCommand {
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Arguments),
-    Run(run::Arguments),
-    Check(check::Arguments),
-    Status(status::Arguments),
-    Doctor(doctor::Arguments),
-    Cancel(cancel::Arguments),
-    Retry(retry::Arguments),
-    Pause(pause::Arguments),
-    Resume(resume::Arguments),
-    List(list::Arguments),
-    Networks(networks::Arguments),
+    Serve(serve::ServeArguments),
+    Run(run::RunArguments),
+    Check(check::CheckArguments),
+    Status(status::StatusArguments),
+    Doctor(doctor::DoctorArguments),
+    /// Cancel a job, queued or running; its bundles say so
+    Cancel(request::JobArguments),
+    /// Measure a finished job again, as a new job at the end of the queue
+    Retry(request::JobArguments),
+    /// Start no further job until `backbone resume`; the running one is finished
+    Pause(request::DaemonArguments),
+    /// Start jobs again after `backbone pause`
+    Resume(request::DaemonArguments),
+    List(list::ListArguments),
+    Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
-    Export(export::Arguments),
+    Export(export::ExportArguments),
     #[cfg(feature = "desk")]
-    Report(report::Arguments),
-    Schema(schema::Arguments),
+    Report(report::ReportArguments),
+    Schema(schema::SchemaArguments),
 }
 
 /// Run the command that the process was started with; the whole of `main`.
@@ -140,10 +140,10 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Check(arguments) => check::execute(&arguments),
         Command::Status(arguments) => status::execute(arguments),
         Command::Doctor(arguments) => doctor::execute(arguments),
-        Command::Cancel(arguments) => cancel::execute(arguments),
-        Command::Retry(arguments) => retry::execute(arguments),
-        Command::Pause(arguments) => pause::execute(arguments),
-        Command::Resume(arguments) => resume::execute(arguments),
+        Command::Cancel(arguments) => request::cancel(arguments),
+        Command::Retry(arguments) => request::retry(arguments),
+        Command::Pause(arguments) => request::pause(arguments),
+        Command::Resume(arguments) => request::resume(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
@@ -176,15 +176,7 @@ fn note(line: &str) {
 /// A file name for people: bytes that are not UTF-8 replaced, control characters escaped, so that a name from the
 /// inbox cannot move the cursor.
 pub fn readable(name: &std::ffi::OsStr) -> String {
-    let mut text = String::new();
-    for character in name.to_string_lossy().chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
+    crate::text::escaped(&name.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::spec;
 
 /// Measure job files now, in the foreground
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct RunArguments {
     /// Job files, with their models beside them
     #[arg(required = true, value_name = "SPEC")]
     pub(super) specs: Vec<PathBuf>,
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     pub(super) strict: bool,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     let outbox = std::path::absolute(&arguments.outbox)?;
     let place = Place { config: arguments.config, ..Place::default() };
     let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
@@ -62,9 +62,12 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         daemon.reject_waiting(&mut progress);
     }
     progress.finish();
-    let compiled = feasibility::render(&progress.rows).unwrap_or_default();
-    print(&format!("{}{compiled}\nbundles: {}\n", outcome::render(&progress.rows), outbox.display()))?;
-    Ok(outcome::exit(&progress.rows, arguments.strict))
+    let rows = &progress.rows;
+    let compiled = feasibility::render(rows).unwrap_or_default();
+    // The mistakes of a job file were shown before anything was measured.
+    let reasons = outcome::reasons(rows.iter().filter(|row| row.outcome.mistakes.is_empty()));
+    print(&format!("{}{reasons}{compiled}\nbundles: {}\n", outcome::table(rows), outbox.display()))?;
+    Ok(outcome::exit(rows, arguments.strict))
 }
 
 /// A folder for one run: an inbox with the job and its models, and a spool. Gone when dropped.

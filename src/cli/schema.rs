@@ -7,7 +7,7 @@ use super::{Exit, print};
 
 /// Print a JSON Schema
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SchemaArguments {
     /// Which format
     #[arg(value_name = "FORMAT")]
     format: Format,
@@ -21,7 +21,7 @@ enum Format {
     Bundle,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: SchemaArguments) -> anyhow::Result<Exit> {
     let schema = match arguments.format {
         Format::Job => crate::spec::schema(),
         Format::Bundle => crate::bundle::read::schema(),

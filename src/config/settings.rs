@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
-use crate::spec::check;
 use crate::spec::describe_table;
 use crate::spec::fields::{Fallback, Field, Kind};
+use crate::text::quoted_list;
 
 /// What each setting's environment variable begins with; its key in capitals follows.
 const VARIABLE_PREFIX: &str = "BACKBONE_";
@@ -152,7 +152,7 @@ pub fn reference() -> String {
 }
 
 fn variables(runtime: &Runtime) -> String {
-    check::listed(runtime.library_variables)
+    quoted_list(runtime.library_variables)
 }
 
 /// What a host may say of a runtime. One that makes up its results loads nothing.

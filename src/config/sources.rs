@@ -10,6 +10,7 @@ use super::{ConfigError, Provenance, RuntimeConfig, Source};
 use crate::runtime::RUNTIMES;
 use crate::spec::check;
 use crate::spec::mistakes::quoted;
+use crate::text::quoted_list;
 
 /// Asks flags, environment, file and defaults in turn, and notes who answered.
 pub(super) struct Sources<'a> {
@@ -80,12 +81,7 @@ impl Sources<'_> {
             match words.iter().find(|&&word| value.to_str().is_some_and(|text| text.trim() == word)) {
                 Some(word) => (*word, source),
                 None => {
-                    return Err(refused(
-                        setting,
-                        &value,
-                        &source,
-                        format!("one of {}", check::listed(words)),
-                    ));
+                    return Err(refused(setting, &value, &source, format!("one of {}", quoted_list(words))));
                 }
             }
         } else if let Some(word) = self.file.words.get(setting) {

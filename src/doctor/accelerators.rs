@@ -1,8 +1,9 @@
 //! Edge TPUs and graphics processors: how they are connected, driven and cooled, and what libraries drive them.
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
 use crate::bundle::format::{EdgeTpu, EdgeTpuBus};
+use crate::text::first_few;
 
 /// USB 3; USB 2 has 480.
 const FAST_MEGABITS_PER_SECOND: u32 = 5_000;
@@ -72,11 +73,11 @@ pub(super) fn driver(subject: &Subject) -> Finding {
         none(subject, "Coral card")
     } else if !without_node.is_empty() {
         Finding::problem(
-            format!("no device file for {}", named(without_node)),
+            format!("no device file for {}", first_few(without_node)),
             "`sudo udevadm trigger --subsystem-match apex`",
         )
     } else {
-        Finding::ok(format!("driven: {}", named(driven.iter().map(|card| card.name.as_str()))))
+        Finding::ok(format!("driven: {}", first_few(driven.iter().map(|card| card.name.as_str()))))
     }
 }
 
@@ -182,7 +183,7 @@ pub(super) fn heat(subject: &Subject) -> Finding {
 
 pub(super) fn graphics_processor(subject: &Subject) -> Finding {
     if !subject.host.gpus.is_empty() {
-        let names = named(subject.host.gpus.iter().map(String::as_str));
+        let names = first_few(subject.host.gpus.iter().map(String::as_str));
         return Finding::ok(format!("driven: {names}"));
     }
     if subject.is_jetson() {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
+use crate::text::first_few;
 
 /// Below this a study's models and the bundles of a night do not fit: the largest generated model takes some 700 MB.
 const LEAST_BYTES: u64 = 1_000_000_000;
@@ -62,10 +63,7 @@ pub(super) fn present(subject: &Subject) -> Finding {
         .collect();
     match missing.is_empty() {
         true => Finding::ok("inbox, outbox and state are there"),
-        false => Finding::problem(
-            format!("not there, or no folder: {}", named(missing.iter().map(String::as_str))),
-            MAKE,
-        ),
+        false => Finding::problem(format!("not there, or no folder: {}", first_few(&missing)), MAKE),
     }
 }
 

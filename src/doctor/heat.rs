@@ -1,9 +1,10 @@
 //! Temperatures, throttling, fans, and whether the host tells of its clocks and its power. All read by the sensors that also
 //! observe a measurement.
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
 use crate::bundle::format::{Quantity, Sensor};
+use crate::text::first_few;
 
 /// Nearer than this to its trip point a zone reaches it within a trial.
 const NEAR_CELSIUS: f64 = 5.0;
@@ -20,7 +21,7 @@ const LET_COOL: &str =
 pub(super) fn sensors(subject: &Subject) -> Finding {
     let (told, silent): (Vec<_>, Vec<_>) =
         subject.sensors_of(Quantity::Temperature).partition(|(_, value)| value.is_some());
-    let silent = named(silent.iter().map(|(sensor, _)| sensor.name.as_str()));
+    let silent = first_few(silent.iter().map(|(sensor, _)| sensor.name.as_str()));
     match (told.len(), silent.as_str()) {
         (0, _) => Finding::unobservable("no temperature can be read"),
         (count, "") => Finding::ok(format!("{count} temperatures can be read")),
@@ -76,7 +77,7 @@ pub(super) fn throttling(subject: &Subject) -> Finding {
         .filter_map(|(sensor, state)| Some((sensor, state?)))
         .collect();
     let throttled =
-        named(states.iter().filter(|(_, state)| *state > 0.0).map(|(sensor, _)| sensor.name.as_str()));
+        first_few(states.iter().filter(|(_, state)| *state > 0.0).map(|(sensor, _)| sensor.name.as_str()));
     match (states.is_empty(), throttled.as_str()) {
         (true, _) => Finding::unobservable("no cooling device of the kernel tells whether it throttles"),
         (false, "") => Finding::ok("no cooling device throttles"),
@@ -99,7 +100,7 @@ pub(super) fn throttle_history(subject: &Subject) -> Finding {
     } else if risen.is_empty() {
         Finding::ok("nothing was throttled since the host started")
     } else {
-        let shown = named(risen.iter().map(String::as_str));
+        let shown = first_few(&risen);
         Finding::advice(
             format!("throttled since the host started: {shown}"),
             "see to cooling and power supply, or ask for a smaller power mode; counters start again with the host",
@@ -153,7 +154,8 @@ pub(super) fn frequency_sensors(subject: &Subject) -> Finding {
 pub(super) fn energy_sensor(subject: &Subject) -> Finding {
     let all: Vec<(&Sensor, Option<f64>)> =
         subject.sensors_of(Quantity::Power).chain(subject.sensors_of(Quantity::Energy)).collect();
-    let told = named(all.iter().filter(|(_, value)| value.is_some()).map(|(sensor, _)| sensor.name.as_str()));
+    let told =
+        first_few(all.iter().filter(|(_, value)| value.is_some()).map(|(sensor, _)| sensor.name.as_str()));
     if !told.is_empty() {
         return Finding::ok(format!("power is told by {told}"));
     }

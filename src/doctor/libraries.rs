@@ -3,8 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::Finding;
 use super::subject::{Library, Subject};
-use super::{Finding, named};
+use crate::text::first_few;
 
 /// Where the system's loader looks on Debian and its kin.
 pub(super) const FOLDERS: &[&str] = &[
@@ -60,9 +61,9 @@ pub(super) fn files(subject: &Subject) -> Finding {
             Some((None, path)) => found.push(format!("{} ({})", path.display(), library.runtime)),
         }
     }
-    let found = named(found.iter().map(String::as_str));
+    let found = first_few(&found);
     match remedy {
-        Some(remedy) => Finding::problem(named(wrong.iter().map(String::as_str)), remedy),
+        Some(remedy) => Finding::problem(first_few(&wrong), remedy),
         None if found.is_empty() => Finding::does_not_apply("no runtime loads a library"),
         None => Finding::ok(found),
     }
@@ -116,7 +117,7 @@ pub(super) fn workers(subject: &Subject) -> Finding {
     match missing.is_empty() {
         true => Finding::ok("the executable of every runtime is there"),
         false => Finding::problem(
-            format!("not there: {}", named(missing.iter().map(String::as_str))),
+            format!("not there: {}", first_few(&missing)),
             "`make build && sudo make install`, or name it by `runtimes.NAME.worker` in /etc/backbone/config.yaml",
         ),
     }

@@ -218,15 +218,3 @@ fn report(subject: &Subject) -> Report {
         findings,
     }
 }
-
-/// Names as a sentence has them: `a, b, c`, and how many more beyond the first few.
-fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    /// More would hide the sentence.
-    const SHOWN: usize = 4;
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 
 use super::subject::Subject;
-use super::{Finding, Outcome, named};
+use super::{Finding, Outcome};
 use crate::host::cpufreq::{self, FASTEST};
 use crate::host::power::plan;
 use crate::host::power::saved::{Keep as _, SavedFile};
+use crate::text::first_few;
 
 /// What locks clocks for the time of a job.
 const LOCK: &str = "let jobs ask for `host: {lock_clocks: true}`";
@@ -21,7 +22,7 @@ const NO_CLOCKS: &str = "the host shows no clock of its processors (cpufreq)";
 pub(super) fn governor(subject: &Subject) -> Finding {
     let governors: BTreeSet<&str> =
         subject.settings_named("scaling_governor").map(|(_, governor)| governor).collect();
-    let shown = named(governors.iter().copied());
+    let shown = first_few(&governors);
     match governors.iter().find(|governor| **governor != FASTEST) {
         None if governors.is_empty() => Finding::unobservable(NO_CLOCKS),
         None => Finding::ok(format!("every processor has the governor {shown}")),
@@ -46,7 +47,7 @@ pub(super) fn governors_offered(subject: &Subject) -> Finding {
         return Finding::unobservable(NO_CLOCKS);
     }
     let offered = cpufreq::governors(subject.root);
-    let shown = named(offered.iter().map(String::as_str));
+    let shown = first_few(&offered);
     if offered.iter().any(|governor| governor == FASTEST) {
         Finding::ok(format!("every processor offers {shown}"))
     } else if offered.is_empty() {
@@ -140,7 +141,7 @@ pub(super) fn frequency_driver(subject: &Subject) -> Finding {
     let policies = cpufreq::policies(subject.root);
     let drivers: BTreeSet<String> =
         policies.iter().filter_map(|policy| subject.read(&format!("{policy}/scaling_driver"))).collect();
-    let shown = named(drivers.iter().map(String::as_str));
+    let shown = first_few(&drivers);
     if drivers.is_empty() {
         Finding::unobservable("no driver of processor clocks is named")
     } else if drivers.iter().any(|driver| ["intel_pstate", "amd-pstate-epp"].contains(&driver.as_str())) {
@@ -156,7 +157,7 @@ pub(super) fn frequency_driver(subject: &Subject) -> Finding {
 pub(super) fn energy_preference(subject: &Subject) -> Finding {
     let preferences: BTreeSet<&str> =
         subject.settings_named("energy_performance_preference").map(|(_, preference)| preference).collect();
-    let shown = named(preferences.iter().copied());
+    let shown = first_few(&preferences);
     if preferences.is_empty() {
         Finding::does_not_apply("the processors have no such preference")
     } else if preferences.iter().all(|preference| *preference == "performance" || *preference == "0") {
@@ -197,7 +198,7 @@ pub(super) fn idle_states(subject: &Subject) -> Finding {
             "`sudo cpupower idle-set --disable-by-latency {SHORT_MICROSECONDS}`, and `--enable-all` after"
         ),
     };
-    Finding::advice(format!("processors sleep in {}", named(deep.iter().map(String::as_str))), remedy)
+    Finding::advice(format!("processors sleep in {}", first_few(&deep)), remedy)
 }
 
 pub(super) fn graphics_power_gating(subject: &Subject) -> Finding {

@@ -1,9 +1,10 @@
 //! Power modes of a Jetson: what nvpmodel tells, what its configuration lists, and whether the host is as the mode says.
 
+use super::Finding;
 use super::subject::{Subject, ToolTrouble};
-use super::{Finding, named};
 use crate::bundle::format::PowerMode;
 use crate::host::power::hold::describe;
+use crate::text::first_few;
 
 const NONE: &str = "only Jetsons have power modes";
 
@@ -47,7 +48,7 @@ pub(super) fn listed(subject: &Subject) -> Finding {
                 REMEDY,
             ),
             None => {
-                let names = named(modes.iter().map(|mode| mode.name.as_str()));
+                let names = first_few(modes.iter().map(|mode| mode.name.as_str()));
                 Finding::ok(format!("the modes are {names}"))
             }
         },

@@ -1,7 +1,8 @@
 //! Processors, the kernel's command line, and what may run below or beside this system.
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
+use crate::text::first_few;
 
 const CPUS: &str = "/sys/devices/system/cpu";
 
@@ -55,8 +56,7 @@ pub(super) fn online(subject: &Subject) -> Finding {
     if off.is_empty() {
         return Finding::ok(format!("all processors are on: {online}"));
     }
-    let observed =
-        format!("{} of the processors are off: {}", off.len(), named(off.iter().map(String::as_str)));
+    let observed = format!("{} of the processors are off: {}", off.len(), first_few(&off));
     match subject.is_jetson() {
         true => Finding::ok(format!("{observed}, as power modes do")),
         false => Finding::advice(observed, format!("`echo 1 | sudo tee {CPUS}/{}/online`", off[0])),
@@ -116,7 +116,7 @@ pub(super) fn kernel_command_line(subject: &Subject) -> Finding {
     match found.is_empty() {
         true => Finding::ok("the kernel was started without an option that changes latencies"),
         false => Finding::advice(
-            format!("the kernel was started with {}", named(found.iter().map(String::as_str))),
+            format!("the kernel was started with {}", first_few(&found)),
             "take it out of /etc/default/grub (`sudo update-grub`) or /boot/extlinux/extlinux.conf, and reboot",
         ),
     }

@@ -1,10 +1,11 @@
 //! What else runs on the host: every process that wakes takes time from a latency.
 
+use super::Finding;
 use super::processes::Process;
 use super::subject::Subject;
-use super::{Finding, named};
 use crate::bundle::format::Quantity;
 use crate::host::lock::HostLock;
+use crate::text::first_few;
 
 /// One process that is ready to run at half of all times.
 const QUIET_LOAD: f64 = 0.5;
@@ -86,7 +87,7 @@ pub(super) fn busy_processes(subject: &Subject) -> Finding {
     match busy.is_empty() {
         true => Finding::ok(format!("none of {} processes takes a fifth of a processor", processes.len())),
         false => Finding::advice(
-            format!("busy now: {}", named(busy.iter().map(String::as_str))),
+            format!("busy now: {}", first_few(&busy)),
             "end it, or give jobs processors of their own by `host.cpus`",
         ),
     }
@@ -162,7 +163,7 @@ fn running(subject: &Subject, names: &[&str], found: &str, none: &str, remedy: &
         Some(running) => {
             let mut names: Vec<&str> = running.iter().map(|process| process.name.as_str()).collect();
             names.dedup();
-            Finding::advice(format!("{found}: {}", named(names)), remedy)
+            Finding::advice(format!("{found}: {}", first_few(names)), remedy)
         }
     }
 }

@@ -6,13 +6,14 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::Finding;
 use super::folders::mount_of;
 use super::subject::Subject;
-use super::{Finding, named};
 use crate::bundle::format::EdgeTpuBus;
 use crate::host::cpufreq;
 use crate::host::lock::LOCK_FILE;
 use crate::host::root::HostRoot;
+use crate::text::first_few;
 
 /// Capabilities by their numbers in linux/capability.h.
 const DAC_OVERRIDE: u32 = 1;
@@ -124,7 +125,7 @@ pub(super) fn folders(subject: &Subject) -> Finding {
     match refused.first() {
         None => Finding::ok(format!("{} may write the {looked_at} folders that are there", rights.who)),
         Some(first) => Finding::problem(
-            format!("{} may not write {}", rights.who, named(refused.iter().map(String::as_str))),
+            format!("{} may not write {}", rights.who, first_few(&refused)),
             format!("{BY_UNIT}, or `sudo chown backbone:backbone {first}`"),
         ),
     }
@@ -274,11 +275,7 @@ pub(super) fn devices(subject: &Subject) -> Finding {
         return Finding::ok(format!("{} may open the accelerators", rights.who));
     };
     Finding::problem(
-        format!(
-            "{} is not in the groups that open the accelerators: {}",
-            rights.who,
-            named(missing.iter().copied())
-        ),
+        format!("{} is not in the groups that open the accelerators: {}", rights.who, first_few(&missing)),
         match id(first) {
             Some(_) => format!(
                 "`sudo usermod --append --groups {} backbone && sudo systemctl restart backbone`",

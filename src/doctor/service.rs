@@ -1,7 +1,8 @@
 //! The service: its unit, and the daemon.
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
+use crate::text::first_few;
 
 /// Where units lie, the administrator's own first (systemd.unit(5)).
 const UNITS: &[&str] = &[
@@ -44,11 +45,7 @@ pub(super) fn daemon(subject: &Subject) -> Finding {
         [] => Finding::advice("no daemon runs", "`sudo systemctl start backbone`, or `backbone serve`"),
         [one] => Finding::ok(format!("the daemon is process {one}")),
         several => Finding::advice(
-            format!(
-                "{} daemons run and take turns: processes {}",
-                several.len(),
-                named(several.iter().map(String::as_str))
-            ),
+            format!("{} daemons run and take turns: processes {}", several.len(), first_few(several)),
             "`systemctl status backbone`, and end those that were started by hand",
         ),
     }

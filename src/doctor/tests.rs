@@ -58,9 +58,3 @@ fn disk_is_judged_by_what_is_free() {
         .map(|free| folders::judged_space(free).outcome);
     assert_eq!(outcomes, [Outcome::Unobservable, Outcome::Problem, Outcome::Advice, Outcome::Ok]);
 }
-
-#[test]
-fn long_lists_of_names_are_cut() {
-    assert_eq!(named(["a", "b", "c", "d"]), "a, b, c, d");
-    assert_eq!(named(["a", "b", "c", "d", "e", "f"]), "a, b, c, d and 2 more");
-}

@@ -14,7 +14,7 @@ use crate::network::count::{self, InputShapes};
 
 /// What a model file costs: operations, parameters and bytes moved, counted from its graph
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksCostArguments {
     /// An .onnx or .tflite file
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -49,7 +49,7 @@ fn input_shape(text: &str) -> Result<(String, Vec<u64>), String> {
     Ok((name.to_owned(), sizes.split('x').map(size).collect::<Result<_, _>>()?))
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &NetworksCostArguments) -> anyhow::Result<Exit> {
     let bytes =
         fs_err::read(&arguments.file).advise("name a file that this user may read").exit(Exit::WrongInput)?;
     let mut shapes = InputShapes::new();

@@ -10,7 +10,7 @@ use crate::network::graph::Graph;
 
 /// What each configuration of the family costs: one row for each of the 162
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksListArguments {
     /// How to write the rows
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
@@ -26,7 +26,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: NetworksListArguments) -> anyhow::Result<Exit> {
     print(&render(arguments.format)?)?;
     Ok(Exit::Done)
 }

@@ -10,19 +10,19 @@ mod list;
 
 /// The network family as a table and as model files, and the cost of any network
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksArguments {
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    List(list::Arguments),
-    Export(Box<export::Arguments>),
-    Cost(cost::Arguments),
+    List(list::NetworksListArguments),
+    Export(Box<export::NetworksExportArguments>),
+    Cost(cost::NetworksCostArguments),
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: NetworksArguments) -> anyhow::Result<Exit> {
     match arguments.what {
         What::List(arguments) => list::execute(arguments),
         What::Export(arguments) => export::execute(&arguments),

@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::tool::ToolError;
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 use crate::error::Hint;
+use crate::text::quoted_list;
 use plan::Step;
 
 pub mod hold;
@@ -72,7 +73,7 @@ pub enum Reboot {
 #[derive(Debug, thiserror::Error)]
 pub enum ModeError {
     /// The host has no such mode.
-    #[error("power mode `{name}` is not offered by this host, which has {}", listed(.offered))]
+    #[error("power mode `{name}` is not offered by this host, which has {}", modes(.offered))]
     NotOffered {
         /// What was asked for.
         name: String,
@@ -166,11 +167,8 @@ impl Hint for ModeError {
     }
 }
 
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+fn modes(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { quoted_list(names) }
 }
 
 /// What came of bringing a host into a state.

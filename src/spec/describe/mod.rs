@@ -15,6 +15,7 @@ use super::runtimes::accepted;
 use crate::network::blocks::BLOCKS;
 use crate::network::configuration::{Precision, RESNET_50_DEPTHS};
 use crate::runtime::{OptionKind, RUNTIMES, Runtime};
+use crate::text::quoted_list;
 
 /// The JSON Schema (2020-12) of the job file, for editors that complete and check YAML.
 ///
@@ -270,7 +271,7 @@ fn in_words(kind: Kind) -> String {
         Kind::Integer { minimum, maximum } => format!("whole number, {}", check::range(minimum, maximum)),
         Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
         Kind::Boolean => "`true` or `false`".to_owned(),
-        Kind::Choice(choices) => check::listed(choices),
+        Kind::Choice(choices) => quoted_list(choices),
         Kind::Builds { maximum } => format!("`{PAPER}`, or a whole number, {}", check::range(1, maximum)),
         Kind::Group => "a map of the keys below".to_owned(),
         Kind::Path => "an absolute path".to_owned(),
@@ -289,8 +290,8 @@ fn in_words(kind: Kind) -> String {
         ),
         Kind::Block => "the name of a block type, see below".to_owned(),
         Kind::Blocks => "a list of names of block types, see below".to_owned(),
-        Kind::Precision => check::listed(&precisions()),
-        Kind::Precisions => format!("a list of {}", check::listed(&precisions())),
+        Kind::Precision => quoted_list(&precisions()),
+        Kind::Precisions => format!("a list of {}", quoted_list(&precisions())),
         Kind::Factor(factor) => format!("{} number, {}", whole_or_odd(factor), range_of(factor)),
         Kind::Factors(factor) => {
             format!("a list of {} numbers, each {}", whole_or_odd(factor), range_of(factor))

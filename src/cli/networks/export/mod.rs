@@ -28,7 +28,7 @@ mod part;
 /// its configuration, as standard-k3-b1-i224-int8.onnx, and appears whole or not at all. The same choices give the same
 /// bytes on every machine. The weights of an ONNX file that would pass 2 GB lie in a second file, named after it with .data.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksExportArguments {
     /// Block type, see `backbone list blocks`
     #[arg(long = "block", value_name = "BLOCK")]
     blocks: Vec<String>,
@@ -78,7 +78,7 @@ enum FormatName {
     Tflite,
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &NetworksExportArguments) -> anyhow::Result<Exit> {
     let wanted = wanted(arguments)?;
     fs::create_dir_all(&arguments.out).context("cannot make the folder to write to")?;
     part::remove_abandoned(&arguments.out).context("cannot remove what a killed export left")?;
@@ -99,7 +99,7 @@ struct Wanted {
 }
 
 /// Everything asked for, in the order of the table, or every mistake at once.
-fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
+fn wanted(arguments: &NetworksExportArguments) -> anyhow::Result<Vec<Wanted>> {
     let depths = depths(&arguments.depths)?;
     let mut wanted = Vec::new();
     let mut mistakes: Vec<Mistake> = Vec::new();
@@ -181,7 +181,7 @@ fn depths(given: &[i64]) -> anyhow::Result<[i64; 4]> {
 }
 
 /// Write every file, several at once; says how many could not be. Failures are told as they come.
-fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> {
+fn write_all(wanted: &[Wanted], arguments: &NetworksExportArguments) -> anyhow::Result<usize> {
     // Making weights needs a processor each; more threads than these gain nothing, each takes memory.
     const MOST_THREADS: usize = 4;
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
@@ -212,7 +212,7 @@ fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> 
     }
 }
 
-fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
+fn write_one(wanted: &Wanted, arguments: &NetworksExportArguments) -> anyhow::Result<()> {
     let Wanted { configuration, form } = wanted;
     let path = arguments.out.join(form.file_name(configuration));
     let file = match form.format {
