@@ -87,7 +87,7 @@ pub fn cancels(control: &Path, queued: &QueuedJob) -> bool {
 }
 
 /// Is measuring paused?
-pub fn is_paused(control: &Path) -> bool {
+pub(crate) fn is_paused(control: &Path) -> bool {
     control.join(PAUSED).exists()
 }
 

@@ -23,23 +23,23 @@ use crate::spool::plan::Tracker;
 use crate::spool::watch::Watch;
 use crate::spool::{OpenError, Places, Spool};
 
-pub mod admit;
+pub(crate) mod admit;
 mod assemble;
 mod configuration;
 pub mod control;
 mod cooling;
 mod edge_tpu;
 mod engines;
-pub mod executables;
+pub(crate) mod executables;
 mod finish;
 pub mod hardware;
 mod intake;
-pub mod memory;
+pub(crate) mod memory;
 mod model;
-pub mod observer;
+pub(crate) mod observer;
 mod power;
 mod providers;
-pub mod queue;
+pub(crate) mod queue;
 mod quiet;
 mod requests;
 mod sensing;
@@ -49,8 +49,8 @@ mod tell;
 mod trials;
 mod wake;
 
-pub use requests::jobs_in;
-pub use sensing::idle_beside_energy;
+pub(crate) use requests::jobs_in;
+pub(crate) use sensing::idle_beside_energy;
 
 use assemble::Assembler;
 use observer::{Observer, Row};
@@ -318,7 +318,7 @@ impl Daemon {
     ///
     /// # Errors
     /// As [`Daemon::serve`].
-    pub fn work_off(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
+    pub(crate) fn work_off(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
         self.service.ready();
         while !self.wake.stop_requested() {
             if self.step(observer)? {
@@ -349,7 +349,7 @@ impl Daemon {
     }
 
     /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
-    pub fn reject_waiting(&mut self, observer: &mut dyn Observer) {
+    pub(crate) fn reject_waiting(&mut self, observer: &mut dyn Observer) {
         self.give_up_waiting(Instant::now(), Duration::ZERO, observer);
     }
 
@@ -437,7 +437,7 @@ impl Daemon {
     }
 
     /// Hold the host's lock, or say who does.
-    pub fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
+    pub(crate) fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
         if self.host_lock.is_some() {
             return true;
         }

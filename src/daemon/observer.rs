@@ -23,7 +23,7 @@ pub trait Observer {
 
 /// Nobody watches.
 #[derive(Debug, Clone, Copy)]
-pub struct Nobody;
+pub(crate) struct Nobody;
 
 impl Observer for Nobody {}
 

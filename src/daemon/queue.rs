@@ -34,55 +34,55 @@ pub struct WaitingJob {
 
 /// All claimed jobs.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(crate) struct Queue {
     ready: BTreeMap<(Reverse<i8>, JobId), QueuedJob>,
     waiting: BTreeMap<JobId, WaitingJob>,
 }
 
 impl Queue {
     /// Add a job whose models are there.
-    pub fn push(&mut self, job: QueuedJob) {
+    pub(crate) fn push(&mut self, job: QueuedJob) {
         self.ready.insert((Reverse(job.priority), job.entry.id.clone()), job);
     }
 
     /// Add, or keep, a job that waits for its models.
-    pub fn wait(&mut self, job: WaitingJob) {
+    pub(crate) fn wait(&mut self, job: WaitingJob) {
         self.waiting.insert(job.job.entry.id.clone(), job);
     }
 
     /// The job whose turn it is: highest priority, then first to arrive. A waiting job blocks nobody.
-    pub fn first(&self) -> Option<&QueuedJob> {
+    pub(crate) fn first(&self) -> Option<&QueuedJob> {
         self.ready.values().next()
     }
 
     /// Jobs in the order of their turns.
-    pub fn in_order(&self) -> impl Iterator<Item = &QueuedJob> {
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = &QueuedJob> {
         self.ready.values()
     }
 
     /// How many wait for their turn.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ready.len()
     }
 
     /// Is nobody waiting for a turn?
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
     /// Jobs that wait for models, in order of arrival.
-    pub fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
         self.waiting.values()
     }
 
     /// Take a job out, wherever it is.
-    pub fn remove(&mut self, job: &QueuedJob) {
+    pub(crate) fn remove(&mut self, job: &QueuedJob) {
         self.ready.remove(&(Reverse(job.priority), job.entry.id.clone()));
         self.waiting.remove(&job.entry.id);
     }
 
     /// Jobs that a person may mean by this: an id, a name, or the stem of a job file.
-    pub fn matching(&self, meant: &OsStr) -> Vec<QueuedJob> {
+    pub(crate) fn matching(&self, meant: &OsStr) -> Vec<QueuedJob> {
         let all = self.ready.values().chain(self.waiting.values().map(|waiting| &waiting.job));
         all.filter(|job| job.is_meant_by(meant)).cloned().collect()
     }
@@ -90,7 +90,7 @@ impl Queue {
 
 impl QueuedJob {
     /// May a person mean this job by an id, a name, or the stem of its file?
-    pub fn is_meant_by(&self, meant: &OsStr) -> bool {
+    pub(crate) fn is_meant_by(&self, meant: &OsStr) -> bool {
         meant == OsStr::new(&self.name)
             || meant == OsStr::new(&self.entry.id.to_string())
             || Some(meant) == std::path::Path::new(&self.entry.file).file_stem()

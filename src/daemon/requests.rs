@@ -90,7 +90,7 @@ fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
 ///
 /// # Errors
 /// The folder can not be read.
-pub fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
+pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
     let mut jobs = Vec::new();
     for found in fs_err::read_dir(folder)? {
         let found = found?;

@@ -40,11 +40,12 @@ mod models;
 pub mod names;
 pub mod plan;
 mod publish;
-pub mod watch;
+pub(crate) mod watch;
 
 pub use claim::Claimed;
 pub use folder::Folder;
-pub use models::{ModelStore, hash};
+pub(crate) use models::ModelStore;
+pub use models::hash;
 pub use publish::Published;
 
 use journal::Journal;
@@ -235,7 +236,7 @@ impl Spool {
     ///
     /// # Errors
     /// It is not back, or files can not be renamed out of it.
-    pub fn reopen_inbox(&mut self) -> io::Result<()> {
+    pub(crate) fn reopen_inbox(&mut self) -> io::Result<()> {
         let inbox = Folder::open(self.inbox.path())?;
         if !inbox.take() {
             return Err(io::Error::other("another backbone works on it"));
