@@ -1,5 +1,5 @@
-//! What distinguishes this host as a platform: family, board, release of the vendor's software, accelerators, and the
-//! installed inference libraries. Read once, when the program starts; what is not found is left out.
+//! What identifies this host as a platform: family, board, release of the vendor's software, accelerators, and installed
+//! inference libraries. Read once, at the start of the program; what is not found is left out.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -11,10 +11,10 @@ use super::{device_tree, family};
 use crate::bundle::format::Host;
 use crate::host::edge_tpu;
 
-/// The package manager's list. Read line by line: on a full image it has megabytes.
+/// The package manager's list. Read line by line, because it can be several megabytes.
 const PACKAGES_FILE: &str = "/var/lib/dpkg/status";
 
-/// Packages that change latencies, by the start of their names, and whether a version number follows.
+/// Packages that change latencies: the beginning of the name, and whether a version number must follow.
 const PACKAGES: &[(&str, bool)] = &[
     ("nvidia-l4t-core", false),
     ("tensorrt", false),
@@ -27,7 +27,7 @@ const PACKAGES: &[(&str, bool)] = &[
     ("libonnxruntime", true),
 ];
 
-/// Fill in what distinguishes the host.
+/// Fill in what identifies the host.
 pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     let family = family(root).name;
     host.family = Some(family.to_owned());
@@ -45,7 +45,7 @@ pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     }
 }
 
-/// Vendor and product, as the firmware of a personal computer or a virtual machine tells them.
+/// Vendor and product from the firmware of a PC or a virtual machine.
 fn board_of_firmware(root: &HostRoot) -> Option<String> {
     let word =
         |name: &str| root.read(format!("/sys/class/dmi/id/{name}")).ok().filter(|word| !word.is_empty());
@@ -55,7 +55,7 @@ fn board_of_firmware(root: &HostRoot) -> Option<String> {
     }
 }
 
-/// Graphics processors that NVIDIA's driver for cards knows.
+/// GPUs that NVIDIA's driver for cards knows.
 fn other_gpus(root: &HostRoot) -> Vec<String> {
     const FOLDER: &str = "/proc/driver/nvidia/gpus";
     let model = |name: String| {
@@ -69,7 +69,7 @@ fn packages(root: &HostRoot) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let Ok(file) = fs_err::File::open(root.path(PACKAGES_FILE)) else { return found };
     let (mut name, mut is_installed) = (None, false);
-    // A line that is no UTF-8 ends the list: the file is not what it should be.
+    // Stop at a line that is not UTF-8: the file is damaged.
     for line in BufReader::new(file).lines().map_while(Result::ok) {
         match line.split_once(": ") {
             Some(("Package", value)) => (name, is_installed) = (Some(value.to_owned()), false),
