@@ -23,7 +23,7 @@ pub(crate) fn run() -> ExitCode {
     let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/host/make");
     let made = Command::new("bash").arg(make).arg("agx-xavier-jetpack-4.3").arg(folder.path()).status();
     assert!(made.is_ok_and(|status| status.success()), "tests/host/make failed");
-    let mut report = HostReport::new(&format!("Doctor: all {} checks", CHECKS.len()));
+    let mut report = Report::new(&format!("Doctor: all {} checks", CHECKS.len()));
     for (name, root) in [
         ("this host", HostRoot::real()),
         ("a fake AGX Xavier", HostRoot::new(folder.path()).expect("a host root")),

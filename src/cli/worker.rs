@@ -3,10 +3,9 @@
 
 use std::process::ExitCode;
 
-use crate::runtime::{edgetpu, onnxruntime, sim, trtexec};
-use crate::worker::child;
+use crate::{runtime, worker};
 
-/// Every runtime that loads its library or starts its program at run time; the others have their own executables.
+/// Every runtime without a worker executable of its own.
 pub(super) fn execute() -> ExitCode {
-    child::run(&[&onnxruntime::Loader, &edgetpu::Loader, &trtexec::Loader, &sim::Simulator])
+    worker::child::run(&runtime::loaders())
 }

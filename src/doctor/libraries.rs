@@ -5,17 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use super::subject::{Library, Subject};
+use crate::installation::LIBRARY_FOLDERS;
 use crate::text::first_few;
-
-/// Where the dynamic loader looks on Debian and its derivatives.
-pub(super) const FOLDERS: &[&str] = &[
-    "/usr/local/lib",
-    "/usr/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-];
 
 /// The TensorRT shipped with each release of L4T, both by prefix. Source: NVIDIA's release notes.
 const TENSORRT: &[(&str, &str)] = &[
@@ -75,7 +66,7 @@ fn file(subject: &Subject, library: &Library) -> Option<PathBuf> {
     let named =
         library.candidates.iter().find(is_there).or(library.candidates.first().filter(|_| library.is_named));
     named.cloned().or_else(|| {
-        FOLDERS.iter().find_map(|folder| {
+        LIBRARY_FOLDERS.iter().find_map(|folder| {
             let mut names = subject.root.names_in(folder).into_iter();
             names.find(|name| name.starts_with(library.file_name)).map(|name| Path::new(folder).join(name))
         })
