@@ -75,10 +75,10 @@ impl Log for Journal {
     fn flush(&self) {}
 }
 
-/// One line: the message, then its key-values.
+/// One line: the message, then its key-values. Control characters are escaped, so that a file name cannot forge a record.
 fn line(record: &Record<'_>) -> String {
     let mut line = LogLine(String::new());
-    line.push(&record.args().to_string(), false);
+    line.0.push_str(&escaped(&record.args().to_string()));
     // Writing to a string cannot fail, and `LogLine` never refuses a pair.
     let _ = record.key_values().visit(&mut line);
     line.0
@@ -86,25 +86,19 @@ fn line(record: &Record<'_>) -> String {
 
 struct LogLine(String);
 
-impl LogLine {
-    /// Control characters are escaped, so that a file name cannot forge a second record; a value with spaces or quotes
-    /// is quoted, so that the line can be taken apart again.
-    fn push(&mut self, text: &str, is_value: bool) {
-        if is_value && (text.is_empty() || text.contains([' ', '"', '='])) {
-            let _ = write!(self.0, "{text:?}");
-            return;
-        }
-        self.0.push_str(&escaped(text));
-    }
-}
-
 impl<'kvs> VisitSource<'kvs> for LogLine {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         self.0.push(' ');
         // Capitals are for the journal's fields; people read lower case.
         self.0.push_str(&key.as_str().to_ascii_lowercase());
         self.0.push('=');
-        self.push(&value.to_string(), true);
+        let value = value.to_string();
+        // Quoted if the line could not be taken apart again without it.
+        if value.is_empty() || value.contains([' ', '"', '=']) {
+            let _ = write!(self.0, "{value:?}");
+        } else {
+            self.0.push_str(&escaped(&value));
+        }
         Ok(())
     }
 }

@@ -53,6 +53,17 @@ pub struct Check {
     examine: fn(&Subject) -> Finding,
 }
 
+impl Check {
+    const fn new(
+        group: Group,
+        code: &'static str,
+        looks_at: &'static str,
+        examine: fn(&Subject) -> Finding,
+    ) -> Self {
+        Self { code, group, looks_at, examine }
+    }
+}
+
 /// Groups of checks, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

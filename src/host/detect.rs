@@ -14,17 +14,24 @@ use crate::host::edge_tpu;
 /// The package manager's list. Read line by line, because it can be several megabytes.
 const PACKAGES_FILE: &str = "/var/lib/dpkg/status";
 
-/// Packages that change latencies: the beginning of the name, and whether a version number must follow.
-const PACKAGES: &[(&str, bool)] = &[
-    ("nvidia-l4t-core", false),
-    ("tensorrt", false),
-    ("libnvinfer", true),
-    ("libcudnn", true),
-    ("cuda-cudart-", true),
-    ("libedgetpu1-", false),
-    ("gasket-dkms", false),
-    ("python3-tflite-runtime", false),
-    ("libonnxruntime", true),
+/// What may follow the beginning of a package's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Any,
+    Number,
+}
+
+/// Packages that change latencies: the beginning of the name, and what may follow.
+const PACKAGES: &[(&str, Rest)] = &[
+    ("nvidia-l4t-core", Rest::Any),
+    ("tensorrt", Rest::Any),
+    ("libnvinfer", Rest::Number),
+    ("libcudnn", Rest::Number),
+    ("cuda-cudart-", Rest::Number),
+    ("libedgetpu1-", Rest::Any),
+    ("gasket-dkms", Rest::Any),
+    ("python3-tflite-runtime", Rest::Any),
+    ("libonnxruntime", Rest::Number),
 ];
 
 /// Fill in what identifies the host.
@@ -88,8 +95,8 @@ fn packages(root: &HostRoot) -> BTreeMap<String, String> {
 fn changes_latencies(package: &str) -> bool {
     let is_number =
         |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) && !rest.ends_with("-dev");
-    PACKAGES.iter().any(|(start, numbered)| {
-        package.strip_prefix(start).is_some_and(|rest| if *numbered { is_number(rest) } else { true })
+    PACKAGES.iter().any(|(start, rest_is)| {
+        package.strip_prefix(start).is_some_and(|rest| *rest_is == Rest::Any || is_number(rest))
     })
 }
 

@@ -81,7 +81,20 @@ fn each_reason_is_shown_once_with_its_detail_and_hint() {
     }];
     let measured = row("fine", Status::Measured, VerdictState::Valid);
     let rows = [failed.clone(), measured.clone(), failed, large("8"), large("16"), broken];
-    insta::assert_snapshot!(reasons(&rows), @"");
+    insta::assert_snapshot!(reasons(&rows), @r"
+    a on onnxruntime: library_not_found, 2 configurations
+      cannot load libonnxruntime.so
+      hint: set `runtimes.onnxruntime.library`
+    study on trtexec: out_of_memory, 2 configurations
+      for example: the engine needs 8 MB
+      and the GPU has 4
+      hint: use a smaller input
+    broken: mistakes_in_spec
+      the job file has a mistake
+      broken.yaml:4:8: priority: `1000` is more than 100
+        hint: write a whole number, -100 to 100
+      hint: correct it and drop the file again
+    ");
     assert_eq!(reasons(&[measured]), "");
 }
 
@@ -100,8 +113,17 @@ fn jobs_for_hardware_that_is_not_there_are_one_line() {
         absent("08-tensorrt", MissingHardware::Jetson),
     ];
     let outbox = Path::new("demo/outbox");
-    insta::assert_snapshot!(of_inbox(&rows, outbox), @"");
-    insta::assert_snapshot!(of_inbox(&rows[2..4], outbox), @"");
+    insta::assert_snapshot!(of_inbox(&rows, outbox), @r"
+    job    model     runtime      n    median (95 % interval)     verdict
+    smoke  net.onnx  onnxruntime  100  1.235 ms (1.200 to 1.300)  valid: drift
+
+    3 jobs need a Jetson, an Edge TPU or a GPU: 08-tensorrt, 09-edge-tpu, 10-gpu
+    hint: `zcat demo/outbox/b.json.gz` shows what was looked for
+    ");
+    insta::assert_snapshot!(of_inbox(&rows[2..4], outbox), @r"
+    1 job needs an Edge TPU: 09-edge-tpu
+    hint: `zcat demo/outbox/b.json.gz` shows what was looked for
+    ");
     // How a run ends does not depend on it.
     assert_eq!(exit(&rows, false), Exit::Failed);
 }

@@ -5,7 +5,7 @@
 
 use super::cpufreq::{self, Settings};
 use super::machine::Machine;
-use super::power::{ModeError, PowerControl, Reboot};
+use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
 pub(crate) mod nvpmodel;
@@ -83,10 +83,10 @@ impl PowerControl for Jetson {
         settings
     }
 
-    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, clocks: Clocks) -> PowerState {
         let mut wanted = PowerState { mode: mode.cloned(), settings: Settings::new() };
         let waits_for_mode = mode.is_some() && present.mode.as_ref() != mode;
-        if lock_clocks && !waits_for_mode {
+        if clocks == Clocks::Locked && !waits_for_mode {
             lock(&present.settings, &mut wanted.settings);
         }
         wanted

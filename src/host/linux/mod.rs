@@ -3,7 +3,7 @@
 
 use super::cpufreq::{self, FASTEST, Settings};
 use super::machine::Machine;
-use super::power::{ModeError, PowerControl, Reboot};
+use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerMode, PowerState};
 
 /// Control through cpufreq alone.
@@ -22,15 +22,17 @@ impl PowerControl for Linux {
         settings
     }
 
-    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, clocks: Clocks) -> PowerState {
         let mut wanted = PowerState::default();
         match mode {
             Some(mode) => cpufreq::governed_by(&mode.name, &present.settings, &mut wanted.settings),
             // Not if the job names one: with equal limits, every governor keeps the clock.
-            None if lock_clocks => cpufreq::governed_by(FASTEST, &present.settings, &mut wanted.settings),
+            None if clocks == Clocks::Locked => {
+                cpufreq::governed_by(FASTEST, &present.settings, &mut wanted.settings)
+            }
             None => {}
         }
-        if lock_clocks {
+        if clocks == Clocks::Locked {
             cpufreq::without_turbo(&present.settings, &mut wanted.settings);
             cpufreq::limits_together(&present.settings, &mut wanted.settings);
         }

@@ -9,7 +9,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::saved::{Keep, RebootFor, Saved};
-use super::{ModeError, PowerControl, Reboot, apply, plan, read};
+use super::{AfterModeError, Clocks, ModeError, PowerControl, Reboot, apply, plan, read};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::error::Hint;
 use crate::host::machine::Machine;
@@ -126,8 +126,9 @@ impl PowerHost {
     /// The mode cannot be set, or the original state cannot be saved. The host is restored.
     pub fn take(&self, job: &str, request: &PowerRequest) -> Result<Hold, TakeError> {
         let mode = request.power_mode.as_deref().map(|name| self.mode(name)).transpose()?;
-        let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), false);
-        let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), request.lock_clocks);
+        let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), Clocks::Unchanged);
+        let clocks = Clocks::wanted(request.lock_clocks);
+        let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), clocks);
         // A state that is still saved could not be restored, or is from before a reboot: it remains the one to restore.
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let present = self.read();
@@ -148,12 +149,14 @@ impl PowerHost {
         };
         // On an error, dropping the hold restores the host.
         let (control, machine) = (self.control, &*self.machine);
-        let mut applied = apply(control, machine, present, &in_mode, false).without_mode_error()?;
+        let mut applied =
+            apply(control, machine, present, &in_mode, AfterModeError::Stop).without_mode_error()?;
         // Compared before the clocks are locked, which changes the limits that a mode sets.
         let not_of_mode = mode.as_ref().map(|mode| control.mode_differences(machine, mode).1);
         if request.lock_clocks {
             hold.keep_what_came(&applied.state)?;
-            applied = apply(control, machine, applied.state, &wanted, false).without_mode_error()?;
+            applied =
+                apply(control, machine, applied.state, &wanted, AfterModeError::Stop).without_mode_error()?;
         }
         hold.applied = applied.state;
         hold.not_applied = applied.differences;
@@ -208,8 +211,8 @@ impl PowerHost {
     fn restore(&self, saved: &Saved) -> io::Result<Recovered> {
         let (control, machine) = (self.control, &*self.machine);
         let came = PowerState { mode: None, settings: saved.came.clone() };
-        let present = apply(control, machine, self.read(), &|_| came.clone(), true).state;
-        let applied = apply(control, machine, present, &|_| saved.found.clone(), true);
+        let present = apply(control, machine, self.read(), &|_| came.clone(), AfterModeError::Continue).state;
+        let applied = apply(control, machine, present, &|_| saved.found.clone(), AfterModeError::Continue);
         if applied.differences.is_empty() {
             self.keep.remove()?;
         }

@@ -45,7 +45,7 @@ pub trait PowerControl: Sync {
     fn settings(&self, machine: &dyn Machine) -> BTreeMap<String, String>;
 
     /// The settings wanted for one of [`PowerControl::modes`] and for locked clocks. No I/O.
-    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState;
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, clocks: Clocks) -> PowerState;
 
     /// Set a mode with the host's tool. Called only for a family whose `target` has a mode.
     ///
@@ -58,6 +58,29 @@ pub trait PowerControl: Sync {
         let _ = (machine, mode);
         (0, Vec::new())
     }
+}
+
+/// What a target wants of the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clocks {
+    /// As they are.
+    Unchanged,
+    /// Locked.
+    Locked,
+}
+
+impl Clocks {
+    /// What `lock_clocks` of a job asks for.
+    pub(crate) fn wanted(lock: bool) -> Self {
+        if lock { Self::Locked } else { Self::Unchanged }
+    }
+}
+
+/// Whether settings are still changed if the mode could not be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterModeError {
+    Stop,
+    Continue,
 }
 
 /// Whether the host may be rebooted to set a mode.
@@ -201,7 +224,7 @@ pub fn apply(
     machine: &dyn Machine,
     mut present: PowerState,
     wanted: &dyn Fn(&PowerState) -> PowerState,
-    goes_on_without_mode: bool,
+    after_mode_error: AfterModeError,
 ) -> Applied {
     let mut tried: BTreeSet<Step> = BTreeSet::new();
     let mut errors: BTreeMap<String, String> = BTreeMap::new();
@@ -229,7 +252,7 @@ pub fn apply(
         }
         tried.extend(steps);
         present.settings = control.settings(machine);
-        if mode_error.is_some() && !goes_on_without_mode {
+        if mode_error.is_some() && after_mode_error == AfterModeError::Stop {
             break;
         }
     }
