@@ -28,7 +28,7 @@ impl PowerControl for Linux {
             Some(mode) => cpufreq::governed_by(&mode.name, &present.settings, &mut wanted.settings),
             // Not if the job names one: with equal limits, every governor keeps the clock.
             None if clocks == Clocks::Locked => {
-                cpufreq::governed_by(FASTEST, &present.settings, &mut wanted.settings)
+                cpufreq::governed_by(FASTEST, &present.settings, &mut wanted.settings);
             }
             None => {}
         }

@@ -78,8 +78,10 @@ impl Clocks {
 
 /// Whether settings are still changed if the mode could not be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AfterModeError {
+pub enum AfterModeError {
+    /// No.
     Stop,
+    /// Yes.
     Continue,
 }
 
