@@ -41,14 +41,15 @@
 //! use backbone::network::configuration::{Configuration, Wish};
 //! use backbone::network::count_configuration::cost;
 //!
-//! let standard = cost(&Configuration::new(&Wish::new("standard", 3, 1, 224, "int8"))?);
-//! let separable = cost(&Configuration::new(&Wish::new("depthwise-separable", 3, 1, 224, "int8"))?);
+//! let cost_of = |block| {
+//!     cost(&Configuration::new(&Wish::new(block, 3, 1, 224, "int8")).expect("a configuration of the family"))
+//! };
+//! let (standard, separable) = (cost_of("standard"), cost_of("depthwise-separable"));
 //!
 //! assert_eq!(standard.operations(), 3_627_122_688);
 //! assert!(separable.operations() * 5 < standard.operations());
 //! // Fewer operations, but also fewer of them for each byte moved.
 //! assert!(separable.operational_density() < standard.operational_density());
-//! # Ok::<(), Vec<backbone::bundle::format::Mistake>>(())
 //! ```
 //!
 //! A job file with a mistake:
