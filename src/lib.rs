@@ -38,13 +38,15 @@
 //! What does a depthwise separable block save, compared with a standard convolution?
 //!
 //! ```
-//! use backbone::network::configuration::{Configuration, Wish};
+//! use backbone::network::configuration::{Configuration, Precision};
 //! use backbone::network::count_configuration::cost;
 //!
-//! let cost_of = |block| {
-//!     cost(&Configuration::new(&Wish::new(block, 3, 1, 224, "int8")).expect("a configuration of the family"))
+//! let cost_of = |name: &str| {
+//!     let mut family = Configuration::family(Precision::Int8);
+//!     cost(&family.find(|configuration| configuration.to_string() == name).expect("one of the family"))
 //! };
-//! let (standard, separable) = (cost_of("standard"), cost_of("depthwise-separable"));
+//! let standard = cost_of("standard-k3-b1-i224-int8");
+//! let separable = cost_of("depthwise-separable-k3-b1-i224-int8");
 //!
 //! assert_eq!(standard.operations(), 3_627_122_688);
 //! assert!(separable.operations() * 5 < standard.operations());
