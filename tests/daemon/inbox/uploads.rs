@@ -49,7 +49,7 @@ fn job_uploaded_in_place_is_not_taken_before_its_end_although_it_stalls_where_it
     let bundle = rig.bundle_of("stalling");
     assert_eq!(bundle.outcome.status, Status::Measured);
     assert_eq!(bundle.job.spec.as_deref(), Some(text));
-    assert_eq!(bundle.trials[0].latency_ns.len(), 7);
+    assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 7);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn job_whose_model_never_comes_is_rejected_with_its_files_kept_and_can_be_retrie
 
     // What the hint says, done.
     rig.drop_file("never.onnx", "\x08\x0a not a model, but it begins like one");
-    assert_eq!(rig.must(&["retry", "hopeful"]), "`hopeful` is queued again\n");
+    assert_eq!(rig.must(&["retry", "hopeful"]), "`hopeful` is queued again.\n");
     let bundles = rig.wait_until_done(4);
     assert_eq!(bundles[2].outcome.status, Status::Measured);
     assert_eq!(bundles[3].outcome.status, Status::Failed);
