@@ -1,5 +1,5 @@
-//! Who may import whom: every folder and file of `src/` has a row, and imports lead from a row to rows above
-//! it in the table, that is, to lower layers.
+//! Who may import whom: every folder and file of `src/` has a row, and imports lead from a row to rows above it in the
+//! table, that is, to lower layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,15 @@ use crate::scan::{Source, every_source};
 /// A folder or file of `src/`, and all that it may import.
 type Row<'a> = (&'a str, &'a [&'a str]);
 
-/// From the lowest layer to the highest. A row lists what its code imports today: to import more is a
-/// decision, which is made here.
+/// From the lowest layer to the highest. A row lists what its code imports today: to import more is a decision, which is
+/// made here.
 const ROWS: &[Row<'_>] = &[
     ("error", &[]),
     ("parallel", &[]),
     ("units", &[]),
+    ("text", &[]),
     ("model_file", &[]),
-    ("network", &["error", "model_file"]),
+    ("network", &["error", "model_file", "text"]),
     // Serialised types are the border between device and desk: they drag nothing along.
     ("bundle", &["error", "units"]),
     ("stats", &["bundle", "units"]),
@@ -25,12 +26,12 @@ const ROWS: &[Row<'_>] = &[
     ("runtime", &["bundle", "model_file", "network", "units"]),
     ("measure", &["bundle", "runtime", "units"]),
     ("worker", &["bundle", "measure", "runtime", "units"]),
-    ("spec", &["bundle", "error", "network", "runtime"]),
-    ("config", &["bundle", "error", "runtime", "spec"]),
+    ("spec", &["bundle", "error", "network", "runtime", "text"]),
+    ("config", &["bundle", "error", "runtime", "spec", "text"]),
     ("spool", &["bundle", "error"]),
-    ("host", &["bundle", "error", "units"]),
+    ("host", &["bundle", "error", "text", "units"]),
     ("installation", &["host", "runtime"]),
-    ("doctor", &["bundle", "host", "installation"]),
+    ("doctor", &["bundle", "host", "installation", "text"]),
     (
         "daemon",
         &[
@@ -72,6 +73,7 @@ const ROWS: &[Row<'_>] = &[
             "spec",
             "spool",
             "stats",
+            "text",
             "verdict",
             "worker",
         ],
@@ -82,8 +84,7 @@ const ROWS: &[Row<'_>] = &[
     ("worker_tflite", &["worker"]),
 ];
 
-/// Rooms of the desk side, and those of the device side that they must not reach, by whatever way. They meet
-/// in `bundle`.
+/// Rooms of the desk side, and those of the device side that they must not reach, by whatever way. They meet in `bundle`.
 const DESK: &[&str] = &["analysis", "collect", "export", "report"];
 const DEVICE: &[&str] = &["daemon", "doctor", "host", "measure", "runtime", "spool", "worker"];
 
