@@ -122,6 +122,22 @@ fn first_words(text: &str) -> (&str, &str, bool) {
     (first, &rest[..word(rest)], is_field)
 }
 
+/// What people read of a source: comments and literals, a line break after each.
+pub(crate) fn prose(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    let mut prose = String::new();
+    let mut at = 0;
+    while at < characters.len() {
+        let after = literal_end(&characters, at);
+        if after > at {
+            prose.extend(&characters[at..after]);
+            prose.push('\n');
+        }
+        at = after.max(at + 1);
+    }
+    prose
+}
+
 /// Comments, texts and characters replaced by nothing; line breaks kept.
 pub(crate) fn without_literals(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
