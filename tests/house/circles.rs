@@ -50,7 +50,6 @@ const CIRCLES: &[(&[&str], &str)] = &[
     (&["src/runtime/onnxruntime/plugin.rs", "src/runtime/onnxruntime/provider.rs"], "to be taken apart"),
     (&["src/spec/check.rs", "src/spec/fields.rs", "src/spec/networks/mod.rs"], "to be taken apart"),
     (&["src/spec/mistakes.rs", "src/spec/raw/mod.rs"], "to be taken apart"),
-    (&["src/worker/parent/mod.rs", "src/worker/process.rs"], "to be taken apart"),
 ];
 
 #[test]

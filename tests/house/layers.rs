@@ -27,7 +27,7 @@ const ROWS: &[Row<'_>] = &[
     ("worker", &["bundle", "measure", "runtime", "units"]),
     ("spec", &["bundle", "error", "network", "runtime"]),
     ("config", &["bundle", "error", "runtime", "spec"]),
-    ("spool", &["bundle", "error", "worker"]),
+    ("spool", &["bundle", "error"]),
     ("host", &["bundle", "error", "units"]),
     ("installation", &["host", "runtime"]),
     ("doctor", &["bundle", "host", "installation"]),
