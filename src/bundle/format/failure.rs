@@ -16,7 +16,8 @@ pub struct Failure {
     pub detail: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Nothing is broken: this runtime cannot turn this model into something that runs on this platform. That is a result.
+    /// Nothing is broken: this runtime cannot turn this model into something that runs on this platform. That
+    /// is a result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_not_compilable: bool,
 }

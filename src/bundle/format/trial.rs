@@ -26,7 +26,8 @@ pub struct TrialId {
     pub process: u32,
 }
 
-/// Raw latencies of one trial. They are filled in by the clock's loop and moved from there into the bundle.
+/// Raw latencies of one trial. The timed loop fills them in; from there they are moved, not copied, into the
+/// bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latencies {
     /// Latencies of the warm-up runs, in order. They enter no statistic.
@@ -38,7 +39,7 @@ pub struct Latencies {
     pub extra_latency_ns: Vec<Nanos>,
 }
 
-/// A [`Trial`] as it is read. `flatten` would first read every latency into a buffer four times its size.
+/// A [`Trial`] as it is read. `flatten` would first read every latency into a buffer of four times the size.
 #[derive(Deserialize, JsonSchema)]
 struct FlatTrial {
     build: u32,

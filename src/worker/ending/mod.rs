@@ -1,7 +1,7 @@
 //! Every way in which a worker can end, and what a bundle says of each.
 //!
-//! Pure: an [`Ended`] comes in from [`super::parent`], an [`Outcome`] goes out. Two ways of ending are kept apart if
-//! the person who reads the bundle would act differently on them.
+//! Pure: an [`Ended`] comes in from [`super::parent`], an [`Outcome`] goes out. Two ways of ending are kept
+//! apart if the person who reads the bundle would act differently on them.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
