@@ -277,4 +277,19 @@ mod tests {
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);
         assert!(other.trials.is_empty());
     }
+
+    #[test]
+    fn lines_of_the_previous_version_are_read_and_written_byte_for_byte() {
+        let line = r#"{"record":"finished","configuration":1,"trial":{"build":1,"process":2,"warm_up_ns":[1],"latency_ns":[2,3],"extra_latency_ns":[4]},"loaded":{"version":"1.0","library":"/lib/x.so","options":{},"inputs":[],"outputs":[],"placed":null},"wall_seconds":1.5,"environment":null,"energy":null,"power":null}"#;
+        let record: Record = serde_json::from_str(line).expect("a record");
+        let Record::Finished(measured) = &record else { panic!("{record:?}") };
+        assert_eq!(measured.trial.id, TrialId { build: 1, process: 2 });
+        assert_eq!(measured.trial.latencies.latency_ns.len(), 2);
+        assert_eq!(serde_json::to_string(&record).expect("JSON"), line);
+        let unknown = line.replace("\"wall_seconds\"", "\"walls\":[],\"wall_seconds\"");
+        assert!(
+            serde_json::from_str::<Record>(&unknown).is_err(),
+            "another version's record is not half understood"
+        );
+    }
 }

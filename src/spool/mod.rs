@@ -96,7 +96,7 @@ pub struct Spool {
 
 /// What opening a spool finds.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct AtStart {
     /// Claimed jobs, in order of arrival.
     pub entries: Vec<Entry>,
     /// Names of bundles in `ready/`.
@@ -166,7 +166,7 @@ impl Spool {
     /// # Errors
     /// Another process uses the spool or the inbox, a folder is inaccessible, or inbox and spool are on
     /// different file systems.
-    pub fn open(places: &Places) -> Result<(Self, Found), OpenError> {
+    pub fn open(places: &Places) -> Result<(Self, AtStart), OpenError> {
         let open = |path: &Path| {
             Folder::open_or_create(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })
         };
@@ -210,7 +210,7 @@ impl Spool {
         let outbox = places.outbox.clone();
         let spool = Self { inbox, queue, ready, done, control, journal, outbox, models, identity, lock };
         spool.remove_orphan_journals(&entries).map_err(failed)?;
-        Ok((spool, Found { entries, ready: ready_names }))
+        Ok((spool, AtStart { entries, ready: ready_names }))
     }
 
     /// A job's journal.
