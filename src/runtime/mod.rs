@@ -21,8 +21,11 @@ use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
 use crate::network::emit::Form;
 use crate::units::Nanos;
 
+pub(crate) mod causes;
 pub(crate) mod edgetpu;
 pub mod fill;
+pub(crate) mod kept;
+pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
 pub mod onnxruntime;

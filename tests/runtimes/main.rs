@@ -11,5 +11,6 @@ mod rig;
 
 mod conformance;
 mod providers;
+mod source_tree;
 mod timed_loop;
 mod worker;
