@@ -157,7 +157,7 @@ fn compiler_that_dies_at_any_line_or_byte_still_gives_an_outcome() {
             assert_eq!(
                 found.is_ok(),
                 report.is_compiled
-                    && report.cause.is_none()
+                    && report.cause == Default::default()
                     && report.build.operations_on_edge_tpu != Some(0)
             );
         }
