@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::compile::{CompiledFiles, EdgeTpuCompiler};
 use super::{RUNTIME, is_compiled, session};
-use crate::bundle::format::Stage;
+use crate::bundle::format::{LoadedModel, Stage};
 use crate::runtime::tflite::model;
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Runtime, Task};
 
@@ -32,14 +32,13 @@ impl Load for EdgeTpuRuntime {
             Task::Build => {
                 let compiler = EdgeTpuCompiler::new(request, place, comes_compiled)?;
                 Ok(Loaded {
-                    providers: Vec::new(),
-                    libraries: Vec::new(),
-                    version: None,
-                    library: request.provided.get(NeedKind::Program).map(Path::to_path_buf),
-                    options: [].into(),
-                    inputs: file.inputs.iter().map(model::describe).collect(),
-                    outputs: file.outputs.iter().map(model::describe).collect(),
                     execution: Execution::Compiler(Box::new(compiler)),
+                    model: LoadedModel {
+                        library: request.provided.get(NeedKind::Program).map(Path::to_path_buf),
+                        inputs: file.inputs.iter().map(model::describe).collect(),
+                        outputs: file.outputs.iter().map(model::describe).collect(),
+                        ..LoadedModel::default()
+                    },
                 })
             }
             Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &file),

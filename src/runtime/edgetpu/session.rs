@@ -9,7 +9,7 @@ use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, M
 use serde_json::Value;
 
 use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, is_compiled};
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::tflite::ModelFile;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::tflite::model;
@@ -82,14 +82,15 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
     in_force.insert("tflite_version".to_owned(), version.clone().into());
     in_force.insert("libedgetpu_build".to_owned(), found.build.into());
     Ok(Loaded {
-        providers: Vec::new(),
-        libraries: Vec::new(),
         execution: Execution::Session(Box::new(DelegateSession { interpreter })),
-        version: found.version.or(version),
-        library: found.file,
-        options: in_force,
-        inputs,
-        outputs: file.outputs.iter().map(model::describe).collect(),
+        model: LoadedModel {
+            version: found.version.or(version),
+            library: found.file,
+            options: in_force,
+            inputs,
+            outputs: file.outputs.iter().map(model::describe).collect(),
+            ..LoadedModel::default()
+        },
     })
 }
 

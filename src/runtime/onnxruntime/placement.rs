@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use super::profile::{self, RanNode};
 use super::provider::Provider;
 use crate::bundle::format::Stage;
-use crate::runtime::{Failure, ProductNode, ProviderNodes};
+use crate::bundle::format::{ProductNode, ProviderNodes};
+use crate::runtime::Failure;
 
 /// The most products of a provider that are reported, and the most bytes of their names; beyond that, only the number of nodes is.
 /// The daemon keeps what a worker reports in memory, and takes lines of 1 MiB; a session has two fallbacks at most.
