@@ -192,8 +192,8 @@ fn look_at_model(spec: &Path, job: &Job, index: usize, memory_bytes: Option<u64>
 
 /// Two lines of the report.
 fn with_hint(rejection: &Rejection) -> String {
-    let hint = rejection.hint.as_deref().unwrap_or_default();
-    format!("{}\n    hint: {hint}", rejection.detail)
+    let hint = rejection.failure.hint.as_deref().unwrap_or_default();
+    format!("{}\n    hint: {hint}", rejection.failure.detail)
 }
 
 /// The size of a file; `None` if it is something else. Not opened: opening a FIFO would wait for its writer, and opening a device may

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::bundle::format::{Stage, Tensor};
+use crate::model_file::Dimension;
 use crate::model_file::tflite::{self, FileTensor, ModelFile};
 use crate::runtime::Failure;
 
@@ -25,6 +26,6 @@ pub fn describe(declared: &FileTensor) -> Tensor {
     Tensor {
         name: declared.name.clone(),
         element_type: declared.element_type.clone(),
-        shape: declared.shape.iter().map(|dimension| dimension.fixed()).collect(),
+        shape: declared.shape.iter().map(Dimension::fixed).collect(),
     }
 }
