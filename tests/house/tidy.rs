@@ -151,7 +151,8 @@ fn rules_leave_comments_texts_and_tests_alone() {
 #[test]
 fn links_in_documents_lead_to_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut documents = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    let mut documents =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)).to_vec();
     for entry in fs_err::read_dir(root.join("docs")).unwrap() {
         documents.push(entry.unwrap().path());
     }

@@ -19,6 +19,7 @@ use crate::host::{self, HostRoot};
 use crate::spec::{self, Job, ModelSource};
 use crate::spool;
 use crate::spool::names::{self, NameKind};
+use crate::text::counted;
 
 mod duration;
 mod generated;
@@ -30,7 +31,7 @@ mod precision;
 /// file has mistakes, a model file is missing or does not suit the job, or a network is too large for its format. The machine
 /// that measures may be another one, so hosts are left out unless you name one: `--host-root /` is this machine.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CheckArguments {
     /// Job files, with their models next to them
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
     host_root: Option<PathBuf>,
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let memory_bytes = arguments.host_root.as_deref().map(memory_of).transpose()?;
     let mut every_file_is_right = true;
     for (index, path) in arguments.specs.iter().enumerate() {
@@ -121,7 +122,7 @@ fn runs(configuration: &spec::Configuration, measure: &spec::Measure) -> String 
         1 => String::new(),
         builds => format!(" × {builds} builds"),
     };
-    let processes = counted(measure.processes.into(), "process", "processes");
+    let processes = counted(measure.processes, "process", "processes");
     format!("{} + {}{builds} × {processes}", measure.warm_up_runs, measure.timed_runs)
 }
 
@@ -204,10 +205,6 @@ fn regular_file_size(path: &Path) -> Result<Option<u64>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err("no such file".to_owned()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
 #[cfg(test)]
