@@ -22,9 +22,6 @@ const FUNCTIONS_OF_MANY_PARAMETERS: &[&str] = &[
     "src/report/figures/scatter.rs: figure",
 ];
 const COMMON_TYPE_NAMES: &[&str] = &[
-    "BoundSession",
-    "Cause",
-    "Compilation",
     "Configuration",
     "Kind",
     "Node",
@@ -32,9 +29,7 @@ const COMMON_TYPE_NAMES: &[&str] = &[
     "Outcome",
     "Place",
     "Reading",
-    "Report",
     "Row",
-    "Shape",
     "Span",
     "Table",
     "Trouble",

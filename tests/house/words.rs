@@ -153,7 +153,7 @@ fn a_phrase_is_found_wherever_it_is_and_nothing_else_is() {
     assert_eq!(phrases_in("a.md", "# the file lies in\n> the folder").len(), 1);
     for text in [
         "// cannot",
-        "// besides",
+        "// besides\n",
         "// output back-end",
         "the host is restored",
         "fn put_back(beside: Nobody) {}",
