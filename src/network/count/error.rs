@@ -3,18 +3,14 @@
 //! All of these are the model's fault or a wrong `--input`; none is worth another try with the same bytes.
 
 use crate::error::Hint;
+use crate::model_file::ReadError;
 
 /// A model that cannot be counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CountError {
-    /// The bytes are not such a file, or end early.
-    #[error("the file is not a whole {format} model: {what}")]
-    Unreadable {
-        /// `ONNX` or `TensorFlow Lite`.
-        format: &'static str,
-        /// What was met.
-        what: String,
-    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Nodes wait for each other.
     #[error(
         "the graph is not one that can be run: node `{node}` needs `{tensor}`, which is made from the node's own output"
@@ -75,14 +71,6 @@ pub enum CountError {
         /// What contradicts what.
         what: String,
     },
-    /// A tensor's payload and its shape contradict each other.
-    #[error("tensor `{tensor}` {what}")]
-    WrongTensor {
-        /// The tensor.
-        tensor: String,
-        /// What contradicts what.
-        what: String,
-    },
     /// Counts that no 64-bit number holds.
     #[error("{what} is more than a 64-bit number holds")]
     TooLarge {
@@ -94,10 +82,7 @@ pub enum CountError {
 impl Hint for CountError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unreadable { .. } => {
-                "compare the file's size and SHA-256 with the original's; a copy may have been cut off"
-                    .to_owned()
-            }
+            Self::Read(error) => return error.hint(),
             Self::Cyclic { .. } | Self::Missing { .. } | Self::MadeTwice { .. } => {
                 "export the model again; `onnx.checker.check_model` shows what else is wrong with it"
                     .to_owned()
@@ -114,27 +99,11 @@ impl Hint for CountError {
                 "the file contradicts itself; export the model again, or remove its intermediate shapes"
                     .to_owned()
             }
-            Self::WrongTensor { .. } => {
-                "the file is damaged or was written by a faulty exporter; export it again".to_owned()
-            }
             Self::TooLarge { .. } => {
                 "look for an absurd dimension in the model's inputs and weights".to_owned()
             }
         })
     }
-}
-
-/// Names from a file, such that they cannot move a terminal's cursor.
-pub(super) fn readable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for character in String::from_utf8_lossy(bytes).chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
 }
 
 /// `[1, 3, 224, 224]`.

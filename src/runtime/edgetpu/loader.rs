@@ -4,7 +4,7 @@ use super::compile::{Compilation, CompiledFiles};
 use super::{OPERATOR, RUNTIME, session};
 use crate::bundle::format::{Stage, Tensor};
 use crate::model_file::Dimension;
-use crate::model_file::tflite::{self, FileTensor, ModelFile};
+use crate::model_file::tflite::{self, TfliteFile, TfliteTensor};
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Runtime, Task};
 
 /// Compiles models for the Edge TPU and runs them on it.
@@ -60,11 +60,11 @@ impl Load for Loader {
 }
 
 /// Is this a model that the compiler made?
-pub(super) fn is_compiled(model: &ModelFile) -> bool {
+pub(super) fn is_compiled(model: &TfliteFile) -> bool {
     model.custom_operators.iter().any(|name| name == OPERATOR)
 }
 
-pub(super) fn read(path: &std::path::Path) -> Result<ModelFile, Failure> {
+pub(super) fn read(path: &std::path::Path) -> Result<TfliteFile, Failure> {
     let refused = |detail: String| {
         Failure::new(Stage::Load, "model_not_readable", detail)
             .with_hint("upload the file again; was it converted to the end?")
@@ -74,7 +74,7 @@ pub(super) fn read(path: &std::path::Path) -> Result<ModelFile, Failure> {
         .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
 }
 
-pub(super) fn tensor(declared: &FileTensor) -> Tensor {
+pub(super) fn tensor(declared: &TfliteTensor) -> Tensor {
     let size = |dimension: &Dimension| match dimension {
         Dimension::Fixed(size) => Some(*size),
         Dimension::Open(_) => None,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::loader::{is_compiled, tensor};
 use super::{ALWAYS_LOAD_FIRMWARE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, RUNTIME};
 use crate::bundle::format::{Stage, Tensor};
-use crate::model_file::tflite::ModelFile;
+use crate::model_file::tflite::TfliteFile;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::{Execution, Failure, LoadRequest, Loaded, RunError, Session, mapped, options};
 
@@ -42,7 +42,7 @@ const BUILDS: &[(&[u8], &str)] = &[(b"PERFORMANCE=THROTTLED", "std"), (b"PERFORM
 ///
 /// # Errors
 /// A library is missing or does not fit, or there is no Edge TPU that it may use.
-pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> Result<Loaded, Failure> {
+pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) -> Result<Loaded, Failure> {
     if !is_compiled(file) {
         // Without the operator the delegate takes nothing and says nothing, and the processor runs it all.
         let detail = format!("{} holds no `{OPERATOR}`", compiled.display());
@@ -180,7 +180,7 @@ fn not_delegated(name: &Path, error: &Error) -> Failure {
         .with_hint("is an Edge TPU connected, and one of the kind that `runtime_options.device` asks for?")
 }
 
-fn fill(interpreter: &mut Interpreter<'_>, file: &ModelFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
+fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
     let not_bound = |detail: String| Failure::new(Stage::Prepare, "tensor_not_bound", detail);
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     if tensors.len() != file.inputs.len() {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::library::Library;
 use super::{CPU_PROVIDER, DEVICE, RUNTIME, TF32, plugin, provider_of, word};
 use crate::bundle::format::Stage;
-use crate::network::count::onnx_border;
+use crate::model_file;
 use crate::runtime::{Failure, LoadRequest, Options, options};
 
 /// By this variable NVIDIA's libraries leave TF32 out, whatever else they were told. Source:
@@ -235,7 +235,7 @@ pub(super) fn says_out_of_memory(why: &str) -> bool {
 fn is_quantised(model: &Path) -> bool {
     fs_err::read(model)
         .ok()
-        .and_then(|bytes| onnx_border(&bytes).ok())
+        .and_then(|bytes| model_file::onnx::border(&bytes).ok())
         .is_some_and(|border| border.is_quantised)
 }
 

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use backbone::bundle::format::{Stage, Tensor};
 use backbone::model_file::Dimension;
-use backbone::model_file::tflite::{self, FileTensor, ModelFile};
+use backbone::model_file::tflite::{self, TfliteFile, TfliteTensor};
 use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK};
@@ -84,7 +84,7 @@ impl Session for BoundSession {
     }
 }
 
-fn read_model_file(request: &LoadRequest) -> Result<ModelFile, Failure> {
+fn read_model_file(request: &LoadRequest) -> Result<TfliteFile, Failure> {
     let refused = |detail: String| {
         Failure::new(Stage::Load, "model_not_readable", detail)
             .with_hint("upload the file again; was it converted to the end?")
@@ -94,7 +94,7 @@ fn read_model_file(request: &LoadRequest) -> Result<ModelFile, Failure> {
         .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
 }
 
-fn input_shapes(file: &ModelFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
+fn input_shapes(file: &TfliteFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
     let declared: Vec<DeclaredInput> = file
         .inputs
         .iter()
@@ -126,7 +126,7 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
 
 fn prepare_inputs(
     interpreter: &Interpreter<'_>,
-    file: &ModelFile,
+    file: &TfliteFile,
     shapes: &[Vec<u64>],
     request: &LoadRequest,
 ) -> Result<Vec<Tensor>, Failure> {
@@ -160,7 +160,7 @@ fn prepare_inputs(
     (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, &mut generator)).collect()
 }
 
-fn is_fixed(input: &FileTensor) -> bool {
+fn is_fixed(input: &TfliteTensor) -> bool {
     input.shape.iter().all(|dimension| matches!(dimension, Dimension::Fixed(_)))
 }
 
@@ -177,7 +177,7 @@ fn not_allocated(what: &str) -> Failure {
 
 fn fill_input(
     interpreter: &Interpreter<'_>,
-    file: &ModelFile,
+    file: &TfliteFile,
     index: usize,
     generator: &mut Generator,
 ) -> Result<Tensor, Failure> {
@@ -211,7 +211,7 @@ fn fill_input(
 }
 
 /// As allocated; as the file declares them where the library sets the shape only when it runs.
-fn describe_outputs(interpreter: &Interpreter<'_>, file: &ModelFile) -> Vec<Tensor> {
+fn describe_outputs(interpreter: &Interpreter<'_>, file: &TfliteFile) -> Vec<Tensor> {
     file.outputs
         .iter()
         .enumerate()

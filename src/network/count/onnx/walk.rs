@@ -6,10 +6,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
-use super::model::{Declared, Model, Payload, Size};
 use super::operators::{self, Context, Made, Outcome, Trouble, storage_bits};
+use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode, Payload};
+use crate::model_file::{Dimension, elements};
 use crate::network::count::error::{CountError, shape_text};
-use crate::network::count::graph::{Step, Tensor, TensorIndex, Walked, Work, elements};
+use crate::network::count::graph::{Step, Tensor, TensorIndex, Walked, Work};
 
 /// No runtime takes more axes; a hostile file could have every node hold a copy of very many.
 const MOST_AXES: usize = 64;
@@ -34,7 +35,7 @@ impl Fact<'_> {
 }
 
 /// Walk a model whose inputs have these shapes where it leaves them open.
-pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {
+pub(super) fn walk(model: OnnxModel<'_>, given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {
     let order = order(&model)?;
     let mut walk = Walk {
         facts: Vec::new(),
@@ -43,7 +44,7 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
         steps: Vec::new(),
         given_out: HashSet::new(),
     };
-    let Model { nodes, initializers, inputs, outputs, intermediates } = model;
+    let OnnxModel { nodes, initializers, inputs, outputs, intermediates } = model;
     for payload in initializers {
         payload.check()?;
         walk.add(Fact {
@@ -56,7 +57,7 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
             values: None,
         });
     }
-    let images: Vec<&Declared> =
+    let images: Vec<&DeclaredTensor> =
         inputs.iter().filter(|input| !walk.places.contains_key(&input.name)).collect();
     for (input, shape) in images.iter().zip(input_shapes(&images, given)?) {
         walk.add(Fact {
@@ -88,7 +89,7 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
 struct Walk<'d, 'a> {
     facts: Vec<Fact<'a>>,
     places: HashMap<String, TensorIndex>,
-    declared: HashMap<&'d str, &'d Declared>,
+    declared: HashMap<&'d str, &'d DeclaredTensor>,
     steps: Vec<Step>,
     /// Names of the graph's outputs: they are stored as their type says.
     given_out: HashSet<&'d str>,
@@ -102,7 +103,7 @@ impl<'a> Walk<'_, 'a> {
         place
     }
 
-    fn step(&mut self, node: &super::model::Node<'a>, name: String) -> Result<(), CountError> {
+    fn step(&mut self, node: &OnnxNode<'a>, name: String) -> Result<(), CountError> {
         let read: Vec<Option<TensorIndex>> =
             node.inputs.iter().map(|name| self.places.get(name).copied()).collect();
         let inputs = read.iter().map(|place| place.map(|place| &self.facts[place])).collect();
@@ -176,12 +177,7 @@ impl<'a> Walk<'_, 'a> {
         let declared = self.declared.get(name).copied();
         let said = declared.and_then(|declared| declared.shape.as_deref());
         let Some(made) = made else {
-            let fixed = said.and_then(|sizes| {
-                sizes
-                    .iter()
-                    .map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None })
-                    .collect()
-            });
+            let fixed = said.and_then(|shape| shape.iter().map(Dimension::fixed).collect());
             let element_type = declared.map_or(1, |declared| declared.element_type);
             let stored_bits = storage_bits(element_type);
             return Ok(Fact {
@@ -222,61 +218,49 @@ impl<'a> Walk<'_, 'a> {
 }
 
 /// Open dimensions agree with every size.
-fn agrees(said: &[Size], shape: &[u64]) -> bool {
+fn agrees(said: &[Dimension], shape: &[u64]) -> bool {
     said.len() == shape.len()
-        && said.iter().zip(shape).all(|(said, size)| match said {
-            Size::Fixed(said) => said == size,
-            Size::Open(_) => true,
-        })
+        && said.iter().zip(shape).all(|(said, size)| said.fixed().is_none_or(|said| said == *size))
 }
 
-fn declared_text(shape: &[Size]) -> String {
-    let sizes: Vec<String> = shape
-        .iter()
-        .map(|size| match size {
-            Size::Fixed(size) => size.to_string(),
-            Size::Open(name) if name.is_empty() => "?".to_owned(),
-            Size::Open(name) => name.clone(),
-        })
-        .collect();
+fn declared_text(shape: &[Dimension]) -> String {
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     format!("[{}]", sizes.join(", "))
 }
 
 /// The shapes to count for, in the order of the inputs.
 fn input_shapes(
-    inputs: &[&Declared],
+    inputs: &[&DeclaredTensor],
     given: &BTreeMap<String, Vec<u64>>,
 ) -> Result<Vec<Vec<u64>>, CountError> {
-    let shape_of = |input: &Declared| input.shape.as_deref().map_or_else(|| "[…]".to_owned(), declared_text);
-    let listed = |inputs: &[&&Declared]| {
+    let shape_of =
+        |input: &DeclaredTensor| input.shape.as_deref().map_or_else(|| "[…]".to_owned(), declared_text);
+    let listed = |inputs: &[&&DeclaredTensor]| {
         inputs
             .iter()
             .map(|input| format!("`{}` {}", input.name, shape_of(input)))
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let all: Vec<&&Declared> = inputs.iter().collect();
+    let all: Vec<&&DeclaredTensor> = inputs.iter().collect();
     if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(&all) });
     }
-    let fixed = |input: &Declared| -> Option<Vec<u64>> {
-        input
-            .shape
-            .as_ref()?
-            .iter()
-            .map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None })
-            .collect()
+    let fixed = |input: &DeclaredTensor| -> Option<Vec<u64>> {
+        input.shape.as_ref()?.iter().map(Dimension::fixed).collect()
     };
-    let open: Vec<&&Declared> =
+    let open: Vec<&&DeclaredTensor> =
         inputs.iter().filter(|input| !given.contains_key(&input.name) && fixed(input).is_none()).collect();
     if let Some(first) = open.first() {
         let sizes = first.shape.iter().flatten().map(|size| match size {
-            Size::Fixed(size) => size.to_string(),
+            Dimension::Fixed(size) => size.to_string(),
             // Batches come first and are 1 in most measurements; what else is open is a side of an image more often than not.
-            Size::Open(_) => "224".to_owned(),
+            Dimension::Open(_) => "224".to_owned(),
         });
         let mut sizes: Vec<String> = sizes.collect();
-        if let (Some(Size::Open(_)), Some(batch)) = (first.shape.iter().flatten().next(), sizes.first_mut()) {
+        if let (Some(Dimension::Open(_)), Some(batch)) =
+            (first.shape.iter().flatten().next(), sizes.first_mut())
+        {
             "1".clone_into(batch);
         }
         let sizes = if sizes.is_empty() { "1x3x224x224".to_owned() } else { sizes.join("x") };
@@ -304,7 +288,7 @@ fn input_shapes(
 }
 
 /// Places of the nodes in an order in which they can run: the file's own, unless a node there reads what comes later.
-fn order(model: &Model<'_>) -> Result<Vec<usize>, CountError> {
+fn order(model: &OnnxModel<'_>) -> Result<Vec<usize>, CountError> {
     let title = |index: usize| {
         let node = &model.nodes[index];
         if node.name.is_empty() { format!("#{index}") } else { node.name.clone() }

@@ -1,21 +1,20 @@
 //! TensorFlow Lite files.
 //!
-//! [`mod@file`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
+//! [`crate::model_file::tflite::graph`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
 //! the one that an interpreter runs; control flow into others is listed as uncounted. Every tensor of a file has a shape:
 //! what an operator makes is held against it. Where inputs are open, the shapes that were given are followed instead.
 
 use super::InputShapes;
 use super::error::{CountError, shape_text};
 use super::graph::{Step, Tensor, Walked, Work};
-use file::{CUSTOM, FileTensor, Graph, Operator};
+use crate::model_file::tflite::graph::{CUSTOM, GraphTensor, TfliteGraph, TfliteOperator};
 use operators::{OPERATORS, Reading, Trouble};
 
-mod file;
 mod operators;
 
 /// Read and walk.
 pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountError> {
-    let graph = Graph::read(bytes)?;
+    let graph = TfliteGraph::read(bytes)?;
     let inputs = input_shapes(&graph, given)?;
     // Shapes in the file are placeholders as soon as one input is open.
     let is_open = graph.inputs.iter().any(|index| graph.tensors[*index].signature.contains(&None));
@@ -51,8 +50,8 @@ pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountErr
 
 /// One operator; nothing where it is computed from constants alone, once.
 fn step(
-    graph: &Graph<'_>,
-    operator: &Operator<'_>,
+    graph: &TfliteGraph<'_>,
+    operator: &TfliteOperator<'_>,
     place: usize,
     tensors: &mut [Tensor],
     is_made: &mut [bool],
@@ -124,8 +123,8 @@ fn step(
 }
 
 /// The shapes to count for, in the order of the inputs.
-fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>, CountError> {
-    let inputs: Vec<&FileTensor<'_>> = graph.inputs.iter().map(|index| &graph.tensors[*index]).collect();
+fn input_shapes(graph: &TfliteGraph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>, CountError> {
+    let inputs: Vec<&GraphTensor<'_>> = graph.inputs.iter().map(|index| &graph.tensors[*index]).collect();
     let listed = |only_open: bool| {
         let shown = inputs.iter().filter(|input| !only_open || input.signature.contains(&None));
         shown
@@ -167,7 +166,7 @@ fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>,
         .collect()
 }
 
-fn signature_text(tensor: &FileTensor<'_>) -> String {
+fn signature_text(tensor: &GraphTensor<'_>) -> String {
     let sizes =
         tensor.signature.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string()));
     format!("[{}]", sizes.collect::<Vec<_>>().join(", "))

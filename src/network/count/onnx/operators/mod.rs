@@ -5,10 +5,11 @@
 //!
 //! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>.
 
-use super::model::{self, bits};
 use super::walk::Fact;
+use crate::model_file::elements;
+use crate::model_file::onnx::{OnnxAttribute, OnnxNode, Payload, bits, is_own_domain};
 use crate::network::count::error::shape_text;
-use crate::network::count::graph::{self, Work, elements};
+use crate::network::count::graph::{self, Work};
 
 mod elementwise;
 mod layout;
@@ -115,14 +116,14 @@ impl Outcome {
 
 /// A node with what it reads.
 pub(super) struct Context<'n, 'a> {
-    pub(super) node: &'n model::Node<'a>,
+    pub(super) node: &'n OnnxNode<'a>,
     pub(super) inputs: Vec<Option<&'n Fact<'a>>>,
 }
 
 /// What a node makes and does.
 pub(super) fn apply(context: &Context<'_, '_>) -> Answer {
     let node = context.node;
-    let own = model::is_own_domain(&node.domain) || QUANTISED_TWINS.contains(&node.operator.as_str());
+    let own = is_own_domain(&node.domain) || QUANTISED_TWINS.contains(&node.operator.as_str());
     let rule = OPERATORS.iter().find(|(names, _)| own && names.contains(&node.operator.as_str()));
     match rule {
         Some((_, rule)) => rule(context),
@@ -166,10 +167,10 @@ impl<'n, 'a> Context<'n, 'a> {
     /// Floating-point numbers that an input holds.
     pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Trouble> {
         let input = self.input(index)?;
-        input.payload.as_ref().and_then(model::Payload::floats).ok_or_else(|| unknown_values(input))
+        input.payload.as_ref().and_then(Payload::floats).ok_or_else(|| unknown_values(input))
     }
 
-    pub(super) fn attribute(&self, name: &str) -> Option<&'n model::Attribute<'a>> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&'n OnnxAttribute<'a>> {
         self.node.attributes.iter().find(|attribute| attribute.name == name)
     }
 

@@ -3,8 +3,8 @@
 //! `None` means that the values are not known, never that something is wrong: a rule that needs them says so itself.
 
 use super::{Answer, Context, Made, Outcome, Trouble};
+use crate::model_file::onnx::{MOST_VALUES, Payload};
 use crate::network::count::graph::Work;
-use crate::network::count::onnx::model::{MOST_VALUES, Payload};
 
 /// ONNX's number of the type of 64-bit whole numbers.
 const INT64: i64 = 7;

@@ -3,9 +3,10 @@
 //!
 //! Source of the operators' numbers and options: the schema that [`super::file`] names.
 
-use super::file::{FileTensor, Operator};
+use crate::model_file::elements;
+use crate::model_file::tflite::graph::{GraphTensor, TfliteOperator};
 use crate::network::count::error::shape_text;
-use crate::network::count::graph::{self, Tensor, Work, elements};
+use crate::network::count::graph::{self, Tensor, Work};
 use elementwise::{addition, binary, clamp, reduction, softmax, unary};
 use layout::{concatenation, packing, pad, reshape, selection, split, transpose, view};
 use products::{convolution, depthwise_convolution, fully_connected, matrix_product, transposed_convolution};
@@ -119,9 +120,9 @@ pub(super) const OPERATORS: &[(&str, u32, Rule)] = &[
 
 /// An operator with what it reads.
 pub(super) struct Reading<'r, 'a> {
-    pub(super) file: &'r [FileTensor<'a>],
+    pub(super) file: &'r [GraphTensor<'a>],
     pub(super) tensors: &'r [Tensor],
-    pub(super) operator: &'r Operator<'a>,
+    pub(super) operator: &'r TfliteOperator<'a>,
 }
 
 impl<'r> Reading<'r, '_> {
