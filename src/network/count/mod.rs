@@ -22,6 +22,7 @@ mod error;
 mod graph;
 mod onnx;
 mod tflite;
+mod uncountable;
 
 pub(crate) use error::CountError;
 

@@ -83,9 +83,9 @@ fn rounding_up_twice_is_rounding_up_once() {
 fn the_counting_rules_give_resnet_50s_published_scale() {
     // ResNet-50 itself from the same rules (expansion 4, stride in the 3×3 convolution): 4.09 GMACs, so the paper's
     // 8.2 GOP, and 23.5 million parameters without the head.
-    use crate::network::graph::{Convolution, Shape, Window};
+    use crate::network::graph::{Convolution, FeatureMap, Window};
     let mut graph =
-        Graph { batch: 1, image: Shape { channels: 3, height: 224, width: 224 }, layers: Vec::new() };
+        Graph { batch: 1, image: FeatureMap { channels: 3, height: 224, width: 224 }, layers: Vec::new() };
     let mut push = |input_channels: u64, output_channels: u64, kernel: u64, side: u64| {
         let window = Window { height: kernel, width: kernel, stride: 1 };
         let convolution =
@@ -94,7 +94,7 @@ fn the_counting_rules_give_resnet_50s_published_scale() {
             name: String::new(),
             operation: Operation::Convolution(convolution),
             inputs: vec![0],
-            output: Shape { channels: output_channels, height: side, width: side },
+            output: FeatureMap { channels: output_channels, height: side, width: side },
         });
     };
     push(3, 64, 7, 112);

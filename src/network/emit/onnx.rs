@@ -13,7 +13,7 @@ use super::{
     numbers, pieces_length,
 };
 use crate::network::configuration::{Configuration, Precision};
-use crate::network::graph::{Convolution, Operation, Shape, TensorIndex, Window};
+use crate::network::graph::{Convolution, FeatureMap, Operation, TensorIndex, Window};
 use crate::network::weights::{EPSILON, Weights};
 
 /// How to write the file.
@@ -397,7 +397,7 @@ fn output_name(weights: &Weights, precision: Precision) -> String {
 
 /// A graph's input or output: fp32, NCHW.
 fn value(name: &str, weights: &Weights, tensor: TensorIndex) -> Message {
-    let Shape { channels, height, width } = weights.graph.shape(tensor);
+    let FeatureMap { channels, height, width } = weights.graph.shape(tensor);
     let mut shape = Message::new();
     for extent in [weights.graph.batch, channels, height, width] {
         shape = shape.message(1, Message::new().integer(1, extent));
@@ -407,7 +407,7 @@ fn value(name: &str, weights: &Weights, tensor: TensorIndex) -> Message {
 }
 
 /// Rows before, columns before, rows after, columns after.
-fn pads(window: Window, read: Shape) -> [u64; 4] {
+fn pads(window: Window, read: FeatureMap) -> [u64; 4] {
     let (above, below) = window.row_padding(read.height);
     let (left, right) = window.column_padding(read.width);
     [above, left, below, right]

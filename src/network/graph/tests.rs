@@ -10,7 +10,7 @@ fn graph(block: &str, kernel: i64, input: i64) -> Graph {
 fn text(graph: &Graph) -> String {
     let mut text = String::new();
     for layer in &graph.layers {
-        let Shape { channels, height, width } = layer.output;
+        let FeatureMap { channels, height, width } = layer.output;
         let what = match layer.operation {
             Operation::Convolution(convolution) => {
                 let Window { height, width, stride } = convolution.window;
@@ -39,7 +39,7 @@ fn the_first_blocks_of_each_type_are_those_of_the_table() {
 fn sizes_are_rounded_up_at_every_halving() {
     for (input, last) in [(224, 7), (560, 18), (1400, 44), (32, 1), (33, 2)] {
         let graph = graph("standard", 3, input);
-        let expected = Shape { channels: 512, height: last, width: last };
+        let expected = FeatureMap { channels: 512, height: last, width: last };
         assert_eq!(graph.shape(graph.output()), expected, "{input}");
     }
 }

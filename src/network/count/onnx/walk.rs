@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
-use super::operators::{self, Context, Made, Outcome, Trouble, storage_bits};
+use super::operators::{self, Context, Effect, Made, storage_bits};
 use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode, Payload};
 use crate::model_file::{Dimension, elements};
 use crate::network::count::error::{CountError, shape_text};
@@ -113,20 +113,17 @@ impl<'a> Walk<'_, 'a> {
             what,
         };
         let answer = operators::apply(&Context { node, inputs });
-        let (mut outcome, known) = match answer {
-            Ok(outcome) => (outcome, true),
-            Err(Trouble::Wrong(what)) => return Err(wrong(what)),
-            Err(Trouble::TooLarge) => {
-                return Err(CountError::TooLarge { what: format!("what node `{name}` makes") });
-            }
-            Err(Trouble::Unknown(why)) => {
-                (Outcome { outputs: Vec::new(), work: Work::Uncounted(why), settings: &[] }, false)
+        let (mut effect, known) = match answer {
+            Ok(effect) => (effect, true),
+            Err(uncountable) => {
+                let work = Work::Uncounted(uncountable.reason(&name, &node.operator)?);
+                (Effect { outputs: Vec::new(), work, settings: &[] }, false)
             }
         };
-        if known && outcome.outputs.len() < node.outputs.iter().filter(|name| !name.is_empty()).count() {
-            outcome.work = Work::Uncounted("it has more outputs than are counted".to_owned());
+        if known && effect.outputs.len() < node.outputs.iter().filter(|name| !name.is_empty()).count() {
+            effect.work = Work::Uncounted("it has more outputs than are counted".to_owned());
         }
-        let tensors = |place: &usize| !outcome.settings.contains(place);
+        let tensors = |place: &usize| !effect.settings.contains(place);
         let inputs: Vec<TensorIndex> = read
             .iter()
             .enumerate()
@@ -140,7 +137,7 @@ impl<'a> Walk<'_, 'a> {
         // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here too.
         let is_constant =
             known && (inputs.iter().all(|place| self.facts[*place].is_constant)) && settings_are_constant
-                || known && outcome.outputs.iter().all(|made| made.values.is_some());
+                || known && effect.outputs.iter().all(|made| made.values.is_some());
         // The value of a `Constant` is where an initializer's would be.
         let payload = node.attributes.iter().find(|attribute| attribute.name == "value");
         let payload =
@@ -148,7 +145,7 @@ impl<'a> Walk<'_, 'a> {
         if let Some(payload) = &payload {
             payload.check()?;
         }
-        let mut made = outcome.outputs.into_iter().map(Some).collect::<Vec<_>>();
+        let mut made = effect.outputs.into_iter().map(Some).collect::<Vec<_>>();
         made.resize_with(made.len().max(node.outputs.len()), || None);
         let mut outputs = Vec::new();
         for (output, made) in node.outputs.iter().zip(made) {
@@ -162,7 +159,7 @@ impl<'a> Walk<'_, 'a> {
         }
         if !is_constant {
             let operator = node.operator.clone();
-            self.steps.push(Step { name, operator, inputs, outputs, work: outcome.work });
+            self.steps.push(Step { name, operator, inputs, outputs, work: effect.work });
         }
         Ok(())
     }

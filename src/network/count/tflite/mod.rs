@@ -7,8 +7,9 @@
 use super::InputShapes;
 use super::error::{CountError, shape_text};
 use super::graph::{Step, Tensor, Walked, Work};
+use super::uncountable::Uncountable;
 use crate::model_file::tflite::graph::{CUSTOM, GraphTensor, TfliteGraph, TfliteOperator};
-use operators::{OPERATORS, Reading, Trouble};
+use operators::{Context, OPERATORS};
 
 mod operators;
 
@@ -80,24 +81,20 @@ fn step(
             return Err(CountError::MadeTwice { node: name, tensor: tensors[*output].name.clone() });
         }
     }
-    let reading = Reading { file: &graph.tensors, tensors, operator };
+    let context = Context { file: &graph.tensors, tensors, operator };
     let answer = rule.map_or_else(
-        || Err(Trouble::Unknown("this operator is not counted".to_owned())),
-        |(_, _, rule)| rule(&reading),
+        || Err(Uncountable::Unknown("this operator is not counted".to_owned())),
+        |(_, _, rule)| rule(&context),
     );
-    let outcome = match answer {
-        Ok(outcome) => outcome,
-        Err(Trouble::Unknown(why)) => {
+    let effect = match answer {
+        Ok(effect) => effect,
+        Err(uncountable) => {
+            let work = Work::Uncounted(uncountable.reason(&name, &title)?);
             let inputs = operator.inputs.iter().flatten().copied().collect();
-            let (outputs, work) = (operator.outputs.clone(), Work::Uncounted(why));
-            return Ok(Some(Step { name, operator: title, inputs, outputs, work }));
+            return Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work }));
         }
-        Err(Trouble::Wrong(what)) => {
-            return Err(CountError::WrongShape { node: name, operator: title, what });
-        }
-        Err(Trouble::TooLarge) => return Err(CountError::TooLarge { what: format!("what `{name}` holds") }),
     };
-    for (output, shape) in operator.outputs.iter().zip(outcome.shapes) {
+    for (output, shape) in operator.outputs.iter().zip(effect.shapes) {
         let declared = tensors[*output].shape.as_deref();
         if let Some(declared) = declared.filter(|declared| *declared != shape) {
             let what = format!(
@@ -110,7 +107,7 @@ fn step(
         tensors[*output].shape = Some(shape);
     }
     let inputs: Vec<usize> =
-        outcome.tensors.iter().filter_map(|place| *operator.inputs.get(*place)?).collect();
+        effect.tensors.iter().filter_map(|place| *operator.inputs.get(*place)?).collect();
     if !inputs.is_empty() && inputs.iter().all(|input| tensors[*input].is_constant) {
         for output in &operator.outputs {
             tensors[*output].is_constant = true;
@@ -119,7 +116,7 @@ fn step(
         }
         return Ok(None);
     }
-    Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work: outcome.work }))
+    Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work: effect.work }))
 }
 
 /// The shapes to count for, in the order of the inputs.
