@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::daemon::status::Status;
-use backbone::worker::protocol::{PROTOCOL, Request, Wish};
+use backbone::worker::protocol::{PROTOCOL, Request, RequestedConfiguration};
 
 /// The daemon answers within milliseconds; longer than this means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub(crate) fn request(
         warm_up_runs,
         timed_runs,
         energy_seconds: 0,
-        placement: Wish::default(),
+        placement: RequestedConfiguration::default(),
         task: Default::default(),
         delegate: None,
         plugin: None,

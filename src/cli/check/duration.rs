@@ -1,5 +1,5 @@
 //! How long a job may take: its processes, those that compile included, the waits for a cool host before them, and the phase
-//! that measures energy. Counted from the job alone; how fast a model runs is not known here.
+//! that measures energy. Counted from the job alone; how fast a model runs is not a valid value here.
 
 use std::time::Duration;
 

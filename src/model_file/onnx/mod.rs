@@ -211,7 +211,7 @@ impl<'a> Payload<'a> {
     pub(crate) fn check(&self) -> Result<(), ReadError> {
         let wrong = |what: String| Err(ReadError::WrongTensor { tensor: self.name.clone(), what });
         let Some(elements) = elements(&self.shape) else {
-            return wrong("has more elements than a 64-bit number holds".to_owned());
+            return wrong("has more elements than fit into 64 bits".to_owned());
         };
         if self.is_external {
             return Ok(());

@@ -154,7 +154,7 @@ impl<'a> GraphTensor<'a> {
     fn check(&self, size: Option<u64>) -> Result<(), ReadError> {
         let wanted = elements(&self.shape).and_then(|elements| elements.checked_mul(self.bits));
         let Some(wanted) = wanted else {
-            let what = "has more elements than a 64-bit number holds".to_owned();
+            let what = "has more elements than fit into 64 bits".to_owned();
             return Err(ReadError::WrongTensor { tensor: self.name.clone(), what });
         };
         match size {

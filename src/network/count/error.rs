@@ -13,7 +13,7 @@ pub enum CountError {
     Read(#[from] ReadError),
     /// Nodes wait for each other.
     #[error(
-        "the graph is not one that can be run: node `{node}` needs `{tensor}`, which is made from the node's own output"
+        "the graph cannot run: node `{node}` needs `{tensor}`, which depends on the output of the node itself"
     )]
     Cyclic {
         /// A node on the circle.
@@ -22,7 +22,7 @@ pub enum CountError {
         tensor: String,
     },
     /// A node reads what nobody makes.
-    #[error("node `{node}` reads `{tensor}`, which nothing in the file makes")]
+    #[error("node `{node}` reads `{tensor}`, which no node or input of the file provides")]
     Missing {
         /// The node.
         node: String,
@@ -30,7 +30,7 @@ pub enum CountError {
         tensor: String,
     },
     /// Two nodes make a tensor of one name.
-    #[error("`{tensor}` is made twice, the second time by node `{node}`")]
+    #[error("two nodes write `{tensor}`; the second is `{node}`")]
     MadeTwice {
         /// The second one.
         node: String,
@@ -38,7 +38,7 @@ pub enum CountError {
         tensor: String,
     },
     /// Inputs have open dimensions.
-    #[error("the model leaves dimensions of its inputs open: {inputs}")]
+    #[error("the model has inputs with open dimensions: {inputs}")]
     OpenShapes {
         /// Inputs with open dimensions, as the model declares them.
         inputs: String,
@@ -46,7 +46,7 @@ pub enum CountError {
         example: String,
     },
     /// A shape was given for a name that the model does not have.
-    #[error("a shape is given for `{name}`, and the model has no such input; it has {inputs}")]
+    #[error("there is a shape for `{name}`, but the model has no such input; its inputs are {inputs}")]
     UnknownInput {
         /// The name.
         name: String,
@@ -54,7 +54,7 @@ pub enum CountError {
         inputs: String,
     },
     /// A given shape contradicts the model.
-    #[error("{given} is given for an input that the model declares as {declared}")]
+    #[error("the given shape {given} contradicts the model, which declares {declared}")]
     InputMismatch {
         /// What was given.
         given: String,
@@ -72,7 +72,7 @@ pub enum CountError {
         what: String,
     },
     /// Counts that no 64-bit number holds.
-    #[error("{what} is more than a 64-bit number holds")]
+    #[error("{what} does not fit into 64 bits")]
     TooLarge {
         /// What was counted.
         what: String,
@@ -84,15 +84,15 @@ impl Hint for CountError {
         Some(match self {
             Self::Read(error) => return error.hint(),
             Self::Cyclic { .. } | Self::Missing { .. } | Self::MadeTwice { .. } => {
-                "export the model again; `onnx.checker.check_model` shows what else is wrong with it"
+                "export the model again; `onnx.checker.check_model` lists everything that is wrong with it"
                     .to_owned()
             }
             Self::OpenShapes { example, .. } => {
                 format!("give the shapes to count for, such as --input {example}")
             }
-            Self::UnknownInput { .. } => "give shapes for inputs of the model only".to_owned(),
+            Self::UnknownInput { .. } => "give shapes only for inputs that the model has".to_owned(),
             Self::InputMismatch { .. } => {
-                "dimensions that the model fixes cannot be changed, open ones need a size of 1 or more"
+                "dimensions that the model fixes cannot be changed; open dimensions need a size of 1 or more"
                     .to_owned()
             }
             Self::WrongShape { .. } => {
@@ -100,7 +100,7 @@ impl Hint for CountError {
                     .to_owned()
             }
             Self::TooLarge { .. } => {
-                "look for an absurd dimension in the model's inputs and weights".to_owned()
+                "check the inputs and weights of the model for an absurdly large dimension".to_owned()
             }
         })
     }

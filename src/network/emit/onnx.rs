@@ -18,7 +18,7 @@ use crate::network::weights::{EPSILON, Weights};
 
 /// How to write the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct EmitOptions {
     /// Version of the operator set.
     pub opset: u32,
     /// Whether batch normalisation is a node of its own. Only in fp32.
@@ -38,7 +38,7 @@ const LOWEST_OPSET_INT8: u32 = 13;
 /// The newest whose operators were compared with what is written here.
 const HIGHEST_OPSET: u32 = 21;
 
-impl Options {
+impl EmitOptions {
     /// Opset 11 in fp32, which TensorRT 6 reads; opset 13 in int8.
     pub(crate) fn for_precision(precision: Precision) -> Self {
         let opset = match precision {
@@ -87,7 +87,10 @@ impl Options {
 ///
 /// # Errors
 /// [`EmitError`].
-pub(crate) fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
+pub(crate) fn model_file(
+    configuration: &Configuration,
+    options: &EmitOptions,
+) -> Result<ModelFile, EmitError> {
     let Sizes { are_weights_beside, .. } = sizes(configuration, options)?;
     let weights = Weights::new(configuration);
     let layout = layout(configuration, options, &weights, are_weights_beside);
@@ -98,7 +101,7 @@ pub(crate) fn model_file(configuration: &Configuration, options: &Options) -> Re
 ///
 /// # Errors
 /// [`EmitError`].
-pub(crate) fn length(configuration: &Configuration, options: &Options) -> Result<u64, EmitError> {
+pub(crate) fn length(configuration: &Configuration, options: &EmitOptions) -> Result<u64, EmitError> {
     sizes(configuration, options).map(|sizes| sizes.bytes)
 }
 
@@ -107,7 +110,7 @@ struct Sizes {
     are_weights_beside: bool,
 }
 
-fn sizes(configuration: &Configuration, options: &Options) -> Result<Sizes, EmitError> {
+fn sizes(configuration: &Configuration, options: &EmitOptions) -> Result<Sizes, EmitError> {
     options.check(configuration.precision())?;
     let weights = Weights::sized(configuration);
     let length = |pieces: &[Piece]| pieces_length(pieces, &weights, configuration.precision());
@@ -125,7 +128,7 @@ fn sizes(configuration: &Configuration, options: &Options) -> Result<Sizes, Emit
 
 fn layout(
     configuration: &Configuration,
-    options: &Options,
+    options: &EmitOptions,
     weights: &Weights,
     are_weights_beside: bool,
 ) -> Layout {

@@ -1,9 +1,9 @@
 use super::*;
 use crate::network::blocks::BLOCKS;
-use crate::network::configuration::{Precision, Wish};
+use crate::network::configuration::{Precision, RequestedConfiguration};
 
 fn graph(block: &str, kernel: i64, input: i64) -> Graph {
-    Graph::new(&Configuration::new(&Wish::new(block, kernel, 1, input, "fp32")).unwrap())
+    Graph::new(&Configuration::new(&RequestedConfiguration::new(block, kernel, 1, input, "fp32")).unwrap())
 }
 
 /// One line a layer: what a person would check against the paper's table.
@@ -29,8 +29,11 @@ fn text(graph: &Graph) -> String {
 #[test]
 fn the_first_blocks_of_each_type_are_those_of_the_table() {
     for block in BLOCKS {
-        let wish = Wish { depths: [1, 2, 1, 1], ..Wish::new(block.name, 3, 1, 224, "fp32") };
-        let graph = Graph::new(&Configuration::new(&wish).unwrap());
+        let requested = RequestedConfiguration {
+            depths: [1, 2, 1, 1],
+            ..RequestedConfiguration::new(block.name, 3, 1, 224, "fp32")
+        };
+        let graph = Graph::new(&Configuration::new(&requested).unwrap());
         insta::assert_snapshot!(block.name, text(&graph));
     }
 }
@@ -80,8 +83,11 @@ fn both_inputs_of_an_addition_have_its_shape() {
 
 #[test]
 fn a_width_multiplier_scales_every_layer_but_the_image() {
-    let wish = Wish { width_percent: 50, ..Wish::new("standard", 3, 1, 224, "fp32") };
-    let graph = Graph::new(&Configuration::new(&wish).unwrap());
+    let requested = RequestedConfiguration {
+        width_percent: 50,
+        ..RequestedConfiguration::new("standard", 3, 1, 224, "fp32")
+    };
+    let graph = Graph::new(&Configuration::new(&requested).unwrap());
     assert_eq!(graph.shape(0).channels, 3);
     assert_eq!(graph.shape(1).channels, 32);
     assert_eq!(graph.shape(graph.output()).channels, 256);

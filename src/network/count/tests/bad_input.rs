@@ -144,11 +144,11 @@ fn open_shapes_are_asked_for_and_taken() {
     assert_eq!(onnx(&open, &given("image", &[2, 3, 8, 8])).unwrap().macs(), 2 * 4 * 36 * 27);
     insta::assert_snapshot!(told(&onnx(&open, &given("image", &[2, 4, 8, 8])).unwrap_err()), @"
     `image` [2, 4, 8, 8] is given for an input that the model declares as [n, 3, n, n]
-    hint: dimensions that the model fixes cannot be changed, open ones need a size of 1 or more
+    hint: dimensions that the model fixes cannot be changed; open dimensions need a size of 1 or more
     ");
     insta::assert_snapshot!(told(&onnx(&open, &given("picture", &[2, 4, 8, 8])).unwrap_err()), @"
     a shape is given for `picture`, and the model has no such input; it has `image` [n, 3, n, n]
-    hint: give shapes for inputs of the model only
+    hint: give shapes only for inputs that the model has
     ");
     let dynamic = file("tests/models/dynamic.tflite");
     insta::assert_snapshot!(told(&model(&dynamic, &none()).unwrap_err()), @"
@@ -173,11 +173,11 @@ fn circles_gaps_and_doubles_are_named() {
     ]);
     insta::assert_snapshot!(refusal(&circle), @"
     the graph is not one that can be run: node `c` needs `b`, which is made from the node's own output
-    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    hint: export the model again; `onnx.checker.check_model` lists everything that is wrong with it
     ");
     insta::assert_snapshot!(refusal(&graph(&[image.clone(), (1, node("Relu", &["gone"], "a", &[]))])), @"
     node `a` reads `gone`, which nothing in the file makes
-    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    hint: export the model again; `onnx.checker.check_model` lists everything that is wrong with it
     ");
     let twice = graph(&[
         image.clone(),
@@ -186,7 +186,7 @@ fn circles_gaps_and_doubles_are_named() {
     ]);
     insta::assert_snapshot!(refusal(&twice), @"
     `a` is made twice, the second time by node `a`
-    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    hint: export the model again; `onnx.checker.check_model` lists everything that is wrong with it
     ");
 }
 
@@ -208,7 +208,7 @@ fn payloads_that_do_not_fit_their_shape_are_refused() {
     ");
     let endless = graph(&[(5, weights("w", &[1 << 40, 1 << 40], 4)), (11, declared("image", &[1]))]);
     insta::assert_snapshot!(refusal(&endless), @"
-    tensor `w` has more elements than a 64-bit number holds
+    tensor `w` has more elements than fit into 64 bits
     hint: the file is damaged or was written by a faulty exporter; export it again
     ");
 }
@@ -247,12 +247,12 @@ fn sizes_beyond_64_bits_are_refused_before_they_are_multiplied() {
     let side = 1 << 31;
     insta::assert_snapshot!(refusal(&network(&[1, 3, side, side], &[1, 4, side - 2, side - 2])), @"
     what node `conv` makes is more than a 64-bit number holds
-    hint: look for an absurd dimension in the model's inputs and weights
+    hint: check the inputs and weights of the model for an absurdly large dimension
     ");
     let wide = [1 << 62, 3, 8, 8];
     insta::assert_snapshot!(refusal(&network(&wide, &[0, 4, 6, 6])), @"
     what node `conv` makes is more than a 64-bit number holds
-    hint: look for an absurd dimension in the model's inputs and weights
+    hint: check the inputs and weights of the model for an absurdly large dimension
     ");
 }
 

@@ -101,7 +101,7 @@ pub(super) fn resize(context: &Context<'_, '_>) -> Answer {
         b"nearest" => None,
         b"linear" | b"bilinear" => 2_u64.checked_pow(changing),
         b"cubic" => 4_u64.checked_pow(changing),
-        _ => return Err(Uncountable::Wrong("its `mode` is none that is known".to_owned())),
+        _ => return Err(Uncountable::Wrong("unknown `mode`".to_owned())),
     };
     let operations = product(&output)?.checked_mul(neighbours.map_or(0, |count| count.saturating_mul(2)));
     let work = Work::Operations(operations.ok_or(Uncountable::TooLarge)?);

@@ -36,7 +36,7 @@ impl Sliding {
             None | Some(b"" | b"NOTSET") => Automatic::Explicit,
             Some(b"SAME_UPPER" | b"SAME_LOWER") => Automatic::Same,
             Some(b"VALID") => Automatic::Valid,
-            Some(_) => return Err(Uncountable::Wrong("its `auto_pad` is none that is known".to_owned())),
+            Some(_) => return Err(Uncountable::Wrong("unknown `auto_pad`".to_owned())),
         };
         let pads = context.integers("pads").map_or_else(|| vec![0; 2 * axes], <[i64]>::to_vec);
         let is_small = |size: &i64| size.unsigned_abs() <= LARGEST_SETTING;
