@@ -12,7 +12,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::daemon::status::Status;
-use backbone::worker::protocol::{PROTOCOL, Request, RequestedConfiguration};
+use backbone::runtime::NeedKind;
+use backbone::worker::protocol::{PROTOCOL, Request, Wish};
 
 /// The daemon answers within milliseconds; longer than this means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,17 +33,15 @@ pub(crate) fn request(
         protocol: PROTOCOL,
         runtime: runtime.to_owned(),
         model,
-        library: Some(library),
+        provided: [(NeedKind::Library, library)].into_iter().collect(),
         options: [("threads".to_owned(), 1.into())].into(),
         inputs: [].into(),
         seed: 1,
         warm_up_runs,
         timed_runs,
         energy_seconds: 0,
-        placement: RequestedConfiguration::default(),
+        placement: Wish::default(),
         task: Default::default(),
-        delegate: None,
-        plugin: None,
         compilation: None,
     }
 }

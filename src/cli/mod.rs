@@ -98,7 +98,7 @@ pub fn main() -> std::process::ExitCode {
     }
 }
 
-/// The whole of `main` of that of the daemon executable.
+/// The whole of `main` of the daemon's own executable.
 pub fn daemon() -> std::process::ExitCode {
     match parse::<DaemonCli>() {
         Ok(DaemonCli { command: DaemonCommand::Serve(arguments) }) => {

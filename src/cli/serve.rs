@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::failure::{Advise as _, Explain as _};
 use super::{Exit, Place, outcome, print};
-use crate::daemon::executables::DAEMON;
 use crate::daemon::observer::{Nobody, Observer, Row};
 use crate::daemon::{Audience, Daemon, StartError};
+use crate::installation::DAEMON;
 use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     pub(super) once: bool,
 }
 
-/// Go on as that of the daemon executable, the same process with the same arguments. Comes back where there is none beside this
+/// Go on as the daemon's own executable, the same process with the same arguments. Comes back where there is none beside this
 /// one: a daemon that holds more code in memory does the same.
 pub(super) fn hand_over() {
     let daemon = std::env::current_exe().map(|own| own.with_file_name(DAEMON));

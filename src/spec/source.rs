@@ -46,7 +46,8 @@ pub(super) fn read(
     }
     match there.as_slice() {
         [] => {
-            let message = format!("the job does not say what to measure: {} are all missing", listed(&SOURCES));
+            let message =
+                format!("the job does not say what to measure: {} are all missing", listed(&SOURCES));
             let hint = "name a file in the same folder, such as `model: net.onnx`, or a network of the family, \
                         such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`";
             mistakes.add(root.position, "model", "missing_key", message, hint);

@@ -89,12 +89,12 @@ runtime_options: {tflite: {threads: 2}, onnxruntime: {threads: 3}}
 #[test]
 fn exactly_one_key_says_what_to_measure() {
     insta::assert_snapshot!(refused("name: a\n"), @"
-    study.yaml:1:1: model: nothing says what to measure: none of `model`, `network`, `study` is there
+    study.yaml:1:1: model: the job does not say what to measure: `model`, `network`, `study` are all missing
       hint: name a file in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
     ");
     insta::assert_snapshot!(refused("study: {}\nname: a\nmodel: net.onnx\n"), @"
     study.yaml:4:1: model: more than one key says what to measure: `study` in line 2, `model` in line 4
-      hint: keep one of `model`, `network`, `study`; make a job of each
+      hint: keep one of `model`, `network`, `study`; write one job for each
     ");
     insta::assert_snapshot!(
         refused("model: ../a\nnetwork: {block: standard, kernel: 4, input: 224, precision: int8}\nstudy:\n  kernels: []\n"),
@@ -104,7 +104,7 @@ fn exactly_one_key_says_what_to_measure() {
         study.yaml:3:36: network.kernel: kernel 4 is even
           hint: write 3 or 5
         study.yaml:4:1: study: more than one key says what to measure: `model` in line 2, `network` in line 3, `study` in line 4
-          hint: keep one of `model`, `network`, `study`; make a job of each
+          hint: keep one of `model`, `network`, `study`; write one job for each
         study.yaml:5:12: study.kernels: the list is empty
           hint: leave the key out to take the values of the paper
         "

@@ -1,5 +1,5 @@
 use super::*;
-use crate::runtime::{OptionKind, RuntimeOption, WorkerExecutable};
+use crate::runtime::{OptionKind, RuntimeOption};
 use crate::spec::{Host, ModelSource, render};
 
 const fn runtime(name: &'static str, format: &'static str, options: &'static [RuntimeOption]) -> Runtime {
@@ -11,15 +11,8 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         networks: |_| None,
         options,
         timed: |_| ("call", "the call"),
-        worker: WorkerExecutable::ThisProgram,
+        needs: &[],
         simulated: true,
-        library_file: None,
-        library_variables: &[],
-        program: None,
-        times_itself: false,
-        delegate_file: None,
-        takes_plugin: false,
-        builds_in_paper: 1,
     }
 }
 
@@ -215,7 +208,7 @@ fn missing_keys_are_named() {
     insta::assert_snapshot!(render(&read("name: a\n").expect_err("no model"), "smoke.yaml"), @"
     smoke.yaml:1:1: backbone: the key `backbone` is missing
       hint: begin the file with `backbone: 1`
-    smoke.yaml:1:1: model: nothing says what to measure: none of `model`, `network`, `study` is there
+    smoke.yaml:1:1: model: the job does not say what to measure: `model`, `network`, `study` are all missing
       hint: name a file in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
     ");
 }

@@ -158,8 +158,9 @@ fn plug_in_that_takes_everything_has_no_fallback_and_one_that_takes_nothing_is_n
         (VerdictState::Invalid, vec!["provider_not_used"])
     );
     let nodes = nodes.unwrap();
-    let told =
-        format!("{STUB_PROVIDER} ran none; {nodes} of {nodes} nodes ran on {CPU}, 100.0 % of the operations");
+    let told = format!(
+        "{STUB_PROVIDER} ran no node; {nodes} of {nodes} nodes ran on {CPU}, 100.0 % of the operations"
+    );
     assert_eq!(reason(&bundle, "provider_not_used"), Some(told.as_str()));
     assert_eq!(bundle.trials[0].latency_ns.len(), 6);
     assert!(bundle.summary.is_some());
