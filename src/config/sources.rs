@@ -1,4 +1,5 @@
-//! Who decides a setting: flags, environment, file and defaults are asked in turn, and the answer is noted.
+//! Finds the value of a setting: checks flags, environment, file and defaults in turn, and records the
+//! source.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,8 +11,9 @@ use super::{ConfigError, Provenance, Source};
 use crate::runtime::{Provided, RUNTIMES};
 use crate::spec::check;
 use crate::spec::mistakes::quoted;
+use crate::text::quoted_list;
 
-/// Asks flags, environment, file and defaults in turn, and notes who answered.
+/// Checks flags, environment, file and defaults in turn, and records the source.
 pub(super) struct Sources<'a> {
     pub(super) environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) file: FileSettings,
@@ -33,7 +35,7 @@ impl Sources<'_> {
         Ok(self.noted(setting, found))
     }
 
-    /// What the environment or the file says.
+    /// The value from the environment or the file.
     fn path_said(&self, setting: &str) -> Option<(PathBuf, Source)> {
         let from_environment = self.variable(&variable(setting));
         from_environment.map(|(value, source)| (PathBuf::from(value), source)).or_else(|| {
@@ -80,12 +82,7 @@ impl Sources<'_> {
             match words.iter().find(|&&word| value.to_str().is_some_and(|text| text.trim() == word)) {
                 Some(word) => (*word, source),
                 None => {
-                    return Err(refused(
-                        setting,
-                        &value,
-                        &source,
-                        format!("one of {}", check::listed(words)),
-                    ));
+                    return Err(refused(setting, &value, &source, format!("one of {}", quoted_list(words))));
                 }
             }
         } else if let Some(word) = self.file.words.get(setting) {

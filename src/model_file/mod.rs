@@ -78,15 +78,7 @@ impl Hint for ReadError {
 
 /// A name from a file, with control characters escaped so that it cannot move the cursor of a terminal.
 pub(crate) fn readable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for character in String::from_utf8_lossy(bytes).chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
+    crate::text::escaped(&String::from_utf8_lossy(bytes))
 }
 
 /// Product of all dimensions; `None` if it overflows.

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::check::listed;
 use super::mistakes::Mistakes;
 use super::models::{self, Named};
 use super::networks;
 use super::raw::{Node, Value};
 use crate::network::configuration::Configuration;
 use crate::runtime::Runtime;
+use crate::text::quoted_list;
 
 /// The keys that say what to measure.
 const SOURCES: [&str; 3] = ["model", "network", "study"];
@@ -47,7 +47,7 @@ pub(super) fn read(
     match there.as_slice() {
         [] => {
             let message =
-                format!("the job does not say what to measure: {} are all missing", listed(&SOURCES));
+                format!("the job does not say what to measure: {} are all missing", quoted_list(&SOURCES));
             let hint = "name a file in the same folder, such as `model: net.onnx`, or a network of the family, \
                         such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`";
             mistakes.add(root.position, "model", "missing_key", message, hint);
@@ -62,7 +62,7 @@ pub(super) fn read(
             let written: Vec<String> =
                 there.iter().map(|key| format!("`{}` in line {}", key.written, key.position.line)).collect();
             let message = format!("more than one key says what to measure: {}", written.join(", "));
-            let hint = format!("keep one of {}; write one job for each", listed(&SOURCES));
+            let hint = format!("keep one of {}; write one job for each", quoted_list(&SOURCES));
             mistakes.add(last.position, &last.written, "several_sources", message, hint);
             None
         }

@@ -5,18 +5,20 @@ use std::sync::LazyLock;
 
 use super::host::tests::observed;
 use super::*;
-use crate::bundle::format::{PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+use crate::bundle::format::{
+    Latencies, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState, TrialId,
+};
 use crate::derived_docs;
 
 const RESOLUTION: Nanos = Nanos(20);
 
 fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
     Trial {
-        build: 1,
-        process,
-        warm_up_ns: Vec::new(),
-        latency_ns: latencies.into_iter().map(Nanos).collect(),
-        extra_latency_ns: Vec::new(),
+        id: TrialId { build: 1, process },
+        latencies: Latencies {
+            latency_ns: latencies.into_iter().map(Nanos).collect(),
+            ..Latencies::default()
+        },
     }
 }
 
@@ -286,7 +288,8 @@ fn halves_with_medians_more_than_five_percent_apart_are_drift() {
 
 #[test]
 fn halves_whose_intervals_overlap_are_no_drift() {
-    // Six runs a half: the interval is the whole range. The medians differ by 7.8 %, the ranges touch in one value.
+    // Six runs a half: the interval is the whole range. The medians differ by 7.8 %, the ranges touch in one
+    // value.
     let first = [960_000, 960_000, 960_000, 960_000, 960_000, 1_038_000];
     let apart = [1_038_000; 6];
     let overlapping: Vec<u64> = first.into_iter().chain(apart).collect();
