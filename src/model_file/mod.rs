@@ -23,11 +23,16 @@ pub enum Dimension {
 
 impl Dimension {
     /// Its size; `None` if it is open.
-    pub(crate) fn fixed(&self) -> Option<u64> {
+    pub fn fixed(&self) -> Option<u64> {
         match self {
             Self::Fixed(size) => Some(*size),
             Self::Open(_) => None,
         }
+    }
+
+    /// Does the model leave it open?
+    pub fn is_open(&self) -> bool {
+        self.fixed().is_none()
     }
 }
 
