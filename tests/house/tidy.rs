@@ -1,5 +1,5 @@
-//! Habits that no compiler checks: where files and clocks may be touched, where `unsafe` may stand, how files are named and
-//! opened. Reads the sources as text.
+//! Habits that no compiler checks: where files and clocks may be touched, where `unsafe` may stand, how files
+//! are named and opened. Reads the sources as text.
 //!
 //! Every rule is shown a sample that breaks it, so that a rule which matches nothing is noticed.
 
