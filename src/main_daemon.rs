@@ -1,5 +1,5 @@
 //! The `backbone-daemon` executable: `backbone serve` and no other command, so that the code of those is not in the memory of a
-//! process that runs for months. `backbone serve` goes on as this one where it lies beside it.
+//! process that runs for months. `backbone serve` continues as this one if it is next to it.
 
 fn main() -> std::process::ExitCode {
     backbone::cli::daemon()

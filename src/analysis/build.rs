@@ -13,7 +13,7 @@ use crate::analysis::row::Process;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Builds {
-    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means lies below what a build
+    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means is below what a build
     /// takes on average.
     #[default]
     Fastest,

@@ -92,7 +92,7 @@ pub(crate) struct Software {
     pub options: String,
     /// What the clock covered, as a code.
     pub timed: String,
-    /// The same in a sentence, to stand beside every figure.
+    /// The same in a sentence, to accompany every figure.
     pub timed_description: String,
     /// Distribution.
     pub operating_system: Option<String>,
@@ -109,7 +109,7 @@ pub(crate) struct Software {
 impl Identity {
     /// Of a bundle.
     pub fn of(bundle: &Bundle) -> Self {
-        // Where the state was not reached, what was found is none that anything was to be measured in.
+        // If the state was not reached, the state found is not one that was asked for.
         let is_reached = bundle.outcome.stage != Some(Stage::Power);
         let in_force = bundle.environment.as_ref().filter(|_| is_reached).and_then(in_force);
         let precision = bundle.configuration.as_ref().map(|network| network.precision.as_str());

@@ -36,7 +36,7 @@ pub(super) fn rows(sources: &Sources) -> anyhow::Result<Vec<Row>> {
     collection(sources).map(|collection| collection.rows)
 }
 
-/// What lies below the folders. What gave no result is named on standard error.
+/// Files in the folders. What gave no result is named on standard error.
 ///
 /// # Errors
 /// Where a folder cannot be read, or none of them holds a result.

@@ -1,4 +1,4 @@
-//! Which configurations of a run can be compiled for the platform, and why the others can not: a finding of its own, printed where a
+//! Which configurations of a run can be compiled for the platform, and why the others cannot: a finding of its own, printed where a
 //! runtime compiles models.
 
 use std::collections::BTreeMap;

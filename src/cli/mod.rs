@@ -37,7 +37,7 @@ mod worker;
 pub use exit::Exit;
 pub use place::Place;
 
-/// The first argument of a worker process, which nobody types by mistake.
+/// The first argument of a worker process, which no one types by mistake.
 pub const WORKER: &str = "__worker";
 
 /// Measure neural networks on this device, unattended and reproducibly.

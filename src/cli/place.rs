@@ -27,7 +27,7 @@ impl Place {
     /// The settings in force, and where each came from.
     ///
     /// # Errors
-    /// The configuration can not be read, or has mistakes.
+    /// The configuration cannot be read, or has mistakes.
     pub(super) fn load(
         self,
         outbox: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! `backbone report`: what collected results say, as one page with its figures and tables beside it.
+//! `backbone report`: what collected results say, as one page with its figures and tables next to it.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ use crate::error::Hint as _;
 use crate::report::{Drawn, Place, RENDERERS, Report};
 use crate::stats::resample::RESAMPLES;
 
-/// Write a report on collected results: a page for any browser, and its figures and tables in a folder beside it
+/// Write a report on collected results: a page for any browser, and its figures and tables in a folder next to it
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
     #[command(flatten)]
@@ -142,7 +142,7 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The folder beside a page, named after it.
+/// The folder next to a page, named after it.
 fn folder(page: &Path) -> anyhow::Result<PathBuf> {
     let stem = page
         .file_stem()
@@ -153,7 +153,7 @@ fn folder(page: &Path) -> anyhow::Result<PathBuf> {
     Ok(page.with_file_name(name))
 }
 
-/// Files of an earlier report, or of somebody: none is removed, because nobody asked for that.
+/// Files of an earlier report, or of a user: none is removed, because the command does not ask for that.
 fn strangers(folder: &Path, written: &HashSet<String>) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     entries.flatten().filter(|entry| !written.contains(entry.file_name().to_string_lossy().as_ref())).count()
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folder_is_named_after_the_page_and_lies_beside_it() {
+    fn folder_is_named_after_the_page_and_next_to_it() {
         assert_eq!(folder(Path::new("a/b.html")).unwrap(), Path::new("a/b-figures"));
         assert_eq!(folder(Path::new("report")).unwrap(), Path::new("report-figures"));
         assert!(folder(Path::new("..")).is_err());

@@ -30,7 +30,7 @@ pub(super) struct ServeArguments {
     pub(super) once: bool,
 }
 
-/// Go on as the daemon's own executable, the same process with the same arguments. Comes back where there is none beside this
+/// Go on as the daemon's own executable, the same process with the same arguments. Returns if there is none next to this
 /// one: a daemon that holds more code in memory does the same.
 pub(super) fn hand_over() {
     let daemon = std::env::current_exe().map(|own| own.with_file_name(DAEMON));

@@ -1,4 +1,4 @@
-//! Bundles from any tree of folders, as rsync leaves it: of any mix of hosts and versions, with whatever else lies there.
+//! Bundles from any tree of folders, as rsync leaves it: of any mix of hosts and versions, with whatever else is there.
 //!
 //! Every file is either a result or is named with the reason why not; none is dropped in silence and no two are merged.
 //! Nothing is written. Rows go to `analysis` and `export`. Files are foreign input: names, sizes and contents are not trusted,
@@ -29,7 +29,7 @@ mod tests;
 /// How a bundle's name ends.
 const ENDING: &str = ".json.gz";
 
-/// The daemon's copy of its status, which lies in every outbox.
+/// The daemon's copy of its status, which is in every outbox.
 const STATUS_FILE: &str = "status.json";
 
 /// What a bundle may decompress to.
@@ -145,8 +145,8 @@ impl Collection {
 /// Collect every result below the folders. Simulated ones are left out, and named, unless asked for.
 ///
 /// # Errors
-/// Where one of the folders that were named cannot be looked at: a mistyped path must not read as an empty outbox. What lies
-/// below them is named in [`Collection::oddities`] instead.
+/// Where one of the folders that were named cannot be looked at: a mistyped path must not read as an empty outbox. What is in
+/// them is named in [`Collection::oddities`] instead.
 pub fn collect(folders: &[PathBuf], include_simulated: bool) -> Result<Collection, CollectError> {
     collect_within(folders, include_simulated, LIMITS)
 }
@@ -232,7 +232,7 @@ struct Found {
     shown: String,
 }
 
-/// What lies below the folders, by name alone.
+/// What is in the folders, by name alone.
 #[derive(Debug, Default)]
 struct Walk {
     bundles: Vec<Found>,
@@ -302,7 +302,7 @@ impl Walk {
         self.bundles.sort_by(|one, other| one.shown.cmp(&other.shown));
         let mut first: HashMap<(u64, u64), String> = HashMap::new();
         for found in std::mem::take(&mut self.bundles) {
-            // What cannot be looked at is told when it is read.
+            // What cannot be examined is reported when it is read.
             let linked = fs::metadata(&found.file).ok().filter(|metadata| metadata.nlink() > 1);
             match linked.map(|metadata| first.entry((metadata.dev(), metadata.ino()))) {
                 Some(Entry::Occupied(known)) => {

@@ -75,7 +75,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
         Rejection::new(
             Stage::Claim,
             "not_readable",
-            format!("the job file can not be read: {error}"),
+            format!("the job file cannot be read: {error}"),
             "upload it again",
         )
     };
@@ -166,7 +166,7 @@ pub(crate) fn bind(
     if !missing.is_empty() {
         return Binding::Missing(missing);
     }
-    // Before any is copied: a file that does not fit into the memory may not fit on the disk beside itself either.
+    // Before any is copied: a file that does not fit into the memory may not fit on the disk twice either.
     for (_, model, stat) in &whole {
         if let Err(rejection) = check_memory(&model.file, stat.size, memory_bytes) {
             return Binding::Rejected(rejection);

@@ -149,7 +149,7 @@ impl Assembler {
         }
     }
 
-    /// SHA-256 of a library file; `None` where it can not be read any more.
+    /// SHA-256 of a library file; `None` where it cannot be read any more.
     fn digest(&mut self, path: &Path) -> Option<String> {
         let stat = fs_err::metadata(path).ok()?;
         let key = (path.to_owned(), stat.len(), stat.modified().ok()?);
@@ -167,7 +167,7 @@ fn timed(runtime: &Runtime, options: &Options) -> Timed {
     Timed { code: code.to_owned(), description: description.to_owned() }
 }
 
-/// What the sensors told, and the power state beside it.
+/// What the sensors read, and the power state.
 fn environment(told: Option<Environment>, power: Option<Power>) -> Option<Environment> {
     if told.is_none() && power.is_none() {
         return None;
@@ -178,7 +178,7 @@ fn environment(told: Option<Environment>, power: Option<Power>) -> Option<Enviro
 /// Operations for each second of the mean latency, the paper's measure.
 fn throughput(cost: Option<&Cost>, summary: Option<&Summary>) -> Option<f64> {
     let (cost, summary) = (cost?, summary?);
-    // Operators that nobody counts would make it too low, and it would not show.
+    // Operators without a count would make it too low without a sign of it.
     let is_whole = cost.uncounted.is_empty();
     (is_whole && summary.mean > 0.0).then(|| cost.operations as f64 / (summary.mean / 1e3))
 }

@@ -154,7 +154,7 @@ impl Daemon {
         let daemon_cpus = elsewhere.back();
         if let Err(error) = self.watch.resume() {
             log::warn!(
-                "can not watch the inbox, looking at it every {} s: {error}",
+                "cannot watch the inbox, looking at it every {} s: {error}",
                 self.config.rescan_seconds
             );
             // It may be gone: to be found out now.

@@ -19,7 +19,7 @@ pub enum Wish {
     Cancel(OsString),
     /// Queue the newest finished job meant by this again.
     Retry(OsString),
-    /// Look again whether measuring is paused: a file that went away wakes nobody.
+    /// Look again whether measuring is paused: the removal of the file does not wake the daemon.
     Resume,
 }
 
@@ -46,7 +46,7 @@ impl Wish {
 /// Leave a request for the daemon; returns the file that is gone once it was carried out.
 ///
 /// # Errors
-/// The folder can not be written.
+/// The folder cannot be written.
 pub fn leave(control: &Path, wish: &Wish) -> io::Result<PathBuf> {
     let path = control.join(wish.file_name());
     fs_err::write(&path, [])?;
@@ -56,7 +56,7 @@ pub fn leave(control: &Path, wish: &Wish) -> io::Result<PathBuf> {
 /// Let a request to retry mean this one job and no other; `request` is its file, before and after.
 ///
 /// # Errors
-/// The folder can not be written.
+/// The folder cannot be written.
 pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
     let narrowed = request.with_file_name(Wish::Retry(id.to_string().into()).file_name());
     fs_err::rename(&*request, &narrowed)?;
@@ -67,7 +67,7 @@ pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
 /// All requests, and the files that hold them.
 ///
 /// # Errors
-/// The folder can not be read.
+/// The folder cannot be read.
 pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, Wish)>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(control)? {

@@ -48,7 +48,7 @@ impl Daemon {
         match left {
             Left::Ended(mut ended) => {
                 let cancelled = ended.outcome.status == OutcomeStatus::Cancelled;
-                // A state that can not be had for one configuration can not be had for the others.
+                // A state that cannot be had for one configuration cannot be had for the others.
                 let ends_job = cancelled || ended.outcome.stage == Some(Stage::Power);
                 let outcome = ended.outcome.clone();
                 if ends_job || configuration == job.configurations.len() {
@@ -106,7 +106,7 @@ impl Daemon {
         }
     }
 
-    /// A job whose file can not be understood ends with one bundle that says why.
+    /// A job whose file cannot be understood ends with one bundle that says why.
     pub(super) fn reject_unread(
         &mut self,
         entry: &Entry,
@@ -162,7 +162,7 @@ impl Daemon {
         let bytes = match write::encode(&bundle) {
             Ok(bytes) => bytes,
             Err(error) => {
-                log::error!(JOB = job.as_str(); "a bundle can not be encoded: {error}");
+                log::error!(JOB = job.as_str(); "a bundle cannot be encoded: {error}");
                 return;
             }
         };
@@ -233,7 +233,7 @@ impl Daemon {
         if self.retired.is_multiple_of(PRUNE_EVERY) || self.queue.is_empty() {
             let keep = usize::try_from(self.config.keep_done_jobs).unwrap_or(usize::MAX);
             if let Err(error) = self.spool.prune_done(keep) {
-                log::warn!("can not prune finished jobs: {error}");
+                log::warn!("cannot prune finished jobs: {error}");
             }
         }
     }
@@ -249,7 +249,7 @@ impl Daemon {
         match self.spool.journal(id).read() {
             Ok(records) => Progress::of(records),
             Err(error) => {
-                log::error!("can not read a journal: {error}");
+                log::error!("cannot read a journal: {error}");
                 Progress::default()
             }
         }

@@ -1,4 +1,4 @@
-//! The daemon's way in: from what lies in the inbox to jobs in the queue.
+//! The daemon's way in: from files in the inbox to jobs in the queue.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -59,8 +59,8 @@ impl Daemon {
                     outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer));
                 }
                 Err(error) => {
-                    // After a failed fsync nobody knows what is on the disk: start anew from what it says.
-                    log::error!("can not make claims durable: {error}");
+                    // After a failed fsync the state of the disk is unknown: start again from what it holds.
+                    log::error!("cannot make claims durable: {error}");
                     self.fatal = Some(error);
                     return;
                 }
@@ -226,7 +226,7 @@ impl Daemon {
         }
     }
 
-    /// Remove inbox models that no waiting job names and nobody used for the retention time.
+    /// Remove inbox models that no waiting job names and no job used for the retention time.
     fn remove_old_models(&mut self, now: Instant) {
         let age = Duration::from_secs(self.config.model_retention_seconds.into());
         for name in self.tracker.whole_for(age, now) {
@@ -244,7 +244,7 @@ impl Daemon {
                     age.as_secs()
                 );
                 if let Err(error) = self.spool.inbox.remove(&name) {
-                    log::warn!("can not remove {}: {error}", name.to_string_lossy());
+                    log::warn!("cannot remove {}: {error}", name.to_string_lossy());
                 }
             }
         }
@@ -261,7 +261,7 @@ impl Daemon {
                     ("not_a_regular_file", "links, FIFOs and devices are not opened; drop the file itself")
                 }
                 OddityKind::Unfinished => {
-                    ("unfinished_upload", "somebody still writes it, or it keeps changing")
+                    ("unfinished_upload", "upload not finished: a process has it open, or it keeps changing")
                 }
                 OddityKind::Temporary => {
                     ("temporary_name", "an upload under way, or one that was abandoned; it is never touched")

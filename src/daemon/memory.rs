@@ -1,6 +1,6 @@
 //! Does a model file fit into the host's memory at all? Asked before anything is copied, generated, changed or started, by the daemon
-//! and by `backbone check`; decided from two sizes, nothing is read here. Whether a model that fits has room beside everything else
-//! can not be known before: a worker that runs out is an outcome of its own.
+//! and by `backbone check`; decided from two sizes, nothing is read here. Whether a model that fits has room next to everything else
+//! cannot be known before: a worker that runs out is an outcome of its own.
 
 use super::Daemon;
 use crate::bundle::format::{Failure, Outcome, Stage, Status};
@@ -49,7 +49,7 @@ impl Daemon {
     pub(super) fn larger_than_memory(&self, chosen: &Configuration) -> Option<Outcome> {
         let ModelSource::Generated(network) = chosen.source else { return None };
         let form = (chosen.runtime.networks)(&chosen.options)?;
-        // What its format can not hold is refused where it would be generated.
+        // What its format cannot hold is refused where it would be generated.
         let bytes = form.length(&network).ok()?;
         let memory_bytes = self.assembler.host.memory_bytes;
         let refused = LargerThanMemory::check(&form.file_name(&network), bytes, memory_bytes).err()?;

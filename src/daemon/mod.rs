@@ -1,6 +1,6 @@
 //! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during them.
 //!
-//! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do; `backbone run` uses the
+//! [`Daemon::serve`] runs until it is asked to stop, [`Daemon::work_off`] until nothing is left to do; `backbone run` uses the
 //! latter on a spool of its own, so that both are the same pipeline. A step is: claim what is whole, bind models, carry out
 //! requests, publish what is ready, and measure one configuration of the job whose turn it is.
 //!
@@ -90,7 +90,7 @@ pub struct Daemon {
     rebooted_job: Option<String>,
     /// Only a reboot brings this mode back, the owner's.
     reboot_back_to: Option<PowerMode>,
-    /// The host was told to reboot.
+    /// The host was asked to reboot.
     rebooting_until: Option<Instant>,
     /// Held while anything is measured.
     host_lock: Option<HostLock>,
@@ -131,7 +131,7 @@ pub struct Daemon {
 pub enum Audience {
     /// People and collectors: into the state folder and the outbox.
     Collectors,
-    /// Nobody: whoever runs the pipeline watches it.
+    /// No one: the caller of the pipeline watches it.
     Nobody,
 }
 
@@ -179,14 +179,14 @@ impl Trouble {
     }
 }
 
-/// The daemon can not start.
+/// The daemon cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The spool.
     #[error(transparent)]
     Spool(#[from] OpenError),
     /// The watcher.
-    #[error("can not watch {}", inbox.display())]
+    #[error("cannot watch {}", inbox.display())]
     Watch {
         /// The inbox.
         inbox: PathBuf,
@@ -195,7 +195,7 @@ pub enum StartError {
         source: notify::Error,
     },
     /// Descriptors, signals, own executable, state folder.
-    #[error("can not {what}")]
+    #[error("cannot {what}")]
     System {
         /// What was tried.
         what: String,
@@ -221,7 +221,7 @@ impl Daemon {
     /// Open the spool, take up what a former run left, and start watching.
     ///
     /// # Errors
-    /// Another daemon has the spool, its folders can not be used, or the inbox not be watched.
+    /// Another daemon has the spool, its folders cannot be used, or the inbox not be watched.
     pub fn start(
         config: Config,
         audience: Audience,
@@ -370,7 +370,7 @@ impl Daemon {
             if entries.iter().any(|entry| entry.id == id) {
                 let record = Record::Bundled { configuration };
                 if let Err(error) = self.spool.journal(&id).append(&record, true) {
-                    log::error!("can not record a bundle: {error}");
+                    log::error!("cannot record a bundle: {error}");
                 }
             }
         }
@@ -381,7 +381,7 @@ impl Daemon {
             }
         }
         if let Err(error) = self.spool.models.remove_unused() {
-            log::warn!("can not clean the folder of models: {error}");
+            log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
             log::info!("{} jobs taken up from a former run", entries.len());

@@ -18,7 +18,7 @@ use crate::network::{cost, count, count_configuration};
 use crate::spec::{Configuration, Job, ModelSource};
 use crate::spool::journal::BoundModel;
 
-/// Space that a study leaves for its bundles and journal beside its largest model.
+/// Space that a study leaves for its bundles and journal in addition to its largest model.
 const SPARE_BYTES: u64 = 16 << 20;
 
 /// Larger files are not read to be counted: they would need as much memory.
@@ -84,7 +84,7 @@ impl Daemon {
     /// Is there space for the largest model that the job generates? Asked once, before its first configuration.
     fn has_room_for(&self, job: &Job) -> io::Result<()> {
         let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
-            // What its format can not hold is refused in its turn and needs no room.
+            // What its format cannot hold is refused in its turn and needs no room.
             ModelSource::Generated(network) => {
                 (chosen.runtime.networks)(&chosen.options)?.length(&network).ok()
             }
@@ -195,7 +195,7 @@ fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Bo
 }
 
 fn not_written(name: &str, bytes: u64, error: &io::Error) -> Outcome {
-    let detail = format!("can not write {name}, {bytes} bytes: {error}");
+    let detail = format!("cannot write {name}, {bytes} bytes: {error}");
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) {
         let hint = "make room on the disk of the spool; `backbone retry` measures the job again".to_owned();
         return not_generated("disk_full", detail, Some(hint));

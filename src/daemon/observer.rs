@@ -1,4 +1,4 @@
-//! What the pipeline tells whoever watches it: nobody in the daemon, progress bars in `backbone run`.
+//! What the pipeline reports to its observer: none in the daemon, progress bars in `backbone run`.
 
 use super::hardware::MissingHardware;
 use crate::bundle::format::{Bundle, Outcome, Status as OutcomeStatus, VerdictState};
@@ -21,7 +21,7 @@ pub trait Observer {
     }
 }
 
-/// Nobody watches.
+/// No observer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nobody;
 
@@ -45,7 +45,7 @@ pub struct TrialBegins<'a> {
 pub enum Compilation {
     /// There is something to run.
     Done,
-    /// This platform can not run it, for this reason.
+    /// This platform cannot run it, for this reason.
     NotPossible(String),
     /// It was not found out, for this reason.
     Failed(String),

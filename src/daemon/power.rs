@@ -1,4 +1,4 @@
-//! The host's power state over a job's turn: changed before its first trial, looked at around every trial, and put back when the
+//! The host's power state over a job's turn: changed before its first trial, read around every trial, and restored when the
 //! turn ends. While nothing is measured the host is as its owner left it.
 //!
 //! The state is held for a job, not for each trial: setting a mode takes seconds, and a study would do it hundreds of times. All
@@ -18,7 +18,7 @@ use crate::host::power::plan;
 use crate::spool::journal::Record;
 use crate::spool::names::JobId;
 
-/// A host that was told to reboot and is still there after this long does not; going on is better than waiting for ever.
+/// A host that was asked to reboot and is still up after this long does not; continuing is better than waiting for ever.
 const REBOOT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The state held for a job.
@@ -78,7 +78,7 @@ impl Daemon {
         })
     }
 
-    /// The state can not be had: what becomes of the job.
+    /// The state cannot be had: what becomes of the job.
     fn not_taken(&mut self, turn: &Turn<'_>, error: TakeError) -> Left {
         let needs_reboot = matches!(error, TakeError::Mode(ModeError::NeedsReboot { .. }));
         let may_reboot = needs_reboot && self.may_reboot();
@@ -139,7 +139,7 @@ impl Daemon {
     /// Is the host on its way down?
     pub(super) fn is_going_down(&mut self, now: Instant) -> bool {
         if self.rebooting_until.is_some_and(|until| until <= now) {
-            log::error!("the host was told to reboot and did not");
+            log::error!("the host was asked to reboot and did not");
             self.rebooting_until = None;
         }
         self.rebooting_until.is_some()
@@ -152,7 +152,7 @@ impl Daemon {
         }
     }
 
-    /// Put the host back; what came of it, where there was anything to put back.
+    /// Restore the host; returns the result, if there was anything to restore.
     pub(super) fn release_power(&mut self) -> Option<Recovered> {
         let held = self.hold.take().filter(|held| held.hold.is_changed())?;
         let result = held.hold.release();
@@ -168,7 +168,7 @@ impl Daemon {
         }
     }
 
-    /// Put back what a former process left changed. A job that the host was rebooted for finds it as it is.
+    /// Restore what a former process left changed. A job that the host was rebooted for finds it as it is.
     pub(super) fn recover_power(&mut self) {
         if self.rebooted_job.is_some() {
             return;
@@ -220,11 +220,11 @@ impl Daemon {
                 self.goes_down();
             }
             Ok(false) => {}
-            Err(error) => log::error!("can not reboot the host: {error}"),
+            Err(error) => log::error!("cannot reboot the host: {error}"),
         }
     }
 
-    /// At a start: is a job to go on for which the host was rebooted, and is anything to be put back?
+    /// At a start: is there a job for which the host was rebooted, and is there anything to restore?
     pub(super) fn take_up_power(&mut self, observer: &mut dyn super::Observer) {
         match self.power.rebooted_for() {
             Ok(job) => {

@@ -4,14 +4,14 @@
 //! A runtime rewrites a model before it runs it. A convolution or product on a provider that was not asked for counts by the layer
 //! of the model whose name it carries, else by one that costs what the shapes of its tensors say. What one provider compiled into a node
 //! of its own cannot be counted there, so the provider that was asked for has what is left of the whole. Where a fallback's product counts
-//! by neither, who ran how much is not known, and nobody is said to have.
+//! by neither, how much each provider ran is unknown, and none is credited.
 
 use std::path::Path;
 
 use crate::bundle::format::{LibraryFile, ProductNode, ProviderNodes, ProviderShare};
 use crate::network::cost::{Cost, LayerCost};
 
-/// What each provider ran, in the worker's order. Without a cost no operations are told.
+/// What each provider ran, in the worker's order. Without a cost there are no operations.
 pub(super) fn shares(told: &[ProviderNodes], cost: Option<&Cost>) -> Vec<ProviderShare> {
     let operations = cost.and_then(|cost| operations(told, cost));
     let share = |(index, told): (usize, &ProviderNodes)| ProviderShare {
@@ -66,7 +66,7 @@ fn operations(told: &[ProviderNodes], cost: &Cost) -> Option<Vec<u64>> {
     Some(told.iter().zip(fallbacks).map(count).collect())
 }
 
-/// Of the layers that nobody has claimed yet: the one with the longest name that the node's holds as a whole word, else one of as
+/// Of the layers that are not claimed yet: the one with the longest name that the node's holds as a whole word, else one of as
 /// many multiply-accumulates. Shapes alone do not count: the library makes channels up to its block size.
 fn operations_of(products: &[ProductNode], left: &mut Vec<&LayerCost>) -> Option<u64> {
     let claim = |product: &ProductNode| {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_that_cannot_be_told_apart_are_nobodys() {
+    fn ambiguous_operations_belong_to_no_provider() {
         let layers = &[("conv1", 100)];
         let ran = [told("CUDA", false, 1, &[]), told("CPU", true, 1, &[("made_up", None)])];
         assert_eq!(operations_of(&ran, layers), [None, None]);

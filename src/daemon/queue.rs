@@ -50,7 +50,7 @@ impl Queue {
         self.waiting.insert(job.job.entry.id.clone(), job);
     }
 
-    /// The job whose turn it is: highest priority, then first to arrive. A waiting job blocks nobody.
+    /// The job whose turn it is: highest priority, then first to arrive. A waiting job blocks no other.
     pub(crate) fn first(&self) -> Option<&QueuedJob> {
         self.ready.values().next()
     }
@@ -65,7 +65,7 @@ impl Queue {
         self.ready.len()
     }
 
-    /// Is nobody waiting for a turn?
+    /// Is no job waiting for its turn?
     pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_job_blocks_nobody_and_can_be_named_three_ways() {
+    fn a_waiting_job_blocks_no_other_and_can_be_named_three_ways() {
         let mut queue = Queue::default();
         queue.wait(WaitingJob { job: job(1, 100), missing: vec!["net.onnx".into()], since: Instant::now() });
         queue.push(job(2, 0));

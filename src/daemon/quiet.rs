@@ -110,7 +110,7 @@ fn cancel_files(inbox: &Path, queued: &QueuedJob) -> Vec<PathBuf> {
     let names = [stem, file.into_os_string(), queued.name.clone().into(), queued.entry.id.to_string().into()];
     let with_ending = |mut name: std::ffi::OsString| {
         name.push(".cancel");
-        // A job's name is free text; a separator in it can not be a file's name.
+        // A job's name is free text; a separator in it cannot be a file's name.
         (Path::new(&name).components().count() == 1).then(|| inbox.join(name))
     };
     names.into_iter().filter_map(with_ending).collect()

@@ -19,7 +19,7 @@ impl Daemon {
         let requests = match control::requests(self.spool.control().path()) {
             Ok(requests) => requests,
             Err(error) => {
-                log::warn!("can not read requests: {error}");
+                log::warn!("cannot read requests: {error}");
                 return;
             }
         };
@@ -33,7 +33,7 @@ impl Daemon {
                 continue;
             }
             if let Err(error) = fs_err::remove_file(&file) {
-                log::warn!("can not remove a request that was carried out: {error}");
+                log::warn!("cannot remove a request that was carried out: {error}");
             }
         }
     }
@@ -84,11 +84,11 @@ fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
     Some(Entry { kind: EntryKind::Job, ..newest.entry })
 }
 
-/// The jobs whose files lie in `queue/` or `done/`, in order of arrival. For whoever is asked for a job by name; reads every
+/// The jobs whose files are in `queue/` or `done/`, in order of arrival. For whoever is asked for a job by name; reads every
 /// job file.
 ///
 /// # Errors
-/// The folder can not be read.
+/// The folder cannot be read.
 pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
     let mut jobs = Vec::new();
     for found in fs_err::read_dir(folder)? {
@@ -100,7 +100,7 @@ pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
     Ok(jobs)
 }
 
-/// The job's name as its file gives it, or the file's stem where it can not be understood.
+/// The job's name as its file gives it, or the file's stem where it cannot be understood.
 fn name_of(entry: &Entry, path: &Path) -> String {
     let small = fs_err::symlink_metadata(path)
         .is_ok_and(|stat| stat.is_file() && stat.len() <= spec::raw::MAXIMUM_SPEC_BYTES as u64);

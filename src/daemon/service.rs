@@ -50,7 +50,7 @@ impl Service {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    // Without a service manager there is nobody to tell, and nothing depends on its hearing us.
+    // Without a service manager there is no one to notify, and nothing depends on the notification.
     let _ = sd_notify::notify(state);
 }
 

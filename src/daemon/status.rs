@@ -1,6 +1,6 @@
 //! What the daemon is doing, for `backbone status` and for collectors: one JSON file, rewritten atomically at state changes.
 //!
-//! The file lies in the state folder, and a copy in the outbox. It is not synced: after a power cut a new daemon writes a new
+//! The file is in the state folder, and a copy in the outbox. It is not synced: after a power cut a new daemon writes a new
 //! one. While a worker times, nothing is written.
 
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub struct Status {
     pub finished: Finished,
     /// Bundles that are durable but could not be published yet.
     pub unpublished: u64,
-    /// Free space for the spool in bytes, at this writing; null where it can not be told.
+    /// Free space for the spool in bytes, at this writing; null where it cannot be told.
     pub disk_free_bytes: Option<u64>,
     /// Size of that file system in bytes.
     pub disk_total_bytes: Option<u64>,
@@ -165,7 +165,7 @@ impl Status {
     /// Write the file into a folder, so that a reader sees the old one or the new one, whole.
     ///
     /// # Errors
-    /// The folder can not be written.
+    /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');

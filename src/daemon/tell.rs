@@ -100,7 +100,7 @@ impl Daemon {
         let copied = status.write(&self.config.outbox);
         let written = status.write(&self.config.state);
         if let Err(error) = &written {
-            log::warn!("can not write the status: {error}");
+            log::warn!("cannot write the status: {error}");
         }
         self.told = if written.is_ok() && copied.is_ok() { news } else { None };
         self.status_written = Some(now);

@@ -278,7 +278,7 @@ impl Daemon {
         ended
     }
 
-    /// Who is told before a worker starts.
+    /// Who is notified before a worker starts.
     fn begin(
         &mut self,
         turn: &Turn<'_>,
@@ -333,7 +333,7 @@ impl Daemon {
     fn record(&self, turn: &Turn<'_>, record: &Record) {
         if let Err(error) = self.spool.journal(&turn.queued.entry.id).append(record, true) {
             // It is still in hand; only a crash before the bundle is durable would lose it.
-            log::warn!(JOB = turn.job.name.as_str(); "can not record what was finished: {error}");
+            log::warn!(JOB = turn.job.name.as_str(); "cannot record what was finished: {error}");
         }
     }
 

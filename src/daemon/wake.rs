@@ -48,7 +48,7 @@ impl Wake {
     /// Let SIGTERM and SIGINT ask for a stop.
     ///
     /// # Errors
-    /// The handlers can not be installed.
+    /// The handlers cannot be installed.
     pub(super) fn connect_signals(&self) -> io::Result<()> {
         for signal in [SIGTERM, SIGINT] {
             // First the flag, then the byte: whoever is woken finds the flag set.

@@ -91,7 +91,7 @@ fn parquet_begins_and_ends_as_parquet_does_even_without_rows() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     struct Full;
     impl Write for Full {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -92,7 +92,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         }
-        // A lock on a deleted file excludes nobody.
+        // A lock on a deleted file excludes no process.
         let locked = file.metadata()?;
         match fs_err::metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (locked.dev(), locked.ino()) => return Ok(Some(file)),
@@ -166,7 +166,7 @@ mod tests {
         (folder, root)
     }
 
-    /// The lock, as soon as nobody holds it. Other tests of this process start children, and between fork and exec a
+    /// The lock, as soon as it is free. Other tests of this process start children, and between fork and exec a
     /// child has every open file of its parent, this lock's too: free may come a moment late.
     fn acquired(root: &HostRoot) -> HostLock {
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -183,7 +183,7 @@ mod tests {
     fn second_attempt_finds_the_lock_held_and_a_later_one_gets_it() {
         let (_folder, root) = machine();
         assert_eq!(HostLock::holder(&root), None);
-        let first = HostLock::try_acquire(&root).unwrap().expect("nobody holds it");
+        let first = HostLock::try_acquire(&root).unwrap().expect("it is free");
         assert!(HostLock::try_acquire(&root).unwrap().is_none());
         assert_eq!(HostLock::holder(&root), Some(std::process::id()));
         drop(first);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn host_where_the_file_can_not_be_made_gets_a_hint() {
+    fn host_whose_lock_file_cannot_be_made_gets_a_hint() {
         let (_folder, root) = machine();
         fs_err::write(root.path("/run"), "a file in the folder's place").unwrap();
         let error = HostLock::try_acquire(&root).unwrap_err();

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_host_lie_below_the_root() {
+    fn paths_of_the_host_are_under_the_root() {
         let root = HostRoot::new("/srv/fake").unwrap();
         assert_eq!(root.path("/proc/stat"), Path::new("/srv/fake/proc/stat"));
         assert_eq!(root.path("proc/stat"), Path::new("/srv/fake/proc/stat"));

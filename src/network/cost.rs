@@ -28,11 +28,11 @@ pub struct LayerCost {
 pub struct Cost {
     /// Every layer, in execution order.
     pub layers: Vec<LayerCost>,
-    /// Operators that nobody counts, by node name; never taken as zero.
+    /// Operators that are not counted, by node name; never taken as zero.
     pub uncounted: Vec<Uncounted>,
 }
 
-/// An operator that nobody counts.
+/// An operator that is not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uncounted {
     /// Name of the node.

@@ -41,7 +41,7 @@ type Render = for<'a> fn(&'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a>;
 pub enum Place {
     /// It has one file, and that is the report.
     Report,
-    /// In the folder beside the report.
+    /// In the folder next to the report.
     Beside,
 }
 
@@ -59,11 +59,11 @@ pub struct File {
 pub struct Report<'a> {
     /// What the results say.
     pub analysis: &'a Analysis,
-    /// What lay beside the results.
+    /// Files found among the results.
     pub oddities: &'a [Oddity],
     /// Files that were looked at.
     pub files: usize,
-    /// Name of the folder beside the report.
+    /// Name of the folder next to the report.
     pub folder: &'a str,
     /// Its figures and what of them could not be drawn, from [`Report::new`].
     figures: &'a figures::Figures,
@@ -86,7 +86,7 @@ impl Drawn {
 }
 
 impl<'a> Report<'a> {
-    /// A report on an analysis; `folder` is the name of the folder beside it.
+    /// A report on an analysis; `folder` is the name of the folder next to it.
     pub fn new(
         analysis: &'a Analysis,
         drawn: &'a Drawn,

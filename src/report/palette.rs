@@ -17,7 +17,7 @@ pub(super) struct Theme {
     pub(super) muted: &'static str,
     /// Lines of axes.
     pub(super) axis: &'static str,
-    /// Lines of the grid, which nobody needs to see to read the figure.
+    /// Lines of the grid, which the figure can be read without.
     pub(super) grid: &'static str,
     /// Of series.
     pub(super) series: [&'static str; 8],
@@ -83,7 +83,7 @@ impl Symbol {
 
 const BOTTLENECK: &str = "bottleneck-";
 
-/// The style of a block: the colour of its kind, a dashed line and a diamond where it has a bottleneck. Blocks that nobody knows
+/// The style of a block: the colour of its kind, a dashed line and a diamond where it has a bottleneck. Unknown blocks
 /// share what is left.
 pub(super) fn block(name: &str) -> Style {
     let (kind, has_bottleneck) = match name.strip_prefix(BOTTLENECK) {

@@ -147,7 +147,7 @@ impl Span {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Values to write beside the axis: 1, 2 and 5 times powers of ten, about six of them.
+    /// Values to write along the axis: 1, 2 and 5 times powers of ten, about six of them.
     fn ticks(&self) -> Vec<f64> {
         if self.logarithmic { self.logarithmic_ticks() } else { self.linear_ticks() }
     }
@@ -347,7 +347,7 @@ impl Svg {
     }
 }
 
-/// A number beside an axis: no digits that say nothing.
+/// A number along an axis: no digits that say nothing.
 fn tick(value: f64) -> String {
     let text = number(value);
     match text.split_once('e') {

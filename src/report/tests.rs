@@ -105,7 +105,7 @@ fn table_of_renderers_in_the_documents_is_current() {
     for renderer in RENDERERS {
         let place = match renderer.place {
             Place::Report => "the report",
-            Place::Beside => "in the folder beside it",
+            Place::Beside => "in the folder next to it",
         };
         text.push_str(&format!("| {} | {place} | {} |\n", renderer.name, renderer.summary));
     }

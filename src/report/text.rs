@@ -49,7 +49,7 @@ fn visible(characters: impl Iterator<Item = char>) -> String {
     shown
 }
 
-/// Letters that fit beside a mark of a legend, and into a title among other words.
+/// Letters that fit next to a mark of a legend, and into a title among other words.
 const LEGEND_LETTERS: usize = 36;
 
 /// A harmless name where there is little room.

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_told_from_other_files() {
+    fn libraries_are_distinguished_from_other_files() {
         assert!(libraries().iter().any(|file| file.to_string_lossy().contains("libc.so")));
         assert!(!libraries().contains(&std::env::current_exe().unwrap()));
         assert!(is_library(Path::new("/lib/libcudnn.so.9.1.0")));

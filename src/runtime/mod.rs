@@ -160,7 +160,7 @@ pub struct LoadRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compilation {
-    /// A folder that keeps what was compiled. It exists; what lies in it may vanish between two workers.
+    /// A folder that keeps what was compiled. It exists; its contents may vanish between two workers.
     pub folder: PathBuf,
     /// The machine, in words that change with its GPU and its driver: what another one compiled is not used.
     pub platform: String,

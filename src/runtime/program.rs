@@ -61,7 +61,7 @@ pub(crate) fn listen(
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, Failure> {
     let not_started = |error: std::io::Error| {
-        let detail = format!("can not run {}: {error}", program.display());
+        let detail = format!("cannot run {}: {error}", program.display());
         Failure::new(Stage::Start, "program_not_started", detail)
             .with_hint(format!("check that the daemon's user may run it, and {where_from}"))
     };

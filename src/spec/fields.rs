@@ -10,7 +10,7 @@ pub(crate) const FORMAT: i64 = 1;
 /// Longest `name`, in bytes; also the longest part of a bundle's name.
 pub(crate) const MAXIMUM_NAME_BYTES: usize = 80;
 
-/// Most entries in `labels` and in `inputs`; room for anything sensible, small beside a thousand latencies in a bundle.
+/// Most entries in `labels` and in `inputs`; room for anything sensible, small compared with a thousand latencies in a bundle.
 pub(crate) const MAXIMUM_ENTRIES: usize = 64;
 
 /// Longest value of a label and longest name of an input, in bytes; as long as a file name may be.
@@ -68,11 +68,11 @@ pub enum Kind {
     Boolean,
     /// One of a few words.
     Choice(&'static [&'static str]),
-    /// A map with the keys whose paths lie below.
+    /// A map with the keys whose paths are below.
     Group,
     /// An absolute path.
     Path,
-    /// A model, or a list of models: each a file name or a map with the keys whose paths lie below.
+    /// A model, or a list of models: each a file name or a map with the keys whose paths are below.
     Models,
     /// The bare name of a model file.
     ModelFile,

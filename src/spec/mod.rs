@@ -58,7 +58,7 @@ pub struct Job {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A model file dropped beside the job.
+/// A model file dropped next to the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelReference {
     /// A bare file name in the job's own folder: no separator, not hidden, no temporary name.

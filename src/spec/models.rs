@@ -24,7 +24,7 @@ pub(super) struct Named {
     pub(super) position: Position,
 }
 
-/// All models; `None` where any of them is wrong, so that nobody complains of one that is missing.
+/// All models; `None` where any of them is wrong, so that no one is also reported as missing.
 pub(super) fn read(
     node: &Node,
     runtimes: &[&'static Runtime],

@@ -37,7 +37,7 @@ pub(super) fn choose(
         (None, Some(JobSource::Dropped(models))) => implied(models, known),
         (None, Some(JobSource::Generated(_))) => {
             let first = known.iter().find(|runtime| (runtime.networks)(&Options::new()).is_some());
-            // Nobody wrote it, so nobody is told its place.
+            // It is a default, so it has no place in the file.
             let runtimes = first.map(|runtime| (*runtime, Position { line: 1, column: 1 }));
             Chosen { runtimes: runtimes.into_iter().collect(), has_list: false, is_partial: false }
         }

@@ -34,7 +34,7 @@ pub(super) fn read(
     let study = networks::study(nodes, mistakes);
     belongs(nodes, mistakes);
     let Value::Map(entries) = &root.value else {
-        // A file that is no map is told so, and nothing else.
+        // For a file that is no map this is the only mistake reported.
         return None;
     };
     let mut there: Vec<&Node> = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn read(
     }
 }
 
-/// Keys that would do nothing beside what is measured.
+/// Keys that have no effect on what is measured.
 fn belongs(nodes: &BTreeMap<&'static str, &Node>, mistakes: &mut Mistakes) {
     let is_dropped = nodes.contains_key("model");
     let is_generated = nodes.contains_key("network") || nodes.contains_key("study");

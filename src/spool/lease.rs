@@ -48,7 +48,7 @@ mod tests {
     const ASKED: usize = 20_000;
 
     #[test]
-    fn a_writer_that_comes_while_the_lease_is_asked_for_ends_nobody() {
+    fn a_writer_that_comes_while_the_lease_is_asked_for_ends_no_process() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("upload.yaml");
         fs_err::write(&path, "x").expect("write");

@@ -83,7 +83,7 @@ pub(crate) fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> 
 
 /// The build whose timed latencies have the lowest mean, as the paper chooses among its builds; the first of equal ones.
 ///
-/// The choice is biased downwards: the minimum of several noisy means lies below the mean of any one build.
+/// The choice is biased downwards: the minimum of several noisy means is below the mean of any one build.
 fn chosen_build(trials: &[Trial]) -> Option<u32> {
     let builds: BTreeSet<u32> = trials.iter().map(|trial| trial.id.build).collect();
     let mean_of = |build: u32| {

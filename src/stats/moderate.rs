@@ -10,7 +10,7 @@ use crate::stats::gamma::{digamma, inverse_trigamma, trigamma};
 pub(crate) struct Prior {
     /// The variance that they have in common.
     pub variance: f64,
-    /// How much that counts beside a sample's own variance; infinite where the samples show no difference in variance.
+    /// How much that counts compared with a sample's own variance; infinite where the samples show no difference in variance.
     pub degrees_of_freedom: f64,
 }
 

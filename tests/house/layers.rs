@@ -17,8 +17,8 @@ const ROWS: &[Row<'_>] = &[
     ("parallel", &[]),
     ("units", &[]),
     ("text", &[]),
-    ("model_file", &[]),
-    ("network", &["error", "model_file", "random", "text"]),
+    ("model_file", &["error", "text"]),
+    ("network", &["error", "model_file", "random"]),
     // Serialised types are the border between device and desk: they drag nothing along.
     ("bundle", &["error", "units"]),
     ("stats", &["bundle", "random", "units"]),

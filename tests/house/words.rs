@@ -4,6 +4,7 @@
 //! The phrases and what to write instead are in CONTRIBUTING.md under *Words*. A phrase is found in names of
 //! tests too, and across the end of a line.
 
+use crate::scan::paths::is_name;
 use crate::scan::strip::prose;
 use crate::scan::{files, root};
 
@@ -102,7 +103,7 @@ fn phrases_in(path: &str, text: &str) -> Vec<String> {
     let lines =
         text.lines().map(|line| line.trim_start().trim_start_matches(['/', '!', '#', '*', '>']).trim());
     let text = lines.collect::<Vec<_>>().join(" ").to_lowercase();
-    let is_letter = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    let is_letter = |character: Option<char>| character.is_some_and(is_name);
     let mut found = Vec::new();
     for (phrase, instead) in PHRASES {
         for (start, _) in text.match_indices(phrase) {

@@ -95,7 +95,7 @@ fn and_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
-/// The largest file, because models are generated one at a time and deleted after; or that a format can not hold one.
+/// The largest file, because models are generated one at a time and deleted after; or that a format cannot hold one.
 fn disk(files: &BTreeMap<String, Result<u64, EmitError>>) -> (String, bool) {
     let mut refused = files.values().filter_map(|length| length.as_ref().err());
     if let Some(error) = refused.next() {

@@ -1,4 +1,4 @@
-//! How precise a median will be, before anything is measured: in ranks, because nobody knows the latencies yet.
+//! How precise a median will be, before anything is measured: in ranks, because the latencies are not known yet.
 
 use crate::stats;
 

@@ -28,11 +28,11 @@ pub struct Saved {
     /// first, while they can be written: the kernel keeps them until the processors are online again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub came: BTreeMap<String, String>,
-    /// Why the host was told to reboot, if it was.
+    /// Why the host was asked to reboot, if it was.
     pub reboot: Option<RebootFor>,
 }
 
-/// Why the host was told to reboot.
+/// Why the host was asked to reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RebootFor {

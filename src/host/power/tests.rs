@@ -19,7 +19,7 @@ fn request(power_mode: Option<&str>, lock_clocks: bool) -> PowerRequest {
 const THIRTY_WATTS: Option<&str> = Some("MODE_30W_ALL");
 
 #[test]
-fn family_is_told_from_the_device_tree() {
+fn family_is_found_by_the_device_tree() {
     assert_eq!(family(&Memory::jetson()).name, "jetson");
     assert_eq!(family(&Memory::linux()).name, "linux");
     let coral = Memory::linux();
@@ -42,7 +42,7 @@ fn applying_what_was_read_changes_nothing() {
 }
 
 #[test]
-fn jetson_is_brought_into_the_mode_and_locked_at_its_caps_and_put_back() {
+fn jetson_is_brought_into_the_mode_and_locked_at_its_caps_and_restored() {
     let memory = Rc::new(Memory::jetson());
     let before = memory.files.borrow().clone();
     let hold = host(&memory).take("1-a", &request(THIRTY_WATTS, true)).unwrap();
@@ -106,7 +106,7 @@ fn clamped_clock_is_what_could_not_be_reached_and_nothing_else() {
     let expected =
         PowerDifference { setting: clamped, wanted: "900".into(), found: Some("700".into()), error: None };
     assert_eq!(hold.not_applied, [expected]);
-    // What was already low enough for the clamp is put back all the same.
+    // What was already low enough for the clamp is restored all the same.
     drop(hold);
     assert_eq!(memory.file(&format!("{GPU}/min_freq")), "300");
 }
@@ -128,7 +128,7 @@ fn read_only_settings_are_named_with_what_the_kernel_said() {
 }
 
 #[test]
-fn setting_that_can_not_be_put_back_stays_kept_and_is_put_back_when_it_can() {
+fn setting_that_cannot_be_restored_stays_kept_and_is_restored_when_it_can() {
     let memory = Rc::new(Memory::linux());
     let before = memory.files.borrow().clone();
     let hold = host(&memory).take("1-a", &request(None, true)).unwrap();
@@ -146,7 +146,7 @@ fn setting_that_can_not_be_put_back_stays_kept_and_is_put_back_when_it_can() {
 }
 
 #[test]
-fn hold_that_is_dropped_in_a_panic_puts_the_host_back() {
+fn hold_that_is_dropped_in_a_panic_restores_the_host() {
     let memory = Rc::new(Memory::jetson());
     let mode = memory.file("/var/lib/nvpmodel/status");
     let host = host(&memory);
@@ -167,7 +167,7 @@ fn owners(memory: &Memory) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn killed_at_any_step_of_lock_and_restore_a_thousand_times_the_host_is_put_back_a_thousand_times() {
+fn killed_at_any_step_of_lock_and_restore_a_thousand_times_the_host_is_restored_a_thousand_times() {
     let machines: [fn() -> Memory; 2] = [Memory::jetson, Memory::linux];
     let requests = [(THIRTY_WATTS, true), (None, true), (Some("MAXN"), false)];
     let (mut trials, mut restored, mut killed) = (0, 0, 0);

@@ -197,7 +197,7 @@ impl<'a> Payload<'a> {
             }
         }
         payload.shape = whole_sizes(&shape, &payload.name)?;
-        // Its values are not in their places; nobody may read them as a list.
+        // Its values are not in their places; they must not be read as a list.
         payload.raw = None;
         payload.pieces.clear();
         payload.is_external = true;

@@ -1,6 +1,6 @@
 //! θ, one configuration of the family: which block, which kernel, which batch, which input, which precision.
 //!
-//! A value of [`Configuration`] is always possible: everything is checked where it is made, and every mistake is told at
+//! A value of [`Configuration`] is always possible: everything is checked where it is made, and every mistake is reported at
 //! once. From here it goes to [`crate::network::graph`].
 
 use std::fmt;

@@ -21,7 +21,7 @@ pub enum CountError {
         /// What it waits for.
         tensor: String,
     },
-    /// A node reads what nobody makes.
+    /// A node reads what no node makes.
     #[error("node `{node}` reads `{tensor}`, which no node or input of the file provides")]
     Missing {
         /// The node.

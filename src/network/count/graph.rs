@@ -14,7 +14,7 @@ pub(super) type TensorIndex = usize;
 pub(super) struct Tensor {
     /// Its name.
     pub(super) name: String,
-    /// Its shape; `None` behind an operator that nobody knows.
+    /// Its shape; `None` after an unknown operator.
     pub(super) shape: Option<Vec<u64>>,
     /// Bits of one element as stored: 8 for the output of a `DequantizeLinear`, which runtimes never write out.
     /// 0 where the type is not known.
@@ -81,7 +81,7 @@ pub(super) enum Work {
     Quantise,
     /// From a narrower type.
     Dequantise,
-    /// Nobody counts it; with the reason.
+    /// It is not counted; with the reason.
     Uncounted(String),
 }
 

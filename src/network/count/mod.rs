@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Bytes in, numbers out: nothing here opens a file. Payloads of weights are not read, so that the time does not depend on
-//! their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator that nobody counts is
+//! their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator without a count is
 //! listed in [`Cost::uncounted`], and so is whatever hangs on it where the file gives no shapes.
 //!
 //! No inference library and no crate for graphs is used: those that exist optimise before they count, count a transposed

@@ -1,6 +1,6 @@
-//! Weights in a second file beside an ONNX file, for networks that the first can not hold.
+//! Weights in a second file next to an ONNX file, for networks that the first cannot hold.
 //!
-//! Each tensor of the model file says where in the second its numbers lie; readers look for that in the model's own folder.
+//! Each tensor of the model file says where in the second its numbers are; readers look for that in the model's own folder.
 //!
 //! Source: <https://onnx.ai/onnx/repo-docs/ExternalData.html>
 
@@ -24,7 +24,7 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Beside a file of this name. A name alone and no path, so that both can be moved together.
+    /// Next to a file of this name. A name alone and no path, so that both can be moved together.
     pub(super) fn new(model: &str) -> Self {
         Self { name: format!("{model}.{EXTENSION}"), pieces: Vec::new(), length: 0 }
     }

@@ -169,7 +169,7 @@ impl Hint for EmitError {
 #[derive(Debug, Clone)]
 struct Layout {
     pieces: Vec<Piece>,
-    /// What lies in a second file.
+    /// What is in a second file.
     beside: Option<Vec<Piece>>,
 }
 
@@ -205,7 +205,7 @@ impl ModelFile {
         pieces_length(pieces, &self.weights, self.precision)
     }
 
-    /// Whether a second file must lie beside this one, under its whole name and [`BESIDE_EXTENSION`].
+    /// Whether a second file must be next to this one, under its whole name and [`BESIDE_EXTENSION`].
     pub(crate) fn has_file_beside(&self) -> bool {
         self.layout.beside.is_some()
     }

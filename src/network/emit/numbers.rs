@@ -9,7 +9,7 @@ use crate::network::configuration::Precision;
 use crate::network::graph::{Convolution, Operation};
 use crate::network::weights::Weights;
 
-/// Enough that a write costs nothing beside making the numbers.
+/// Enough that a write costs little compared with making the numbers.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Bytes that a layer's weights take.

@@ -26,7 +26,7 @@ pub(crate) struct EmitOptions {
     /// Whether int8 activations are written as uint8: zero point 0 where nothing is negative, else 128. ONNX Runtime fuses a
     /// ReLU into its convolution only so, because 0 is then the lowest code; TensorRT does not read it.
     pub are_activations_unsigned: bool,
-    /// The largest file that holds its weights itself. Those of a larger one lie in a second file, from where readers fetch
+    /// The largest file that holds its weights itself. Those of a larger one are in a second file, from where readers fetch
     /// them by its name. `None` where there can be no second file: what one cannot hold is refused.
     pub weights_beside_above_bytes: Option<u64>,
 }

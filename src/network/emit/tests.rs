@@ -47,7 +47,7 @@ fn a_file_that_no_format_can_hold_is_refused_before_its_weights_are_made() {
 }
 
 #[test]
-fn weights_that_a_file_may_not_hold_lie_beside_it_and_are_the_same() {
+fn weights_that_a_file_may_not_hold_are_in_a_second_file_and_are_the_same() {
     for precision in ["fp32", "int8"] {
         let configuration = small("standard", precision);
         let one = onnx::EmitOptions::for_precision(configuration.precision());

@@ -52,7 +52,7 @@ pub(crate) struct Weights {
     seed: u64,
 }
 
-/// What a convolution holds beside its codes, one value for each output channel.
+/// What a convolution holds in addition to its codes, one value for each output channel.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConvolutionValues {
     /// Real value of one step of the weights.

@@ -8,7 +8,7 @@ use crate::report::table::{Column, Kind, Table, Value};
 use crate::report::text::{change, estimate, number, told};
 use crate::report::{Report, svg};
 
-/// A link to a file in the folder beside the report, or to the folder.
+/// A link to a file in the folder next to the report, or to the folder.
 pub(super) fn file(report: &Report<'_>, name: &str) -> Markup {
     let path = format!("{}/{name}", report.folder);
     // A folder's name may hold what a link takes for something else.

@@ -1,4 +1,4 @@
-//! The report as one page that needs nothing else: no network, no folder beside it, and without scripts still its tables and
+//! The report as one page that needs nothing else: no network, no folder next to it, and without scripts still its tables and
 //! figures.
 //!
 //! maud escapes every text; what it is given of foreign names has been through [`super::text::told`]. A policy in the page's head
@@ -23,7 +23,7 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-/// plotly.js 4.1.1, the partial bundle `basic` (scatter, bar, pie), MIT; its licence is beside it.
+/// plotly.js 4.1.1, the partial bundle `basic` (scatter, bar, pie), MIT; its licence is next to it.
 const PLOTLY: &str = include_str!("plotly-basic.min.js");
 const SCRIPT: &str = include_str!("report.js");
 const STYLE: &str = include_str!("report.css");
@@ -52,7 +52,7 @@ impl Detail {
     }
 }
 
-/// Beyond so many cells a page passes [`LARGEST_PAGE_BYTES`] with what is named beside, which is then not even tried.
+/// Beyond so many cells a page passes [`LARGEST_PAGE_BYTES`] with what is also named, which is then not even tried.
 const TOO_MANY_CELLS: &[(usize, Detail)] = &[(2_000, Detail::WithoutPairs), (6_000, Detail::WithoutStatic)];
 
 /// Findings in the page; the others are in their file.
@@ -274,7 +274,7 @@ fn findings(report: &Report<'_>) -> Markup {
             @if analysis.findings.is_empty() {
                 p { "None: no effect in the data holds among everything that could have been found. That says nothing about its absence." }
             } @else {
-                p { "What holds among everything that could have been found, the largest effect first. Intervals are at 95 %." }
+                p { "Effects that stay significant after correction for multiple tests, the largest first. Intervals are at 95 %." }
             }
             @if shown < analysis.findings.len() {
                 p { "The first " (shown) " of " (analysis.findings.len()) "; all are in " (elements::file(report, "findings.csv")) "." }

@@ -321,7 +321,7 @@
     }
   });
 
-  // Start: figures as they come into sight, or all where nobody tells.
+  // Start: figures as they come into sight, or all if the browser cannot report that.
   const places = [...document.querySelectorAll(".interactive")];
   document.querySelectorAll(".controls").forEach((element) => { element.hidden = false; });
   filters.hidden = places.length === 0;

@@ -185,7 +185,7 @@ fn prediction_errors(analysis: &Analysis) -> Table {
     table
 }
 
-/// Configurations that nobody measured.
+/// Configurations without a measurement.
 pub(super) fn predictions(analysis: &Analysis, only: Only) -> Table {
     let mut table = Table::new(
         "predictions",

@@ -115,7 +115,7 @@ fn every_transcript_means_what_its_author_wrote_down() {
 }
 
 #[test]
-fn operators_are_told_with_the_reason_for_each() {
+fn operators_are_reported_with_the_reason_for_each() {
     let rows = |name| {
         let operators = CompilerReport::of(&transcript(name)).build.operators;
         operators

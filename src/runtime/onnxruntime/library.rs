@@ -192,6 +192,6 @@ fn version(base: &sys::OrtApiBase) -> String {
 /// What a call of the library returned, as a result.
 #[expect(unsafe_code, reason = "the library's status")]
 pub(super) fn checked(status: sys::OrtStatusPtr) -> Result<(), ort::Error> {
-    // SAFETY: a status that the library just returned and that nobody else frees.
+    // SAFETY: a status that the library just returned and that nothing else frees.
     unsafe { ort::Error::result_from_status(status) }
 }

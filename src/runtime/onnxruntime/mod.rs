@@ -15,7 +15,7 @@
 //! - **Telemetry is off**, by the library's own switch and by a variable: see `library`.
 //! - **The first run tells who runs what.** Every session is made with the library's own profiler on, runs once, and goes on with it
 //!   off: the one way to learn the provider of each node that versions since 1.17 have in common. Warm-up comes after it.
-//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 unless they are told not to, and they are.
+//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 unless they are configured otherwise, and they are.
 //! - **`ort` is asked for version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: what
 //!   they need of that is in `plugin`.
 

@@ -53,7 +53,7 @@ impl Profile {
     /// # Errors
     /// `profiler_not_ended`: nothing may be timed after that.
     pub(super) fn end(self, session: &mut Session) -> Result<Option<Vec<RanNode>>, Failure> {
-        // Also if the file was lost: the library keeps writing until it is told to stop.
+        // Also if the file was lost: the library keeps writing until it is asked to stop.
         session.end_profiling().map_err(|error| {
             let detail = format!("ONNX Runtime's profiler cannot be turned off: {error}");
             Failure::new(Stage::Prepare, "profiler_not_ended", detail)

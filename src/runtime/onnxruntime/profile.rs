@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_are_told_once_each_in_their_order_with_their_provider() {
+    fn nodes_are_listed_once_each_in_their_order_with_their_provider() {
         let text = br#"[
             {"cat":"Session","pid":1,"tid":1,"dur":9,"ts":1,"ph":"X","name":"model_loading_uri","args":{}},
             {"cat":"Node","dur":1,"name":"fused conv1_fence_before","args":{"op_name":"FusedConv"}},
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn convolutions_are_counted_by_their_shapes_where_the_weights_are_told() {
+    fn convolutions_are_counted_by_their_shapes_if_the_weights_are_known() {
         let text = br#"[
             {"cat":"Node","name":"activation1_nchwc_kernel_time","args":{"op_name":"Conv","provider":"CPUExecutionProvider",
              "input_type_shape":[{"float":[1,3,192,192]},{"float":[16,3,3,3]},{"float":[16]}],"output_type_shape":[{"float":[1,16,96,96]}]}},

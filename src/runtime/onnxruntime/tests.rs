@@ -62,7 +62,7 @@ fn the_file_that_the_loader_found_is_the_providers_library() {
 }
 
 #[test]
-fn every_node_that_the_processor_runs_is_told() {
+fn every_node_that_the_processor_runs_is_reported() {
     let Some(library) = fetched_library() else { return };
     let model = "inbox-examples/tiny-cnn.onnx";
     let nodes = |optimization: &str| {

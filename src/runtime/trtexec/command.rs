@@ -1,7 +1,7 @@
 //! The two command lines, for any release: one builds an engine and saves it, one times the saved engine. Pure.
 //!
 //! Every option is spelled out even where it is the default, because defaults differ between releases; what is timed is the same
-//! on all: GPU compute time, nothing copied beside it, one query at a time, the host spinning. `--warmUp=0 --duration=0`
+//! on all: GPU compute time, nothing copied meanwhile, one query at a time, the host spinning. `--warmUp=0 --duration=0`
 //! makes `--iterations` the exact count of queries from 7.0 on, and the tag 6.0.1 knows no other way; so warm-up runs are
 //! counted, as with every runtime, and the caller tells them apart.
 
@@ -64,7 +64,7 @@ impl Settings {
     /// Fit the job's options to the program and to whether the model holds QuantizeLinear or DequantizeLinear nodes.
     ///
     /// # Errors
-    /// The model and the precision that this release can not bring together; nothing was started then.
+    /// The model and the precision that this release cannot bring together; nothing was started then.
     pub(crate) fn new(
         program: &Program,
         is_quantised: bool,
@@ -85,7 +85,7 @@ impl Settings {
         })
     }
 
-    /// Every option in force, for the bundle; beside them the words of both command lines that are no paths.
+    /// Every option in force, for the bundle; in addition the words of both command lines that are no paths.
     pub(crate) fn in_force(
         &self,
         program: &Program,
@@ -106,7 +106,7 @@ impl Settings {
         found
     }
 
-    /// The words of the build's command line that are no paths: what an engine depends on beside model, release and GPU.
+    /// The words of the build's command line that are no paths: what an engine depends on in addition to model, release and GPU.
     pub(crate) fn build_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
         let mut line = Line { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
@@ -179,7 +179,7 @@ fn precision(
     match (is_quantised, asked) {
         (true, _) if release.major() < FIRST_EXPLICIT => {
             let detail = format!(
-                "TensorRT {release} can not run a model with QuantizeLinear and DequantizeLinear nodes"
+                "TensorRT {release} cannot run a model with QuantizeLinear and DequantizeLinear nodes"
             );
             let hint = "use the fp32 model of the same network and `runtime_options: {precision: int8}`, which gives \
                         every tensor a made-up range; or TensorRT 8.0 or later";

@@ -110,7 +110,7 @@ impl Compiler for Trtexec {
         let size_bytes = size.inspect_err(|_| self.files.forget())?;
         let built = Built { seconds: Some(seconds), is_kept: false, size_bytes, edge_tpu: None };
         self.files.engine.keep(&self.files.partial, &built).map_err(|error| {
-            Failure::new(Stage::Build, "engine_not_saved", format!("can not keep the engine: {error}"))
+            Failure::new(Stage::Build, "engine_not_saved", format!("cannot keep the engine: {error}"))
                 .with_hint("make room on the disk of the spool")
         })?;
         Ok(built)

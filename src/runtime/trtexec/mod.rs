@@ -44,12 +44,12 @@ pub const RUNTIME: Runtime = Runtime {
         RuntimeOption {
             name: command::PRECISION,
             kind: OptionKind::Choice(command::PRECISIONS),
-            summary: "what kernels may compute in, beside fp32; default: int8 for a quantised model, else fp32",
+            summary: "what kernels may compute in, in addition to fp32; default: int8 for a quantised model, else fp32",
         },
         RuntimeOption {
             name: command::WORKSPACE,
             kind: OptionKind::Integer { minimum: WORKSPACE_MEBIBYTES.0, maximum: WORKSPACE_MEBIBYTES.1 },
-            summary: "memory that a layer's kernel may use beside its tensors; default: 1024",
+            summary: "memory that a layer's kernel may use in addition to its tensors; default: 1024",
         },
         RuntimeOption {
             name: command::TF32,

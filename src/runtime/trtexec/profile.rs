@@ -11,7 +11,7 @@ const NAME: &str = "\"name\" : \"";
 /// After it.
 const TIME: &str = "\", \"timeMs\" : ";
 
-/// The layers in the network's order; `None` where there is none, or one can not be read.
+/// The layers in the network's order; `None` where there is none, or one cannot be read.
 pub(crate) fn parse(text: &[u8]) -> Option<Vec<Layer>> {
     let text = String::from_utf8_lossy(text);
     // Whole only with its end: the disk may be full.

@@ -154,7 +154,7 @@ const REBUILT_6: Release = Release::numbered(6, 0);
 const LAST_10: Release = Release::numbered(10, u32::MAX);
 const LATEST: Release = Release::numbered(u32::MAX, u32::MAX);
 
-/// Queries beside the timed one would overlap with its copies. `--infStreams` is its newer name, and the old one is still taken.
+/// Further queries would overlap with its copies. `--infStreams` is its newer name, and the old one is still taken.
 pub(super) const STREAMS: CommandOption = CommandOption::new("--streams", REBUILT_6, LATEST);
 pub(super) const AVERAGE_RUNS: CommandOption = CommandOption::new("--avgRuns", FIRST, LATEST);
 pub(super) const ITERATIONS: CommandOption = CommandOption::new("--iterations", FIRST, LATEST);
@@ -166,7 +166,7 @@ pub(super) const SAVE_ENGINE: CommandOption = CommandOption::new("--saveEngine",
 pub(super) const LOAD_ENGINE: CommandOption = CommandOption::new("--loadEngine", FIRST, LATEST);
 /// A no-op in 11, where spinning is the default.
 pub(super) const SPIN_WAIT: CommandOption = CommandOption::new("--useSpinWait", REBUILT_6, LAST_10);
-/// Without it 7.0 and 7.1 copy inputs and outputs beside the kernels of the next query.
+/// Without it 7.0 and 7.1 copy inputs and outputs during the kernels of the next query.
 pub(super) const EXPOSE_TRANSFERS: CommandOption =
     CommandOption::new("--exposeDMA", Release::numbered(7, 0), Release::numbered(7, 1));
 /// A no-op in 11, where it is the default.

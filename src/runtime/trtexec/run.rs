@@ -10,7 +10,7 @@ use crate::bundle::format::Stage;
 use crate::runtime::Failure;
 use crate::runtime::program::{self, Exit};
 
-/// Bytes that a run may print beside its latencies: the longest help text and the memory reports are some kilobytes, a verbose
+/// Bytes that a run may print in addition to its latencies: the longest help text and the memory reports are some kilobytes, a verbose
 /// build a few megabytes.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
@@ -33,7 +33,7 @@ pub(super) fn run(
     let mut report = TrtexecReport::default();
     let limit = OUTPUT_BYTES + runs * LATENCY_BYTES;
     let exit = program::listen(program, words, limit, stage, WHERE_FROM, &mut |piece| {
-        // Nobody to read it is no reason to stop.
+        // Keep going even if the reader is gone.
         let _ = std::io::stderr().write_all(piece);
         report.take(piece);
     })?;

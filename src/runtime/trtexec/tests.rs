@@ -22,7 +22,7 @@ enum Expected {
     /// Nanoseconds: warm-up, timed, surplus.
     Timed(&'static [u64], &'static [u64], &'static [u64]),
     Built,
-    /// Reason, and whether it is the model that can not be compiled.
+    /// Reason, and whether it is the model that cannot be compiled.
     NotBuilt(&'static str, bool),
     /// Reason, and how many latencies are kept all the same.
     NotTimed(&'static str, usize),

@@ -1,6 +1,6 @@
 //! The file that `--exportTimes` writes: one object a query. Pure.
 //!
-//! Only `computeMs` is read. It is taken before printing, while the starts and ends beside it lose their digits as the run goes
+//! Only `computeMs` is read. It is taken before printing, while the starts and ends next to it lose their digits as the run goes
 //! on (0.1 ms after 10 s), and 7.1 and 7.2 swap some of them.
 
 use serde::Deserialize;

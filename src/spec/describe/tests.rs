@@ -67,7 +67,7 @@ fn schema_describes_every_option_of_every_runtime() {
 }
 
 #[test]
-fn defaults_of_numbers_lie_in_their_ranges() {
+fn defaults_of_numbers_are_in_their_ranges() {
     for field in FIELDS.iter().chain(crate::config::settings::SETTINGS) {
         if let (Kind::Integer { minimum, maximum }, Fallback::Integer(default)) = (field.kind, field.fallback)
         {

@@ -104,7 +104,7 @@ pub(super) fn is_too_many(count: usize, place: Position, field: &str, mistakes: 
     is_too_many
 }
 
-/// Each factor is right by itself; what only the whole can be wrong in is told where the whole begins.
+/// Each factor is right by itself; a mistake of the whole is reported where the whole begins.
 fn possible(
     requested: &RequestedConfiguration<'_>,
     place: &Node,

@@ -134,7 +134,7 @@ fn network_names_every_factor_that_has_no_obvious_value() {
 }
 
 #[test]
-fn impossible_networks_are_told_with_their_lines_and_what_to_write() {
+fn impossible_networks_are_reported_with_their_lines_and_what_to_write() {
     insta::assert_snapshot!(
         refused(
             "network:
@@ -201,7 +201,7 @@ fn impossible_networks_are_told_with_their_lines_and_what_to_write() {
 }
 
 #[test]
-fn impossible_studies_are_told_with_the_lines_of_their_values() {
+fn impossible_studies_are_reported_with_the_lines_of_their_values() {
     insta::assert_snapshot!(
         refused(
             "study:
@@ -233,7 +233,7 @@ fn impossible_studies_are_told_with_the_lines_of_their_values() {
 }
 
 #[test]
-fn value_that_a_study_names_twice_is_told_with_both_lines() {
+fn value_that_a_study_names_twice_is_reported_with_both_lines() {
     insta::assert_snapshot!(
         refused(
             "study:

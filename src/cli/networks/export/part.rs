@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_writes_any_more_is_removed_and_everything_else_stays() {
+    fn abandoned_parts_are_removed_and_everything_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let abandoned = [".a.onnx.4194304.part", ".a.onnx.data.7.part", ".b.tflite.12.part"];

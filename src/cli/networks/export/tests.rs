@@ -42,7 +42,7 @@ fn everything_is_wanted_where_nothing_is_chosen() {
 }
 
 #[test]
-fn every_mistake_is_told_once() {
+fn every_mistake_is_reported_once() {
     let wrong = arguments("--block standart --kernel 4 --kernel 6 --batch -1 --depths 1,2", Path::new("out"));
     insta::assert_snapshot!(crate::cli::failure::render(&wanted(&wrong).unwrap_err()), @"
     error: 2 depths were given, and there are four stages
@@ -93,7 +93,7 @@ fn one_failure_does_not_keep_the_other_files_from_being_written() {
 }
 
 #[test]
-fn weights_that_an_onnx_file_may_not_hold_lie_in_a_file_beside_it() {
+fn weights_that_an_onnx_file_may_not_hold_are_in_a_second_file() {
     let folder = tempfile::tempdir().unwrap();
     let words = format!("--block standard --kernel 3 --batch 1 --input 32 --precision fp32 {TINY}");
     let lowered =
@@ -109,7 +109,7 @@ fn weights_that_an_onnx_file_may_not_hold_lie_in_a_file_beside_it() {
 }
 
 #[test]
-fn a_model_that_cannot_get_its_name_leaves_no_weights_beside_it() {
+fn a_model_that_cannot_get_its_name_leaves_no_file_of_weights() {
     let folder = tempfile::tempdir().unwrap();
     let taken = "standard-k3-b1-i32-fp32-w5-d1_1_1_1.onnx";
     fs::create_dir(folder.path().join(taken)).unwrap();

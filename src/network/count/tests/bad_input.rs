@@ -275,7 +275,7 @@ fn what_is_no_model_is_refused() {
 }
 
 #[test]
-fn operators_that_nobody_counts_are_listed_with_what_hangs_on_them() {
+fn uncounted_operators_are_listed_with_what_depends_on_them() {
     let cost = onnx(
         &graph(&[
             (11, declared("image", &[1, 3, 8, 8])),

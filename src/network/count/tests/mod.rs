@@ -77,7 +77,7 @@ fn resnet_50_is_the_8_2_billion_operations_of_the_paper_and_25_5_million_paramet
     assert_eq!(cost.operations(), 8_178_368_512);
     // The published 25,557,032 have a scale and a shift for each of 26,560 channels; folded, one bias is left.
     assert_eq!(cost.parameters(), 25_557_032 - 26_560);
-    // 16 additions and the two poolings are all that is left beside the products.
+    // 16 additions and the two poolings are all that is left apart from the products.
     assert_eq!(cost.layers.len(), 54 + 16 + 2);
 }
 
