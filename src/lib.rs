@@ -29,6 +29,7 @@ pub mod runtime;
 pub mod spec;
 pub mod spool;
 pub mod stats;
+mod table;
 pub mod units;
 pub mod verdict;
 pub mod worker;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use backbone::analysis::{Options, analyse};
 use backbone::bundle::write::encode;
 use backbone::collect::collect;
-use backbone::report::{Drawn, Place, RENDERERS, Report as Pages};
+use backbone::report::{Destination, Drawn, RENDERERS, Report as Pages};
 
 use crate::rig::Report;
 use crate::studies::Study;
@@ -66,7 +66,7 @@ fn reported(folder: &Path) -> Measured {
     let mut page_bytes = 0;
     for renderer in RENDERERS {
         let bytes = renderer.render(&pages).map(|file| file.content.len()).sum();
-        if renderer.place == Place::Report {
+        if renderer.destination == Destination::Report {
             page_bytes = bytes;
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::row::Process;
+use crate::analysis::process::Process;
 
 /// Which builds statistics are over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

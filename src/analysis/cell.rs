@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::analysis::Options;
-use crate::analysis::estimate::{Covers, Estimate, Span, Uncertainty, Variation, span};
+use crate::analysis::estimate::{Covers, Estimate, Uncertainty, Variation, span};
 use crate::analysis::factor;
 use crate::analysis::platform::Platform;
-use crate::analysis::row::{LeftOut, Process, Row, RowCost};
+use crate::analysis::process::Process;
+use crate::analysis::row::{LeftOut, Row, RowCost};
 use crate::bundle::format::{Configuration, VerdictState};
 use crate::parallel;
+use crate::stats::Span;
 use crate::stats::resample::seed_of;
 
 /// One configuration or model on one platform.

@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::{Ratio, finite};
-use crate::analysis::estimate::Span;
 use crate::analysis::platform::{Identity, Platform};
-use crate::stats::CONFIDENCE;
 use crate::stats::moderate::{Variance, of_sum};
 use crate::stats::student::student_quantile;
+use crate::stats::{CONFIDENCE, Span};
 
 /// Two platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use crate::analysis::estimate::Span;
 use crate::bundle::format::{Energy, Environment, Observation, Quantity, Reading};
+use crate::stats::Span;
 
 /// What the host's sensors told around the timed runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::analysis::cell::{Basis, Cell, subject};
-use crate::analysis::estimate::{Span, Uncertainty, span};
+use crate::analysis::estimate::{Uncertainty, span};
 use crate::analysis::factor::{FACTORS, Factor, Level};
-use crate::analysis::row::Row;
+use crate::analysis::row::{Row, word};
 use crate::bundle::format::{Configuration, Status};
 use crate::parallel;
+use crate::stats::Span;
 use crate::stats::moderate::{Variance, of_sum};
 
 /// One level of a factor against another, on one platform.
@@ -221,8 +222,7 @@ impl<'a> Grid<'a> {
 
 /// How a row ended that gave no numbers to use.
 pub(super) fn why(row: &Row) -> String {
-    let word = serde_json::json!(row.status);
-    let status = word.as_str().unwrap_or_default().replace('_', " ");
+    let status = word(&row.status).unwrap_or_default().replace('_', " ");
     match (&row.reason, row.status) {
         (_, Status::Measured) => "measured, and not usable".to_owned(),
         (Some(reason), _) => format!("{status}: {reason}"),

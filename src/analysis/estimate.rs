@@ -6,12 +6,12 @@
 
 use serde::Serialize;
 
-use crate::analysis::row::Process;
-use crate::stats::CONFIDENCE;
+use crate::analysis::process::Process;
 use crate::stats::moderate::{Prior, Variance, of_sum, prior};
 use crate::stats::resample::{block_length, circular_block_means, percentile_interval, resampled_means};
 use crate::stats::sample;
 use crate::stats::student::{expansion, student_quantile};
+use crate::stats::{CONFIDENCE, Span};
 
 /// What an interval speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,15 +30,6 @@ pub struct Estimate {
     pub value: f64,
     /// Its interval.
     pub interval: Option<Span>,
-}
-
-/// The two ends of an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Span {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 impl Span {

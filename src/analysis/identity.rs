@@ -4,6 +4,7 @@
 //! any other, for two results that both lack it may still come from machines that differ in it. Data comes from bundles.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -229,6 +230,22 @@ impl Power {
             (None, _) => return None,
         };
         Some(if self.clocks_locked == Some(true) { format!("{name}, clocks locked") } else { name })
+    }
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mode) = &self.mode {
+            write!(formatter, "mode {mode}, ")?;
+        }
+        if !self.governors.is_empty() {
+            write!(formatter, "governor {}, ", self.governors.join(" and "))?;
+        }
+        formatter.write_str(match self.clocks_locked {
+            Some(true) => "clocks locked",
+            Some(false) => "clocks not locked",
+            None => "clocks not observed",
+        })
     }
 }
 

@@ -25,8 +25,10 @@ pub mod pareto;
 pub(crate) mod peaks;
 pub(crate) mod platform;
 pub(crate) mod predict;
+pub(crate) mod process;
 pub(crate) mod roofline;
 pub mod row;
+mod significance;
 
 /// Version of the form of [`Analysis`], raised when a key changes its meaning or goes.
 pub const VERSION: u32 = 1;
@@ -121,7 +123,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
     let predictions = parallel::map(&numbers, |&platform| predict::predict(platform, &rows, of(platform)));
     let comparisons = compare::comparisons(&platforms, &cells, &variances);
     let mut contradictions = roofline::contradictions(&contrasts, &cells);
-    let evidence = hypothesis::Evidence {
+    let grounds = hypothesis::Grounds {
         platforms: &platforms,
         bases: &bases,
         cells: &cells,
@@ -130,7 +132,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
         contrasts: &contrasts,
         comparisons: &comparisons,
     };
-    let findings = finding::findings(&evidence, &mut contradictions);
+    let findings = significance::findings(&grounds, &mut contradictions);
     Analysis {
         version: VERSION,
         feasibility: numbers.iter().map(|&index| figure::feasibility(index, &rows)).collect(),

@@ -38,12 +38,12 @@ pub(crate) struct Dominated {
 }
 
 /// Platform, batch, input, number format.
-type Task<'a> = (usize, u32, u32, &'a str);
+type FrontKey<'a> = (usize, u32, u32, &'a str);
 
 /// The fronts of all tasks.
 pub(super) fn fronts(cells: &[Cell]) -> Vec<Front> {
     // Operations, throughput and place of each cell.
-    let mut tasks: BTreeMap<Task<'_>, Vec<(u64, f64, usize)>> = BTreeMap::new();
+    let mut tasks: BTreeMap<FrontKey<'_>, Vec<(u64, f64, usize)>> = BTreeMap::new();
     for (index, cell) in cells.iter().enumerate() {
         if let (Some(configuration), Some(cost), Some(throughput)) =
             (&cell.configuration, cell.cost, cell.throughput)

@@ -8,8 +8,16 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::analysis::platform::Platform;
-use crate::analysis::roofline::Peaks;
 use crate::error::Hint;
+
+/// What a platform can do at the most. Both are finite and above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Peaks {
+    /// Operations for each second.
+    pub operations_per_second: f64,
+    /// Bytes for each second.
+    pub bytes_per_second: f64,
+}
 
 /// Peaks, and the rooflines that they are meant for.
 #[derive(Debug, Clone, PartialEq, Serialize)]

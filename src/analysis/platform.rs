@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub(crate) use crate::analysis::identity::{EdgeTpuLink, Identity, Software};
 pub(crate) use crate::analysis::identity::{Machine, Power};
-use crate::analysis::row::Row;
+use crate::analysis::row::{Row, word};
 use crate::bundle::format::Status;
 use crate::stats::resample::seed_of;
 
@@ -30,6 +30,15 @@ pub struct Platform {
     pub harness_versions: BTreeSet<String>,
     /// Rows, by status and verdict, such as `measured, suspect`.
     pub counts: BTreeMap<String, usize>,
+}
+
+impl Platform {
+    /// Its rows by status and verdict: `3 measured, valid; 1 failed`.
+    pub(crate) fn results(&self) -> String {
+        let counts: Vec<String> =
+            self.counts.iter().map(|(standing, count)| format!("{count} {standing}")).collect();
+        counts.join("; ")
+    }
 }
 
 /// The platforms of the rows, in the order of their labels; sets [`Row::platform`].
@@ -141,13 +150,11 @@ fn label(identity: &Identity) -> String {
     label
 }
 
-/// `measured, suspect`; what was not measured has no second word.
+/// `measured, suspect`; a result without a measurement has only its status.
 fn standing(row: &Row) -> String {
-    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    // Enums without fields are texts in JSON, and those texts are what users know from bundles.
-    let status = word(serde_json::json!(row.status));
+    let status = word(&row.status).unwrap_or_default();
     match row.status {
-        Status::Measured => format!("{status}, {}", word(serde_json::json!(row.verdict))),
+        Status::Measured => format!("{status}, {}", word(&row.verdict).unwrap_or_default()),
         _ => status,
     }
 }

@@ -11,17 +11,8 @@ use serde::Serialize;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::{Contrast, Ratio};
 use crate::analysis::factor::Factor;
-use crate::analysis::peaks::GivenPeaks;
+use crate::analysis::peaks::{GivenPeaks, Peaks};
 use crate::analysis::platform::Platform;
-
-/// What a platform can do at the most. Both are finite and above zero.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Peaks {
-    /// Operations for each second.
-    pub operations_per_second: f64,
-    /// Bytes for each second.
-    pub bytes_per_second: f64,
-}
 
 /// The roofline of one platform for one number format.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::analysis::build::{Builds, RowBuild};
 use crate::analysis::condition::{RowConditions, RowEnergy};
-use crate::analysis::platform::Identity;
+use crate::analysis::identity::Identity;
+use crate::analysis::process::Process;
 use crate::bundle::format::{Bundle, Configuration, Stage, Status, VerdictState};
 use crate::stats::sample;
 
@@ -109,29 +110,6 @@ pub struct RowLatency {
     pub mild_outliers: usize,
     /// Runs labelled as severe outliers. They stay in every number.
     pub severe_outliers: usize,
-}
-
-/// The timed runs of one process.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Process {
-    /// Which build, from 1.
-    pub build: u32,
-    /// Which process of the build, from 1.
-    pub process: u32,
-    /// Latencies in nanoseconds, in order.
-    pub latency_ns: Box<[u64]>,
-}
-
-impl Process {
-    /// Mean latency in milliseconds. There is at least one run.
-    pub fn mean_ms(&self) -> f64 {
-        self.milliseconds().sum::<f64>() / self.latency_ns.len() as f64
-    }
-
-    /// Latencies in milliseconds, in order.
-    pub fn milliseconds(&self) -> impl Iterator<Item = f64> {
-        self.latency_ns.iter().map(|&nanoseconds| nanoseconds as f64 / 1e6)
-    }
 }
 
 impl Row {
@@ -233,6 +211,14 @@ impl Row {
             }
             _ => None,
         }
+    }
+}
+
+/// The word of an enum without fields, as bundles spell it; `None` for anything else.
+pub(crate) fn word(value: &impl Serialize) -> Option<String> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Some(word),
+        _ => None,
     }
 }
 

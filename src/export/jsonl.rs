@@ -1,24 +1,26 @@
-//! JSON Lines: an object for each row, every column in it, latencies included.
+//! JSON Lines: an object for each result with every column, latencies included.
 
 use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json};
 
-use super::columns::{COLUMNS, Value, View};
-use super::{Export, Table};
+use super::columns::{View, columns};
+use super::{Export, Results};
+use crate::table::Value;
 
 pub(super) const EXPORT: Export = Export {
     name: "jsonl",
-    summary: "one JSON object a line for each result, with every latency",
+    summary: "one JSON object per line for each result, with every latency",
     is_binary: false,
     write,
 };
 
-fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    for row in table.rows {
-        let view = View::new(row, table.platforms);
+fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+    let columns = columns();
+    for row in results.rows {
+        let view = View::new(row, results.platforms);
         let object: Map<String, Json> =
-            COLUMNS.iter().map(|column| (column.name.to_owned(), json((column.value)(&view)))).collect();
+            columns.iter().map(|column| (column.name.to_owned(), json((column.read)(&view)))).collect();
         serde_json::to_writer(&mut *output, &object)?;
         output.write_all(b"\n")?;
     }
@@ -27,10 +29,10 @@ fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize
 
 fn json(value: Value) -> Json {
     match value {
-        Value::Null => Json::Null,
+        Value::Absent => Json::Null,
         Value::Text(text) => text.into(),
         Value::Integer(number) => number.into(),
-        Value::Number(number) => number.into(),
+        Value::Number(number) | Value::Estimate(number, _) | Value::Change(number, _) => number.into(),
         Value::Boolean(flag) => flag.into(),
         Value::Integers(numbers) => numbers.into(),
     }

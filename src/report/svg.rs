@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use super::figure::{Axis, Figure, Group, Point, Scale, Series, Symbol};
 use super::palette::{DARK, LIGHT, css};
 use super::text::{cut, number, xml};
-use super::{File, Place, Renderer, Report};
+use super::{Destination, File, Renderer, Report};
 
 pub(super) const RENDERER: Renderer = Renderer {
     name: "svg",
     summary: "every figure as a file of its own, for light and dark",
-    place: Place::Beside,
+    destination: Destination::Folder,
     render,
 };
 
@@ -82,7 +82,7 @@ fn element(figure: &Figure, style: &str) -> String {
         xml(&figure.description()),
     ));
     svg.label(LEFT, 26.0, "title", &figure.title);
-    let frame = Frame { x: Span::of(figure, true), y: Span::of(figure, false) };
+    let frame = Frame { x: Extent::of(figure, Side::Horizontal), y: Extent::of(figure, Side::Vertical) };
     svg.vertical(&figure.y, &frame);
     svg.horizontal(&figure.x, &frame);
     for reference in &figure.references {
@@ -101,28 +101,38 @@ fn element(figure: &Figure, style: &str) -> String {
     svg.text
 }
 
-/// The part of an axis that is shown, in the axis' own measure: values, logarithms or places.
+/// One of the two axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Horizontal,
+    Vertical,
+}
+
+/// The part of an axis that is shown, in the axis's own measure: values, logarithms or places.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct Extent {
     low: f64,
     high: f64,
     logarithmic: bool,
 }
 
-impl Span {
-    fn of(figure: &Figure, horizontal: bool) -> Self {
-        let axis = if horizontal { &figure.x } else { &figure.y };
+impl Extent {
+    fn of(figure: &Figure, side: Side) -> Self {
+        let axis = if side == Side::Horizontal { &figure.x } else { &figure.y };
         if let Scale::Categories(groups) = &axis.scale {
             let count: usize = groups.iter().map(|group| group.labels.len()).sum();
             return Self { low: -0.6, high: count as f64 - 0.4, logarithmic: false };
         }
         let ends = |point: &Point| {
-            let (value, interval) =
-                if horizontal { (point.x, point.x_interval) } else { (point.y, point.y_interval) };
+            let (value, interval) = if side == Side::Horizontal {
+                (point.x, point.x_interval)
+            } else {
+                (point.y, point.y_interval)
+            };
             interval.map_or([value, value], |span| [span.low, span.high])
         };
         let corners = figure.references.iter().flat_map(|reference| &reference.corners);
-        let corners = corners.map(|&(x, y)| if horizontal { x } else { y });
+        let corners = corners.map(|&(x, y)| if side == Side::Horizontal { x } else { y });
         let values = figure.points().flat_map(|(_, point)| ends(point)).chain(corners);
         let (low, high) = values
             .filter(|&value| axis.holds(value))
@@ -179,8 +189,8 @@ impl Span {
 
 #[derive(Debug)]
 struct Frame {
-    x: Span,
-    y: Span,
+    x: Extent,
+    y: Extent,
 }
 
 impl Frame {

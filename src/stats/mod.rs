@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
 
@@ -35,6 +37,15 @@ pub(crate) use spread::standard_deviation;
 /// The confidence at which an interval is given and a percentile is reported: 95 %, the customary level (Le Boudec,
 /// *Performance Evaluation of Computer and Communication Systems*, EPFL Press 2010, §2.2).
 pub(crate) const CONFIDENCE: f64 = 0.95;
+
+/// The two ends of an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Span {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
 
 /// The percentiles that are reported where the count supports them, ascending: the slow tail that deadlines are made
 /// of. The median has a field of its own.

@@ -41,7 +41,7 @@ fn gzip_bombs_are_named_and_the_results_beside_them_are_exported() {
     fs_err::write(results.join("in-itself.json.gz"), gzip(&gzip(b"{}"))).unwrap();
     let (is_done, told) = told(&results);
     assert!(is_done, "{told}");
-    for line in ["4 files, 1 results", "1 file that decompresses to too much", "2 damaged bundles"] {
+    for line in ["4 files, 1 results", "1 file that is too large when decompressed", "2 damaged bundles"] {
         assert!(told.contains(line), "{told}");
     }
 }
@@ -177,9 +177,9 @@ fn a_hundred_thousand_files_of_which_few_are_results_are_all_accounted_for() {
     assert!(is_done, "{told}");
     for line in [
         "100000 files, 10 results".to_owned(),
-        format!("{LINKS} duplicates of others"),
+        format!("{LINKS} duplicates"),
         format!("{FOREIGN} foreign files"),
-        format!("  and {} more, which `--name-all` names", LINKS - 5),
+        format!("  and {} more; `--name-all` lists them", LINKS - 5),
     ] {
         assert!(told.contains(&line), "{told}");
     }

@@ -131,7 +131,7 @@ fn page_has_every_part_and_every_figure_and_table_lies_beside_it() {
     );
     // What is left out and what is marked is said.
     for wanted in [
-        "Left out of aggregates: 1 not measured, 1 with an invalid verdict",
+        "Excluded from aggregates: 1 not measured, 1 with an invalid verdict",
         "△ 2 suspect results",
         "Missing: ",
     ] {
@@ -275,7 +275,7 @@ fn report_on_little_says_what_is_missing_and_draws_nothing_empty() {
     for (what, desk) in poor() {
         let page = desk.page(&["--search-space", "space.yaml"]);
         assert!(page.contains("No figure: no two usable results differ in exactly one factor"), "{what}");
-        assert!(page.contains("None: no effect in the data holds"), "{what}");
+        assert!(page.contains("None: no effect is significant"), "{what}");
         assert_eq!(page.contains("-blocks-throughput-int8\""), what == "one", "{what}");
         let drawn = ours(&page).matches("<figure").count();
         assert_eq!(desk.files(".svg").len(), drawn, "{what}");

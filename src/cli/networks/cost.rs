@@ -4,13 +4,18 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::TableFormat;
 
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, print, table};
 use crate::network::cost::{Cost, LayerCost};
 use crate::network::count::{self, InputShapes};
+use crate::table::Kind::{Integer, Number, Text};
+use crate::table::csv::{self, Quotes};
+use crate::table::{Column, Value, column};
 
 /// What a model file costs: operations, parameters and bytes moved, counted from its graph
 #[derive(Debug, Args)]
@@ -23,20 +28,10 @@ pub(super) struct Arguments {
     per_layer: bool,
     /// How to write the numbers
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+    format: TableFormat,
     /// The shape of an input that the model leaves open, such as image=1x3x224x224; repeatable
     #[arg(long = "input", value_name = "NAME=SHAPE", value_parser = input_shape)]
     inputs: Vec<(String, Vec<u64>)>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// Columns of text
-    Table,
-    /// Comma-separated values with a heading
-    Csv,
-    /// One object
-    Json,
 }
 
 /// The name may hold `=`, as exporters write them; the shape cannot.
@@ -65,43 +60,50 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Columns of the whole; scripts read them by name.
-const TOTALS: [&str; 7] = [
-    "macs",
-    "operations",
-    "other_operations",
-    "parameters",
-    "bytes_moved",
-    "operational_density",
-    "uncounted",
+/// Columns of the whole model. Scripts read them by name.
+const TOTALS: &[Column<Cost>] = &[
+    column("macs", Integer, "", |cost| cost.macs().into()),
+    column("operations", Integer, "", |cost| cost.operations().into()),
+    column("other_operations", Integer, "", |cost| cost.other_operations().into()),
+    column("parameters", Integer, "", |cost| cost.parameters().into()),
+    column("bytes_moved", Integer, "", |cost| cost.bytes_moved().into()),
+    column("operational_density", Number, "", |cost| cost.operational_density().into()),
+    column("uncounted", Integer, "", |cost| cost.uncounted.len().into()),
 ];
+
+/// A line of the table of layers.
+struct Line<'a> {
+    name: &'a str,
+    operator: &'a str,
+    /// Its numbers; `None` if it was not counted.
+    layer: Option<&'a LayerCost>,
+}
 
 /// Columns of a layer.
-const LAYER: [&str; 8] = [
-    "name",
-    "operator",
-    "output_shape",
-    "macs",
-    "operations",
-    "other_operations",
-    "parameters",
-    "bytes_moved",
-];
+fn layer_columns<'a>() -> [Column<Line<'a>>; 8] {
+    [
+        column("name", Text, "", |line| line.name.into()),
+        column("operator", Text, "", |line| line.operator.into()),
+        column("output_shape", Text, "", |line| line.layer.map(shape).into()),
+        column("macs", Integer, "", |line| line.layer.map(|layer| layer.macs).into()),
+        column("operations", Integer, "", |line| line.layer.map(|layer| 2 * layer.macs).into()),
+        column("other_operations", Integer, "", |line| line.layer.map(|layer| layer.other_operations).into()),
+        column("parameters", Integer, "", |line| line.layer.map(|layer| layer.parameters).into()),
+        column("bytes_moved", Integer, "", |line| line.layer.map(|layer| layer.bytes_moved).into()),
+    ]
+}
 
-fn render(cost: &Cost, is_per_layer: bool, format: Format) -> String {
+fn render(cost: &Cost, is_per_layer: bool, format: TableFormat) -> String {
     match format {
-        Format::Table => table_text(cost, is_per_layer),
-        Format::Csv if is_per_layer => {
-            let rows =
-                cost.layers.iter().map(|layer| layer_cells(layer).map(|cell| csv_cell(&cell)).join(","));
-            let uncounted = cost.uncounted.iter().map(|one| {
-                // No numbers where nothing was counted.
-                format!("{},{},,,,,,", csv_cell(&one.name), csv_cell(&one.operator))
-            });
-            lines(std::iter::once(LAYER.join(",")).chain(rows).chain(uncounted))
+        TableFormat::Table => table_text(cost, is_per_layer),
+        TableFormat::Csv if is_per_layer => {
+            let uncounted = cost.uncounted.iter();
+            let uncounted =
+                uncounted.map(|one| Line { name: &one.name, operator: &one.operator, layer: None });
+            csv::table(&layer_columns(), layer_lines(cost).chain(uncounted), Quotes::WhenNeeded)
         }
-        Format::Csv => lines([TOTALS.join(","), total_cells(cost, None).join(",")]),
-        Format::Json => {
+        TableFormat::Csv => csv::table(TOTALS, [cost.clone()], Quotes::WhenNeeded),
+        TableFormat::Json => {
             let mut whole = json!({
                 "macs": cost.macs(),
                 "operations": cost.operations(),
@@ -111,73 +113,58 @@ fn render(cost: &Cost, is_per_layer: bool, format: Format) -> String {
                 "operational_density": cost.operational_density(),
                 "uncounted": cost.uncounted.iter().map(|one| {
                     json!({ "name": one.name, "operator": one.operator, "why": one.why })
-                }).collect::<Value>(),
+                }).collect::<Json>(),
             });
             if is_per_layer {
-                whole["layers"] = cost.layers.iter().map(layer_value).collect();
+                whole["layers"] = cost.layers.iter().map(layer_json).collect();
             }
             format!("{whole:#}\n")
         }
     }
 }
 
-fn lines(rows: impl IntoIterator<Item = String>) -> String {
-    rows.into_iter().map(|row| row + "\n").collect()
+fn layer_lines(cost: &Cost) -> impl Iterator<Item = Line<'_>> {
+    cost.layers.iter().map(|layer| Line { name: &layer.name, operator: &layer.operator, layer: Some(layer) })
+}
+
+fn shape(layer: &LayerCost) -> String {
+    let sizes: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
+    sizes.join("x")
 }
 
 fn table_text(cost: &Cost, is_per_layer: bool) -> String {
     let mut text = String::new();
     if is_per_layer {
-        let rows: Vec<Vec<String>> = cost.layers.iter().map(|layer| layer_cells(layer).to_vec()).collect();
-        text = table::render(&LAYER, &rows) + "\n";
+        let columns = layer_columns();
+        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        let row = |line: Line<'_>| columns.iter().map(|column| cell((column.read)(&line))).collect();
+        text = table::render(&names, &layer_lines(cost).map(row).collect::<Vec<Vec<String>>>()) + "\n";
     }
-    // Three digits are enough to read; the other formats give every one.
-    let totals = TOTALS.iter().zip(total_cells(cost, Some(3)));
-    let rows: Vec<Vec<String>> = totals.map(|(name, cell)| vec![(*name).to_owned(), cell]).collect();
-    text.push_str(&table::render(&["WHOLE", ""], &rows));
+    let total = |column: &Column<Cost>| vec![column.name.to_owned(), cell((column.read)(cost))];
+    text.push_str(&table::render(&["WHOLE", ""], &TOTALS.iter().map(total).collect::<Vec<_>>()));
     if !cost.uncounted.is_empty() {
         let rows: Vec<Vec<String>> = cost
             .uncounted
             .iter()
             .map(|one| vec![one.name.clone(), one.operator.clone(), one.why.clone()])
             .collect();
-        text.push_str("\nNot counted, so that the numbers above are too small:\n");
+        text.push_str("\nNot counted, so the numbers above are too small:\n");
         text.push_str(&table::indent(&table::render(&["NAME", "OPERATOR", "WHY"], &rows)));
     }
     text
 }
 
-fn total_cells(cost: &Cost, decimals: Option<usize>) -> [String; 7] {
-    let density = cost.operational_density().map(|density| match decimals {
-        Some(decimals) => format!("{density:.decimals$}"),
-        None => density.to_string(),
-    });
-    [
-        cost.macs().to_string(),
-        cost.operations().to_string(),
-        cost.other_operations().to_string(),
-        cost.parameters().to_string(),
-        cost.bytes_moved().to_string(),
-        density.unwrap_or_default(),
-        cost.uncounted.len().to_string(),
-    ]
+/// For people: three decimals, where the other formats have every digit.
+fn cell(value: Value) -> String {
+    match value {
+        Value::Text(text) => text,
+        Value::Integer(integer) => integer.to_string(),
+        Value::Number(number) => format!("{number:.3}"),
+        _ => String::new(),
+    }
 }
 
-fn layer_cells(layer: &LayerCost) -> [String; 8] {
-    let sizes: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
-    [
-        layer.name.clone(),
-        layer.operator.clone(),
-        sizes.join("x"),
-        layer.macs.to_string(),
-        (2 * layer.macs).to_string(),
-        layer.other_operations.to_string(),
-        layer.parameters.to_string(),
-        layer.bytes_moved.to_string(),
-    ]
-}
-
-fn layer_value(layer: &LayerCost) -> Value {
+fn layer_json(layer: &LayerCost) -> Json {
     json!({
         "name": layer.name,
         "operator": layer.operator,
@@ -188,15 +175,6 @@ fn layer_value(layer: &LayerCost) -> Value {
         "parameters": layer.parameters,
         "bytes_moved": layer.bytes_moved,
     })
-}
-
-/// Names come from the file and may hold commas and quotes.
-fn csv_cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -226,24 +204,24 @@ mod tests {
 
     #[test]
     fn a_table_has_layers_the_whole_and_what_is_missing_from_it() {
-        insta::assert_snapshot!(render(&example(), true, Format::Table));
+        insta::assert_snapshot!(render(&example(), true, TableFormat::Table));
     }
 
     #[test]
     fn csv_quotes_names_and_gives_no_number_for_what_is_not_counted() {
-        insta::assert_snapshot!(render(&example(), true, Format::Csv));
-        insta::assert_snapshot!(render(&example(), false, Format::Csv));
+        insta::assert_snapshot!(render(&example(), true, TableFormat::Csv));
+        insta::assert_snapshot!(render(&example(), false, TableFormat::Csv));
     }
 
     #[test]
     fn json_is_one_object() {
-        let whole: Value = serde_json::from_str(&render(&example(), true, Format::Json)).unwrap();
+        let whole: Json = serde_json::from_str(&render(&example(), true, TableFormat::Json)).unwrap();
         assert_eq!(whole["operations"], 2304);
         assert_eq!(whole["operational_density"], 2304.0 / 2000.0);
         assert_eq!(whole["layers"][1]["output_shape"], json!([1, 8, 4, 4]));
         assert_eq!(whole["uncounted"][0]["operator"], "TopK");
         assert!(
-            serde_json::from_str::<Value>(&render(&example(), false, Format::Json))
+            serde_json::from_str::<Json>(&render(&example(), false, TableFormat::Json))
                 .unwrap()
                 .get("layers")
                 .is_none()

@@ -1,6 +1,6 @@
 //! `backbone networks`: the family of the paper, as a table and as model files; and what any network costs.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Exit;
 
@@ -13,6 +13,17 @@ mod list;
 pub(super) struct Arguments {
     #[command(subcommand)]
     what: What,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TableFormat {
+    /// Columns of text
+    Table,
+    /// Comma-separated values with a heading
+    Csv,
+    /// JSON
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
