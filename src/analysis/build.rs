@@ -13,13 +13,13 @@ use crate::analysis::process::Process;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Builds {
-    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means lies below what a build
+    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means is below what a build
     /// takes on average.
     #[default]
     Fastest,
     /// The first one.
     First,
-    /// All together: intervals then speak of builds and processes at once.
+    /// All together: intervals then cover builds and processes at once.
     All,
 }
 

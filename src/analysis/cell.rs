@@ -27,7 +27,7 @@ pub struct Cell {
     pub subject: String,
     /// θ; `None` for a dropped model.
     pub configuration: Option<Configuration>,
-    /// What one inference costs; `None` where it is not known, or where its rows do not agree.
+    /// What one inference costs; `None` if unknown, or if its rows disagree.
     pub cost: Option<RowCost>,
     /// The rows behind it.
     pub rows: Vec<usize>,
@@ -41,16 +41,16 @@ pub struct Cell {
     pub latency_ms: Estimate,
     /// Operations for each second of the mean latency.
     pub throughput: Option<Estimate>,
-    /// Energy of one inference beyond idle, in J: the mean of the rows that tell; the interval is that of the only one.
+    /// Energy of one inference above idle, in J: the mean of the rows that have it, with the interval if only one has.
     pub energy_joules: Option<Estimate>,
 }
 
-/// How the intervals of a platform were made, and what was left out.
+/// How the intervals of a platform were made, and what they exclude.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Basis {
-    /// What intervals speak of.
+    /// What intervals cover.
     pub covers: Covers,
-    /// Relative standard deviation between processes that the cells have in common; `None` where it is unknown.
+    /// Relative standard deviation between processes that the cells have in common; `None` if unknown.
     pub between_processes: Option<f64>,
     /// Resamples behind each interval.
     pub resamples: usize,
@@ -92,7 +92,7 @@ pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options)
     (cells, bases)
 }
 
-/// Why a row stays out, if it does.
+/// Whether a row enters aggregates, and if not, why.
 pub(super) fn usable(row: &Row, options: &Options) -> Result<(), LeftOut> {
     match row.usable() {
         Err(reason) => Err(reason),
@@ -101,7 +101,7 @@ pub(super) fn usable(row: &Row, options: &Options) -> Result<(), LeftOut> {
     }
 }
 
-/// What a row is a result of.
+/// The network that a row measured.
 pub(super) fn subject(row: &Row) -> Option<String> {
     row.configuration.as_ref().map(factor::name).or_else(|| row.subject())
 }

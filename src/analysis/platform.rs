@@ -1,7 +1,7 @@
 //! Which results were taken on the same platform: the machine, its power state and its software stack, as recorded and no
 //! further.
 //!
-//! A host's name alone says nothing: two machines of one name stay apart where anything recorded of them differs, and one
+//! A host's name alone says nothing: two machines of one name stay apart if anything recorded of them differs, and one
 //! machine before and after an update, or in two power modes, is two platforms, which can be compared. Two machines that are
 //! alike in everything recorded, their name included, cannot be told apart; give them names. Data comes from rows.
 
@@ -20,11 +20,11 @@ use crate::stats::resample::seed_of;
 pub struct Platform {
     /// Eight hexadecimal digits that depend on the identity alone: the same in every report.
     pub id: String,
-    /// What people call it: host, runtime, version, power mode; with the id where that is not unique.
+    /// Its name for people: host, runtime, version, power mode, and the id if that is not unique.
     pub label: String,
     /// What it is.
     pub identity: Identity,
-    /// Any of its rows is not the real thing.
+    /// Whether any of its rows is simulated.
     pub simulated: bool,
     /// Versions of the program that measured.
     pub harness_versions: BTreeSet<String>,
@@ -43,9 +43,8 @@ impl Platform {
 
 /// The platforms of the rows, in the order of their labels; sets [`Row::platform`].
 ///
-/// A row of a job that ended early may not tell the version of its library, or the power state that it was to be measured in:
-/// it joins the platform that agrees with what it does tell and that its job was otherwise measured on, else the only one
-/// there is, else it stands alone.
+/// A row that ended early may lack the version of its library or its power state. It joins the platform that its job was otherwise
+/// measured on if that agrees with what the row does have, else the only platform that agrees, else it is a platform of its own.
 pub(crate) fn assign(rows: &mut [Row]) -> Vec<Platform> {
     let distinct: HashSet<&Identity> =
         rows.iter().map(|row| &*row.identity).filter(|identity| identity.software.is_some()).collect();
@@ -134,7 +133,7 @@ fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
     platforms
 }
 
-/// `xavier, onnxruntime 1.17.0, MAXN`: what is not known is left out.
+/// `xavier, onnxruntime 1.17.0, MAXN`, without what is unknown.
 fn label(identity: &Identity) -> String {
     let mut label = identity.machine.host.clone().unwrap_or_else(|| "unnamed host".to_owned());
     if let Some(software) = &identity.software {

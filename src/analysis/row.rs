@@ -18,7 +18,7 @@ use crate::stats::sample;
 /// One result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The bundle's id; with `#` and eight digits of its digest behind it where different results share one.
+    /// The bundle's id, followed by `#` and eight digits of its digest if different results share the id.
     pub id: String,
     /// Where it was found, from the folder that was given.
     pub path: String,
@@ -27,11 +27,11 @@ pub struct Row {
     /// What was recorded of machine and software.
     #[serde(skip)]
     pub identity: Arc<Identity>,
-    /// Its platform in [`crate::analysis::Analysis::platforms`]; `None` where its job never came to a runtime.
+    /// Its platform in [`crate::analysis::Analysis::platforms`]; `None` if its job never reached a runtime.
     pub platform: Option<usize>,
-    /// Its cell in [`crate::analysis::Analysis::cells`], where it has latencies and may be used.
+    /// Its cell in [`crate::analysis::Analysis::cells`], if it has usable latencies.
     pub cell: Option<usize>,
-    /// Not the real thing.
+    /// Whether it is simulated.
     pub simulated: bool,
     /// Version of the program that measured.
     pub harness_version: String,
@@ -47,7 +47,7 @@ pub struct Row {
     pub model: Option<String>,
     /// SHA-256 of the model file.
     pub model_sha256: Option<String>,
-    /// What one inference costs; `None` where it was not counted, or not wholly.
+    /// What one inference costs; `None` unless it was counted completely.
     pub cost: Option<RowCost>,
     /// How it ended.
     pub status: Status,
@@ -59,19 +59,19 @@ pub struct Row {
     pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// May the numbers be trusted?
+    /// Whether the numbers can be trusted.
     pub verdict: VerdictState,
     /// Codes of the verdict's reasons.
     pub verdict_reasons: Vec<String>,
     /// When the bundle was made; RFC 3339, UTC.
     pub finished: String,
-    /// Under which conditions it was measured; `None` where no trial was to start, or an older program measured.
+    /// Under which conditions it was measured; `None` if no trial was due to start, or in bundles of older programs.
     pub(crate) conditions: Option<RowConditions>,
-    /// What one inference takes in energy; `None` where that was not asked for.
+    /// Energy of one inference; `None` if not requested.
     pub energy: Option<RowEnergy>,
-    /// Its builds, of which not all may enter the statistics; empty where there are no latencies.
+    /// Its builds, of which not all may enter the statistics; empty without latencies.
     pub builds: Vec<RowBuild>,
-    /// Statistics of its latencies; `None` where there are none.
+    /// Statistics of its latencies; `None` without latencies.
     pub latency: Option<RowLatency>,
     /// Raw latencies of all builds, one list a process.
     #[serde(skip)]
@@ -87,7 +87,7 @@ pub struct RowCost {
     pub parameters: u64,
     /// Bytes in and out of every layer.
     pub bytes_moved: u64,
-    /// Operations for each byte.
+    /// Operations per byte.
     pub operational_density: f64,
 }
 
@@ -185,8 +185,8 @@ impl Row {
         self.processes.iter().filter(is_used)
     }
 
-    /// May it enter an aggregate? It was measured, its verdict is not invalid, and its mean is not zero: a latency of zero is
-    /// an instrument's, and has no throughput.
+    /// Whether it may enter an aggregate: it was measured, its verdict is not invalid, and its mean is not zero. A latency of zero
+    /// is an artefact of the instrument and has no throughput.
     ///
     /// # Errors
     /// Why not.
@@ -200,8 +200,8 @@ impl Row {
         }
     }
 
-    /// What was measured: the name of θ, else the model's file and the first digits of its digest, because one name may stand
-    /// for many files.
+    /// What was measured: the name of θ, else the model's file with the first digits of its digest, because many files may have
+    /// one name.
     pub fn subject(&self) -> Option<String> {
         match (&self.configuration, &self.model, &self.model_sha256) {
             (Some(configuration), _, _) => Some(configuration.name.clone()),
@@ -226,13 +226,13 @@ pub(crate) fn word(value: &impl Serialize) -> Option<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
-    /// It has no latencies, or not all that were asked for.
+    /// It has no latencies, or fewer than requested.
     NotMeasured,
     /// Its verdict is invalid.
     Invalid,
     /// Its mean latency is zero.
     ZeroLatency,
-    /// Its verdict is suspect, and only valid ones were asked for.
+    /// Its verdict is suspect, and only valid results were requested.
     Suspect,
 }
 

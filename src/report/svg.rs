@@ -1,7 +1,7 @@
-//! Figures as SVG: for papers and slides, for paper, and for a page without scripts.
+//! Figures as SVG: for papers, slides and print, and for a page without scripts.
 //!
-//! Texts stay texts. Colours are classes: a file of its own brings rules for light and dark, one within a page takes the page's.
-//! Our own writer, because the crates that draw SVG write colours into every mark and know neither `<title>` nor classes.
+//! Texts stay texts. Colours are classes: a separate file has rules for light and dark, a figure in a page uses the page's. This is
+//! our own writer because the crates that draw SVG write colours into every mark and support neither `<title>` nor classes.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 500.0;
 const LEFT: f64 = 78.0;
 const TOP: f64 = 46.0;
-/// Right end of the plot; the legend stands beyond.
+/// Right end of the plot; the legend is to the right of it.
 const RIGHT: f64 = 690.0;
 const BOTTOM: f64 = 400.0;
 const LEGEND: f64 = 712.0;
@@ -157,7 +157,7 @@ impl Extent {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Values to write beside the axis: 1, 2 and 5 times powers of ten, about six of them.
+    /// Values to label on the axis: 1, 2 and 5 times powers of ten, about six of them.
     fn ticks(&self) -> Vec<f64> {
         if self.logarithmic { self.logarithmic_ticks() } else { self.linear_ticks() }
     }
@@ -179,7 +179,7 @@ impl Extent {
             middle if middle > 1.2 => &[1.0, 2.0, 5.0],
             _ => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
         };
-        // Over dozens of decades, which only absurd results have, not every one.
+        // Over dozens of decades, which only absurd results have, some are skipped.
         let stride = (decades / 8.0).ceil().max(1.0) as usize;
         let powers = (self.low.floor() as i32..=self.high.ceil() as i32).step_by(stride);
         let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
@@ -257,7 +257,7 @@ impl Svg {
 
     fn categories(&mut self, groups: &[Group], frame: &Frame) {
         let count: usize = groups.iter().map(|group| group.labels.len()).sum();
-        // Labels that would touch each other are thinned; the table has all.
+        // Labels that would touch are thinned; the table has all of them.
         let stride = (count as f64 * 26.0 / (RIGHT - LEFT)).ceil().max(1.0) as usize;
         let group_stride = (groups.len() as f64 * 58.0 / (RIGHT - LEFT)).ceil().max(1.0) as usize;
         let mut place = 0;
@@ -357,7 +357,7 @@ impl Svg {
     }
 }
 
-/// A number beside an axis: no digits that say nothing.
+/// A number on an axis, without trailing zeros.
 fn tick(value: f64) -> String {
     let text = number(value);
     match text.split_once('e') {

@@ -137,8 +137,10 @@ fn table_text(cost: &Cost, is_per_layer: bool) -> String {
     if is_per_layer {
         let columns = layer_columns();
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-        let row = |line: Line<'_>| columns.iter().map(|column| cell((column.read)(&line))).collect();
-        text = table::render(&names, &layer_lines(cost).map(row).collect::<Vec<Vec<String>>>()) + "\n";
+        let rows: Vec<Vec<String>> = layer_lines(cost)
+            .map(|line| columns.iter().map(|column| cell((column.read)(&line))).collect())
+            .collect();
+        text = table::render(&names, &rows) + "\n";
     }
     let total = |column: &Column<Cost>| vec![column.name.to_owned(), cell((column.read)(cost))];
     text.push_str(&table::render(&["WHOLE", ""], &TOTALS.iter().map(total).collect::<Vec<_>>()));

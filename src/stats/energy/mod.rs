@@ -5,7 +5,7 @@
 //! are nearly independent where single readings are not (the method of batch means: Law,
 //! *Simulation Modeling and Analysis*, 2015), and from Welch's two-sample t with the degrees of freedom of Satterthwaite (1946); `docs/METHOD.md` has the formulas.
 
-/// Readings this soon after a span began may still tell of the one before: sensors average over some of their conversions, and
+/// Readings this soon after a span began may still reflect the one before: sensors average over some of their conversions, and
 /// regulators and governors take some tenths of a second to settle.
 pub(crate) const SETTLING_SECONDS: f64 = 0.5;
 
@@ -64,8 +64,8 @@ pub fn of_power(readings: &[(f64, f64)]) -> Span {
     Span { curve, is_counted: false }
 }
 
-/// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` where the counter went back
-/// and it is not known where it begins again.
+/// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` if the counter went back
+/// and its range is not known.
 pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Span> {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
@@ -91,7 +91,7 @@ pub fn sum(spans: &[Span]) -> Option<Span> {
     Some(sum)
 }
 
-/// The energy of one of `runs` inferences that took so many seconds; `None` where a span has too few readings.
+/// The energy of one of `runs` inferences that took so many seconds; `None` if a span has too few readings.
 pub(crate) fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<PerInference> {
     let loaded = settled(&spans.loaded, true)?;
     let idle = [settled(&spans.idle_before, false)?, settled(&spans.idle_after, false)?];
@@ -109,7 +109,7 @@ pub(crate) fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<Pe
     })
 }
 
-/// The part of a span in which its sensors tell of it alone. The last reading of a loop comes after its end.
+/// The part of a span that its sensors reflect alone. The last reading of a loop comes after its end.
 fn settled(span: &Span, is_loop: bool) -> Option<Curve> {
     let began = span.curve.first()?.0;
     let mut curve: Curve =
@@ -134,7 +134,7 @@ fn mean_watts(curve: &[(f64, f64)]) -> f64 {
     }
 }
 
-/// Mean power of so many consecutive parts of a curve, fewer where it has fewer readings.
+/// Mean power of `count` consecutive parts of a curve, or of fewer if it has fewer readings.
 fn batches(curve: &[(f64, f64)], count: usize) -> Vec<f64> {
     let steps = curve.len() - 1;
     let count = count.min(steps);
