@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use super::admit::SpecFile;
 use super::assemble::Parts;
 use super::assemble::not_measured;
-use super::executables::worker_command;
 use super::model::{AtHand, configuration_in_format};
 use super::observer::Observer;
 use super::power::look_at_power;
@@ -19,7 +18,6 @@ use super::sensing::Sensing;
 use super::trials::{Course, Halt, Workers};
 use super::{Daemon, now_text};
 use crate::bundle::format::{Outcome, Stage, Status, Times};
-use crate::host::tool;
 use crate::spec::{Job, ModelSource};
 use crate::spool::journal::{BoundModel, Progress};
 use crate::worker::ending;
@@ -86,18 +84,15 @@ impl Daemon {
             Ok(compilation) => compilation,
             Err(error) => return Left::Trouble(error),
         };
-        let mut command = worker_command(chosen.runtime, &self.config, &self.executable);
-        if chosen.runtime.program.is_some() {
-            command.environment.push((tool::ROOT_VARIABLE.into(), self.root.as_path().into()));
-        }
+        let named = self.config.runtimes.get(chosen.runtime.name).cloned().unwrap_or_default();
+        let provided = self.installation.provide(chosen.runtime, &named);
+        let command = self.installation.worker(chosen.runtime, &provided);
         let request = Request {
             protocol: PROTOCOL,
             runtime: chosen.runtime.name.to_owned(),
             model: path,
             task: Task::Measure,
-            library: command.library.clone(),
-            delegate: self.delegate(chosen.runtime),
-            plugin: command.plugin.clone(),
+            provided,
             options: chosen.options.clone(),
             inputs: job.inputs.clone(),
             seed: job.measure.seed,
@@ -120,7 +115,7 @@ impl Daemon {
             Err(left) => return left,
         };
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
-        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself);
+        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself());
         let mut workers = Workers { command, request, sensing, power };
         let halted = self.run_missing(turn, &mut workers, &mut course, observer);
         course.power = Some(workers.power);

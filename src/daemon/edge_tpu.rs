@@ -1,24 +1,14 @@
 //! What only the host knows of a failure on an Edge TPU: libedgetpu tells no reason when it gets no device, and a stick that hangs or
 //! is pulled out takes its worker with it. Looked at when the worker is gone; the queue goes on whatever is found.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Daemon;
 use super::configuration::Turn;
 use crate::bundle::format::{Outcome, Stage, Status};
 use crate::host::edge_tpu::{Presence, probe};
-use crate::runtime::Runtime;
+use crate::runtime::NeedKind;
 use crate::runtime::edgetpu::causes;
-
-/// Where distributions keep libraries; libedgetpu's packages among them.
-const LIBRARY_FOLDERS: &[&str] = &[
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/arm-linux-gnueabihf",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib",
-    "/usr/local/lib",
-];
 
 /// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three seconds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
@@ -27,17 +17,6 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 impl Daemon {
-    /// The delegate's library: what the configuration names, else what lies in the host's folders, else `None` for the loader to find.
-    pub(super) fn delegate(&self, runtime: &Runtime) -> Option<PathBuf> {
-        let file = runtime.delegate_file?;
-        let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.delegate.clone());
-        let lying = || {
-            let paths = LIBRARY_FOLDERS.iter().map(|folder| self.root.path(folder).join(file));
-            paths.into_iter().find(|path| path.exists())
-        };
-        named.or_else(lying)
-    }
-
     /// The outcome of a worker, with what its last lines and the host tell of the device.
     pub(super) fn with_device(&self, turn: &Turn<'_>, outcome: Outcome) -> Outcome {
         let runtime = turn.job.configurations[turn.configuration - 1].runtime;
@@ -48,7 +27,7 @@ impl Daemon {
             )
         );
         let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
-        if runtime.delegate_file.is_none() || !is_on_device || !is_of_device {
+        if runtime.need(NeedKind::Delegate).is_none() || !is_on_device || !is_of_device {
             return outcome;
         }
         with_presence(with_cause(outcome), &self.presence())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Daemon;
-use crate::host::{graphics, tool};
+use crate::host::graphics;
 use crate::runtime::{Compilation, Runtime};
 use crate::spool::journal::BoundModel;
 
@@ -22,7 +22,9 @@ impl Daemon {
         runtime: &Runtime,
         model: &BoundModel,
     ) -> io::Result<Option<Compilation>> {
-        let Some(name) = runtime.program else { return Ok(None) };
+        if !runtime.compiles() {
+            return Ok(None);
+        }
         let folder = self.config.spool.join(FOLDER);
         // Not the spool above it: where that is gone, so is the disk.
         match fs_err::create_dir(&folder) {
@@ -30,13 +32,7 @@ impl Daemon {
             _ => {}
         }
         bound(&folder, u64::from(self.config.keep_engine_megabytes) * 1_000_000)?;
-        let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.program.as_ref());
-        let program = match named {
-            Some(path) => Some(self.root.path(path)),
-            None => tool::find(&self.root, name),
-        };
         Ok(Some(Compilation {
-            program,
             folder,
             platform: graphics::platform(&self.root),
             model_sha256: model.sha256.clone(),

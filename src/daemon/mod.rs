@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
+use crate::installation::Installation;
 use crate::spool::journal::Record;
 use crate::spool::names::{Entry, JobId};
 use crate::spool::plan::Tracker;
@@ -30,7 +31,6 @@ pub mod control;
 mod cooling;
 mod edge_tpu;
 mod engines;
-pub(crate) mod executables;
 mod finish;
 mod intake;
 pub(crate) mod memory;
@@ -93,7 +93,7 @@ pub struct Daemon {
     rebooting_until: Option<Instant>,
     /// Held while anything is measured.
     host_lock: Option<HostLock>,
-    executable: PathBuf,
+    installation: Installation,
     running: Option<Running>,
     /// While the running job waits for a cool host.
     cooling: Option<status::Cooling>,
@@ -261,13 +261,13 @@ impl Daemon {
                 Rc::new(root.clone()),
                 Rc::new(SavedFile::of(&root, &config.power_state)),
             ),
+            installation: Installation::of_this_process(&root).map_err(system("find the own executable"))?,
             root,
             hold: None,
             rebooted_job: None,
             reboot_back_to: None,
             rebooting_until: None,
             host_lock: None,
-            executable: executables::program().map_err(system("find the own executable"))?,
             running: None,
             cooling: None,
             unpublished: found.ready.into(),

@@ -2,7 +2,6 @@
 
 use super::Daemon;
 use super::configuration::{Ended, Left, Turn};
-use super::executables::WorkerCommand;
 use super::now_text;
 use super::observer::{Observer, TrialBegins};
 use super::providers::with_more_fallback;
@@ -10,6 +9,7 @@ use super::sensing::{Sensing, joined};
 use super::status::Running;
 use super::tell::Urgency;
 use crate::bundle::format::{Build, Energy, Environment, Outcome, Placement, Power, Profile, Stage, Trial};
+use crate::installation::WorkerCommand;
 use crate::runtime::options;
 use crate::spec::{self, Builds, Job, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
 use crate::spool::journal::{BoundModel, Measured, Progress, Record};
@@ -191,7 +191,7 @@ impl Daemon {
         self.begin(turn, course, (build, process), observer)?;
         let is_last = build == builds(turn, course) && process == job.measure.processes;
         let energy_seconds = if is_last { job.measure.energy_seconds } else { 0 };
-        workers.request.energy_seconds = if runtime.times_itself { 0 } else { energy_seconds };
+        workers.request.energy_seconds = if runtime.times_itself() { 0 } else { energy_seconds };
         workers.sensing.begin((build, process), workers.request.energy_seconds);
         match self.wait_for_cool(&job.host, &mut workers.sensing, queued) {
             Control::Continue => {}
