@@ -6,7 +6,7 @@ use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::platform::{Machine, Platform, Power, Software};
 use crate::analysis::row::{self, Row, RowCost, RowLatency};
 use crate::bundle::format::Configuration;
-use crate::table::{Column, Kind, Value};
+use crate::table::{Column, Datum, Kind};
 
 /// A row with its platform.
 #[derive(Debug)]
@@ -24,37 +24,37 @@ impl<'a> View<'a> {
         &self.row.identity.machine
     }
 
-    fn software(&self, read: impl Fn(&Software) -> Option<String>) -> Value {
+    fn software(&self, read: impl Fn(&Software) -> Option<String>) -> Datum {
         self.row.identity.software.as_ref().and_then(read).into()
     }
 
-    fn power(&self, read: impl Fn(&Power) -> Value) -> Value {
-        self.row.identity.power.as_ref().map_or(Value::Absent, read)
+    fn power(&self, read: impl Fn(&Power) -> Datum) -> Datum {
+        self.row.identity.power.as_ref().map_or(Datum::Absent, read)
     }
 
-    fn conditions(&self, read: impl Fn(&RowConditions) -> Value) -> Value {
-        self.row.conditions.as_ref().map_or(Value::Absent, read)
+    fn conditions(&self, read: impl Fn(&RowConditions) -> Datum) -> Datum {
+        self.row.conditions.as_ref().map_or(Datum::Absent, read)
     }
 
-    fn energy(&self, read: impl Fn(&RowEnergy) -> Value) -> Value {
-        self.row.energy.as_ref().map_or(Value::Absent, read)
+    fn energy(&self, read: impl Fn(&RowEnergy) -> Datum) -> Datum {
+        self.row.energy.as_ref().map_or(Datum::Absent, read)
     }
 
-    fn configuration(&self, read: impl Fn(&Configuration) -> Value) -> Value {
-        self.row.configuration.as_ref().map_or(Value::Absent, read)
+    fn configuration(&self, read: impl Fn(&Configuration) -> Datum) -> Datum {
+        self.row.configuration.as_ref().map_or(Datum::Absent, read)
     }
 
-    fn cost(&self, read: impl Fn(&RowCost) -> Value) -> Value {
-        self.row.cost.as_ref().map_or(Value::Absent, read)
+    fn cost(&self, read: impl Fn(&RowCost) -> Datum) -> Datum {
+        self.row.cost.as_ref().map_or(Datum::Absent, read)
     }
 
-    fn latency(&self, read: impl Fn(&RowLatency) -> Value) -> Value {
-        self.row.latency.as_ref().map_or(Value::Absent, read)
+    fn latency(&self, read: impl Fn(&RowLatency) -> Datum) -> Datum {
+        self.row.latency.as_ref().map_or(Datum::Absent, read)
     }
 }
 
 /// A text that is a word of an enum, as bundles spell it.
-fn word(value: &impl serde::Serialize) -> Value {
+fn word(value: &impl serde::Serialize) -> Datum {
     row::word(value).into()
 }
 
@@ -63,7 +63,7 @@ const fn column<'a>(
     kind: Kind,
     unit: &'static str,
     meaning: &'static str,
-    read: fn(&View<'a>) -> Value,
+    read: fn(&View<'a>) -> Datum,
 ) -> Column<View<'a>> {
     Column { name, kind, unit, meaning, read }
 }
@@ -102,7 +102,7 @@ pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
         column("runtime_options", Text, "", "Options of the runtime, as JSON.", |view| view.software(|software| Some(software.options.clone()))),
         column("edge_tpu_package", Text, "", "Package and version of the Edge TPU library; only for the `edgetpu` runtime.", |view| view.software(|software| software.edge_tpu_package.clone())),
         column("timed", Text, "", "Code for what the clock covered.", |view| view.software(|software| Some(software.timed.clone()))),
-        column("simulated", Boolean, "", "Whether the result is simulated.", |view| Value::Boolean(view.row.simulated)),
+        column("simulated", Boolean, "", "Whether the result is simulated.", |view| Datum::Boolean(view.row.simulated)),
         column("harness_version", Text, "", "Version of the program that took the measurement.", |view| view.row.harness_version.as_str().into()),
         column("job_id", Text, "", "Id of the job.", |view| view.row.job_id.as_str().into()),
         column("job", Text, "", "Name of the job.", |view| view.row.job.as_str().into()),
@@ -146,9 +146,9 @@ pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
         column("energy", Number, "J", "Energy of one inference above idle; null if not requested or not observable.", |view| view.energy(|energy| energy.joules_per_inference.into())),
         column("energy_low", Number, "J", "Lower end of the energy interval.", |view| view.energy(|energy| energy.interval.map(|ends| ends.low).into())),
         column("energy_high", Number, "J", "Upper end of the energy interval.", |view| view.energy(|energy| energy.interval.map(|ends| ends.high).into())),
-        column("build_of_process", Integers, "", "The build of each process, over all builds, in order.", |view| Value::Integers(view.row.processes.iter().map(|process| process.build.into()).collect())),
-        column("runs_in_process", Integers, "1", "Number of timed runs of each of these processes.", |view| Value::Integers(view.row.processes.iter().map(|process| process.latency_ns.len() as u64).collect())),
-        column("latency_ns", Integers, "ns", "Latency of every timed run of these processes, in order.", |view| Value::Integers(view.row.processes.iter().flat_map(|process| process.latency_ns.iter().copied()).collect())),
+        column("build_of_process", Integers, "", "The build of each process, over all builds, in order.", |view| Datum::Integers(view.row.processes.iter().map(|process| process.build.into()).collect())),
+        column("runs_in_process", Integers, "1", "Number of timed runs of each of these processes.", |view| Datum::Integers(view.row.processes.iter().map(|process| process.latency_ns.len() as u64).collect())),
+        column("latency_ns", Integers, "ns", "Latency of every timed run of these processes, in order.", |view| Datum::Integers(view.row.processes.iter().flat_map(|process| process.latency_ns.iter().copied()).collect())),
     ]
 }
 

@@ -20,7 +20,7 @@ fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<u
     output.write_all(csv::heading(columns.iter().map(|column| (column.name, column.kind))).as_bytes())?;
     for row in results.rows {
         let view = View::new(row, results.platforms);
-        let values: Vec<Value> = columns.iter().map(|column| (column.read)(&view)).collect();
+        let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&view)).collect();
         output.write_all(csv::row(values.iter().zip(kinds()), Quotes::Always).as_bytes())?;
     }
     Ok(0)

@@ -27,13 +27,13 @@ fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<u
     Ok(0)
 }
 
-fn json(value: Value) -> Json {
+fn json(value: Datum) -> Json {
     match value {
-        Value::Absent => Json::Null,
-        Value::Text(text) => text.into(),
-        Value::Integer(number) => number.into(),
-        Value::Number(number) | Value::Estimate(number, _) | Value::Change(number, _) => number.into(),
-        Value::Boolean(flag) => flag.into(),
-        Value::Integers(numbers) => numbers.into(),
+        Datum::Absent => Json::Null,
+        Datum::Text(text) => text.into(),
+        Datum::Integer(number) => number.into(),
+        Datum::Number(number) | Datum::Estimate(number, _) | Datum::Change(number, _) => number.into(),
+        Datum::Boolean(flag) => flag.into(),
+        Datum::Integers(numbers) => numbers.into(),
     }
 }

@@ -12,7 +12,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::columns::{View, columns};
 use super::{Export, Results};
-use crate::table::{Column, Kind, Value};
+use crate::table::{Column, Datum, Kind};
 
 pub(super) const EXPORT: Export = Export {
     name: "parquet",
@@ -76,33 +76,33 @@ fn schema(columns: &[Column<View<'_>>]) -> String {
     format!("message backbone {{ {} }}", columns.iter().map(field).collect::<String>())
 }
 
-fn write_column(
-    column: &Column<View<'_>>,
-    views: &[View<'_>],
+fn write_column<'a>(
+    column: &Column<View<'a>>,
+    views: &[View<'a>],
     writer: &mut SerializedColumnWriter<'_>,
 ) -> Result<(), ParquetError> {
     let values = views.iter().map(column.read);
     match column.kind {
         Kind::Text => write_values::<ByteArrayType>(writer, values, |value| match value {
-            Value::Text(text) => vec![ByteArray::from(text.into_bytes())],
+            Datum::Text(text) => vec![ByteArray::from(text.into_bytes())],
             _ => Vec::new(),
         }),
         Kind::Integer => write_values::<Int64Type>(writer, values, |value| match value {
-            Value::Integer(number) => vec![number.cast_signed()],
+            Datum::Integer(number) => vec![number.cast_signed()],
             _ => Vec::new(),
         }),
         Kind::Number | Kind::Estimate | Kind::Change => {
             write_values::<DoubleType>(writer, values, |value| match value {
-                Value::Number(number) | Value::Estimate(number, _) | Value::Change(number, _) => vec![number],
+                Datum::Number(number) | Datum::Estimate(number, _) | Datum::Change(number, _) => vec![number],
                 _ => Vec::new(),
             })
         }
         Kind::Boolean => write_values::<BoolType>(writer, values, |value| match value {
-            Value::Boolean(flag) => vec![flag],
+            Datum::Boolean(flag) => vec![flag],
             _ => Vec::new(),
         }),
         Kind::Integers => write_values::<Int64Type>(writer, values, |value| match value {
-            Value::Integers(numbers) => numbers.into_iter().map(u64::cast_signed).collect(),
+            Datum::Integers(numbers) => numbers.into_iter().map(u64::cast_signed).collect(),
             _ => Vec::new(),
         }),
     }
@@ -112,8 +112,8 @@ fn write_column(
 /// begins; columns that are no lists ignore repetitions.
 fn write_values<T: DataType>(
     writer: &mut SerializedColumnWriter<'_>,
-    values: impl Iterator<Item = Value>,
-    read: impl Fn(Value) -> Vec<T::T>,
+    values: impl Iterator<Item = Datum>,
+    read: impl Fn(Datum) -> Vec<T::T>,
 ) -> Result<(), ParquetError> {
     let (mut plain, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
     for value in values {

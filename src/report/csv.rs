@@ -4,7 +4,7 @@ use crate::export::{Export, Results};
 use crate::table::Value;
 use crate::table::csv::{Quotes, heading, row};
 
-use super::table::Table;
+use super::table::Sheet;
 use super::{Destination, File, Renderer, Report, tables};
 use crate::table::Kind;
 
@@ -33,11 +33,11 @@ fn rows(report: &Report<'_>) -> Option<File> {
 }
 
 /// The table, with the ids of its rows' platforms before its own columns.
-pub(super) fn csv(table: &Table, ids: &[&str]) -> String {
+pub(super) fn csv(table: &Sheet, ids: &[&str]) -> String {
     let first = std::iter::once(("platform", Kind::Text));
     let mut text = heading(first.chain(table.columns.iter().map(|column| (column.name, column.kind))));
     for one in &table.rows {
-        let id: Value = one.platform.and_then(|platform| ids.get(platform).copied()).into();
+        let id: Datum = one.platform.and_then(|platform| ids.get(platform).copied()).into();
         let values = one.values.iter().zip(table.columns.iter().map(|column| column.kind));
         text.push_str(&row(std::iter::once((&id, Kind::Text)).chain(values), Quotes::Always));
     }

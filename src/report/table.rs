@@ -2,11 +2,11 @@
 
 use crate::analysis::contrast::Ratio;
 use crate::analysis::estimate::Estimate;
-use crate::table::{Column, Kind, Value};
+use crate::table::{Column, Datum, Kind};
 
 /// A table over all platforms.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Table {
+pub(super) struct Sheet {
     /// Name of its file, without ending.
     pub(super) name: &'static str,
     pub(super) columns: Vec<Heading>,
@@ -29,10 +29,10 @@ pub(super) struct TableRow {
     /// Its platform; `None` if it concerns no platform or two.
     pub(super) platform: Option<usize>,
     /// One value for each column.
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<Datum>,
 }
 
-impl Table {
+impl Sheet {
     /// The table of these rows, each with its platform.
     pub(super) fn new<R>(
         name: &'static str,
@@ -55,22 +55,22 @@ impl Table {
 }
 
 /// `yes` or `no`.
-pub(super) fn yes_or_no(flag: bool) -> Value {
+pub(super) fn yes_or_no(flag: bool) -> Datum {
     if flag { "yes" } else { "no" }.into()
 }
 
 /// A ratio that is known exactly.
-pub(super) fn exact(ratio: f64) -> Value {
-    Value::Change(ratio, None)
+pub(super) fn exact(ratio: f64) -> Datum {
+    Datum::Change(ratio, None)
 }
 
-impl From<Estimate> for Value {
+impl From<Estimate> for Datum {
     fn from(estimate: Estimate) -> Self {
         Self::Estimate(estimate.value, estimate.interval)
     }
 }
 
-impl From<Ratio> for Value {
+impl From<Ratio> for Datum {
     fn from(ratio: Ratio) -> Self {
         Self::Change(ratio.value, ratio.interval)
     }

@@ -1,6 +1,6 @@
 //! Comma-separated values (RFC 4180): a line of names, then a line for each row.
 
-use super::{Column, Kind, Value};
+use super::{Column, Datum, Kind};
 
 /// Which texts are in quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) fn heading<'a>(columns: impl IntoIterator<Item = (&'a str, Kind)>) ->
 }
 
 /// The line of one row: each value with its column's type.
-pub(crate) fn row<'a>(values: impl IntoIterator<Item = (&'a Value, Kind)>, quotes: Quotes) -> String {
+pub(crate) fn row<'a>(values: impl IntoIterator<Item = (&'a Datum, Kind)>, quotes: Quotes) -> String {
     line(
         values
             .into_iter()
@@ -39,7 +39,7 @@ pub(crate) fn row<'a>(values: impl IntoIterator<Item = (&'a Value, Kind)>, quote
 pub(crate) fn table<R>(columns: &[Column<R>], rows: impl IntoIterator<Item = R>, quotes: Quotes) -> String {
     let mut text = heading(columns.iter().map(|column| (column.name, column.kind)));
     for one in rows {
-        let values: Vec<Value> = columns.iter().map(|column| (column.read)(&one)).collect();
+        let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&one)).collect();
         text.push_str(&row(values.iter().zip(columns.iter().map(|column| column.kind)), quotes));
     }
     text
@@ -51,15 +51,15 @@ fn line(fields: impl Iterator<Item = String>) -> String {
     line
 }
 
-fn field(value: &Value, kind: Kind, quotes: Quotes) -> String {
+fn field(value: &Datum, kind: Kind, quotes: Quotes) -> String {
     match value {
-        Value::Absent if matches!(kind, Kind::Estimate | Kind::Change) => ",,".to_owned(),
-        Value::Absent | Value::Integers(_) => String::new(),
-        Value::Text(text) => quoted(text, quotes),
-        Value::Integer(number) => number.to_string(),
-        Value::Number(number) => finite(*number),
-        Value::Boolean(flag) => flag.to_string(),
-        Value::Estimate(number, interval) | Value::Change(number, interval) => {
+        Datum::Absent if matches!(kind, Kind::Estimate | Kind::Change) => ",,".to_owned(),
+        Datum::Absent | Datum::Integers(_) => String::new(),
+        Datum::Text(text) => quoted(text, quotes),
+        Datum::Integer(number) => number.to_string(),
+        Datum::Number(number) => finite(*number),
+        Datum::Boolean(flag) => flag.to_string(),
+        Datum::Estimate(number, interval) | Datum::Change(number, interval) => {
             let [low, high] = interval.map_or([f64::NAN; 2], |span| [span.low, span.high]);
             format!("{},{},{}", finite(*number), finite(low), finite(high))
         }
@@ -88,9 +88,9 @@ mod tests {
     fn texts_are_quoted_lists_left_out_and_absent_values_empty() {
         let columns = [
             column("text", Kind::Text, "", |row: &(&str, f64)| row.0.into()),
-            column("list", Kind::Integers, "", |_| Value::Integers(vec![1])),
+            column("list", Kind::Integers, "", |_| Datum::Integers(vec![1])),
             column("number", Kind::Number, "", |row| row.1.into()),
-            column("nothing", Kind::Integer, "", |_| Value::Absent),
+            column("nothing", Kind::Integer, "", |_| Datum::Absent),
         ];
         let rows = || [("a", 0.5), ("b, \"c\"", f64::NAN)];
         assert_eq!(

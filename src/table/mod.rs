@@ -19,7 +19,7 @@ pub(crate) struct Column<R> {
     #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "documents and reports show it"))]
     pub(crate) meaning: &'static str,
     /// Its value in a row.
-    pub(crate) read: fn(&R) -> Value,
+    pub(crate) read: fn(&R) -> Datum,
 }
 
 /// Type of a column.
@@ -42,10 +42,10 @@ pub(crate) enum Kind {
     Change,
 }
 
-/// A value; its column's [`Kind`] decides which variant, or [`Value::Absent`].
+/// A value; its column's [`Kind`] decides which variant, or [`Datum::Absent`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "only the desk side has these types"))]
-pub(crate) enum Value {
+pub(crate) enum Datum {
     /// Not known, or not finite.
     Absent,
     /// Text as it came; the writer escapes it.
@@ -63,54 +63,54 @@ pub(crate) const fn column<R>(
     name: &'static str,
     kind: Kind,
     meaning: &'static str,
-    read: fn(&R) -> Value,
+    read: fn(&R) -> Datum,
 ) -> Column<R> {
     Column { name, kind, unit: "", meaning, read }
 }
 
-impl<T: Into<Value>> From<Option<T>> for Value {
+impl<T: Into<Datum>> From<Option<T>> for Datum {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Into::into)
     }
 }
 
-impl From<String> for Value {
+impl From<String> for Datum {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<&str> for Value {
+impl From<&str> for Datum {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<u64> for Value {
+impl From<u64> for Datum {
     fn from(number: u64) -> Self {
         Self::Integer(number)
     }
 }
 
-impl From<u32> for Value {
+impl From<u32> for Datum {
     fn from(number: u32) -> Self {
         Self::Integer(number.into())
     }
 }
 
-impl From<usize> for Value {
+impl From<usize> for Datum {
     fn from(number: usize) -> Self {
         Self::Integer(number as u64)
     }
 }
 
-impl From<f64> for Value {
+impl From<f64> for Datum {
     fn from(number: f64) -> Self {
         if number.is_finite() { Self::Number(number) } else { Self::Absent }
     }
 }
 
-impl From<bool> for Value {
+impl From<bool> for Datum {
     fn from(flag: bool) -> Self {
         Self::Boolean(flag)
     }

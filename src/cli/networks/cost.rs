@@ -15,7 +15,7 @@ use crate::network::cost::{Cost, LayerCost};
 use crate::network::count::{self, InputShapes};
 use crate::table::Kind::{Integer, Number, Text};
 use crate::table::csv::{self, Quotes};
-use crate::table::{Column, Value, column};
+use crate::table::{Column, Datum, column};
 
 /// What a model file costs: operations, parameters and bytes moved, counted from its graph
 #[derive(Debug, Args)]
@@ -157,11 +157,11 @@ fn table_text(cost: &Cost, is_per_layer: bool) -> String {
 }
 
 /// For people: three decimals, where the other formats have every digit.
-fn cell(value: Value) -> String {
+fn cell(value: Datum) -> String {
     match value {
-        Value::Text(text) => text,
-        Value::Integer(integer) => integer.to_string(),
-        Value::Number(number) => format!("{number:.3}"),
+        Datum::Text(text) => text,
+        Datum::Integer(integer) => integer.to_string(),
+        Datum::Number(number) => format!("{number:.3}"),
         _ => String::new(),
     }
 }

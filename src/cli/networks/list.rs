@@ -11,7 +11,7 @@ use crate::network::count_configuration::cost_of_graph;
 use crate::network::graph::Graph;
 use crate::table::Kind::{Integer, Number, Text};
 use crate::table::csv::{self, Quotes};
-use crate::table::{Column, Value, column};
+use crate::table::{Column, Datum, column};
 
 /// What each configuration of the family costs: one row for each of the 162
 #[derive(Debug, Args)]
@@ -79,20 +79,20 @@ fn render(format: TableFormat) -> anyhow::Result<String> {
 }
 
 /// For people: two decimals, where the other formats have every digit.
-fn text(value: Value) -> String {
+fn text(value: Datum) -> String {
     match value {
-        Value::Text(text) => text,
-        Value::Integer(integer) => integer.to_string(),
-        Value::Number(number) => format!("{number:.2}"),
+        Datum::Text(text) => text,
+        Datum::Integer(integer) => integer.to_string(),
+        Datum::Number(number) => format!("{number:.2}"),
         _ => String::new(),
     }
 }
 
-fn json(value: Value) -> serde_json::Value {
+fn json(value: Datum) -> serde_json::Value {
     match value {
-        Value::Text(text) => text.into(),
-        Value::Integer(integer) => integer.into(),
-        Value::Number(number) => number.into(),
+        Datum::Text(text) => text.into(),
+        Datum::Integer(integer) => integer.into(),
+        Datum::Number(number) => number.into(),
         _ => serde_json::Value::Null,
     }
 }

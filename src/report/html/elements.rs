@@ -4,10 +4,10 @@ use maud::{Markup, PreEscaped, html};
 
 use super::Detail;
 use crate::report::figure::{Figure, Part};
-use crate::report::table::{Heading, Table};
+use crate::report::table::{Heading, Sheet};
 use crate::report::text::{change, estimate, number, told};
 use crate::report::{Report, svg};
-use crate::table::{Kind, Value};
+use crate::table::{Datum, Kind};
 
 /// A link to a file in the folder next to the report, or to that folder.
 pub(super) fn file(report: &Report<'_>, name: &str) -> Markup {
@@ -87,7 +87,7 @@ fn numbers(figure: &Figure) -> Markup {
 }
 
 /// A long table that opens with a click, or the file that has it.
-pub(super) fn paired(table: &Table, summary: &str, report: &Report<'_>, detail: Detail) -> Markup {
+pub(super) fn paired(table: &Sheet, summary: &str, report: &Report<'_>, detail: Detail) -> Markup {
     let count = table.rows.len();
     html! {
         @if count == 0 {
@@ -100,13 +100,13 @@ pub(super) fn paired(table: &Table, summary: &str, report: &Report<'_>, detail: 
 }
 
 /// The first `most` rows of a table.
-pub(super) fn table(table: &Table, most: usize, report: &Report<'_>) -> Markup {
+pub(super) fn table(table: &Sheet, most: usize, report: &Report<'_>) -> Markup {
     // People need no column that is empty in every row.
     let shown: Vec<(usize, &Heading)> = table
         .columns
         .iter()
         .enumerate()
-        .filter(|(place, _)| table.rows.iter().any(|row| row.values[*place] != Value::Absent))
+        .filter(|(place, _)| table.rows.iter().any(|row| row.values[*place] != Datum::Absent))
         .collect();
     html! {
         div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
@@ -130,14 +130,14 @@ pub(super) fn table(table: &Table, most: usize, report: &Report<'_>) -> Markup {
 }
 
 /// A table of few long rows, transposed: a column for each row.
-pub(super) fn turned(table: &Table) -> Markup {
+pub(super) fn turned(table: &Sheet) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
             table {
                 @for (place, column) in table.columns.iter().enumerate() {
                     @if place == 0 {
                         thead { tr { th scope="col" { (column.text) } @for row in &table.rows { th scope="col" { (shown_value(&row.values[place])) } } } }
-                    } @else if table.rows.iter().any(|row| row.values[place] != Value::Absent) {
+                    } @else if table.rows.iter().any(|row| row.values[place] != Datum::Absent) {
                         tr { th scope="row" { (column.text) } @for row in &table.rows { td { (shown_value(&row.values[place])) } } }
                     }
                 }
@@ -146,15 +146,15 @@ pub(super) fn turned(table: &Table) -> Markup {
     }
 }
 
-fn shown_value(value: &Value) -> String {
+fn shown_value(value: &Datum) -> String {
     match value {
-        Value::Absent => "–".to_owned(),
-        Value::Text(text) => told(text),
-        Value::Integer(integer) => integer.to_string(),
-        Value::Boolean(flag) => flag.to_string(),
-        Value::Integers(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
-        Value::Number(value) => number(*value),
-        Value::Estimate(value, interval) => estimate(*value, *interval),
-        Value::Change(value, interval) => change(*value, *interval),
+        Datum::Absent => "–".to_owned(),
+        Datum::Text(text) => told(text),
+        Datum::Integer(integer) => integer.to_string(),
+        Datum::Boolean(flag) => flag.to_string(),
+        Datum::Integers(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
+        Datum::Number(value) => number(*value),
+        Datum::Estimate(value, interval) => estimate(*value, *interval),
+        Datum::Change(value, interval) => change(*value, *interval),
     }
 }

@@ -5,7 +5,7 @@ use crate::analysis::finding::FindingKind;
 use crate::table::Kind::{Change, Estimate, Integer, Number, Text};
 use crate::table::column;
 
-use super::table::{Table, yes_or_no};
+use super::table::{Sheet, yes_or_no};
 use super::{Report, giga};
 
 mod pairs;
@@ -30,8 +30,8 @@ impl Only {
 }
 
 /// Every table except the one of all results, which `export` makes; each is made when its turn comes.
-pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Table> + 'a {
-    const TABLES: &[fn(&Report<'_>) -> Table] = &[
+pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Sheet> + 'a {
+    const TABLES: &[fn(&Report<'_>) -> Sheet] = &[
         |report| platforms(report.analysis),
         |report| feasibility(report.analysis, Only::All),
         |report| gaps(report.analysis, Only::All),
@@ -52,12 +52,12 @@ pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Table> + '
     TABLES.iter().map(|table| table(report))
 }
 
-fn cells(analysis: &Analysis) -> Table {
+fn cells(analysis: &Analysis) -> Sheet {
     let rows = analysis
         .cells
         .iter()
         .map(|cell| (Some(cell.platform), (analysis, cell, cell.configuration.as_ref())));
-    Table::new(
+    Sheet::new(
         "cells",
         rows,
         &[
@@ -89,9 +89,9 @@ fn cells(analysis: &Analysis) -> Table {
 }
 
 /// Roof and slope of each platform and precision.
-pub(super) fn rooflines(analysis: &Analysis, only: Only) -> Table {
+pub(super) fn rooflines(analysis: &Analysis, only: Only) -> Sheet {
     let own = analysis.rooflines.iter().filter(|one| only.holds(one.platform));
-    Table::new(
+    Sheet::new(
         "rooflines",
         own.map(|roofline| (Some(roofline.platform), roofline)),
         &[
@@ -112,14 +112,14 @@ pub(super) fn rooflines(analysis: &Analysis, only: Only) -> Table {
 }
 
 /// The cells on the Pareto fronts, then those that a front dominates.
-pub(super) fn fronts(analysis: &Analysis, only: Only) -> Table {
+pub(super) fn fronts(analysis: &Analysis, only: Only) -> Sheet {
     let own = analysis.fronts.iter().filter(|one| only.holds(one.platform));
     let rows = own.flat_map(|front| {
         let on = front.cells.iter().map(|&cell| (cell, None));
         let dominated = front.dominated.iter().map(|one| (one.cell, Some(&analysis.cells[one.by])));
         on.chain(dominated).map(move |(cell, by)| (Some(front.platform), (front, &analysis.cells[cell], by)))
     });
-    Table::new(
+    Sheet::new(
         "pareto",
         rows,
         &[
@@ -139,8 +139,8 @@ pub(super) fn fronts(analysis: &Analysis, only: Only) -> Table {
     )
 }
 
-fn prediction_errors(analysis: &Analysis) -> Table {
-    Table::new(
+fn prediction_errors(analysis: &Analysis) -> Sheet {
+    Sheet::new(
         "prediction-errors",
         analysis.predictions.iter().map(|prediction| (Some(prediction.platform), prediction)),
         &[
@@ -154,11 +154,11 @@ fn prediction_errors(analysis: &Analysis) -> Table {
 }
 
 /// Configurations without a measurement.
-pub(super) fn predictions(analysis: &Analysis, only: Only) -> Table {
+pub(super) fn predictions(analysis: &Analysis, only: Only) -> Sheet {
     let own = analysis.predictions.iter().filter(|one| only.holds(one.platform));
     let rows =
         own.flat_map(|prediction| prediction.predicted.iter().map(|one| (Some(prediction.platform), one)));
-    Table::new(
+    Sheet::new(
         "predictions",
         rows,
         &[
@@ -172,12 +172,12 @@ pub(super) fn predictions(analysis: &Analysis, only: Only) -> Table {
     )
 }
 
-fn findings(analysis: &Analysis) -> Table {
+fn findings(analysis: &Analysis) -> Sheet {
     let rows = analysis.findings.iter().map(|finding| match finding.platforms.as_slice() {
         [platform] => (Some(*platform), finding),
         _ => (None, finding),
     });
-    Table::new(
+    Sheet::new(
         "findings",
         rows,
         &[
@@ -206,8 +206,8 @@ pub(super) fn kind(kind: FindingKind) -> &'static str {
 }
 
 /// Every file that gave no result, or that needs a look.
-pub(super) fn oddities(report: &Report<'_>) -> Table {
-    Table::new(
+pub(super) fn oddities(report: &Report<'_>) -> Sheet {
+    Sheet::new(
         "oddities",
         report.oddities.iter().map(|oddity| (None, oddity)),
         &[

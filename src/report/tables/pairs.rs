@@ -3,14 +3,14 @@
 use crate::analysis::Analysis;
 use crate::analysis::compare::Relation;
 use crate::analysis::contrast::Contrast;
-use crate::report::table::{Table, exact, yes_or_no};
+use crate::report::table::{Sheet, exact, yes_or_no};
 use crate::report::tables::Only;
 use crate::table::Kind::{Change, Estimate, Integer, Text};
-use crate::table::{Value, column};
+use crate::table::{Datum, column};
 
 /// The effect of one factor, averaged both ways.
-pub(in crate::report) fn contrasts(analysis: &Analysis, only: Only) -> Table {
-    Table::new(
+pub(in crate::report) fn contrasts(analysis: &Analysis, only: Only) -> Sheet {
+    Sheet::new(
         "contrasts",
         own(analysis, only).map(|contrast| (Some(contrast.platform), contrast)),
         &[
@@ -21,7 +21,7 @@ pub(in crate::report) fn contrasts(analysis: &Analysis, only: Only) -> Table {
             column("missing", Integer, "Missing", |one| one.missing.len().into()),
             column("suspect_pairs", Integer, "△ Suspect", |one| one.suspect_pairs.into()),
             column("operations_mean_of_ratios", Change, "Operations, mean of ratios", |one| {
-                one.operations.map(|averages| exact(averages.mean_of_ratios)).unwrap_or(Value::Absent)
+                one.operations.map(|averages| exact(averages.mean_of_ratios)).unwrap_or(Datum::Absent)
             }),
             column("latency_mean_of_ratios", Change, "Latency, mean of ratios", |one| {
                 one.latency.map(|averages| averages.mean_of_ratios).into()
@@ -30,7 +30,7 @@ pub(in crate::report) fn contrasts(analysis: &Analysis, only: Only) -> Table {
                 one.throughput.map(|averages| averages.mean_of_ratios).into()
             }),
             column("operations_ratio_of_means", Change, "Operations, ratio of means", |one| {
-                one.operations.map(|averages| exact(averages.ratio_of_means)).unwrap_or(Value::Absent)
+                one.operations.map(|averages| exact(averages.ratio_of_means)).unwrap_or(Datum::Absent)
             }),
             column("latency_ratio_of_means", Change, "Latency, ratio of means", |one| {
                 one.latency.map(|averages| averages.ratio_of_means).into()
@@ -43,11 +43,11 @@ pub(in crate::report) fn contrasts(analysis: &Analysis, only: Only) -> Table {
 }
 
 /// Every pair of every contrast.
-pub(in crate::report) fn pairs(analysis: &Analysis, only: Only) -> Table {
+pub(in crate::report) fn pairs(analysis: &Analysis, only: Only) -> Sheet {
     let rows = own(analysis, only).flat_map(|contrast| {
         contrast.pairs.iter().map(move |pair| (Some(contrast.platform), (analysis, contrast, pair)))
     });
-    Table::new(
+    Sheet::new(
         "contrast-pairs",
         rows,
         &[
@@ -56,10 +56,10 @@ pub(in crate::report) fn pairs(analysis: &Analysis, only: Only) -> Table {
             column("to", Text, "To", |(_, contrast, _)| contrast.to.as_str().into()),
             column("others", Text, "Everything else", |(.., pair)| pair.others.as_str().into()),
             column("operations", Change, "Operations", |(.., pair)| {
-                pair.operations.map_or(Value::Absent, exact)
+                pair.operations.map_or(Datum::Absent, exact)
             }),
             column("operational_density", Change, "Operations/byte", |(.., pair)| {
-                pair.operational_density.map_or(Value::Absent, exact)
+                pair.operational_density.map_or(Datum::Absent, exact)
             }),
             column("latency", Change, "Latency", |(.., pair)| pair.latency.into()),
             column("throughput", Change, "Throughput", |(.., pair)| pair.throughput.into()),
@@ -71,11 +71,11 @@ pub(in crate::report) fn pairs(analysis: &Analysis, only: Only) -> Table {
 }
 
 /// Pairs with at least one side missing.
-pub(in crate::report) fn missing_pairs(analysis: &Analysis, only: Only) -> Table {
+pub(in crate::report) fn missing_pairs(analysis: &Analysis, only: Only) -> Sheet {
     let rows = own(analysis, only).flat_map(|contrast| {
         contrast.missing.iter().map(move |pair| (Some(contrast.platform), (contrast, pair)))
     });
-    Table::new(
+    Sheet::new(
         "contrast-missing",
         rows,
         &[
@@ -90,9 +90,9 @@ pub(in crate::report) fn missing_pairs(analysis: &Analysis, only: Only) -> Table
 }
 
 /// Higher density, lower throughput.
-pub(in crate::report) fn contradictions(analysis: &Analysis, only: Only) -> Table {
+pub(in crate::report) fn contradictions(analysis: &Analysis, only: Only) -> Sheet {
     let own = analysis.contradictions.iter().filter(|one| only.holds(one.platform));
-    Table::new(
+    Sheet::new(
         "contradictions",
         own.map(|one| (Some(one.platform), (analysis, one))),
         &[
@@ -116,8 +116,8 @@ pub(in crate::report) fn contradictions(analysis: &Analysis, only: Only) -> Tabl
 }
 
 /// Platforms side by side, and versions of one.
-pub(in crate::report) fn comparisons(analysis: &Analysis) -> Table {
-    Table::new(
+pub(in crate::report) fn comparisons(analysis: &Analysis) -> Sheet {
+    Sheet::new(
         "comparisons",
         analysis.comparisons.iter().map(|one| (None, (analysis, one))),
         &[
@@ -147,12 +147,12 @@ fn relation(relation: Relation) -> &'static str {
 }
 
 /// Every network that two platforms ran.
-pub(in crate::report) fn compared_pairs(analysis: &Analysis) -> Table {
+pub(in crate::report) fn compared_pairs(analysis: &Analysis) -> Sheet {
     let rows = analysis
         .comparisons
         .iter()
         .flat_map(|one| one.pairs.iter().map(move |pair| (None, (analysis, one, pair))));
-    Table::new(
+    Sheet::new(
         "comparison-pairs",
         rows,
         &[

@@ -2,14 +2,14 @@
 
 use crate::analysis::Analysis;
 use crate::analysis::platform::{EdgeTpuLink, Platform, Software};
-use crate::report::table::{Table, yes_or_no};
+use crate::report::table::{Sheet, yes_or_no};
 use crate::report::tables::Only;
 use crate::table::Kind::{Integer, Number, Text};
-use crate::table::{Value, column};
+use crate::table::{Datum, column};
 
 /// Table IV of the paper: the platforms.
-pub(in crate::report) fn platforms(analysis: &Analysis) -> Table {
-    Table::new(
+pub(in crate::report) fn platforms(analysis: &Analysis) -> Sheet {
+    Sheet::new(
         "platforms",
         analysis.platforms.iter().enumerate().map(|(index, platform)| (Some(index), platform)),
         &[
@@ -84,10 +84,10 @@ pub(in crate::report) fn platforms(analysis: &Analysis) -> Table {
 }
 
 /// What ran, by block.
-pub(in crate::report) fn feasibility(analysis: &Analysis, only: Only) -> Table {
+pub(in crate::report) fn feasibility(analysis: &Analysis, only: Only) -> Sheet {
     let own = analysis.feasibility.iter().filter(|one| only.holds(one.platform));
     let rows = own.flat_map(|one| one.blocks.iter().map(|block| (Some(one.platform), block)));
-    Table::new(
+    Sheet::new(
         "feasibility",
         rows,
         &[
@@ -104,11 +104,11 @@ pub(in crate::report) fn feasibility(analysis: &Analysis, only: Only) -> Table {
 }
 
 /// Every result without a measurement, with what to do about it.
-pub(in crate::report) fn gaps(analysis: &Analysis, only: Only) -> Table {
+pub(in crate::report) fn gaps(analysis: &Analysis, only: Only) -> Sheet {
     let own = analysis.feasibility.iter().filter(|one| only.holds(one.platform));
     let rows =
         own.flat_map(|one| one.gaps.iter().map(|gap| (Some(one.platform), (gap, &analysis.rows[gap.row]))));
-    Table::new(
+    Sheet::new(
         "not-measured",
         rows,
         &[
@@ -124,12 +124,12 @@ pub(in crate::report) fn gaps(analysis: &Analysis, only: Only) -> Table {
     )
 }
 
-fn software(platform: &Platform, read: impl Fn(&Software) -> Option<&str>) -> Value {
+fn software(platform: &Platform, read: impl Fn(&Software) -> Option<&str>) -> Datum {
     platform.identity.software.as_ref().and_then(read).into()
 }
 
-fn listed(words: &[String]) -> Value {
-    if words.is_empty() { Value::Absent } else { words.join(", ").into() }
+fn listed(words: &[String]) -> Datum {
+    if words.is_empty() { Datum::Absent } else { words.join(", ").into() }
 }
 
 fn edge_tpu(link: &EdgeTpuLink) -> String {

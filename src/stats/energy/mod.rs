@@ -20,7 +20,7 @@ pub(crate) type Curve = Vec<(f64, f64)>;
 
 /// One span of readings.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Span {
+pub struct Stretch {
     /// Its energy.
     pub curve: Curve,
     /// Were the ends of the span read in energy? Then the difference is exact; power is known between its readings only.
@@ -31,11 +31,11 @@ pub struct Span {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spans {
     /// Idle before.
-    pub idle_before: Span,
+    pub idle_before: Stretch,
     /// The inferences, from right before the first to right after the last.
-    pub loaded: Span,
+    pub loaded: Stretch,
     /// Idle after.
-    pub idle_after: Span,
+    pub idle_after: Stretch,
 }
 
 /// What an inference takes.
@@ -52,7 +52,7 @@ pub(crate) struct PerInference {
 }
 
 /// The energy under readings of power: seconds and watts.
-pub fn of_power(readings: &[(f64, f64)]) -> Span {
+pub fn of_power(readings: &[(f64, f64)]) -> Stretch {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
     for (index, &(at, watts)) in readings.iter().enumerate() {
@@ -61,12 +61,12 @@ pub fn of_power(readings: &[(f64, f64)]) -> Span {
         }
         curve.push((at, joules));
     }
-    Span { curve, is_counted: false }
+    Stretch { curve, is_counted: false }
 }
 
 /// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` if the counter went back
 /// and its range is not known.
-pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Span> {
+pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Stretch> {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
     for (index, &(at, counted)) in readings.iter().enumerate() {
@@ -75,11 +75,11 @@ pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Opti
         }
         curve.push((at, joules));
     }
-    Some(Span { curve, is_counted: true })
+    Some(Stretch { curve, is_counted: true })
 }
 
 /// The sum of sensors that were read together.
-pub fn sum(spans: &[Span]) -> Option<Span> {
+pub fn sum(spans: &[Stretch]) -> Option<Stretch> {
     let (first, rest) = spans.split_first()?;
     let mut sum = first.clone();
     for span in rest {
@@ -110,7 +110,7 @@ pub(crate) fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<Pe
 }
 
 /// The part of a span that its sensors reflect alone. The last reading of a loop comes after its end.
-fn settled(span: &Span, is_loop: bool) -> Option<Curve> {
+fn settled(span: &Stretch, is_loop: bool) -> Option<Curve> {
     let began = span.curve.first()?.0;
     let mut curve: Curve =
         span.curve.iter().copied().filter(|(at, _)| at - began >= SETTLING_SECONDS).collect();
