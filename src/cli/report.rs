@@ -129,7 +129,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
     let strangers = strangers(&folder, &written);
     if strangers > 0 {
         let shown = readable(folder.as_os_str());
-        note(&format!("kept {strangers} files in {shown} that do not belong to this report"));
+        let files = if strangers == 1 { "file" } else { "files" };
+        note(&format!("kept {strangers} {files} in {shown} that are not part of this report"));
     }
     print(&format!(
         "{}: {} results, {} platforms, {} findings, {} figures\n",

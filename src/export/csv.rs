@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::columns::{View, columns};
 use super::{Export, Results};
-use crate::table::Value;
+use crate::table::Datum;
 use crate::table::csv::{self, Quotes};
 
 pub(super) const EXPORT: Export = Export {

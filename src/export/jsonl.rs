@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::columns::{View, columns};
 use super::{Export, Results};
-use crate::table::Value;
+use crate::table::Datum;
 
 pub(super) const EXPORT: Export = Export {
     name: "jsonl",

@@ -1,7 +1,7 @@
 //! Every table as CSV with all digits. Texts are quoted and otherwise unchanged, so that programs can look them up.
 
 use crate::export::{Export, Results};
-use crate::table::Value;
+use crate::table::Datum;
 use crate::table::csv::{Quotes, heading, row};
 
 use super::table::Sheet;
