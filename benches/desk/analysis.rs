@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use backbone::analysis::{Options, analyse};
+use backbone::analysis::{AnalysisOptions, analyse};
 use backbone::bundle::write::encode;
 use backbone::collect::collect;
 use backbone::report::{Destination, Drawn, RENDERERS, Report as Pages};
@@ -61,7 +61,7 @@ fn reported(folder: &Path) -> Measured {
     let started = Instant::now();
     let collection = collect(&[folder.to_owned()], false).expect("bundles");
     let collecting = started.elapsed();
-    let analysis = analyse(collection.rows, Options::default());
+    let analysis = analyse(collection.rows, AnalysisOptions::default());
     let drawn = Drawn::new(&analysis);
     let pages = Pages::new(&analysis, &drawn, collection.files, &collection.oddities, "report-figures");
     let mut page_bytes = 0;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::Options;
+use crate::analysis::AnalysisOptions;
 use crate::analysis::estimate::{Covers, Estimate, Uncertainty, Variation, span};
 use crate::analysis::factor;
 use crate::analysis::platform::Platform;
-use crate::analysis::process::Process;
+use crate::analysis::process::RowProcess;
 use crate::analysis::row::{LeftOut, Row, RowCost};
 use crate::bundle::format::{Configuration, VerdictState};
 use crate::parallel;
@@ -68,7 +68,11 @@ const MOST_REPLICATES: usize = 20_000_000;
 const FEWEST_RESAMPLES: usize = 1_000;
 
 /// Make the cells of every platform: sets [`Row::cell`], and gives the cells and the basis of each platform.
-pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options) -> (Vec<Cell>, Vec<Basis>) {
+pub(super) fn group(
+    rows: &mut [Row],
+    platforms: &[Platform],
+    options: &AnalysisOptions,
+) -> (Vec<Cell>, Vec<Basis>) {
     let mut members: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
     let mut bases: Vec<Basis> = platforms.iter().map(|_| Basis::empty()).collect();
     for (index, row) in rows.iter().enumerate() {
@@ -93,7 +97,7 @@ pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options)
 }
 
 /// Whether a row enters aggregates, and if not, why.
-pub(super) fn usable(row: &Row, options: &Options) -> Result<(), LeftOut> {
+pub(super) fn usable(row: &Row, options: &AnalysisOptions) -> Result<(), LeftOut> {
     match row.usable() {
         Err(reason) => Err(reason),
         Ok(_) if options.only_valid && row.verdict != VerdictState::Valid => Err(LeftOut::Suspect),
@@ -121,7 +125,7 @@ impl Basis {
 fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> Cell {
     let first = &rows[members[0]];
     let means: Vec<f64> =
-        members.iter().flat_map(|&member| rows[member].used()).map(Process::mean_ms).collect();
+        members.iter().flat_map(|&member| rows[member].used()).map(RowProcess::mean_ms).collect();
     Cell {
         platform,
         subject,
@@ -162,17 +166,17 @@ pub(super) fn estimate(
     cells: &mut [Cell],
     platform: &Platform,
     basis: &mut Basis,
-    options: &Options,
+    options: &AnalysisOptions,
     all_cells: usize,
 ) -> Vec<Uncertainty> {
-    let processes: Vec<Vec<&Process>> =
+    let processes: Vec<Vec<&RowProcess>> =
         cells.iter().map(|cell| cell.rows.iter().flat_map(|&row| rows[row].used()).collect()).collect();
     let variation = Variation::of(&processes);
     let affordable = (MOST_REPLICATES / all_cells.max(1)).max(FEWEST_RESAMPLES);
     basis.resamples = options.resamples.min(affordable);
     basis.covers = variation.covers();
     basis.between_processes = variation.between_processes();
-    let pairs: Vec<(&Cell, &Vec<&Process>)> = cells.iter().zip(&processes).collect();
+    let pairs: Vec<(&Cell, &Vec<&RowProcess>)> = cells.iter().zip(&processes).collect();
     let found = parallel::map(&pairs, |(cell, processes)| {
         let seed = seed_of(options.seed, &format!("{}/{}", platform.id, cell.subject));
         let value = cell.latency_ms.value;

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::analysis::process::Process;
+use crate::analysis::process::RowProcess;
 use crate::stats::moderate::{Prior, Variance, of_sum, prior};
 use crate::stats::resample::{block_length, circular_block_means, percentile_interval, resampled_means};
 use crate::stats::sample;
@@ -73,7 +73,7 @@ struct Between {
 
 impl Variation {
     /// Of the cells of one platform, each with its processes.
-    pub(super) fn of(cells: &[Vec<&Process>]) -> Self {
+    pub(super) fn of(cells: &[Vec<&RowProcess>]) -> Self {
         let samples: Vec<Vec<f64>> =
             cells.iter().filter(|cell| cell.len() > 1).map(|cell| logarithms(cell)).collect();
         if samples.is_empty() {
@@ -112,7 +112,7 @@ impl Variation {
     /// How sure the mean of a cell is, whose estimate is `mean_ms`.
     pub(super) fn uncertainty(
         &self,
-        cell: &[&Process],
+        cell: &[&RowProcess],
         mean_ms: f64,
         seed: u64,
         resamples: usize,
@@ -125,7 +125,7 @@ impl Variation {
 }
 
 impl Between {
-    fn uncertainty(&self, cell: &[&Process], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
+    fn uncertainty(&self, cell: &[&RowProcess], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
         let own = own_variance(&logarithms(cell));
         let Some(variance) = self.prior.map(|prior| prior.moderated(own)).or(own) else {
             return Uncertainty::default();
@@ -139,7 +139,7 @@ impl Between {
 }
 
 /// From blocks of the runs of the only process.
-fn within(cell: &[&Process], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
+fn within(cell: &[&RowProcess], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
     let runs: Vec<f64> = cell.iter().flat_map(|process| process.milliseconds()).collect();
     let length = block_length(runs.len());
     let blocks = runs.len() as f64 / length as f64;
@@ -173,7 +173,7 @@ pub(super) fn span(value: f64, replicates: &[f64], parts: &[Variance]) -> Option
     Some(Span { low: apart(low), high: apart(high) })
 }
 
-fn logarithms(cell: &[&Process]) -> Vec<f64> {
+fn logarithms(cell: &[&RowProcess]) -> Vec<f64> {
     cell.iter().map(|process| process.mean_ms().max(SHORTEST_MS).ln()).collect()
 }
 

@@ -34,7 +34,7 @@ pub const VERSION: u32 = 1;
 
 /// Options of an analysis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Options {
+pub struct AnalysisOptions {
     /// Resamples behind each interval.
     pub resamples: usize,
     /// Seed of all resampling. The same rows, seed and resamples give the same numbers.
@@ -47,7 +47,7 @@ pub struct Options {
     pub peaks: Vec<peaks::GivenPeaks>,
 }
 
-impl Default for Options {
+impl Default for AnalysisOptions {
     fn default() -> Self {
         Self {
             resamples: RESAMPLES,
@@ -65,7 +65,7 @@ pub struct Analysis {
     /// [`VERSION`].
     pub version: u32,
     /// How it was made.
-    pub options: Options,
+    pub options: AnalysisOptions,
     /// The rows, in the order in which they came.
     pub rows: Vec<row::Row>,
     /// The platforms, by label.
@@ -99,7 +99,7 @@ pub struct Analysis {
 }
 
 /// What the rows say.
-pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
+pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
     rows.iter_mut().for_each(|row| row.choose(options.builds));
     let platforms = platform::assign(&mut rows);
     let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);

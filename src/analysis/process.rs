@@ -2,7 +2,7 @@
 
 /// The timed runs of one process.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Process {
+pub struct RowProcess {
     /// Which build, from 1.
     pub build: u32,
     /// Which process of the build, from 1.
@@ -11,7 +11,7 @@ pub struct Process {
     pub latency_ns: Box<[u64]>,
 }
 
-impl Process {
+impl RowProcess {
     /// Mean latency in milliseconds. There is at least one run.
     pub fn mean_ms(&self) -> f64 {
         self.milliseconds().sum::<f64>() / self.latency_ns.len() as f64

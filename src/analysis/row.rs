@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::analysis::build::{Builds, RowBuild};
 use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::identity::Identity;
-use crate::analysis::process::Process;
+use crate::analysis::process::RowProcess;
 use crate::bundle::format::{Bundle, Configuration, Stage, Status, VerdictState};
 use crate::stats::sample;
 
@@ -75,7 +75,7 @@ pub struct Row {
     pub latency: Option<RowLatency>,
     /// Raw latencies of all builds, one list a process.
     #[serde(skip)]
-    pub processes: Vec<Process>,
+    pub processes: Vec<RowProcess>,
 }
 
 /// What one inference costs.
@@ -116,11 +116,11 @@ impl Row {
     /// The row of a bundle that was found at `path` with that digest.
     pub fn new(bundle: Bundle, path: String, sha256: String) -> Self {
         let identity = Arc::new(Identity::of(&bundle));
-        let processes: Vec<Process> = bundle
+        let processes: Vec<RowProcess> = bundle
             .trials
             .into_iter()
             .filter(|trial| !trial.latency_ns.is_empty())
-            .map(|trial| Process {
+            .map(|trial| RowProcess {
                 build: trial.build,
                 process: trial.process,
                 latency_ns: trial.latency_ns.iter().map(|latency| latency.0).collect(),
@@ -179,9 +179,10 @@ impl Row {
     }
 
     /// The processes that statistics are over, in order.
-    pub fn used(&self) -> impl Iterator<Item = &Process> {
-        let is_used =
-            |process: &&Process| self.builds.iter().any(|build| build.used && build.build == process.build);
+    pub fn used(&self) -> impl Iterator<Item = &RowProcess> {
+        let is_used = |process: &&RowProcess| {
+            self.builds.iter().any(|build| build.used && build.build == process.build)
+        };
         self.processes.iter().filter(is_used)
     }
 
@@ -237,7 +238,7 @@ pub enum LeftOut {
 }
 
 impl RowLatency {
-    fn of(processes: &[&Process]) -> Option<Self> {
+    fn of(processes: &[&RowProcess]) -> Option<Self> {
         let runs: Vec<f64> = processes.iter().flat_map(|process| process.milliseconds()).collect();
         let means: Vec<f64> = processes.iter().map(|process| process.mean_ms()).collect();
         let labels = sample::outliers(&runs);

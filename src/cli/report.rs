@@ -13,7 +13,7 @@ use super::failure::Advise as _;
 use super::{Exit, note, print, readable, whole_file};
 use crate::analysis::build::Builds;
 use crate::analysis::peaks::{GivenPeaks, PeaksError};
-use crate::analysis::{Options, analyse, pareto};
+use crate::analysis::{AnalysisOptions, analyse, pareto};
 use crate::error::Hint as _;
 use crate::report::{Destination, Drawn, RENDERERS, Report};
 use crate::stats::resample::RESAMPLES;
@@ -96,7 +96,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
             .advise("name a file with `--output`, such as report.html");
     }
     let collection = collected::collection(&arguments.sources)?;
-    let options = Options {
+    let options = AnalysisOptions {
         resamples: arguments.resamples,
         seed: arguments.seed,
         only_valid: arguments.only_valid,

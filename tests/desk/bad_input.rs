@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use backbone::analysis::{Options, analyse, pareto};
+use backbone::analysis::{AnalysisOptions, analyse, pareto};
 use backbone::bundle::format::Bundle;
 use backbone::collect::collect;
 use backbone::units::Nanos;
@@ -67,7 +67,7 @@ fn numbers_that_are_none_make_a_file_damaged_and_are_named() {
 /// The analysis, as programs read it.
 fn written_out(folder: &TempDir) -> serde_json::Value {
     let rows = collect(&[folder.path().join("results")], false).unwrap().rows;
-    let analysis = analyse(rows, Options { resamples: 200, ..Options::default() });
+    let analysis = analyse(rows, AnalysisOptions { resamples: 200, ..AnalysisOptions::default() });
     assert!(!pareto::search_space(&analysis).contains("NaN"));
     serde_json::to_value(&analysis).unwrap()
 }

@@ -72,7 +72,7 @@ const TOTALS: &[Column<Cost>] = &[
 ];
 
 /// A line of the table of layers.
-struct Line<'a> {
+struct LayerLine<'a> {
     name: &'a str,
     operator: &'a str,
     /// Its numbers; `None` if it was not counted.
@@ -80,7 +80,7 @@ struct Line<'a> {
 }
 
 /// Columns of a layer.
-fn layer_columns<'a>() -> [Column<Line<'a>>; 8] {
+fn layer_columns<'a>() -> [Column<LayerLine<'a>>; 8] {
     [
         column("name", Text, "", |line| line.name.into()),
         column("operator", Text, "", |line| line.operator.into()),
@@ -99,7 +99,7 @@ fn render(cost: &Cost, is_per_layer: bool, format: TableFormat) -> String {
         TableFormat::Csv if is_per_layer => {
             let uncounted = cost.uncounted.iter();
             let uncounted =
-                uncounted.map(|one| Line { name: &one.name, operator: &one.operator, layer: None });
+                uncounted.map(|one| LayerLine { name: &one.name, operator: &one.operator, layer: None });
             csv::table(&layer_columns(), layer_lines(cost).chain(uncounted), Quotes::WhenNeeded)
         }
         TableFormat::Csv => csv::table(TOTALS, [cost.clone()], Quotes::WhenNeeded),
@@ -123,8 +123,12 @@ fn render(cost: &Cost, is_per_layer: bool, format: TableFormat) -> String {
     }
 }
 
-fn layer_lines(cost: &Cost) -> impl Iterator<Item = Line<'_>> {
-    cost.layers.iter().map(|layer| Line { name: &layer.name, operator: &layer.operator, layer: Some(layer) })
+fn layer_lines(cost: &Cost) -> impl Iterator<Item = LayerLine<'_>> {
+    cost.layers.iter().map(|layer| LayerLine {
+        name: &layer.name,
+        operator: &layer.operator,
+        layer: Some(layer),
+    })
 }
 
 fn shape(layer: &LayerCost) -> String {
