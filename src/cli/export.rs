@@ -15,7 +15,7 @@ use crate::export::{EXPORTS, Export, Results};
 
 /// Write collected results as a table: one row for each result
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ExportArguments {
     #[command(flatten)]
     sources: Sources,
     /// Format of the table
@@ -32,7 +32,7 @@ fn formats() -> PossibleValuesParser {
     )
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     let export = Export::find(&arguments.format).context("the parser accepted an unknown format")?;
     if export.is_binary && arguments.output.is_none() && std::io::stdout().is_terminal() {
         return Err(anyhow!("cannot write {} to a terminal", export.name))

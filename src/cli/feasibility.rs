@@ -45,15 +45,24 @@ fn cells(row: &Row, compilation: &Compilation) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::format::{Status, VerdictState};
+    use crate::bundle::format::{Outcome, Status, VerdictState};
 
     fn row(model: &str, runtime: &str, compilation: Option<Compilation>) -> Row {
         Row {
             job: "study".to_owned(),
+            file: "study.yaml".to_owned(),
             model: Some(model.to_owned()),
             runtime: Some(runtime.to_owned()),
-            status: Status::Measured,
-            reason: None,
+            outcome: Outcome {
+                status: Status::Measured,
+                stage: None,
+                reason: None,
+                detail: None,
+                hint: None,
+                mistakes: Vec::new(),
+                log_tail: Vec::new(),
+            },
+            missing_hardware: None,
             compilation,
             count: 100,
             median_ms: None,

@@ -16,7 +16,7 @@ use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ServeArguments {
     #[command(flatten)]
     pub(super) place: Place,
     /// Folder where finished bundles appear
@@ -41,7 +41,7 @@ pub(super) fn hand_over() {
     }
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: ServeArguments) -> anyhow::Result<Exit> {
     let (config, provenance) = arguments.place.load(arguments.outbox, arguments.host_root)?;
     for setting in provenance {
         log::info!("{} = {} (from {})", setting.setting, setting.value, setting.source);
@@ -61,7 +61,7 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     };
     let done = daemon.work_off(&mut rows).context("the spool's disk failed")?;
-    let mut text = outcome::render(&rows.0);
+    let mut text = outcome::of_inbox(&rows.0, &outbox);
     for waiting in daemon.waiting() {
         text.push_str(&format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")));
     }

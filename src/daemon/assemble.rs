@@ -11,7 +11,7 @@ use super::model::{Counted, cost_in_format};
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Build, Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host,
-    Job as BundleJob, Model, Outcome, Power, Profile, Runtime as BundleRuntime, SpecEncoding, Stage, Status,
+    Job as BundleJob, LoadedModel, Model, Outcome, Power, Profile, Runtime as BundleRuntime, SpecEncoding,
     Summary, Timed, Times, Trial,
 };
 use crate::runtime::{Options, Runtime};
@@ -19,7 +19,6 @@ use crate::spec::Job;
 use crate::spool::journal::BoundModel;
 use crate::spool::names::Entry;
 use crate::units::Nanos;
-use crate::worker::ending::LoadedModel;
 use crate::{stats, verdict};
 
 /// Everything a bundle says that is not the same for all bundles of a host.
@@ -182,25 +181,6 @@ fn throughput(cost: Option<&Cost>, summary: Option<&Summary>) -> Option<f64> {
     // Operators that nobody counts would make it too low, and it would not show.
     let is_whole = cost.uncounted.is_empty();
     (is_whole && summary.mean > 0.0).then(|| cost.operations as f64 / (summary.mean / 1e3))
-}
-
-/// An outcome that the daemon decides itself; what a worker decides is in `worker::ending`.
-pub(super) fn not_measured(
-    status: Status,
-    stage: Stage,
-    reason: &str,
-    detail: String,
-    hint: Option<String>,
-) -> Outcome {
-    Outcome {
-        status,
-        stage: Some(stage),
-        reason: Some(reason.to_owned()),
-        detail: Some(detail),
-        hint,
-        mistakes: Vec::new(),
-        log_tail: Vec::new(),
-    }
 }
 
 /// The name that a job goes by where its file could not be understood: the file's stem.

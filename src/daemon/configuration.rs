@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::admit::SpecFile;
 use super::assemble::Parts;
-use super::assemble::not_measured;
 use super::model::{AtHand, configuration_in_format};
 use super::observer::Observer;
 use super::power::look_at_power;
@@ -17,7 +16,7 @@ use super::quiet::Quiet;
 use super::sensing::Sensing;
 use super::trials::{Course, Halt, Workers};
 use super::{Daemon, now_text};
-use crate::bundle::format::{Outcome, Stage, Status, Times};
+use crate::bundle::format::{Failure, Outcome, Stage, Status, Times};
 use crate::spec::{Job, ModelSource};
 use crate::spool::journal::{BoundModel, Progress};
 use crate::worker::ending;
@@ -108,7 +107,7 @@ impl Daemon {
         };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
-            return course.ended(measured_outcome(Vec::new()), Some(model));
+            return course.ended(Outcome::measured(Vec::new()), Some(model));
         }
         let mut power = match self.take_power(turn) {
             Ok(power) => power,
@@ -121,7 +120,7 @@ impl Daemon {
         course.power = Some(workers.power);
         match halted {
             Ok(()) => {
-                let outcome = measured_outcome(std::mem::take(&mut course.log_tail));
+                let outcome = Outcome::measured(std::mem::take(&mut course.log_tail));
                 course.ended(outcome, Some(model))
             }
             Err(Halt::Outcome(outcome)) => course.ended(*outcome, Some(model)),
@@ -237,25 +236,9 @@ impl Elsewhere {
     }
 }
 
-/// `log_tail` is that of the last trial.
-fn measured_outcome(log_tail: Vec<String>) -> Outcome {
-    Outcome {
-        status: Status::Measured,
-        stage: None,
-        reason: None,
-        detail: None,
-        hint: None,
-        mistakes: Vec::new(),
-        log_tail,
-    }
-}
-
 fn gave_up(crashes: usize) -> Outcome {
-    not_measured(
-        Status::Failed,
-        Stage::Timing,
-        "interrupted_repeatedly",
-        format!("the daemon or the machine went down under this configuration {crashes} times"),
-        Some("check the power supply and the kernel log; `backbone retry` runs it again".to_owned()),
-    )
+    let detail = format!("the daemon or the machine went down under this configuration {crashes} times");
+    Failure::new(Stage::Timing, "interrupted_repeatedly", detail)
+        .with_hint("check the power supply and the kernel log; `backbone retry` runs it again")
+        .outcome(Status::Failed)
 }

@@ -110,10 +110,10 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::assemble::not_measured;
+    use crate::bundle::format::Failure;
 
     fn told(status: Status, reason: &str, log_tail: &[&str], presence: &Presence) -> String {
-        let outcome = not_measured(status, Stage::Load, reason, "it failed".into(), None);
+        let outcome = Failure::new(Stage::Load, reason, "it failed").outcome(status);
         let log_tail = log_tail.iter().map(|line| (*line).to_owned()).collect();
         let outcome = with_presence(with_cause(Outcome { log_tail, ..outcome }), presence);
         format!("{}: {}", outcome.reason.unwrap(), outcome.detail.unwrap())

@@ -176,7 +176,7 @@ impl Daemon {
         let Some(unwritten) = self.unwritten.take() else { return };
         let journal = self.spool.journal(&unwritten.entry.id);
         let record = Record::Bundled { configuration: unwritten.configuration };
-        let cancelled = unwritten.row.status == OutcomeStatus::Cancelled;
+        let cancelled = unwritten.row.outcome.status == OutcomeStatus::Cancelled;
         let written = self
             .spool
             .make_ready(&unwritten.name, &unwritten.bytes)
@@ -190,7 +190,7 @@ impl Daemon {
         }
         self.mended(Trouble::SpoolUnwritable);
         let row = unwritten.row;
-        let (word, count) = match row.status {
+        let (word, count) = match row.outcome.status {
             OutcomeStatus::Measured => ("measured", &mut self.finished.measured),
             OutcomeStatus::Rejected => ("rejected", &mut self.finished.rejected),
             OutcomeStatus::Cancelled => ("cancelled", &mut self.finished.cancelled),
@@ -200,7 +200,7 @@ impl Daemon {
         };
         *count += 1;
         let (job, bundle) = (row.job.as_str(), unwritten.name.as_str());
-        match &row.reason {
+        match &row.outcome.reason {
             None => log::info!(JOB = job, ID:% = unwritten.entry.id, BUNDLE = bundle; "{word}"),
             Some(reason) => {
                 log::info!(JOB = job, ID:% = unwritten.entry.id, REASON = reason.as_str(), BUNDLE = bundle; "{word}");

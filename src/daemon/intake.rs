@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::admit::{self, Binding, SpecFile};
 use super::assemble::name_without_spec;
-use super::assemble::not_measured;
 use super::observer::Observer;
 use super::queue::{QueuedJob, WaitingJob};
 use super::status::Attention;
 use super::{Daemon, TRY_AGAIN_AFTER, Trouble};
-use crate::bundle::format::{Stage, Status as OutcomeStatus};
+use crate::bundle::format::{Failure, Stage, Status as OutcomeStatus};
 use crate::spec::Job;
 use crate::spool::Claimed;
 use crate::spool::journal::Record;
@@ -130,7 +129,7 @@ impl Daemon {
         let job = match job {
             Ok(job) => job,
             Err(rejection) => {
-                log::warn!(JOB = name_without_spec(&entry).as_str(), ID:% = entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
+                log::warn!(JOB = name_without_spec(&entry).as_str(), ID:% = entry.id, REASON = rejection.failure.reason.as_str(); "rejected: {}", rejection.failure);
                 self.reject_unread(&entry, &spec, rejection, observer);
                 return;
             }
@@ -190,7 +189,7 @@ impl Daemon {
                 }
             }
             Binding::Rejected(rejection) => {
-                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
+                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id, REASON = rejection.failure.reason.as_str(); "rejected: {}", rejection.failure);
                 self.end_job(&queued, spec, job, &rejection.outcome(), observer);
                 return;
             }
@@ -217,13 +216,11 @@ impl Daemon {
         for WaitingJob { job: queued, missing, .. } in late.cloned().collect::<Vec<_>>() {
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };
-            let outcome = not_measured(
-                OutcomeStatus::Rejected,
-                Stage::Model,
-                "model_never_came",
-                format!("not there, or not whole, after {} s: {}", limit.as_secs(), missing.join(", ")),
-                Some("upload the model, then `backbone retry` the job".to_owned()),
-            );
+            let detail =
+                format!("not there, or not whole, after {} s: {}", limit.as_secs(), missing.join(", "));
+            let outcome = Failure::new(Stage::Model, "model_never_came", detail)
+                .with_hint("upload the model, then `backbone retry` the job")
+                .outcome(OutcomeStatus::Rejected);
             log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "rejected: its model never came");
             self.end_job(&queued, &spec, &job, &outcome, observer);
         }

@@ -3,8 +3,7 @@
 //! can not be known before: a worker that runs out is an outcome of its own.
 
 use super::Daemon;
-use super::assemble::not_measured;
-use crate::bundle::format::{Outcome, Stage, Status};
+use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::error::Hint;
 use crate::spec::{Configuration, ModelSource};
 
@@ -54,8 +53,8 @@ impl Daemon {
         let bytes = form.length(&network).ok()?;
         let memory_bytes = self.assembler.host.memory_bytes;
         let refused = LargerThanMemory::check(&form.file_name(&network), bytes, memory_bytes).err()?;
-        let (reason, detail) = (LargerThanMemory::REASON, refused.to_string());
-        Some(not_measured(Status::Rejected, Stage::Model, reason, detail, refused.hint()))
+        let failure = Failure::new(Stage::Model, LargerThanMemory::REASON, refused.to_string());
+        Some(Failure { hint: refused.hint(), ..failure }.outcome(Status::Rejected))
     }
 }
 

@@ -32,6 +32,7 @@ mod cooling;
 mod edge_tpu;
 mod engines;
 mod finish;
+pub mod hardware;
 mod intake;
 pub(crate) mod memory;
 mod model;
@@ -365,7 +366,7 @@ impl Daemon {
     fn recover(&mut self, entries: Vec<Entry>, observer: &mut dyn Observer) {
         // A bundle in ready/ is durable; let its journal say so before it is published.
         for name in &self.unpublished {
-            let Some((id, configuration)) = bundle_id_in(name) else { continue };
+            let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
             if entries.iter().any(|entry| entry.id == id) {
                 let record = Record::Bundled { configuration };
                 if let Err(error) = self.spool.journal(&id).append(&record, true) {
@@ -500,12 +501,6 @@ impl Daemon {
         let next = times.into_iter().flatten().min().unwrap_or(self.rescan_at);
         next.saturating_duration_since(Instant::now())
     }
-}
-
-/// The bundle id at the end of a bundle's file name.
-fn bundle_id_in(file_name: &str) -> Option<(JobId, usize)> {
-    let id = file_name.strip_suffix(".json.gz")?.rsplit('.').next()?;
-    JobId::parse_bundle_id(id)
 }
 
 /// The wall clock, RFC 3339, UTC.

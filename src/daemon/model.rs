@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Daemon;
-use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use super::trials::Course;
-use crate::bundle::format::{self, Outcome, Stage, Status};
+use crate::bundle::format::{self, Failure, Outcome, Stage, Status};
 use crate::error::Hint as _;
 use crate::network::configuration::Configuration as Network;
 use crate::network::emit::{Format, ModelFile};
@@ -205,5 +204,5 @@ fn not_written(name: &str, bytes: u64, error: &io::Error) -> Outcome {
 }
 
 fn not_generated(reason: &str, detail: String, hint: Option<String>) -> Outcome {
-    not_measured(Status::Failed, Stage::Model, reason, detail, hint)
+    Failure { hint, ..Failure::new(Stage::Model, reason, detail) }.outcome(Status::Failed)
 }

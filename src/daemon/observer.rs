@@ -1,6 +1,7 @@
 //! What the pipeline tells whoever watches it: nobody in the daemon, progress bars in `backbone run`.
 
-use crate::bundle::format::{Bundle, Status as OutcomeStatus, VerdictState};
+use super::hardware::MissingHardware;
+use crate::bundle::format::{Bundle, Outcome, Status as OutcomeStatus, VerdictState};
 
 /// Told of every step, between the measurements, never within one.
 pub trait Observer {
@@ -71,14 +72,16 @@ impl Compilation {
 pub struct Row {
     /// Job name.
     pub job: String,
+    /// Job file.
+    pub file: String,
     /// Model file, where there is one.
     pub model: Option<String>,
     /// Runtime, where the job came so far.
     pub runtime: Option<String>,
-    /// How it ended.
-    pub status: OutcomeStatus,
-    /// Reason code, where it was not measured.
-    pub reason: Option<String>,
+    /// How it ended, and why unless it was measured.
+    pub outcome: Outcome,
+    /// Hardware that it needed and the host does not have.
+    pub missing_hardware: Option<MissingHardware>,
     /// Whether it could be compiled; `None` for a runtime that compiles nothing, and where it did not come to that.
     pub compilation: Option<Compilation>,
     /// Timed latencies.
@@ -99,14 +102,15 @@ pub struct Row {
 
 impl Row {
     /// The line for a bundle.
-    pub fn of(bundle: &Bundle, file: &str) -> Self {
+    pub fn of(bundle: &Bundle, name: &str) -> Self {
         let summary = bundle.summary.as_ref();
         Self {
             job: bundle.job.name.clone(),
+            file: bundle.job.file.clone(),
             model: bundle.model.as_ref().map(|model| model.file.clone()),
             runtime: bundle.runtime.as_ref().map(|runtime| runtime.name.clone()),
-            status: bundle.outcome.status,
-            reason: bundle.outcome.reason.clone(),
+            outcome: bundle.outcome.clone(),
+            missing_hardware: MissingHardware::of(bundle),
             compilation: Compilation::of(bundle),
             count: summary.map_or(0, |summary| summary.count),
             median_ms: summary.map(|summary| summary.median),
@@ -116,7 +120,7 @@ impl Row {
             verdict: bundle.verdict.state,
             verdict_reasons: bundle.verdict.reasons.iter().map(|reason| reason.code.clone()).collect(),
             simulated: bundle.simulated,
-            bundle: file.to_owned(),
+            bundle: name.to_owned(),
         }
     }
 }

@@ -6,12 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use super::queue::QueuedJob;
 use super::trials::Course;
 use super::{Audience, Daemon, Trouble};
-use crate::bundle::format::{Power, PowerChange, PowerRequest, Stage, Status};
+use crate::bundle::format::{Failure, Power, PowerChange, PowerRequest, Stage, Status};
 use crate::error::Hint as _;
 use crate::host::power::ModeError;
 use crate::host::power::hold::{Hold, PowerHost, Recovered, TakeError, describe};
@@ -103,7 +102,8 @@ impl Daemon {
         if needs_reboot && turn.progress.rebooted {
             detail.push_str(", also after it was rebooted for this job");
         }
-        let outcome = not_measured(status, Stage::Power, error.code(), detail, error.hint());
+        let failure = Failure::new(Stage::Power, error.code(), detail);
+        let outcome = Failure { hint: error.hint(), ..failure }.outcome(status);
         Course::default().ended(outcome, None)
     }
 
@@ -122,8 +122,8 @@ impl Daemon {
                 Left::Interrupted
             }
             Err(error) => {
-                let outcome =
-                    not_measured(Status::Failed, Stage::Power, error.code(), error.to_string(), error.hint());
+                let failure = Failure::new(Stage::Power, error.code(), error.to_string());
+                let outcome = Failure { hint: error.hint(), ..failure }.outcome(Status::Failed);
                 Course::default().ended(outcome, None)
             }
         }

@@ -5,11 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::assemble::name_without_spec;
-use super::assemble::not_measured;
 use super::observer::Observer;
 use super::queue::QueuedJob;
 use super::{Daemon, Trouble, admit, control};
-use crate::bundle::format::{Outcome, Stage, Status as OutcomeStatus};
+use crate::bundle::format::{Failure, Outcome, Stage, Status as OutcomeStatus};
 use crate::spec;
 use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind};
@@ -111,11 +110,7 @@ fn name_of(entry: &Entry, path: &Path) -> String {
 }
 
 fn cancelled_outcome() -> Outcome {
-    not_measured(
-        OutcomeStatus::Cancelled,
-        Stage::Queue,
-        "cancelled",
-        "the job was cancelled before its turn".to_owned(),
-        Some("`backbone retry` queues it again".to_owned()),
-    )
+    Failure::new(Stage::Queue, "cancelled", "the job was cancelled before its turn")
+        .with_hint("`backbone retry` queues it again")
+        .outcome(OutcomeStatus::Cancelled)
 }

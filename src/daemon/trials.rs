@@ -8,16 +8,18 @@ use super::providers::with_more_fallback;
 use super::sensing::{Sensing, joined};
 use super::status::Running;
 use super::tell::Urgency;
-use crate::bundle::format::{Build, Energy, Environment, Outcome, Placement, Power, Profile, Stage, Trial};
+use crate::bundle::format::{
+    Build, Energy, Environment, Failure, LoadedModel, Outcome, Placed, Placement, Power, Profile, Stage,
+    Status, Trial, TrialId,
+};
 use crate::installation::WorkerCommand;
 use crate::runtime::options;
 use crate::spec::{self, Builds, Job, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
 use crate::spool::journal::{BoundModel, Measured, Progress, Record};
 use crate::stats;
-use crate::units::Nanos;
-use crate::worker::ending::{self, Ending, LoadedModel};
+use crate::worker::ending::{self, Ending};
 use crate::worker::parent::Control;
-use crate::worker::protocol::{Placed, Request, Task};
+use crate::worker::protocol::{Request, Task};
 
 /// What a configuration has so far.
 #[derive(Debug, Default)]
@@ -83,7 +85,7 @@ impl Course {
     }
 
     fn processes_done(&self, build: u32) -> u32 {
-        let done = self.trials.iter().filter(|trial| trial.build == build).count();
+        let done = self.trials.iter().filter(|trial| trial.id.build == build).count();
         u32::try_from(done).unwrap_or(u32::MAX)
     }
 }
@@ -196,23 +198,16 @@ impl Daemon {
         match self.wait_for_cool(&job.host, &mut workers.sensing, queued) {
             Control::Continue => {}
             Control::Stop => return Err(Halt::Left(Left::Interrupted)),
-            Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled(runtime.name)))),
+            Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled()))),
         }
         self.record_start(turn, course)?;
         let (mut ended, daemon_cpus) = self.run_quietly(turn, workers);
         let placed = ended.loaded.as_ref().and_then(|loaded| loaded.placed.clone());
         let placement = placed.map(|placed| placement_of(&job.host, placed, daemon_cpus));
         let environment = workers.sensing.environment(placement);
-        let extra_latency_ns = std::mem::take(&mut ended.extra_latency_ns);
-        let trial = |warm_up_ns: &[Nanos], latency_ns: &[Nanos]| Trial {
-            build,
-            process,
-            warm_up_ns: warm_up_ns.to_vec(),
-            latency_ns: latency_ns.to_vec(),
-            extra_latency_ns,
-        };
+        let id = TrialId { build, process };
         match ended.ending {
-            Ending::Complete { warm_up_ns, latency_ns, energy_ns } => {
+            Ending::Complete { latencies, energy_ns } => {
                 let Some(loaded) = ended.loaded else {
                     unreachable!("a transcript without `loaded` has no result")
                 };
@@ -220,29 +215,30 @@ impl Daemon {
                     Some(latency_ns) => Some(workers.sensing.energy(latency_ns)),
                     None => (energy_seconds > 0).then(|| Energy::unobservable(NO_LOOP_OF_ITS_OWN)),
                 };
-                let measured = Measured {
+                let finished = Record::Finished(Box::new(Measured {
                     configuration,
-                    trial: trial(&warm_up_ns, &latency_ns),
+                    trial: Trial { id, latencies },
                     loaded,
                     wall_seconds: ended.wall.as_secs_f64(),
                     environment: Some(environment),
                     energy,
                     power: Some(workers.power.clone()),
-                };
-                self.record(turn, &measured.record());
+                }));
+                self.record(turn, &finished);
                 course.log_tail = ended.log_tail;
-                course.add(measured);
+                // Back out of the line that was written, so that no latency is copied.
+                if let Record::Finished(measured) = finished {
+                    course.add(*measured);
+                }
                 Ok(())
             }
             Ending::Stopped => Err(self.interrupted(turn)),
             _ => {
-                if let Some((warm_up_ns, latency_ns)) = ended.latencies() {
-                    // What was received, under an outcome that says how its process ended.
-                    course.trials.push(trial(warm_up_ns, latency_ns));
-                }
                 let outcome = self.with_device(turn, ended.outcome(runtime.name));
                 course.environments.push(environment);
-                course.loaded = ended.loaded.or(course.loaded.take());
+                course.loaded = ended.loaded.take().or(course.loaded.take());
+                // What was received, under an outcome that says how its process ended.
+                course.trials.extend(ended.into_latencies().map(|latencies| Trial { id, latencies }));
                 Err(Halt::Outcome(Box::new(outcome)))
             }
         }
@@ -250,7 +246,7 @@ impl Daemon {
 
     /// Run the chosen build once more for the time of each layer. Whatever comes of it, what was measured stays.
     fn profile(&mut self, turn: &Turn<'_>, workers: &mut Workers, course: &mut Course) -> Result<(), Halt> {
-        let Some(build) = stats::of_chosen_build(&course.trials).map(|trial| trial.build).next() else {
+        let Some(build) = stats::of_chosen_build(&course.trials).map(|trial| trial.id.build).next() else {
             return Ok(());
         };
         if self.wake.stop_requested() {
@@ -391,16 +387,9 @@ fn placement_of(host: &spec::Host, placed: Placed, daemon_cpus: Vec<u32>) -> Pla
     }
 }
 
-fn cancelled(runtime: &str) -> Outcome {
-    let ended = ending::Ended {
-        ending: Ending::Cancelled,
-        loaded: None,
-        reached: Stage::Queue,
-        extra_latency_ns: Vec::new(),
-        log_tail: Vec::new(),
-        wall: std::time::Duration::ZERO,
-    };
-    ended.outcome(runtime)
+fn cancelled() -> Outcome {
+    Failure::new(Stage::Queue, "cancelled", "the job was cancelled while the host cooled down")
+        .outcome(Status::Cancelled)
 }
 
 /// Seconds until the job is done, if the trials to come take as long as those of this configuration took.

@@ -1,7 +1,7 @@
-//! Checked readers of model files: what a file is, and what it holds, without any inference library.
+//! Checked readers of model files: which format a file has and what it contains, without any inference library.
 //!
-//! Every offset and every length is checked against the file, because files come from strangers. Below `network`, `runtime` and
-//! `spec`, which use it; it knows none of them.
+//! Every offset and every length is checked against the file, because files come from strangers. `network`, `runtime` and `spec` are
+//! above it and use it; it knows none of them.
 
 pub(crate) mod flatbuffer;
 pub mod signatures;
@@ -14,8 +14,23 @@ use std::fmt;
 pub enum Dimension {
     /// The model fixes it.
     Fixed(u64),
-    /// The model leaves it open; with the model's name for it, where it has one.
+    /// The model leaves it open; with the model's name for it, if it has one.
     Open(Option<String>),
+}
+
+impl Dimension {
+    /// Its size; `None` if the model leaves it open.
+    pub fn fixed(&self) -> Option<u64> {
+        match self {
+            Self::Fixed(size) => Some(*size),
+            Self::Open(_) => None,
+        }
+    }
+
+    /// Does the model leave it open?
+    pub fn is_open(&self) -> bool {
+        self.fixed().is_none()
+    }
 }
 
 impl fmt::Display for Dimension {

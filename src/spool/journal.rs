@@ -1,21 +1,21 @@
-//! A job's journal: what has happened to it since its claim, one JSON object a line, in `spool/journal/<id>.jsonl`.
+//! A job's journal: what happened to it since its claim, one JSON object per line, in
+//! `spool/journal/<id>.jsonl`.
 //!
-//! It exists so that a restart loses at most the running trial, measures nothing twice, and notices a job that takes the
-//! machine down with it. A line that a power cut tore is the last one, and counts as never written.
+//! With it a restart loses at most the running trial, measures nothing twice, and notices a job that crashes
+//! the machine. A power cut can tear only the last line, which then counts as never written.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Build, Energy, Environment, Power, Trial};
-use crate::worker::ending::LoadedModel;
+use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, Trial};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Record {
-    /// The job's model files were copied; a file overwritten in the inbox later does not concern it any more.
+    /// The job's model files were copied. Files that are overwritten in the inbox later do not affect it.
     Bound {
         /// In the order of the spec.
         models: Vec<BoundModel>,
@@ -27,90 +27,61 @@ pub enum Record {
         /// Wall clock, RFC 3339.
         at: String,
     },
-    /// The host is about to be rebooted for the job's power mode.
+    /// The host is about to reboot into the job's power mode.
     Rebooting,
-    /// The trial begun last was ended on purpose (shutdown, pause): it says nothing against the job.
+    /// The trial begun last was ended on purpose (shutdown, pause). It does not count against the job.
     Interrupted,
-    /// The trial begun last gave its latencies.
-    Finished {
-        /// Which configuration, from 1.
-        configuration: usize,
-        /// Raw latencies.
-        trial: Trial,
-        /// What the worker said of library and model.
-        loaded: Box<LoadedModel>,
-        /// How long the worker's process lived, in seconds.
-        wall_seconds: f64,
-        /// What the host's sensors told.
-        #[serde(default)]
-        environment: Option<Box<Environment>>,
-        /// What an inference took in energy, where this trial was to tell.
-        #[serde(default)]
-        energy: Option<Box<Energy>>,
-        /// The host's power state, over this trial and those of the configuration before it.
-        #[serde(default)]
-        power: Option<Box<Power>>,
-    },
-    /// The build begun last gave something to run.
+    /// The trial begun last delivered its latencies.
+    Finished(Box<Measured>),
+    /// The build begun last succeeded.
     Built {
         /// Which configuration, from 1.
         configuration: usize,
-        /// As the bundle says it.
+        /// As in the bundle.
         build: Box<Build>,
     },
-    /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
+    /// The configuration's bundle is durable in `ready/`. Measuring it again would publish it twice.
     Bundled {
         /// Which configuration, from 1.
         configuration: usize,
     },
 }
 
-/// A trial that gave its latencies.
-#[derive(Debug, Clone)]
+/// A trial that delivered its latencies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measured {
     /// Which configuration, from 1.
     pub configuration: usize,
     /// Raw latencies.
     pub trial: Trial,
-    /// What the worker said of library and model.
+    /// What the worker reported of library and model.
     pub loaded: LoadedModel,
     /// How long the worker's process lived, in seconds.
     pub wall_seconds: f64,
-    /// What the host's sensors told.
+    /// What the host's sensors reported.
+    #[serde(default)]
     pub environment: Option<Environment>,
-    /// What an inference took in energy.
+    /// What an inference took in energy, if this trial was to measure it.
+    #[serde(default)]
     pub energy: Option<Energy>,
     /// The host's power state, over this trial and those of the configuration before it.
+    #[serde(default)]
     pub power: Option<Power>,
 }
 
-impl Measured {
-    /// The line that says it.
-    pub fn record(&self) -> Record {
-        Record::Finished {
-            configuration: self.configuration,
-            trial: self.trial.clone(),
-            loaded: Box::new(self.loaded.clone()),
-            wall_seconds: self.wall_seconds,
-            environment: self.environment.clone().map(Box::new),
-            energy: self.energy.clone().map(Box::new),
-            power: self.power.clone().map(Box::new),
-        }
-    }
-}
-
-/// A model file as copied.
+/// A copied model file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundModel {
     /// Name in the spec.
     pub file: String,
-    /// SHA-256 of the copied bytes; also the copy's name in `spool/models/`.
+    /// SHA-256 of the copy, which is also its name in `spool/models/`.
     pub sha256: String,
     /// Size in bytes.
     pub size_bytes: u64,
 }
 
-/// Append to, or read, the journal of one job.
+/// The journal of one job, to read or append to.
 #[derive(Debug, Clone)]
 pub struct Journal {
     path: PathBuf,
@@ -122,11 +93,11 @@ impl Journal {
         Self { path: path.to_owned() }
     }
 
-    /// Every whole line, in order; empty where there is no journal. Cuts off a torn last line, so that the next one
-    /// begins on its own.
+    /// Every complete line, in order; empty if there is no journal. Cuts off a torn last line, so that the
+    /// next one starts on a line of its own.
     ///
     /// # Errors
-    /// The file can not be read.
+    /// The file is unreadable.
     pub fn read(&self) -> io::Result<Vec<Record>> {
         let text = match fs_err::read(&self.path) {
             Ok(text) => text,
@@ -149,10 +120,10 @@ impl Journal {
         Ok(records)
     }
 
-    /// Append one line. It is durable when this returns, if `durable`; else at the next durable one.
+    /// Append one line. If `durable`, it is durable when this returns; otherwise with the next durable line.
     ///
     /// # Errors
-    /// The disk is full or broken. What was written of the line is cut off again, as far as the disk allows.
+    /// The disk is full or broken. A partly written line is cut off again, as far as the disk allows.
     pub fn append(&self, record: &Record, durable: bool) -> io::Result<()> {
         let mut line = serde_json::to_vec(record).map_err(io::Error::other)?;
         line.push(b'\n');
@@ -160,7 +131,7 @@ impl Journal {
         let length = file.metadata()?.len();
         let written = file.write_all(&line).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
         written.inspect_err(|_| {
-            // Best effort: a torn line is also recognised when the journal is read.
+            // Best effort: reading recognises a torn line as well.
             let _ = file.set_len(length);
         })?;
         if durable && length == 0 { self.sync_folder() } else { Ok(()) }
@@ -175,10 +146,10 @@ impl Journal {
     }
 }
 
-/// What a journal says, summed up for whoever goes on with the job.
+/// The state of a job according to its journal.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Models as copied; `None` while the job waits for them.
+    /// Copied models; `None` while the job waits for them.
     pub models: Option<Vec<BoundModel>>,
     /// Finished trials, in order.
     pub trials: Vec<Measured>,
@@ -188,22 +159,22 @@ pub(crate) struct Progress {
     pub bundled: Vec<usize>,
     /// Wall clock at the start of each configuration's first trial.
     pub started: Vec<(usize, String)>,
-    /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
-    /// went down under them.
+    /// Trials that began but neither finished nor were interrupted on purpose, by configuration: the machine
+    /// or the daemon crashed.
     pub crashes: Vec<usize>,
     /// The host was rebooted for this job.
     pub rebooted: bool,
 }
 
 impl Progress {
-    /// Sum up.
+    /// Sum up the records.
     pub(crate) fn of(records: Vec<Record>) -> Self {
         let mut progress = Self::default();
         let mut running = None;
         for record in records {
             match record {
                 Record::Bound { models } => {
-                    // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
+                    // Copied again after a power cut tore the copies. Trials of other bytes do not count.
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
                         progress.builds.clear();
@@ -217,25 +188,9 @@ impl Progress {
                 }
                 Record::Interrupted => running = None,
                 Record::Rebooting => progress.rebooted = true,
-                Record::Finished {
-                    configuration,
-                    trial,
-                    loaded,
-                    wall_seconds,
-                    environment,
-                    energy,
-                    power,
-                } => {
+                Record::Finished(measured) => {
                     running = None;
-                    progress.trials.push(Measured {
-                        configuration,
-                        trial,
-                        loaded: *loaded,
-                        wall_seconds,
-                        environment: environment.map(|told| *told),
-                        energy: energy.map(|told| *told),
-                        power: power.map(|power| *power),
-                    });
+                    progress.trials.push(*measured);
                 }
                 Record::Built { configuration, build } => {
                     running = None;
@@ -255,6 +210,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::format::{Latencies, TrialId};
 
     #[test]
     fn a_torn_last_line_counts_as_never_written_and_the_next_one_is_whole() {
@@ -307,30 +263,33 @@ mod tests {
             let model = BoundModel { file: "net.onnx".into(), sha256: sha256.into(), size_bytes: 1 };
             Record::Bound { models: vec![model] }
         };
-        let loaded = LoadedModel {
-            version: None,
-            library: None,
-            options: Default::default(),
-            inputs: vec![],
-            outputs: vec![],
-            providers: vec![],
-            libraries: vec![],
-            placed: None,
-        };
-        let trial =
-            Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
-        let finished = Record::Finished {
+        let finished = Record::Finished(Box::new(Measured {
             configuration: 1,
-            trial,
-            loaded: Box::new(loaded),
+            trial: Trial { id: TrialId { build: 1, process: 1 }, latencies: Latencies::default() },
+            loaded: LoadedModel::default(),
             wall_seconds: 1.0,
             environment: None,
             energy: None,
             power: None,
-        };
+        }));
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);
         assert!(other.trials.is_empty());
+    }
+
+    #[test]
+    fn lines_of_the_previous_version_are_read_and_written_byte_for_byte() {
+        let line = r#"{"record":"finished","configuration":1,"trial":{"build":1,"process":2,"warm_up_ns":[1],"latency_ns":[2,3],"extra_latency_ns":[4]},"loaded":{"version":"1.0","library":"/lib/x.so","options":{},"inputs":[],"outputs":[],"placed":null},"wall_seconds":1.5,"environment":null,"energy":null,"power":null}"#;
+        let record: Record = serde_json::from_str(line).expect("a record");
+        let Record::Finished(measured) = &record else { panic!("{record:?}") };
+        assert_eq!(measured.trial.id, TrialId { build: 1, process: 2 });
+        assert_eq!(measured.trial.latencies.latency_ns.len(), 2);
+        assert_eq!(serde_json::to_string(&record).expect("JSON"), line);
+        let unknown = line.replace("\"wall_seconds\"", "\"walls\":[],\"wall_seconds\"");
+        assert!(
+            serde_json::from_str::<Record>(&unknown).is_err(),
+            "another version's record is not half understood"
+        );
     }
 }

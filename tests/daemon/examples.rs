@@ -1,6 +1,7 @@
-//! The shipped examples are what people copy from: `backbone check` must accept the right ones and refuse the broken one
-//! with everything that is wrong with it, and a daemon must make of them the bundles that their comments promise, where the
-//! runtimes are (`tools/fetch-runtimes` gets them; `BACKBONE_REQUIRE_RUNTIMES=1` makes their absence a failure).
+//! The shipped examples are what people copy from: `backbone check` must accept the right ones and refuse the
+//! broken one with everything that is wrong with it, and a daemon must make of them the bundles that their
+//! comments promise, where the runtimes are (`tools/fetch-runtimes` gets them; `BACKBONE_REQUIRE_RUNTIMES=1`
+//! makes their absence a failure).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -51,14 +52,14 @@ fn examples_of_each_kind_of_job_have_every_field() {
     };
     for field in backbone::spec::FIELDS {
         let name = match field.path.split('.').next().unwrap() {
-            // A mistake beside a runtime that compiles nothing.
+            // A mistake in a job for a runtime that compiles nothing.
             _ if field.path == "measure.builds" => "08-tensorrt.yaml",
             "network" => "06-network.yaml",
             "study" | "order" => "07-study.yaml",
             _ => "04-every-field.yaml",
         };
         let key = format!("{}:", field.path.rsplit('.').next().unwrap());
-        // Keys whose values no two hosts share stand in a comment.
+        // Keys whose values differ on every host are in comments.
         let comment =
             if ["host.power_mode", "host.zones", "host.cpus"].contains(&field.path) { "# " } else { "" };
         let line_begins = format!("{comment}{key}");
@@ -98,7 +99,7 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
     assert_eq!(names.len(), 10);
 }
 
-/// The library of a runtime, where it can be measured with.
+/// The library of a runtime, if this build can measure with it.
 fn library(file: &str, worker_is_built: bool) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH).join(file);
     let missing = if !path.is_file() {
@@ -142,7 +143,7 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     rig.wait_for_status("all jobs but the broken one", |status| status.queued == jobs);
     rig.must(&["resume"]);
     let all = if tflite.is_some() { 20 } else { 5 };
-    // The networks take seconds each where the machine is busy: one deadline for each bundle, and none for all.
+    // Each network takes seconds on a busy machine: a deadline for each bundle, and none for all.
     for count in 1..=all {
         rig.wait_until(&format!("bundle {count}"), || rig.bundle_files().len() >= count);
     }
@@ -153,7 +154,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
         found
     };
     let counts = |bundle: &Bundle| -> Vec<(usize, usize)> {
-        let lengths = bundle.trials.iter().map(|trial| (trial.warm_up_ns.len(), trial.latency_ns.len()));
+        let lengths = bundle
+            .trials
+            .iter()
+            .map(|trial| (trial.latencies.warm_up_ns.len(), trial.latencies.latency_ns.len()));
         assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
         lengths.collect()
     };
@@ -196,4 +200,36 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     let study = of("07-study.yaml");
     assert_eq!(study.len(), 12);
     study.iter().for_each(|bundle| assert_eq!(counts(bundle), [(10, 100)]));
+}
+
+#[test]
+fn jobs_for_hardware_that_is_not_there_are_one_line_and_other_failures_say_why() {
+    let rig = Rig::new(Settings { settle_seconds: 1, ..Settings::default() });
+    let mut names = vec!["05-broken.yaml", "08-tensorrt.yaml", "09-edge-tpu.yaml"];
+    if let Some(onnxruntime) = library("libonnxruntime.so", true) {
+        let settings = fs_err::read_to_string(rig.configuration()).unwrap();
+        let named = format!("{settings}runtimes:\n  onnxruntime: {{library: {}}}\n", onnxruntime.display());
+        fs_err::write(rig.configuration(), named).unwrap();
+        names.extend(["10-gpu.yaml", "tiny-cnn.onnx"]);
+    }
+    for name in &names {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples").join(name);
+        rig.copy_in_place(name, fs_err::read(path).unwrap());
+    }
+    let output = rig.serve().arg("--once").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = match names.len() {
+        3 => "2 jobs need a Jetson or an Edge TPU: 08-tensorrt, 09-edge-tpu\n",
+        _ => "3 jobs need a Jetson, an Edge TPU or a GPU: 08-tensorrt, 09-edge-tpu, 10-gpu\n",
+    };
+    assert!(text.contains(line), "{text}");
+    assert!(!text.contains("program_not_found"), "{text}");
+    let broken = "05-broken: mistakes_in_spec\n  the job file has 6 mistakes\n  05-broken.yaml:4:8: model: ";
+    assert!(text.contains(broken), "{text}");
+    assert_eq!(
+        rig.bundles().len(),
+        if names.len() == 3 { 9 } else { 10 },
+        "every configuration still has its bundle"
+    );
 }

@@ -1,5 +1,5 @@
-//! `backbone doctor` on every fake host, and on damaged ones: what it finds, that each check can find something and can be
-//! content, that nothing is changed, and that a tool which hangs does not hold it up.
+//! `backbone doctor` on every fake host, and on damaged ones: what it finds, that each check can fail and can
+//! pass, that nothing is changed, and that a tool that hangs does not delay it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use backbone::bundle::format::PowerRequest;
-use backbone::doctor::{self, Asked, CHECKS, Library, Outcome, Report};
+use backbone::doctor::{self, Asked, CHECKS, Grade, HostReport, Library};
 use backbone::host::power::hold::{Hold, PowerHost};
 use backbone::host::power::saved::SavedFile;
 use backbone::host::{HostLock, HostRoot};
@@ -80,7 +80,7 @@ impl Fake {
         HostRoot::new(self.folder.path()).unwrap()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> HostReport {
         doctor::examine(&self.root(), &asked())
     }
 
@@ -112,7 +112,7 @@ fn asked() -> Asked {
     }
 }
 
-fn finding<'a>(report: &'a Report, code: &str) -> (Outcome, &'a str) {
+fn finding<'a>(report: &'a HostReport, code: &str) -> (Grade, &'a str) {
     let line =
         report.findings.iter().find(|line| line.code == code).unwrap_or_else(|| panic!("no check {code}"));
     (line.finding.outcome, &line.finding.observed)
@@ -184,10 +184,10 @@ fn json_holds_every_check_with_stable_keys() {
     {
       "code": "edge_tpu_link",
       "group": "accelerators",
-      "looks_at": "the link of a Coral stick",
+      "looks_at": "the USB speed of a Coral stick",
       "outcome": "problem",
-      "observed": "the stick at 1-2 has a link of 480 Mbit/s, which is USB 2",
-      "remedy": "put it into a USB 3 port, by a USB 3 cable, without a hub; `lsusb -t` shows the link"
+      "observed": "the stick at 1-2 is connected at 480 Mbit/s, which is USB 2",
+      "remedy": "plug it into a USB 3 port with a USB 3 cable and no hub; `lsusb -t` shows the speed"
     }
     "#);
     let sum: u64 = told["counts"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
@@ -216,8 +216,8 @@ fn every_host_is_examined_within_a_second_also_this_one() {
     let began = Instant::now();
     let report = doctor::examine(&HostRoot::real(), &asked());
     assert!(began.elapsed() < SLACK, "{:?}", began.elapsed());
-    assert_ne!(finding(&report, "disk_space").0, Outcome::Unobservable, "only a real host tells");
-    assert_ne!(finding(&report, "busy_processes").0, Outcome::Unobservable);
+    assert_ne!(finding(&report, "disk_space").0, Grade::Unobservable, "only a real host tells");
+    assert_ne!(finding(&report, "busy_processes").0, Grade::Unobservable);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn nvpmodel_that_hangs_is_said_to_within_the_second() {
     let (outcome, observed) = finding(&report, "power_mode");
     assert_eq!(
         (outcome, observed),
-        (Outcome::Problem, "nvpmodel did not answer within 500 ms, so no job can ask for a power mode")
+        (Grade::Problem, "nvpmodel did not answer within 500 ms, so jobs cannot set a power mode")
     );
 }
 
@@ -240,7 +240,7 @@ enum Change {
     Put(&'static str, &'static str),
     /// A file or folder is not there.
     Gone(&'static str),
-    /// A file can not be read, though it is there.
+    /// A file exists and cannot be read.
     Shut(&'static str),
 }
 
@@ -248,7 +248,7 @@ use Change::{Gone, Put, Shut};
 
 const POWER_STATE: &str = r#"{"job": "1-a", "found": {"mode": null, "settings": {}}, "reboot": null}"#;
 
-/// As nvpmodel answers that was told to reboot for a mode and could not.
+/// What nvpmodel answers after it was asked to reboot for a mode and could not.
 const STILL_IN_30W: &str = "#!/bin/sh\necho NV Power Mode: MODE_30W\necho 2\n";
 
 /// A disk of its own for the inbox, and an inbox of another machine.
@@ -267,7 +267,7 @@ const NOT_A_PAIR: &str = "Package: libedgetpu1-std\nStatus: install ok installed
 const TWO_CUDAS: &str = "Package: libnvinfer8\nStatus: install ok installed\nVersion: 8.6.2.3-1+cuda12.2\n\n\
                          Package: cuda-cudart-11-4\nStatus: install ok installed\nVersion: 11.4.298-1\n";
 
-/// A daemon that somebody started by hand, as a user who is in no group.
+/// A daemon that a user started by hand, who is in no group.
 const WITHOUT_RIGHTS: &[Change] = &[
     Put(
         "/proc/812/status",
@@ -394,7 +394,7 @@ const LOCKED: &[(&str, &str)] = &[
     ("idle_states", XAVIER),
 ];
 
-/// As the daemon has a host while it measures a job that asks for locked clocks; put back when it is dropped.
+/// As the daemon has a host while it measures a job that asks for locked clocks; restored when it is dropped.
 fn locked(fake: &Fake) -> Hold {
     let root = fake.root();
     let keep = SavedFile::of(&root, root.as_path());
@@ -404,41 +404,41 @@ fn locked(fake: &Fake) -> Hold {
 
 #[test]
 fn every_check_can_find_something_and_can_be_content() {
-    // What a folder can not stand for: a disk, and processes that run. Their own tests are beside them.
+    // What a folder cannot represent: a disk, and processes that run. They have tests of their own.
     let mut found: BTreeSet<&str> = ["disk_space", "busy_processes", "measured_on"].into();
     let mut content = found.clone();
     let mut silent = BTreeSet::new();
     for name in hosts::all() {
         for line in Fake::of(&name).report().findings {
             match line.finding.outcome {
-                Outcome::Problem | Outcome::Advice => found.insert(line.code),
-                Outcome::Ok => content.insert(line.code),
-                Outcome::Unobservable => silent.insert(line.code),
-                Outcome::DoesNotApply => false,
+                Grade::Problem | Grade::Advice => found.insert(line.code),
+                Grade::Ok => content.insert(line.code),
+                Grade::Unobservable => silent.insert(line.code),
+                Grade::DoesNotApply => false,
             };
-            let asks = matches!(line.finding.outcome, Outcome::Problem | Outcome::Advice);
+            let asks = matches!(line.finding.outcome, Grade::Problem | Grade::Advice);
             assert!(!asks || line.finding.remedy.is_some(), "{name}: {} has no remedy", line.code);
         }
     }
     for (code, name, changes) in DAMAGES {
         let report = Fake::of(name).changed(changes).report();
         let (outcome, observed) = finding(&report, code);
-        assert!(matches!(outcome, Outcome::Problem | Outcome::Advice), "{code}: {outcome:?}, {observed}");
+        assert!(matches!(outcome, Grade::Problem | Grade::Advice), "{code}: {outcome:?}, {observed}");
         found.insert(code);
     }
     for (code, name, changes) in REPAIRS {
         let report = Fake::of(name).changed(changes).report();
-        assert_eq!(finding(&report, code).0, Outcome::Ok, "{code}: {}", finding(&report, code).1);
+        assert_eq!(finding(&report, code).0, Grade::Ok, "{code}: {}", finding(&report, code).1);
         content.insert(code);
     }
     for (code, name) in LOCKED {
         let fake = Fake::of(name);
         let _hold = locked(&fake);
         let report = fake.report();
-        assert_eq!(finding(&report, code).0, Outcome::Ok, "{code}: {}", finding(&report, code).1);
+        assert_eq!(finding(&report, code).0, Grade::Ok, "{code}: {}", finding(&report, code).1);
         content.insert(code);
     }
-    // These have nothing to advise: what the host does not tell, nobody can make it tell.
+    // These have no advice to give: what the host does not show cannot be changed.
     let only_silent = ["temperature_sensors", "trip_points", "frequency_sensors"];
     let codes: Vec<&str> = CHECKS.iter().map(|check| check.code).collect();
     for code in codes {
@@ -451,9 +451,9 @@ fn every_check_can_find_something_and_can_be_content() {
 #[test]
 fn host_that_is_measured_on_is_said_to_be() {
     let fake = Fake::of(LAPTOP);
-    assert_eq!(finding(&fake.report(), "measured_on").0, Outcome::Ok);
+    assert_eq!(finding(&fake.report(), "measured_on").0, Grade::Ok);
     let lock = HostLock::try_acquire(&fake.root()).unwrap().unwrap();
-    assert_eq!(finding(&fake.report(), "measured_on").0, Outcome::Advice);
+    assert_eq!(finding(&fake.report(), "measured_on").0, Grade::Advice);
     drop(lock);
 }
 
@@ -473,7 +473,7 @@ fn library_for_another_machine_or_missing_is_named() {
     });
     assert_eq!(
         missing,
-        (Outcome::Problem, "onnxruntime has /opt/libonnxruntime.so, which is not there".to_owned())
+        (Grade::Problem, "onnxruntime has /opt/libonnxruntime.so, which does not exist".to_owned())
     );
     let elsewhere = report(|fake, _| {
         fs_err::create_dir_all(fake.at("/usr/lib/aarch64-linux-gnu")).unwrap();
@@ -481,7 +481,7 @@ fn library_for_another_machine_or_missing_is_named() {
             ("/usr/lib/backbone/libonnxruntime.so", "/usr/lib/aarch64-linux-gnu/libonnxruntime.so.1");
         fs_err::rename(fake.at(from), fake.at(to)).unwrap();
     });
-    assert_eq!(elsewhere.0, Outcome::Ok, "{}", elsewhere.1);
+    assert_eq!(elsewhere.0, Grade::Ok, "{}", elsewhere.1);
     assert!(elsewhere.1.starts_with("/usr/lib/aarch64-linux-gnu/libonnxruntime.so.1 "), "{}", elsewhere.1);
     // Its head says aarch64, and which architecture the real host has is known.
     let fake = Fake::of(LAPTOP);
@@ -489,6 +489,6 @@ fn library_for_another_machine_or_missing_is_named() {
     asked.libraries.truncate(1);
     asked.libraries[0].candidates = vec![fake.at("/usr/lib/backbone/libonnxruntime.so")];
     let real = doctor::examine(&HostRoot::real(), &asked);
-    let expected = if cfg!(target_arch = "aarch64") { Outcome::Ok } else { Outcome::Problem };
+    let expected = if cfg!(target_arch = "aarch64") { Grade::Ok } else { Grade::Problem };
     assert_eq!(finding(&real, "inference_libraries").0, expected);
 }

@@ -1,5 +1,6 @@
-//! The Edge TPU through the daemon: TensorFlow Lite for real, against stubs of libedgetpu and edgetpu_compiler that these tests build
-//! (`stub_libedgetpu.rs` and `stub_compiler.rs` in `tests/edgetpu/`). Every result is marked simulated, for the host root is a folder.
+//! The Edge TPU through the daemon: TensorFlow Lite for real, against stubs of libedgetpu and
+//! edgetpu_compiler that these tests build (`stub_libedgetpu.rs` and `stub_compiler.rs` in `tests/edgetpu/`).
+//! Every result is marked simulated, because the host root is a folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +35,7 @@ fn tensorflow_lite() -> PathBuf {
     rig::fetched("libtensorflowlite_c.so")
 }
 
-/// Can nothing be run here?
+/// Is the library missing?
 fn is_skipped() -> bool {
     rig::lacks("libtensorflowlite_c.so")
 }
@@ -117,8 +118,12 @@ fn network_is_compiled_by_every_version_and_runs_on_the_delegate() {
         assert!(told.operators.iter().all(|row| row.is_mapped) && told.operators.len() > 2);
         assert!(build.seconds.is_some() && build.size_bytes > Some(1000) && !build.is_kept);
         let [trial] = &bundle.trials[..] else { panic!("{:?}", bundle.trials) };
-        assert_eq!((trial.warm_up_ns.len(), trial.latency_ns.len()), (2, 5));
-        assert!(trial.latency_ns.iter().all(|latency| latency.0 >= 1_500_000), "{:?}", trial.latency_ns);
+        assert_eq!((trial.latencies.warm_up_ns.len(), trial.latencies.latency_ns.len()), (2, 5));
+        assert!(
+            trial.latencies.latency_ns.iter().all(|latency| latency.0 >= 1_500_000),
+            "{:?}",
+            trial.latencies.latency_ns
+        );
         let runtime = bundle.runtime.unwrap();
         assert_eq!(runtime.version.as_deref(), Some("BuildLabel(STUB), RuntimeVersion(14)"));
         assert!(runtime.library.unwrap().ends_with("libedgetpu.so.1") && runtime.library_sha256.is_some());
@@ -219,7 +224,7 @@ fn compiled_by_the_stub(rig: &Rig) -> Vec<u8> {
 }
 
 #[test]
-fn options_of_the_delegate_reach_it_beside_a_numbered_device() {
+fn options_of_the_delegate_reach_it_together_with_a_numbered_device() {
     if is_skipped() {
         return;
     }
@@ -237,7 +242,7 @@ fn options_of_the_delegate_reach_it_beside_a_numbered_device() {
 }
 
 #[test]
-fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_goes_on() {
+fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_continues() {
     if is_skipped() {
         return;
     }
@@ -331,7 +336,7 @@ fn example_measures_six_networks_where_an_edge_tpu_is() {
     let mut blocks = Vec::new();
     for bundle in host.rig.wait_until_done(6) {
         assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
-        assert_eq!(bundle.trials[0].latency_ns.len(), 100);
+        assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 100);
         blocks.push(bundle.configuration.unwrap().block);
     }
     blocks.dedup();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use backbone::bundle::format::{Outcome, Stage, Status};
+use backbone::bundle::format::{Latencies, Outcome, Stage, Status};
 use backbone::units::Nanos;
 use backbone::worker::parent::{Control, Ended, Ending, Trial, Watch, run};
 use backbone::worker::protocol::{Event, PARENT_VARIABLE, PROTOCOL, Request};
@@ -110,7 +110,9 @@ fn fault(kind: &str, run: Option<u32>) -> String {
 fn scripted_latencies_come_back_in_order_and_never_too_short() {
     in_own_process(|| {
         let tried = attempt(r#"{"latency_us": [10, 20, 300, 2000, 40]}"#, LONG);
-        let Ending::Complete { warm_up_ns, latency_ns, .. } = &tried.ended.ending else {
+        let Ending::Complete { latencies: Latencies { warm_up_ns, latency_ns, .. }, .. } =
+            &tried.ended.ending
+        else {
             panic!("{:?}", tried.ended)
         };
         for (latency, least) in
@@ -311,7 +313,7 @@ fn a_worker_dies_with_its_parent() {
             .unwrap();
         let mut line = serde_json::to_vec(&request(model)).unwrap();
         line.push(b'\n');
-        // Kept open, so that not the end of its input ends the worker.
+        // Kept open, so that the end of its input is not what ends the worker.
         let mut input = parent.stdin.take().unwrap();
         input.write_all(&line).unwrap();
         let mut output = BufReader::new(parent.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -330,7 +332,7 @@ fn a_worker_dies_with_its_parent() {
                 kill_process(number, Signal::KILL).unwrap();
                 panic!("the worker outlives its parent");
             }
-            // Orphans are this process's where a trial has made it a subreaper.
+            // Orphans become this process's children if a trial has made it a subreaper.
             let _ = waitid(WaitId::Pid(number), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
             std::thread::yield_now();
         }

@@ -1,7 +1,8 @@
-//! Studies that were never measured: bundles with known true latencies, for tests and benchmarks of the desk side.
+//! Studies that were never measured: bundles with known true latencies, for tests and benchmarks of the desk
+//! side.
 //!
-//! Noise is that of a shared machine: processes differ, some configurations' more than others'; neighbouring runs resemble
-//! each other; a run in fifty is an outlier. Everything comes from the seed.
+//! Noise is that of a shared machine: processes differ, some configurations' more than others'; neighbouring
+//! runs resemble each other; a run in fifty is an outlier. Everything comes from the seed.
 
 #![allow(dead_code, unreachable_pub, reason = "each test and benchmark uses a part")]
 
@@ -10,8 +11,8 @@ use std::sync::{Mutex, OnceLock};
 
 use backbone::bundle::format::{
     Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Harness, Host, Job,
-    JoulesInterval, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason, Runtime, Stage,
-    Status, Timed, Times, Trial, Verdict, VerdictState,
+    JoulesInterval, Latencies, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason,
+    Runtime, Stage, Status, Timed, Times, Trial, TrialId, Verdict, VerdictState,
 };
 use backbone::network::configuration::{Configuration as Theta, Wish};
 use backbone::network::count_configuration::cost;
@@ -59,7 +60,8 @@ pub const BLOCKS: [&str; 6] = [
 pub const OPERATIONS_PER_MILLISECOND: f64 = 2e8;
 
 impl Study {
-    /// Twenty-four configurations, three processes of 30 runs, time proportional to operations: no choice pays or costs.
+    /// Twenty-four configurations, three processes of 30 runs, time proportional to operations: no choice
+    /// pays or costs.
     pub fn without_effect(seed: u64) -> Self {
         Self {
             host: "synthetic".to_owned(),
@@ -131,11 +133,12 @@ impl Study {
                 let slower = f64::from(self.builds - build).mul_add(0.05, 1.0);
                 let level = slower * truth * (between * noise.normal() - between * between / 2.0).exp();
                 Trial {
-                    build,
-                    process,
-                    warm_up_ns: vec![Nanos((truth * 2e6) as u64)],
-                    latency_ns: noise.runs(level, self.runs),
-                    extra_latency_ns: Vec::new(),
+                    id: TrialId { build, process },
+                    latencies: Latencies {
+                        warm_up_ns: vec![Nanos((truth * 2e6) as u64)],
+                        latency_ns: noise.runs(level, self.runs),
+                        extra_latency_ns: Vec::new(),
+                    },
                 }
             })
             .collect();

@@ -1,14 +1,13 @@
-//! `backbone networks cost`: what a model file costs, counted from its graph.
+//! `backbone networks cost`: the cost of a model file, counted from its graph.
 //!
-//! Reads the file; `network::count` does the counting. Every integer is exact in every format.
+//! Reads the file; `network::count` does the counting. Integers are exact in every format.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::TableFormat;
-
+use super::RowFormat;
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, print, table};
 use crate::network::cost::{Cost, LayerCost};
@@ -17,19 +16,19 @@ use crate::table::Kind::{Integer, Number, Text};
 use crate::table::csv::{self, Quotes};
 use crate::table::{Column, Datum, column};
 
-/// What a model file costs: operations, parameters and bytes moved, counted from its graph
+/// Count the operations, parameters and bytes moved of a model file
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksCostArguments {
     /// An .onnx or .tflite file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// One row for each layer, in the order in which they run
+    /// Print one row for each layer, in execution order
     #[arg(long)]
     per_layer: bool,
-    /// How to write the numbers
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: TableFormat,
-    /// The shape of an input that the model leaves open, such as image=1x3x224x224; repeatable
+    format: RowFormat,
+    /// Shape of an input that the model leaves open, such as image=1x3x224x224; may be repeated
     #[arg(long = "input", value_name = "NAME=SHAPE", value_parser = input_shape)]
     inputs: Vec<(String, Vec<u64>)>,
 }
@@ -44,9 +43,9 @@ fn input_shape(text: &str) -> Result<(String, Vec<u64>), String> {
     Ok((name.to_owned(), sizes.split('x').map(size).collect::<Result<_, _>>()?))
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &NetworksCostArguments) -> anyhow::Result<Exit> {
     let bytes =
-        fs_err::read(&arguments.file).advise("name a file that this user may read").exit(Exit::WrongInput)?;
+        fs_err::read(&arguments.file).advise("name a file that this user can read").exit(Exit::WrongInput)?;
     let mut shapes = InputShapes::new();
     for (name, shape) in &arguments.inputs {
         shapes.insert(name.clone(), shape.clone());
@@ -93,17 +92,17 @@ fn layer_columns<'a>() -> [Column<LayerLine<'a>>; 8] {
     ]
 }
 
-fn render(cost: &Cost, is_per_layer: bool, format: TableFormat) -> String {
+fn render(cost: &Cost, is_per_layer: bool, format: RowFormat) -> String {
     match format {
-        TableFormat::Table => table_text(cost, is_per_layer),
-        TableFormat::Csv if is_per_layer => {
+        RowFormat::Table => table_text(cost, is_per_layer),
+        RowFormat::Csv if is_per_layer => {
             let uncounted = cost.uncounted.iter();
             let uncounted =
                 uncounted.map(|one| LayerLine { name: &one.name, operator: &one.operator, layer: None });
             csv::table(&layer_columns(), layer_lines(cost).chain(uncounted), Quotes::WhenNeeded)
         }
-        TableFormat::Csv => csv::table(TOTALS, [cost.clone()], Quotes::WhenNeeded),
-        TableFormat::Json => {
+        RowFormat::Csv => csv::table(TOTALS, [cost.clone()], Quotes::WhenNeeded),
+        RowFormat::Json => {
             let mut whole = json!({
                 "macs": cost.macs(),
                 "operations": cost.operations(),
@@ -210,24 +209,24 @@ mod tests {
 
     #[test]
     fn a_table_has_layers_the_whole_and_what_is_missing_from_it() {
-        insta::assert_snapshot!(render(&example(), true, TableFormat::Table));
+        insta::assert_snapshot!(render(&example(), true, RowFormat::Table));
     }
 
     #[test]
     fn csv_quotes_names_and_gives_no_number_for_what_is_not_counted() {
-        insta::assert_snapshot!(render(&example(), true, TableFormat::Csv));
-        insta::assert_snapshot!(render(&example(), false, TableFormat::Csv));
+        insta::assert_snapshot!(render(&example(), true, RowFormat::Csv));
+        insta::assert_snapshot!(render(&example(), false, RowFormat::Csv));
     }
 
     #[test]
     fn json_is_one_object() {
-        let whole: Json = serde_json::from_str(&render(&example(), true, TableFormat::Json)).unwrap();
+        let whole: Json = serde_json::from_str(&render(&example(), true, RowFormat::Json)).unwrap();
         assert_eq!(whole["operations"], 2304);
         assert_eq!(whole["operational_density"], 2304.0 / 2000.0);
         assert_eq!(whole["layers"][1]["output_shape"], json!([1, 8, 4, 4]));
         assert_eq!(whole["uncounted"][0]["operator"], "TopK");
         assert!(
-            serde_json::from_str::<Json>(&render(&example(), false, TableFormat::Json))
+            serde_json::from_str::<Json>(&render(&example(), false, RowFormat::Json))
                 .unwrap()
                 .get("layers")
                 .is_none()

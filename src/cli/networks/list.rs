@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::Args;
 
-use super::TableFormat;
+use super::RowFormat;
 use crate::cli::{Exit, print, table};
 use crate::network::configuration::{Configuration, Precision};
 use crate::network::cost::Cost;
@@ -13,15 +13,15 @@ use crate::table::Kind::{Integer, Number, Text};
 use crate::table::csv::{self, Quotes};
 use crate::table::{Column, Datum, column};
 
-/// What each configuration of the family costs: one row for each of the 162
+/// List the cost of each of the 162 configurations of the family
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// How to write the rows
+pub(super) struct NetworksListArguments {
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: TableFormat,
+    format: RowFormat,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: NetworksListArguments) -> anyhow::Result<Exit> {
     print(&render(arguments.format)?)?;
     Ok(Exit::Done)
 }
@@ -58,18 +58,18 @@ impl Network {
     }
 }
 
-fn render(format: TableFormat) -> anyhow::Result<String> {
+fn render(format: RowFormat) -> anyhow::Result<String> {
     let networks = Configuration::family(Precision::Fp32).map(Network::new);
     let values = |network: Network| COLUMNS.iter().map(move |column| (column.read)(&network));
     Ok(match format {
-        TableFormat::Table => {
+        RowFormat::Table => {
             let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
             let rows: Vec<Vec<String>> =
                 networks.map(|network| values(network).map(text).collect()).collect();
             table::render(&names, &rows)
         }
-        TableFormat::Csv => csv::table(COLUMNS, networks, Quotes::WhenNeeded),
-        TableFormat::Json => {
+        RowFormat::Csv => csv::table(COLUMNS, networks, Quotes::WhenNeeded),
+        RowFormat::Json => {
             let names = || COLUMNS.iter().map(|column| column.name.to_owned());
             let objects: Vec<serde_json::Map<String, serde_json::Value>> =
                 networks.map(|network| names().zip(values(network).map(json)).collect()).collect();
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_sheet_has_162_rows_below_exactly_the_promised_columns() {
-        let csv = render(TableFormat::Csv).unwrap();
+        let csv = render(RowFormat::Csv).unwrap();
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 1 + 162);
         insta::assert_snapshot!([lines[0], lines[1], lines[162]].join("\n"), @"
@@ -111,14 +111,14 @@ mod tests {
         standard,3,1,224,1813561344,3627122688,3186176,9955136,67015936,16768192,54.123286258361,216.3097063774079
         bottleneck-depthwise-separable,7,4,1400,102731121664,205462243328,498513920,2721664,8388274688,2097105536,24.4939812977188,97.97420291965697
         ");
-        assert_eq!(render(TableFormat::Table).unwrap().lines().count(), 1 + 162);
+        assert_eq!(render(RowFormat::Table).unwrap().lines().count(), 1 + 162);
     }
 
     #[test]
     fn json_and_csv_hold_the_same_numbers_under_the_same_names() {
-        let csv = render(TableFormat::Csv).unwrap();
+        let csv = render(RowFormat::Csv).unwrap();
         let json: Vec<serde_json::Map<String, serde_json::Value>> =
-            serde_json::from_str(&render(TableFormat::Json).unwrap()).unwrap();
+            serde_json::from_str(&render(RowFormat::Json).unwrap()).unwrap();
         assert_eq!(json.len(), 162);
         for (object, line) in json.iter().zip(csv.lines().skip(1)) {
             let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();

@@ -4,10 +4,10 @@
 //! what goes wrong, so that every way a worker can end can be tried on any host, without a library. The faults are
 //! real: the segmentation fault touches memory, the hang hangs. They happen in a worker process only.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage, Tensor};
+use crate::model_file::signatures::other_format;
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session};
 
 mod fault;
@@ -57,25 +57,20 @@ impl Load for Simulator {
         }
         let latencies = script.latency_us.iter().map(|latency| Duration::from_micros(*latency)).collect();
         Ok(Loaded {
-            providers: Vec::new(),
-            libraries: Vec::new(),
             execution: Execution::Session(Box::new(Playing { latencies, next: 0, runs: 0, fault })),
-            version: Some(env!("CARGO_PKG_VERSION").into()),
-            library: None,
-            options: BTreeMap::new(),
-            inputs: vec![scalar("input")],
-            outputs: vec![scalar("output")],
+            model: LoadedModel {
+                version: Some(env!("CARGO_PKG_VERSION").into()),
+                inputs: vec![scalar("input")],
+                outputs: vec![scalar("output")],
+                ..LoadedModel::default()
+            },
         })
     }
 }
 
-/// Looks like JSON?
+/// A script is a JSON object.
 fn recognise(head: &[u8]) -> Result<(), String> {
-    match head.trim_ascii_start().first() {
-        Some(b'{') => Ok(()),
-        Some(_) => Err("a script of `sim` is a JSON object and starts with `{`".into()),
-        None => Err("an empty file".into()),
-    }
+    if head.trim_ascii_start().starts_with(b"{") { Ok(()) } else { Err(other_format(head)) }
 }
 
 fn scalar(name: &str) -> Tensor {

@@ -8,7 +8,7 @@ use super::engines::{self, EngineFiles};
 use super::outcome;
 use super::release;
 use super::{RUNTIME, run, times};
-use crate::bundle::format::{Layer, Stage, Tensor};
+use crate::bundle::format::{Layer, LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::network::count::{Border, BorderTensor, onnx_border};
 use crate::runtime::shapes::{self, DeclaredInput};
@@ -68,16 +68,17 @@ impl Load for TensorRt {
             ..tensor(input)
         };
         Ok(Loaded {
-            providers: Vec::new(),
-            libraries: Vec::new(),
-            inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
-            outputs: border.outputs.iter().map(tensor).collect(),
-            version: Some(version),
-            library: Some(path.to_owned()),
-            options,
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
                 Task::Measure | Task::Profile => Execution::Program(trtexec),
+            },
+            model: LoadedModel {
+                version: Some(version),
+                library: Some(path.to_owned()),
+                options,
+                inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
+                outputs: border.outputs.iter().map(tensor).collect(),
+                ..LoadedModel::default()
             },
         })
     }
@@ -95,7 +96,7 @@ struct Trtexec {
 
 impl Compiler for Trtexec {
     fn build(&mut self) -> Result<Built, Failure> {
-        if let Some(built) = self.files.kept() {
+        if let Some(built) = self.files.engine.kept() {
             return Ok(built);
         }
         let flags = self.build_flags.clone();
@@ -106,9 +107,9 @@ impl Compiler for Trtexec {
         let seconds = started.elapsed().as_secs_f64();
         let size =
             ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
-        let size_bytes = size.inspect_err(|_| self.files.drop_engine())?;
+        let size_bytes = size.inspect_err(|_| self.files.forget())?;
         let built = Built { seconds: Some(seconds), is_kept: false, size_bytes, edge_tpu: None };
-        self.files.keep(&built).map_err(|error| {
+        self.files.engine.keep(&self.files.partial, &built).map_err(|error| {
             Failure::new(Stage::Build, "engine_not_saved", format!("can not keep the engine: {error}"))
                 .with_hint("make room on the disk of the spool")
         })?;
@@ -121,7 +122,7 @@ impl Program for Trtexec {
         self.engine_is_there()?;
         let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
         let flags = self.timing_flags.clone();
-        let words = command::time(flags, &self.program, &self.files.engine, &self.files.times, runs);
+        let words = command::time(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs);
         // Of a run that was killed.
         let _ = fs_err::remove_file(&self.files.times);
         let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
@@ -129,7 +130,7 @@ impl Program for Trtexec {
         let _ = fs_err::remove_file(&self.files.times);
         let timed = outcome::of_timing(&report, exit, exported, warm_up_runs as usize, timed_runs as usize);
         if timed.failure.as_ref().is_some_and(|failure| failure.reason == "engine_mismatch") {
-            self.files.drop_engine();
+            self.files.forget();
         }
         Ok(timed)
     }
@@ -138,7 +139,8 @@ impl Program for Trtexec {
         self.engine_is_there()?;
         let runs = u64::from(runs);
         let flags = self.timing_flags.clone();
-        let words = command::profile(flags, &self.program, &self.files.engine, &self.files.times, runs)?;
+        let words =
+            command::profile(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs)?;
         let _ = fs_err::remove_file(&self.files.times);
         let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
         let exported = fs_err::read(&self.files.times);
@@ -149,7 +151,7 @@ impl Program for Trtexec {
 
 impl Trtexec {
     fn engine_is_there(&self) -> Result<(), Failure> {
-        if self.files.kept().is_some() {
+        if self.files.engine.kept().is_some() {
             return Ok(());
         }
         Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone").with_hint(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::command::{self, Settings};
 use super::outcome::{self, Exit};
 use super::release::{Program, Release};
-use super::report::Report;
+use super::report::TrtexecReport;
 use super::times;
 use crate::bundle::format::Stage;
 use crate::runtime::{Failure, SelfTimed};
@@ -96,14 +96,14 @@ fn transcript(name: &str) -> String {
     text.to_owned()
 }
 
-fn read(text: &str) -> Report {
-    let mut report = Report::default();
+fn read(text: &str) -> TrtexecReport {
+    let mut report = TrtexecReport::default();
     report.take(text.as_bytes());
     report.finish();
     report
 }
 
-fn timed(report: &Report, exit: Exit) -> SelfTimed {
+fn timed(report: &TrtexecReport, exit: Exit) -> SelfTimed {
     outcome::of_timing(report, exit, None, WARM_UP_RUNS, TIMED_RUNS)
 }
 
@@ -119,9 +119,9 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
             Timed(warm_up, latencies, extra) => {
                 let timed = timed(&report, *exit);
                 assert_eq!(timed.failure, None, "{name}");
-                assert_eq!(numbers(&timed.warm_up_ns), *warm_up, "{name}");
-                assert_eq!(numbers(&timed.latency_ns), *latencies, "{name}");
-                assert_eq!(numbers(&timed.extra_latency_ns), *extra, "{name}");
+                assert_eq!(numbers(&timed.latencies.warm_up_ns), *warm_up, "{name}");
+                assert_eq!(numbers(&timed.latencies.latency_ns), *latencies, "{name}");
+                assert_eq!(numbers(&timed.latencies.extra_latency_ns), *extra, "{name}");
             }
             Built => assert_eq!(outcome::of_build(&report, *exit, Some(7)), Ok(7), "{name}"),
             NotBuilt(reason, concerns_model) => {
@@ -136,7 +136,11 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
             NotTimed(reason, kept) => {
                 let timed = timed(&report, *exit);
                 let failure = timed.failure.expect(name);
-                assert_eq!((failure.reason.as_str(), timed.latency_ns.len()), (*reason, *kept), "{name}");
+                assert_eq!(
+                    (failure.reason.as_str(), timed.latencies.latency_ns.len()),
+                    (*reason, *kept),
+                    "{name}"
+                );
                 assert!(failure.hint.is_some() && !failure.is_not_compilable, "{name}");
             }
         }
@@ -200,7 +204,7 @@ fn transcript_cut_off_after_any_line_or_byte_is_an_outcome_and_never_a_success()
 fn report_is_the_same_however_its_bytes_arrive() {
     for (name, ..) in TRANSCRIPTS {
         let text = transcript(name);
-        let mut in_pieces = Report::default();
+        let mut in_pieces = TrtexecReport::default();
         text.as_bytes().chunks(7).for_each(|piece| in_pieces.take(piece));
         in_pieces.finish();
         assert_eq!(format!("{in_pieces:?}"), format!("{:?}", read(&text)), "{name}");
@@ -209,7 +213,7 @@ fn report_is_the_same_however_its_bytes_arrive() {
 
 #[test]
 fn flood_of_bytes_takes_no_memory() {
-    let mut report = Report::default();
+    let mut report = TrtexecReport::default();
     for _ in 0..1000 {
         report.take(&[0xfe; 4096]);
     }
@@ -229,8 +233,8 @@ fn exported_times_count_where_they_are_whole_and_printed_ones_else() {
     assert_eq!(numbers(&exported), [4_000_000, 1_960_000, 1_959_990, 30]);
     let report = read(&transcript("8.5-timed"));
     let both = outcome::of_timing(&report, Exit::Code(0), Some(exported), WARM_UP_RUNS, TIMED_RUNS);
-    assert_eq!(numbers(&both.latency_ns), [1_960_000, 1_959_990]);
-    assert_eq!(numbers(&both.extra_latency_ns), [30]);
+    assert_eq!(numbers(&both.latencies.latency_ns), [1_960_000, 1_959_990]);
+    assert_eq!(numbers(&both.latencies.extra_latency_ns), [30]);
     for end in 0..file.trim_end().len() {
         assert_eq!(times::parse(&file.as_bytes()[..end]), None, "cut at byte {end}");
     }

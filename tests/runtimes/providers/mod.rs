@@ -1,5 +1,6 @@
-//! ONNX Runtime's providers through the daemon: the library for real, the processor's provider for real, and a stub of a plug-in that
-//! these tests build (`stub_plugin.rs`). Every result is marked simulated, for the host root is a folder.
+//! ONNX Runtime's providers through the daemon: the library for real, the processor's provider for real, and
+//! a stub of a plug-in that these tests build (`stub_plugin.rs`). Every result is marked simulated, because
+//! the host root is a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -116,7 +117,10 @@ fn nodes_that_a_plug_in_does_not_take_are_a_fallback_and_the_verdict_says_how_ma
     assert_eq!(provider_reasons(&bundle), ["provider_fallback"]);
     let told = "7 of 11 nodes ran on CPUExecutionProvider, 100.0 % of the operations";
     assert_eq!(reason(&bundle, "provider_fallback"), Some(told));
-    assert_eq!((bundle.verdict.state, bundle.trials[0].latency_ns.len()), (VerdictState::Suspect, 6));
+    assert_eq!(
+        (bundle.verdict.state, bundle.trials[0].latencies.latency_ns.len()),
+        (VerdictState::Suspect, 6)
+    );
     let plugin = fs_err::canonicalize(host.plugin()).unwrap();
     assert_eq!(providers(&bundle)[0].library.as_deref(), plugin.to_str());
     assert_eq!(providers(&bundle)[1].library, None);
@@ -162,12 +166,12 @@ fn plug_in_that_takes_everything_has_no_fallback_and_one_that_takes_nothing_is_n
         "{STUB_PROVIDER} ran no node; {nodes} of {nodes} nodes ran on {CPU}, 100.0 % of the operations"
     );
     assert_eq!(reason(&bundle, "provider_not_used"), Some(told.as_str()));
-    assert_eq!(bundle.trials[0].latency_ns.len(), 6);
+    assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 6);
     assert!(bundle.summary.is_some());
 }
 
 #[test]
-fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on() {
+fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_continues() {
     if is_skipped() {
         return;
     }
@@ -176,7 +180,11 @@ fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on()
     let mut fail = |name: &str, options: &str, stage: Stage, reason: &str| {
         let bundle = host.bundle(name, &job(&format!("provider: plugin{options}")));
         assert_eq!(outcome(&bundle), (Status::Failed, Some(stage), reason), "{name}: {:#?}", bundle.outcome);
-        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.is_empty()), "{name}: {:?}", bundle.trials);
+        assert!(
+            bundle.trials.iter().all(|trial| trial.latencies.latency_ns.is_empty()),
+            "{name}: {:?}",
+            bundle.trials
+        );
         told += &text_of(name, &bundle);
     };
     for (fault, reason) in [
@@ -195,7 +203,7 @@ fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on()
     fail("crash", "", Stage::Timing, "aborted");
     host.set("TAKES=Relu");
     fail("device", ", device: 7", Stage::Load, "device_not_found");
-    // Its part is not beside it.
+    // Its part is not in its folder.
     host.plug(STUB_WITH_PART);
     fail("part", "", Stage::Load, "provider_not_loaded");
     fs_err::write(host.plugin(), "no library\n").unwrap();
@@ -231,7 +239,7 @@ fn text_of(name: &str, bundle: &Bundle) -> String {
 }
 
 #[test]
-fn providers_that_are_not_there_and_options_that_nobody_looks_at_are_refused() {
+fn missing_providers_and_unused_options_are_refused() {
     if is_skipped() {
         return;
     }
@@ -301,7 +309,8 @@ fn study_through_a_plug_in_tells_of_each_network_who_ran_how_much() {
         let names: Vec<(&str, bool)> = told.iter().map(|share| (share.0, share.1)).collect();
         assert_eq!(names, [(STUB_PROVIDER, false), (CPU, true)]);
         assert!(told.iter().all(|share| share.2 > Some(0)), "{told:?}");
-        // What the library makes of these networks is its own affair; who ran how much is known wholly or not at all.
+        // What the library makes of these networks is its own affair; who ran how much is known wholly or not
+        // at all.
         let operations: Option<u64> = told.iter().map(|share| share.3).sum();
         match operations {
             Some(operations) => assert_eq!(operations, bundle.cost.as_ref().unwrap().operations),
