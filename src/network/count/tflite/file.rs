@@ -6,7 +6,7 @@
 //! Source of the field numbers: <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
 use crate::model_file;
-use crate::model_file::flatbuffer::{File, Table};
+use crate::model_file::flatbuffer::{File, FlatTable};
 use crate::network::count::error::{CountError, readable};
 use crate::network::count::graph::elements;
 
@@ -41,7 +41,7 @@ pub(super) struct Operator<'a> {
     /// Optional ones that are left out are `None`.
     pub(super) inputs: Vec<Option<usize>>,
     pub(super) outputs: Vec<usize>,
-    pub(super) options: Option<Table<'a>>,
+    pub(super) options: Option<FlatTable<'a>>,
 }
 
 /// The number of custom operators.
@@ -131,7 +131,7 @@ impl<'a> Graph<'a> {
 }
 
 impl<'a> FileTensor<'a> {
-    fn read(table: &Table<'a>, payload: &'a [u8], is_constant: bool) -> Result<Self, String> {
+    fn read(table: &FlatTable<'a>, payload: &'a [u8], is_constant: bool) -> Result<Self, String> {
         let name = readable(table.bytes(3)?);
         let sizes = table.integers(0)?;
         let signature = table.integers(7)?;
