@@ -26,7 +26,6 @@ const COMMON_TYPE_NAMES: &[&str] = &[
     "Cause",
     "Compilation",
     "Configuration",
-    "Found",
     "Kind",
     "Node",
     "Options",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, is_compiled};
 use crate::bundle::format::{LoadedModel, Stage, Tensor};
-use crate::model_file::tflite::ModelFile;
+use crate::model_file::tflite::TfliteFile;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::tflite::model;
 use crate::runtime::{Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, mapped, options};
@@ -42,7 +42,7 @@ const BUILDS: &[(&[u8], &str)] = &[(b"PERFORMANCE=THROTTLED", "std"), (b"PERFORM
 ///
 /// # Errors
 /// A library is missing or does not fit, or there is no Edge TPU that it may use.
-pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> Result<Loaded, Failure> {
+pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) -> Result<Loaded, Failure> {
     if !is_compiled(file) {
         // Without the operator the delegate takes no node and reports nothing, and the processor runs everything.
         let detail = format!("{} contains no `{OPERATOR}`", compiled.display());
@@ -181,7 +181,7 @@ fn not_delegated(name: &Path, error: &Error) -> Failure {
         .with_hint("check that an Edge TPU is connected, and that it is of the kind that `runtime_options.device` names")
 }
 
-fn fill(interpreter: &mut Interpreter<'_>, file: &ModelFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
+fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
     let not_bound = |detail: String| Failure::new(Stage::Prepare, "tensor_not_bound", detail);
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     if tensors.len() != file.inputs.len() {

@@ -13,7 +13,7 @@ use super::failures::{not_loaded, refused};
 use super::library::Library;
 use super::{CPU_PROVIDER, DEVICE, RUNTIME, TF32, plugin, provider_of, word};
 use crate::bundle::format::Stage;
-use crate::network::count::onnx_border;
+use crate::model_file;
 use crate::runtime::{Failure, LoadRequest, NeedKind, Options, options};
 
 /// With this variable NVIDIA's libraries do not use TF32, whatever else was set. Source:
@@ -196,7 +196,7 @@ fn loader_error(file: &Path) -> Option<String> {
 fn is_quantised(model: &Path) -> bool {
     fs_err::read(model)
         .ok()
-        .and_then(|bytes| onnx_border(&bytes).ok())
+        .and_then(|bytes| model_file::onnx::border(&bytes).ok())
         .is_some_and(|border| border.is_quantised)
 }
 

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use crate::bundle::format::{Stage, Tensor};
 use crate::model_file::Dimension;
-use crate::model_file::tflite::{self, FileTensor, ModelFile};
+use crate::model_file::tflite::{self, TfliteFile, TfliteTensor};
 use crate::runtime::Failure;
 
 /// Read a model file.
 ///
 /// # Errors
 /// `model_not_readable`.
-pub fn read(path: &Path) -> Result<ModelFile, Failure> {
+pub fn read(path: &Path) -> Result<TfliteFile, Failure> {
     let refused = |detail: String| {
         Failure::new(Stage::Load, "model_not_readable", detail)
             .with_hint("upload the file again, and check that its conversion finished")
@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> Result<ModelFile, Failure> {
 }
 
 /// A tensor as the file declares it.
-pub fn describe(declared: &FileTensor) -> Tensor {
+pub fn describe(declared: &TfliteTensor) -> Tensor {
     Tensor {
         name: declared.name.clone(),
         element_type: declared.element_type.clone(),

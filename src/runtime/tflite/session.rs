@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::model_file::Dimension;
-use backbone::model_file::tflite::ModelFile;
+use backbone::model_file::tflite::TfliteFile;
 use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
@@ -84,7 +84,7 @@ impl Session for TfliteSession {
     }
 }
 
-fn input_shapes(file: &ModelFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
+fn input_shapes(file: &TfliteFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
     let declared: Vec<DeclaredInput> = file
         .inputs
         .iter()
@@ -116,7 +116,7 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
 
 fn prepare_inputs(
     interpreter: &Interpreter<'_>,
-    file: &ModelFile,
+    file: &TfliteFile,
     shapes: &[Vec<u64>],
     request: &LoadRequest,
 ) -> Result<Vec<Tensor>, Failure> {
@@ -164,7 +164,7 @@ fn not_allocated(what: &str) -> Failure {
 
 fn fill_input(
     interpreter: &Interpreter<'_>,
-    file: &ModelFile,
+    file: &TfliteFile,
     index: usize,
     generator: &mut Generator,
 ) -> Result<Tensor, Failure> {
@@ -198,7 +198,7 @@ fn fill_input(
 }
 
 /// As allocated; as the file declares them if the library sets the shape only when it runs.
-fn describe_outputs(interpreter: &Interpreter<'_>, file: &ModelFile) -> Vec<Tensor> {
+fn describe_outputs(interpreter: &Interpreter<'_>, file: &TfliteFile) -> Vec<Tensor> {
     file.outputs
         .iter()
         .enumerate()

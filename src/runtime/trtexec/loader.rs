@@ -10,7 +10,7 @@ use super::release;
 use super::{RUNTIME, run, times};
 use crate::bundle::format::{Layer, LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
-use crate::network::count::{Border, BorderTensor, onnx_border};
+use crate::model_file::onnx::{self, Border, BorderTensor};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Program, Runtime, SelfTimed,
@@ -192,18 +192,14 @@ fn border(model: &Path) -> Result<Border, Failure> {
         )));
     }
     let bytes = fs_err::read(model).map_err(|error| not_readable(error.to_string()))?;
-    onnx_border(&bytes).map_err(|error| not_readable(error.to_string()))
+    onnx::border(&bytes).map_err(|error| not_readable(error.to_string()))
 }
 
 fn declared(input: &BorderTensor) -> DeclaredInput {
-    let dimension = |size: &Result<u64, String>| match size {
-        Ok(size) => Dimension::Fixed(*size),
-        Err(name) => Dimension::Open(Some(name.clone()).filter(|name| !name.is_empty())),
-    };
-    DeclaredInput { name: input.name.clone(), shape: input.shape.iter().map(dimension).collect() }
+    DeclaredInput { name: input.name.clone(), shape: input.shape.clone() }
 }
 
 fn tensor(tensor: &BorderTensor) -> Tensor {
-    let shape = tensor.shape.iter().map(|size| size.as_ref().ok().copied()).collect();
+    let shape = tensor.shape.iter().map(Dimension::fixed).collect();
     Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape }
 }
