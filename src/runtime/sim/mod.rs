@@ -1,8 +1,9 @@
 //! The runtime `sim`: scripted latencies and faults, always built, always marked simulated.
 //!
-//! A model file of this runtime is a small JSON text, see [`script::Script`]. It says how long each run takes and, if wanted,
-//! what goes wrong, so that every way a worker can end can be tried on any host, without a library. The faults are
-//! real: the segmentation fault touches memory, the hang hangs. They happen in a worker process only.
+//! A model file of this runtime is a small JSON text, see [`script::Script`]. It says how long each run takes
+//! and, if wanted, what goes wrong, so that every way a worker can end can be tried on any host, without a
+//! library. The faults are real: the segmentation fault touches memory, the hang hangs. They happen in a
+//! worker process only.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,8 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     simulated: true,
 };
 
-/// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).
+/// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a
+/// wake-up).
 const SLEEP_FROM: Duration = Duration::from_millis(1);
 
 /// The executing half.
