@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::row::Process;
+use crate::analysis::process::RowProcess;
 
 /// Which builds statistics are over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -19,7 +19,7 @@ pub enum Builds {
     Fastest,
     /// The first one.
     First,
-    /// All together: intervals then speak of builds and processes at once.
+    /// All together: intervals then cover builds and processes at once.
     All,
 }
 
@@ -38,7 +38,7 @@ pub struct RowBuild {
 
 impl Builds {
     /// The builds of the processes, in the order of their numbers.
-    pub(super) fn of(self, processes: &[Process]) -> Vec<RowBuild> {
+    pub(super) fn of(self, processes: &[RowProcess]) -> Vec<RowBuild> {
         let mut means: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for process in processes {
             means.entry(process.build).or_default().push(process.mean_ms());
