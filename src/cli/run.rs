@@ -51,15 +51,16 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
             progress.say(mistakes.trim_end());
         }
         let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
-        if arguments.no_wait && !daemon.lock_host(&mut progress) {
+        if arguments.no_wait && !daemon.lock_host() {
             let what = format!("cannot measure {}: the host is being measured on", spec.display());
             return Err(anyhow::anyhow!(what)).advise("leave out --no-wait to wait for it").exit(Exit::Busy);
         }
-        if !daemon.work_off(&mut progress).context("the disk of the outbox failed")? {
+        if !daemon.work_off().context("the disk of the outbox failed")? {
+            drop(daemon);
             progress.finish();
             anyhow::bail!("stopped before {} was measured", spec.display());
         }
-        daemon.reject_waiting(&mut progress);
+        daemon.reject_waiting();
     }
     progress.finish();
     let compiled = feasibility::render(&progress.rows).unwrap_or_default();

@@ -47,27 +47,25 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         log::info!("{} = {} (from {})", setting.setting, setting.value, setting.source);
     }
     let outbox = config.outbox.clone();
-    let started = if arguments.once {
-        let mut rows = Rows::default();
-        Daemon::start(config, Audience::Collectors, &mut rows).map(|daemon| (daemon, Some(rows)))
-    } else {
-        Daemon::start(config, Audience::Collectors, &mut Nobody).map(|daemon| (daemon, None))
-    };
+    let mut rows = Rows::default();
+    let mut nobody = Nobody;
+    let observer: &mut dyn Observer = if arguments.once { &mut rows } else { &mut nobody };
+    let started = Daemon::start(config, Audience::Collectors, observer);
     let busy =
         matches!(started, Err(StartError::Spool(OpenError::Locked { .. } | OpenError::InboxTaken { .. })));
-    let (mut daemon, rows) = started.explain().exit(if busy { Exit::Busy } else { Exit::Failed })?;
-    let Some(mut rows) = rows else {
-        daemon.serve(&mut Nobody).context("the spool's disk failed")?;
+    let mut daemon = started.explain().exit(if busy { Exit::Busy } else { Exit::Failed })?;
+    if !arguments.once {
+        daemon.serve().context("the spool's disk failed")?;
         return Ok(Exit::Done);
-    };
-    let done = daemon.work_off(&mut rows).context("the spool's disk failed")?;
-    let mut text = outcome::render(&rows.0);
-    for waiting in daemon.waiting() {
-        text.push_str(&format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")));
     }
+    let done = daemon.work_off().context("the spool's disk failed")?;
+    let waiting: Vec<String> = daemon
+        .waiting()
+        .map(|waiting| format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")))
+        .collect();
     let unpublished = daemon.unpublished();
-    text.push_str(&format!("\nbundles: {}\n", outbox.display()));
-    print(&text)?;
+    drop(daemon);
+    print(&format!("{}{}\nbundles: {}\n", outcome::render(&rows.0), waiting.concat(), outbox.display()))?;
     if unpublished > 0 {
         let what = format!("{unpublished} bundles could not be published in {}", outbox.display());
         return Err(anyhow::anyhow!(what)).advise("they are kept, and published by the next start");

@@ -11,7 +11,6 @@ use super::assemble::Parts;
 use super::assemble::not_measured;
 use super::executables::worker_command;
 use super::model::{AtHand, configuration_in_format};
-use super::observer::Observer;
 use super::power::look_at_power;
 use super::queue::QueuedJob;
 use super::quiet::Quiet;
@@ -65,9 +64,9 @@ pub(super) struct Turn<'a> {
     pub(super) configuration: usize,
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// Run the trials that are still missing.
-    pub(super) fn measure(&mut self, turn: &Turn<'_>, observer: &mut dyn Observer) -> Left {
+    pub(super) fn measure(&mut self, turn: &Turn<'_>) -> Left {
         let Turn { job, progress, configuration, .. } = *turn;
         let chosen = &job.configurations[configuration - 1];
         let mut course = Course::of(progress, configuration);
@@ -122,7 +121,7 @@ impl Daemon {
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
         let sensing = Sensing::find(&self.root, chosen.runtime.times_itself);
         let mut workers = Workers { command, request, sensing, power };
-        let halted = self.run_missing(turn, &mut workers, &mut course, observer);
+        let halted = self.run_missing(turn, &mut workers, &mut course);
         course.power = Some(workers.power);
         match halted {
             Ok(()) => {
@@ -170,12 +169,7 @@ impl Daemon {
     }
 
     /// Make the bundle of a configuration, and publish it.
-    pub(super) fn bundle_configuration(
-        &mut self,
-        turn: &Turn<'_>,
-        Ended { outcome, model, course }: Ended,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn bundle_configuration(&mut self, turn: &Turn<'_>, Ended { outcome, model, course }: Ended) {
         let Turn { queued, spec, job, progress, configuration } = *turn;
         let chosen = &job.configurations[configuration - 1];
         let started =
@@ -212,7 +206,7 @@ impl Daemon {
                 finished: now_text(),
             },
         };
-        self.bundle(parts, Some(&chosen.model_name(job)), configuration, observer);
+        self.bundle(parts, Some(&chosen.model_name(job)), configuration);
     }
 }
 

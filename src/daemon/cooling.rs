@@ -99,7 +99,7 @@ impl Wait {
     }
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// Wait until the host is as cool as the job asks for, or its time for it is over.
     pub(super) fn wait_for_cool(
         &mut self,

@@ -26,7 +26,7 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks for it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-impl Daemon {
+impl Daemon<'_> {
     /// The delegate's library: what the configuration names, else what lies in the host's folders, else `None` for the loader to find.
     pub(super) fn delegate(&self, runtime: &Runtime) -> Option<PathBuf> {
         let file = runtime.delegate_file?;

@@ -15,7 +15,7 @@ use crate::spool::journal::BoundModel;
 /// Name of the folder in the spool.
 const FOLDER: &str = "engines";
 
-impl Daemon {
+impl Daemon<'_> {
     /// For the first build of a model; `None` where the runtime compiles nothing.
     pub(super) fn compilation(
         &self,

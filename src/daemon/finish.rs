@@ -1,15 +1,17 @@
 //! The daemon's way out: from a job whose turn it is to its bundles, and to the end of the job.
 
 use std::ffi::OsStr;
+use std::time::Instant;
 
 use super::admit::{self, Rejection, SpecFile};
 use super::assemble::{Parts, name_without_spec};
 use super::configuration::{Left, Turn};
 use super::model::Counted;
-use super::observer::{Observer, Row};
+use super::observer::Row;
 use super::queue::QueuedJob;
 use super::trials::Course;
-use super::{Daemon, Trouble, Unwritten, now_text};
+use super::troubles::Trouble;
+use super::{Daemon, Unwritten, now_text};
 use crate::bundle::format::{Bundle, Outcome, Stage, Status as OutcomeStatus, Times};
 use crate::bundle::write;
 use crate::spec::Job;
@@ -20,16 +22,16 @@ use crate::spool::names::{Entry, JobId};
 /// Job files of finished jobs are pruned after this many jobs, not after each.
 const PRUNE_EVERY: u64 = 64;
 
-impl Daemon {
+impl Daemon<'_> {
     /// Measure the next configuration of a job, or finish the job. Returns whether the job came further; if not, the host is
     /// in trouble and the job stays where it is.
-    pub(super) fn advance(&mut self, queued: &QueuedJob, observer: &mut dyn Observer) -> bool {
+    pub(super) fn advance(&mut self, queued: &QueuedJob) -> bool {
         let (spec, job) = admit::read(&self.spool, &queued.entry);
         let job = match job {
             Ok(job) => job,
             Err(rejection) => {
                 self.queue.remove(queued);
-                self.reject_unread(&queued.entry, &spec, rejection, observer);
+                self.reject_unread(&queued.entry, &spec, rejection);
                 return true;
             }
         };
@@ -42,7 +44,7 @@ impl Daemon {
         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = job.configurations[configuration - 1].runtime.name, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
         self.release_power_of_others(queued);
         let turn = Turn { queued, spec: &spec, job: &job, progress: &progress, configuration };
-        let left = self.measure(&turn, observer);
+        let left = self.measure(&turn);
         self.spool.models.remove_generated();
         self.running = None;
         match left {
@@ -54,12 +56,12 @@ impl Daemon {
                 if ends_job || configuration == job.configurations.len() {
                     self.end_power(ended.course.power.as_mut());
                 }
-                self.bundle_configuration(&turn, *ended, observer);
+                self.bundle_configuration(&turn, *ended);
                 if cancelled {
                     self.cancelled_running = Some(queued.clone());
                 }
                 if ends_job {
-                    self.end_job(queued, &spec, &job, &outcome, observer);
+                    self.end_job(queued, &spec, &job, &outcome);
                 } else if configuration == job.configurations.len() && self.unwritten.is_none() {
                     self.finish(queued);
                 }
@@ -70,10 +72,10 @@ impl Daemon {
             Left::ModelLost => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is not sound; taking the model again");
                 self.queue.remove(queued);
-                self.bind(queued.clone(), &spec, &job, None, observer);
+                self.bind(queued.clone(), &spec, &job, None);
             }
             Left::Trouble(error) => {
-                self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+                self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
                 return false;
             }
         }
@@ -81,20 +83,13 @@ impl Daemon {
     }
 
     /// Every configuration that has no bundle yet ends like this; then the job is finished.
-    pub(super) fn end_job(
-        &mut self,
-        queued: &QueuedJob,
-        spec: &SpecFile,
-        job: &Job,
-        outcome: &Outcome,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn end_job(&mut self, queued: &QueuedJob, spec: &SpecFile, job: &Job, outcome: &Outcome) {
         let progress = self.progress(&queued.entry.id);
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
                 let ended = Course::of(&progress, configuration).into_ended(outcome.clone(), None);
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
-                self.bundle_configuration(&turn, ended, observer);
+                self.bundle_configuration(&turn, ended);
             }
         }
         if self.unwritten.is_none() {
@@ -107,13 +102,7 @@ impl Daemon {
     }
 
     /// A job whose file can not be understood ends with one bundle that says why.
-    pub(super) fn reject_unread(
-        &mut self,
-        entry: &Entry,
-        spec: &SpecFile,
-        rejection: Rejection,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn reject_unread(&mut self, entry: &Entry, spec: &SpecFile, rejection: Rejection) {
         let queued = QueuedJob { entry: entry.clone(), name: name_without_spec(entry), priority: 0 };
         if !self.progress(&entry.id).bundled.is_empty() {
             self.finish(&queued);
@@ -138,7 +127,7 @@ impl Daemon {
             power: None,
             times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
         };
-        self.bundle(parts, None, 1, observer);
+        self.bundle(parts, None, 1);
         if self.unwritten.is_none() {
             self.finish(&queued);
         } else {
@@ -147,13 +136,7 @@ impl Daemon {
     }
 
     /// Encode a bundle, make it durable, record that, and publish it.
-    pub(super) fn bundle(
-        &mut self,
-        parts: Parts<'_>,
-        part: Option<&str>,
-        configuration: usize,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn bundle(&mut self, parts: Parts<'_>, part: Option<&str>, configuration: usize) {
         let entry = parts.entry.clone();
         let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
@@ -168,11 +151,11 @@ impl Daemon {
         };
         let row = Row::of(&bundle, &name);
         self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes });
-        self.write_unwritten(observer);
+        self.write_unwritten();
     }
 
     /// Make the bundle in hand durable. It stays in hand while the disk refuses.
-    pub(super) fn write_unwritten(&mut self, observer: &mut dyn Observer) {
+    pub(super) fn write_unwritten(&mut self) {
         let Some(unwritten) = self.unwritten.take() else { return };
         let journal = self.spool.journal(&unwritten.entry.id);
         let record = Record::Bundled { configuration: unwritten.configuration };
@@ -184,11 +167,11 @@ impl Daemon {
             // The journal of a job cancelled before its turn has a first line that was not durable, and no name that is.
             .and_then(|()| if cancelled { journal.sync_folder() } else { Ok(()) });
         if let Err(error) = written {
-            self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+            self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
             self.unwritten = Some(unwritten);
             return;
         }
-        self.mended(Trouble::SpoolUnwritable);
+        self.troubles.fixed(Trouble::SpoolUnwritable);
         let row = unwritten.row;
         let (word, count) = match row.status {
             OutcomeStatus::Measured => ("measured", &mut self.finished.measured),
@@ -207,7 +190,7 @@ impl Daemon {
             }
         }
         self.unpublished.push_back(unwritten.name);
-        observer.bundled(row);
+        self.observer.bundled(row);
         self.publish_ready();
     }
 
@@ -215,11 +198,11 @@ impl Daemon {
     pub(super) fn publish_ready(&mut self) {
         while let Some(name) = self.unpublished.front() {
             if let Published::Later(error) = self.spool.publish(name) {
-                self.trouble(Trouble::OutboxUnwritable, &self.config.outbox.clone(), &error.to_string());
+                self.troubles.report(Trouble::OutboxUnwritable, &self.config.outbox, &error, Instant::now());
                 return;
             }
             self.unpublished.pop_front();
-            self.mended(Trouble::OutboxUnwritable);
+            self.troubles.fixed(Trouble::OutboxUnwritable);
         }
     }
 
@@ -227,7 +210,7 @@ impl Daemon {
     fn finish(&mut self, queued: &QueuedJob) {
         self.queue.remove(queued);
         if let Err(error) = self.spool.retire(&queued.entry) {
-            self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+            self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
         }
         self.retired += 1;
         if self.retired.is_multiple_of(PRUNE_EVERY) || self.queue.is_empty() {

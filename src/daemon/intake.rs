@@ -4,13 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::Daemon;
 use super::admit::{self, Binding, SpecFile};
 use super::assemble::name_without_spec;
 use super::assemble::not_measured;
-use super::observer::Observer;
 use super::queue::{QueuedJob, WaitingJob};
 use super::status::Attention;
-use super::{Daemon, TRY_AGAIN_AFTER, Trouble};
+use super::troubles::{TRY_AGAIN_AFTER, Trouble};
 use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::spec::Job;
 use crate::spool::Claimed;
@@ -22,9 +22,9 @@ use crate::spool::watch::Seen;
 /// Claims made durable together: enough to share their sync calls, few enough to hold open at once.
 const CLAIMS_AT_ONCE: usize = 256;
 
-impl Daemon {
+impl Daemon<'_> {
     /// Claim what is whole, and give waiting jobs the models that came.
-    pub(super) fn look(&mut self, seen: &Seen, now: Instant, observer: &mut dyn Observer) {
+    pub(super) fn look(&mut self, seen: &Seen, now: Instant) {
         let safety = self.rescan_at <= now;
         let rescan = seen.rescan || safety;
         let due = self.look_again_at.is_some_and(|at| at <= now);
@@ -33,8 +33,8 @@ impl Daemon {
         }
         if safety {
             // Whatever still fails is named again by whoever tries it.
-            self.mended(Trouble::ClaimFailed);
-            self.mended(Trouble::ModelNotCopied);
+            self.troubles.fixed(Trouble::ClaimFailed);
+            self.troubles.fixed(Trouble::ModelNotCopied);
         }
         if rescan {
             self.rescan_at = now + Duration::from_secs(self.config.rescan_seconds.into());
@@ -45,19 +45,19 @@ impl Daemon {
         let look = match self.tracker.look(&mut &self.spool.inbox, &seen.hints, rescan, now) {
             Ok(look) => look,
             Err(error) => {
-                self.trouble(Trouble::InboxUnreadable, &self.config.inbox.clone(), &error.to_string());
+                self.troubles.report(Trouble::InboxUnreadable, &self.config.inbox, &error, Instant::now());
                 self.rescan_at = now + TRY_AGAIN_AFTER;
                 return;
             }
         };
-        self.mended(Trouble::InboxUnreadable);
+        self.troubles.fixed(Trouble::InboxUnreadable);
         self.look_again_at = look.again_at;
         let mut claims = look.claims.into_iter().peekable();
         while claims.peek().is_some() && !self.wake.stop_requested() {
             let some = claims.by_ref().take(CLAIMS_AT_ONCE).collect();
             match self.spool.claim(some) {
                 Ok(outcomes) => {
-                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now, observer));
+                    outcomes.into_iter().for_each(|outcome| self.take_claim(outcome, now));
                 }
                 Err(error) => {
                     // After a failed fsync nobody knows what is on the disk: start anew from what it says.
@@ -69,25 +69,30 @@ impl Daemon {
             self.service.feed_watchdog(Instant::now());
         }
         for name in look.cancels {
-            if !self.cancel(admit::cancelled_job(&name), observer) {
+            if !self.cancel(admit::cancelled_job(&name)) {
                 continue;
             }
             if let Err(error) = self.spool.inbox.remove(&name) {
-                self.trouble(Trouble::ClaimFailed, &self.config.inbox.join(&name), &error.to_string());
+                self.troubles.report(
+                    Trouble::ClaimFailed,
+                    &self.config.inbox.join(&name),
+                    &error,
+                    Instant::now(),
+                );
             }
         }
-        self.admit_waiting(&look.models, safety, observer);
+        self.admit_waiting(&look.models, safety);
         if rescan {
             self.remove_old_models(now);
             self.note_oddities(now);
         }
     }
 
-    fn take_claim(&mut self, outcome: Claimed, now: Instant, observer: &mut dyn Observer) {
+    fn take_claim(&mut self, outcome: Claimed, now: Instant) {
         match outcome {
             Claimed::Taken(entry) => {
                 log::debug!(ID:% = entry.id; "claimed {}", entry.file.to_string_lossy());
-                self.admit(entry, observer);
+                self.admit(entry);
             }
             Claimed::Changed(claim) => {
                 if self.spool.inbox.entry(&claim.name).is_some() {
@@ -96,7 +101,12 @@ impl Daemon {
                 }
             }
             Claimed::Failed(claim, error) => {
-                self.trouble(Trouble::ClaimFailed, &self.config.inbox.join(&claim.name), &error.to_string());
+                self.troubles.report(
+                    Trouble::ClaimFailed,
+                    &self.config.inbox.join(&claim.name),
+                    &error,
+                    Instant::now(),
+                );
                 self.tracker.put_back(&claim, now);
                 self.look_again_at = Some(now + TRY_AGAIN_AFTER);
             }
@@ -113,11 +123,11 @@ impl Daemon {
         match back.and_then(|()| self.watch.resume().map_err(|error| error.to_string())) {
             Ok(()) => {
                 log::info!("the inbox is back");
-                self.mended(Trouble::InboxGone);
+                self.troubles.fixed(Trouble::InboxGone);
                 true
             }
             Err(why) => {
-                self.trouble(Trouble::InboxGone, &self.config.inbox.clone(), &why);
+                self.troubles.report(Trouble::InboxGone, &self.config.inbox, &why, Instant::now());
                 self.rescan_at = Instant::now() + TRY_AGAIN_AFTER;
                 false
             }
@@ -125,13 +135,13 @@ impl Daemon {
     }
 
     /// Read a claimed job and find its place: in the queue, among the waiting, or rejected.
-    pub(super) fn admit(&mut self, entry: Entry, observer: &mut dyn Observer) {
+    pub(super) fn admit(&mut self, entry: Entry) {
         let (spec, job) = admit::read(&self.spool, &entry);
         let job = match job {
             Ok(job) => job,
             Err(rejection) => {
                 log::warn!(JOB = name_without_spec(&entry).as_str(), ID:% = entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
-                self.reject_unread(&entry, &spec, rejection, observer);
+                self.reject_unread(&entry, &spec, rejection);
                 return;
             }
         };
@@ -140,12 +150,12 @@ impl Daemon {
             self.queue.push(queued);
             return;
         }
-        self.bind(queued, &spec, &job, None, observer);
+        self.bind(queued, &spec, &job, None);
     }
 
     /// Try again for the jobs that wait for one of these models; now and then for all whose models are there, in case the disk
     /// refused. Not for those whose models are not: a thousand of them would be read and parsed each minute.
-    fn admit_waiting(&mut self, models: &[OsString], all: bool, observer: &mut dyn Observer) {
+    fn admit_waiting(&mut self, models: &[OsString], all: bool) {
         let came = |missing: &String| models.iter().any(|model| model == OsStr::new(missing));
         let is_there = |missing: &String| self.spool.inbox.entry(OsStr::new(missing)).is_some();
         let waiting = self.queue.waiting().filter(|waiting| {
@@ -154,18 +164,11 @@ impl Daemon {
         for WaitingJob { job: queued, since, .. } in waiting.cloned().collect::<Vec<_>>() {
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };
-            self.bind(queued, &spec, &job, Some(since), observer);
+            self.bind(queued, &spec, &job, Some(since));
         }
     }
 
-    pub(super) fn bind(
-        &mut self,
-        queued: QueuedJob,
-        spec: &SpecFile,
-        job: &Job,
-        since: Option<Instant>,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn bind(&mut self, queued: QueuedJob, spec: &SpecFile, job: &Job, since: Option<Instant>) {
         let now = Instant::now();
         // Time in which the host was in trouble does not count against the job.
         let memory_bytes = self.assembler.host.memory_bytes;
@@ -180,10 +183,11 @@ impl Daemon {
                         return;
                     }
                     Err(error) => {
-                        self.trouble(
+                        self.troubles.report(
                             Trouble::SpoolUnwritable,
-                            &self.config.spool.clone(),
-                            &error.to_string(),
+                            &self.config.spool,
+                            &error,
+                            Instant::now(),
                         );
                         (job.models.iter().map(|model| model.file.clone()).collect(), Some(now))
                     }
@@ -191,7 +195,7 @@ impl Daemon {
             }
             Binding::Rejected(rejection) => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
-                self.end_job(&queued, spec, job, &rejection.outcome(), observer);
+                self.end_job(&queued, spec, job, &rejection.outcome());
                 return;
             }
             Binding::Missing(missing) => {
@@ -201,7 +205,7 @@ impl Daemon {
                 (missing, since)
             }
             Binding::Trouble(error) => {
-                self.trouble(Trouble::ModelNotCopied, &self.config.inbox.clone(), &error.to_string());
+                self.troubles.report(Trouble::ModelNotCopied, &self.config.inbox, &error, Instant::now());
                 (job.models.iter().map(|model| model.file.clone()).collect(), Some(now))
             }
         };
@@ -211,7 +215,7 @@ impl Daemon {
     }
 
     /// Reject jobs whose model did not come in time.
-    pub(super) fn give_up_waiting(&mut self, now: Instant, limit: Duration, observer: &mut dyn Observer) {
+    pub(super) fn give_up_waiting(&mut self, now: Instant, limit: Duration) {
         let late =
             self.queue.waiting().filter(|waiting| now.saturating_duration_since(waiting.since) >= limit);
         for WaitingJob { job: queued, missing, .. } in late.cloned().collect::<Vec<_>>() {
@@ -225,7 +229,7 @@ impl Daemon {
                 Some("upload the model, then `backbone retry` the job".to_owned()),
             );
             log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "rejected: its model never came");
-            self.end_job(&queued, &spec, &job, &outcome, observer);
+            self.end_job(&queued, &spec, &job, &outcome);
         }
     }
 

@@ -45,7 +45,7 @@ impl Hint for LargerThanMemory {
     }
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// The outcome of a configuration whose network would be generated as a file larger than the host's memory.
     pub(super) fn larger_than_memory(&self, chosen: &Configuration) -> Option<Outcome> {
         let ModelSource::Generated(network) = chosen.source else { return None };

@@ -8,7 +8,7 @@
 //! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,7 @@ mod service;
 pub mod status;
 mod tell;
 mod trials;
+mod troubles;
 mod wake;
 
 pub use requests::jobs_in;
@@ -57,21 +58,16 @@ use queue::{Queue, QueuedJob, WaitingJob};
 use service::Service;
 use status::{Attention, Finished, Running, State};
 use tell::Urgency;
+use troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
 use wake::Wake;
-
-/// After trouble of the host, the next try comes this much later: soon enough for a person who just mended it.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
-
-/// Trouble that lasts is logged again after this long: a journal that is read from any point on tells of it soon, and nothing
-/// else is driven out of it.
-const NAME_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
 /// kilobytes each they stay below a gigabyte.
 const MAXIMUM_UNPUBLISHED: usize = 10_000;
 
 /// The daemon, or the pipeline of `backbone run`.
-pub struct Daemon {
+pub struct Daemon<'o> {
+    observer: &'o mut dyn Observer,
     config: Config,
     audience: Audience,
     spool: Spool,
@@ -103,10 +99,7 @@ pub struct Daemon {
     unwritten: Option<Unwritten>,
     /// The disk failed in a way that only a fresh start can judge.
     fatal: Option<std::io::Error>,
-    /// Troubles of the host, until they are mended.
-    troubles: Vec<(Trouble, Attention)>,
-    /// What was logged as trouble, and when: what lasts is not logged at every try.
-    named: Vec<(Trouble, String, Instant)>,
+    troubles: Troubles,
     /// Odd things in the inbox, as of the last rescan.
     oddities: Vec<Attention>,
     /// The job that was cancelled while it ran, whose cancel file may still be read.
@@ -118,7 +111,6 @@ pub struct Daemon {
     /// Another process measures on this host.
     host_holder: Option<String>,
     rescan_at: Instant,
-    try_again_at: Option<Instant>,
     look_again_at: Option<Instant>,
     status_written: Option<Instant>,
     /// What the status file says, as far as it is news.
@@ -142,40 +134,6 @@ struct Unwritten {
     row: Row,
     name: String,
     bytes: Vec<u8>,
-}
-
-/// Trouble of the host: no job's fault, tried again until it is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    InboxGone,
-    InboxUnreadable,
-    ClaimFailed,
-    ModelNotCopied,
-    SpoolUnwritable,
-    OutboxUnwritable,
-    HostLock,
-    PowerNotRestored,
-}
-
-impl Trouble {
-    /// Is it tried again by looking at the inbox and at the waiting jobs?
-    fn keeps_jobs_from_the_queue(self) -> bool {
-        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::SpoolUnwritable)
-    }
-
-    /// Its code in the status and in the log.
-    fn code(self) -> &'static str {
-        match self {
-            Self::InboxGone => "inbox_gone",
-            Self::InboxUnreadable => "inbox_unreadable",
-            Self::ClaimFailed => "claim_failed",
-            Self::ModelNotCopied => "model_not_copied",
-            Self::SpoolUnwritable => "spool_unwritable",
-            Self::OutboxUnwritable => "outbox_unwritable",
-            Self::HostLock => "host_lock",
-            Self::PowerNotRestored => "power_not_restored",
-        }
-    }
 }
 
 /// The daemon can not start.
@@ -216,7 +174,7 @@ impl crate::error::Hint for StartError {
     }
 }
 
-impl Daemon {
+impl<'o> Daemon<'o> {
     /// Open the spool, take up what a former run left, and start watching.
     ///
     /// # Errors
@@ -224,7 +182,7 @@ impl Daemon {
     pub fn start(
         config: Config,
         audience: Audience,
-        observer: &mut dyn Observer,
+        observer: &'o mut dyn Observer,
     ) -> Result<Self, StartError> {
         let system = |what: &str| {
             let what = what.to_owned();
@@ -252,6 +210,7 @@ impl Daemon {
         let assembler = Assembler::new(host::observe(&root), !root.is_real(), host::clock::smallest_step());
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let mut daemon = Self {
+            observer,
             tracker: Tracker::new(seconds(config.settle_seconds), seconds(config.give_up_seconds)),
             queue: Queue::default(),
             service: Service::connect(now),
@@ -273,8 +232,7 @@ impl Daemon {
             unpublished: found.ready.into(),
             unwritten: None,
             fatal: None,
-            troubles: Vec::new(),
-            named: Vec::new(),
+            troubles: Troubles::default(),
             oddities: Vec::new(),
             cancelled_running: None,
             finished: Finished::default(),
@@ -282,7 +240,6 @@ impl Daemon {
             counted: None,
             host_holder: None,
             rescan_at: now,
-            try_again_at: None,
             look_again_at: None,
             status_written: None,
             told: None,
@@ -292,7 +249,7 @@ impl Daemon {
             watch,
             wake,
         };
-        daemon.recover(found.entries, observer);
+        daemon.recover(found.entries);
         Ok(daemon)
     }
 
@@ -300,10 +257,10 @@ impl Daemon {
     ///
     /// # Errors
     /// The spool's disk failed; a fresh start takes up what it holds.
-    pub fn serve(&mut self, observer: &mut dyn Observer) -> std::io::Result<()> {
+    pub fn serve(&mut self) -> std::io::Result<()> {
         self.service.ready();
         while !self.wake.stop_requested() {
-            if !self.step(observer)? {
+            if !self.step()? {
                 self.tell_status(Urgency::Now);
                 self.wake.sleep(self.until_next());
             }
@@ -317,10 +274,10 @@ impl Daemon {
     ///
     /// # Errors
     /// As [`Daemon::serve`].
-    pub fn work_off(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
+    pub fn work_off(&mut self) -> std::io::Result<bool> {
         self.service.ready();
         while !self.wake.stop_requested() {
-            if self.step(observer)? {
+            if self.step()? {
                 continue;
             }
             let paused = control::is_paused(self.spool.control().path());
@@ -348,8 +305,8 @@ impl Daemon {
     }
 
     /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
-    pub fn reject_waiting(&mut self, observer: &mut dyn Observer) {
-        self.give_up_waiting(Instant::now(), Duration::ZERO, observer);
+    pub fn reject_waiting(&mut self) {
+        self.give_up_waiting(Instant::now(), Duration::ZERO);
     }
 
     fn stop(&mut self) {
@@ -362,7 +319,7 @@ impl Daemon {
     }
 
     /// Take up the jobs and bundles that a former run left.
-    fn recover(&mut self, entries: Vec<Entry>, observer: &mut dyn Observer) {
+    fn recover(&mut self, entries: Vec<Entry>) {
         // A bundle in ready/ is durable; let its journal say so before it is published.
         for name in &self.unpublished {
             let Some((id, configuration)) = bundle_id_in(name) else { continue };
@@ -386,38 +343,37 @@ impl Daemon {
             log::info!("{} jobs taken up from a former run", entries.len());
         }
         for entry in entries {
-            self.admit(entry, observer);
+            self.admit(entry);
         }
-        self.take_up_power(observer);
+        self.take_up_power();
         self.publish_ready();
     }
 
     /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at once.
-    fn step(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
+    fn step(&mut self) -> std::io::Result<bool> {
         let now = Instant::now();
         self.service.feed_watchdog(now);
         let seen = self.watch.take();
         if seen.control {
-            self.carry_out_requests(observer);
+            self.carry_out_requests();
         }
-        self.look(&seen, now, observer);
+        self.look(&seen, now);
         if let Some(error) = self.fatal.take() {
             return Err(error);
         }
-        if self.try_again_at.is_some_and(|at| at <= now) {
-            self.try_again_at = None;
-            let was_in_trouble = self.troubles.iter().any(|(trouble, _)| trouble.keeps_jobs_from_the_queue());
-            self.write_unwritten(observer);
+        if self.troubles.is_due(now) {
+            let was_in_trouble = self.troubles.keep_jobs_from_the_queue();
+            self.write_unwritten();
             self.publish_ready();
             if was_in_trouble {
                 // Before anything is measured: requests that could not be carried out, claims, and jobs without their models.
-                self.carry_out_requests(observer);
+                self.carry_out_requests();
                 self.rescan_at = now;
                 return Ok(true);
             }
         }
         let limit = Duration::from_secs(self.config.give_up_seconds.into());
-        self.give_up_waiting(now, limit, observer);
+        self.give_up_waiting(now, limit);
         self.reboot_back();
         let blocked = self.unwritten.is_some()
             || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
@@ -429,14 +385,14 @@ impl Daemon {
             self.host_holder = None;
             return Ok(false);
         };
-        if !self.lock_host(observer) {
+        if !self.lock_host() {
             return Ok(false);
         }
-        Ok(self.advance(&queued, observer))
+        Ok(self.advance(&queued))
     }
 
     /// Hold the host's lock, or say who does.
-    pub fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
+    pub fn lock_host(&mut self) -> bool {
         if self.host_lock.is_some() {
             return true;
         }
@@ -444,7 +400,7 @@ impl Daemon {
             Ok(Some(lock)) => {
                 self.host_lock = Some(lock);
                 self.host_holder = None;
-                self.mended(Trouble::HostLock);
+                self.troubles.fixed(Trouble::HostLock);
                 self.recover_power();
                 true
             }
@@ -453,37 +409,17 @@ impl Daemon {
                     .map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
                 if self.host_holder.is_none() {
                     log::info!("waiting: {holder} measures on this host");
-                    observer.waits_for_host(&holder);
+                    self.observer.waits_for_host(&holder);
                 }
                 self.host_holder = Some(holder);
-                self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
+                self.troubles.try_again(Instant::now() + TRY_AGAIN_AFTER);
                 false
             }
             Err(error) => {
-                self.trouble(Trouble::HostLock, &self.config.host_root.clone(), &error.to_string());
+                self.troubles.report(Trouble::HostLock, &self.config.host_root, &error, Instant::now());
                 false
             }
         }
-    }
-
-    /// Note trouble of the host: for the status, once in the log, and for another try.
-    fn trouble(&mut self, trouble: Trouble, what: &Path, why: &str) {
-        self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
-        let what = what.display().to_string();
-        if !self.troubles.iter().any(|(known, attention)| *known == trouble && attention.what == what) {
-            self.named.retain(|(.., at)| at.elapsed() < NAME_AGAIN_AFTER);
-            if !self.named.iter().any(|(known, named, _)| *known == trouble && *named == what) {
-                log::error!(CODE = trouble.code(); "{what}: {why}");
-                self.named.push((trouble, what.clone(), Instant::now()));
-            }
-            let attention = Attention { code: trouble.code().to_owned(), what, why: why.to_owned() };
-            self.troubles.push((trouble, attention));
-        }
-    }
-
-    /// What was in trouble works again.
-    fn mended(&mut self, trouble: Trouble) {
-        self.troubles.retain(|(known, _)| *known != trouble);
     }
 
     /// How long nothing will be due.
@@ -492,7 +428,7 @@ impl Daemon {
         let given_up_at = self.queue.waiting().map(|waiting| waiting.since + limit).min();
         let times = [
             Some(self.rescan_at),
-            self.try_again_at,
+            self.troubles.try_again_at(),
             self.look_again_at,
             self.service.feed_at(),
             given_up_at,

@@ -42,7 +42,7 @@ pub(super) struct Counted {
     pub(super) missing: Option<String>,
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// Make the configuration's model ready.
     pub(super) fn model_at_hand(&mut self, turn: &Turn<'_>) -> Result<AtHand, Left> {
         let chosen = &turn.job.configurations[turn.configuration - 1];

@@ -10,7 +10,8 @@ use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
 use super::queue::QueuedJob;
 use super::trials::Course;
-use super::{Audience, Daemon, Trouble};
+use super::troubles::Trouble;
+use super::{Audience, Daemon};
 use crate::bundle::format::{Power, PowerChange, PowerRequest, Stage, Status};
 use crate::error::Hint as _;
 use crate::host::power::ModeError;
@@ -48,7 +49,7 @@ pub(super) fn look_at_power(
     power.not_held.extend(found);
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// Bring the host into the state that the job asks for, unless it is in it since an earlier configuration.
     pub(super) fn take_power(&mut self, turn: &Turn<'_>) -> Result<Power, Left> {
         let job = &turn.queued.entry.id;
@@ -133,7 +134,7 @@ impl Daemon {
     fn goes_down(&mut self) {
         let until = Instant::now() + REBOOT_PATIENCE;
         self.rebooting_until = Some(until);
-        self.try_again_at = Some(until);
+        self.troubles.try_again(until);
     }
 
     /// Is the host on its way down?
@@ -186,7 +187,7 @@ impl Daemon {
         let what = self.config.host_root.clone();
         match result {
             Ok(recovered) if recovered.not_restored.is_empty() => {
-                self.mended(Trouble::PowerNotRestored);
+                self.troubles.fixed(Trouble::PowerNotRestored);
                 Some(recovered)
             }
             Ok(recovered) => {
@@ -194,11 +195,16 @@ impl Daemon {
                     // Not now: the bundle of what was measured is still to be made durable.
                     self.reboot_back_to.clone_from(&recovered.needs_reboot);
                 }
-                self.trouble(Trouble::PowerNotRestored, &what, &describe(&recovered.not_restored));
+                self.troubles.report(
+                    Trouble::PowerNotRestored,
+                    &what,
+                    &describe(&recovered.not_restored),
+                    Instant::now(),
+                );
                 Some(recovered)
             }
             Err(error) => {
-                self.trouble(Trouble::PowerNotRestored, &what, &error.to_string());
+                self.troubles.report(Trouble::PowerNotRestored, &what, &error, Instant::now());
                 None
             }
         }
@@ -225,7 +231,7 @@ impl Daemon {
     }
 
     /// At a start: is a job to go on for which the host was rebooted, and is anything to be put back?
-    pub(super) fn take_up_power(&mut self, observer: &mut dyn super::Observer) {
+    pub(super) fn take_up_power(&mut self) {
         match self.power.rebooted_for() {
             Ok(job) => {
                 let is_queued =
@@ -233,10 +239,15 @@ impl Daemon {
                 self.rebooted_job = job.filter(is_queued);
             }
             Err(error) => {
-                self.trouble(Trouble::PowerNotRestored, &self.config.host_root.clone(), &error.to_string());
+                self.troubles.report(
+                    Trouble::PowerNotRestored,
+                    &self.config.host_root,
+                    &error,
+                    Instant::now(),
+                );
             }
         }
-        if self.power.is_left() && self.host_lock.is_none() && self.lock_host(observer) {
+        if self.power.is_left() && self.host_lock.is_none() && self.lock_host() {
             // Taking the lock has put the host back.
             self.host_lock = None;
         }

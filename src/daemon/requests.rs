@@ -3,20 +3,21 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::assemble::name_without_spec;
 use super::assemble::not_measured;
-use super::observer::Observer;
 use super::queue::QueuedJob;
-use super::{Daemon, Trouble, admit, control};
+use super::troubles::Trouble;
+use super::{Daemon, admit, control};
 use crate::bundle::format::{Outcome, Stage, Status as OutcomeStatus};
 use crate::spec;
 use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind};
 
-impl Daemon {
+impl Daemon<'_> {
     /// Carry out the requests that commands left. One that the disk refuses stays, and is carried out when it does not.
-    pub(super) fn carry_out_requests(&mut self, observer: &mut dyn Observer) {
+    pub(super) fn carry_out_requests(&mut self) {
         let requests = match control::requests(self.spool.control().path()) {
             Ok(requests) => requests,
             Err(error) => {
@@ -26,8 +27,8 @@ impl Daemon {
         };
         for (mut file, wish) in requests {
             let done = match wish {
-                control::Wish::Cancel(job) => self.cancel(&job, observer),
-                control::Wish::Retry(job) => self.retry(&job, &mut file, observer),
+                control::Wish::Cancel(job) => self.cancel(&job),
+                control::Wish::Retry(job) => self.retry(&job, &mut file),
                 control::Wish::Resume => true,
             };
             if !done {
@@ -40,7 +41,7 @@ impl Daemon {
     }
 
     /// End every job meant by this. False where the disk refuses: a job without all its bundles would run when its turn comes.
-    pub(super) fn cancel(&mut self, meant: &OsStr, observer: &mut dyn Observer) -> bool {
+    pub(super) fn cancel(&mut self, meant: &OsStr) -> bool {
         let jobs = self.queue.matching(meant);
         let just_done = self.cancelled_running.as_ref().is_some_and(|queued| queued.is_meant_by(meant));
         if jobs.is_empty() && !just_done {
@@ -53,12 +54,12 @@ impl Daemon {
             let (spec, job) = admit::read(&self.spool, &queued.entry);
             let Ok(job) = job else { continue };
             log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "cancelled");
-            self.end_job(&queued, &spec, &job, &cancelled_outcome(), observer);
+            self.end_job(&queued, &spec, &job, &cancelled_outcome());
         }
         self.unwritten.is_none()
     }
 
-    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf, observer: &mut dyn Observer) -> bool {
+    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf) -> bool {
         let Some(entry) = finished_job(&self.spool, meant) else {
             log::warn!("no finished job `{}` to retry", meant.to_string_lossy());
             return true;
@@ -67,11 +68,11 @@ impl Daemon {
         match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
             Ok(again) => {
                 log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
-                self.admit(again, observer);
+                self.admit(again);
                 true
             }
             Err(error) => {
-                self.trouble(Trouble::SpoolUnwritable, &self.config.spool.clone(), &error.to_string());
+                self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
                 false
             }
         }

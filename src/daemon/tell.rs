@@ -18,7 +18,7 @@ pub(super) enum Urgency {
     Soon,
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// Write what is going on.
     pub(super) fn tell_status(&mut self, urgency: Urgency) {
         let recent = self.status_written.is_some_and(|at| at.elapsed() < STATUS_EVERY);
@@ -63,13 +63,7 @@ impl Daemon {
                 .take(status::NAMED_JOBS)
                 .map(|waiting| waiting_line(waiting, now))
                 .collect(),
-            attention: self
-                .troubles
-                .iter()
-                .map(|(_, attention)| attention)
-                .chain(&self.oddities)
-                .cloned()
-                .collect(),
+            attention: self.troubles.attention().chain(&self.oddities).cloned().collect(),
             finished: self.finished,
             unpublished: self.unpublished.len() as u64 + u64::from(self.unwritten.is_some()),
             disk_free_bytes: space.map(|(free, _)| free),

@@ -4,7 +4,7 @@ use super::Daemon;
 use super::configuration::{Ended, Left, Turn};
 use super::executables::WorkerCommand;
 use super::now_text;
-use super::observer::{Observer, TrialBegins};
+use super::observer::TrialBegins;
 use super::providers::with_more_fallback;
 use super::sensing::{Sensing, joined};
 use super::status::Running;
@@ -105,14 +105,13 @@ pub(super) struct Workers {
     pub(super) power: Power,
 }
 
-impl Daemon {
+impl Daemon<'_> {
     /// Run the builds and trials that are still missing.
     pub(super) fn run_missing(
         &mut self,
         turn: &Turn<'_>,
         workers: &mut Workers,
         course: &mut Course,
-        observer: &mut dyn Observer,
     ) -> Result<(), Halt> {
         let processes = turn.job.measure.processes;
         let mut build = 1;
@@ -120,10 +119,10 @@ impl Daemon {
             let done = course.processes_done(build);
             if done < processes {
                 if workers.request.compilation.is_some() {
-                    self.build(turn, workers, course, build, observer)?;
+                    self.build(turn, workers, course, build)?;
                 }
                 for process in done + 1..=processes {
-                    self.run_trial(turn, workers, course, (build, process), observer)?;
+                    self.run_trial(turn, workers, course, (build, process))?;
                 }
             }
             build += 1;
@@ -140,10 +139,9 @@ impl Daemon {
         workers: &mut Workers,
         course: &mut Course,
         build: u32,
-        observer: &mut dyn Observer,
     ) -> Result<(), Halt> {
         set_build(workers, build);
-        self.begin(turn, course, (build, course.processes_done(build) + 1), observer)?;
+        self.begin(turn, course, (build, course.processes_done(build) + 1))?;
         self.record_start(turn, course)?;
         workers.sensing.begin((build, 0), 0);
         let ended = self.run_for(Task::Build, turn, workers);
@@ -184,11 +182,10 @@ impl Daemon {
         workers: &mut Workers,
         course: &mut Course,
         (build, process): (u32, u32),
-        observer: &mut dyn Observer,
     ) -> Result<(), Halt> {
         let Turn { job, queued, configuration, .. } = *turn;
         let runtime = job.configurations[configuration - 1].runtime;
-        self.begin(turn, course, (build, process), observer)?;
+        self.begin(turn, course, (build, process))?;
         let is_last = build == builds(turn, course) && process == job.measure.processes;
         let energy_seconds = if is_last { job.measure.energy_seconds } else { 0 };
         workers.request.energy_seconds = if runtime.times_itself { 0 } else { energy_seconds };
@@ -283,13 +280,7 @@ impl Daemon {
     }
 
     /// Who is told before a worker starts.
-    fn begin(
-        &mut self,
-        turn: &Turn<'_>,
-        course: &Course,
-        (build, process): (u32, u32),
-        observer: &mut dyn Observer,
-    ) -> Result<(), Halt> {
+    fn begin(&mut self, turn: &Turn<'_>, course: &Course, (build, process): (u32, u32)) -> Result<(), Halt> {
         if self.wake.stop_requested() {
             return Err(Halt::Left(Left::Interrupted));
         }
@@ -311,7 +302,7 @@ impl Daemon {
         });
         // The first one always: a status from before it would hold for as long as the trial takes.
         self.tell_status(if course.started.is_none() { Urgency::Now } else { Urgency::Soon });
-        observer.trial_begins(&TrialBegins {
+        self.observer.trial_begins(&TrialBegins {
             job: &job.name,
             runtime,
             configuration: (configuration, job.configurations.len()),
