@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::failure::Advise as _;
 use super::{Exit, Place, print};
 use crate::daemon::control::{self, Wish};
-use crate::daemon::jobs_in;
 use crate::spool;
 
 /// A daemon that measures looks for requests once a second; five times that and it is not answering.
@@ -24,7 +23,7 @@ pub(super) fn ask(
     done: &str,
 ) -> anyhow::Result<Exit> {
     let (config, _) = place.load(None, None)?;
-    let jobs = jobs_in(&config.spool.join(folder))
+    let jobs = control::jobs_in(&config.spool.join(folder))
         .advise("is there a daemon with this inbox? name it with --inbox")?;
     if !jobs.iter().any(|known| known.is_meant_by(OsStr::new(job))) {
         let names: Vec<&str> = jobs.iter().take(10).map(|job| job.name.as_str()).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
-use super::admit::SpecFile;
+use super::job::{SpecFile, name_without_spec};
 use super::model::{Counted, cost_in_format};
 use super::providers::{library, shares};
 use crate::bundle::format::{
@@ -201,11 +201,6 @@ pub(super) fn not_measured(
         mistakes: Vec::new(),
         log_tail: Vec::new(),
     }
-}
-
-/// The name that a job goes by where its file could not be understood: the file's stem.
-pub(super) fn name_without_spec(entry: &Entry) -> String {
-    Path::new(&entry.file).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn job(entry: &Entry, spec: &SpecFile, job: Option<&Job>) -> BundleJob {

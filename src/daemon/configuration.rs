@@ -4,15 +4,15 @@
 //! While a worker lives the daemon sleeps in `worker::parent::run`: the inbox is not watched, nothing is logged, written,
 //! copied or compressed. What it does once a second at most is in `quiet`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::admit::SpecFile;
 use super::assemble::Parts;
 use super::assemble::not_measured;
 use super::executables::worker_command;
+use super::job::QueuedJob;
+use super::job::SpecFile;
 use super::model::{AtHand, configuration_in_format};
 use super::power::look_at_power;
-use super::queue::QueuedJob;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
 use super::trials::{Course, Halt, Workers};
@@ -146,25 +146,24 @@ impl Daemon<'_> {
             request,
             timeout: Duration::from_secs(turn.job.measure.timeout_seconds.into()),
         };
-        self.watch.pause();
+        self.inbox.pause_watch();
         let elsewhere = Elsewhere::than(&trial.request.placement.cpus);
         let (power_host, held, (_, process)) = (&self.power, self.hold.as_ref(), sensing.trial());
         let mut look_at_power = |after| look_at_power(power_host, held, power, process, after);
         sensing.worker_starts();
         let control = self.spool.control().path().to_owned();
-        let mut quiet =
-            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, turn.queued);
+        let mut quiet = Quiet::new(
+            self.inbox.wake(),
+            &mut self.service,
+            sensing,
+            &self.config.inbox,
+            &control,
+            turn.queued,
+        );
         quiet.look_at_power = Some(&mut look_at_power);
         let ended = parent::run(&trial, &mut quiet);
         let daemon_cpus = elsewhere.back();
-        if let Err(error) = self.watch.resume() {
-            log::warn!(
-                "can not watch the inbox, looking at it every {} s: {error}",
-                self.config.rescan_seconds
-            );
-            // It may be gone: to be found out now.
-            self.rescan_at = Instant::now();
-        }
+        self.inbox.resume_watch();
         (ended, daemon_cpus)
     }
 
@@ -201,7 +200,7 @@ impl Daemon<'_> {
             energy: course.energy,
             power: course.power,
             times: Times {
-                claimed: self.claimed_at(&queued.entry),
+                claimed: self.spool.claimed_at(&queued.entry),
                 started: started.or(course.started),
                 finished: now_text(),
             },

@@ -2,12 +2,14 @@
 //!
 //! `paused` lasts as long as it is there. `cancel~NAME`, `retry~NAME` and `resume~` are removed when they were carried out.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::queue::QueuedJob;
-use crate::spool::names::{JobId, spell, unspell};
+use super::job::{QueuedJob, name_without_spec};
+use crate::spec;
+use crate::spool::Spool;
+use crate::spool::names::{Entry, EntryKind, JobId, spell, unspell};
 
 /// The flag file of `backbone pause`.
 const PAUSED: &str = "paused";
@@ -81,7 +83,7 @@ pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, Wish)>> {
 }
 
 /// Does a request ask to cancel this job?
-pub fn cancels(control: &Path, queued: &QueuedJob) -> bool {
+pub(crate) fn cancels(control: &Path, queued: &QueuedJob) -> bool {
     let requests = requests(control).unwrap_or_default();
     requests.iter().any(|(_, wish)| matches!(wish, Wish::Cancel(meant) if queued.is_meant_by(meant)))
 }
@@ -104,4 +106,36 @@ pub fn set_paused(control: &Path, paused: bool) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => leave(control, &Wish::Resume).map(|_| ()),
     }
+}
+
+/// The newest finished job that a person may mean by this.
+pub(super) fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
+    let jobs = jobs_in(spool.done().path()).ok()?;
+    let newest = jobs.into_iter().rfind(|job| job.is_meant_by(meant))?;
+    Some(Entry { kind: EntryKind::Job, ..newest.entry })
+}
+
+/// The jobs whose files lie in `queue/` or `done/`, in order of arrival. For whoever is asked for a job by name; reads every
+/// job file.
+///
+/// # Errors
+/// The folder can not be read.
+pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
+    let mut jobs = Vec::new();
+    for found in fs_err::read_dir(folder)? {
+        let found = found?;
+        let Some(entry) = Entry::parse(&found.file_name()) else { continue };
+        jobs.push(QueuedJob { name: name_of(&entry, &found.path()), priority: 0, entry });
+    }
+    jobs.sort_by(|a, b| a.entry.id.cmp(&b.entry.id));
+    Ok(jobs)
+}
+
+/// The job's name as its file gives it, or the file's stem where it can not be understood.
+fn name_of(entry: &Entry, path: &Path) -> String {
+    let small = fs_err::symlink_metadata(path)
+        .is_ok_and(|stat| stat.is_file() && stat.len() <= spec::raw::MAXIMUM_SPEC_BYTES as u64);
+    let text = if small { fs_err::read(path).unwrap_or_default() } else { Vec::new() };
+    spec::resolve::job(&text, &entry.file.to_string_lossy())
+        .map_or_else(|_| name_without_spec(entry), |job| job.name)
 }

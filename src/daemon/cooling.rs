@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Daemon;
-use super::queue::QueuedJob;
+use super::job::QueuedJob;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
 use super::status;
@@ -128,7 +128,7 @@ impl Daemon<'_> {
     fn wait_out(&mut self, wait: &Wait, sensing: &mut Sensing, queued: &QueuedJob) -> Control {
         let control = self.spool.control().path().to_owned();
         let mut quiet =
-            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
+            Quiet::new(self.inbox.wake(), &mut self.service, sensing, &self.config.inbox, &control, queued);
         loop {
             let now = Instant::now();
             let until = match wait.look(quiet.sensing().sensors(), now) {
@@ -138,7 +138,7 @@ impl Daemon<'_> {
                 }
                 Look::Wait(until) => until,
             };
-            self.wake.sleep(until.saturating_duration_since(now));
+            self.inbox.wake().sleep(until.saturating_duration_since(now));
             match quiet.control() {
                 Control::Continue => {}
                 ended => return ended,

@@ -59,9 +59,11 @@ impl Daemon<'_> {
         loop {
             match probe(&self.root) {
                 Presence::Absent
-                    if Instant::now() < deadline && self.had_edge_tpu() && !self.wake.stop_requested() =>
+                    if Instant::now() < deadline
+                        && self.had_edge_tpu()
+                        && !self.inbox.wake().stop_requested() =>
                 {
-                    self.wake.sleep(BETWEEN_LOOKS);
+                    self.inbox.wake().sleep(BETWEEN_LOOKS);
                 }
                 presence => return presence,
             }

@@ -1,14 +1,13 @@
 //! The daemon's way out: from a job whose turn it is to its bundles, and to the end of the job.
 
-use std::ffi::OsStr;
 use std::time::Instant;
 
-use super::admit::{self, Rejection, SpecFile};
-use super::assemble::{Parts, name_without_spec};
+use super::assemble::Parts;
 use super::configuration::{Left, Turn};
+use super::inbox;
+use super::job::{EndedJob, QueuedJob, ReadJob, SpecFile, name_without_spec};
 use super::model::Counted;
 use super::observer::Row;
-use super::queue::QueuedJob;
 use super::trials::Course;
 use super::troubles::Trouble;
 use super::{Daemon, Unwritten, now_text};
@@ -17,7 +16,6 @@ use crate::bundle::write;
 use crate::spec::Job;
 use crate::spool::Published;
 use crate::spool::journal::{Progress, Record};
-use crate::spool::names::{Entry, JobId};
 
 /// Job files of finished jobs are pruned after this many jobs, not after each.
 const PRUNE_EVERY: u64 = 64;
@@ -26,16 +24,17 @@ impl Daemon<'_> {
     /// Measure the next configuration of a job, or finish the job. Returns whether the job came further; if not, the host is
     /// in trouble and the job stays where it is.
     pub(super) fn advance(&mut self, queued: &QueuedJob) -> bool {
-        let (spec, job) = admit::read(&self.spool, &queued.entry);
+        let (spec, job) = inbox::read(&self.spool, &queued.entry);
         let job = match job {
             Ok(job) => job,
             Err(rejection) => {
-                self.queue.remove(queued);
-                self.reject_unread(&queued.entry, &spec, rejection);
+                self.inbox.finished(queued);
+                let queued = QueuedJob { priority: 0, ..queued.clone() };
+                self.end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
                 return true;
             }
         };
-        let progress = self.progress(&queued.entry.id);
+        let progress = self.spool.progress(&queued.entry.id);
         let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
         let Some(configuration) = left else {
             self.finish(queued);
@@ -58,10 +57,10 @@ impl Daemon<'_> {
                 }
                 self.bundle_configuration(&turn, *ended);
                 if cancelled {
-                    self.cancelled_running = Some(queued.clone());
+                    self.inbox.cancelled_running(queued);
                 }
                 if ends_job {
-                    self.end_job(queued, &spec, &job, &outcome);
+                    self.end(EndedJob { queued: queued.clone(), spec, job: Some(job), outcome });
                 } else if configuration == job.configurations.len() && self.unwritten.is_none() {
                     self.finish(queued);
                 }
@@ -71,8 +70,10 @@ impl Daemon<'_> {
             }
             Left::ModelLost => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is not sound; taking the model again");
-                self.queue.remove(queued);
-                self.bind(queued.clone(), &spec, &job, None);
+                self.inbox.finished(queued);
+                let read = ReadJob { queued: queued.clone(), spec, job };
+                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
+                ended.into_iter().for_each(|ended| self.end(ended));
             }
             Left::Trouble(error) => {
                 self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
@@ -82,32 +83,44 @@ impl Daemon<'_> {
         true
     }
 
-    /// Every configuration that has no bundle yet ends like this; then the job is finished.
-    pub(super) fn end_job(&mut self, queued: &QueuedJob, spec: &SpecFile, job: &Job, outcome: &Outcome) {
-        let progress = self.progress(&queued.entry.id);
-        for configuration in 1..=job.configurations.len() {
-            if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let ended = Course::of(&progress, configuration).into_ended(outcome.clone(), None);
-                let turn = Turn { queued, spec, job, progress: &progress, configuration };
-                self.bundle_configuration(&turn, ended);
-            }
+    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
+    pub(super) fn end(&mut self, ended: EndedJob) {
+        let EndedJob { queued, spec, job, outcome } = ended;
+        let progress = self.spool.progress(&queued.entry.id);
+        match &job {
+            Some(job) => self.end_configurations(&queued, &spec, job, &progress, &outcome),
+            None if progress.bundled.is_empty() => self.bundle_unread(&queued, &spec, outcome),
+            // The one bundle of a job that was not understood is durable.
+            None => return self.finish(&queued),
         }
         if self.unwritten.is_none() {
-            self.finish(queued);
+            self.finish(&queued);
         } else {
             // Its turn comes again when the disk takes bundles again; what has a bundle by then is not measured.
-            self.queue.remove(queued);
-            self.queue.push(queued.clone());
+            self.inbox.requeue(&queued);
         }
     }
 
-    /// A job whose file can not be understood ends with one bundle that says why.
-    pub(super) fn reject_unread(&mut self, entry: &Entry, spec: &SpecFile, rejection: Rejection) {
-        let queued = QueuedJob { entry: entry.clone(), name: name_without_spec(entry), priority: 0 };
-        if !self.progress(&entry.id).bundled.is_empty() {
-            self.finish(&queued);
-            return;
+    fn end_configurations(
+        &mut self,
+        queued: &QueuedJob,
+        spec: &SpecFile,
+        job: &Job,
+        progress: &Progress,
+        outcome: &Outcome,
+    ) {
+        for configuration in 1..=job.configurations.len() {
+            if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
+                let ended = Course::of(progress, configuration).into_ended(outcome.clone(), None);
+                let turn = Turn { queued, spec, job, progress, configuration };
+                self.bundle_configuration(&turn, ended);
+            }
         }
+    }
+
+    /// One bundle says why the file of the job was not understood.
+    fn bundle_unread(&mut self, queued: &QueuedJob, spec: &SpecFile, outcome: Outcome) {
+        let entry = &queued.entry;
         let parts = Parts {
             id: entry.id.bundle_id(1),
             entry,
@@ -119,20 +132,15 @@ impl Daemon<'_> {
             counted: Counted::default(),
             loaded: None,
             preparation: Vec::new(),
-            outcome: rejection.outcome(),
+            outcome,
             trials: Vec::new(),
             profile: None,
             environment: None,
             energy: None,
             power: None,
-            times: Times { claimed: self.claimed_at(entry), started: None, finished: now_text() },
+            times: Times { claimed: self.spool.claimed_at(entry), started: None, finished: now_text() },
         };
         self.bundle(parts, None, 1);
-        if self.unwritten.is_none() {
-            self.finish(&queued);
-        } else {
-            self.queue.push(queued);
-        }
     }
 
     /// Encode a bundle, make it durable, record that, and publish it.
@@ -208,32 +216,15 @@ impl Daemon<'_> {
 
     /// A job has all its bundles.
     fn finish(&mut self, queued: &QueuedJob) {
-        self.queue.remove(queued);
+        self.inbox.finished(queued);
         if let Err(error) = self.spool.retire(&queued.entry) {
             self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
         }
         self.retired += 1;
-        if self.retired.is_multiple_of(PRUNE_EVERY) || self.queue.is_empty() {
+        if self.retired.is_multiple_of(PRUNE_EVERY) || self.inbox.queue().is_empty() {
             let keep = usize::try_from(self.config.keep_done_jobs).unwrap_or(usize::MAX);
             if let Err(error) = self.spool.prune_done(keep) {
                 log::warn!("can not prune finished jobs: {error}");
-            }
-        }
-    }
-
-    /// When a job was claimed: the time of its file's last rename.
-    pub(super) fn claimed_at(&self, entry: &Entry) -> Option<String> {
-        let stat = self.spool.queue().entry(OsStr::new(&entry.name()))?;
-        jiff::Timestamp::from_nanosecond(stat.changed_ns).ok().map(|time| time.to_string())
-    }
-
-    /// What a job's journal says.
-    pub(super) fn progress(&self, id: &JobId) -> Progress {
-        match self.spool.journal(id).read() {
-            Ok(records) => Progress::of(records),
-            Err(error) => {
-                log::error!("can not read a journal: {error}");
-                Progress::default()
             }
         }
     }

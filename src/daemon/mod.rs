@@ -8,6 +8,8 @@
 //! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,11 +21,9 @@ use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::spool::journal::Record;
 use crate::spool::names::{Entry, JobId};
-use crate::spool::plan::Tracker;
-use crate::spool::watch::Watch;
+use crate::spool::watch::{Seen, Watch};
 use crate::spool::{OpenError, Places, Spool};
 
-pub mod admit;
 mod assemble;
 mod configuration;
 pub mod control;
@@ -32,34 +32,33 @@ mod edge_tpu;
 mod engines;
 pub mod executables;
 mod finish;
-mod intake;
+mod inbox;
+mod job;
+#[cfg(test)]
+mod lab;
 pub mod memory;
 mod model;
 pub mod observer;
 mod power;
 mod providers;
-pub mod queue;
 mod quiet;
-mod requests;
 mod sensing;
 mod service;
 pub mod status;
 mod tell;
 mod trials;
 mod troubles;
-mod wake;
 
-pub use requests::jobs_in;
 pub use sensing::idle_beside_energy;
 
 use assemble::Assembler;
+use control::Wish;
+use inbox::{Inbox, WaitingJob, Wake};
 use observer::{Observer, Row};
-use queue::{Queue, QueuedJob, WaitingJob};
 use service::Service;
-use status::{Attention, Finished, Running, State};
+use status::{Finished, Running, State};
 use tell::Urgency;
 use troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
-use wake::Wake;
 
 /// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
 /// kilobytes each they stay below a gigabyte.
@@ -71,10 +70,7 @@ pub struct Daemon<'o> {
     config: Config,
     audience: Audience,
     spool: Spool,
-    watch: Watch,
-    wake: Wake,
-    tracker: Tracker,
-    queue: Queue,
+    inbox: Inbox,
     service: Service,
     assembler: Assembler,
     root: HostRoot,
@@ -97,21 +93,13 @@ pub struct Daemon<'o> {
     unpublished: VecDeque<String>,
     /// A bundle that the spool's disk refused, and the jobs' state that depends on it.
     unwritten: Option<Unwritten>,
-    /// The disk failed in a way that only a fresh start can judge.
-    fatal: Option<std::io::Error>,
     troubles: Troubles,
-    /// Odd things in the inbox, as of the last rescan.
-    oddities: Vec<Attention>,
-    /// The job that was cancelled while it ran, whose cancel file may still be read.
-    cancelled_running: Option<QueuedJob>,
     finished: Finished,
     retired: u64,
     /// The cost of the dropped model that was counted last.
     counted: Option<(model::CountedModel, model::Counted)>,
     /// Another process measures on this host.
     host_holder: Option<String>,
-    rescan_at: Instant,
-    look_again_at: Option<Instant>,
     status_written: Option<Instant>,
     /// What the status file says, as far as it is news.
     told: Option<status::Status>,
@@ -158,7 +146,7 @@ pub enum StartError {
         what: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -189,7 +177,7 @@ impl<'o> Daemon<'o> {
             move |source| StartError::System { what, source }
         };
         match fs_err::create_dir(&config.state) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(system("make the state folder")(error));
             }
             _ => {}
@@ -208,11 +196,10 @@ impl<'o> Daemon<'o> {
         let now = Instant::now();
         let root = HostRoot::new(&config.host_root).map_err(system("use the host root"))?;
         let assembler = Assembler::new(host::observe(&root), !root.is_real(), host::clock::smallest_step());
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let inbox = Inbox::new(&config, watch, wake, assembler.host.memory_bytes, now);
         let mut daemon = Self {
             observer,
-            tracker: Tracker::new(seconds(config.settle_seconds), seconds(config.give_up_seconds)),
-            queue: Queue::default(),
+            inbox,
             service: Service::connect(now),
             assembler,
             power: PowerHost::new(
@@ -231,23 +218,16 @@ impl<'o> Daemon<'o> {
             cooling: None,
             unpublished: found.ready.into(),
             unwritten: None,
-            fatal: None,
             troubles: Troubles::default(),
-            oddities: Vec::new(),
-            cancelled_running: None,
             finished: Finished::default(),
             retired: 0,
             counted: None,
             host_holder: None,
-            rescan_at: now,
-            look_again_at: None,
             status_written: None,
             told: None,
             audience,
             config,
             spool,
-            watch,
-            wake,
         };
         daemon.recover(found.entries);
         Ok(daemon)
@@ -257,12 +237,12 @@ impl<'o> Daemon<'o> {
     ///
     /// # Errors
     /// The spool's disk failed; a fresh start takes up what it holds.
-    pub fn serve(&mut self) -> std::io::Result<()> {
+    pub fn serve(&mut self) -> io::Result<()> {
         self.service.ready();
-        while !self.wake.stop_requested() {
+        while !self.inbox.wake().stop_requested() {
             if !self.step()? {
                 self.tell_status(Urgency::Now);
-                self.wake.sleep(self.until_next());
+                self.inbox.wake().sleep(self.until_next());
             }
         }
         self.stop();
@@ -274,20 +254,21 @@ impl<'o> Daemon<'o> {
     ///
     /// # Errors
     /// As [`Daemon::serve`].
-    pub fn work_off(&mut self) -> std::io::Result<bool> {
+    pub fn work_off(&mut self) -> io::Result<bool> {
         self.service.ready();
-        while !self.wake.stop_requested() {
+        while !self.inbox.wake().stop_requested() {
             if self.step()? {
                 continue;
             }
             let paused = control::is_paused(self.spool.control().path());
-            let busy = !self.queue.is_empty() && !paused || self.unwritten.is_some();
-            if !busy && !self.tracker.has_unsettled() {
+            let busy = !self.inbox.queue().is_empty() && !paused || self.unwritten.is_some();
+            if !busy && !self.inbox.has_unsettled() {
                 self.stop();
                 return Ok(true);
             }
             self.tell_status(Urgency::Now);
-            self.wake
+            self.inbox
+                .wake()
                 .sleep(self.until_next().min(Duration::from_secs(self.config.settle_seconds.max(1).into())));
         }
         self.stop();
@@ -295,8 +276,8 @@ impl<'o> Daemon<'o> {
     }
 
     /// Jobs that still wait for a model.
-    pub fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
-        self.queue.waiting()
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
+        self.inbox.queue().waiting()
     }
 
     /// Bundles that are durable and could not be published.
@@ -331,7 +312,7 @@ impl<'o> Daemon<'o> {
             }
         }
         for entry in &entries {
-            let progress = self.progress(&entry.id);
+            let progress = self.spool.progress(&entry.id);
             for model in progress.models.iter().flatten() {
                 self.spool.models.claim(&model.sha256, &entry.id);
             }
@@ -350,17 +331,14 @@ impl<'o> Daemon<'o> {
     }
 
     /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at once.
-    fn step(&mut self) -> std::io::Result<bool> {
+    fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
         self.service.feed_watchdog(now);
-        let seen = self.watch.take();
+        let seen = self.inbox.seen();
         if seen.control {
             self.carry_out_requests();
         }
-        self.look(&seen, now);
-        if let Some(error) = self.fatal.take() {
-            return Err(error);
-        }
+        self.take_in(&seen, now)?;
         if self.troubles.is_due(now) {
             let was_in_trouble = self.troubles.keep_jobs_from_the_queue();
             self.write_unwritten();
@@ -368,12 +346,11 @@ impl<'o> Daemon<'o> {
             if was_in_trouble {
                 // Before anything is measured: requests that could not be carried out, claims, and jobs without their models.
                 self.carry_out_requests();
-                self.rescan_at = now;
+                self.inbox.rescan(now);
                 return Ok(true);
             }
         }
-        let limit = Duration::from_secs(self.config.give_up_seconds.into());
-        self.give_up_waiting(now, limit);
+        self.give_up_waiting(now, self.inbox.patience());
         self.reboot_back();
         let blocked = self.unwritten.is_some()
             || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
@@ -389,6 +366,106 @@ impl<'o> Daemon<'o> {
             return Ok(false);
         }
         Ok(self.advance(&queued))
+    }
+
+    /// Claim what is fully uploaded, carry out cancel files, and give waiting jobs the models that came.
+    fn take_in(&mut self, seen: &Seen, now: Instant) -> io::Result<()> {
+        let Some(mut sight) = self.inbox.look(seen, &mut self.spool, &mut self.troubles, now) else {
+            return Ok(());
+        };
+        for claims in std::mem::take(&mut sight.claims) {
+            if self.inbox.wake().stop_requested() {
+                break;
+            }
+            // After a failed fsync only a fresh start can find out what is on the disk.
+            let outcomes = self
+                .spool
+                .claim(claims)
+                .inspect_err(|error| log::error!("cannot make claims durable: {error}"))?;
+            for outcome in outcomes {
+                if let Some(entry) = self.inbox.claimed(outcome, &self.spool, &mut self.troubles, now) {
+                    self.admit(entry);
+                }
+            }
+            self.service.feed_watchdog(Instant::now());
+        }
+        for name in std::mem::take(&mut sight.cancels) {
+            if self.cancel(inbox::cancelled_job(&name)) {
+                self.inbox.remove_cancel_file(&name, &self.spool, &mut self.troubles);
+            }
+        }
+        for waiting in self.inbox.to_be_bound(&sight, &self.spool) {
+            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+        self.inbox.tidy(&sight, &self.spool, now);
+        Ok(())
+    }
+
+    fn admit(&mut self, entry: Entry) {
+        let ended = self.inbox.admit(entry, &mut self.spool, &mut self.troubles);
+        ended.into_iter().for_each(|ended| self.end(ended));
+    }
+
+    /// Reject the jobs that have waited this long for a model.
+    fn give_up_waiting(&mut self, now: Instant, limit: Duration) {
+        for waiting in self.inbox.late(now, limit) {
+            let ended = self.inbox.give_up(waiting, limit, &self.spool);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+    }
+
+    /// Carry out the requests that commands left. One that the disk refuses stays for another attempt.
+    fn carry_out_requests(&mut self) {
+        let requests = match control::requests(self.spool.control().path()) {
+            Ok(requests) => requests,
+            Err(error) => {
+                log::warn!("cannot read requests: {error}");
+                return;
+            }
+        };
+        for (mut file, wish) in requests {
+            let is_done = match wish {
+                Wish::Cancel(job) => self.cancel(&job),
+                Wish::Retry(job) => self.retry(&job, &mut file),
+                Wish::Resume => true,
+            };
+            if is_done && let Err(error) = fs_err::remove_file(&file) {
+                log::warn!("cannot remove a request that was carried out: {error}");
+            }
+        }
+    }
+
+    /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when its turn comes.
+    fn cancel(&mut self, meant: &OsStr) -> bool {
+        for queued in self.inbox.meant_by(meant) {
+            if self.unwritten.is_some() {
+                return false;
+            }
+            let ended = self.inbox.cancel(queued, &self.spool);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+        self.unwritten.is_none()
+    }
+
+    /// Queue the newest finished job meant by this again. False if the disk refuses.
+    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf) -> bool {
+        let Some(entry) = control::finished_job(&self.spool, meant) else {
+            log::warn!("no finished job `{}` to retry", meant.to_string_lossy());
+            return true;
+        };
+        // Found again after a crash, a request by name would mean an older job of the same name.
+        match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
+            Ok(again) => {
+                log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
+                self.admit(again);
+                true
+            }
+            Err(error) => {
+                self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
+                false
+            }
+        }
     }
 
     /// Hold the host's lock, or say who does.
@@ -424,16 +501,8 @@ impl<'o> Daemon<'o> {
 
     /// How long nothing will be due.
     fn until_next(&self) -> Duration {
-        let limit = Duration::from_secs(self.config.give_up_seconds.into());
-        let given_up_at = self.queue.waiting().map(|waiting| waiting.since + limit).min();
-        let times = [
-            Some(self.rescan_at),
-            self.troubles.try_again_at(),
-            self.look_again_at,
-            self.service.feed_at(),
-            given_up_at,
-        ];
-        let next = times.into_iter().flatten().min().unwrap_or(self.rescan_at);
+        let next = [self.troubles.try_again_at(), self.service.feed_at()];
+        let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())
     }
 }

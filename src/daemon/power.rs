@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::assemble::not_measured;
 use super::configuration::{Left, Turn};
-use super::queue::QueuedJob;
+use super::job::QueuedJob;
 use super::trials::Course;
 use super::troubles::Trouble;
 use super::{Audience, Daemon};
@@ -234,8 +234,9 @@ impl Daemon<'_> {
     pub(super) fn take_up_power(&mut self) {
         match self.power.rebooted_for() {
             Ok(job) => {
-                let is_queued =
-                    |job: &String| self.queue.in_order().any(|queued| queued.entry.id.to_string() == *job);
+                let is_queued = |job: &String| {
+                    self.inbox.queue().in_order().any(|queued| queued.entry.id.to_string() == *job)
+                };
                 self.rebooted_job = job.filter(is_queued);
             }
             Err(error) => {
@@ -257,6 +258,6 @@ impl Daemon<'_> {
     pub(super) fn next_in_turn(&self) -> Option<&QueuedJob> {
         let rebooted = self.rebooted_job.as_ref();
         let is_it = |queued: &&QueuedJob| rebooted.is_some_and(|job| queued.entry.id.to_string() == *job);
-        self.queue.in_order().find(is_it).or_else(|| self.queue.first())
+        self.inbox.queue().in_order().find(is_it).or_else(|| self.inbox.queue().first())
     }
 }

@@ -5,10 +5,10 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::queue::QueuedJob;
+use super::inbox::Wake;
+use super::job::QueuedJob;
 use super::sensing::Sensing;
 use super::service::Service;
-use super::wake::Wake;
 use crate::worker::parent::{Control, Watch};
 use crate::worker::protocol::Pause;
 

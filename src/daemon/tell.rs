@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::queue::{QueuedJob, WaitingJob};
+use super::inbox::WaitingJob;
+use super::job::QueuedJob;
 use super::status::{self, Queued, State, Status};
 use super::{Audience, Daemon, control, now_text};
 
@@ -55,15 +56,16 @@ impl Daemon<'_> {
             state,
             running: self.running.clone(),
             cooling: self.cooling.clone(),
-            queued: self.queue.len() as u64,
-            next: self.queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
+            queued: self.inbox.queue().len() as u64,
+            next: self.inbox.queue().in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
             waiting: self
-                .queue
+                .inbox
+                .queue()
                 .waiting()
                 .take(status::NAMED_JOBS)
                 .map(|waiting| waiting_line(waiting, now))
                 .collect(),
-            attention: self.troubles.attention().chain(&self.oddities).cloned().collect(),
+            attention: self.troubles.attention().chain(self.inbox.oddities()).cloned().collect(),
             finished: self.finished,
             unpublished: self.unpublished.len() as u64 + u64::from(self.unwritten.is_some()),
             disk_free_bytes: space.map(|(free, _)| free),

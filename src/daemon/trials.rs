@@ -250,7 +250,7 @@ impl Daemon<'_> {
         let Some(build) = stats::of_chosen_build(&course.trials).map(|trial| trial.build).next() else {
             return Ok(());
         };
-        if self.wake.stop_requested() {
+        if self.inbox.wake().stop_requested() {
             return Err(Halt::Left(Left::Interrupted));
         }
         set_build(workers, build);
@@ -281,7 +281,7 @@ impl Daemon<'_> {
 
     /// Who is told before a worker starts.
     fn begin(&mut self, turn: &Turn<'_>, course: &Course, (build, process): (u32, u32)) -> Result<(), Halt> {
-        if self.wake.stop_requested() {
+        if self.inbox.wake().stop_requested() {
             return Err(Halt::Left(Left::Interrupted));
         }
         let Turn { queued, job, configuration, .. } = *turn;

@@ -47,7 +47,7 @@ pub use folder::Folder;
 pub use models::{ModelStore, hash};
 pub use publish::Published;
 
-use journal::Journal;
+use journal::{Journal, Progress};
 use names::{Entry, JobId};
 
 /// Arrival numbers reserved on disk at once, so that not every claim has to write one. A crash skips at most this many.
@@ -209,6 +209,23 @@ impl Spool {
     /// A job's journal.
     pub fn journal(&self, id: &JobId) -> Journal {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
+    }
+
+    /// What a job's journal says. One that cannot be read counts as empty, and the log says so.
+    pub fn progress(&self, id: &JobId) -> Progress {
+        match self.journal(id).read() {
+            Ok(records) => Progress::of(records),
+            Err(error) => {
+                log::error!("cannot read a journal: {error}");
+                Progress::default()
+            }
+        }
+    }
+
+    /// When a job was claimed: the time of its file's last rename.
+    pub fn claimed_at(&self, entry: &Entry) -> Option<String> {
+        let stat = self.queue.entry(OsStr::new(&entry.name()))?;
+        jiff::Timestamp::from_nanosecond(stat.changed_ns).ok().map(|time| time.to_string())
     }
 
     /// The folder in which commands leave their requests.

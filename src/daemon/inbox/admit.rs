@@ -5,8 +5,9 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::memory::LargerThanMemory;
 use crate::bundle::format::{Mistake, Outcome, Stage, Status};
+use crate::daemon::job::SpecFile;
+use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
 use crate::spec::{self, Job, ModelSource};
 use crate::spool::Spool;
@@ -17,26 +18,19 @@ use crate::spool::plan::{ModelState, Tracker};
 /// Bytes of a model's head that tell its format.
 const HEAD_BYTES: usize = 16;
 
-/// A claimed job file, as read.
-#[derive(Debug, Default)]
-pub struct SpecFile {
-    /// Its bytes; `None` where it could not or must not be read.
-    pub text: Option<Vec<u8>>,
-}
-
 /// Why a job was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
+pub(crate) struct Rejection {
     /// Where.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// Stable code.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// For a person.
-    pub detail: String,
+    pub(crate) detail: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
     /// Mistakes of the job file.
-    pub mistakes: Vec<Mistake>,
+    pub(crate) mistakes: Vec<Mistake>,
 }
 
 impl Rejection {
@@ -45,7 +39,7 @@ impl Rejection {
     }
 
     /// As it stands in a bundle.
-    pub fn outcome(self) -> Outcome {
+    pub(crate) fn outcome(self) -> Outcome {
         Outcome {
             status: Status::Rejected,
             stage: Some(self.stage),
@@ -59,7 +53,7 @@ impl Rejection {
 }
 
 /// Read a claimed job file and understand it. Nothing but a regular file of a sensible size and name is ever opened.
-pub fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) {
+pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) {
     let mut spec = SpecFile::default();
     let result = read_text(spool, entry).and_then(|text| {
         spec.text = Some(text.clone());
@@ -139,7 +133,7 @@ fn check_name(name: &OsStr) -> Result<(), Rejection> {
 
 /// Where a job stands with its models.
 #[derive(Debug)]
-pub enum Binding {
+pub(crate) enum Binding {
     /// All are copied, in the order of [`Job::models`].
     Bound(Vec<BoundModel>),
     /// These are missing or not whole yet.
@@ -151,7 +145,7 @@ pub enum Binding {
 }
 
 /// Copy the job's models, if all of them are there and whole. `memory_bytes` is what the host has, where that is known.
-pub fn bind(
+pub(crate) fn bind(
     spool: &mut Spool,
     tracker: &mut Tracker,
     job: &Job,
@@ -250,7 +244,7 @@ fn check_model(path: &Path, job: &Job, index: usize, copy: &BoundModel) -> Resul
 }
 
 /// The job that a cancel file means: its name without `.cancel`, and without the ending of a job file.
-pub fn cancelled_job(file: &OsStr) -> &OsStr {
+pub(crate) fn cancelled_job(file: &OsStr) -> &OsStr {
     let bytes = file.as_bytes();
     let stem = &bytes[..bytes.len().saturating_sub(".cancel".len())];
     let lower = stem.to_ascii_lowercase();
