@@ -89,7 +89,7 @@ graphs: $(PYTHON_CHECKS) ## write tests/graphs again
 	PYTHONPATH=$(PYTHON_CHECKS) tools/make-foreign-graphs
 
 digests: ## that all 810 model files of the family are, byte for byte, those of tests/networks.sha256
-	$(CARGO) test --release --locked --test digests -- --include-ignored
+	$(CARGO) test --release --locked --test house digests:: -- --include-ignored
 
 advisories: ## known vulnerabilities in dependencies; needs the internet
 	$$(tools/fetch-cargo-deny) --all-features check advisories

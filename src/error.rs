@@ -3,7 +3,7 @@
 //! share.
 
 /// Advice that an error carries for whoever reads it; printed once, after the chain, as `hint: …`.
-pub trait Hint {
+pub(crate) trait Hint {
     /// What to do next, lower case, no full stop.
     fn hint(&self) -> Option<String>;
 }

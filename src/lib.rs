@@ -9,14 +9,14 @@ pub mod bundle;
 pub mod cli;
 #[cfg(feature = "desk")]
 pub mod collect;
-pub mod config;
+pub(crate) mod config;
 pub mod daemon;
 #[cfg(test)]
 mod derived_docs;
 pub mod doctor;
-pub mod error;
+pub(crate) mod error;
 #[cfg(feature = "desk")]
-pub mod export;
+pub(crate) mod export;
 pub mod host;
 pub mod measure;
 pub mod model_file;

@@ -48,7 +48,7 @@ pub enum Phase {
 #[error("run {run} of {runs} {} failed", phase.runs())]
 pub struct MeasureError {
     /// Where.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// Which run of that phase, from 1.
     pub run: usize,
     /// How many that phase has.

@@ -13,7 +13,7 @@ pub struct Nanos(pub u64);
 
 impl Nanos {
     /// The span in milliseconds; exact for spans below 2^53 ns (104 days).
-    pub fn as_milliseconds(self) -> f64 {
+    pub(crate) fn as_milliseconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 }

@@ -47,6 +47,34 @@ pub(crate) fn request(
     }
 }
 
+/// A benchmark, by the name under which the command line asks for it.
+pub(crate) type Benchmark = (&'static str, fn() -> ExitCode);
+
+/// Run the benchmarks that the command line names, or all. Several run one after the other, each in a process of its own,
+/// because memory is counted by process.
+pub(crate) fn run(benchmarks: &[Benchmark]) -> ExitCode {
+    let (flags, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    if let Some(unknown) = names.iter().find(|name| !benchmarks.iter().any(|(known, _)| known == name)) {
+        let known: Vec<&str> = benchmarks.iter().map(|(name, _)| *name).collect();
+        say(&format!("no benchmark `{unknown}` here; there are {}", known.join(", ")));
+        return ExitCode::FAILURE;
+    }
+    let asked = |name: &str| names.is_empty() || names.iter().any(|asked| asked == name);
+    match benchmarks.iter().filter(|(name, _)| asked(name)).collect::<Vec<_>>()[..] {
+        [(_, benchmark)] => benchmark(),
+        ref several => {
+            let in_own_process = |(name, _): &&Benchmark| {
+                let program = std::env::current_exe().expect("the path of this program");
+                let status = Command::new(program).arg(name).args(&flags).status();
+                status.is_ok_and(|status| status.success())
+            };
+            let failed = several.iter().filter(|benchmark| !in_own_process(benchmark)).count();
+            if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+    }
+}
+
 /// Figures and the targets that they met or missed.
 #[derive(Debug)]
 pub(crate) struct Report {

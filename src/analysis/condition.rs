@@ -10,7 +10,7 @@ use crate::bundle::format::{Energy, Environment, Observation, Quantity, Reading}
 
 /// What the host's sensors told around the timed runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct RowConditions {
+pub(crate) struct RowConditions {
     /// How closely the timed runs were observed.
     pub observation: Observation,
     /// The hottest zone right before the first timed run, in °C.

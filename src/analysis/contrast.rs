@@ -104,12 +104,12 @@ impl Ratio {
     }
 
     /// `from` over `to`.
-    pub fn inverse(self) -> Self {
+    pub(crate) fn inverse(self) -> Self {
         self.under(1.0)
     }
 
     /// Is one outside its interval?
-    pub fn is_beyond_interval(&self) -> bool {
+    pub(crate) fn is_beyond_interval(&self) -> bool {
         self.interval.is_some_and(|interval| interval.low > 1.0 || interval.high < 1.0)
     }
 }

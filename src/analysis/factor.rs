@@ -30,7 +30,7 @@ pub enum Factor {
 }
 
 /// Every factor, in the order of tables.
-pub const FACTORS: &[Factor] = &[
+pub(crate) const FACTORS: &[Factor] = &[
     Factor::Block,
     Factor::Kernel,
     Factor::Batch,

@@ -15,7 +15,7 @@ use crate::bundle::format::{Configuration, Status};
 use crate::network::configuration::RESNET_50_DEPTHS;
 
 /// The kernel at which blocks are shown side by side, the paper's.
-pub const KERNEL_OF_BLOCKS: u32 = 3;
+pub(crate) const KERNEL_OF_BLOCKS: u32 = 3;
 
 /// What ran on a platform and what did not.
 #[derive(Debug, Clone, PartialEq, Serialize)]

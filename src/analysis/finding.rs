@@ -13,11 +13,11 @@ use crate::analysis::hypothesis::{Candidate, Evidence};
 use crate::analysis::roofline::Contradiction;
 
 /// The largest chance that a report about a study without any effect holds any finding at all.
-pub const FAMILY_ERROR: f64 = 0.005;
+pub(crate) const FAMILY_ERROR: f64 = 0.005;
 
 /// What processes of one configuration are taken to differ by where no configuration had more than one: the relative
 /// standard deviation on a shared virtual machine, the worst that was seen (`docs/METHOD.md`). It enters no interval.
-pub const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
+pub(crate) const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
 
 /// One thing that the data says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -170,7 +170,7 @@ pub fn change(ratio: f64) -> String {
 }
 
 /// `−30.2 % [−31.4 to −29.0]`.
-pub fn change_with_interval(ratio: &Ratio) -> String {
+pub(crate) fn change_with_interval(ratio: &Ratio) -> String {
     let percent = |end: f64| format!("{:+.1}", (end - 1.0) * 100.0).replace('-', "−");
     match ratio.interval {
         Some(interval) => {

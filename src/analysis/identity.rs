@@ -28,7 +28,7 @@ pub struct Identity {
     /// Its power state; `None` where it was not observed.
     pub power: Option<Power>,
     /// Its software; `None` where the job never came to a runtime.
-    pub software: Option<Software>,
+    pub(crate) software: Option<Software>,
 }
 
 /// The machine, as observed; nulls are what could not be.
@@ -78,7 +78,7 @@ pub struct Power {
 
 /// The software stack.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Software {
+pub(crate) struct Software {
     /// Name of the runtime.
     pub runtime: String,
     /// Its version; `None` where it was never loaded or does not tell.

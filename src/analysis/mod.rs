@@ -11,21 +11,21 @@ use crate::stats::moderate::Variance;
 use crate::stats::resample::RESAMPLES;
 
 pub mod build;
-pub mod cell;
+pub(crate) mod cell;
 pub mod compare;
-pub mod condition;
+pub(crate) mod condition;
 pub mod contrast;
 pub mod estimate;
-pub mod factor;
-pub mod figure;
+pub(crate) mod factor;
+pub(crate) mod figure;
 pub mod finding;
 mod hypothesis;
 mod identity;
 pub mod pareto;
-pub mod peaks;
-pub mod platform;
-pub mod predict;
-pub mod roofline;
+pub(crate) mod peaks;
+pub(crate) mod platform;
+pub(crate) mod predict;
+pub(crate) mod roofline;
 pub mod row;
 
 /// Version of the form of [`Analysis`], raised when a key changes its meaning or goes.
@@ -86,7 +86,7 @@ pub struct Analysis {
     /// Where they are contradicted.
     pub contradictions: Vec<roofline::Contradiction>,
     /// Pareto fronts.
-    pub fronts: Vec<pareto::Front>,
+    pub(crate) fronts: Vec<pareto::Front>,
     /// Predictions of what was not measured.
     pub predictions: Vec<predict::Prediction>,
     /// Platforms side by side.

@@ -13,7 +13,7 @@ use crate::analysis::factor::Factor;
 
 /// The front of one task on one platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Front {
+pub(crate) struct Front {
     /// The platform.
     pub platform: usize,
     /// Batch size.
@@ -30,7 +30,7 @@ pub struct Front {
 
 /// A cell that is not on the front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Dominated {
+pub(crate) struct Dominated {
     /// Index of the cell.
     pub cell: usize,
     /// A cell on the front that is at least as good in both.

@@ -41,7 +41,7 @@ impl Hint for PeaksError {
 
 impl GivenPeaks {
     /// Are they meant for that roofline?
-    pub fn are_for(&self, platform: &Platform, precision: Option<&str>) -> bool {
+    pub(crate) fn are_for(&self, platform: &Platform, precision: Option<&str>) -> bool {
         let names = [
             platform.identity.machine.host.as_deref(),
             Some(platform.label.as_str()),

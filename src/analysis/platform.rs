@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-pub use crate::analysis::identity::{EdgeTpuLink, Identity, Machine, Power, Software};
+pub(crate) use crate::analysis::identity::{EdgeTpuLink, Identity, Software};
+pub(crate) use crate::analysis::identity::{Machine, Power};
 use crate::analysis::row::Row;
 use crate::bundle::format::Status;
 use crate::stats::resample::seed_of;
@@ -36,7 +37,7 @@ pub struct Platform {
 /// A row of a job that ended early may not tell the version of its library, or the power state that it was to be measured in:
 /// it joins the platform that agrees with what it does tell and that its job was otherwise measured on, else the only one
 /// there is, else it stands alone.
-pub fn assign(rows: &mut [Row]) -> Vec<Platform> {
+pub(crate) fn assign(rows: &mut [Row]) -> Vec<Platform> {
     let distinct: HashSet<&Identity> =
         rows.iter().map(|row| &*row.identity).filter(|identity| identity.software.is_some()).collect();
     let mut identities: Vec<Identity> = distinct.into_iter().cloned().collect();

@@ -30,12 +30,12 @@ pub struct Prediction {
     /// The coefficients, by name.
     pub coefficients: BTreeMap<String, f64>,
     /// Configurations of the paper's family that have no cell.
-    pub predicted: Vec<Predicted>,
+    pub(crate) predicted: Vec<Predicted>,
 }
 
 /// One configuration that was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Predicted {
+pub(crate) struct Predicted {
     /// Its name.
     pub subject: String,
     /// Predicted mean latency in milliseconds.

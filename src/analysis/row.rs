@@ -65,7 +65,7 @@ pub struct Row {
     /// When the bundle was made; RFC 3339, UTC.
     pub finished: String,
     /// Under which conditions it was measured; `None` where no trial was to start, or an older program measured.
-    pub conditions: Option<RowConditions>,
+    pub(crate) conditions: Option<RowConditions>,
     /// What one inference takes in energy; `None` where that was not asked for.
     pub energy: Option<RowEnergy>,
     /// Its builds, of which not all may enter the statistics; empty where there are no latencies.

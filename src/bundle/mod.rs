@@ -1,7 +1,8 @@
-//! Bundles: what is published for every configuration of a job, measured or not.
+//! Bundles: the published result of every configuration of a job, measured or not.
 //!
-//! [`mod@format`] says what is in one, [`mod@write`] and [`read`] turn one into the bytes of a file and back. No file is opened
-//! here: the spool places bundles durably, the desk side collects them, and this is all that the two share.
+//! [`mod@format`] defines the contents; [`mod@write`] and [`read`] turn a bundle into the bytes of a file and
+//! back. No file is opened here: the spool stores bundles durably and the desk side collects them. This
+//! module is all that the two share.
 
 pub mod format;
 pub mod read;

@@ -1,7 +1,7 @@
-//! A bundle from the bytes of its file, and the schema of what is in them.
+//! Reads a bundle from the bytes of its file, and gives the schema of its contents.
 //!
-//! Every bundle since version 1 is read. Keys that this program does not know are passed over, so an older program reads
-//! a newer bundle of the same version. The bytes come from anybody: what they may cost is limited.
+//! Reads every version since 1. Unknown keys are ignored, so an older program reads a newer bundle of the
+//! same version. The bytes are not trusted: the memory that they may take is limited.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -13,27 +13,27 @@ use serde_json::Value;
 use crate::bundle::format::{Bundle, FORMAT};
 use crate::error::Hint;
 
-/// The most bytes that a bundle may have when decompressed. Ten million latencies of 20 digits fit; a file made to
-/// exhaust memory does not.
-pub const LARGEST_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest size of a decompressed bundle. Ten million latencies of 20 digits fit; a file made to exhaust
+/// memory does not.
+pub(crate) const LARGEST_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The part of [`FORMAT`] before the version.
 const FORMAT_FAMILY: &str = "backbone.bundle/";
 
-/// Why bytes are no bundle that this program reads.
+/// Why bytes cannot be read as a bundle.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The bytes could not be had.
+    /// The bytes could not be read.
     #[error("cannot read the bundle")]
     Unreadable(#[source] io::Error),
-    /// It does not begin like a gzip file.
+    /// It does not start like a gzip file.
     #[error("not a bundle: the file is not gzip-compressed")]
     NotGzip,
     /// It ends too early.
     #[error("the bundle is truncated: its compressed data ends too early")]
     Truncated,
-    /// Compressed data or its check sum is wrong.
+    /// The compressed data or its checksum is wrong.
     #[error("the bundle is damaged: it does not decompress")]
     Damaged(#[source] io::Error),
     /// Bytes follow the end of the compressed data.
@@ -45,13 +45,13 @@ pub enum ReadError {
         /// The limit.
         limit_bytes: u64,
     },
-    /// Not JSON, or not the keys of a bundle.
+    /// Not JSON, or JSON without the keys of a bundle.
     #[error("not a bundle: its JSON does not have the form of `{FORMAT}`")]
     NotABundle(#[source] serde_json::Error),
-    /// JSON of some other kind.
+    /// JSON of another format.
     #[error("not a bundle: its `format` is {0:?}")]
     UnknownFormat(String),
-    /// A version that came after this program.
+    /// A version newer than this program.
     #[error("the bundle has format `{found}`; this program reads up to `{FORMAT}`")]
     NewerFormat {
         /// Its `format`.
@@ -62,14 +62,14 @@ pub enum ReadError {
 impl Hint for ReadError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreadable(_) => "check that the file is there and readable",
+            Self::Unreadable(_) => "check that the file exists and is readable",
             Self::NotGzip | Self::NotABundle(_) | Self::UnknownFormat(_) => {
-                "give files named `….json.gz` from an outbox"
+                "name files `….json.gz` from an outbox"
             }
             Self::Truncated | Self::Damaged(_) | Self::TrailingBytes => {
-                "copy the file from the outbox again; a bundle there is always whole"
+                "copy the file from the outbox again; bundles there are always complete"
             }
-            Self::TooLarge { .. } => "check where the file comes from; no measurement is this large",
+            Self::TooLarge { .. } => "check where the file comes from; no measurement is that large",
             Self::NewerFormat { .. } => "update this program to at least the version that wrote the bundle",
         };
         Some(hint.to_owned())
@@ -79,18 +79,18 @@ impl Hint for ReadError {
 /// Reads one bundle, to the end of the bytes.
 ///
 /// # Errors
-/// A [`ReadError`] that says which of the ways it went wrong.
+/// A [`ReadError`] for each way in which reading can fail.
 pub fn decode(bytes: impl Read) -> Result<Bundle, ReadError> {
     decode_within(bytes, LARGEST_BUNDLE_BYTES).map(|(bundle, _)| bundle)
 }
 
-/// [`decode`] with a limit of the caller's; gives the bundle with the JSON that it was read from.
+/// [`decode`] with the caller's limit; also returns the JSON that the bundle was read from.
 pub(crate) fn decode_within(bytes: impl Read, limit_bytes: u64) -> Result<(Bundle, Vec<u8>), ReadError> {
     let json = decompressed(bytes, limit_bytes)?;
     let read = serde_json::from_slice::<Bundle>(&json);
     let head = match &read {
         Ok(bundle) => Head { format: bundle.format.clone() },
-        // Only to say what it is instead: every bundle that is one is parsed once.
+        // Only to name the format found: a valid bundle is parsed once.
         Err(_) => serde_json::from_slice(&json).map_err(ReadError::NotABundle)?,
     };
     check_version(&head.format)?;
@@ -106,7 +106,7 @@ pub fn schema() -> Value {
         .to_value()
 }
 
-/// All that every version has.
+/// The key that every version has.
 #[derive(Deserialize)]
 struct Head {
     format: String,

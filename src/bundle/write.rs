@@ -1,7 +1,7 @@
-//! A bundle as the bytes of its file, and the name of that file.
+//! Turns a bundle into the bytes of its file, and makes the file's name.
 //!
-//! The same content always gives the same bytes, so that a bundle published again after a crash is recognised as the
-//! same. No file is opened here.
+//! The same content always gives the same bytes, so a bundle that is published again after a crash can be
+//! recognised. No file is opened here.
 
 use std::io::Write;
 
@@ -13,37 +13,39 @@ use crate::error::Hint;
 /// Longest job and configuration part of a file name, in bytes.
 const LONGEST_PART: usize = 80;
 
-/// Longest runtime part: a name of `RUNTIMES`, with room to spare.
+/// Longest runtime part: longer than any name in `RUNTIMES`.
 const LONGEST_RUNTIME: usize = 20;
 
-/// Longest id part. The four parts, their dots and the ending are then at most 239 bytes, below the 255 of every Linux
-/// file system with room for a temporary name's prefix and suffix.
+/// Longest id part. The four parts, their dots and the extension are then at most 239 bytes: below the limit
+/// of 255 of Linux file systems, with room for the prefix and suffix of a temporary name.
 const LONGEST_ID: usize = 48;
 
 /// zlib's own default. Level 9 took four times as long for 2 % less (10,000 latencies around 1.5 ms).
 const LEVEL: u32 = 6;
 
-/// The header's operating system: 255, unknown (RFC 1952 §2.3.1), so that the bytes do not tell where they were made.
+/// The header's operating system: 255, unknown (RFC 1952 §2.3.1), so that the bytes do not depend on where
+/// they were made.
 const OPERATING_SYSTEM_UNKNOWN: u8 = 255;
 
-/// Why a bundle has no bytes.
+/// Why a bundle could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the bundle as JSON")]
 pub struct EncodeError(#[from] serde_json::Error);
 
 impl Hint for EncodeError {
     fn hint(&self) -> Option<String> {
-        Some("this is a mistake in the program; please report it with the job that led to it".to_owned())
+        Some("this is a bug in this program; please report it, with the job that led to it".to_owned())
     }
 }
 
-/// The bytes of a bundle's file: compact JSON with one newline at its end, gzip-compressed, with nothing in the gzip
-/// header that could differ (no name, time 0).
+/// The bytes of a bundle's file: compact JSON that ends in one newline, compressed with gzip, with a fixed
+/// gzip header (no name, time 0).
 ///
-/// Compact, because one line for each latency would help nobody; `zcat FILE | python3 -m json.tool` shows it readably.
+/// Compact, because a line for each latency is of no use; `zcat FILE | python3 -m json.tool` prints it in
+/// readable form.
 ///
 /// # Errors
-/// Only for a number that is not finite, which `stats` never makes.
+/// Only for a number that is not finite, which `stats` never produces.
 pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, EncodeError> {
     let mut json = serde_json::to_vec(bundle)?;
     json.push(b'\n');
@@ -56,11 +58,11 @@ pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, EncodeError> {
 
 /// `<job>.<part>.<runtime>.<id>.json.gz`: the file name of a bundle.
 ///
-/// `part` is the configuration or the model's stem, `rejected` where there is none; `runtime` is `none` where there is
-/// none. Every part holds only `[A-Za-z0-9_-]`: each run of other characters becomes one `-`, dashes at either end go (a
-/// name that starts with one reads as an option), and nothing left becomes `unnamed`. Parts are cut at 80 bytes (runtime
-/// 20, id 48). Different jobs may be reduced to the same name; the id tells them apart, so ids must already be of
-/// these characters and this length.
+/// `part` is the configuration or the model's stem, or `rejected` if there is neither; `runtime` is `none` if
+/// there is none. Parts contain only `[A-Za-z0-9_-]`: each run of other characters becomes one `-`, dashes at
+/// either end are dropped (a name that starts with one reads as an option), and an empty part becomes
+/// `unnamed`. Parts are cut at 80 bytes (runtime 20, id 48). Different jobs may be reduced to the same name;
+/// the id tells them apart, so ids must already consist of these characters and fit this length.
 pub fn file_name(job: &str, part: Option<&str>, runtime: Option<&str>, id: &str) -> String {
     format!(
         "{}.{}.{}.{}.json.gz",

@@ -18,7 +18,7 @@ use crate::error::Hint;
 
 /// An error with what the command line adds to it.
 #[derive(Debug)]
-pub struct Advised {
+pub(crate) struct Advised {
     error: anyhow::Error,
     hint: Option<String>,
     exit: Option<Exit>,
@@ -38,7 +38,7 @@ impl Error for Advised {
 }
 
 /// Carry an error that knows its own advice into `anyhow`.
-pub trait Explain<T> {
+pub(crate) trait Explain<T> {
     /// Keep the error's chain and its hint.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl<T, E: Hint + Error + Send + Sync + 'static> Explain<T> for Result<T, E> {
 }
 
 /// Add what only the command knows.
-pub trait Advise<T> {
+pub(crate) trait Advise<T> {
     /// What to do next, lower case, no full stop.
     ///
     /// # Errors
@@ -88,12 +88,12 @@ pub(super) fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// How the process ends after `error`.
-pub fn exit_of(error: &anyhow::Error) -> Exit {
+pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     additions(error).find_map(|advised| advised.exit).unwrap_or(Exit::Failed)
 }
 
 /// The text of [`report`].
-pub fn render(error: &anyhow::Error) -> String {
+pub(crate) fn render(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
         text.push_str(&format!("  caused by: {cause}\n"));

@@ -16,7 +16,7 @@ mod doctor;
 mod exit;
 #[cfg(feature = "desk")]
 mod export;
-pub mod failure;
+pub(crate) mod failure;
 mod feasibility;
 mod list;
 mod log;
@@ -33,7 +33,7 @@ mod run;
 mod schema;
 mod serve;
 mod status;
-pub mod table;
+pub(crate) mod table;
 #[cfg(feature = "desk")]
 mod whole_file;
 mod worker;
@@ -175,7 +175,7 @@ fn note(line: &str) {
 
 /// A file name for people: bytes that are not UTF-8 replaced, control characters escaped, so that a name from the
 /// inbox cannot move the cursor.
-pub fn readable(name: &std::ffi::OsStr) -> String {
+pub(crate) fn readable(name: &std::ffi::OsStr) -> String {
     let mut text = String::new();
     for character in name.to_string_lossy().chars() {
         if character.is_control() {

@@ -46,7 +46,11 @@ mod tests {
 
     #[test]
     fn operators_guide_lists_every_setting() {
-        crate::derived_docs::assert_current("docs/OPERATING.md", "settings", &crate::config::reference());
+        crate::derived_docs::assert_current(
+            "docs/OPERATING.md",
+            "settings",
+            &crate::config::reference::reference(),
+        );
     }
 
     #[test]

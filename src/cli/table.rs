@@ -4,7 +4,7 @@
 
 /// Rows under their headings. Cells are padded to the widest of their column; the last column is not padded.
 /// Widths are counted in characters, which is right for everything that this program prints itself.
-pub fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -20,7 +20,7 @@ pub fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Put two spaces before every line, for a table below a heading.
-pub fn indent(text: &str) -> String {
+pub(crate) fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 

@@ -96,7 +96,7 @@ pub enum OddityKind {
 
 impl OddityKind {
     /// For counts: one, many.
-    pub fn nouns(self) -> (&'static str, &'static str) {
+    pub(crate) fn nouns(self) -> (&'static str, &'static str) {
         match self {
             Self::Duplicate => ("duplicate of another", "duplicates of others"),
             Self::SharedId => (

@@ -9,18 +9,19 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use self::settings::{SETTINGS, reference};
 use self::sources::Sources;
 use crate::bundle::format::Mistake;
 use crate::error::Hint;
 use crate::spec::render;
 
 mod file;
-mod settings;
+#[cfg(test)]
+pub(crate) mod reference;
+pub(crate) mod settings;
 mod sources;
 
 /// The configuration that is read where no other is named; it need not exist.
-pub const DEFAULT_FILE: &str = "/etc/backbone/config.yaml";
+pub(crate) const DEFAULT_FILE: &str = "/etc/backbone/config.yaml";
 
 /// Settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! The table of settings and what is derived from it: defaults, ranges, names of environment variables, the reference.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
-use crate::spec::check;
-use crate::spec::describe_table;
+use crate::runtime::{Runtime, WorkerExecutable};
 use crate::spec::fields::{Fallback, Field, Kind};
 
 /// What each setting's environment variable begins with; its key in capitals follows.
-const VARIABLE_PREFIX: &str = "BACKBONE_";
+pub(super) const VARIABLE_PREFIX: &str = "BACKBONE_";
 
 /// Waiting for more than a year is a slip of the pen.
 const SECONDS_PER_YEAR: i64 = 86_400 * 365;
@@ -36,7 +33,7 @@ pub(super) const PLUGIN: &str = "plugin";
 const WORKER: &str = "worker";
 
 /// Every key of the configuration file but those of the runtimes, in the order of the reference.
-pub const SETTINGS: &[Field] = &[
+pub(crate) const SETTINGS: &[Field] = &[
     Field {
         path: "inbox",
         kind: Kind::Path,
@@ -118,42 +115,6 @@ pub const SETTINGS: &[Field] = &[
         summary: "How this host provides the runtimes.",
     },
 ];
-
-/// The Markdown table of all settings, with their environment variables.
-pub fn reference() -> String {
-    let mut text = describe_table(SETTINGS);
-    for runtime in RUNTIMES {
-        for (key, summary) in keys_of(runtime) {
-            let usual = match key {
-                LIBRARY if !runtime.library_variables.is_empty() => {
-                    format!("what {} names, else the runtime's own search", variables(runtime))
-                }
-                LIBRARY => "the runtime's own search".to_owned(),
-                PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
-                DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
-                PLUGIN => "none".to_owned(),
-                _ => "beside `backbone`".to_owned(),
-            };
-            let _ = writeln!(
-                text,
-                "| `runtimes.{}.{key}` | an absolute path | {usual} | {summary} |",
-                runtime.name
-            );
-        }
-    }
-    let _ = writeln!(
-        text,
-        "\nEvery key but `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
-         `{}`. Keys of runtimes leave out `runtimes`: `{}`.",
-        variable("settle_seconds"),
-        variable("runtimes.onnxruntime.library"),
-    );
-    text
-}
-
-fn variables(runtime: &Runtime) -> String {
-    check::listed(runtime.library_variables)
-}
 
 /// What a host may say of a runtime. One that makes up its results loads nothing.
 pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {

@@ -1,3 +1,4 @@
+use super::settings::SETTINGS;
 use super::*;
 use crate::runtime::RUNTIMES;
 use crate::spec::fields::Kind;
@@ -192,7 +193,7 @@ fn folders_must_differ() {
 
 #[test]
 fn reference_names_every_setting() {
-    let text = reference();
+    let text = reference::reference();
     for field in SETTINGS {
         assert!(text.contains(&format!("`{}`", field.path)), "{}", field.path);
     }

@@ -89,7 +89,7 @@ pub(crate) fn cancels(control: &Path, queued: &QueuedJob) -> bool {
 }
 
 /// Is measuring paused?
-pub fn is_paused(control: &Path) -> bool {
+pub(crate) fn is_paused(control: &Path) -> bool {
     control.join(PAUSED).exists()
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Config, RuntimeConfig};
 use crate::runtime::{Runtime, WorkerExecutable};
 
 /// File name of the executable that is the daemon and nothing else.
-pub const DAEMON: &str = "backbone-daemon";
+pub(crate) const DAEMON: &str = "backbone-daemon";
 
 /// File name of the executable with every command, the worker's among them.
 const PROGRAM: &str = "backbone";
@@ -16,14 +16,14 @@ const PROGRAM: &str = "backbone";
 ///
 /// # Errors
 /// Where the system does not tell.
-pub fn program() -> std::io::Result<PathBuf> {
+pub(crate) fn program() -> std::io::Result<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(if own.file_name().is_some_and(|name| name == DAEMON) { own.with_file_name(PROGRAM) } else { own })
 }
 
 /// How to start the worker of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerCommand {
+pub(crate) struct WorkerCommand {
     /// The program.
     pub executable: PathBuf,
     /// Its arguments.
@@ -40,7 +40,7 @@ pub struct WorkerCommand {
 ///
 /// The library comes from the configuration (which has looked at the runtime's usual environment variables), else from
 /// `../lib/backbone` beside the executable, where `make install` puts it, else from wherever the runtime itself looks.
-pub fn worker_command(runtime: &Runtime, config: &Config, own: &Path) -> WorkerCommand {
+pub(crate) fn worker_command(runtime: &Runtime, config: &Config, own: &Path) -> WorkerCommand {
     let settings = config.runtimes.get(runtime.name).cloned().unwrap_or_default();
     let library = library(runtime, &settings, own);
     match runtime.worker {

@@ -12,7 +12,7 @@ use crate::spec::{Configuration, ModelSource};
 /// weights lie on a disk is timed with that disk; see "Models larger than the memory" in docs/METHOD.md.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{file}` has {bytes} bytes, and the host has {memory_bytes} bytes of memory")]
-pub struct LargerThanMemory {
+pub(crate) struct LargerThanMemory {
     /// The model's file name.
     pub file: String,
     /// Its size.
@@ -23,13 +23,13 @@ pub struct LargerThanMemory {
 
 impl LargerThanMemory {
     /// Stable code.
-    pub const REASON: &str = "model_larger_than_memory";
+    pub(crate) const REASON: &str = "model_larger_than_memory";
 
     /// The error, where it is one. No claim where the host's memory could not be observed.
     ///
     /// # Errors
     /// The file is larger.
-    pub fn check(file: &str, bytes: u64, memory_bytes: Option<u64>) -> Result<(), Self> {
+    pub(crate) fn check(file: &str, bytes: u64, memory_bytes: Option<u64>) -> Result<(), Self> {
         match memory_bytes {
             Some(memory_bytes) if bytes > memory_bytes => {
                 Err(Self { file: file.to_owned(), bytes, memory_bytes })

@@ -30,15 +30,15 @@ pub mod control;
 mod cooling;
 mod edge_tpu;
 mod engines;
-pub mod executables;
+pub(crate) mod executables;
 mod finish;
 mod inbox;
 mod job;
 #[cfg(test)]
 mod lab;
-pub mod memory;
+pub(crate) mod memory;
 mod model;
-pub mod observer;
+pub(crate) mod observer;
 mod power;
 mod providers;
 mod quiet;
@@ -49,7 +49,7 @@ mod tell;
 mod trials;
 mod troubles;
 
-pub use sensing::idle_beside_energy;
+pub(crate) use sensing::idle_beside_energy;
 
 use assemble::Assembler;
 use control::Wish;
@@ -254,7 +254,7 @@ impl<'o> Daemon<'o> {
     ///
     /// # Errors
     /// As [`Daemon::serve`].
-    pub fn work_off(&mut self) -> io::Result<bool> {
+    pub(crate) fn work_off(&mut self) -> io::Result<bool> {
         self.service.ready();
         while !self.inbox.wake().stop_requested() {
             if self.step()? {
@@ -286,7 +286,7 @@ impl<'o> Daemon<'o> {
     }
 
     /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
-    pub fn reject_waiting(&mut self) {
+    pub(crate) fn reject_waiting(&mut self) {
         self.give_up_waiting(Instant::now(), Duration::ZERO);
     }
 
@@ -469,7 +469,7 @@ impl<'o> Daemon<'o> {
     }
 
     /// Hold the host's lock, or say who does.
-    pub fn lock_host(&mut self) -> bool {
+    pub(crate) fn lock_host(&mut self) -> bool {
         if self.host_lock.is_some() {
             return true;
         }

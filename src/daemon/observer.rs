@@ -22,7 +22,7 @@ pub trait Observer {
 
 /// Nobody watches.
 #[derive(Debug, Clone, Copy)]
-pub struct Nobody;
+pub(crate) struct Nobody;
 
 impl Observer for Nobody {}
 

@@ -262,7 +262,7 @@ impl Sensing {
 }
 
 /// How long the host is watched idle before the runs for energy, and as long again after them.
-pub fn idle_beside_energy(energy_seconds: u32) -> Duration {
+pub(crate) fn idle_beside_energy(energy_seconds: u32) -> Duration {
     (Duration::from_secs(energy_seconds.into()) / 2).max(SHORTEST_IDLE)
 }
 

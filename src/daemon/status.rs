@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: &str = "backbone.status/1";
 
 /// File name, in the state folder and in the outbox.
-pub const FILE_NAME: &str = "status.json";
+pub(crate) const FILE_NAME: &str = "status.json";
 
 /// Jobs named one by one; the rest is a number.
-pub const NAMED_JOBS: usize = 20;
+pub(crate) const NAMED_JOBS: usize = 20;
 
 /// What the daemon is doing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -9,14 +9,16 @@ use crate::bundle::format::Configuration;
 
 /// One column.
 #[derive(Debug)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name.
     pub name: &'static str,
     /// Type of its values.
     pub kind: Kind,
-    /// Their unit; empty where there is none.
+    /// Their unit; empty if they have none.
+    #[cfg_attr(not(test), expect(dead_code, reason = "documents show it"))]
     pub unit: &'static str,
     /// What it means.
+    #[cfg_attr(not(test), expect(dead_code, reason = "documents show it"))]
     pub meaning: &'static str,
     /// The value of a row.
     pub(super) value: fn(&View<'_>) -> Value,
@@ -24,7 +26,7 @@ pub struct Column {
 
 /// Type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text.
     Text,
     /// A whole number that is not negative.
@@ -39,7 +41,8 @@ pub enum Kind {
 
 impl Kind {
     /// For documents.
-    pub fn word(self) -> &'static str {
+    #[cfg(test)]
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Integer => "integer",
@@ -176,7 +179,7 @@ use Kind::{Boolean, Integer, Integers, Number, Text};
 
 /// Every column, in order.
 #[rustfmt::skip]
-pub const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     column("id", Text, "", "The result: the bundle's id; with `#` and eight digits of its digest where different results share one.", |view| view.row.id.as_str().into()),
     column("path", Text, "", "Where it was found.", |view| view.row.path.as_str().into()),
     column("sha256", Text, "", "SHA-256 of its JSON, decompressed.", |view| view.row.sha256.as_str().into()),

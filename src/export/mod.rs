@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::analysis::platform::Platform;
 use crate::analysis::row::Row;
 
-pub mod columns;
+pub(crate) mod columns;
 mod csv;
 mod jsonl;
 mod parquet;
@@ -18,11 +18,11 @@ mod pyperf;
 mod tests;
 
 /// Every format, in the order of help.
-pub const EXPORTS: &[Export] = &[csv::EXPORT, jsonl::EXPORT, parquet::EXPORT, pyperf::EXPORT];
+pub(crate) const EXPORTS: &[Export] = &[csv::EXPORT, jsonl::EXPORT, parquet::EXPORT, pyperf::EXPORT];
 
 /// A format.
 #[derive(Debug)]
-pub struct Export {
+pub(crate) struct Export {
     /// Its name, as `--format` takes it.
     pub name: &'static str,
     /// What it is for.
@@ -35,7 +35,7 @@ pub struct Export {
 
 /// What is exported.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<'a> {
+pub(crate) struct Table<'a> {
     /// The rows, each with its platform's place.
     pub rows: &'a [Row],
     /// The platforms.
@@ -44,7 +44,7 @@ pub struct Table<'a> {
 
 impl Export {
     /// The format of that name.
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
         EXPORTS.iter().find(|export| export.name == name)
     }
 
@@ -52,7 +52,7 @@ impl Export {
     ///
     /// # Errors
     /// What the writer tells.
-    pub fn write(&self, table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+    pub(crate) fn write(&self, table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
         (self.write)(table, output)
     }
 }

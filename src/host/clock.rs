@@ -12,7 +12,7 @@ const STEPS: u32 = 1_000;
 
 /// The smallest step between two reads of the monotonic clock: its tick, or the time that one read takes where that
 /// is longer. Takes about a thousand steps, well below a millisecond on a usual machine.
-pub fn smallest_step() -> Nanos {
+pub(crate) fn smallest_step() -> Nanos {
     (0..STEPS).map(|_| next_step()).min().unwrap_or(Nanos(1))
 }
 

@@ -16,7 +16,7 @@ const USB: &str = "/sys/bus/usb/devices";
 
 /// May the Edge TPU be had?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
+pub(crate) enum Presence {
     /// None is on any bus.
     Absent,
     /// This device can not be opened by this user.
@@ -28,7 +28,7 @@ pub enum Presence {
 }
 
 /// All that there are, USB first.
-pub fn found(root: &HostRoot) -> Vec<EdgeTpu> {
+pub(crate) fn found(root: &HostRoot) -> Vec<EdgeTpu> {
     let on_usb = root.names(USB).into_iter().filter_map(|name| {
         let read = |file: &str| root.read(format!("{USB}/{name}/{file}")).ok();
         let ids = (read("idVendor")?, read("idProduct")?);
@@ -42,7 +42,7 @@ pub fn found(root: &HostRoot) -> Vec<EdgeTpu> {
 }
 
 /// Look at each: the first that can be had, else what is wrong with the first.
-pub fn probe(root: &HostRoot) -> Presence {
+pub(crate) fn probe(root: &HostRoot) -> Presence {
     let mut wrong = None;
     for device in found(root) {
         match look(root, &device) {

@@ -11,7 +11,7 @@ const FILES: &[&str] = &["/proc/device-tree/model", "/etc/nv_tegra_release", "/p
 const CARDS: &str = "/proc/driver/nvidia/gpus";
 
 /// The text; empty on a host without any of it.
-pub fn platform(root: &HostRoot) -> String {
+pub(crate) fn platform(root: &HostRoot) -> String {
     let cards = root.names(CARDS).into_iter().map(|card| format!("{CARDS}/{card}/information"));
     let files = FILES.iter().map(|file| (*file).to_owned()).chain(cards);
     let texts: Vec<String> = files.filter_map(|file| HostRoot::read(root, file).ok()).collect();

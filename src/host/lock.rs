@@ -23,7 +23,7 @@ use crate::error::Hint;
 use crate::host::root::HostRoot;
 
 /// Where the lock lies on the host.
-pub const LOCK_FILE: &str = "/run/lock/backbone-host.lock";
+pub(crate) const LOCK_FILE: &str = "/run/lock/backbone-host.lock";
 
 /// Everybody may open the file for reading and thereby lock it: whoever may run programs on the host may measure on it.
 const MODE: u32 = 0o644;
@@ -72,7 +72,7 @@ impl HostLock {
     ///
     /// The answer comes from `/proc/locks` of the running kernel also for another host root, because the lock is
     /// real there too.
-    pub fn holder(root: &HostRoot) -> Option<u32> {
+    pub(crate) fn holder(root: &HostRoot) -> Option<u32> {
         let file = fs_err::metadata(root.path(LOCK_FILE)).ok()?;
         let locks = HostRoot::real().read("/proc/locks").ok()?;
         holder_in(&locks, file.dev(), file.ino())

@@ -7,21 +7,21 @@
 //!
 //! A family of hosts is one folder and one line in [`HOSTS`].
 
-pub mod clock;
+pub(crate) mod clock;
 mod coral;
 pub(crate) mod cpufreq;
 mod detect;
 mod device_tree;
-pub mod edge_tpu;
-pub mod facts;
-pub mod graphics;
+pub(crate) mod edge_tpu;
+pub(crate) mod facts;
+pub(crate) mod graphics;
 mod jetson;
 mod linux;
-pub mod lock;
+pub(crate) mod lock;
 pub mod machine;
 pub mod power;
-pub mod root;
-pub mod sensors;
+pub(crate) mod root;
+pub(crate) mod sensors;
 pub mod tool;
 
 pub use facts::observe;
@@ -49,7 +49,7 @@ pub struct HostFamily {
 }
 
 /// Every family; a host belongs to the first that says so, and the last takes all.
-pub const HOSTS: &[HostFamily] = &[
+pub(crate) const HOSTS: &[HostFamily] = &[
     HostFamily {
         name: "jetson",
         summary: "NVIDIA Jetson, by nvpmodel and sysfs",

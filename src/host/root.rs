@@ -32,7 +32,7 @@ impl HostRoot {
     }
 
     /// Is it the machine this program runs on? A folder that only links to `/` counts as another.
-    pub fn is_real(&self) -> bool {
+    pub(crate) fn is_real(&self) -> bool {
         self.0 == Path::new("/")
     }
 
@@ -64,7 +64,7 @@ impl HostRoot {
 
     /// Names in a folder of the host, sorted with numbers by their value (`hwmon2` before `hwmon10`); none where it can not
     /// be listed. Names that are not UTF-8 are left out: the kernel gives none.
-    pub fn names_in(&self, host_path: impl AsRef<Path>) -> Vec<String> {
+    pub(crate) fn names_in(&self, host_path: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs_err::read_dir(self.path(host_path)) else { return Vec::new() };
         let mut names: Vec<String> =
             entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();

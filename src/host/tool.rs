@@ -21,7 +21,7 @@ use crate::error::Hint;
 const FOLDERS: &[&str] = &["/usr/sbin", "/usr/bin", "/usr/src/tensorrt/bin"];
 
 /// Names the host root to a stub.
-pub const ROOT_VARIABLE: &str = "BACKBONE_HOST_ROOT";
+pub(crate) const ROOT_VARIABLE: &str = "BACKBONE_HOST_ROOT";
 
 /// The most that is kept of what a tool prints; nvpmodel's longest answer has some ten kilobytes.
 const LONGEST_OUTPUT_BYTES: u64 = 256 * 1024;

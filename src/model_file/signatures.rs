@@ -22,7 +22,7 @@ const SIGNATURES: &[(usize, &[u8], &str)] = &[
 ];
 
 /// The format that the head of a file belongs to, as a noun phrase; `None` where it is none of those known here.
-pub fn looks_like(head: &[u8]) -> Option<&'static str> {
+pub(crate) fn looks_like(head: &[u8]) -> Option<&'static str> {
     if head.is_empty() {
         return Some("an empty file");
     }

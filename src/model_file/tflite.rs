@@ -38,7 +38,7 @@ pub struct FileTensor {
 }
 
 /// Does the head of a file (8 bytes or more) carry the format's identifier?
-pub fn has_identifier(head: &[u8]) -> bool {
+pub(crate) fn has_identifier(head: &[u8]) -> bool {
     head.get(4..8) == Some(IDENTIFIER)
 }
 

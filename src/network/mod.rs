@@ -8,11 +8,11 @@
 //!                                   └──▶ weights (values, ranges) ──▶ emit (the bytes of a model file)
 //! ```
 
-pub mod blocks;
+pub(crate) mod blocks;
 pub mod configuration;
-pub mod cost;
+pub(crate) mod cost;
 pub mod count;
 pub mod count_configuration;
 pub mod emit;
-pub mod graph;
-pub mod weights;
+pub(crate) mod graph;
+pub(crate) mod weights;

@@ -3,7 +3,7 @@
 //! Made in `figures`; drawn by `svg` and, through JSON, by the script of the page. Nothing here knows colours or pixels.
 
 use crate::analysis::estimate::Span;
-pub use crate::report::palette::{Style, Symbol};
+pub(crate) use crate::report::palette::{Style, Symbol};
 
 /// A figure with at least one point.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Figure {
     /// Vertical axis.
     pub y: Axis,
     /// Series, in the order of the legend.
-    pub series: Vec<Series>,
+    pub(crate) series: Vec<Series>,
     /// Lines to compare with.
     pub references: Vec<Reference>,
 }
@@ -57,12 +57,12 @@ pub struct Axis {
     /// Quantity and unit.
     pub title: String,
     /// How values become places.
-    pub scale: Scale,
+    pub(crate) scale: Scale,
 }
 
 /// How values become places.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Scale {
+pub(crate) enum Scale {
     /// From zero.
     Linear,
     /// Base 10; every value is positive.
@@ -73,7 +73,7 @@ pub enum Scale {
 
 /// Neighbouring categories with something in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     /// What they have in common.
     pub label: String,
     /// The categories.

@@ -7,7 +7,7 @@ use crate::analysis::Analysis;
 use crate::collect::Oddity;
 
 mod csv;
-pub mod figure;
+pub(crate) mod figure;
 mod figures;
 mod html;
 mod palette;

@@ -21,14 +21,14 @@ use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
 use crate::network::emit::Form;
 use crate::units::Nanos;
 
-pub mod edgetpu;
+pub(crate) mod edgetpu;
 pub mod fill;
 pub mod mapped;
 pub mod onnxruntime;
 pub mod options;
-pub mod program;
+pub(crate) mod program;
 pub mod shapes;
-pub mod sim;
+pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
@@ -218,13 +218,13 @@ pub struct ProviderNodes {
     pub nodes: Option<u64>,
     /// For a fallback: the convolutions and matrix products among them; `None` where they are not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub products: Option<Vec<ProductNode>>,
+    pub(crate) products: Option<Vec<ProductNode>>,
 }
 
 /// A convolution or a matrix product as the library runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProductNode {
+pub(crate) struct ProductNode {
     /// Its name, which may hold that of one of the model's nodes.
     pub name: String,
     /// Its multiply-accumulates by the shapes of its tensors; `None` where those do not tell.
@@ -332,7 +332,7 @@ impl Failure {
 
     /// The same as a result about the model.
     #[must_use]
-    pub fn not_compilable(self) -> Self {
+    pub(crate) fn not_compilable(self) -> Self {
         Self { is_not_compilable: true, ..self }
     }
 

@@ -20,7 +20,7 @@ pub const THREADS: RuntimeOption = RuntimeOption {
 };
 
 /// A profile after the trials, for runtimes that can make one.
-pub const PROFILE: RuntimeOption = RuntimeOption {
+pub(crate) const PROFILE: RuntimeOption = RuntimeOption {
     name: "profile",
     kind: OptionKind::Boolean,
     summary: "after all trials, run the chosen build once more for the time of each layer; default: false",

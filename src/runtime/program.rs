@@ -52,7 +52,7 @@ impl std::fmt::Display for Exit {
 ///
 /// # Errors
 /// It could not be started (advice: `where_from`), or it printed more than `limit` bytes.
-pub fn listen(
+pub(crate) fn listen(
     program: &Path,
     words: &[OsString],
     limit: u64,

@@ -5,31 +5,31 @@ use super::networks;
 use crate::network::configuration;
 
 /// The version of the job file that this program reads, the value of `backbone`.
-pub const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 1;
 
 /// Longest `name`, in bytes; also the longest part of a bundle's name.
-pub const MAXIMUM_NAME_BYTES: usize = 80;
+pub(crate) const MAXIMUM_NAME_BYTES: usize = 80;
 
 /// Most entries in `labels` and in `inputs`; room for anything sensible, small beside a thousand latencies in a bundle.
-pub const MAXIMUM_ENTRIES: usize = 64;
+pub(crate) const MAXIMUM_ENTRIES: usize = 64;
 
 /// Longest value of a label and longest name of an input, in bytes; as long as a file name may be.
-pub const MAXIMUM_ENTRY_BYTES: usize = 255;
+pub(crate) const MAXIMUM_ENTRY_BYTES: usize = 255;
 
 /// Most files in `model` and most runtimes in `runtime`.
-pub const MAXIMUM_LIST_ITEMS: usize = 16;
+pub(crate) const MAXIMUM_LIST_ITEMS: usize = 16;
 
 /// Most dimensions of an input; numerical libraries commonly stop at 32.
-pub const MAXIMUM_RANK: usize = 32;
+pub(crate) const MAXIMUM_RANK: usize = 32;
 
 /// Largest dimension of an input: TensorFlow Lite counts them in signed 32 bits.
-pub const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
+pub(crate) const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
 
 /// Most configurations of a job, runtimes included: sixty times the paper's family, a year of measuring at an hour each.
-pub const MAXIMUM_CONFIGURATIONS: usize = 10_000;
+pub(crate) const MAXIMUM_CONFIGURATIONS: usize = 10_000;
 
 /// Largest number of a processor: the kernel's sets of them, as libraries know them, end there.
-pub const LARGEST_CPU: i64 = 1023;
+pub(crate) const LARGEST_CPU: i64 = 1023;
 
 /// Longest phase for energy, in seconds: an hour evens out whatever a board's power does.
 const LONGEST_ENERGY_SECONDS: i64 = 3600;
@@ -114,7 +114,7 @@ pub enum Kind {
 }
 
 /// The word for what the paper did.
-pub const PAPER: &str = "paper";
+pub(crate) const PAPER: &str = "paper";
 
 /// A factor of the family that is a number. What it may be is decided by [`crate::network::configuration`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ pub enum Factor {
 
 impl Factor {
     /// Smallest and largest value.
-    pub fn range(self) -> (u32, u32) {
+    pub(crate) fn range(self) -> (u32, u32) {
         match self {
             Self::Kernel => (1, configuration::LARGEST_KERNEL),
             Self::Batch => (1, configuration::LARGEST_BATCH),
@@ -144,7 +144,7 @@ impl Factor {
     }
 
     /// Only odd values.
-    pub fn is_odd(self) -> bool {
+    pub(crate) fn is_odd(self) -> bool {
         self == Self::Kernel
     }
 }

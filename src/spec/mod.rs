@@ -12,27 +12,28 @@ use crate::bundle::format::PowerRequest;
 use crate::network;
 use crate::runtime::Runtime;
 
-pub(crate) use self::describe::table as describe_table;
-pub use self::describe::{reference, schema};
+#[cfg(test)]
+pub(crate) use self::describe::reference;
+pub use self::describe::schema;
 pub use self::fields::FIELDS;
 pub use self::mistakes::render;
 pub use self::raw::MAXIMUM_SPEC_BYTES;
 
 pub(crate) mod check;
 mod describe;
-pub mod fields;
+pub(crate) mod fields;
 mod host;
 pub(crate) mod mistakes;
 mod models;
 mod networks;
 mod order;
-pub mod raw;
+pub(crate) mod raw;
 pub mod resolve;
 mod runtimes;
 mod source;
 
 /// Extensions of job files, lower case without the dot.
-pub const SPEC_EXTENSIONS: &[&str] = &["yaml", "yml"];
+pub(crate) const SPEC_EXTENSIONS: &[&str] = &["yaml", "yml"];
 
 /// A job file that was understood: every default filled in, every value in its range.
 #[derive(Debug, Clone)]
@@ -126,7 +127,7 @@ impl Configuration {
 }
 
 /// The largest input, in pixels, that the paper built more than once for a runtime that compiles.
-pub const PAPER_BUILDS_UP_TO_INPUT: u32 = 560;
+pub(crate) const PAPER_BUILDS_UP_TO_INPUT: u32 = 560;
 
 /// How often a model is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

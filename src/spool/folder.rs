@@ -39,7 +39,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Folder::open`], or it can not be created.
-    pub fn open_or_create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open_or_create(path: &Path) -> io::Result<Self> {
         match fs_err::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -55,7 +55,7 @@ impl Folder {
     }
 
     /// Let another process take the folder.
-    pub fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         // Where it can not be locked there is nothing to give back.
         let _ = rustix::fs::flock(&self.descriptor, FlockOperation::Unlock);
     }
@@ -71,7 +71,7 @@ impl Folder {
     }
 
     /// Does its path still lead to the folder that is held open?
-    pub fn is_still_there(&self) -> bool {
+    pub(crate) fn is_still_there(&self) -> bool {
         rustix::fs::stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.inode)
     }
 
@@ -103,7 +103,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is missing, a link, or may not be read.
-    pub fn open_file(&self, name: &OsStr) -> io::Result<OwnedFd> {
+    pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())?)
     }
@@ -136,7 +136,7 @@ impl Folder {
     ///
     /// # Errors
     /// As syncfs(2).
-    pub fn sync_file_system(&self) -> io::Result<()> {
+    pub(crate) fn sync_file_system(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.descriptor)?)
     }
 

@@ -170,14 +170,14 @@ impl Journal {
     ///
     /// # Errors
     /// As fsync(2).
-    pub fn sync_folder(&self) -> io::Result<()> {
+    pub(crate) fn sync_folder(&self) -> io::Result<()> {
         fs_err::File::open(self.path.parent().unwrap_or(Path::new("/")))?.sync_all()
     }
 }
 
 /// What a journal says, summed up for whoever goes on with the job.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Models as copied; `None` while the job waits for them.
     pub models: Option<Vec<BoundModel>>,
     /// Finished trials, in order.
@@ -197,7 +197,7 @@ pub struct Progress {
 
 impl Progress {
     /// Sum up.
-    pub fn of(records: Vec<Record>) -> Self {
+    pub(crate) fn of(records: Vec<Record>) -> Self {
         let mut progress = Self::default();
         let mut running = None;
         for record in records {

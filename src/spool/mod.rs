@@ -40,11 +40,12 @@ mod models;
 pub mod names;
 pub mod plan;
 mod publish;
-pub mod watch;
+pub(crate) mod watch;
 
 pub use claim::Claimed;
 pub use folder::Folder;
-pub use models::{ModelStore, hash};
+pub(crate) use models::ModelStore;
+pub use models::hash;
 pub use publish::Published;
 
 use journal::{Journal, Progress};
@@ -212,7 +213,7 @@ impl Spool {
     }
 
     /// What a job's journal says. One that cannot be read counts as empty, and the log says so.
-    pub fn progress(&self, id: &JobId) -> Progress {
+    pub(crate) fn progress(&self, id: &JobId) -> Progress {
         match self.journal(id).read() {
             Ok(records) => Progress::of(records),
             Err(error) => {
@@ -223,7 +224,7 @@ impl Spool {
     }
 
     /// When a job was claimed: the time of its file's last rename.
-    pub fn claimed_at(&self, entry: &Entry) -> Option<String> {
+    pub(crate) fn claimed_at(&self, entry: &Entry) -> Option<String> {
         let stat = self.queue.entry(OsStr::new(&entry.name()))?;
         jiff::Timestamp::from_nanosecond(stat.changed_ns).ok().map(|time| time.to_string())
     }
@@ -252,7 +253,7 @@ impl Spool {
     ///
     /// # Errors
     /// It is not back, or files can not be renamed out of it.
-    pub fn reopen_inbox(&mut self) -> io::Result<()> {
+    pub(crate) fn reopen_inbox(&mut self) -> io::Result<()> {
         let inbox = Folder::open(self.inbox.path())?;
         if !inbox.take() {
             return Err(io::Error::other("another backbone works on it"));

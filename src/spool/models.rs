@@ -131,7 +131,7 @@ impl ModelStore {
     ///
     /// # Errors
     /// The disk is full or broken; nothing of the file is left.
-    pub fn generate(
+    pub(crate) fn generate(
         &self,
         file: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -155,7 +155,7 @@ impl ModelStore {
     }
 
     /// Remove what [`ModelStore::generate`] wrote.
-    pub fn remove_generated(&self) {
+    pub(crate) fn remove_generated(&self) {
         for name in self.folder.names().unwrap_or_default() {
             if name.to_str().is_some_and(|name| name.starts_with(GENERATED)) {
                 // What stays is removed at the next start.

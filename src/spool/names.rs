@@ -17,7 +17,7 @@ const LONGEST_SPELLED: usize = 200;
 
 /// What an inbox entry is, by its name alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameKind {
+pub(crate) enum NameKind {
     /// An upload under a temporary name (`.name.XXXXXX`, `.part`, `.filepart`, `.tmp`, `~`): never touched.
     Temporary,
     /// A job file: `.yaml` or `.yml`.
@@ -29,7 +29,7 @@ pub enum NameKind {
 }
 
 /// What an inbox entry is, by its name alone.
-pub fn kind_of(name: &OsStr) -> NameKind {
+pub(crate) fn kind_of(name: &OsStr) -> NameKind {
     let bytes = name.as_bytes();
     if bytes.starts_with(b".") || TEMPORARY_ENDINGS.iter().any(|ending| bytes.ends_with(ending)) {
         return NameKind::Temporary;
@@ -72,12 +72,12 @@ impl JobId {
     }
 
     /// The id of the bundle of this job's n-th configuration, from 1: `0000000042-k3f9a2-0001`.
-    pub fn bundle_id(&self, configuration: usize) -> String {
+    pub(crate) fn bundle_id(&self, configuration: usize) -> String {
         format!("{self}-{configuration:04}")
     }
 
     /// Job and configuration of a bundle's id.
-    pub fn parse_bundle_id(text: &str) -> Option<(Self, usize)> {
+    pub(crate) fn parse_bundle_id(text: &str) -> Option<(Self, usize)> {
         let (job, configuration) = text.rsplit_once('-')?;
         Some((Self::parse(job)?, configuration.parse().ok()?))
     }
@@ -127,7 +127,7 @@ impl Entry {
 }
 
 /// Every byte outside `[A-Za-z0-9._-]` as `%XX`, cut to [`LONGEST_SPELLED`] bytes.
-pub fn spell(name: &OsStr) -> String {
+pub(crate) fn spell(name: &OsStr) -> String {
     let mut spelled = String::new();
     for &byte in name.as_bytes() {
         let piece = if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
@@ -144,7 +144,7 @@ pub fn spell(name: &OsStr) -> String {
 }
 
 /// The name that [`spell`] wrote (as far as it was not cut).
-pub fn unspell(spelled: &str) -> Option<OsString> {
+pub(crate) fn unspell(spelled: &str) -> Option<OsString> {
     let mut bytes = Vec::with_capacity(spelled.len());
     let mut rest = spelled.as_bytes();
     while let [first, tail @ ..] = rest {

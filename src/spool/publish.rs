@@ -62,7 +62,7 @@ impl Spool {
     ///
     /// # Errors
     /// The folder can not be read.
-    pub fn prune_done(&self, keep: usize) -> io::Result<()> {
+    pub(crate) fn prune_done(&self, keep: usize) -> io::Result<()> {
         let mut entries: Vec<Entry> =
             self.done.names()?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| b.id.cmp(&a.id));

@@ -16,7 +16,7 @@ use notify::{Config, Event, EventKind, EventKindMask, RecommendedWatcher, Recurs
 const KEPT_HINTS: usize = 65_536;
 
 /// A running watch.
-pub struct Watch {
+pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     inbox: PathBuf,
     watching: bool,
@@ -25,7 +25,7 @@ pub struct Watch {
 
 /// What was seen since the last [`Watch::take`].
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Arrivals in the inbox, in order.
     pub hints: Vec<Hint>,
     /// Something may have been missed: look at everything.
@@ -44,7 +44,7 @@ impl Watch {
     ///
     /// # Errors
     /// inotify's limits are reached, or a folder is missing.
-    pub fn start(
+    pub(crate) fn start(
         inbox: &Path,
         control: &Path,
         wake: Box<dyn Fn() + Send + Sync>,
@@ -65,12 +65,12 @@ impl Watch {
     }
 
     /// Everything seen since the last call.
-    pub fn take(&self) -> Seen {
+    pub(crate) fn take(&self) -> Seen {
         std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Stop watching the inbox: until [`Watch::resume`], nothing that happens there wakes this process.
-    pub fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         if std::mem::take(&mut self.watching) {
             // An inbox that is gone can not be unwatched; then there is nothing to stop.
             let _ = self.watcher.unwatch(&self.inbox);
@@ -81,7 +81,7 @@ impl Watch {
     ///
     /// # Errors
     /// As [`Watch::start`].
-    pub fn resume(&mut self) -> Result<(), notify::Error> {
+    pub(crate) fn resume(&mut self) -> Result<(), notify::Error> {
         if !self.watching {
             // Before the watch is there, so that no hint of it comes before this mark.
             self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).miss();

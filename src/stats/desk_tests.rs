@@ -7,7 +7,7 @@ use super::moderate::{
     Prior, Variance, expansion, of_sum, prior, student_quantile, trigamma, two_sided_probability,
 };
 use super::resample::{
-    Draws, block_length, circular_block_means, mean_interval, ratio_interval, resampled_means, seed_of,
+    Draws, block_length, circular_block_means, percentile_interval, resampled_means, seed_of,
 };
 use super::sample::{self, Outlier};
 
@@ -158,4 +158,22 @@ fn odd_samples_give_no_panic() {
     assert!(circular_block_means(&[], 3).is_empty());
     assert_eq!(circular_block_means(&[1.0, 3.0], 9), [2.0, 2.0]);
     assert_eq!([1, 2, 8, 27, 100, 1000].map(block_length), [1, 1, 2, 3, 5, 10]);
+}
+
+/// The bootstrap interval of the mean.
+fn mean_interval(values: &[f64], seed: u64, resamples: usize, confidence: f64) -> (f64, f64) {
+    percentile_interval(&resampled_means(values, values.len(), seed, resamples), confidence)
+}
+
+/// The bootstrap interval of mean(`above`) / mean(`below`) of two independent samples with a seed each.
+fn ratio_interval(
+    (above, below): (&[f64], &[f64]),
+    (above_seed, below_seed): (u64, u64),
+    resamples: usize,
+    confidence: f64,
+) -> (f64, f64) {
+    let mut ratios = resampled_means(above, above.len(), above_seed, resamples);
+    let divisors = resampled_means(below, below.len(), below_seed, resamples);
+    ratios.iter_mut().zip(divisors).for_each(|(ratio, divisor)| *ratio /= divisor);
+    percentile_interval(&ratios, confidence)
 }

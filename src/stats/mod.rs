@@ -14,28 +14,27 @@ use crate::units::Nanos;
 mod desk_tests;
 pub mod energy;
 #[cfg(feature = "desk")]
-pub mod moderate;
+pub(crate) mod moderate;
 mod order;
 #[cfg(feature = "desk")]
 pub mod resample;
 #[cfg(feature = "desk")]
-pub mod sample;
+pub(crate) mod sample;
 mod spread;
 #[cfg(test)]
 mod tests;
 
-pub use order::{
-    MedianInterval, Sorted, fewest_runs_for_interval, median_interval_ranks, supports_percentile,
-};
-pub use spread::{mean, standard_deviation};
+pub(crate) use order::{Sorted, fewest_runs_for_interval, median_interval_ranks, supports_percentile};
+pub use spread::mean;
+pub(crate) use spread::standard_deviation;
 
 /// The confidence at which an interval is given and a percentile is reported: 95 %, the customary level (Le Boudec,
 /// *Performance Evaluation of Computer and Communication Systems*, EPFL Press 2010, §2.2).
-pub const CONFIDENCE: f64 = 0.95;
+pub(crate) const CONFIDENCE: f64 = 0.95;
 
 /// The percentiles that are reported where the count supports them, ascending: the slow tail that deadlines are made
 /// of. The median has a field of its own.
-pub const PERCENTILES: &[f64] = &[90.0, 95.0, 99.0, 99.9];
+pub(crate) const PERCENTILES: &[f64] = &[90.0, 95.0, 99.0, 99.9];
 
 /// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None` where there are none.
 ///
@@ -72,7 +71,7 @@ pub fn pooled(trials: &[Trial]) -> Vec<Nanos> {
 }
 
 /// The trials of the build with the lowest mean.
-pub fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> {
+pub(crate) fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> {
     let chosen = chosen_build(trials);
     trials.iter().filter(move |trial| Some(trial.build) == chosen)
 }

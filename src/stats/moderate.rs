@@ -8,7 +8,7 @@ use statrs::function::gamma::digamma;
 
 /// What all samples together say about each.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prior {
+pub(crate) struct Prior {
     /// The variance that they have in common.
     pub variance: f64,
     /// How much that counts beside a sample's own variance; infinite where the samples show no difference in variance.
@@ -17,7 +17,7 @@ pub struct Prior {
 
 /// A variance and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Variance {
+pub(crate) struct Variance {
     /// The variance.
     pub value: f64,
     /// Its degrees of freedom; may be infinite.
@@ -28,12 +28,12 @@ pub struct Variance {
 
 impl Variance {
     /// A sample's own.
-    pub fn own(value: f64, degrees_of_freedom: f64) -> Self {
+    pub(crate) fn own(value: f64, degrees_of_freedom: f64) -> Self {
         Self { value, degrees_of_freedom, moderated: false }
     }
 
     /// Of the same thing times `weight`.
-    pub fn weighted(self, weight: f64) -> Self {
+    pub(crate) fn weighted(self, weight: f64) -> Self {
         Self { value: self.value * weight * weight, ..self }
     }
 }
@@ -43,14 +43,14 @@ const SMALLEST_VARIANCE: f64 = 1e-5;
 
 /// How many standard errors the spread of the logarithms is taken for larger than it is seen. A few samples often look more
 /// alike than they are, and taking their variances for equal makes intervals too narrow; taking them for too different makes
-/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/analysis.rs`).
+/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/desk/analysis.rs`).
 const CAUTION: f64 = 0.5;
 
 /// The prior of samples with these variances; `None` for fewer than two samples or only zero variances.
 ///
 /// Moments of the logarithms (Smyth, "Linear models and empirical Bayes methods for assessing differential expression in
 /// microarray experiments", *Statistical Applications in Genetics and Molecular Biology* 3(1), 2004, §6.2), with [`CAUTION`].
-pub fn prior(variances: &[Variance]) -> Option<Prior> {
+pub(crate) fn prior(variances: &[Variance]) -> Option<Prior> {
     let values: Vec<f64> = variances.iter().map(|variance| variance.value).collect();
     let middle = super::sample::median(&values)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
@@ -80,7 +80,7 @@ pub fn prior(variances: &[Variance]) -> Option<Prior> {
 
 impl Prior {
     /// The moderated variance of a sample: the weighted mean of its own and the common one (Smyth 2004, §3).
-    pub fn moderated(self, own: Option<Variance>) -> Variance {
+    pub(crate) fn moderated(self, own: Option<Variance>) -> Variance {
         let own = own.unwrap_or(Variance::own(self.variance, 0.0));
         let degrees_of_freedom = self.degrees_of_freedom + own.degrees_of_freedom;
         let value = if self.degrees_of_freedom.is_infinite() {
@@ -100,7 +100,7 @@ fn pooled(variances: &[Variance]) -> f64 {
 }
 
 /// A moderated variance counts as having at least so many degrees of freedom in a sum: below four its fourth moment is
-/// infinite. A little above, sums have the coverage that they should (`tests/analysis.rs`).
+/// infinite. A little above, sums have the coverage that they should (`tests/desk/analysis.rs`).
 const FEWEST_FOR_MOMENTS: f64 = 4.5;
 
 /// The variance of a sum of independent parts.
@@ -110,7 +110,7 @@ const FEWEST_FOR_MOMENTS: f64 = 4.5;
 /// distributions, whose sum is given the Student's distribution with the same second and fourth moment (Patil,
 /// "Approximation to the Behrens-Fisher distributions", *Biometrika* 52(1/2), 1965): adding scales would be too narrow, because
 /// moderation draws large variances down by more than it lifts small ones.
-pub fn of_sum(parts: &[Variance]) -> Variance {
+pub(crate) fn of_sum(parts: &[Variance]) -> Variance {
     match parts {
         [one] => *one,
         parts if parts.iter().all(|part| part.moderated) => of_moderated_sum(parts),
@@ -144,13 +144,13 @@ fn of_moderated_sum(parts: &[Variance]) -> Variance {
 /// How much wider an interval must be than the normal distribution has it, for so many degrees of freedom: t / z at both
 /// ends of `confidence` (Hesterberg, "What teachers should know about the bootstrap", *The American Statistician* 69(4),
 /// 2015, §3.2). One for infinitely many.
-pub fn expansion(degrees_of_freedom: f64, confidence: f64) -> f64 {
+pub(crate) fn expansion(degrees_of_freedom: f64, confidence: f64) -> f64 {
     let upper = 0.5 + confidence / 2.0;
     student_quantile(upper, degrees_of_freedom) / student_quantile(upper, f64::INFINITY)
 }
 
 /// Quantile of Student's distribution; of the normal one for infinitely many degrees of freedom.
-pub fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
+pub(crate) fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
     match student(degrees_of_freedom) {
         Some(student) => student.inverse_cdf(probability),
         None => Normal::standard().inverse_cdf(probability),
@@ -158,7 +158,7 @@ pub fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
 }
 
 /// Probability of a value at least as far from zero as `t`, on either side.
-pub fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
+pub(crate) fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
     match student(degrees_of_freedom) {
         Some(student) => 2.0 * student.cdf(-t.abs()),
         None => 2.0 * Normal::standard().cdf(-t.abs()),
@@ -174,7 +174,7 @@ fn student(degrees_of_freedom: f64) -> Option<StudentsT> {
 
 /// ψ′(x) for x > 0: the recurrence ψ′(x) = ψ′(x + 1) + 1/x², then the asymptotic series (Abramowitz and Stegun, *Handbook of
 /// Mathematical Functions*, 6.4.6 and 6.4.12).
-pub fn trigamma(mut x: f64) -> f64 {
+pub(crate) fn trigamma(mut x: f64) -> f64 {
     // From here on the next term of the series is below 1e-16.
     const SERIES_FROM: f64 = 20.0;
     let mut sum = 0.0;

@@ -8,11 +8,11 @@ use crate::units::Nanos;
 
 /// Latencies in ascending order, at least one.
 #[derive(Debug, Clone)]
-pub struct Sorted(Vec<Nanos>);
+pub(crate) struct Sorted(Vec<Nanos>);
 
 /// A confidence interval for the median, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MedianInterval {
+pub(crate) struct MedianInterval {
     /// Lower end, one of the latencies.
     pub low: Nanos,
     /// Upper end, one of the latencies.
@@ -24,29 +24,29 @@ pub struct MedianInterval {
 
 impl Sorted {
     /// A sorted copy; `None` for an empty slice.
-    pub fn new(latencies: &[Nanos]) -> Option<Self> {
+    pub(crate) fn new(latencies: &[Nanos]) -> Option<Self> {
         let mut sorted = latencies.to_vec();
         sorted.sort_unstable();
         (!sorted.is_empty()).then_some(Self(sorted))
     }
 
     /// How many latencies there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// Smallest latency.
-    pub fn minimum(&self) -> Nanos {
+    pub(crate) fn minimum(&self) -> Nanos {
         self.0[0]
     }
 
     /// Largest latency.
-    pub fn maximum(&self) -> Nanos {
+    pub(crate) fn maximum(&self) -> Nanos {
         self.0[self.0.len() - 1]
     }
 
     /// Median in nanoseconds; the mean of the two middle values for an even count.
-    pub fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         let count = self.0.len();
         let (low, high) = (self.0[(count - 1) / 2], self.0[count / 2]);
         (u128::from(low.0) + u128::from(high.0)) as f64 / 2.0
@@ -57,7 +57,7 @@ impl Sorted {
     /// Type 7 of Hyndman and Fan, "Sample quantiles in statistical packages", *The American Statistician* 50(4),
     /// 1996: linear between the two latencies around rank 1 + (n − 1) p. It is the default of R and NumPy, so whoever
     /// computes it again from the raw latencies finds the same number. Its value at 50 is [`Sorted::median`].
-    pub fn percentile(&self, percent: f64) -> f64 {
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let rank = (self.0.len() - 1) as f64 * percent.clamp(0.0, 100.0) / 100.0;
         let below = self.0[rank.floor() as usize];
         let above = self.0[rank.ceil() as usize];
@@ -70,7 +70,7 @@ impl Sorted {
     /// The number of latencies below the median is binomial (n, ½), so \[x₍ⱼ₎, x₍ₙ₊₁₋ⱼ₎\] covers it with probability
     /// P(j ≤ B ≤ n − j) (Conover, *Practical Nonparametric Statistics*, 3rd ed., Wiley 1999, §3.2; Le Boudec 2010,
     /// §2.2).
-    pub fn median_interval(&self) -> Option<MedianInterval> {
+    pub(crate) fn median_interval(&self) -> Option<MedianInterval> {
         let (rank, confidence) = median_rank(self.0.len())?;
         Some(MedianInterval { low: self.0[rank - 1], high: self.0[self.0.len() - rank], confidence })
     }
@@ -82,17 +82,17 @@ impl Sorted {
 /// p-quantile with probability 1 − pⁿ, and where even that is below [`CONFIDENCE`] nothing in the sample bounds the
 /// percentile from above (Conover 1999, §3.2; Le Boudec 2010, §2.2). For 90, 95, 99 and 99.9 it takes 29, 59, 299 and
 /// 2,995 latencies.
-pub fn supports_percentile(count: usize, percent: f64) -> bool {
+pub(crate) fn supports_percentile(count: usize, percent: f64) -> bool {
     1.0 - (percent / 100.0).powi(i32::try_from(count).unwrap_or(i32::MAX)) >= CONFIDENCE
 }
 
 /// Ranks, from 1, of the two latencies between which [`Sorted::median_interval`] of that many reaches.
-pub fn median_interval_ranks(count: usize) -> Option<(usize, usize)> {
+pub(crate) fn median_interval_ranks(count: usize) -> Option<(usize, usize)> {
     median_rank(count).map(|(rank, _)| (rank, count + 1 - rank))
 }
 
 /// The fewest latencies for which [`Sorted::median_interval`] gives one: 1 − 2 · ½ⁿ ≥ 0.95 from n = 6.
-pub fn fewest_runs_for_interval() -> usize {
+pub(crate) fn fewest_runs_for_interval() -> usize {
     // The search ends: the coverage of the whole range, 1 − 2 · ½ⁿ, goes to one.
     (1..).find(|&count| median_rank(count).is_some()).unwrap_or(usize::MAX)
 }

@@ -34,7 +34,7 @@ impl Draws {
     /// The next index below `count` ≤ 2³²: the upper half of a number, times `count`, over 2³² (Lemire, "Fast random integer
     /// generation in an interval", *ACM TOMACS* 29(1), 2019, without the rejection: the bias is below `count` / 2³²).
     #[inline]
-    pub fn next_index(&mut self, count: usize) -> usize {
+    pub(crate) fn next_index(&mut self, count: usize) -> usize {
         (((self.next_u64() >> 32) * count as u64) >> 32) as usize
     }
 }
@@ -54,7 +54,7 @@ pub fn seed_of(seed: u64, name: &str) -> u64 {
 ///
 /// # Panics
 /// For no values.
-pub fn resampled_means(values: &[f64], size: usize, seed: u64, resamples: usize) -> Vec<f64> {
+pub(crate) fn resampled_means(values: &[f64], size: usize, seed: u64, resamples: usize) -> Vec<f64> {
     assert!(!values.is_empty(), "nothing to draw from");
     let mut draws = Draws::new(seed);
     let part = 1.0 / size as f64;
@@ -72,7 +72,7 @@ pub fn resampled_means(values: &[f64], size: usize, seed: u64, resamples: usize)
 /// The mean of every block of `length` neighbours, the first following the last: what the circular block bootstrap draws from
 /// (Politis and Romano, "A circular block-resampling procedure for stationary data", in *Exploring the Limits of
 /// Bootstrap*, Wiley 1992). Neighbouring runs of one process resemble each other, and drawing them one by one would hide it.
-pub fn circular_block_means(values: &[f64], length: usize) -> Vec<f64> {
+pub(crate) fn circular_block_means(values: &[f64], length: usize) -> Vec<f64> {
     let length = length.clamp(1, values.len().max(1));
     let around = |index: usize| values[index % values.len()];
     let block = |start: usize| (start..start + length).map(around).sum::<f64>() / length as f64;
@@ -81,7 +81,7 @@ pub fn circular_block_means(values: &[f64], length: usize) -> Vec<f64> {
 
 /// Length of the blocks for a mean of `count` runs: ∛n, the order that minimises the error of the variance (Künsch, "The
 /// jackknife and the bootstrap for general stationary observations", *Annals of Statistics* 17(3), 1989).
-pub fn block_length(count: usize) -> usize {
+pub(crate) fn block_length(count: usize) -> usize {
     (count as f64).cbrt().round().max(1.0) as usize
 }
 
@@ -89,7 +89,7 @@ pub fn block_length(count: usize) -> usize {
 ///
 /// # Panics
 /// For no replicates.
-pub fn percentile_interval(replicates: &[f64], confidence: f64) -> (f64, f64) {
+pub(crate) fn percentile_interval(replicates: &[f64], confidence: f64) -> (f64, f64) {
     let count = replicates.len();
     let low_rank = (count - 1) as f64 * (1.0 - confidence) / 2.0;
     let high_rank = (count - 1) as f64 - low_rank;
@@ -132,28 +132,4 @@ fn tails(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
 fn at_rank_if_inside(mut values: Vec<f64>, rank: f64) -> Option<f64> {
     let is_inside = rank >= 0.0 && rank.ceil() < values.len() as f64;
     is_inside.then(|| at_rank(&mut values, rank))
-}
-
-/// The bootstrap interval of the mean.
-///
-/// # Panics
-/// For no values.
-pub fn mean_interval(values: &[f64], seed: u64, resamples: usize, confidence: f64) -> (f64, f64) {
-    percentile_interval(&resampled_means(values, values.len(), seed, resamples), confidence)
-}
-
-/// The bootstrap interval of mean(`above`) / mean(`below`) of two independent samples with a seed each.
-///
-/// # Panics
-/// For no values.
-pub fn ratio_interval(
-    (above, below): (&[f64], &[f64]),
-    (above_seed, below_seed): (u64, u64),
-    resamples: usize,
-    confidence: f64,
-) -> (f64, f64) {
-    let mut ratios = resampled_means(above, above.len(), above_seed, resamples);
-    let divisors = resampled_means(below, below.len(), below_seed, resamples);
-    ratios.iter_mut().zip(divisors).for_each(|(ratio, divisor)| *ratio /= divisor);
-    percentile_interval(&ratios, confidence)
 }

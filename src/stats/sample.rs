@@ -4,14 +4,14 @@
 //! `analysis`; nothing is thrown away here, only labelled.
 
 /// Arithmetic mean; `None` for an empty slice.
-pub fn mean(values: &[f64]) -> Option<f64> {
+pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Sample standard deviation (divisor n − 1); `None` for fewer than two values.
 ///
 /// Corrected two-pass algorithm (Chan, Golub and LeVeque, *The American Statistician* 37(3), 1983).
-pub fn standard_deviation(values: &[f64]) -> Option<f64> {
+pub(crate) fn standard_deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values)?;
     let count = values.len();
     if count < 2 {
@@ -27,7 +27,7 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
 }
 
 /// Median; the mean of the two middle values for an even count. `None` for an empty slice.
-pub fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     percentile(values, 50.0)
 }
 
@@ -35,14 +35,14 @@ pub fn median(values: &[f64]) -> Option<f64> {
 ///
 /// Times 1.4826 it estimates the standard deviation of a normal distribution (Rousseeuw and Croux, "Alternatives to the
 /// median absolute deviation", *Journal of the American Statistical Association* 88(424), 1993).
-pub fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
+pub(crate) fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     let centre = median(values)?;
     let deviations: Vec<f64> = values.iter().map(|value| (value - centre).abs()).collect();
     median(&deviations)
 }
 
 /// Type 7 of Hyndman and Fan (*The American Statistician* 50(4), 1996), 0 ≤ `percent` ≤ 100; `None` for an empty slice.
-pub fn percentile(values: &[f64], percent: f64) -> Option<f64> {
+pub(crate) fn percentile(values: &[f64], percent: f64) -> Option<f64> {
     let rank = values.len().checked_sub(1)? as f64 * percent.clamp(0.0, 100.0) / 100.0;
     Some(at_rank(&mut values.to_vec(), rank))
 }
@@ -62,7 +62,7 @@ pub(super) fn at_rank(values: &mut [f64], rank: f64) -> f64 {
 
 /// How far out a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outlier {
+pub(crate) enum Outlier {
     /// Among the others.
     No,
     /// Beyond [`MILD_SCORE`].
@@ -73,17 +73,17 @@ pub enum Outlier {
 
 /// Modified z-score beyond which a value is labelled: the recommendation of Iglewicz and Hoaglin, *How to Detect and Handle
 /// Outliers*, ASQC Quality Press 1993, §3.3.
-pub const MILD_SCORE: f64 = 3.5;
+pub(crate) const MILD_SCORE: f64 = 3.5;
 
 /// Beyond four times that, as hyperfine draws its line, a value is no member of the same distribution by any reading.
-pub const SEVERE_SCORE: f64 = 14.0;
+pub(crate) const SEVERE_SCORE: f64 = 14.0;
 
 /// 0.6745 = Φ⁻¹(¾), which makes the score of a normal sample a z-score (Iglewicz and Hoaglin 1993).
 const NORMAL_QUARTILE: f64 = 0.6745;
 
 /// A label for each value by its modified z-score 0.6745 (x − median) / MAD. Where the MAD is zero (more than half of the
 /// values are equal) nothing is labelled: there is no scale to measure by.
-pub fn outliers(values: &[f64]) -> Vec<Outlier> {
+pub(crate) fn outliers(values: &[f64]) -> Vec<Outlier> {
     let (Some(centre), Some(deviation)) = (median(values), median_absolute_deviation(values)) else {
         return Vec::new();
     };

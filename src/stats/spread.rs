@@ -17,7 +17,7 @@ pub fn mean(latencies: &[Nanos]) -> Option<f64> {
 /// The corrected two-pass algorithm (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", *The
 /// American Statistician* 37(3), 1983), with the deviations taken exactly, in integers, about the mean
 /// rounded to whole nanoseconds. The correction removes what that rounding adds.
-pub fn standard_deviation(latencies: &[Nanos]) -> Option<f64> {
+pub(crate) fn standard_deviation(latencies: &[Nanos]) -> Option<f64> {
     let count = latencies.len();
     if count < 2 {
         return None;

@@ -1,4 +1,4 @@
-//! What the host's power state and its release say of a result.
+//! Reasons from the host's power state and its release.
 
 use super::Evidence;
 use crate::bundle::format::{Power, PowerDifference, PowerState};
@@ -10,10 +10,10 @@ pub(super) fn power_state_unobserved(evidence: &Evidence) -> Option<String> {
         .power
         .filter(is_observed)
         .is_none()
-        .then(|| "no power mode and no clock could be read".to_owned())
+        .then(|| "neither a power mode nor a clock could be read".to_owned())
 }
 
-/// Which processors are on says nothing of their clocks; every Linux tells it.
+/// Which processors are online says nothing about their clocks, and every Linux reports it.
 fn shows_clocks(state: &PowerState) -> bool {
     state.settings.keys().any(|setting| !setting.ends_with("/online"))
 }
@@ -35,12 +35,12 @@ pub(super) fn clocks_not_locked(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let power = evidence.power.filter(|power| power.requested.lock_clocks)?;
     if power.applied.as_ref().is_some_and(|applied| !shows_clocks(applied)) {
-        return Some("the host shows no clock that could be locked".to_owned());
+        return Some("the host shows no clocks that could be locked".to_owned());
     }
     (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
 }
 
-/// With locked clocks asked for too, those are what is not reached.
+/// If the job also asks for locked clocks, `clocks_not_locked` reports the difference.
 pub(super) fn power_mode_not_in_force(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let asked = |power: &&Power| power.requested.power_mode.is_some() && !power.requested.lock_clocks;
@@ -54,14 +54,14 @@ pub(super) fn unknown_release(evidence: &Evidence) -> Option<String> {
     let is_unknown = host.family.as_deref() == Some("jetson") && host.jetpack.is_none();
     is_unknown.then(|| match &host.l4t {
         Some(release) => format!("L4T {release} is not in this version's table"),
-        None => "the release of L4T can not be read".to_owned(),
+        None => "the L4T release cannot be read".to_owned(),
     })
 }
 
-/// The first difference in words, and how many more there are.
+/// The first difference, and how many more there are.
 fn differences<'a>(mut all: impl Iterator<Item = &'a PowerDifference>) -> String {
     let Some(first) = all.next() else { return String::new() };
-    let found = first.found.as_deref().unwrap_or("not readable");
+    let found = first.found.as_deref().unwrap_or("unreadable");
     let said = first.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
     let more = match all.count() {
         0 => String::new(),

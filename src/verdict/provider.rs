@@ -1,4 +1,4 @@
-//! What the placement of nodes on execution providers says of a result.
+//! Reasons from the assignment of nodes to execution providers.
 
 use super::Evidence;
 use crate::bundle::format::ProviderShare;
@@ -6,7 +6,7 @@ use crate::bundle::format::ProviderShare;
 pub(super) fn provider_not_used(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let asked = asked(evidence)?;
-    (asked.nodes == Some(0)).then(|| format!("{} ran none; {}", asked.name, fallbacks(evidence.providers)))
+    (asked.nodes == Some(0)).then(|| format!("{} ran no node; {}", asked.name, fallbacks(evidence.providers)))
 }
 
 pub(super) fn provider_fallback(evidence: &Evidence) -> Option<String> {
@@ -16,19 +16,19 @@ pub(super) fn provider_fallback(evidence: &Evidence) -> Option<String> {
     (is_used && !fallbacks.is_empty()).then_some(fallbacks)
 }
 
-/// The processor's own provider is the only one that needs no witness: a session that names no other has no other.
+/// The processor's provider needs no observation: a session that names no other provider has no other.
 pub(super) fn provider_unobserved(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let asked = asked(evidence)?;
     (asked.nodes.is_none() && asked.library.is_some())
-        .then(|| format!("how many nodes {} ran is not known", asked.name))
+        .then(|| format!("the number of nodes that {} ran is unknown", asked.name))
 }
 
 fn asked<'a>(evidence: &Evidence<'a>) -> Option<&'a ProviderShare> {
     evidence.providers.iter().find(|share| !share.is_fallback)
 }
 
-/// Such as `3 of 60 nodes ran on CPUExecutionProvider, 2.1 % of the operations`; empty where there are none.
+/// Such as `3 of 60 nodes ran on CPUExecutionProvider, 2.1 % of the operations`; empty if there are none.
 fn fallbacks(providers: &[ProviderShare]) -> String {
     let nodes: u64 = providers.iter().filter_map(|share| share.nodes).sum();
     let operations: Option<u64> = providers.iter().map(|share| share.operations).sum();

@@ -1,4 +1,4 @@
-//! Each reason with a case that trips it and one that just does not.
+//! Each reason, with a case that triggers it and one that just does not.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ fn judged(trials: &[Trial]) -> Verdict {
     judge(&evidence(Status::Measured, trials))
 }
 
-/// Of a host about which nothing is known.
+/// Evidence without anything known about the host.
 fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
     static HOST: LazyLock<Host> = LazyLock::new(Host::default);
     Evidence {
@@ -38,7 +38,7 @@ fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
     }
 }
 
-/// A power state that was asked for, brought about, and held.
+/// A power state that was requested, applied, and held.
 fn power() -> Power {
     let mode = PowerMode { id: 3, name: "MODE_30W_ALL".to_owned() };
     let state =
@@ -113,11 +113,11 @@ fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_obser
     assert_eq!(verdict.state, VerdictState::Invalid);
     assert_eq!(
         detail(&verdict, "provider_not_used"),
-        "CUDA ran none; 9 of 9 nodes ran on CPU, 100.0 % of the operations"
+        "CUDA ran no node; 9 of 9 nodes ran on CPU, 100.0 % of the operations"
     );
-    assert_eq!(verdict.reasons.len(), 1, "it says all there is");
+    assert_eq!(verdict.reasons.len(), 1, "no other reason is given");
     let verdict = judged_with(&[share("CUDA", false, None, None)]);
-    assert_eq!(detail(&verdict, "provider_unobserved"), "how many nodes CUDA ran is not known");
+    assert_eq!(detail(&verdict, "provider_unobserved"), "the number of nodes that CUDA ran is unknown");
     assert_eq!(judged_with(&[share("CPU", false, None, None)]).state, VerdictState::Valid);
 }
 
@@ -161,7 +161,7 @@ fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
         Host { family: Some("jetson".to_owned()), l4t: Some("99.1.0".to_owned()), ..Host::default() };
     assert_eq!(detail(&verdict(&jetson), "unknown_release"), "L4T 99.1.0 is not in this version's table");
     let unread = Host { l4t: None, ..jetson.clone() };
-    assert_eq!(detail(&verdict(&unread), "unknown_release"), "the release of L4T can not be read");
+    assert_eq!(detail(&verdict(&unread), "unknown_release"), "the L4T release cannot be read");
     let known = Host { jetpack: Some("4.3".to_owned()), ..jetson };
     let other = Host { family: Some("linux".to_owned()), ..Host::default() };
     for host in [known, other] {
@@ -169,7 +169,7 @@ fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
     }
 }
 
-/// The reasons found, but for the one that every measured configuration has.
+/// The reasons found, except those that every measured configuration on an unknown host has.
 fn codes(verdict: &Verdict) -> Vec<&str> {
     let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
     let unobserved = &["power_state_unobserved", "environment_unobserved"][..];
@@ -198,9 +198,9 @@ fn what_was_not_measured_is_invalid_for_that_one_reason() {
     for (status, expected) in [
         (Status::Rejected, "the job was rejected"),
         (Status::Failed, "the job failed"),
-        (Status::TimedOut, "the job ran out of time"),
+        (Status::TimedOut, "the job timed out"),
         (Status::Cancelled, "the job was cancelled"),
-        (Status::Measured, "the trials hold no latency"),
+        (Status::Measured, "the trials contain no latency"),
     ] {
         let verdict = judge(&evidence(status, &[]));
         assert_eq!(verdict.state, VerdictState::Invalid);
@@ -231,7 +231,7 @@ fn steady_latencies_are_suspect_only_because_the_power_state_is_unobserved() {
 fn five_runs_are_few_and_six_are_not() {
     let verdict = judged(&[trial(1, [1_000_000; 5])]);
     assert_eq!(codes(&verdict), ["few_runs"]);
-    assert_eq!(detail(&verdict, "few_runs"), "timed runs: 5; an interval takes 6");
+    assert_eq!(detail(&verdict, "few_runs"), "timed runs: 5; an interval requires 6");
     assert_eq!(codes(&judged(&[trial(1, [1_000_000; 6])])), [""; 0]);
 }
 
@@ -256,7 +256,7 @@ fn quartiles_more_than_a_tenth_of_the_median_apart_are_a_wide_spread() {
     assert_eq!(codes(&verdict), ["wide_spread"]);
     assert_eq!(
         detail(&verdict, "wide_spread"),
-        "quartiles 0.949999 ms and 1.050001 ms lie 10.0 % of the median apart"
+        "quartiles 0.949999 ms and 1.050001 ms are 10.0 % of the median apart"
     );
     assert_eq!(codes(&judged(&[trial(1, alternating(50_000))])), [""; 0]);
 }
@@ -276,7 +276,7 @@ fn halves_with_medians_more_than_five_percent_apart_are_drift() {
     assert_eq!(codes(&verdict), ["drift"]);
     assert_eq!(
         detail(&verdict, "drift"),
-        "build 1, process 2: the second half of the runs has a median +5.1 % from the first"
+        "build 1, process 2: the median of the second half of the runs is +5.1 % from that of the first"
     );
     assert_eq!(codes(&judged(&[trial(1, stepping(24_900))])), [""; 0]);
     let faster: Vec<u64> = stepping(25_641).collect();
@@ -303,10 +303,10 @@ fn processes_whose_medians_span_more_than_a_tenth_disagree() {
     assert!(codes(&verdict).contains(&"processes_disagree"), "{verdict:?}");
     assert_eq!(
         detail(&verdict, "processes_disagree"),
-        "medians of 3 processes span 0.949999 to 1.050001 ms, 10.0 % of the median of all"
+        "medians of 3 processes range from 0.949999 to 1.050001 ms, 10.0 % of the overall median"
     );
     assert!(!codes(&judged(&three(50_000))).contains(&"processes_disagree"));
-    // One process can not disagree, and a process without latencies is none.
+    // One process cannot disagree, and a process without latencies does not count.
     assert!(!codes(&judged(&[trial(1, [1_000_000; 100]), trial(2, [])])).contains(&"processes_disagree"));
 }
 

@@ -53,7 +53,7 @@ fn lock_memory() -> Result<(), Errno> {
 ///
 /// # Errors
 /// None of them is there, or the kernel does not allow it.
-pub fn keep_to(cpus: &[u32]) -> Result<(), Errno> {
+pub(crate) fn keep_to(cpus: &[u32]) -> Result<(), Errno> {
     let mut set = CpuSet::new();
     for cpu in cpus.iter().map(|&cpu| cpu as usize).filter(|&cpu| cpu < CpuSet::MAX_CPU) {
         set.set(cpu);

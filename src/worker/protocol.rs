@@ -173,7 +173,7 @@ pub enum Pause {
 }
 
 /// The most runs for energy: as many as a job may time. Fast models are done with them before their seconds are over.
-pub const MAXIMUM_ENERGY_RUNS: usize = 1_000_000;
+pub(crate) const MAXIMUM_ENERGY_RUNS: usize = 1_000_000;
 
 /// The environment variable that holds the process id of a worker's parent. The worker compares it with whose child it
 /// is; the parent finds by it what a worker left behind.
@@ -181,11 +181,11 @@ pub const PARENT_VARIABLE: &str = "BACKBONE_WORKER_OF";
 
 /// The worker's name for the kernel while it warms up. The name changes without a line that would wake the parent, and
 /// outlives a crash until the parent has looked.
-pub const WARM_UP_NAME: &std::ffi::CStr = c"backbone-warmup";
+pub(crate) const WARM_UP_NAME: &std::ffi::CStr = c"backbone-warmup";
 
 /// The worker's name for the kernel while it times.
 pub const TIMING_NAME: &std::ffi::CStr = c"backbone-timing";
 
 /// The longest request that a worker reads, in bytes. Requests have some hundred bytes; options and shapes are limited
 /// by the size of a job file.
-pub const REQUEST_LIMIT: u64 = 1 << 20;
+pub(crate) const REQUEST_LIMIT: u64 = 1 << 20;

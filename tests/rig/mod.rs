@@ -16,6 +16,7 @@ use backbone::daemon::status::Status;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+pub(crate) mod alone;
 pub(crate) mod disks;
 pub(crate) mod hosts;
 pub(crate) mod processes;

@@ -1,31 +1,31 @@
-//! What compilers and profilers tell of a model. Serialised types and nothing else, like the rest of the format.
+//! Reports of compilers and profilers. Serialised types only, like the rest of the format.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{finite, finite_or_null};
 
-/// What the compiler of the Edge TPU told. Sizes are as it prints them, rounded to three digits.
+/// Report of the Edge TPU compiler. Sizes are as it prints them, rounded to three digits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EdgeTpuBuild {
     /// Its version, such as `16.0.384591198`.
     pub compiler_version: Option<String>,
-    /// How often it was started: once more after each error of its own.
+    /// How often it was started; it is started again after an internal error.
     pub attempts: u32,
-    /// How long it says that it took, in seconds.
+    /// Compile time that it reports, in seconds.
     #[serde(serialize_with = "finite_or_null")]
     pub compiler_seconds: Option<f64>,
     /// Size of the model in bytes.
     pub input_bytes: Option<u64>,
     /// Size of the compiled model in bytes.
     pub output_bytes: Option<u64>,
-    /// On-chip memory that caches parameters, in bytes.
+    /// On-chip memory used to cache parameters, in bytes.
     pub on_chip_used_bytes: Option<u64>,
-    /// On-chip memory that is left, in bytes.
+    /// On-chip memory that remains free, in bytes.
     pub on_chip_remaining_bytes: Option<u64>,
-    /// Parameters that do not fit and are streamed for each inference, in bytes.
+    /// Parameters that do not fit on the chip and are streamed for each inference, in bytes.
     pub off_chip_bytes: Option<u64>,
-    /// Parts of the network that run on the Edge TPU, each in one piece.
+    /// Number of subgraphs that run on the Edge TPU.
     pub subgraphs: Option<u32>,
     /// Operations of the network.
     pub operations: Option<u32>,
@@ -42,36 +42,37 @@ pub struct EdgeTpuBuild {
 pub struct EdgeTpuOperator {
     /// Its name, such as `CONV_2D`.
     pub operator: String,
-    /// How many of them.
+    /// Number of operations of this kind.
     pub count: u32,
-    /// Do they run on the Edge TPU?
+    /// Whether they run on the Edge TPU.
     pub is_mapped: bool,
-    /// What the compiler says: `Mapped to Edge TPU`, or why not.
+    /// The compiler's message: `Mapped to Edge TPU`, or why not.
     pub status: String,
 }
 
-/// The time of each layer, in a run of its own after all trials. It is slower than they are and enters no statistic.
+/// The time of each layer, from a separate run after all trials. This run is slower than they are and enters
+/// no statistic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
-    /// The build that was run: the chosen one.
+    /// The build that was run, which is the chosen one.
     pub build: u32,
-    /// Inferences that were asked for.
+    /// Number of inferences requested.
     pub runs: u32,
-    /// In the order of the network. Empty where it did not come to that.
+    /// Layers in the order of the network. Empty if there is no profile.
     pub layers: Vec<Layer>,
-    /// Why there are none.
+    /// Why there is no profile.
     pub detail: Option<String>,
 }
 
 /// One layer of a compiled network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Layer {
-    /// Its name, as the runtime calls it; layers that were fused have one together.
+    /// Its name in the runtime; fused layers share one name.
     pub name: String,
-    /// Mean time of an inference that it takes, in milliseconds.
+    /// Mean time per inference, in milliseconds.
     #[serde(serialize_with = "finite")]
     pub mean_milliseconds: f64,
-    /// Median time, in milliseconds; null where the runtime does not tell.
+    /// Median time per inference, in milliseconds; null if the runtime does not report it.
     #[serde(serialize_with = "finite_or_null")]
     pub median_milliseconds: Option<f64>,
 }

@@ -1,8 +1,8 @@
-//! What the host's sensors told while a configuration was measured, where its worker ran, and what an inference took in energy.
-//! Serialised types and nothing else, like the rest of the format.
+//! Readings of the host's sensors while a configuration was measured, the placement of its worker, and the
+//! energy of an inference. Serialised types only, like the rest of the format.
 //!
-//! A value that could not be read is null, never zero; a sensor that can not be read at all says why in its place in
-//! [`Environment::sensors`], and a quantity that no sensor tells is named in [`Environment::unobservable`].
+//! A value that could not be read is null, never zero. A sensor that cannot be read at all says why in
+//! [`Environment::sensors`], and a quantity that no sensor measures is in [`Environment::unobservable`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,32 +10,32 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Power, finite, finite_or_null};
 use crate::units::Nanos;
 
-/// What was read of the host around and within the timed runs of every trial.
+/// The host before, during and after the timed runs of every trial.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
-    /// Power mode and clocks: what was asked for, what was in force, and whether it was put back; null where no trial was to
-    /// start.
+    /// Power mode and clocks: what the job asked for, what was in force, and whether the host was restored;
+    /// null if no trial was due to start.
     #[serde(default)]
     pub power: Option<Power>,
-    /// How closely the timed runs were observed: the weakest over all trials.
+    /// How closely the timed runs were observed: the weakest observation of all trials.
     pub observation: Observation,
-    /// Every sensor that was found. `values` of the readings below are in this order.
+    /// Every sensor that was found. The `values` of the readings below are in this order.
     pub sensors: Vec<Sensor>,
-    /// Quantities that no sensor of this host tells.
+    /// Quantities that no sensor of this host measures.
     pub unobservable: Vec<Quantity>,
-    /// One for each trial, directly before its warm-up.
+    /// One reading for each trial, directly before its warm-up.
     pub before_warm_up: Vec<Reading>,
-    /// One for each trial, right before its last warm-up runs, which its first timed run follows without a pause; before
-    /// a program that times itself is started.
+    /// One reading for each trial, right before its last warm-up runs, which the first timed run follows
+    /// without a pause; for a program that times itself, before it starts.
     pub before: Vec<Reading>,
-    /// Within the timed runs, at most one a second.
+    /// Readings during the timed runs, at most one a second.
     pub samples: Vec<Reading>,
-    /// One for each trial, right after its last timed run.
+    /// One reading for each trial, right after its last timed run.
     pub after: Vec<Reading>,
-    /// For each trial, how it was waited for that the host is cool; empty where the job does not ask for it.
+    /// The wait for a cool host before each trial; empty if the job does not ask for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cooling: Vec<Cooling>,
-    /// Where and how the worker ran, where the job asks for something.
+    /// Where and how the worker ran, if the job asks for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
 }
@@ -47,27 +47,29 @@ pub enum Observation {
     /// Not at all.
     #[default]
     Unobserved,
-    /// Before and after a program that loads, warms up and times itself in one run. A sample lies anywhere within it.
+    /// Before and after a program that loads, warms up and times itself in one run. A sample may fall
+    /// anywhere into it.
     Around,
-    /// Before and after; they were too short for a sample within.
+    /// Before and after; the runs were too short for a sample.
     Bracketed,
-    /// Before, after and within.
+    /// Before, during and after.
     Watched,
 }
 
-/// One thing that can be read.
+/// One quantity that can be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sensor {
     /// Its name on the host, such as `CPU-therm`, `cpu0` or `VDD_IN`.
     pub name: String,
-    /// What it measures, and in which unit its values are.
+    /// What it measures, which also determines the unit of its values.
     pub quantity: Quantity,
-    /// The file it is read from, as the host names it.
+    /// The file that it is read from, as a path on the host.
     pub path: String,
-    /// Temperature from which the kernel slows the host down: the zone's lowest passive or hot trip point, in °C.
+    /// Temperature from which the kernel throttles the host: the zone's lowest passive or hot trip point, in
+    /// °C.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite_or_null")]
     pub trip_celsius: Option<f64>,
-    /// Where a counter of energy begins again at zero, in joules.
+    /// Value at which an energy counter wraps around to zero, in joules.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite_or_null")]
     pub wraps_at_joules: Option<f64>,
     /// Why it could not be read when it was found.
@@ -87,38 +89,38 @@ pub enum Quantity {
     GpuFrequency,
     /// Present frequency of the external memory, in Hz.
     MemoryFrequency,
-    /// How often something was throttled since the host started.
+    /// How often something was throttled since the host booted.
     ThrottleCount,
-    /// How far a cooling device of the kernel throttles now; 0 is not at all.
+    /// Current throttling by a cooling device of the kernel; 0 means none.
     CoolingState,
     /// Electric power of a rail, in W.
     Power,
-    /// Energy since some moment, in J.
+    /// Energy since an arbitrary point in time, in J.
     Energy,
     /// Runnable processes, averaged over the last minute.
     LoadAverage,
-    /// Main memory that programs could still get, in bytes.
+    /// Main memory that programs could still allocate, in bytes.
     MemoryAvailable,
     /// Swap space in use, in bytes.
     SwapUsed,
 }
 
-/// All sensors, read once.
+/// One reading of all sensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
     /// Build of the trial.
     pub build: u32,
     /// Process of the trial.
     pub process: u32,
-    /// Since the trial's worker was started, in seconds.
+    /// Seconds since the trial's worker was started.
     #[serde(serialize_with = "finite")]
     pub at_seconds: f64,
-    /// The values, in the order and the units of `sensors`; null for one that could not be read.
+    /// One value per sensor, in the order and the units of `sensors`; null if it could not be read.
     #[serde(serialize_with = "finite_or_null_each")]
     pub values: Vec<Option<f64>>,
 }
 
-/// How it was waited for that the host is cool.
+/// A wait for a cool host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cooling {
     /// Build of the trial.
@@ -127,15 +129,15 @@ pub struct Cooling {
     pub process: u32,
     /// How it ended.
     pub ended: CoolingEnd,
-    /// How long it took, in seconds.
+    /// Duration of the wait, in seconds.
     #[serde(serialize_with = "finite")]
     pub waited_seconds: f64,
-    /// What the job asks for, in °C.
+    /// Temperature that the job asks for, in °C.
     pub below_celsius: u32,
-    /// The hottest of the zones that are asked for at the end, in °C; null where none could be read.
+    /// Temperature of the hottest relevant zone at the end, in °C; null if none could be read.
     #[serde(serialize_with = "finite_or_null")]
     pub hottest_celsius: Option<f64>,
-    /// Zones that the job names and that could not be read.
+    /// Zones in the job file that could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unobservable_zones: Vec<String>,
 }
@@ -144,73 +146,75 @@ pub struct Cooling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CoolingEnd {
-    /// Every zone was below.
+    /// Every zone was below the temperature.
     Cool,
     /// A zone was still too hot after `host.wait_up_to_seconds`.
     GaveUp,
-    /// No zone that is asked for can be read, or not all that the job names.
+    /// No relevant zone can be read, or not all that the job names.
     Unobservable,
 }
 
-/// Where and how the worker was asked to run, and what came of it.
+/// Where and how the worker was asked to run, and how it ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Placement {
-    /// Processors that the worker was asked to keep to; empty where the job leaves them open.
+    /// Processors that the worker was asked to keep to; empty if the job does not restrict them.
     pub cpus_asked: Vec<u32>,
-    /// Processors that the kernel let it have, read back; null where it does not tell.
+    /// Processors that the kernel granted, read back; null if the kernel does not report them.
     pub cpus: Option<Vec<u32>>,
-    /// Processors that the daemon kept to meanwhile; empty where it was not moved.
+    /// Processors that the daemon kept to meanwhile; empty if it was not moved.
     pub daemon_cpus: Vec<u32>,
-    /// Nice value that was asked for.
+    /// Nice value requested.
     pub nice_asked: Option<i32>,
     /// Nice value in force, read back.
     pub nice: Option<i32>,
-    /// Was locked memory asked for?
+    /// Whether locked memory was requested.
     pub lock_memory_asked: bool,
-    /// Was memory locked?
+    /// Whether memory was locked.
     pub memory_locked: bool,
-    /// What the kernel refused, and its words.
+    /// What the kernel refused, with its messages.
     pub refused: Vec<String>,
 }
 
-/// What an inference takes in energy: the same runs again, in a phase of their own after the timed ones.
+/// The energy of an inference, from a separate phase of the same runs after the timed ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Energy {
     /// Whether it could be measured.
     pub state: EnergyState,
-    /// Why not, where not.
+    /// Why it could not be measured.
     pub detail: Option<String>,
-    /// Energy of one inference beyond what the host takes while idle, in J, by `total_from`.
+    /// Energy of one inference beyond the idle consumption of the host, in J, from the sensors in
+    /// `total_from`.
     #[serde(serialize_with = "finite_or_null")]
     pub joules_per_inference: Option<f64>,
-    /// Interval for it, in J.
+    /// Interval for `joules_per_inference`, in J.
     pub interval: Option<JoulesInterval>,
     /// Names of the sensors whose sum is the total.
     pub total_from: Vec<String>,
-    /// The same for each sensor by itself.
+    /// The same for each sensor.
     pub sources: Vec<EnergySource>,
-    /// Inferences of the phase.
+    /// Number of inferences in this phase.
     pub runs: u64,
-    /// How long they took, in seconds.
+    /// Duration of these inferences, in seconds.
     #[serde(serialize_with = "finite")]
     pub loop_seconds: f64,
-    /// Their latencies in order. They enter no statistic of latency.
+    /// Latencies of these inferences, in order. They enter no statistic of latency.
     pub latency_ns: Vec<Nanos>,
-    /// Readings while the worker waited before the phase; `values` in the order of `sources`: W of a rail, J of a counter.
+    /// Readings while the worker waited before the runs; `values` are in the order of `sources`: W of a rail,
+    /// J of a counter.
     pub idle_before: Vec<EnergyReading>,
     /// Readings during the runs, the first right before and the last right after them.
     pub loaded: Vec<EnergyReading>,
-    /// Readings while the worker waited after it.
+    /// Readings while the worker waited after the runs.
     pub idle_after: Vec<EnergyReading>,
 }
 
-/// Could energy be measured?
+/// Whether energy could be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnergyState {
     /// Yes.
     Measured,
-    /// There is no sensor for it, or it did not tell throughout.
+    /// There is no sensor for it, or the sensor could not be read throughout.
     Unobservable,
 }
 
@@ -221,10 +225,10 @@ pub struct EnergySource {
     pub name: String,
     /// `power` of a rail or `energy` of a counter.
     pub quantity: Quantity,
-    /// Where a counter begins again at zero, in joules.
+    /// Value at which a counter wraps around to zero, in joules.
     #[serde(serialize_with = "finite_or_null")]
     pub wraps_at_joules: Option<f64>,
-    /// Mean power while idle, before and after, in W; null where it could not be read throughout.
+    /// Mean power while idle, before and after, in W; null if it could not be read throughout.
     #[serde(serialize_with = "finite_or_null")]
     pub idle_watts: Option<f64>,
     /// Mean power during the runs, in W.
@@ -244,18 +248,18 @@ pub struct JoulesInterval {
     /// Upper end, in J.
     #[serde(serialize_with = "finite")]
     pub high_joules: f64,
-    /// Probability that intervals made this way cover the true value.
+    /// Probability that an interval made this way covers the true value.
     #[serde(serialize_with = "finite")]
     pub confidence: f64,
 }
 
-/// The sensors of energy, read once.
+/// One reading of the energy sensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnergyReading {
-    /// Since the trial's worker was started, in seconds.
+    /// Seconds since the trial's worker was started.
     #[serde(serialize_with = "finite")]
     pub at_seconds: f64,
-    /// One value for each source; null where it could not be read.
+    /// One value per source; null if it could not be read.
     #[serde(serialize_with = "finite_or_null_each")]
     pub values: Vec<Option<f64>>,
 }

@@ -1,11 +1,11 @@
 //! The serialised form of a result, and its version. Nothing else lives here.
 //!
-//! One [`Bundle`] holds what happened to one configuration of one job on one runtime: raw latencies in the order
-//! they were taken, or the stage and reason why there are none. Every statistic in it can be computed again from
-//! the latencies. Units are in the key, or beside it in `docs/BUNDLE-FORMAT.md`.
+//! A [`Bundle`] is the result of one configuration of one job on one runtime: raw latencies in the order in
+//! which they were taken, or the stage at which the job ended and the reason. Every statistic in it can be
+//! computed again from the latencies. Units are in the key, or next to it in `docs/BUNDLE-FORMAT.md`.
 //!
-//! Adding an optional key keeps the version; renaming, removing or changing the meaning of one raises it. Numbers with a
-//! fraction are always finite: JSON has no other, and a null would read as "not observed".
+//! A new optional key keeps the version; renaming or removing a key, or changing its meaning, raises it.
+//! Numbers with a fraction are always finite: JSON has no others, and a null would read as "not observed".
 //!
 //! ## Versions
 //! - `backbone.bundle/1`: the first.
@@ -39,49 +39,51 @@ pub const FORMAT: &str = "backbone.bundle/1";
 pub struct Bundle {
     /// Name and version of this format, [`FORMAT`].
     pub format: String,
-    /// Fixed when the job was claimed: unique over all hosts, and ordered on one host even when its clock jumps.
+    /// Assigned when the job is claimed: unique across hosts, and ordered on one host even if its clock
+    /// jumps.
     pub id: String,
-    /// True where any part of the result was not the real thing: the `sim` runtime, or a host root other than `/`.
+    /// True if any part of the result is simulated: the `sim` runtime, or a host root other than `/`.
     pub simulated: bool,
     /// The program that measured.
     pub harness: Harness,
-    /// The machine it ran on, as far as it could be observed.
+    /// The machine that ran it, as far as it could be observed.
     pub host: Host,
     /// The job as its author wrote it.
     pub job: Job,
-    /// The configuration of the network family; null for a dropped model and for a job that could not be read.
+    /// The configuration of the network family; null for a job with a model file and for one that could not
+    /// be read.
     pub configuration: Option<Configuration>,
-    /// The model file that was measured; null where none was found or generated.
+    /// The model file that was measured; null if none was found or generated.
     pub model: Option<Model>,
-    /// What one inference of the network costs; null where it could not be counted.
+    /// What one inference of the network costs; null if it could not be counted.
     pub cost: Option<Cost>,
-    /// Why `cost` is null, where a model was there to be counted.
+    /// Why `cost` is null although there is a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_missing: Option<String>,
-    /// The inference library and how it was set up; null where the job never came that far.
+    /// The inference library and its settings; null if the job ended before it was chosen.
     pub runtime: Option<Runtime>,
-    /// What the runtime made of the model before it ran; empty for a runtime that compiles nothing.
+    /// The builds of the model; empty for a runtime that does not compile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preparation: Vec<Build>,
-    /// What became of the configuration.
+    /// How the configuration ended.
     pub outcome: Outcome,
-    /// Raw latencies of every trial, in order. Empty where nothing was timed.
+    /// Raw latencies of every trial, in order. Empty if nothing was timed.
     pub trials: Vec<Trial>,
-    /// Statistics over the latencies of all trials of the chosen build; null where there are none.
+    /// Statistics over the latencies of all trials of the chosen build; null if there are none.
     pub summary: Option<Summary>,
-    /// `cost.operations` divided by the mean latency; null where either is.
+    /// `cost.operations` divided by the mean latency; null if either is null.
     #[serde(serialize_with = "finite_or_null")]
     pub throughput_operations_per_second: Option<f64>,
-    /// The time of each layer, where the job asks for it and every trial was complete.
+    /// The time of each layer, if the job asks for it and every trial was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// What the host's sensors told; null where no trial was begun.
+    /// The readings of the host's sensors; null if no trial started.
     #[serde(default)]
     pub environment: Option<Environment>,
-    /// What one inference takes in energy; null where the job does not ask for it or did not come that far.
+    /// The energy of one inference; null if the job does not ask for it or ended earlier.
     #[serde(default)]
     pub energy: Option<Energy>,
-    /// May the numbers be trusted, and if not, why.
+    /// Whether the numbers can be trusted, and if not, why.
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
     pub times: Times,
@@ -96,7 +98,7 @@ pub struct Harness {
     pub version: String,
 }
 
-/// The machine, as observed. A null is a fact that could not be observed.
+/// The machine, as observed. Null means that a fact could not be observed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
     /// Host name.
@@ -113,12 +115,12 @@ pub struct Host {
     pub logical_cores: Option<u32>,
     /// Main memory in bytes.
     pub memory_bytes: Option<u64>,
-    /// The folder that stood for `/`; other than `/` makes the bundle `simulated`.
+    /// The folder used as `/`; any other than `/` makes the bundle `simulated`.
     pub root: String,
     /// Host family, one of `backbone list hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
-    /// Board, as its device tree or firmware names it, such as `NVIDIA Jetson AGX Orin Developer Kit`.
+    /// Board, by the name in its device tree or firmware, such as `NVIDIA Jetson AGX Orin Developer Kit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub board: Option<String>,
     /// The chip of a board with a device tree, such as `nvidia,tegra194`.
@@ -127,28 +129,29 @@ pub struct Host {
     /// Release of Linux for Tegra, such as `32.3.1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l4t: Option<String>,
-    /// The JetPack that came with it, such as `4.3`; null also for a release that this version does not know.
+    /// JetPack release that contains it, such as `4.3`; also null if this version does not know the L4T
+    /// release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jetpack: Option<String>,
-    /// Graphics processors, by the name that their driver gives.
+    /// Graphics processors, by the name that their driver reports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<String>,
     /// Edge TPUs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_tpus: Vec<EdgeTpu>,
-    /// Inference libraries and what they need, as the package manager has them: package and version.
+    /// Installed inference libraries and their dependencies, from the package manager: package and version.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, String>,
 }
 
-/// An Edge TPU that the host sees.
+/// An Edge TPU connected to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EdgeTpu {
     /// How it is connected.
     pub bus: EdgeTpuBus,
-    /// Its name there, such as `1-2` or `apex_0`.
+    /// Its name on that bus, such as `1-2` or `apex_0`.
     pub name: String,
-    /// Speed of its USB link in Mbit/s: 480 is USB 2, which slows it down a lot. Null on PCIe.
+    /// Speed of its USB connection in Mbit/s: 480 is USB 2, which slows it down considerably. Null on PCIe.
     pub link_megabits_per_second: Option<u32>,
 }
 
@@ -165,24 +168,24 @@ pub enum EdgeTpuBus {
 /// The job as its author wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
-    /// The id of the whole job; bundles of one job share it.
+    /// Id of the job, shared by all its bundles.
     pub id: String,
-    /// `name` of the spec, or its file's stem.
+    /// `name` from the job file, or the file's stem.
     pub name: String,
-    /// Name of the spec file as it lay in the inbox. Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// Name of the job file in the inbox. U+FFFD replaces bytes that are not UTF-8.
     pub file: String,
-    /// Labels of the spec.
+    /// `labels` from the job file.
     pub labels: BTreeMap<String, String>,
-    /// The whole spec file, byte for byte, in the encoding named beside it; null where it could not be read or was too
-    /// large to keep.
+    /// The whole job file, byte for byte, in the encoding `spec_encoding`; null if it could not be read or
+    /// was too large to keep.
     pub spec: Option<String>,
-    /// How `spec` is written; null where `spec` is.
+    /// Encoding of `spec`; null if `spec` is null.
     pub spec_encoding: Option<SpecEncoding>,
-    /// SHA-256 of the spec file; null where it could not be read.
+    /// SHA-256 of the job file; null if it could not be read.
     pub spec_sha256: Option<String>,
 }
 
-/// How [`Job::spec`] holds the file's bytes.
+/// How [`Job::spec`] encodes the file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpecEncoding {
@@ -208,16 +211,16 @@ pub struct Configuration {
     pub input: u32,
     /// `fp32` or `int8`.
     pub precision: String,
-    /// Width of every layer in per cent of the paper's.
+    /// Width of every layer, in percent of the paper's.
     pub width_percent: u32,
-    /// Blocks in the stages conv2 to conv5.
+    /// Number of blocks in each of the stages conv2 to conv5.
     pub depths: [u32; 4],
 }
 
-/// What one inference of a network costs, as counted from its graph.
+/// What one inference of a network costs, counted from its graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
-    /// Multiply-accumulates of convolutions and matrix products, of the whole batch.
+    /// Multiply-accumulates of convolutions and matrix products, for the whole batch.
     pub macs: u64,
     /// 2 × `macs`.
     pub operations: u64,
@@ -225,16 +228,16 @@ pub struct Cost {
     pub other_operations: u64,
     /// Weights and biases.
     pub parameters: u64,
-    /// Activations in and out of every layer, times the batch, and weights once, in bytes.
+    /// Bytes read and written: the inputs and outputs of every layer, times the batch, and the weights once.
     pub bytes_moved: u64,
-    /// `operations` divided by `bytes_moved`; null where nothing is moved.
+    /// `operations` divided by `bytes_moved`; null if nothing is moved.
     #[serde(serialize_with = "finite_or_null")]
     pub operational_density: Option<f64>,
-    /// Operators that nobody counts. Where there are any, the numbers above are lower bounds.
+    /// Operators without a counting rule. If there are any, the numbers above are lower bounds.
     pub uncounted: Vec<Uncounted>,
 }
 
-/// An operator that nobody counts.
+/// An operator without a counting rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Uncounted {
     /// Name of the node.
@@ -248,46 +251,46 @@ pub struct Uncounted {
 /// The model that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
-    /// File name as the spec names it.
+    /// File name, as in the job file.
     pub file: String,
-    /// Format, by the runtime that read it: `onnx`, `tflite`, `sim`.
+    /// Format of the runtime that read it: `onnx`, `tflite`, `sim`.
     pub format: String,
-    /// SHA-256 of the bytes that were measured.
+    /// SHA-256 of the measured file.
     pub sha256: String,
     /// Size of the file in bytes.
     pub size_bytes: u64,
-    /// Input tensors in the model's order, as bound for the measurement; empty where the model was never loaded.
+    /// Input tensors in the model's order, as bound for the measurement; empty if the model was never loaded.
     pub inputs: Vec<Tensor>,
-    /// Output tensors in the model's order; empty where the model was never loaded.
+    /// Output tensors in the model's order; empty if the model was never loaded.
     pub outputs: Vec<Tensor>,
 }
 
-/// One tensor at the border of a model.
+/// An input or output of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tensor {
     /// Name in the model.
     pub name: String,
-    /// Element type in the runtime's spelling reduced to lower case: `float32`, `int8`, `uint8`, `int64`, ….
+    /// Element type, in the runtime's spelling but in lower case: `float32`, `int8`, `uint8`, `int64`, ….
     pub element_type: String,
-    /// Shape in the model's own layout (NCHW for most ONNX files, NHWC for TFLite). A dimension that the runtime
-    /// decides at run time is null.
+    /// Shape in the model's own layout (NCHW for most ONNX files, NHWC for TFLite). A dimension that is known
+    /// only at run time is null.
     pub shape: Vec<Option<u64>>,
 }
 
-/// What became of a configuration.
+/// How a configuration ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
-    /// Where it ended; null when measured.
+    /// Stage at which it ended; null if measured.
     pub stage: Option<Stage>,
-    /// A stable code, such as `unknown_key` or `segmentation_fault`; null when measured.
+    /// A stable code, such as `unknown_key` or `segmentation_fault`; null if measured.
     pub reason: Option<String>,
-    /// What happened, for a person; null when measured.
+    /// What happened, for people; null if measured.
     pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Every mistake of a spec that could not be accepted, in file order.
+    /// Every mistake of a rejected job file, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mistakes: Vec<Mistake>,
     /// The last lines that the worker wrote to standard error, oldest first.
@@ -299,21 +302,21 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// All trials gave their latencies.
+    /// All trials returned their latencies.
     Measured,
-    /// The job was not accepted: its spec or its model files are wrong.
+    /// The job was not accepted: there are mistakes in its job file or its model files.
     Rejected,
-    /// The runtime can not make this model into something that runs on this platform.
+    /// The runtime cannot compile this model for this platform.
     NotCompilable,
     /// The job was accepted and a trial failed.
     Failed,
     /// A process ran longer than `measure.timeout_seconds`.
     TimedOut,
-    /// Somebody cancelled the job.
+    /// The job was cancelled.
     Cancelled,
 }
 
-/// The part of a job's way in which it ended.
+/// The stage at which a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -325,7 +328,7 @@ pub enum Stage {
     Model,
     /// Waiting for its turn.
     Queue,
-    /// Bringing the host into the power state that the job asks for.
+    /// Setting the power state that the job asks for.
     Power,
     /// Starting the worker process and its library.
     Start,
@@ -333,7 +336,7 @@ pub enum Stage {
     Load,
     /// Preparing inputs and outputs.
     Prepare,
-    /// Compiling the model, for a runtime that does.
+    /// Compiling the model, if the runtime does so.
     Build,
     /// Untimed runs.
     WarmUp,
@@ -348,7 +351,7 @@ pub enum Stage {
 /// One mistake in a job file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mistake {
-    /// Line, from 1; null where the mistake has no place in the file.
+    /// Line, from 1; null if the mistake has no position in the file.
     pub line: Option<u32>,
     /// Column in characters, from 1.
     pub column: Option<u32>,
@@ -367,19 +370,19 @@ pub struct Mistake {
 pub struct Build {
     /// Its number, from 1; `build` of a trial refers to it.
     pub build: u32,
-    /// How it ended: `measured` where there is something to run.
+    /// How it ended; `measured` if it succeeded.
     pub status: Status,
-    /// A stable code, where there is nothing to run.
+    /// A stable code; null if it succeeded.
     pub reason: Option<String>,
-    /// How long compiling took, in seconds; what it took once where it was kept. Null where it did not end well, and for a model
-    /// that came compiled.
+    /// Compile time in seconds; for a kept build, the time it took originally. Null if it failed, and for a
+    /// model that was already compiled.
     #[serde(serialize_with = "finite_or_null")]
     pub seconds: Option<f64>,
     /// Size of the compiled file in bytes.
     pub size_bytes: Option<u64>,
-    /// It was compiled for an earlier job and kept.
+    /// True if it was compiled for an earlier job and kept.
     pub is_kept: bool,
-    /// What the compiler of the Edge TPU says of it.
+    /// Report of the Edge TPU compiler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge_tpu: Option<EdgeTpuBuild>,
     /// The last lines that the compiler printed, oldest first.
@@ -390,15 +393,15 @@ pub struct Build {
 /// One load, warm-up and timed span in one fresh process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
-    /// Which compilation of the model it ran, from 1. Runtimes that compile nothing have one.
+    /// Number of the build that it ran, from 1. A runtime that does not compile has one.
     pub build: u32,
-    /// Which process of that build, from 1.
+    /// Number of the process with that build, from 1.
     pub process: u32,
-    /// Latencies of the warm-up runs in order. They enter no statistic.
+    /// Latencies of the warm-up runs, in order. They enter no statistic.
     pub warm_up_ns: Vec<Nanos>,
-    /// Latencies of the timed runs in order.
+    /// Latencies of the timed runs, in order.
     pub latency_ns: Vec<Nanos>,
-    /// Latencies beyond the number asked for, in order. They enter no statistic.
+    /// Latencies of runs beyond the requested number, in order. They enter no statistic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_latency_ns: Vec<Nanos>,
 }
@@ -406,12 +409,13 @@ pub struct Trial {
 /// Statistics over the timed latencies of all trials of the chosen build, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Timed latencies that entered.
+    /// Number of timed latencies in the statistics.
     pub count: u64,
-    /// The build whose trials entered, the one with the lowest mean; left out where there is one build only.
+    /// The build whose trials were used, which is the one with the lowest mean; left out if there is only one
+    /// build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<u32>,
-    /// Trials that entered.
+    /// Number of trials in the statistics.
     pub trials_used: u32,
     /// Arithmetic mean.
     #[serde(serialize_with = "finite")]
@@ -419,7 +423,7 @@ pub struct Summary {
     /// Sample standard deviation, n − 1; null for one latency.
     #[serde(default, serialize_with = "finite_or_null")]
     pub standard_deviation: Option<f64>,
-    /// Median; the mean of the two middle values for an even count.
+    /// Median; the mean of the two middle values if the count is even.
     #[serde(serialize_with = "finite")]
     pub median: f64,
     /// Smallest latency.
@@ -428,9 +432,9 @@ pub struct Summary {
     /// Largest latency.
     #[serde(serialize_with = "finite")]
     pub maximum: f64,
-    /// Interval for the median, distribution-free; null where the count does not support one.
+    /// Distribution-free interval for the median; null if there are too few latencies for one.
     pub median_interval: Option<Interval>,
-    /// Percentiles that the count supports, ascending.
+    /// Percentiles that the count supports, in ascending order.
     pub percentiles: Vec<Percentile>,
 }
 
@@ -443,7 +447,7 @@ pub struct Interval {
     /// Upper end.
     #[serde(serialize_with = "finite")]
     pub high: f64,
-    /// Probability that intervals made this way cover the true value, at least; it assumes independent runs.
+    /// Minimum probability that an interval made this way covers the true value; assumes independent runs.
     #[serde(serialize_with = "finite")]
     pub confidence: f64,
 }
@@ -451,7 +455,7 @@ pub struct Interval {
 /// One percentile, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentile {
-    /// Which, in percent: 95 is the value below which 95 % of latencies lie.
+    /// Which percentile: 95 is the value below which 95 % of the latencies fall.
     #[serde(serialize_with = "finite")]
     pub percent: f64,
     /// Its value.
@@ -459,12 +463,12 @@ pub struct Percentile {
     pub value: f64,
 }
 
-/// May the numbers be trusted?
+/// Whether the numbers can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
-    /// The worst of its reasons.
+    /// State of the worst reason.
     pub state: VerdictState,
-    /// Why it is not `valid`, or what a reader should know; codes as `backbone list reasons` prints them.
+    /// Why it is not `valid`, or what a reader should know; codes as in `backbone list reasons`.
     pub reasons: Vec<Reason>,
 }
 
@@ -485,18 +489,18 @@ pub enum VerdictState {
 pub struct Reason {
     /// Code, one of `REASONS`.
     pub code: String,
-    /// The case at hand, with numbers.
+    /// Details of this case, with numbers.
     pub detail: String,
 }
 
 /// When things happened; RFC 3339, UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Times {
-    /// The job was claimed.
+    /// When the job was claimed.
     pub claimed: Option<String>,
-    /// Its first trial started; null where none did.
+    /// When its first trial started; null if none did.
     pub started: Option<String>,
-    /// The bundle was made.
+    /// When the bundle was made.
     pub finished: String,
 }
 
@@ -504,7 +508,7 @@ fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> 
     if value.is_finite() {
         serializer.serialize_f64(*value)
     } else {
-        Err(S::Error::custom(format_args!("{value} is no finite number")))
+        Err(S::Error::custom(format_args!("{value} is not a finite number")))
     }
 }
 

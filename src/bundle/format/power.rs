@@ -1,4 +1,4 @@
-//! The host's power state in a bundle: what was asked for, what was in force, and whether it was put back.
+//! The host's power state in a bundle: what was requested, what was in force, and whether it was restored.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,39 @@ use serde::{Deserialize, Serialize};
 pub struct Power {
     /// What the job asked for.
     pub requested: PowerRequest,
-    /// As the owner left it, read before anything was changed.
+    /// The state in which the owner left the host, read before anything was changed.
     pub found: PowerState,
-    /// Read back after the change; null where none was asked for.
+    /// The state read back after the change; null if the job asked for none.
     pub applied: Option<PowerState>,
-    /// What was asked for and not reached.
+    /// Settings that were requested and not reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<PowerDifference>,
-    /// What was no longer so when it was read again, before and after each process.
+    /// Settings that had changed when they were read again before or after a process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_held: Vec<PowerChange>,
-    /// Was the host put back as it was found? Null where nothing was changed, and where the state is kept for the job's next
-    /// configuration.
+    /// Whether the host was restored to the state found. Null if nothing was changed, and while the state is
+    /// kept for the job's next configuration.
     pub restored: Option<bool>,
-    /// What could not be put back.
+    /// Settings that could not be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_restored: Vec<PowerDifference>,
 }
 
-/// What a job asks of the host's power state.
+/// The power state that a job asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PowerRequest {
-    /// Name of a power mode; null for the present one.
+    /// Name of a power mode; null for the current one.
     pub power_mode: Option<String>,
-    /// Are clocks to be held still?
+    /// Whether clocks are to be locked.
     pub lock_clocks: bool,
 }
 
-/// A power state, as far as it could be read: what is missing could not.
+/// A power state, as far as it could be read: a missing setting could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PowerState {
-    /// The mode, on a host that has named modes with a number (nvpmodel).
+    /// The mode, on a host with named and numbered modes (nvpmodel).
     pub mode: Option<PowerMode>,
-    /// Files of the kernel that hold governors, limits and switches, and what they said.
+    /// Kernel files with governors, limits and switches, and their contents.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -55,25 +55,25 @@ pub struct PowerMode {
     pub name: String,
 }
 
-/// A part of the power state that is not as it should be.
+/// A setting of the power state with the wrong value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct PowerDifference {
-    /// A file of the kernel, or `power mode`.
+    /// A kernel file, or `power mode`.
     pub setting: String,
-    /// What it should be.
+    /// Value that it should have.
     pub wanted: String,
-    /// What it is; null where it can not be read.
+    /// Value that it has; null if it cannot be read.
     pub found: Option<String>,
-    /// What the host said when it was set; null where it took the value in silence, or nobody set it.
+    /// Error of the host when it was set; null if there was none, or if it was not set.
     pub error: Option<String>,
 }
 
 /// A part of the power state that changed while the configuration was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PowerChange {
-    /// The process before or after which it was seen, from 1.
+    /// Number of the process before or after which the change was seen, from 1.
     pub process: u32,
-    /// Was it seen after the process? False: before it.
+    /// True if the change was seen after the process, false if before.
     pub after: bool,
     /// What changed.
     #[serde(flatten)]

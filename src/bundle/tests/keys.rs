@@ -54,7 +54,7 @@ fn collect(schema: &Value, object: &Value, path: &str, rows: &mut Vec<Row>) {
             meaning = text(shown.target);
         }
         if !required {
-            meaning += " Left out where empty.";
+            meaning += " Left out if empty.";
         }
         let unit = unit(&path, key);
         rows.push(Row { path: path.clone(), kind: shown.kinds.join(" or "), unit, meaning });

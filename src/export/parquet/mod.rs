@@ -2,7 +2,7 @@
 //!
 //! Our own writer of the least that the format has (plain values, version 1 data pages, gzip), because the `parquet` crate with
 //! everything off made the executable a quarter larger, and an idle daemon pays for that with memory. DuckDB and Polars
-//! read what it writes in `tests/desk.rs`. The format: <https://parquet.apache.org/docs/file-format/>.
+//! read what it writes in `tests/desk/second_opinions.rs`. The format: <https://parquet.apache.org/docs/file-format/>.
 
 use std::io::{self, Write};
 

@@ -104,7 +104,7 @@ impl PowerHost {
     ///
     /// # Errors
     /// What is kept can not be read.
-    pub fn rebooted_for(&self) -> io::Result<Option<String>> {
+    pub(crate) fn rebooted_for(&self) -> io::Result<Option<String>> {
         let saved = self.keep.read()?.filter(|saved| saved.reboot == Some(RebootFor::Job));
         Ok(saved.map(|saved| saved.job))
     }
@@ -113,7 +113,7 @@ impl PowerHost {
     ///
     /// # Errors
     /// What is kept can not be read, or not be removed after all is back.
-    pub fn recover(&self) -> io::Result<Recovered> {
+    pub(crate) fn recover(&self) -> io::Result<Recovered> {
         match self.keep.read()? {
             Some(saved) => self.restore(&saved),
             None => Ok(Recovered::default()),
@@ -176,7 +176,7 @@ impl PowerHost {
     ///
     /// # Errors
     /// As [`PowerHost::take`]; the host stays up.
-    pub fn reboot_for(&self, job: &str, mode: &str) -> Result<(), TakeError> {
+    pub(crate) fn reboot_for(&self, job: &str, mode: &str) -> Result<(), TakeError> {
         let mode = self.mode(mode)?;
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let found = kept.map_or_else(|| self.read(), |saved| saved.found);
@@ -194,7 +194,7 @@ impl PowerHost {
     ///
     /// # Errors
     /// It can not be written down, or the host refuses.
-    pub fn reboot_to_restore(&self, mode: &PowerMode) -> Result<bool, TakeError> {
+    pub(crate) fn reboot_to_restore(&self, mode: &PowerMode) -> Result<bool, TakeError> {
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let Some(saved) = kept.filter(|saved| saved.reboot != Some(RebootFor::Restore)) else {
             return Ok(false);
@@ -273,7 +273,7 @@ impl Drop for Hold {
 }
 
 /// Differences in one line, for people.
-pub fn describe(differences: &[PowerDifference]) -> String {
+pub(crate) fn describe(differences: &[PowerDifference]) -> String {
     let one = |difference: &PowerDifference| {
         let found = difference.found.as_deref().unwrap_or("not readable");
         let said = difference.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::error::Hint;
 use plan::Step;
 
 pub mod hold;
-pub mod plan;
+pub(crate) mod plan;
 pub mod saved;
 
 #[cfg(test)]
@@ -181,7 +181,7 @@ pub struct Applied {
     /// What of the wanted state is not so, each with what the host said.
     pub differences: Vec<PowerDifference>,
     /// The mode was not set.
-    pub mode_error: Option<ModeError>,
+    pub(crate) mode_error: Option<ModeError>,
 }
 
 impl Applied {

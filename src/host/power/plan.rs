@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
 /// What [`PowerDifference::setting`] calls the mode.
-pub const MODE: &str = "power mode";
+pub(crate) const MODE: &str = "power mode";
 
 /// One change of the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub(crate) enum Step {
     /// Set a mode.
     Mode(PowerMode),
     /// Write a setting.
@@ -43,7 +43,7 @@ fn is_turbo(setting: &str) -> bool {
 
 /// The steps of the next stage that has any; none when all is as wanted, or every step was tried. Settings that the host does
 /// not have at present are left alone.
-pub fn next(present: &PowerState, wanted: &PowerState, tried: &BTreeSet<Step>) -> Vec<Step> {
+pub(crate) fn next(present: &PowerState, wanted: &PowerState, tried: &BTreeSet<Step>) -> Vec<Step> {
     if let Some(mode) = wanted.mode.as_ref().filter(|mode| present.mode.as_ref() != Some(*mode)) {
         let step = Step::Mode(mode.clone());
         if !tried.contains(&step) {
@@ -83,7 +83,7 @@ fn place(step: &Step, present: &PowerState) -> (u8, String) {
 }
 
 /// The upper limit that belongs to a lower one.
-pub fn upper_of(setting: &str) -> Option<String> {
+pub(crate) fn upper_of(setting: &str) -> Option<String> {
     let (folder, name) = setting.rsplit_once('/')?;
     match name {
         "scaling_min_freq" => Some(format!("{folder}/scaling_max_freq")),
@@ -93,7 +93,7 @@ pub fn upper_of(setting: &str) -> Option<String> {
 }
 
 /// What of the state wanted is not so.
-pub fn differences(present: &PowerState, wanted: &PowerState) -> Vec<PowerDifference> {
+pub(crate) fn differences(present: &PowerState, wanted: &PowerState) -> Vec<PowerDifference> {
     let text = |mode: &PowerMode| format!("{} ({})", mode.name, mode.id);
     let mode = wanted.mode.as_ref().filter(|mode| present.mode.as_ref() != Some(*mode));
     let mode = mode.map(|mode| PowerDifference {

@@ -21,7 +21,7 @@ mod rails;
 mod thermal;
 mod throttle;
 
-pub use rails::total_of;
+pub(crate) use rails::total_of;
 
 use attribute::{Attribute, Scale};
 use load::Load;
@@ -78,7 +78,7 @@ impl Sensors {
     }
 
     /// Read one of them.
-    pub fn read_one(&mut self, index: usize) -> Option<f64> {
+    pub(crate) fn read_one(&mut self, index: usize) -> Option<f64> {
         self.probes.get_mut(index)?.read(&self.load).ok()
     }
 

@@ -51,7 +51,7 @@ pub(super) fn find(root: &HostRoot, found: &mut Found) {
 
 /// Indices of the sensors, out of rails and counters, that together are all that the host takes as far as it tells: the rail
 /// through which everything flows, else all rails, else all counters.
-pub fn total_of(sensors: &[&Sensor]) -> Vec<usize> {
+pub(crate) fn total_of(sensors: &[&Sensor]) -> Vec<usize> {
     let which = |is_it: &dyn Fn(&Sensor) -> bool| -> Vec<usize> {
         (0..sensors.len()).filter(|&index| is_it(sensors[index])).collect()
     };

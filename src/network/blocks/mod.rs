@@ -11,7 +11,7 @@ mod spatially_separable;
 mod standard;
 
 /// Every block type, in the order of the paper's table. Tables, help and messages follow this order.
-pub const BLOCKS: &[Block] = &[
+pub(crate) const BLOCKS: &[Block] = &[
     standard::BLOCK,
     bottleneck_standard::BLOCK,
     spatially_separable::BLOCK,
@@ -78,7 +78,7 @@ pub enum Extent {
 
 impl Extent {
     /// The side in pixels, for the kernel size k.
-    pub fn pixels(self, kernel: u64) -> u64 {
+    pub(crate) fn pixels(self, kernel: u64) -> u64 {
         match self {
             Self::One => 1,
             Self::Kernel => kernel,

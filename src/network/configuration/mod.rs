@@ -9,32 +9,32 @@ use crate::error::Hint;
 use crate::network::blocks::{BLOCKS, Block};
 
 /// Kernel sizes of the paper.
-pub const KERNELS: &[u32] = &[3, 5, 7];
+pub(crate) const KERNELS: &[u32] = &[3, 5, 7];
 /// Batch sizes of the paper.
-pub const BATCHES: &[u32] = &[1, 2, 4];
+pub(crate) const BATCHES: &[u32] = &[1, 2, 4];
 /// Input sizes of the paper, in pixels.
-pub const INPUTS: &[u32] = &[224, 560, 1400];
+pub(crate) const INPUTS: &[u32] = &[224, 560, 1400];
 
 /// Blocks in the stages conv2 … conv5 of ResNet-50.
-pub const RESNET_50_DEPTHS: [u32; 4] = [3, 4, 6, 3];
+pub(crate) const RESNET_50_DEPTHS: [u32; 4] = [3, 4, 6, 3];
 
 /// Five halvings leave one pixel of 32.
-pub const SMALLEST_INPUT: u32 = 32;
+pub(crate) const SMALLEST_INPUT: u32 = 32;
 
 // Above every design that is known to be used, and low enough that each count of the largest network, operations
 // included, fits into 64 bits (about 9 × 10^18).
 /// Largest input, in pixels.
-pub const LARGEST_INPUT: u32 = 8192;
+pub(crate) const LARGEST_INPUT: u32 = 8192;
 /// Largest kernel.
-pub const LARGEST_KERNEL: u32 = 31;
+pub(crate) const LARGEST_KERNEL: u32 = 31;
 /// Largest batch.
-pub const LARGEST_BATCH: u32 = 256;
+pub(crate) const LARGEST_BATCH: u32 = 256;
 /// Most blocks in a stage.
-pub const LARGEST_DEPTH: u32 = 64;
+pub(crate) const LARGEST_DEPTH: u32 = 64;
 /// Narrowest network, in per cent of the paper's widths.
-pub const NARROWEST_PERCENT: u32 = 5;
+pub(crate) const NARROWEST_PERCENT: u32 = 5;
 /// Widest network, in per cent of the paper's widths.
-pub const WIDEST_PERCENT: u32 = 200;
+pub(crate) const WIDEST_PERCENT: u32 = 200;
 
 /// What the numbers in a network are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,7 +179,7 @@ impl Configuration {
     }
 
     /// The same network at another precision.
-    pub fn with_precision(self, precision: Precision) -> Self {
+    pub(crate) fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
@@ -219,7 +219,7 @@ impl Configuration {
     }
 
     /// What the weights depend on: everything but batch, input and precision.
-    pub fn weights_name(&self) -> String {
+    pub(crate) fn weights_name(&self) -> String {
         let mut name = format!("{}-k{}", self.block.name, self.kernel);
         self.push_shape(&mut name);
         name
@@ -310,7 +310,7 @@ impl Hint for Mistake {
 ///
 /// # Errors
 /// [`Mistake::Block`].
-pub fn find_block(name: &str) -> Result<&'static Block, Mistake> {
+pub(crate) fn find_block(name: &str) -> Result<&'static Block, Mistake> {
     Block::find(name).ok_or_else(|| Mistake::Block(name.to_owned()))
 }
 
@@ -318,7 +318,7 @@ pub fn find_block(name: &str) -> Result<&'static Block, Mistake> {
 ///
 /// # Errors
 /// [`Mistake::EvenKernel`], [`Mistake::Range`].
-pub fn check_kernel(kernel: i64) -> Result<u32, Mistake> {
+pub(crate) fn check_kernel(kernel: i64) -> Result<u32, Mistake> {
     let checked = check_range("kernel", kernel, 1, LARGEST_KERNEL);
     if checked.is_ok() && kernel % 2 == 0 { Err(Mistake::EvenKernel(kernel)) } else { checked }
 }
@@ -327,7 +327,7 @@ pub fn check_kernel(kernel: i64) -> Result<u32, Mistake> {
 ///
 /// # Errors
 /// [`Mistake::Range`].
-pub fn check_batch(batch: i64) -> Result<u32, Mistake> {
+pub(crate) fn check_batch(batch: i64) -> Result<u32, Mistake> {
     check_range("batch", batch, 1, LARGEST_BATCH)
 }
 
@@ -335,7 +335,7 @@ pub fn check_batch(batch: i64) -> Result<u32, Mistake> {
 ///
 /// # Errors
 /// [`Mistake::Range`].
-pub fn check_input(input: i64) -> Result<u32, Mistake> {
+pub(crate) fn check_input(input: i64) -> Result<u32, Mistake> {
     check_range("input", input, SMALLEST_INPUT, LARGEST_INPUT)
 }
 
@@ -343,7 +343,7 @@ pub fn check_input(input: i64) -> Result<u32, Mistake> {
 ///
 /// # Errors
 /// [`Mistake::Range`].
-pub fn check_width_percent(width_percent: i64) -> Result<u32, Mistake> {
+pub(crate) fn check_width_percent(width_percent: i64) -> Result<u32, Mistake> {
     check_range("width multiplier in per cent", width_percent, NARROWEST_PERCENT, WIDEST_PERCENT)
 }
 
@@ -351,7 +351,7 @@ pub fn check_width_percent(width_percent: i64) -> Result<u32, Mistake> {
 ///
 /// # Errors
 /// [`Mistake::Range`].
-pub fn check_depth(depth: i64) -> Result<u32, Mistake> {
+pub(crate) fn check_depth(depth: i64) -> Result<u32, Mistake> {
     check_range("depth of a stage", depth, 1, LARGEST_DEPTH)
 }
 

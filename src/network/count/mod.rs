@@ -23,8 +23,8 @@ mod graph;
 mod onnx;
 mod tflite;
 
-pub use error::CountError;
-pub use onnx::{Border, BorderTensor, onnx_border};
+pub(crate) use error::CountError;
+pub(crate) use onnx::{Border, BorderTensor, onnx_border};
 
 /// Shapes for inputs, by name, in the model's own layout; only for inputs that the model leaves open.
 pub type InputShapes = BTreeMap<String, Vec<u64>>;

@@ -17,7 +17,7 @@ pub fn cost(configuration: &Configuration) -> Cost {
 }
 
 /// What a graph costs at a precision.
-pub fn cost_of_graph(graph: &Graph, precision: Precision) -> Cost {
+pub(crate) fn cost_of_graph(graph: &Graph, precision: Precision) -> Cost {
     let layers = graph.layers.iter().map(|layer| layer_cost(graph, layer, precision.bytes())).collect();
     Cost { layers, uncounted: Vec::new() }
 }

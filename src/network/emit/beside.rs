@@ -8,7 +8,7 @@ use super::protobuf::Message;
 use super::{Piece, WeightsPiece};
 
 /// What is added to the name of the model file.
-pub const EXTENSION: &str = "data";
+pub(crate) const EXTENSION: &str = "data";
 
 /// Where a tensor begins: at pages, so that readers can map each by itself.
 const ALIGNMENT_BYTES: u64 = 4096;

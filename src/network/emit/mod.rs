@@ -13,14 +13,14 @@ use crate::network::weights::Weights;
 mod beside;
 mod flatbuffer;
 mod numbers;
-pub mod onnx;
+pub(crate) mod onnx;
 mod protobuf;
-pub mod tflite;
+pub(crate) mod tflite;
 
-pub use beside::EXTENSION as BESIDE_EXTENSION;
+pub(crate) use beside::EXTENSION as BESIDE_EXTENSION;
 
 /// Protocol buffers and FlatBuffers both count in signed 32 bits.
-pub const LARGEST_FILE_BYTES: u64 = i32::MAX as u64;
+pub(crate) const LARGEST_FILE_BYTES: u64 = i32::MAX as u64;
 
 /// Formats of model files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,9 +57,9 @@ impl Form {
     /// ONNX as TensorRT reads it.
     pub const ONNX: Self = Self { format: Format::Onnx, are_activations_unsigned: false };
     /// ONNX as ONNX Runtime fuses it.
-    pub const ONNX_UNSIGNED: Self = Self { format: Format::Onnx, are_activations_unsigned: true };
+    pub(crate) const ONNX_UNSIGNED: Self = Self { format: Format::Onnx, are_activations_unsigned: true };
     /// TensorFlow Lite.
-    pub const TFLITE: Self = Self { format: Format::Tflite, are_activations_unsigned: false };
+    pub(crate) const TFLITE: Self = Self { format: Format::Tflite, are_activations_unsigned: false };
 
     /// Every form that differs from all others for this configuration.
     pub fn all(configuration: &Configuration) -> &'static [Self] {
@@ -203,7 +203,7 @@ impl ModelFile {
     }
 
     /// Whether a second file must lie beside this one, under its whole name and [`BESIDE_EXTENSION`].
-    pub fn has_file_beside(&self) -> bool {
+    pub(crate) fn has_file_beside(&self) -> bool {
         self.layout.beside.is_some()
     }
 
@@ -219,7 +219,7 @@ impl ModelFile {
     ///
     /// # Errors
     /// Those of `output`.
-    pub fn write_beside(&self, output: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_beside(&self, output: &mut dyn Write) -> io::Result<()> {
         self.write_pieces(self.layout.beside.as_deref().unwrap_or_default(), output)
     }
 

@@ -18,7 +18,7 @@ use crate::network::weights::{EPSILON, Weights};
 
 /// How to write the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct Options {
     /// Version of the operator set.
     pub opset: u32,
     /// Whether batch normalisation is a node of its own. Only in fp32.
@@ -40,7 +40,7 @@ const HIGHEST_OPSET: u32 = 21;
 
 impl Options {
     /// Opset 11 in fp32, which TensorRT 6 reads; opset 13 in int8.
-    pub fn for_precision(precision: Precision) -> Self {
+    pub(crate) fn for_precision(precision: Precision) -> Self {
         let opset = match precision {
             Precision::Fp32 => 11,
             Precision::Int8 => LOWEST_OPSET_INT8,
@@ -87,7 +87,7 @@ impl Options {
 ///
 /// # Errors
 /// [`EmitError`].
-pub fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
+pub(crate) fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
     let Sizes { are_weights_beside, .. } = sizes(configuration, options)?;
     let weights = Weights::new(configuration);
     let layout = layout(configuration, options, &weights, are_weights_beside);
@@ -98,7 +98,7 @@ pub fn model_file(configuration: &Configuration, options: &Options) -> Result<Mo
 ///
 /// # Errors
 /// [`EmitError`].
-pub fn length(configuration: &Configuration, options: &Options) -> Result<u64, EmitError> {
+pub(crate) fn length(configuration: &Configuration, options: &Options) -> Result<u64, EmitError> {
     sizes(configuration, options).map(|sizes| sizes.bytes)
 }
 

@@ -58,7 +58,7 @@ const ADD: u32 = 3;
 ///
 /// # Errors
 /// [`EmitError::TooLarge`].
-pub fn model_file(configuration: &Configuration) -> Result<ModelFile, EmitError> {
+pub(crate) fn model_file(configuration: &Configuration) -> Result<ModelFile, EmitError> {
     length(configuration)?;
     let weights = Weights::new(configuration);
     let layout = Layout { pieces: pieces(configuration, &weights), beside: None };
@@ -69,7 +69,7 @@ pub fn model_file(configuration: &Configuration) -> Result<ModelFile, EmitError>
 ///
 /// # Errors
 /// [`EmitError::TooLarge`].
-pub fn length(configuration: &Configuration) -> Result<u64, EmitError> {
+pub(crate) fn length(configuration: &Configuration) -> Result<u64, EmitError> {
     let weights = Weights::sized(configuration);
     let bytes = pieces_length(&pieces(configuration, &weights), &weights, configuration.precision());
     check_length(configuration, Format::Tflite, bytes)?;

@@ -7,7 +7,7 @@ use crate::network::blocks::BlockConvolution;
 use crate::network::configuration::Configuration;
 
 /// Colours of the image.
-pub const IMAGE_CHANNELS: u64 = 3;
+pub(crate) const IMAGE_CHANNELS: u64 = 3;
 
 /// Widths of conv1 and of the stages conv2 … conv5 at a width multiplier of 100 %.
 const STEM_WIDTH: u64 = 64;
@@ -20,7 +20,7 @@ const POOLING_WINDOW: u64 = 3;
 
 /// A network with its shapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Graph {
+pub(crate) struct Graph {
     /// Images at once.
     pub batch: u64,
     /// Shape of one image.
@@ -31,7 +31,7 @@ pub struct Graph {
 
 /// Shape of one element of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Channels.
     pub channels: u64,
     /// Rows.
@@ -42,17 +42,17 @@ pub struct Shape {
 
 impl Shape {
     /// Numbers in it.
-    pub fn elements(self) -> u64 {
+    pub(crate) fn elements(self) -> u64 {
         self.channels * self.height * self.width
     }
 }
 
 /// A tensor: 0 is the image, n + 1 what layer n makes.
-pub type TensorIndex = usize;
+pub(crate) type TensorIndex = usize;
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// `conv1`, `conv3_block2_add`: unique in the graph.
     pub name: String,
     /// What it does.
@@ -65,7 +65,7 @@ pub struct Layer {
 
 /// What a layer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// A convolution with a bias.
     Convolution(Convolution),
     /// The sum of two tensors, then ReLU.
@@ -76,7 +76,7 @@ pub enum Operation {
 
 /// A convolution over all channels, or over each channel by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Convolution {
+pub(crate) struct Convolution {
     /// Where it looks.
     pub window: Window,
     /// Channels that it reads.
@@ -91,20 +91,20 @@ pub struct Convolution {
 
 impl Convolution {
     /// Weights of one output channel.
-    pub fn weights_per_channel(&self) -> u64 {
+    pub(crate) fn weights_per_channel(&self) -> u64 {
         let inputs = if self.per_channel { 1 } else { self.input_channels };
         inputs * self.window.height * self.window.width
     }
 
     /// All weights.
-    pub fn weights(&self) -> u64 {
+    pub(crate) fn weights(&self) -> u64 {
         self.output_channels * self.weights_per_channel()
     }
 }
 
 /// A window that slides over a tensor with SAME padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// Rows.
     pub height: u64,
     /// Columns.
@@ -115,17 +115,17 @@ pub struct Window {
 
 impl Window {
     /// Rows and columns that come out of so many.
-    pub fn positions(self, pixels: u64) -> u64 {
+    pub(crate) fn positions(self, pixels: u64) -> u64 {
         pixels.div_ceil(self.stride)
     }
 
     /// Padding before the first and after the last row.
-    pub fn row_padding(self, rows: u64) -> (u64, u64) {
+    pub(crate) fn row_padding(self, rows: u64) -> (u64, u64) {
         same_padding(rows, self.height, self.stride)
     }
 
     /// Padding before the first and after the last column.
-    pub fn column_padding(self, columns: u64) -> (u64, u64) {
+    pub(crate) fn column_padding(self, columns: u64) -> (u64, u64) {
         same_padding(columns, self.width, self.stride)
     }
 }
@@ -142,7 +142,7 @@ fn same_padding(pixels: u64, extent: u64, stride: u64) -> (u64, u64) {
 
 impl Graph {
     /// The network of a configuration. Its precision makes no difference here.
-    pub fn new(configuration: &Configuration) -> Self {
+    pub(crate) fn new(configuration: &Configuration) -> Self {
         let side = u64::from(configuration.input());
         let image = Shape { channels: IMAGE_CHANNELS, height: side, width: side };
         let mut graph = Self { batch: u64::from(configuration.batch()), image, layers: Vec::new() };
@@ -161,7 +161,7 @@ impl Graph {
     }
 
     /// Shape of a tensor.
-    pub fn shape(&self, tensor: TensorIndex) -> Shape {
+    pub(crate) fn shape(&self, tensor: TensorIndex) -> Shape {
         match tensor.checked_sub(1) {
             None => self.image,
             Some(layer) => self.layers[layer].output,
@@ -169,7 +169,7 @@ impl Graph {
     }
 
     /// The tensor that the network makes.
-    pub fn output(&self) -> TensorIndex {
+    pub(crate) fn output(&self) -> TensorIndex {
         self.layers.len()
     }
 

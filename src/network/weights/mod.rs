@@ -15,7 +15,7 @@ use crate::network::graph::{Convolution, Graph, Layer, Operation};
 use moments::Moments;
 
 /// The largest magnitude of a code. −128 is left out, as TensorFlow Lite and TensorRT ask for weights.
-pub const LARGEST_CODE: i8 = 127;
+pub(crate) const LARGEST_CODE: i8 = 127;
 
 /// Standard deviations that the scale of an activation leaves room for. Values of a random network vary together, so that
 /// their tails are longer than the normal distribution's: of those sixty layers in, 2 % lay beyond 4 and 4 in 10,000 beyond 7.
@@ -41,7 +41,7 @@ const BRANCH_VARIANCE: f64 = 1.0 / 64.0;
 
 /// A network with everything that decides its numbers.
 #[derive(Debug, Clone)]
-pub struct Weights {
+pub(crate) struct Weights {
     /// The layers.
     pub graph: Graph,
     /// Real value of one int8 step of each tensor; every zero point is 0.
@@ -53,7 +53,7 @@ pub struct Weights {
 
 /// What a convolution holds beside its codes, one value for each output channel.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ConvolutionValues {
+pub(crate) struct ConvolutionValues {
     /// Real value of one step of the weights.
     pub weight_scales: Vec<f32>,
     /// Biases in steps of (scale of the input × scale of the weights).
@@ -65,7 +65,7 @@ pub struct ConvolutionValues {
 /// Batch normalisation of one channel, for files that keep it apart:
 /// y = `scale` × (x − `mean`) / √(`variance` + ε) + `bias`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BatchNormalisation {
+pub(crate) struct BatchNormalisation {
     /// γ.
     pub scale: f32,
     /// β.
@@ -79,12 +79,12 @@ pub struct BatchNormalisation {
 }
 
 /// ε of batch normalisation; the default of ONNX.
-pub const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 impl Weights {
     /// The numbers of a configuration. They depend on block, kernel, widths and depths; batch, input and precision change
     /// no weight.
-    pub fn new(configuration: &Configuration) -> Self {
+    pub(crate) fn new(configuration: &Configuration) -> Self {
         let graph = Graph::new(configuration);
         let moments = TensorMoments::of(&graph);
         let mut weights = Self {
@@ -133,7 +133,7 @@ impl Weights {
 
     /// Weight codes of one output channel, input channel by row by column, in −127 … 127; bytes in two's complement. `codes` is
     /// emptied first.
-    pub fn codes(&self, layer: usize, channel: u64, codes: &mut Vec<u8>) {
+    pub(crate) fn codes(&self, layer: usize, channel: u64, codes: &mut Vec<u8>) {
         let Operation::Convolution(convolution) = self.graph.layers[layer].operation else {
             codes.clear();
             return;
@@ -151,7 +151,7 @@ impl Weights {
 
     /// A convolution's batch normalisation, which together with the returned scale of its weights makes the same function
     /// as the folded weights and bias.
-    pub fn batch_normalisation(
+    pub(crate) fn batch_normalisation(
         &self,
         layer: usize,
         channel: u64,

@@ -3,7 +3,7 @@
 
 /// A text among a worker's last lines.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cause {
+pub(crate) struct Cause {
     /// Part of a line.
     pub text: &'static str,
     /// Stable code.
@@ -13,7 +13,7 @@ pub struct Cause {
 }
 
 /// The most telling first.
-pub const CAUSES: &[Cause] = &[
+pub(crate) const CAUSES: &[Cause] = &[
     Cause {
         text: "Package requires runtime version",
         reason: "runtime_too_old",
@@ -43,7 +43,7 @@ const FIT: &str = "libedgetpu and libtensorflowlite_c.so must be built from the 
                    `runtimes.edgetpu.library`";
 
 /// What the lines say, and the line.
-pub fn find(lines: &[String]) -> Option<(&'static Cause, &str)> {
+pub(crate) fn find(lines: &[String]) -> Option<(&'static Cause, &str)> {
     CAUSES.iter().find_map(|cause| {
         let line = lines.iter().find(|line| line.contains(cause.text))?;
         Some((cause, line.as_str()))

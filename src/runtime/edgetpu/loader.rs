@@ -9,7 +9,7 @@ use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Runtime, Tas
 
 /// Compiles models for the Edge TPU and runs them on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Loader;
+pub(crate) struct Loader;
 
 impl Load for Loader {
     fn runtime(&self) -> &'static Runtime {

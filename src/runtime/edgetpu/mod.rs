@@ -14,16 +14,16 @@
 
 use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options, tflite};
 
-pub mod causes;
+pub(crate) mod causes;
 mod compile;
 mod loader;
-pub mod outcome;
-pub mod report;
+pub(crate) mod outcome;
+pub(crate) mod report;
 mod session;
 #[cfg(test)]
 mod tests;
 
-pub use loader::Loader;
+pub(crate) use loader::Loader;
 
 /// Names of the options of a job.
 pub(crate) const DEVICE: &str = "device";
@@ -32,10 +32,10 @@ pub(crate) const ALWAYS_LOAD_FIRMWARE: &str = "usb_always_dfu";
 pub(crate) const QUEUE_LENGTH: &str = "usb_max_bulk_in_queue_length";
 
 /// The operator that a compiled model consists of.
-pub const OPERATOR: &str = "edgetpu-custom-op";
+pub(crate) const OPERATOR: &str = "edgetpu-custom-op";
 
 /// The description.
-pub const RUNTIME: Runtime = Runtime {
+pub(crate) const RUNTIME: Runtime = Runtime {
     name: "edgetpu",
     summary: "Coral Edge TPU through libedgetpu, for int8 .tflite files; compiles them where edgetpu_compiler is (x86-64)",
     model_format: "tflite",

@@ -10,7 +10,7 @@ use crate::runtime::program::Exit;
 
 /// What there is in the output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// None, or it is not a TensorFlow Lite model.
     Unsound,
     /// A model without the Edge TPU's operator: it would run on the processor.
@@ -23,7 +23,7 @@ pub enum Output {
 ///
 /// # Errors
 /// Why there is nothing to run on the Edge TPU.
-pub fn of(report: &Report, exit: Exit, output: Output) -> Result<EdgeTpuBuild, Failure> {
+pub(crate) fn of(report: &Report, exit: Exit, output: Output) -> Result<EdgeTpuBuild, Failure> {
     if let Some((cause, line)) = report.known_cause() {
         let detail = format!("edgetpu_compiler says `{line}`{}", reasons(report));
         return Err(Failure::new(Stage::Build, cause.reason, detail).with_hint(cause.hint).not_compilable());

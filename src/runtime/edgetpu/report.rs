@@ -12,7 +12,7 @@ const TABLE_HEAD: &[&str] = &["Operator", "Count", "Status"];
 
 /// A text that explains a failure, and what it means.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cause {
+pub(crate) struct Cause {
     /// Part of a line.
     pub text: &'static str,
     /// Stable code.
@@ -22,7 +22,7 @@ pub struct Cause {
 }
 
 /// Known failures, the most telling first: a run prints several of them.
-pub const CAUSES: &[Cause] = &[
+pub(crate) const CAUSES: &[Cause] = &[
     Cause {
         text: "Model not quantized",
         reason: "model_not_quantised",
@@ -66,11 +66,11 @@ pub const CAUSES: &[Cause] = &[
 ];
 
 /// What a compiler prints that failed by its own fault. It may succeed the next time.
-pub const INTERNAL_ERROR: &str = "Internal compiler error";
+pub(crate) const INTERNAL_ERROR: &str = "Internal compiler error";
 
 /// What was printed, so far.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Report {
+pub(crate) struct Report {
     /// Sizes, times and operators.
     pub told: EdgeTpuBuild,
     /// It says that the model was compiled.
@@ -85,7 +85,8 @@ pub struct Report {
 
 impl Report {
     /// The report of a whole text.
-    pub fn of(text: &str) -> Self {
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Self {
         let mut report = Self::default();
         report.take(text.as_bytes());
         report.finish();
@@ -93,7 +94,7 @@ impl Report {
     }
 
     /// Take more of what it prints.
-    pub fn take(&mut self, bytes: &[u8]) {
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
         /// No line of the compiler is as long; what is beyond is not its.
         const LONGEST_LINE: usize = 1 << 16;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -108,7 +109,7 @@ impl Report {
     }
 
     /// That was all. A line without an end counts only where it says that something failed: numbers may be cut.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         let line = std::mem::take(&mut self.line);
         self.find_cause(String::from_utf8_lossy(&line).trim());
         let told = &mut self.told;
@@ -120,7 +121,7 @@ impl Report {
     }
 
     /// The known failure that explains it best.
-    pub fn known_cause(&self) -> Option<(&'static Cause, &str)> {
+    pub(crate) fn known_cause(&self) -> Option<(&'static Cause, &str)> {
         self.cause.as_ref().map(|(index, line)| (&CAUSES[*index], line.as_str()))
     }
 

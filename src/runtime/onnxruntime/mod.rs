@@ -35,7 +35,7 @@ mod tests;
 pub use session::Loader;
 
 /// The library's name for its provider on the processor. It runs what no other one takes.
-pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
+pub(crate) const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
 /// Words for the providers in a job.
 mod word {

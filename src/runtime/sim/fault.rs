@@ -25,7 +25,7 @@ const ESCAPED_SECONDS: &str = "600";
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// In which run, from 1, warm-up included; without it, while loading.
     pub run: Option<u64>,
     /// What.
@@ -35,7 +35,7 @@ pub struct Fault {
 /// The kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// A library's plain error.
     Error,
     /// A panic.

@@ -15,11 +15,10 @@ use crate::runtime::{
 mod fault;
 mod script;
 
-pub use fault::{Fault, FaultKind};
-pub use script::Script;
+pub(crate) use fault::Fault;
 
 /// What the daemon knows of it.
-pub const RUNTIME: Runtime = Runtime {
+pub(crate) const RUNTIME: Runtime = Runtime {
     name: "sim",
     summary: "scripted latencies and faults, for tests and demonstrations",
     model_format: "sim",
@@ -43,7 +42,7 @@ const SLEEP_FROM: Duration = Duration::from_millis(1);
 
 /// The executing half.
 #[derive(Debug, Clone, Copy)]
-pub struct Simulator;
+pub(crate) struct Simulator;
 
 impl Load for Simulator {
     fn runtime(&self) -> &'static Runtime {

@@ -18,7 +18,7 @@ const LATENCY_LIMIT_US: u64 = 3_600_000_000;
 /// What a script may say.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Script {
+pub(crate) struct Script {
     /// Latencies of the runs in microseconds, warm-up included, from the first again when they are used up. At least
     /// one.
     pub latency_us: Vec<u64>,
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Script, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::sim::FaultKind;
+    use crate::runtime::sim::fault::FaultKind;
 
     fn reading(text: &str) -> Result<Script, Failure> {
         let folder = tempfile::tempdir().unwrap();

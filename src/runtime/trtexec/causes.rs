@@ -8,7 +8,7 @@
 
 /// A text and what it means.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cause {
+pub(crate) struct Cause {
     /// What the line contains.
     text: &'static str,
     /// Reason code of the outcome.

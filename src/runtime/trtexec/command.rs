@@ -32,7 +32,7 @@ const FIRST_EXPLICIT: u32 = 8;
 
 /// How the integers of a network come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Int8Mode {
+pub(crate) enum Int8Mode {
     /// The model says where and with which scales.
     Explicit,
     /// trtexec gives every tensor a made-up range: the latency is representative, the results are not.
@@ -50,7 +50,7 @@ impl Int8Mode {
 
 /// What a job asked for, made to fit the program and the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// One of [`PRECISIONS`]; `None` where the release takes it from the model alone.
     precision: Option<&'static str>,
     int8_mode: Option<Int8Mode>,
@@ -65,7 +65,7 @@ impl Settings {
     ///
     /// # Errors
     /// The model and the precision that this release can not bring together; nothing was started then.
-    pub fn new(
+    pub(crate) fn new(
         program: &Program,
         is_quantised: bool,
         asked: &BTreeMap<String, Value>,
@@ -86,7 +86,11 @@ impl Settings {
     }
 
     /// Every option in force, for the bundle; beside them the words of both command lines that are no paths.
-    pub fn in_force(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> BTreeMap<String, Value> {
+    pub(crate) fn in_force(
+        &self,
+        program: &Program,
+        inputs: &[(String, Vec<u64>)],
+    ) -> BTreeMap<String, Value> {
         let mut found = BTreeMap::from([
             (PRECISION.to_owned(), self.precision.unwrap_or("of_model").into()),
             (WORKSPACE.to_owned(), self.workspace_mebibytes.into()),
@@ -103,7 +107,7 @@ impl Settings {
     }
 
     /// The words of the build's command line that are no paths: what an engine depends on beside model, release and GPU.
-    pub fn build_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
+    pub(crate) fn build_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
         let mut line = Line { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
         line.switch(&option::EXPLICIT_BATCH);
@@ -133,7 +137,7 @@ impl Settings {
     }
 
     /// The words of the timing's command line that are no paths and no counts.
-    pub fn timing_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
+    pub(crate) fn timing_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
         let mut line = Line { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
         line.switch(&option::EXPLICIT_BATCH);
@@ -226,7 +230,7 @@ impl Line<'_> {
 }
 
 /// The whole command line that builds `engine` from `model`.
-pub fn build(
+pub(crate) fn build(
     flags: Vec<String>,
     program: &Program,
     model: &Path,
@@ -243,7 +247,13 @@ pub fn build(
 
 /// The whole command line that runs `engine` so many times. The times are exported where the release does that without
 /// slowing what it times.
-pub fn time(flags: Vec<String>, program: &Program, engine: &Path, times: &Path, runs: u64) -> Vec<OsString> {
+pub(crate) fn time(
+    flags: Vec<String>,
+    program: &Program,
+    engine: &Path,
+    times: &Path,
+    runs: u64,
+) -> Vec<OsString> {
     let mut words = vec![with_path(&option::LOAD_ENGINE, engine)];
     if program.knows(&option::EXPORT_TIMES) {
         words.push(with_path(&option::EXPORT_TIMES, times));
@@ -257,7 +267,7 @@ pub fn time(flags: Vec<String>, program: &Program, engine: &Path, times: &Path, 
 ///
 /// # Errors
 /// The release writes no such file.
-pub fn profile(
+pub(crate) fn profile(
     flags: Vec<String>,
     program: &Program,
     engine: &Path,

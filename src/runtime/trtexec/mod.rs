@@ -14,13 +14,13 @@
 use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
 use crate::network::emit::Form;
 
-pub mod causes;
-pub mod command;
+pub(crate) mod causes;
+pub(crate) mod command;
 mod engines;
 mod loader;
 pub mod outcome;
-pub mod profile;
-pub mod release;
+pub(crate) mod profile;
+pub(crate) mod release;
 pub mod report;
 mod run;
 #[cfg(test)]

@@ -17,7 +17,7 @@ const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 ///
 /// # Errors
 /// Why there is no engine.
-pub fn of_build(report: &Report, exit: Exit, engine_bytes: Option<u64>) -> Result<u64, Failure> {
+pub(crate) fn of_build(report: &Report, exit: Exit, engine_bytes: Option<u64>) -> Result<u64, Failure> {
     if let Some(failure) = failure(report, exit, Stage::Build) {
         return Err(failure);
     }
@@ -61,7 +61,7 @@ pub fn of_timing(
 ///
 /// # Errors
 /// Why there is none.
-pub fn of_profile(report: &Report, exit: Exit, exported: &[u8]) -> Result<Vec<Layer>, Failure> {
+pub(crate) fn of_profile(report: &Report, exit: Exit, exported: &[u8]) -> Result<Vec<Layer>, Failure> {
     if let Some(failure) = failure(report, exit, Stage::Timing) {
         return Err(failure);
     }

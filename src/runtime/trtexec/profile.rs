@@ -12,7 +12,7 @@ const NAME: &str = "\"name\" : \"";
 const TIME: &str = "\", \"timeMs\" : ";
 
 /// The layers in the network's order; `None` where there is none, or one can not be read.
-pub fn parse(text: &[u8]) -> Option<Vec<Layer>> {
+pub(crate) fn parse(text: &[u8]) -> Option<Vec<Layer>> {
     let text = String::from_utf8_lossy(text);
     // Whole only with its end: the disk may be full.
     if !text.trim_end().ends_with(']') {

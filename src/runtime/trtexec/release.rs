@@ -20,7 +20,7 @@ const LAST_SHORT_NUMBER: u32 = 9_999;
 
 /// A release of TensorRT, as far as options depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Release {
+pub(crate) enum Release {
     /// The tag 6.0.1 that JetPack 4.3 brings: it writes no file of times and knows neither warm-up nor spinning.
     General6,
     /// A major and a minor number. 6.0 is the rebuild of June 2020, which reports as 7.0 does.
@@ -33,7 +33,7 @@ impl Release {
     }
 
     /// From the number that a transcript names, such as 8502 or 101602.
-    pub fn from_number(number: u32) -> Option<Self> {
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
         let (major, rest) = match number {
             ..=LAST_SHORT_NUMBER => (number / 1000, number % 1000),
             FIRST_LONG_NUMBER.. => (number / 10_000, number % 10_000),
@@ -43,7 +43,7 @@ impl Release {
     }
 
     /// The major number.
-    pub fn major(self) -> u32 {
+    pub(crate) fn major(self) -> u32 {
         match self {
             Self::General6 => 6,
             Self::Numbered(major, _) => major,
@@ -62,7 +62,7 @@ impl fmt::Display for Release {
 
 /// A trtexec, as its own help text presents it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub(crate) struct Program {
     /// The release.
     pub release: Release,
     /// The version for the bundle: `8.5.2` where the program tells, `7.1` where its options do.
@@ -73,7 +73,7 @@ pub struct Program {
 
 impl Program {
     /// Read the transcript of `trtexec --help`; `None` where it is no trtexec's, or one from before 6.
-    pub fn from_help(text: &str) -> Option<Self> {
+    pub(crate) fn from_help(text: &str) -> Option<Self> {
         let named: BTreeSet<String> = text.split_whitespace().filter_map(option_name).collect();
         if !named.contains("--loadEngine") || !named.contains("--onnx") {
             return None;
@@ -90,7 +90,7 @@ impl Program {
     }
 
     /// Does it know the option?
-    pub fn knows(&self, option: &CommandOption) -> bool {
+    pub(crate) fn knows(&self, option: &CommandOption) -> bool {
         if self.release > NEWEST_KNOWN {
             self.named.contains(option.name)
         } else {
@@ -131,7 +131,7 @@ pub(super) fn version_text(number: u32) -> String {
 
 /// An option of trtexec that this program may pass.
 #[derive(Debug)]
-pub struct CommandOption {
+pub(crate) struct CommandOption {
     /// With its dashes.
     pub name: &'static str,
     since: Release,

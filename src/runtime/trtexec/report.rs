@@ -28,7 +28,7 @@ pub struct Report {
     /// The first error line, without its time.
     pub first_error: Option<String>,
     /// The error that says most, and its line.
-    pub cause: Option<(&'static Cause, String)>,
+    pub(crate) cause: Option<(&'static Cause, String)>,
     /// The node that could not be read, such as `node 7, a Resize`.
     pub node: Option<String>,
 }

@@ -9,7 +9,7 @@ fn job_specification_holds_the_present_reference() {
     let text = fs_err::read_to_string(&path).unwrap();
     let begin = text.find(BEGIN).expect("the begin marker") + BEGIN.len();
     let end = text.find(END).expect("the end marker");
-    let wanted = format!("\n{}\n", reference());
+    let wanted = format!("\n{}\n", reference::reference());
     if std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1") {
         fs_err::write(&path, format!("{}{wanted}{}", &text[..begin], &text[end..])).unwrap();
         return;
@@ -68,7 +68,7 @@ fn schema_describes_every_option_of_every_runtime() {
 
 #[test]
 fn defaults_of_numbers_lie_in_their_ranges() {
-    for field in FIELDS.iter().chain(crate::config::SETTINGS) {
+    for field in FIELDS.iter().chain(crate::config::settings::SETTINGS) {
         if let (Kind::Integer { minimum, maximum }, Fallback::Integer(default)) = (field.kind, field.fallback)
         {
             assert!((minimum..=maximum).contains(&default), "{}", field.path);

@@ -24,11 +24,11 @@ mod syntax;
 pub const MAXIMUM_SPEC_BYTES: usize = 1 << 20;
 
 /// Code of the mistake of a file that says nothing at all.
-pub const EMPTY: &str = "empty";
+pub(crate) const EMPTY: &str = "empty";
 
 /// A place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub(crate) struct Position {
     /// From 1.
     pub line: u32,
     /// In characters, from 1.
@@ -37,7 +37,7 @@ pub struct Position {
 
 /// One value and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub(crate) struct Node {
     /// Where it begins. A value that was left out (`key:` and nothing more) is where its key is.
     pub position: Position,
     /// What it is.
@@ -50,7 +50,7 @@ pub struct Node {
 
 /// What a value is by the YAML 1.2 core schema.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// Nothing, `null` or `~`.
     Null,
     /// `true` or `false`.
@@ -71,7 +71,7 @@ pub enum Value {
 ///
 /// # Errors
 /// The first thing that makes the whole text unreadable, with its place.
-pub fn parse(text: &[u8]) -> Result<Node, Mistake> {
+pub(crate) fn parse(text: &[u8]) -> Result<Node, Mistake> {
     let text = decoded(text)?;
     let places = places::find(text)?;
     if places.is_empty() {

@@ -66,7 +66,7 @@ pub struct Stat {
 impl Stat {
     /// Same file with the same content as far as its inode tells. The change time is left out: removing another link,
     /// as WinSCP does after linking, changes it.
-    pub fn same_content(&self, other: &Self) -> bool {
+    pub(crate) fn same_content(&self, other: &Self) -> bool {
         (self.kind, self.inode, self.size, self.modified_ns)
             == (other.kind, other.inode, other.size, other.modified_ns)
     }
@@ -231,7 +231,7 @@ impl Tracker {
     }
 
     /// When to look again, without any event.
-    pub fn again_at(&self) -> Option<Instant> {
+    pub(crate) fn again_at(&self) -> Option<Instant> {
         self.entries.values().filter_map(|tracked| tracked.due).min()
     }
 
@@ -280,7 +280,7 @@ impl Tracker {
 
     /// Regular files of other kinds than jobs that have been whole for longer than `age`, as far as this process saw: time
     /// before its start does not count, because only a monotonic clock can be trusted with deleting things.
-    pub fn whole_for(&self, age: Duration, now: Instant) -> Vec<OsString> {
+    pub(crate) fn whole_for(&self, age: Duration, now: Instant) -> Vec<OsString> {
         let old = |tracked: &Tracked| {
             tracked.whole
                 && tracked.stat.kind == FileKind::Regular
@@ -298,7 +298,7 @@ impl Tracker {
     }
 
     /// Is any upload on its way, so that a run that ends "when the inbox is done" has to wait for it?
-    pub fn has_unsettled(&self) -> bool {
+    pub(crate) fn has_unsettled(&self) -> bool {
         self.entries.iter().any(|(name, tracked)| {
             !tracked.whole && tracked.stat.kind == FileKind::Regular && kind_of(name) != NameKind::Temporary
         })

@@ -7,7 +7,7 @@
 
 /// Readings this soon after a span began may still tell of the one before: sensors average over some of their conversions, and
 /// regulators and governors take some tenths of a second to settle.
-pub const SETTLING_SECONDS: f64 = 0.5;
+pub(crate) const SETTLING_SECONDS: f64 = 0.5;
 
 /// Batches of each span for the interval: more give little.
 const BATCHES: usize = 10;
@@ -16,7 +16,7 @@ const BATCHES: usize = 10;
 const FEWEST_READINGS: usize = 3;
 
 /// Energy counted from the first reading on: seconds and joules, ascending.
-pub type Curve = Vec<(f64, f64)>;
+pub(crate) type Curve = Vec<(f64, f64)>;
 
 /// One span of readings.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ pub struct Spans {
 
 /// What an inference takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PerInference {
+pub(crate) struct PerInference {
     /// Mean power while idle, in W.
     pub idle_watts: f64,
     /// Mean power during the loop, in W.
@@ -66,7 +66,7 @@ pub fn of_power(readings: &[(f64, f64)]) -> Span {
 
 /// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` where the counter went back
 /// and it is not known where it begins again.
-pub fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Span> {
+pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Span> {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
     for (index, &(at, counted)) in readings.iter().enumerate() {
@@ -92,7 +92,7 @@ pub fn sum(spans: &[Span]) -> Option<Span> {
 }
 
 /// The energy of one of `runs` inferences that took so many seconds; `None` where a span has too few readings.
-pub fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<PerInference> {
+pub(crate) fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<PerInference> {
     let loaded = settled(&spans.loaded, true)?;
     let idle = [settled(&spans.idle_before, false)?, settled(&spans.idle_after, false)?];
     let idle_watts = idle.iter().map(|curve| mean_watts(curve)).sum::<f64>() / 2.0;

@@ -1,13 +1,15 @@
-//! Reasons that come from the host: what its sensors told around and within the timed runs, and where the worker ran.
+//! Reasons from the host: the readings of its sensors around and during the timed runs, and the placement of
+//! the worker.
 
 use super::{Evidence, FREQUENCY_DRIFT};
 use crate::bundle::format::{CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
 
-/// Without one of each, nobody knows in which state the host measured.
+/// Without one of each, the state of the host during the measurement is unknown.
 const NEEDED: &[(Quantity, &str)] =
     &[(Quantity::CpuFrequency, "processor frequencies"), (Quantity::Temperature, "temperatures")];
 
-/// One sensor around one trial: read right before it, and the readings within and right after.
+/// One sensor during one trial: its reading right before, and its readings during and right after the timed
+/// runs.
 struct Span<'a> {
     trial: &'a Trial,
     sensor: &'a Sensor,
@@ -21,7 +23,7 @@ impl Span<'_> {
     }
 }
 
-/// Every sensor around every trial that was measured.
+/// Every sensor during every measured trial.
 fn spans<'a>(evidence: &Evidence<'a>) -> Vec<Span<'a>> {
     let Some(environment) = evidence.environment.filter(|_| evidence.sorted().is_some()) else {
         return Vec::new();
@@ -43,7 +45,7 @@ fn spans<'a>(evidence: &Evidence<'a>) -> Vec<Span<'a>> {
 }
 
 fn listed(details: Vec<String>) -> Option<String> {
-    /// More than these say nothing new.
+    /// More than these add nothing new.
     const SHOWN: usize = 5;
     let more = details.len().saturating_sub(SHOWN);
     let mut shown: Vec<String> = details.into_iter().take(SHOWN).collect();
@@ -76,18 +78,19 @@ pub(super) fn environment_unobserved(evidence: &Evidence) -> Option<String> {
 pub(super) fn not_cooled(evidence: &Evidence) -> Option<String> {
     evidence.sorted()?;
     let of_cooling = evidence.environment?.cooling.iter().filter_map(|cooling| {
-        let asked = format!("process {}: below {} °C was asked for", cooling.process, cooling.below_celsius);
+        let asked =
+            format!("process {}: the job asks for less than {} °C", cooling.process, cooling.below_celsius);
         let waited = cooling.waited_seconds;
         match (cooling.ended, cooling.hottest_celsius) {
             (CoolingEnd::Cool, _) => None,
             (CoolingEnd::GaveUp, Some(hottest)) => {
-                Some(format!("{asked}, and after {waited:.0} s it was still {hottest:.1} °C"))
+                Some(format!("{asked}, and it was still at {hottest:.1} °C after {waited:.0} s"))
             }
             (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) if cooling.unobservable_zones.is_empty() => {
                 Some(format!("{asked}, and no thermal zone can be read"))
             }
             (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) => {
-                Some(format!("{asked}, and {} can not be read", cooling.unobservable_zones.join(", ")))
+                Some(format!("{asked}, and {} cannot be read", cooling.unobservable_zones.join(", ")))
             }
         }
     });
@@ -100,11 +103,11 @@ pub(super) fn throttled(evidence: &Evidence) -> Option<String> {
         match span.sensor.quantity {
             Quantity::ThrottleCount => {
                 let (before, after) = (span.before?, values.last()?);
-                (after != before).then(|| format!("{}: counted {} times", span.which(), after - before))
+                (after != before).then(|| format!("{}: throttled {} times", span.which(), after - before))
             }
             Quantity::CoolingState => {
                 let state = span.before.into_iter().chain(values).fold(0.0, f64::max);
-                (state > 0.0).then(|| format!("{}: in state {state}", span.which()))
+                (state > 0.0).then(|| format!("{}: cooling state {state}", span.which()))
             }
             _ => None,
         }
@@ -114,7 +117,7 @@ pub(super) fn throttled(evidence: &Evidence) -> Option<String> {
 
 pub(super) fn frequency_drift(evidence: &Evidence) -> Option<String> {
     let chosen = evidence.environment.and_then(cpus_of_worker);
-    // Nothing was running yet before a program that times itself, nor any more after it: what is idle may clock down.
+    // Before and after a program that times itself, nothing runs: an idle host may lower its clocks.
     let is_around =
         evidence.environment.is_some_and(|environment| environment.observation == Observation::Around);
     let details = spans(evidence).into_iter().filter_map(|span| {
@@ -142,7 +145,7 @@ pub(super) fn frequency_drift(evidence: &Evidence) -> Option<String> {
     listed(details.collect())
 }
 
-/// Other processors do not matter to a worker that keeps to its own.
+/// The processors of a worker that is restricted to some; the others do not matter.
 fn cpus_of_worker(environment: &Environment) -> Option<Vec<String>> {
     let placement = environment.placement.as_ref()?;
     let cpus = placement.cpus.as_ref().filter(|_| !placement.cpus_asked.is_empty())?;
@@ -155,7 +158,7 @@ pub(super) fn trip_point_reached(evidence: &Evidence) -> Option<String> {
         let hottest =
             span.before.into_iter().chain(span.later.iter().flatten().copied()).max_by(f64::total_cmp)?;
         (hottest >= trip)
-            .then(|| format!("{}: {hottest:.1} °C, throttled from {trip:.1} °C on", span.which()))
+            .then(|| format!("{}: {hottest:.1} °C, and the kernel throttles from {trip:.1} °C", span.which()))
     });
     listed(details.collect())
 }

@@ -1,4 +1,4 @@
-//! Each reason that comes from the host, with a case that trips it and one that just does not.
+//! Each reason from the host, with a case that triggers it and one that just does not.
 
 use super::super::{find, judge};
 use super::*;
@@ -7,7 +7,7 @@ use crate::bundle::format::{
 };
 use crate::units::Nanos;
 
-/// Sensors of the host below, with the value that each has at rest.
+/// Sensors of the fake host, each with its value at rest.
 const SENSORS: &[(&str, Quantity, f64)] = &[
     ("CPU-therm", Quantity::Temperature, 45.0),
     ("cpu0", Quantity::CpuFrequency, 1.2e9),
@@ -17,7 +17,7 @@ const SENSORS: &[(&str, Quantity, f64)] = &[
     ("thermal-cpufreq-0", Quantity::CoolingState, 0.0),
 ];
 
-/// One process, observed before, in one sample and after, by sensors that stay as they are.
+/// One process, observed before, in one sample and after, with constant readings.
 pub(in crate::verdict) fn observed() -> Environment {
     let sensors = SENSORS.iter().map(|(name, quantity, _)| Sensor {
         name: (*name).to_owned(),
@@ -55,14 +55,14 @@ fn judged_as(status: Status, environment: &Environment) -> Verdict {
         power: None,
         providers: &[],
     });
-    // The power state is another matter.
+    // The power state has its own tests.
     let is_ours = |reason: &Reason| reason.code != "power_state_unobserved";
     let reasons: Vec<Reason> = reasons.reasons.into_iter().filter(is_ours).collect();
     let states = reasons.iter().filter_map(|reason| Some(find(&reason.code)?.state));
     Verdict { state: states.max().unwrap_or(VerdictState::Valid), reasons }
 }
 
-/// Codes and details of a changed environment.
+/// Codes and details of the reasons in a changed environment.
 fn reasons(change: impl FnOnce(&mut Environment)) -> Vec<(String, String)> {
     let mut environment = observed();
     change(&mut environment);
@@ -104,9 +104,9 @@ fn frequencies_and_temperatures_must_be_seen_on_both_sides_of_every_process() {
 #[test]
 fn throttle_counter_that_moves_within_the_span_is_throttling() {
     let moved = reasons(|it| it.after[0].values[COUNTER] = Some(9.0));
-    assert_eq!(moved, reason("throttled", "process 1, `oc3`: counted 2 times"));
+    assert_eq!(moved, reason("throttled", "process 1, `oc3`: throttled 2 times"));
     let slowed = reasons(|it| it.samples[0].values[COOLER] = Some(2.0));
-    assert_eq!(slowed, reason("throttled", "process 1, `thermal-cpufreq-0`: in state 2"));
+    assert_eq!(slowed, reason("throttled", "process 1, `thermal-cpufreq-0`: cooling state 2"));
 }
 
 #[test]
@@ -135,7 +135,10 @@ fn zone_at_its_trip_point_is_too_hot() {
     let hot = reasons(|it| it.after[0].values[ZONE] = Some(95.5));
     assert_eq!(
         hot,
-        reason("trip_point_reached", "process 1, `CPU-therm`: 95.5 °C, throttled from 95.5 °C on")
+        reason(
+            "trip_point_reached",
+            "process 1, `CPU-therm`: 95.5 °C, and the kernel throttles from 95.5 °C"
+        )
     );
     assert_eq!(reasons(|it| it.after[0].values[ZONE] = Some(95.4)), []);
 }
@@ -144,7 +147,7 @@ fn zone_at_its_trip_point_is_too_hot() {
 fn sensor_that_stops_telling_within_the_span_is_lost() {
     let lost = reasons(|it| it.samples[0].values[ZONE] = None);
     assert_eq!(lost, reason("sensor_lost", "process 1, `CPU-therm`"));
-    // A zone that had no power before and has it now tells more, not less.
+    // A zone that was powered off before and is on now adds a reading and loses none.
     assert_eq!(reasons(|it| it.before[0].values[COUNTER] = None), []);
 }
 
@@ -160,12 +163,12 @@ fn host_that_was_not_seen_to_be_cool_is_told_with_the_reason() {
         unobservable_zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
     };
     let detail = |cooling| reasons(|it| it.cooling = vec![cooling]);
-    let asked = "process 1: below 50 °C was asked for, and";
+    let asked = "process 1: the job asks for less than 50 °C, and";
     assert_eq!(detail(cooled(CoolingEnd::Cool, Some(49.5), &[])), []);
     for (cooling, words) in [
-        (cooled(CoolingEnd::GaveUp, Some(61.25), &[]), "after 60 s it was still 61.2 °C"),
+        (cooled(CoolingEnd::GaveUp, Some(61.25), &[]), "it was still at 61.2 °C after 60 s"),
         (cooled(CoolingEnd::Unobservable, None, &[]), "no thermal zone can be read"),
-        (cooled(CoolingEnd::Unobservable, Some(40.0), &["GPU-therm"]), "GPU-therm can not be read"),
+        (cooled(CoolingEnd::Unobservable, Some(40.0), &["GPU-therm"]), "GPU-therm cannot be read"),
     ] {
         assert_eq!(detail(cooling), reason("not_cooled", &format!("{asked} {words}")));
     }

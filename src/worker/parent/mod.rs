@@ -18,13 +18,14 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::bundle::format::Stage;
-pub use crate::worker::ending::{Afterwards, Ended, Ending, LoadedModel};
+pub(crate) use crate::worker::ending::Afterwards;
+pub use crate::worker::ending::{Ended, Ending};
 use crate::worker::process::{PIECE_BYTES, Worker};
 use crate::worker::protocol::{Event, Pause, Request};
 use crate::worker::transcript::{Heard, Transcript};
 
 /// Between two ticks: the design lets sensors be read at 1 Hz while a worker times.
-pub const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// A worker that said its last word, or closed its output, exits within milliseconds; ten seconds leave room for a
 /// device that is slow to let go of its memory.

@@ -1,4 +1,4 @@
-//! Workers played by the shell, for what no worker of ours does. The real one is tried in `tests/worker.rs`.
+//! Workers played by the shell, for what no worker of ours does. The real one is tried in `tests/runtimes/worker.rs`.
 
 use std::os::fd::{AsFd, OwnedFd};
 

@@ -5,7 +5,7 @@ use crate::network::count::CountError;
 
 /// A tensor at the border: its name, its element type in lower case, and its shape with a name or nothing for what is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BorderTensor {
+pub(crate) struct BorderTensor {
     /// Name in the model.
     pub name: String,
     /// Such as `float32`; empty for what is no tensor.
@@ -16,7 +16,7 @@ pub struct BorderTensor {
 
 /// What a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Border {
+pub(crate) struct Border {
     /// Inputs that are no weights.
     pub inputs: Vec<BorderTensor>,
     /// Outputs.
@@ -29,7 +29,7 @@ pub struct Border {
 ///
 /// # Errors
 /// Bytes that are no such file.
-pub fn onnx_border(bytes: &[u8]) -> Result<Border, CountError> {
+pub(crate) fn onnx_border(bytes: &[u8]) -> Result<Border, CountError> {
     let model = Model::read(bytes).map_err(|what| CountError::Unreadable { format: "ONNX", what })?;
     let is_weight = |input: &&Declared| model.initializers.iter().any(|weight| weight.name == input.name);
     Ok(Border {

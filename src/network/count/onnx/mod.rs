@@ -15,7 +15,7 @@ mod operators;
 mod walk;
 mod wire;
 
-pub use border::{Border, BorderTensor, onnx_border};
+pub(crate) use border::{Border, BorderTensor, onnx_border};
 
 /// Read and walk.
 pub(super) fn walk(bytes: &[u8], given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {

@@ -1,0 +1,20 @@
+//! Benchmarks of timing: what the timed loop, the sensors and a worker add to a run; see `rig` for how they are run.
+
+#[path = "../../tests/counting/mod.rs"]
+mod counting;
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod paired_python;
+mod sampler;
+mod timed_loop;
+mod trtexec;
+
+fn main() -> std::process::ExitCode {
+    rig::run(&[
+        ("timed_loop", timed_loop::run),
+        ("paired_python", paired_python::run),
+        ("sampler", sampler::run),
+        ("trtexec", trtexec::run),
+    ])
+}

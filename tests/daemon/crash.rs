@@ -1,0 +1,375 @@
+//! SIGKILL at every point: strace kills the daemon before each of its system calls that change a file, start or end a worker
+//! or sleep, one run for each; the next start must go on as if nothing had happened.
+//!
+//! After every kill the outbox holds whole bundles only. From there two ways are tried: the outbox left as it is, and its
+//! bundles taken away as a collector may at any moment. At the end there is one bundle for each configuration, the same name
+//! never with other bytes, the spool is empty, and every job file lies in `done/`.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use backbone::bundle::format::Status;
+use backbone::bundle::read;
+
+use crate::strace::{self, Rig};
+
+/// System calls that change something on disk, start or end a process, or wait. `?`: not every architecture has it.
+const CALLS: &str = "?mkdir,mkdirat,?rename,renameat,?renameat2,?link,linkat,?unlink,unlinkat,?symlink,symlinkat,write,pwrite64,\
+                     ftruncate,fallocate,copy_file_range,?sendfile,fchmod,fsync,fdatasync,syncfs,flock,clone,?clone3,kill,\
+                     ?poll,ppoll,exit_group";
+
+/// Calls that may create a file. They are counted for each path, because most of them only read.
+const CREATING: &str = "openat";
+
+/// A file system in memory on every Linux, and so another one than that of the folder for temporary files.
+const OTHER_FILE_SYSTEM: &str = "/dev/shm";
+
+const MODEL: &str = r#"{"latency_us": [100]}"#;
+
+/// Pairs of points tried where the restart is killed as well: all would be some twenty thousand. A job that went down three
+/// times is given up, so more than two kills in a row would be another test.
+const PAIRS: usize = 24;
+
+/// What is done, and what must come of it.
+struct Scenario {
+    /// Fill the folders before the run that is killed.
+    prepare: fn(&Rig),
+    /// After the killed run was gone on with: bring what was missing, for one more run.
+    finish: Option<fn(&Rig)>,
+    /// Where the outbox lies, if on another file system.
+    outbox_in: Option<&'static str>,
+    /// Job, what its bundles say, and how many there are.
+    bundles: &'static [(&'static str, Status, usize)],
+    /// Files in `done/`, by their names in the inbox.
+    done: &'static [&'static str],
+}
+
+/// Where the daemon is killed.
+#[derive(Debug, Clone)]
+enum Point {
+    /// At the n-th such system call.
+    Call(String, usize),
+    /// Before this file (below the folder, or in the outbox) is created or emptied the n-th time.
+    Creation(InFolder, usize),
+}
+
+/// A file of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum InFolder {
+    Folder(PathBuf),
+    Outbox(PathBuf),
+}
+
+#[test]
+fn kill_at_every_point_of_two_jobs_loses_none_and_publishes_none_twice() {
+    kill_everywhere(&TWO_JOBS);
+}
+
+#[test]
+fn kill_of_the_restart_too_changes_nothing() {
+    if !strace::is_there() {
+        return;
+    }
+    let prepared = Rig::new(None);
+    (TWO_JOBS.prepare)(&prepared);
+    let points = points(&prepared.copy());
+    // Pairs spread evenly over all pairs, the same in every run: the step is coprime to the number of points.
+    let step =
+        (points.len() / 3..).find(|step| greatest_common_divisor(*step, points.len()) == 1).unwrap_or(1);
+    let mut killed_twice = 0;
+    for pair in 0..PAIRS {
+        let first = &points[pair * points.len() / PAIRS];
+        let second = &points[(pair + 1) * step % points.len()];
+        let rig = prepared.copy();
+        let met_first = run_until(&rig, first);
+        let mut collected = collect(&rig);
+        let met_second = run_until(&rig, second);
+        for (name, bytes) in collect(&rig) {
+            let before = collected.insert(name.clone(), bytes.clone());
+            assert!(before.is_none_or(|before| before == bytes), "{first:?}, {second:?}: {name} came twice");
+        }
+        killed_twice += usize::from(met_first && met_second);
+        check(&TWO_JOBS, &rig, collected, second);
+    }
+    println!("{killed_twice} of {PAIRS} killed twice");
+    assert!(killed_twice * 4 >= PAIRS, "only {killed_twice} of {PAIRS} were killed twice");
+}
+
+#[test]
+fn kill_at_every_point_of_a_rejected_and_a_waiting_job_loses_none() {
+    kill_everywhere(&Scenario {
+        prepare: |rig| {
+            rig.drop_file("broken.yaml", "backbone: 1\nmodle: net.sim\n");
+            rig.drop_file("waiting.yaml", &job("late.sim", 1));
+        },
+        finish: Some(|rig| rig.drop_file("late.sim", MODEL)),
+        outbox_in: None,
+        bundles: &[("broken", Status::Rejected, 1), ("waiting", Status::Measured, 1)],
+        done: &["broken.yaml", "waiting.yaml"],
+    });
+}
+
+#[test]
+fn kill_at_every_point_of_retry_and_cancel_does_each_once() {
+    kill_everywhere(&Scenario {
+        prepare: |rig| {
+            rig.drop_file("net.sim", MODEL);
+            // Twice, so that a retry carried out twice would find something to do.
+            for _ in 0..2 {
+                rig.drop_file("again.yaml", &job("net.sim", 1));
+                serve(rig);
+            }
+            rig.drop_file("unwanted.yaml", &job("never.sim", 1));
+            serve(rig);
+            for request in ["retry~again", "cancel~unwanted"] {
+                fs_err::write(rig.at("spool/control").join(request), []).expect("request");
+            }
+            rig.drop_file("dropped.yaml", &job("never.sim", 1));
+            rig.drop_file("dropped.cancel", "");
+        },
+        finish: None,
+        outbox_in: None,
+        bundles: &[
+            ("again", Status::Measured, 3),
+            ("unwanted", Status::Cancelled, 1),
+            ("dropped", Status::Cancelled, 1),
+        ],
+        done: &["again.yaml", "again.yaml", "dropped.yaml", "unwanted.yaml"],
+    });
+}
+
+#[test]
+fn kill_at_every_point_with_the_outbox_on_another_file_system_shows_no_half_bundle() {
+    let device =
+        |path: &Path| fs_err::metadata(path).map(|stat| std::os::unix::fs::MetadataExt::dev(&stat)).ok();
+    let other = device(Path::new(OTHER_FILE_SYSTEM));
+    if other.is_none() || other == device(&std::env::temp_dir()) {
+        println!("skipped: {OTHER_FILE_SYSTEM} is not another file system");
+        return;
+    }
+    kill_everywhere(&Scenario {
+        prepare: |rig| {
+            rig.drop_file("net.sim", MODEL);
+            rig.drop_file("one.yaml", &job("net.sim", 1));
+        },
+        finish: None,
+        outbox_in: Some(OTHER_FILE_SYSTEM),
+        bundles: &[("one", Status::Measured, 1)],
+        done: &["one.yaml"],
+    });
+}
+
+/// Two jobs on one model, one of them with two trials.
+const TWO_JOBS: Scenario = Scenario {
+    prepare: |rig| {
+        rig.drop_file("net.sim", MODEL);
+        rig.drop_file("first.yaml", &job("net.sim", 2));
+        rig.drop_file("second.yaml", &job("net.sim", 1));
+    },
+    finish: None,
+    outbox_in: None,
+    bundles: &[("first", Status::Measured, 1), ("second", Status::Measured, 1)],
+    done: &["first.yaml", "second.yaml"],
+};
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+fn job(model: &str, processes: u32) -> String {
+    format!(
+        "backbone: 1\nmodel: {model}\nruntime: sim\nmeasure: {{processes: {processes}, warm_up_runs: 0, timed_runs: 2}}\n"
+    )
+}
+
+fn kill_everywhere(scenario: &Scenario) {
+    if !strace::is_there() {
+        return;
+    }
+    let began = Instant::now();
+    let prepared = Rig::new(scenario.outbox_in.map(Path::new));
+    (scenario.prepare)(&prepared);
+    let points = points(&prepared.copy());
+    let mut killed = 0;
+    for point in &points {
+        let rig = prepared.copy();
+        killed += usize::from(run_until(&rig, point));
+        if !whole_bundles(rig.outbox()).is_empty() {
+            let collected = rig.copy();
+            let taken = collect(&collected);
+            check(scenario, &collected, taken, point);
+        }
+        check(scenario, &rig, BTreeMap::new(), point);
+    }
+    println!("{killed} of {} points killed, {:.1} s", points.len(), began.elapsed().as_secs_f64());
+    // The number of sleeps varies a little from run to run; nearly every other point is met.
+    assert!(killed * 10 >= points.len() * 9, "only {killed} of {} points were met", points.len());
+}
+
+/// All points of a run that nobody disturbs.
+fn points(rig: &Rig) -> Vec<Point> {
+    let log = rig.at("log");
+    let trace = format!("trace={CALLS},{CREATING}");
+    let before = ["strace", "-o", log.to_str().expect("UTF-8"), "-e", trace.as_str()];
+    assert!(rig.serve_once(&before).status().expect("strace").success());
+    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    let mut creations: BTreeMap<InFolder, usize> = BTreeMap::new();
+    let mut points = Vec::new();
+    for line in fs_err::read_to_string(log).expect("log").lines() {
+        let Some((name, rest)) = line.split_once('(') else { continue };
+        if name == CREATING {
+            let path = rest.split('"').nth(1).map(Path::new).and_then(|path| rig.locate(path));
+            if let Some(path) = path.filter(|_| rest.contains("O_CREAT")) {
+                let nth = creations.entry(path.clone()).and_modify(|nth| *nth += 1).or_insert(1);
+                points.push(Point::Creation(path, *nth));
+            }
+        } else if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            let nth = calls.entry(name.to_owned()).and_modify(|nth| *nth += 1).or_insert(1);
+            points.push(Point::Call(name.to_owned(), *nth));
+        }
+    }
+    for needed in ["fsync", "fdatasync", "renameat"] {
+        assert!(calls.contains_key(needed), "a run without {needed}: the log was read wrongly");
+    }
+    assert!(!creations.is_empty(), "a run that creates no file: the log was read wrongly");
+    points
+}
+
+/// Run until that point. Returns whether it was met and the daemon killed there.
+fn run_until(rig: &Rig, point: &Point) -> bool {
+    let path;
+    let mut before = vec!["strace", "-o", "/dev/null"];
+    let (name, nth) = match point {
+        Point::Call(name, nth) => (name.as_str(), nth),
+        Point::Creation(file, nth) => {
+            path = rig.path_of(file);
+            before.extend(["-P", path.to_str().expect("UTF-8")]);
+            (CREATING, nth)
+        }
+    };
+    let (trace, inject) = (format!("trace={name}"), format!("inject={name}:signal=SIGKILL:when={nth}"));
+    before.extend(["-e", &trace, "-e", &inject]);
+    let status = rig.serve_once(&before).stderr(std::process::Stdio::null()).status().expect("strace");
+    // strace ends as what it traced did.
+    let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
+    assert!(killed || status.success(), "{point:?}: {status}");
+    killed
+}
+
+fn serve(rig: &Rig) {
+    let output = rig.serve_once(&[]).output().expect("backbone");
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Start again, and see that everything is as it should be.
+fn check(scenario: &Scenario, rig: &Rig, collected: BTreeMap<String, Vec<u8>>, point: &Point) {
+    serve(rig);
+    if let Some(finish) = scenario.finish {
+        finish(rig);
+        serve(rig);
+    }
+    let mut bundles = collected;
+    for (name, bytes) in whole_bundles(rig.outbox()) {
+        let before = bundles.insert(name.clone(), bytes.clone());
+        assert!(before.is_none_or(|before| before == bytes), "{point:?}: {name} was published twice");
+    }
+    let mut found: Vec<(String, Status, usize)> = Vec::new();
+    for bytes in bundles.values() {
+        let bundle = read::decode(bytes.as_slice()).expect("a bundle");
+        let (job, status) = (bundle.job.name, bundle.outcome.status);
+        match found.iter_mut().find(|(name, known, _)| *name == job && *known == status) {
+            Some((_, _, count)) => *count += 1,
+            None => found.push((job, status, 1)),
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut wanted: Vec<(String, Status, usize)> = Vec::new();
+    wanted.extend(scenario.bundles.iter().map(|(job, status, count)| ((*job).to_owned(), *status, *count)));
+    wanted.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(found, wanted, "{point:?}: {:?}", bundles.keys());
+    check_left_over(scenario, rig, point);
+}
+
+/// Nothing is left of a job but its file in `done/`.
+fn check_left_over(scenario: &Scenario, rig: &Rig, point: &Point) {
+    for folder in ["queue", "journal", "models", "ready", "control"] {
+        let names = names(&rig.at("spool").join(folder));
+        assert!(names.is_empty(), "{point:?}: {folder} still holds {names:?}");
+    }
+    let done = names(&rig.at("spool/done"));
+    let mut files: Vec<&str> = done.iter().filter_map(|name| name.rsplit('~').next()).collect();
+    files.sort_unstable();
+    assert_eq!(files, scenario.done, "{point:?}");
+    let strange = |name: &String| !name.ends_with(".sim");
+    let left: Vec<String> = names(&rig.at("inbox")).into_iter().filter(strange).collect();
+    assert!(left.is_empty(), "{point:?}: the inbox still holds {left:?}");
+    let strange = |name: &String| !name.ends_with(".json.gz") && name != "status.json";
+    let left: Vec<String> = names(rig.outbox()).into_iter().filter(strange).collect();
+    assert!(left.is_empty(), "{point:?}: the outbox also holds {left:?}");
+}
+
+/// Every bundle that a reader of the outbox sees; each is whole.
+fn whole_bundles(outbox: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bundle = |name: String| {
+        let bytes = fs_err::read(outbox.join(&name)).expect("read");
+        if let Err(error) = read::decode(bytes.as_slice()) {
+            panic!("{name} is not whole: {error}");
+        }
+        (name, bytes)
+    };
+    // Names that begin with a dot are hidden from readers, as BUNDLE-FORMAT.md says.
+    let visible = |name: &String| !name.starts_with('.') && name != "status.json";
+    names(outbox).into_iter().filter(visible).map(bundle).collect()
+}
+
+/// Take all bundles away, as a collector does.
+fn collect(rig: &Rig) -> BTreeMap<String, Vec<u8>> {
+    let bundles = whole_bundles(rig.outbox());
+    for name in bundles.keys() {
+        fs_err::remove_file(rig.outbox().join(name)).expect("remove");
+    }
+    bundles
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs_err::read_dir(folder) else { return Vec::new() };
+    let name = |entry: std::io::Result<fs_err::DirEntry>| entry.expect("entry").file_name().into_string();
+    entries.map(|entry| name(entry).expect("UTF-8")).collect()
+}
+
+impl Rig {
+    /// The same folders with the same files, elsewhere.
+    fn copy(&self) -> Self {
+        let copy = Self::new(self.outbox().parent());
+        copy_folder(&self.at(""), &copy.at(""));
+        copy_folder(self.outbox(), copy.outbox());
+        copy
+    }
+
+    fn locate(&self, path: &Path) -> Option<InFolder> {
+        let in_outbox = path.strip_prefix(self.outbox()).ok().map(|path| InFolder::Outbox(path.to_owned()));
+        in_outbox.or_else(|| Some(InFolder::Folder(path.strip_prefix(self.at("")).ok()?.to_owned())))
+    }
+
+    fn path_of(&self, file: &InFolder) -> PathBuf {
+        match file {
+            InFolder::Folder(path) => self.at("").join(path),
+            InFolder::Outbox(path) => self.outbox().join(path),
+        }
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs_err::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("type").is_dir() {
+            fs_err::create_dir_all(&target).expect("folder");
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), &target).expect("copy");
+        }
+    }
+}

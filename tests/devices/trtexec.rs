@@ -1,0 +1,336 @@
+//! TensorRT through the daemon, against a stub of trtexec (`tests/trtexec/stub`) that stands for one release after the other.
+//! Every result is marked simulated, for the host root is a folder.
+
+use std::path::Path;
+
+use backbone::bundle::format::{Bundle, EnergyState, Observation, Reading, Stage, Status};
+
+use crate::rig::{Rig, Settings};
+
+/// A job that a debug build generates in a moment.
+const NETWORK: &str = "backbone: 1\nruntime: trtexec\nmeasure: {warm_up_runs: 2, timed_runs: 5}\n";
+
+/// Releases as the stub calls them, and as bundles must.
+const RELEASES: &[(&str, &str)] = &[
+    ("6GA", "6.0.1"),
+    ("6", "6.0"),
+    ("7.0", "7.0"),
+    ("7.1", "7.1"),
+    ("7.2", "7.2"),
+    ("8001", "8.0.1"),
+    ("8201", "8.2.1"),
+    ("8401", "8.4.1"),
+    ("8502", "8.5.2"),
+    ("8601", "8.6.1"),
+    ("9300", "9.3.0"),
+    ("100300", "10.3.0"),
+    ("101602", "10.16.2"),
+    ("110000", "11.0.0"),
+    // Newer than anything known: asked by its help text.
+    ("120000", "12.0.0"),
+];
+
+/// A host with the stub as a release, with a daemon.
+fn host(release: &str, more: &str) -> Rig {
+    let mut rig = Rig::new(Settings::default());
+    install(&rig, release, more);
+    rig.start();
+    rig
+}
+
+fn install(rig: &Rig, release: &str, more: &str) {
+    let place = rig.path("host/usr/src/tensorrt/bin");
+    fs_err::create_dir_all(&place).unwrap();
+    fs_err::create_dir_all(rig.path("host/etc")).unwrap();
+    // A copy of its own: a program that changed is asked again what it is.
+    let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trtexec/stub");
+    let _ = fs_err::remove_file(place.join("trtexec"));
+    fs_err::copy(stub, place.join("trtexec")).unwrap();
+    fs_err::write(rig.path("host/etc/trtexec-stub"), format!("RELEASE={release}\n{more}\n")).unwrap();
+}
+
+fn network(precision: &str) -> String {
+    format!(
+        "{NETWORK}network: {{block: depthwise-separable, kernel: 3, batch: 1, input: 32, precision: {precision}}}\n"
+    )
+}
+
+fn measured(rig: &Rig, name: &str, job: &str) -> Bundle {
+    rig.drop_file(format!("{name}.yaml"), job);
+    rig.wait_for("the job's bundle", || rig.bundles().into_iter().find(|bundle| bundle.job.name == name))
+}
+
+fn outcome(bundle: &Bundle) -> (Status, Option<Stage>, &str) {
+    (bundle.outcome.status, bundle.outcome.stage, bundle.outcome.reason.as_deref().unwrap_or("-"))
+}
+
+#[test]
+fn every_release_builds_three_engines_and_times_each_from_its_file() {
+    let mut rig = Rig::new(Settings::default());
+    install(&rig, RELEASES[0].0, "");
+    rig.start();
+    for (release, version) in RELEASES {
+        install(&rig, release, "");
+        let bundle = measured(&rig, &format!("r{release}"), &network("fp32"));
+        assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{release}: {:#?}", bundle.outcome);
+        assert!(bundle.simulated);
+        let runtime = bundle.runtime.as_ref().unwrap();
+        assert_eq!(runtime.version.as_deref(), Some(*version));
+        assert_eq!(runtime.timed.code, "trtexec.gpu_compute");
+        let builds: Vec<_> =
+            bundle.preparation.iter().map(|build| (build.build, build.status, build.is_kept)).collect();
+        assert_eq!(builds, [1, 2, 3].map(|build| (build, Status::Measured, false)), "{release}");
+        let trials: Vec<_> = bundle
+            .trials
+            .iter()
+            .map(|trial| (trial.build, trial.process, trial.warm_up_ns.len(), trial.latency_ns.len()))
+            .collect();
+        assert_eq!(trials, [1, 2, 3].map(|build| (build, 1, 2, 5)), "{release}");
+        let summary = bundle.summary.as_ref().unwrap();
+        let mean = |build: u32| {
+            let trial = bundle.trials.iter().find(|trial| trial.build == build).unwrap();
+            trial.latency_ns.iter().map(|latency| latency.0).sum::<u64>() as f64 / 5e6
+        };
+        let lowest = [1, 2, 3].map(mean).into_iter().fold(f64::INFINITY, f64::min);
+        assert!((summary.mean - lowest).abs() < 1e-9, "{release}");
+        assert!((mean(summary.build.unwrap()) - lowest).abs() < 1e-9);
+        assert_eq!((summary.count, summary.trials_used), (5, 1));
+        assert!(bundle.model.unwrap().inputs[0].shape.iter().all(Option::is_some));
+    }
+}
+
+#[test]
+fn engine_is_kept_for_the_next_job_and_built_again_for_another_release_or_option() {
+    let rig = host("8502", "");
+    let kept = |bundle: &Bundle| bundle.preparation.iter().map(|build| build.is_kept).collect::<Vec<_>>();
+    let first = measured(&rig, "first", &network("fp32"));
+    assert_eq!(kept(&first), [false; 3]);
+    let second = measured(&rig, "second", &network("fp32"));
+    assert_eq!(kept(&second), [true; 3]);
+    assert_eq!(second.preparation[0].seconds, first.preparation[0].seconds);
+    let fp16 = measured(&rig, "fp16", &format!("{}runtime_options: {{precision: fp16}}\n", network("fp32")));
+    assert_eq!(kept(&fp16), [false; 3]);
+    install(&rig, "8601", "");
+    assert_eq!(kept(&measured(&rig, "newer", &network("fp32"))), [false; 3]);
+}
+
+#[test]
+fn quantised_network_runs_from_8_on_and_is_refused_before_with_advice() {
+    let dropped = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/tiny-cnn-int8.onnx");
+    let dropped = fs_err::read(dropped).unwrap();
+    for (release, expected) in
+        [("6GA", None), ("7.2", None), ("8001", Some("explicit")), ("110000", Some("explicit"))]
+    {
+        let rig = host(release, "");
+        rig.drop_file("m.onnx", &dropped);
+        for (name, job) in [("int8", network("int8")), ("dropped", format!("{NETWORK}model: m.onnx\n"))] {
+            let bundle = measured(&rig, name, &job);
+            let Some(mode) = expected else {
+                let reason = "quantised_model_not_supported";
+                assert_eq!(
+                    outcome(&bundle),
+                    (Status::NotCompilable, Some(Stage::Prepare), reason),
+                    "{release}"
+                );
+                let hint = bundle.outcome.hint.unwrap();
+                assert!(hint.contains("fp32 model of the same network"), "{hint}");
+                assert!(!rig.path("host/trtexec-builds").exists(), "a build was started");
+                continue;
+            };
+            assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{release}: {:?}", bundle.outcome);
+            assert_eq!(bundle.runtime.unwrap().options["int8_mode"], mode);
+        }
+    }
+}
+
+#[test]
+fn fp32_network_runs_with_integers_of_made_up_ranges_and_the_bundle_says_so() {
+    let rig = host("6GA", "");
+    let job = format!("{}runtime_options: {{precision: int8}}\n", network("fp32"));
+    let bundle = measured(&rig, "dummy", &job);
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"));
+    let options = bundle.runtime.unwrap().options;
+    assert_eq!((&options["int8_mode"], &options["precision"]), (&"dummy_ranges".into(), &"int8".into()));
+    let flags: Vec<&str> =
+        options["build_flags"].as_array().unwrap().iter().filter_map(|flag| flag.as_str()).collect();
+    assert!(flags.contains(&"--int8") && flags.contains(&"--explicitBatch"), "{flags:?}");
+}
+
+#[test]
+fn builds_that_fail_are_results_with_a_reason_and_a_log_tail() {
+    for (fault, status, reason) in [
+        ("operator", Status::NotCompilable, "operator_not_supported"),
+        ("implementation", Status::NotCompilable, "no_implementation"),
+        ("memory", Status::NotCompilable, "out_of_memory"),
+        ("abort", Status::Failed, "aborted"),
+        ("half", Status::Failed, "tool_crashed"),
+        ("flood", Status::Failed, "output_flood"),
+        ("not_passed", Status::Failed, "not_passed"),
+        ("empty", Status::Failed, "engine_not_saved"),
+        ("crash", Status::Failed, "crash_after_passed"),
+    ] {
+        let rig = host("8502", &format!("BUILD_FAULT={fault}"));
+        let bundle = measured(&rig, "faulty", &network("fp32"));
+        assert_eq!(outcome(&bundle), (status, Some(Stage::Build), reason), "{fault}");
+        assert!(bundle.outcome.hint.is_some(), "{fault}");
+        assert!(bundle.trials.is_empty() && bundle.preparation.len() == 1, "{fault}");
+        assert!(!bundle.preparation[0].log_tail.is_empty(), "{fault}");
+        assert!(!engine_files(&rig).iter().any(|name| name.ends_with(".engine")), "{fault}");
+    }
+}
+
+#[test]
+fn runs_that_fail_keep_what_they_gave() {
+    for (fault, reason, latencies) in [
+        ("half", "tool_crashed", None),
+        ("flood", "output_flood", None),
+        ("not_passed", "not_passed", Some(5)),
+        ("crash", "crash_after_passed", Some(5)),
+        ("few", "wrong_count", Some(4)),
+    ] {
+        let rig = host("8502", &format!("TIME_FAULT={fault}"));
+        let bundle = measured(&rig, "faulty", &network("fp32"));
+        assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Timing), reason), "{fault}");
+        let kept = bundle.trials.iter().map(|trial| trial.latency_ns.len()).find(|count| *count > 0);
+        assert_eq!(kept, latencies, "{fault}");
+    }
+}
+
+#[test]
+fn profile_of_the_layers_is_a_run_of_its_own_after_all_trials() {
+    let rig = host("8502", "");
+    let job = network("fp32") + "runtime_options: {profile: true}\n";
+    let bundle = measured(&rig, "profiled", &job);
+    assert_eq!((outcome(&bundle), bundle.trials.len()), ((Status::Measured, None, "-"), 3));
+    let profile = bundle.profile.unwrap();
+    assert_eq!((Some(profile.build), profile.runs, profile.detail), (bundle.summary.unwrap().build, 5, None));
+    let layers: Vec<&str> = profile.layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(layers, ["conv1 + relu1", "a \"quoted\" name"]);
+    assert_eq!(
+        (profile.layers[0].mean_milliseconds, profile.layers[0].median_milliseconds),
+        (1.205, Some(1.2))
+    );
+    let options = bundle.runtime.unwrap().options;
+    assert!(!options["timing_flags"].to_string().contains("Profile"), "{options:?}");
+    // 6 writes none; what was measured stays.
+    let rig = host("6GA", "");
+    let bundle = measured(&rig, "profiled", &job);
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    assert!(bundle.profile.unwrap().detail.unwrap().contains("writes no profile"));
+}
+
+#[test]
+fn host_is_read_around_a_program_and_the_bundle_says_how_closely() {
+    let rig = host("8502", "SECONDS_PER_RUN=2.5");
+    fs_err::create_dir_all(rig.path("host/sys/class/thermal/thermal_zone0")).unwrap();
+    fs_err::write(rig.path("host/sys/class/thermal/thermal_zone0/type"), "GPU-therm\n").unwrap();
+    fs_err::write(rig.path("host/sys/class/thermal/thermal_zone0/temp"), "41500\n").unwrap();
+    let job = network("fp32").replace("timed_runs: 5", "timed_runs: 5, builds: 2, energy_seconds: 1")
+        + "host: {nice: 1}\n";
+    let bundle = measured(&rig, "observed", &job);
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"));
+    let environment = bundle.environment.unwrap();
+    assert_eq!(environment.observation, Observation::Around);
+    let trials = |readings: &[Reading]| {
+        readings.iter().map(|reading| (reading.build, reading.process)).collect::<Vec<_>>()
+    };
+    for readings in [&environment.before_warm_up, &environment.before, &environment.after] {
+        assert_eq!(trials(readings), [(1, 1), (2, 1)], "a build is not sensed, a trial is");
+        assert!(readings.iter().all(|reading| reading.values.contains(&Some(41.5))));
+    }
+    assert!((2..=6).contains(&environment.samples.len()), "{:?}", environment.samples);
+    assert_eq!(environment.placement.unwrap().nice, Some(1));
+    let energy = bundle.energy.unwrap();
+    assert_eq!(energy.state, EnergyState::Unobservable);
+    assert!(energy.detail.unwrap().contains("in the same run"));
+}
+
+#[test]
+fn surplus_queries_are_kept_apart() {
+    let rig = host("8502", "TIME_FAULT=surplus");
+    let bundle = measured(&rig, "surplus", &network("fp32"));
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    assert!(
+        bundle.trials.iter().all(|trial| trial.latency_ns.len() == 5 && trial.extra_latency_ns.len() == 3)
+    );
+    assert_eq!(bundle.summary.unwrap().count, 5);
+}
+
+#[test]
+fn trtexec_that_never_ends_is_ended_by_the_jobs_limit() {
+    for (fault, stage) in [("BUILD_FAULT=hang", Stage::Build), ("TIME_FAULT=hang", Stage::Timing)] {
+        let rig = host("8502", fault);
+        let job = network("fp32").replace("timed_runs: 5", "timed_runs: 5, timeout_seconds: 2");
+        let bundle = measured(&rig, "hung", &job);
+        assert_eq!(outcome(&bundle), (Status::TimedOut, Some(stage), "timed_out"));
+    }
+}
+
+#[test]
+fn example_is_two_networks_of_three_builds_each() {
+    let rig = host("8502", "");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples/08-tensorrt.yaml");
+    rig.drop_file("08-tensorrt.yaml", fs_err::read(example).unwrap());
+    for bundle in rig.wait_until_done(2) {
+        assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
+        assert_eq!((bundle.preparation.len(), bundle.trials.len()), (3, 3));
+        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.len() == 100));
+    }
+}
+
+#[test]
+fn host_without_trtexec_says_where_it_was_looked_for() {
+    let rig = Rig::running();
+    let bundle = measured(&rig, "none", &network("fp32"));
+    assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Start), "program_not_found"));
+    assert!(bundle.outcome.hint.unwrap().contains("runtimes.trtexec.program"));
+}
+
+#[test]
+fn engine_dropped_as_a_model_is_refused_by_its_first_bytes_and_by_its_name() {
+    let rig = host("8502", "");
+    rig.drop_file("m.onnx", "ftrt\u{1}\u{2}\u{3}\u{4} an engine of some version");
+    let bundle = measured(&rig, "renamed", "backbone: 1\nmodel: m.onnx\nruntime: trtexec\n");
+    assert_eq!(outcome(&bundle), (Status::Rejected, Some(Stage::Model), "wrong_format"));
+    assert!(bundle.outcome.detail.unwrap().contains("a TensorRT engine"));
+    let bundle = measured(&rig, "named", "backbone: 1\nmodel: m.engine\nruntime: trtexec\n");
+    assert_eq!(outcome(&bundle), (Status::Rejected, Some(Stage::Spec), "mistakes_in_spec"));
+    assert!(!rig.path("host/trtexec-builds").exists(), "a build was started");
+}
+
+#[test]
+fn engine_that_another_release_wrote_into_the_cache_is_dropped_and_built_again_by_retry() {
+    let rig = host("8502", "");
+    measured(&rig, "first", &network("fp32"));
+    for name in engine_files(&rig).into_iter().filter(|name| name.ends_with(".engine")) {
+        let path = rig.spool("engines").join(name);
+        let text = fs_err::read_to_string(&path).unwrap().replace("8502", "8401");
+        fs_err::write(path, text).unwrap();
+    }
+    let bundle = measured(&rig, "second", &network("fp32"));
+    assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Timing), "engine_mismatch"));
+    let bundle =
+        measured(&rig, "third", &network("fp32").replace("timed_runs: 5", "timed_runs: 5, builds: 1"));
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    assert_eq!(bundle.preparation.len(), 1);
+}
+
+#[test]
+fn kill_between_two_builds_loses_none_of_them() {
+    let mut rig = host("8502", "SECONDS_PER_RUN=1");
+    rig.drop_file("long.yaml", network("fp32"));
+    rig.wait_for_status("the second build's trial", |status| {
+        status.running.as_ref().is_some_and(|running| running.trial == 2)
+    });
+    rig.kill();
+    rig.start();
+    let bundle = rig.wait_until_done(1).remove(0);
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    assert_eq!(bundle.preparation.iter().map(|build| build.build).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(bundle.trials.iter().map(|trial| trial.build).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+fn engine_files(rig: &Rig) -> Vec<String> {
+    let Ok(entries) = fs_err::read_dir(rig.spool("engines")) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}

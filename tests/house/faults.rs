@@ -1,0 +1,59 @@
+//! The table of faults in `docs/METHOD.md`: every test that it names is there, and every reason is one that the program gives.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const DOCUMENT: &str = include_str!("../../docs/METHOD.md");
+
+/// Where the table is.
+const HEADINGS: [&str; 2] = ["## Faults of the host", "## Verdicts"];
+
+/// Sources that hold the codes of reasons.
+const SOURCES: &[&str] =
+    &["src/verdict/mod.rs", "src/host/power/mod.rs", "src/daemon/mod.rs", "src/bundle/format/environment.rs"];
+
+fn source(path: &str) -> String {
+    fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
+}
+
+/// Fault, what comes of it, and file and test.
+fn rows() -> Vec<[&'static str; 3]> {
+    let [begin, end] = HEADINGS.map(|heading| DOCUMENT.find(heading).expect(heading));
+    let lines = DOCUMENT[begin..end].lines().filter(|line| line.starts_with("| "));
+    let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
+    // The first is the heading.
+    lines.skip(1).map(|line| cells(line).try_into().expect("three cells")).collect()
+}
+
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_fault_has_a_test_that_is_there() {
+    let rows = rows();
+    assert!(rows.len() >= 30, "found only {rows:?}");
+    for [fault, _, held_by] in &rows {
+        let [file, test] = quoted(held_by).collect::<Vec<_>>().try_into().expect("a file and a test");
+        let text = source(file);
+        let place =
+            text.find(&format!("fn {test}(")).unwrap_or_else(|| panic!("{fault}: no test {test} in {file}"));
+        assert!(text[..place].trim_end().ends_with("#[test]"), "{fault}: {test} is no test");
+    }
+    let faults: BTreeSet<&str> = rows.iter().map(|[fault, ..]| *fault).collect();
+    assert_eq!(faults.len(), rows.len());
+}
+
+#[test]
+fn every_reason_of_a_fault_is_one_that_the_program_gives() {
+    let sources: String = SOURCES.iter().map(|path| source(path)).collect();
+    let mut codes = BTreeSet::new();
+    for [fault, outcome, _] in rows() {
+        for code in quoted(outcome) {
+            let is_given = sources.contains(&format!("\"{code}\"")) || code == "unobservable";
+            assert!(is_given, "{fault}: nothing gives `{code}`");
+            codes.insert(code);
+        }
+    }
+    assert!(codes.len() >= 15, "found only {codes:?}");
+}

@@ -1,0 +1,10 @@
+//! What holds for the repository as a whole: layering and habits of the sources, documents that name what exists, and the
+//! digests of generated networks.
+
+#![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
+
+mod architecture;
+mod digests;
+mod faults;
+mod scan;
+mod tidy;

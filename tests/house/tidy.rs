@@ -1,0 +1,275 @@
+//! The layering and the habits that no compiler checks: who may import whom, where files and clocks may be touched, where
+//! `unsafe` may stand. Reads the sources as text.
+//!
+//! Every rule is shown a sample that breaks it, so that a rule which matches nothing is noticed.
+
+use std::path::{Path, PathBuf};
+
+use crate::scan::{Source, imports, used_words};
+
+/// About four hundred lines of code a file; what is longer is split by verb.
+const LONGEST_FILE: usize = 450;
+
+/// Modules that do no input or output and read no clock, by the start of their path.
+const PURE: &[&str] = &[
+    "src/analysis/",
+    "src/bundle/format/mod.rs",
+    "src/export/",
+    "src/network/",
+    "src/report/",
+    "src/spec/",
+    "src/spool/plan",
+    "src/stats/",
+    "src/units.rs",
+    "src/verdict/",
+];
+
+/// What a pure module would need to do either. An `Instant` that was handed in is a number like any other.
+const IMPURE: &[&str] = &[
+    "fs_err",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "Instant::now",
+    "SystemTime::now",
+    "Timestamp::now",
+    "rustix",
+    "sysinfo",
+    "notify",
+];
+
+/// Who must not import whom, by the start of the importer's path. `cli` is above everything, so nobody may import it.
+const LAYERS: &[(&str, &[&str])] = &[
+    // Serialised types are the border between device and desk: they drag nothing along.
+    (
+        "src/bundle/",
+        &["config", "daemon", "host", "measure", "runtime", "spec", "spool", "stats", "verdict", "worker"],
+    ),
+    ("src/units.rs", &["bundle", "config", "daemon", "host", "runtime", "spec", "spool", "stats", "worker"]),
+    ("src/stats/", &["config", "daemon", "host", "runtime", "spec", "spool", "verdict", "worker"]),
+    ("src/verdict/", &["config", "daemon", "host", "runtime", "spec", "spool", "worker"]),
+    ("src/spec/", &["config", "daemon", "host", "spool", "stats", "verdict", "worker"]),
+    // A runtime knows model files and tensors, nothing of jobs, statistics or folders.
+    ("src/runtime/", &["config", "daemon", "host", "spec", "spool", "stats", "verdict"]),
+    ("src/measure.rs", &["config", "daemon", "host", "spec", "spool", "stats", "verdict", "worker"]),
+    ("src/worker/", &["config", "daemon", "host", "spec", "spool", "stats", "verdict"]),
+    ("src/host/", &["daemon", "runtime", "spec", "spool", "stats", "verdict", "worker"]),
+    ("src/spool/", &["daemon", "host", "runtime", "stats", "verdict"]),
+    // The desk side meets the device side in `bundle::format` only.
+    ("src/collect", &["daemon", "host", "runtime", "spool", "worker"]),
+    ("src/analysis/", &["daemon", "host", "runtime", "spool", "worker"]),
+    ("src/export/", &["daemon", "host", "runtime", "spool", "worker"]),
+    ("src/report/", &["daemon", "host", "runtime", "spool", "worker"]),
+];
+
+/// Words that may stand only in some places, by the start of their path, and why.
+const PLACES: &[(&str, &[&str], &str)] = &[
+    // A lease has no safe wrapper in any crate.
+    (
+        "unsafe",
+        &["src/runtime/", "src/spool/lease.rs", "src/worker/", "src/worker_tflite.rs"],
+        "only runtimes and workers meet C",
+    ),
+    ("serde_yaml", &["src/spec/raw"], "YAML is read in one place, behind its limits"),
+    ("println!", &[], "text goes through cli::print"),
+    ("print!", &[], "text goes through cli::print"),
+    ("eprintln!", &[], "records go through log"),
+    (
+        "stdout",
+        &[
+            "src/cli/",
+            "src/host/tool.rs",
+            "src/worker/",
+            "src/runtime/sim/",
+            "src/runtime/program.rs",
+            "src/worker_tflite.rs",
+        ],
+        "only cli prints",
+    ),
+    ("anyhow", &["src/cli/", "src/main.rs"], "modules have error types of their own"),
+    ("allow", &[], "`#[expect]` says when it is no longer needed"),
+];
+
+/// Names that say nothing.
+const EMPTY_NAMES: &[&str] =
+    &["util", "utils", "helper", "helpers", "manager", "data", "info", "common", "misc"];
+
+/// One rule: what is wrong with a file, if anything.
+type Rule = fn(&Source) -> Vec<String>;
+
+const RULES: &[Rule] = &[layering, purity, places, length, opening, naming];
+
+#[test]
+fn sources_keep_the_layering_and_the_habits() {
+    let sources = every_source();
+    assert!(sources.len() > 20, "found only {} files: looked in the wrong folder", sources.len());
+    let mut findings = Vec::new();
+    for source in &sources {
+        for rule in RULES {
+            let found = rule(source);
+            findings.extend(found.into_iter().map(|finding| format!("{}: {finding}", source.path)));
+        }
+    }
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn every_pure_module_and_layer_names_something_or_is_still_to_come() {
+    // A renamed module must not leave its rule behind. These come with later work.
+    let later = ["src/network/"];
+    let sources = every_source();
+    let starts = PURE.iter().chain(LAYERS.iter().map(|(start, _)| start));
+    for start in starts.filter(|start| !later.contains(start)) {
+        assert!(sources.iter().any(|source| source.path.starts_with(start)), "no file begins with {start}");
+    }
+}
+
+#[test]
+fn every_rule_finds_a_sample_that_breaks_it() {
+    let broken = [
+        (layering as Rule, "src/stats/mod.rs", "//! x\nuse crate::host::HostRoot;\n"),
+        (layering, "src/report/html.rs", "//! x\nuse crate::{bundle::format, spool};\n"),
+        (layering, "src/worker/child.rs", "//! x\nfn f() { crate::spec::schema(); }\n"),
+        (layering, "src/daemon/mod.rs", "//! x\nuse crate::cli::table;\n"),
+        (purity, "src/spec/resolve/mod.rs", "//! x\nuse fs_err as fs;\n"),
+        (purity, "src/stats/mod.rs", "//! x\nuse std::{fs, path::Path};\n"),
+        (purity, "src/spool/plan/mod.rs", "//! x\nlet now = std::time::Instant::now();\n"),
+        (places, "src/spool/claim.rs", "//! x\nunsafe { close(3) };\n"),
+        (places, "src/config/mod.rs", "//! x\nuse serde_yaml::Value;\n"),
+        (places, "src/daemon/mod.rs", "//! x\nprintln!(\"done\");\n"),
+        (places, "src/host/mod.rs", "//! x\nstd::io::stdout().flush();\n"),
+        (places, "src/spool/mod.rs", "//! x\nuse anyhow::Context;\n"),
+        (places, "src/host/mod.rs", "//! x\n#[allow(dead_code)]\nfn f() {}\n"),
+        (opening, "src/host/mod.rs", "use std::io;\n//! late\n"),
+        (naming, "src/host/helpers.rs", "//! x\n"),
+        (naming, "src/util/mod.rs", "//! x\n"),
+    ];
+    for (rule, path, text) in broken {
+        assert!(!rule(&Source::new(path, text)).is_empty(), "not found in {path}:\n{text}");
+    }
+    let long = format!("//! x\n{}", "let x = 1;\n".repeat(LONGEST_FILE + 1));
+    assert!(!length(&Source::new("src/host/mod.rs", &long)).is_empty());
+}
+
+#[test]
+fn rules_leave_comments_texts_and_tests_alone() {
+    let fine = [
+        ("src/stats/mod.rs", "//! x\n// use crate::host; unsafe println!\nlet a = \"unsafe { fs_err }\";\n"),
+        (
+            "src/spec/raw/mod.rs",
+            "//! x\nuse serde_yaml::Value;\nlet quote = '\"'; let raw = r#\"crate::host\"#;\n",
+        ),
+        (
+            "src/spec/mod.rs",
+            "//! x\n#[cfg(test)]\nmod tests {\n    use fs_err as fs;\n    use crate::host;\n}\n",
+        ),
+        ("src/spec/tests.rs", "use fs_err as fs;\n"),
+        ("src/worker/mod.rs", "//! x\n#[expect(unsafe_code, reason = \"x\")]\nunsafe { f() }\n"),
+        ("src/cli/mod.rs", "//! x\nuse crate::host; use crate::spec; print(text)?;\n"),
+    ];
+    for (path, text) in fine {
+        let source = Source::new(path, text);
+        let findings: Vec<String> = RULES.iter().flat_map(|rule| rule(&source)).collect();
+        assert!(findings.is_empty(), "{path}: {findings:?}");
+    }
+}
+
+#[test]
+fn links_in_documents_lead_to_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    for entry in fs_err::read_dir(root.join("docs")).unwrap() {
+        documents.push(entry.unwrap().path());
+    }
+    documents.retain(|document| document.extension().is_some_and(|extension| extension == "md"));
+    let mut links = 0;
+    for document in documents {
+        let text = fs_err::read_to_string(&document).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") {
+                links += 1;
+                assert!(document.with_file_name(file).exists(), "{} links to {target}", document.display());
+            }
+        }
+    }
+    assert!(links > 0, "no link found: the scan is wrong");
+}
+
+fn layering(source: &Source) -> Vec<String> {
+    let found = imports(&source.code);
+    let mut findings = Vec::new();
+    if found.contains("cli") && !source.path.starts_with("src/cli/") {
+        findings.push("imports `cli`, which is above it".to_owned());
+    }
+    for (start, forbidden) in LAYERS {
+        if source.path.starts_with(start) {
+            let wrong = forbidden.iter().filter(|module| found.contains(**module));
+            findings
+                .extend(wrong.map(|module| format!("imports `{module}`, see LAYERS in tests/house/tidy.rs")));
+        }
+    }
+    findings
+}
+
+fn purity(source: &Source) -> Vec<String> {
+    if !PURE.iter().any(|start| source.path.starts_with(start)) {
+        return Vec::new();
+    }
+    let used = used_words(&source.code);
+    let wrong = IMPURE.iter().filter(|word| used.contains(**word));
+    wrong.map(|word| format!("uses `{word}`, but does no input or output and reads no clock")).collect()
+}
+
+fn places(source: &Source) -> Vec<String> {
+    let used = used_words(&source.code);
+    let wrong = PLACES.iter().filter(|(word, places, _)| {
+        used.contains(*word) && !places.iter().any(|place| source.path.starts_with(place))
+    });
+    wrong.map(|(word, _, reason)| format!("has `{word}`: {reason}")).collect()
+}
+
+fn length(source: &Source) -> Vec<String> {
+    let lines = source.code.lines().filter(|line| !line.trim().is_empty()).count();
+    if lines <= LONGEST_FILE { Vec::new() } else { vec![format!("{lines} lines of code: split it by verb")] }
+}
+
+fn opening(source: &Source) -> Vec<String> {
+    if source.is_test || source.text.starts_with("//!") {
+        return Vec::new();
+    }
+    vec![
+        "does not open with `//!`: what it is for, what it must not do, where its data comes from".to_owned(),
+    ]
+}
+
+fn naming(source: &Source) -> Vec<String> {
+    let mut parts = source.path.trim_end_matches(".rs").split('/');
+    parts
+        .find(|part| EMPTY_NAMES.contains(part))
+        .map(|part| format!("`{part}` says nothing"))
+        .into_iter()
+        .collect()
+}
+
+/// Every source file of the library and the executables.
+fn every_source() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders: Vec<PathBuf> = vec![root.join("src")];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let shown = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                sources.push(Source::new(&shown, &fs_err::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
