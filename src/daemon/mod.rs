@@ -1,184 +1,90 @@
 //! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during them.
 //!
 //! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do; `backbone run` uses the
-//! latter on a spool of its own, so that both are the same pipeline. A step is: claim what is whole, bind models, carry out
-//! requests, publish what is ready, and measure one configuration of the job whose turn it is.
+//! latter on a spool of its own, so that both are the same pipeline. A step is: claim what is fully uploaded, bind models, carry
+//! out requests, publish what is ready, and measure one configuration of the job whose turn it is.
 //!
-//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are named in the status and
+//! The state has four owners, and this loop between them: [`inbox`] is the way in, [`bench`] measures one configuration, [`outlet`] is
+//! the way out, and [`troubles`] lists what is wrong with the host. None of them knows another but the last.
+//!
+//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are listed in the status and
 //! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
 
-use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::bundle::format::PowerMode;
+use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
-use crate::host::power::hold::PowerHost;
-use crate::host::power::saved::SavedFile;
-use crate::host::{self, HostLock, HostRoot};
-use crate::spool::journal::Record;
-use crate::spool::names::{Entry, JobId};
+use crate::host::{self, HostRoot};
+use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
-use crate::spool::{OpenError, Places, Spool};
+use crate::spool::{Places, Spool};
 
-mod assemble;
-mod configuration;
+mod attending;
+mod bench;
+mod clock;
 pub mod control;
-mod cooling;
-mod edge_tpu;
-mod engines;
 pub(crate) mod executables;
-mod finish;
 mod inbox;
 mod job;
 #[cfg(test)]
 mod lab;
 pub(crate) mod memory;
-mod model;
 pub(crate) mod observer;
-mod power;
-mod providers;
-mod quiet;
-mod sensing;
+mod outlet;
+mod reporter;
 mod service;
+mod start_error;
 pub mod status;
-mod tell;
-mod trials;
 mod troubles;
+mod turn;
 
-pub(crate) use sensing::idle_beside_energy;
+pub(crate) use bench::sensing::idle_beside_energy;
+pub(crate) use reporter::Audience;
+pub(crate) use start_error::StartError;
 
-use assemble::Assembler;
+use attending::{Attending, Cancellation};
+use bench::{Access, Bench, Reboots};
 use control::Wish;
 use inbox::{Inbox, WaitingJob, Wake};
-use observer::{Observer, Row};
+use job::{EndedJob, QueuedJob, ReadJob};
+use observer::Observer;
+use outlet::{Assembler, Outlet};
+use reporter::{Reporter, Urgency, View};
 use service::Service;
-use status::{Finished, Running, State};
-use tell::Urgency;
-use troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
-
-/// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
-/// kilobytes each they stay below a gigabyte.
-const MAXIMUM_UNPUBLISHED: usize = 10_000;
+use status::State;
+use troubles::{Trouble, Troubles};
+use turn::{Ended, Left, Turn};
 
 /// The daemon, or the pipeline of `backbone run`.
-pub struct Daemon<'o> {
-    observer: &'o mut dyn Observer,
-    config: Config,
-    audience: Audience,
+pub(crate) struct Daemon<'o> {
+    config: Rc<Config>,
     spool: Spool,
     inbox: Inbox,
-    service: Service,
-    assembler: Assembler,
-    root: HostRoot,
-    power: PowerHost,
-    /// The power state held for a job. Before the lock: fields are dropped in order, and putting the host back needs the lock.
-    hold: Option<power::JobHold>,
-    /// The job that the host was rebooted for, until its turn.
-    rebooted_job: Option<String>,
-    /// Only a reboot brings this mode back, the owner's.
-    reboot_back_to: Option<PowerMode>,
-    /// The host was told to reboot.
-    rebooting_until: Option<Instant>,
-    /// Held while anything is measured.
-    host_lock: Option<HostLock>,
-    executable: PathBuf,
-    running: Option<Running>,
-    /// While the running job waits for a cool host.
-    cooling: Option<status::Cooling>,
-    /// Bundles that are durable and not published yet.
-    unpublished: VecDeque<String>,
-    /// A bundle that the spool's disk refused, and the jobs' state that depends on it.
-    unwritten: Option<Unwritten>,
+    bench: Bench,
+    outlet: Outlet,
     troubles: Troubles,
-    finished: Finished,
-    retired: u64,
-    /// The cost of the dropped model that was counted last.
-    counted: Option<(model::CountedModel, model::Counted)>,
-    /// Another process measures on this host.
-    host_holder: Option<String>,
-    status_written: Option<Instant>,
-    /// What the status file says, as far as it is news.
-    told: Option<status::Status>,
-}
-
-/// For whom the status is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// People and collectors: into the state folder and the outbox.
-    Collectors,
-    /// Nobody: whoever runs the pipeline watches it.
-    Nobody,
-}
-
-/// A bundle that could not be written yet.
-#[derive(Debug)]
-struct Unwritten {
-    entry: Entry,
-    configuration: usize,
-    row: Row,
-    name: String,
-    bytes: Vec<u8>,
-}
-
-/// The daemon can not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The spool.
-    #[error(transparent)]
-    Spool(#[from] OpenError),
-    /// The watcher.
-    #[error("can not watch {}", inbox.display())]
-    Watch {
-        /// The inbox.
-        inbox: PathBuf,
-        /// Why.
-        #[source]
-        source: notify::Error,
-    },
-    /// Descriptors, signals, own executable, state folder.
-    #[error("can not {what}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl crate::error::Hint for StartError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Spool(error) => error.hint(),
-            Self::Watch { .. } => {
-                Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
-            }
-            Self::System { .. } => None,
-        }
-    }
+    reporter: Reporter,
+    observer: &'o mut dyn Observer,
 }
 
 impl<'o> Daemon<'o> {
     /// Open the spool, take up what a former run left, and start watching.
     ///
     /// # Errors
-    /// Another daemon has the spool, its folders can not be used, or the inbox not be watched.
-    pub fn start(
+    /// Another daemon has the spool, its folders cannot be used, or the inbox cannot be watched.
+    pub(crate) fn start(
         config: Config,
         audience: Audience,
         observer: &'o mut dyn Observer,
     ) -> Result<Self, StartError> {
-        let system = |what: &str| {
-            let what = what.to_owned();
-            move |source| StartError::System { what, source }
-        };
+        let config = Rc::new(config);
         match fs_err::create_dir(&config.state) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(system("make the state folder")(error));
+                return Err(StartError::system("make the state folder")(error));
             }
             _ => {}
         }
@@ -188,44 +94,30 @@ impl<'o> Daemon<'o> {
             outbox: config.outbox.clone(),
         };
         let (spool, found) = Spool::open(&places)?;
-        let wake = Wake::new().map_err(system("make a socket pair"))?;
-        wake.connect_signals().map_err(system("handle signals"))?;
-        let waker = wake.waker().map_err(system("make a socket pair"))?;
+        let wake = Wake::new().map_err(StartError::system("make a socket pair"))?;
+        wake.connect_signals().map_err(StartError::system("handle signals"))?;
+        let waker = wake.waker().map_err(StartError::system("make a socket pair"))?;
         let watch = Watch::start(&config.inbox, spool.control().path(), Box::new(move || waker.wake()))
             .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
         let now = Instant::now();
-        let root = HostRoot::new(&config.host_root).map_err(system("use the host root"))?;
-        let assembler = Assembler::new(host::observe(&root), !root.is_real(), host::clock::smallest_step());
-        let inbox = Inbox::new(&config, watch, wake, assembler.host.memory_bytes, now);
+        let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
+        let executable =
+            executables::program().map_err(StartError::system("find the own executable"))?;
+        let observed = host::observe(&root);
+        let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
+        let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
+        let is_real = root.is_real();
         let mut daemon = Self {
-            observer,
-            inbox,
-            service: Service::connect(now),
-            assembler,
-            power: PowerHost::new(
-                host::family(&root).power,
-                Rc::new(root.clone()),
-                Rc::new(SavedFile::of(&root, &config.power_state)),
+            inbox: Inbox::new(&config, watch, wake, observed.memory_bytes, now),
+            bench: Bench::new(Rc::clone(&config), root, &observed, reboots, executable),
+            outlet: Outlet::new(
+                &config,
+                Assembler::new(observed, !is_real, host::clock::smallest_step()),
+                found.ready,
             ),
-            root,
-            hold: None,
-            rebooted_job: None,
-            reboot_back_to: None,
-            rebooting_until: None,
-            host_lock: None,
-            executable: executables::program().map_err(system("find the own executable"))?,
-            running: None,
-            cooling: None,
-            unpublished: found.ready.into(),
-            unwritten: None,
             troubles: Troubles::default(),
-            finished: Finished::default(),
-            retired: 0,
-            counted: None,
-            host_holder: None,
-            status_written: None,
-            told: None,
-            audience,
+            reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
+            observer,
             config,
             spool,
         };
@@ -237,11 +129,11 @@ impl<'o> Daemon<'o> {
     ///
     /// # Errors
     /// The spool's disk failed; a fresh start takes up what it holds.
-    pub fn serve(&mut self) -> io::Result<()> {
-        self.service.ready();
+    pub(crate) fn serve(&mut self) -> io::Result<()> {
+        self.reporter.service().ready();
         while !self.inbox.wake().stop_requested() {
             if !self.step()? {
-                self.tell_status(Urgency::Now);
+                self.report();
                 self.inbox.wake().sleep(self.until_next());
             }
         }
@@ -250,26 +142,25 @@ impl<'o> Daemon<'o> {
     }
 
     /// Work until nothing is left that could be done now: no job queued, no upload under way, nothing unpublished. Jobs that
-    /// wait for a model stay in the queue. Returns whether it came to that, and was not stopped before.
+    /// wait for a model stay in the queue. Returns whether it got that far, and was not stopped before.
     ///
     /// # Errors
     /// As [`Daemon::serve`].
     pub(crate) fn work_off(&mut self) -> io::Result<bool> {
-        self.service.ready();
+        self.reporter.service().ready();
+        let settle = Duration::from_secs(self.config.settle_seconds.max(1).into());
         while !self.inbox.wake().stop_requested() {
             if self.step()? {
                 continue;
             }
-            let paused = control::is_paused(self.spool.control().path());
-            let busy = !self.inbox.queue().is_empty() && !paused || self.unwritten.is_some();
-            if !busy && !self.inbox.has_unsettled() {
+            let is_paused = control::is_paused(self.spool.control().path());
+            let is_busy = !self.inbox.queue().is_empty() && !is_paused || self.outlet.is_held_up();
+            if !is_busy && !self.inbox.has_unsettled() {
                 self.stop();
                 return Ok(true);
             }
-            self.tell_status(Urgency::Now);
-            self.inbox
-                .wake()
-                .sleep(self.until_next().min(Duration::from_secs(self.config.settle_seconds.max(1).into())));
+            self.report();
+            self.inbox.wake().sleep(self.until_next().min(settle));
         }
         self.stop();
         Ok(false)
@@ -280,37 +171,59 @@ impl<'o> Daemon<'o> {
         self.inbox.queue().waiting()
     }
 
-    /// Bundles that are durable and could not be published.
-    pub fn unpublished(&self) -> usize {
-        self.unpublished.len()
+    /// Number of bundles that are durable and could not be published.
+    pub(crate) fn unpublished(&self) -> usize {
+        self.outlet.unpublished()
     }
 
-    /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
+    /// Reject the jobs that wait for a model now, if waiting longer makes no sense.
     pub(crate) fn reject_waiting(&mut self) {
         self.give_up_waiting(Instant::now(), Duration::ZERO);
     }
 
+    /// Acquire the host's lock, or say who has it.
+    pub(crate) fn lock_host(&mut self) -> bool {
+        match self.bench.acquire(&mut self.troubles) {
+            Access::Granted => true,
+            Access::Waits { holder, is_new } => {
+                if is_new {
+                    log::info!("waiting: {holder} measures on this host");
+                    self.observer.waits_for_host(&holder);
+                }
+                false
+            }
+            Access::Refused => false,
+        }
+    }
+
     fn stop(&mut self) {
-        self.service.stopping();
-        self.running = None;
-        self.release_power();
-        self.host_lock = None;
-        self.write_status(State::Stopped);
+        self.reporter.service().stopping();
+        self.reporter.running(None);
+        self.bench.release(&mut self.troubles);
+        let (reporter, view) = self.reporting();
+        reporter.write(State::Stopped, &view);
         log::info!("stopped");
+    }
+
+    fn report(&mut self) {
+        let (reporter, view) = self.reporting();
+        reporter.report(Urgency::Now, &view);
+    }
+
+    fn reporting(&mut self) -> (&mut Reporter, View<'_>) {
+        let view = View {
+            inbox: &self.inbox,
+            outlet: &self.outlet,
+            troubles: &self.troubles,
+            spool: &self.spool,
+            host_is_taken: self.bench.is_taken(),
+        };
+        (&mut self.reporter, view)
     }
 
     /// Take up the jobs and bundles that a former run left.
     fn recover(&mut self, entries: Vec<Entry>) {
-        // A bundle in ready/ is durable; let its journal say so before it is published.
-        for name in &self.unpublished {
-            let Some((id, configuration)) = bundle_id_in(name) else { continue };
-            if entries.iter().any(|entry| entry.id == id) {
-                let record = Record::Bundled { configuration };
-                if let Err(error) = self.spool.journal(&id).append(&record, true) {
-                    log::error!("can not record a bundle: {error}");
-                }
-            }
-        }
+        self.outlet.record_ready(&self.spool, &entries);
         for entry in &entries {
             let progress = self.spool.progress(&entry.id);
             for model in progress.models.iter().flatten() {
@@ -318,7 +231,7 @@ impl<'o> Daemon<'o> {
             }
         }
         if let Err(error) = self.spool.models.remove_unused() {
-            log::warn!("can not clean the folder of models: {error}");
+            log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
             log::info!("{} jobs taken up from a former run", entries.len());
@@ -326,24 +239,30 @@ impl<'o> Daemon<'o> {
         for entry in entries {
             self.admit(entry);
         }
-        self.take_up_power();
-        self.publish_ready();
+        let queue = self.inbox.queue();
+        let is_queued = |job: &str| queue.in_order().any(|queued| queued.entry.id.to_string() == job);
+        // Acquiring the lock restores the host.
+        if self.bench.take_up(&is_queued, &mut self.troubles) && self.lock_host() {
+            self.bench.unlock();
+        }
+        self.outlet.publish(&self.spool, &mut self.troubles);
     }
 
     /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at once.
     fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
-        self.service.feed_watchdog(now);
+        self.reporter.service().feed_watchdog(now);
         let seen = self.inbox.seen();
         if seen.control {
             self.carry_out_requests();
         }
         self.take_in(&seen, now)?;
         if self.troubles.is_due(now) {
-            let was_in_trouble = self.troubles.keep_jobs_from_the_queue();
-            self.write_unwritten();
-            self.publish_ready();
-            if was_in_trouble {
+            let kept_jobs_back = self.troubles.keep_jobs_from_the_queue();
+            let row = self.outlet.write(&self.spool, &mut self.troubles);
+            row.into_iter().for_each(|row| self.observer.bundled(row));
+            self.outlet.publish(&self.spool, &mut self.troubles);
+            if kept_jobs_back {
                 // Before anything is measured: requests that could not be carried out, claims, and jobs without their models.
                 self.carry_out_requests();
                 self.inbox.rescan(now);
@@ -351,23 +270,42 @@ impl<'o> Daemon<'o> {
             }
         }
         self.give_up_waiting(now, self.inbox.patience());
-        self.reboot_back();
-        let blocked = self.unwritten.is_some()
-            || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
+        if !self.outlet.is_held_up() {
+            self.bench.reboot_back(&mut self.troubles);
+        }
+        let is_blocked = self.outlet.is_held_up()
+            || self.outlet.is_full()
             || control::is_paused(self.spool.control().path())
-            || self.is_going_down(now);
-        let Some(queued) = self.next_in_turn().cloned().filter(|_| !blocked) else {
-            self.release_power();
-            self.host_lock = None;
-            self.host_holder = None;
+            || self.bench.is_going_down(now);
+        let Some(queued) = self.next_in_turn().cloned().filter(|_| !is_blocked) else {
+            self.bench.release(&mut self.troubles);
+            self.bench.forget_holder();
             return Ok(false);
         };
         if !self.lock_host() {
             return Ok(false);
         }
-        Ok(self.advance(&queued))
+        Ok(self.advance(queued))
     }
 
+    /// The job whose turn it is: the one that the host was rebooted for, or the queue's first.
+    fn next_in_turn(&self) -> Option<&QueuedJob> {
+        let queue = self.inbox.queue();
+        let is_it = |queued: &&QueuedJob| self.bench.rebooted_job() == Some(&*queued.entry.id.to_string());
+        let rebooted = self.bench.rebooted_job().and_then(|_| queue.in_order().find(is_it));
+        rebooted.or_else(|| queue.first())
+    }
+
+    /// How long nothing will be due.
+    fn until_next(&mut self) -> Duration {
+        let next = [self.troubles.try_again_at(), self.reporter.service().feed_at()];
+        let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
+        next.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The way in.
+impl Daemon<'_> {
     /// Claim what is fully uploaded, carry out cancel files, and give waiting jobs the models that came.
     fn take_in(&mut self, seen: &Seen, now: Instant) -> io::Result<()> {
         let Some(mut sight) = self.inbox.look(seen, &mut self.spool, &mut self.troubles, now) else {
@@ -387,7 +325,7 @@ impl<'o> Daemon<'o> {
                     self.admit(entry);
                 }
             }
-            self.service.feed_watchdog(Instant::now());
+            self.reporter.service().feed_watchdog(Instant::now());
         }
         for name in std::mem::take(&mut sight.cancels) {
             if self.cancel(inbox::cancelled_job(&name)) {
@@ -439,13 +377,13 @@ impl<'o> Daemon<'o> {
     /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when its turn comes.
     fn cancel(&mut self, meant: &OsStr) -> bool {
         for queued in self.inbox.meant_by(meant) {
-            if self.unwritten.is_some() {
+            if self.outlet.is_held_up() {
                 return false;
             }
             let ended = self.inbox.cancel(queued, &self.spool);
             ended.into_iter().for_each(|ended| self.end(ended));
         }
-        self.unwritten.is_none()
+        !self.outlet.is_held_up()
     }
 
     /// Queue the newest finished job meant by this again. False if the disk refuses.
@@ -467,53 +405,119 @@ impl<'o> Daemon<'o> {
             }
         }
     }
+}
 
-    /// Hold the host's lock, or say who does.
-    pub(crate) fn lock_host(&mut self) -> bool {
-        if self.host_lock.is_some() {
+/// A job's turn, and the way out.
+impl Daemon<'_> {
+    /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not, the host is in
+    /// trouble and the job stays where it is.
+    fn advance(&mut self, queued: QueuedJob) -> bool {
+        let (spec, job) = inbox::read(&self.spool, &queued.entry);
+        let job = match job {
+            Ok(job) => job,
+            Err(rejection) => {
+                self.inbox.finished(&queued);
+                let queued = QueuedJob { priority: 0, ..queued };
+                self.end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
+                return true;
+            }
+        };
+        let progress = self.spool.progress(&queued.entry.id);
+        let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
+        let Some(configuration) = left else {
+            self.finish(&queued);
             return true;
-        }
-        match HostLock::try_acquire(&self.root) {
-            Ok(Some(lock)) => {
-                self.host_lock = Some(lock);
-                self.host_holder = None;
-                self.troubles.fixed(Trouble::HostLock);
-                self.recover_power();
-                true
-            }
-            Ok(None) => {
-                let holder = HostLock::holder(&self.root)
-                    .map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
-                if self.host_holder.is_none() {
-                    log::info!("waiting: {holder} measures on this host");
-                    self.observer.waits_for_host(&holder);
+        };
+        let turn = Turn { queued: &queued, spec: &spec, job: &job, progress: &progress, configuration };
+        match self.measure(&turn) {
+            Left::Ended(ended) => {
+                let (is_cancelled, stage) = (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
+                // A power state that is not available for one configuration is not available for the others.
+                let ends_job = is_cancelled || stage == Some(Stage::Power);
+                let outcome = ends_job.then(|| ended.outcome.clone());
+                let is_last = turn.is_last();
+                self.bundle(&turn, *ended, outcome.is_some() || is_last);
+                if is_cancelled {
+                    self.inbox.cancelled_running(&queued);
                 }
-                self.host_holder = Some(holder);
-                self.troubles.try_again(Instant::now() + TRY_AGAIN_AFTER);
-                false
+                if let Some(outcome) = outcome {
+                    self.end(EndedJob { queued, spec, job: Some(job), outcome });
+                } else if is_last && !self.outlet.is_held_up() {
+                    self.finish(&queued);
+                }
             }
-            Err(error) => {
-                self.troubles.report(Trouble::HostLock, &self.config.host_root, &error, Instant::now());
-                false
+            Left::Interrupted => {
+                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue");
             }
+            Left::ModelLost => {
+                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is damaged; copying the model again");
+                self.inbox.finished(&queued);
+                let read = ReadJob { queued, spec, job };
+                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
+                ended.into_iter().for_each(|ended| self.end(ended));
+            }
+            Left::Trouble(error) => {
+                self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Run the trials of one configuration that are still missing.
+    fn measure(&mut self, turn: &Turn<'_>) -> Left {
+        let Turn { queued, job, configuration, .. } = *turn;
+        let runtime = turn.chosen().runtime.name;
+        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = runtime, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
+        self.bench.release_power_of_others(queued, &mut self.troubles);
+        let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles) {
+            Err(left) => left,
+            Ok(ready) => {
+                let mut attending = Attending {
+                    cancellation: Cancellation::of(queued, &self.config.inbox, self.spool.control().path()),
+                    inbox: &mut self.inbox,
+                    outlet: &self.outlet,
+                    troubles: &self.troubles,
+                    spool: &self.spool,
+                    reporter: &mut self.reporter,
+                    observer: &mut *self.observer,
+                };
+                self.bench.run(turn, ready, &self.spool, &mut attending)
+            }
+        };
+        self.spool.models.remove_generated();
+        self.reporter.running(None);
+        left
+    }
+
+    /// Make the bundle of a configuration; with its job's turn the host's power state ends first, so that the bundle can say
+    /// whether it was restored.
+    fn bundle(&mut self, turn: &Turn<'_>, mut ended: Ended, ends_turn: bool) {
+        if ends_turn {
+            self.bench.end_power(ended.course.power.as_mut(), &mut self.troubles);
+        }
+        let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles);
+        row.into_iter().for_each(|row| self.observer.bundled(row));
+    }
+
+    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
+    fn end(&mut self, ended: EndedJob) {
+        let rows = self.outlet.bundle_job(&ended, &self.spool, &mut self.troubles);
+        rows.into_iter().for_each(|row| self.observer.bundled(row));
+        if self.outlet.is_held_up() {
+            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not measured.
+            self.inbox.requeue(&ended.queued);
+        } else {
+            self.finish(&ended.queued);
         }
     }
 
-    /// How long nothing will be due.
-    fn until_next(&self) -> Duration {
-        let next = [self.troubles.try_again_at(), self.service.feed_at()];
-        let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
-        next.saturating_duration_since(Instant::now())
+    /// A job has all its bundles.
+    fn finish(&mut self, queued: &QueuedJob) {
+        self.inbox.finished(queued);
+        self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
+        if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
+            self.outlet.prune(&self.spool);
+        }
     }
-}
-
-/// The bundle id at the end of a bundle's file name.
-fn bundle_id_in(file_name: &str) -> Option<(JobId, usize)> {
-    let id = file_name.strip_suffix(".json.gz")?.rsplit('.').next()?;
-    JobId::parse_bundle_id(id)
-}
-
-/// The wall clock, RFC 3339, UTC.
-fn now_text() -> String {
-    jiff::Timestamp::now().to_string()
 }

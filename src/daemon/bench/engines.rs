@@ -1,48 +1,47 @@
-//! What a runtime that compiles models gets from this host: its program, a folder that keeps engines, and who the host is.
+//! What a runtime that compiles models gets from this host: its program, a folder that keeps engines, and what platform it is.
 //!
 //! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each configuration: the oldest
-//! files go first. Nothing in it is needed for anything but time, so nothing of it is synced.
+//! files go first. Its files only save time, so none is synced.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::Daemon;
-use crate::host::{graphics, tool};
+use crate::config::Config;
+use crate::host::{HostRoot, graphics, tool};
 use crate::runtime::{Compilation, Runtime};
 use crate::spool::journal::BoundModel;
 
 /// Name of the folder in the spool.
 const FOLDER: &str = "engines";
 
-impl Daemon<'_> {
-    /// For the first build of a model; `None` where the runtime compiles nothing.
-    pub(super) fn compilation(
-        &self,
-        runtime: &Runtime,
-        model: &BoundModel,
-    ) -> io::Result<Option<Compilation>> {
-        let Some(name) = runtime.program else { return Ok(None) };
-        let folder = self.config.spool.join(FOLDER);
-        // Not the spool above it: where that is gone, so is the disk.
-        match fs_err::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        bound(&folder, u64::from(self.config.keep_engine_megabytes) * 1_000_000)?;
-        let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.program.as_ref());
-        let program = match named {
-            Some(path) => Some(self.root.path(path)),
-            None => tool::find(&self.root, name),
-        };
-        Ok(Some(Compilation {
-            program,
-            folder,
-            platform: graphics::platform(&self.root),
-            model_sha256: model.sha256.clone(),
-            build: 1,
-        }))
+/// For the first build of a model; `None` if the runtime compiles nothing.
+pub(super) fn compilation(
+    runtime: &Runtime,
+    model: &BoundModel,
+    config: &Config,
+    root: &HostRoot,
+) -> io::Result<Option<Compilation>> {
+    let Some(name) = runtime.program else { return Ok(None) };
+    let folder = config.spool.join(FOLDER);
+    // Not create_dir_all: if the spool is missing, so is its disk.
+    match fs_err::create_dir(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
     }
+    bound(&folder, u64::from(config.keep_engine_megabytes) * 1_000_000)?;
+    let named = config.runtimes.get(runtime.name).and_then(|settings| settings.program.as_ref());
+    let program = match named {
+        Some(path) => Some(root.path(path)),
+        None => tool::find(root, name),
+    };
+    Ok(Some(Compilation {
+        program,
+        folder,
+        platform: graphics::platform(root),
+        model_sha256: model.sha256.clone(),
+        build: 1,
+    }))
 }
 
 /// Remove the files that were written longest ago until no more than that many bytes are left.

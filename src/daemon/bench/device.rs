@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::Daemon;
-use super::configuration::Turn;
+use super::attendant::Attendant;
 use crate::bundle::format::{Outcome, Stage, Status};
+use crate::config::Config;
+use crate::host::HostRoot;
 use crate::host::edge_tpu::{Presence, probe};
 use crate::runtime::Runtime;
 use crate::runtime::edgetpu::causes;
@@ -26,54 +27,44 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks for it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-impl Daemon<'_> {
-    /// The delegate's library: what the configuration names, else what lies in the host's folders, else `None` for the loader to find.
-    pub(super) fn delegate(&self, runtime: &Runtime) -> Option<PathBuf> {
-        let file = runtime.delegate_file?;
-        let named = self.config.runtimes.get(runtime.name).and_then(|settings| settings.delegate.clone());
-        let lying = || {
-            let paths = LIBRARY_FOLDERS.iter().map(|folder| self.root.path(folder).join(file));
-            paths.into_iter().find(|path| path.exists())
-        };
-        named.or_else(lying)
-    }
+/// The delegate's library: what the configuration names, else the one in the host's folders, else `None` for the loader to find.
+pub(super) fn delegate(runtime: &Runtime, config: &Config, root: &HostRoot) -> Option<PathBuf> {
+    let file = runtime.delegate_file?;
+    let named = config.runtimes.get(runtime.name).and_then(|settings| settings.delegate.clone());
+    let present = || {
+        let paths = LIBRARY_FOLDERS.iter().map(|folder| root.path(folder).join(file));
+        paths.into_iter().find(|path| path.exists())
+    };
+    named.or_else(present)
+}
 
-    /// The outcome of a worker, with what its last lines and the host tell of the device.
-    pub(super) fn with_device(&self, turn: &Turn<'_>, outcome: Outcome) -> Outcome {
-        let runtime = turn.job.configurations[turn.configuration - 1].runtime;
-        let is_on_device = matches!(
-            outcome.stage,
-            Some(
-                Stage::Load | Stage::Prepare | Stage::WarmUp | Stage::Timing | Stage::Report | Stage::Energy
-            )
-        );
-        let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
-        if runtime.delegate_file.is_none() || !is_on_device || !is_of_device {
-            return outcome;
-        }
-        with_presence(with_cause(outcome), &self.presence())
+/// The outcome of a worker, with what its last lines and the host say of the device. A device that was there when the daemon
+/// started gets some time to come back.
+pub(super) fn with_device(
+    runtime: &Runtime,
+    outcome: Outcome,
+    root: &HostRoot,
+    had_edge_tpu: bool,
+    attendant: &dyn Attendant,
+) -> Outcome {
+    let is_on_device = matches!(
+        outcome.stage,
+        Some(Stage::Load | Stage::Prepare | Stage::WarmUp | Stage::Timing | Stage::Report | Stage::Energy)
+    );
+    let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
+    if runtime.delegate_file.is_none() || !is_on_device || !is_of_device {
+        return outcome;
     }
-
-    fn presence(&self) -> Presence {
-        let deadline = Instant::now() + RETURN_PATIENCE;
-        loop {
-            match probe(&self.root) {
-                Presence::Absent
-                    if Instant::now() < deadline
-                        && self.had_edge_tpu()
-                        && !self.inbox.wake().stop_requested() =>
-                {
-                    self.inbox.wake().sleep(BETWEEN_LOOKS);
-                }
-                presence => return presence,
+    let deadline = Instant::now() + if had_edge_tpu { RETURN_PATIENCE } else { Duration::ZERO };
+    let presence = loop {
+        match probe(root) {
+            Presence::Absent if Instant::now() < deadline && !attendant.stop_requested() => {
+                attendant.sleep(BETWEEN_LOOKS);
             }
+            presence => break presence,
         }
-    }
-
-    /// Was there one when the daemon started?
-    fn had_edge_tpu(&self) -> bool {
-        !self.assembler.host.edge_tpus.is_empty()
-    }
+    };
+    with_presence(with_cause(outcome), &presence)
 }
 
 fn with_cause(outcome: Outcome) -> Outcome {
@@ -133,10 +124,10 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::assemble::not_measured;
+    use crate::bundle::format::Failure;
 
     fn told(status: Status, reason: &str, log_tail: &[&str], presence: &Presence) -> String {
-        let outcome = not_measured(status, Stage::Load, reason, "it failed".into(), None);
+        let outcome = Failure::new(Stage::Load, reason, "it failed").outcome(status);
         let log_tail = log_tail.iter().map(|line| (*line).to_owned()).collect();
         let outcome = with_presence(with_cause(Outcome { log_tail, ..outcome }), presence);
         format!("{}: {}", outcome.reason.unwrap(), outcome.detail.unwrap())

@@ -25,16 +25,6 @@ pub(super) fn shares(told: &[ProviderNodes], cost: Option<&Cost>) -> Vec<Provide
     told.iter().enumerate().map(share).collect()
 }
 
-/// Of what two processes told, that in which more was left to other providers, and where that is not known, that.
-pub(super) fn with_more_fallback(one: Vec<ProviderNodes>, other: Vec<ProviderNodes>) -> Vec<ProviderNodes> {
-    let fallback = |told: &[ProviderNodes]| {
-        told.iter()
-            .map(|told| told.nodes.map_or(u64::MAX, |nodes| if told.is_fallback { nodes } else { 0 }))
-            .max()
-    };
-    if fallback(&one) > fallback(&other) { one } else { other }
-}
-
 /// A library that was mapped; `digest` reads it.
 pub(super) fn library(file: &Path, digest: impl FnOnce(&Path) -> Option<String>) -> LibraryFile {
     LibraryFile { file: file.display().to_string(), version: version(file), sha256: digest(file) }
@@ -168,17 +158,6 @@ mod tests {
         let unobserved = ProviderNodes { nodes: None, ..told("CUDA", false, 0, &[]) };
         assert_eq!(operations_of(&[unobserved], layers), [None]);
         assert!(shares(&[told("CPU", false, 1, &[])], None)[0].operations.is_none());
-    }
-
-    #[test]
-    fn of_several_processes_that_with_the_most_fallback_counts() {
-        let whole = || vec![told("CUDA", false, 9, &[])];
-        let part = || vec![told("CUDA", false, 7, &[]), told("CPU", true, 2, &[])];
-        let unknown = || vec![ProviderNodes { nodes: None, ..told("CUDA", false, 0, &[]) }];
-        assert_eq!(with_more_fallback(part(), whole()), part());
-        assert_eq!(with_more_fallback(whole(), part()), part());
-        assert_eq!(with_more_fallback(unknown(), part()), unknown());
-        assert_eq!(with_more_fallback(Vec::new(), whole()), whole());
     }
 
     #[test]

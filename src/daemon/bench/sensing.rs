@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
     Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval, Observation,
-    Placement, Quantity, Reading, Sensor,
+    Placement, Quantity, Reading, Sensor, TrialId,
 };
 use crate::host::HostRoot;
 use crate::host::sensors::{Sensors, total_of};
@@ -39,8 +39,7 @@ pub(super) struct Sensing {
     energy_seconds: u32,
     /// What is timed times itself, and gives no pause before it does.
     times_itself: bool,
-    build: u32,
-    process: u32,
+    trial: TrialId,
     started: Instant,
     /// Where the worker was last, until the next pause.
     after: Option<Pause>,
@@ -62,8 +61,7 @@ impl Sensing {
             energy_sensors,
             energy_seconds: 0,
             times_itself,
-            build: 1,
-            process: 0,
+            trial: TrialId { build: 1, process: 0 },
             started: now,
             after: None,
             span_began: now,
@@ -79,8 +77,8 @@ impl Sensing {
     }
 
     /// A trial begins.
-    pub(super) fn begin(&mut self, trial: (u32, u32), energy_seconds: u32) {
-        (self.build, self.process) = trial;
+    pub(super) fn begin(&mut self, trial: TrialId, energy_seconds: u32) {
+        self.trial = trial;
         self.energy_seconds = energy_seconds;
         self.after = None;
         self.told = Environment {
@@ -96,9 +94,9 @@ impl Sensing {
         self.started = Instant::now();
     }
 
-    /// Build and process of the present trial.
-    pub(super) fn trial(&self) -> (u32, u32) {
-        (self.build, self.process)
+    /// The present trial.
+    pub(super) fn trial(&self) -> TrialId {
+        self.trial
     }
 
     /// How it was waited for a cool host before this trial.
@@ -247,8 +245,8 @@ impl Sensing {
 
     fn reading(&mut self) -> Reading {
         Reading {
-            build: self.build,
-            process: self.process,
+            build: self.trial.build,
+            process: self.trial.process,
             at_seconds: self.started.elapsed().as_secs_f64(),
             values: self.sensors.read(),
         }
@@ -275,45 +273,4 @@ fn source(sensor: &Sensor, found: Option<energy::PerInference>) -> EnergySource 
         loaded_watts: found.map(|found| found.loaded_watts),
         joules_per_inference: found.map(|found| found.joules),
     }
-}
-
-/// One environment of the trials of a configuration. A restart of the daemon between two of them may have found other sensors;
-/// readings are put in the order of all.
-pub(super) fn joined(trials: impl IntoIterator<Item = Environment>) -> Option<Environment> {
-    let mut trials = trials.into_iter();
-    let mut all = trials.next()?;
-    for next in trials {
-        let places: Vec<usize> = next
-            .sensors
-            .iter()
-            .map(|sensor| {
-                let is_same =
-                    |known: &Sensor| (known.quantity, &known.name) == (sensor.quantity, &sensor.name);
-                all.sensors.iter().position(is_same).unwrap_or_else(|| {
-                    all.sensors.push(sensor.clone());
-                    all.sensors.len() - 1
-                })
-            })
-            .collect();
-        let count = all.sensors.len();
-        let placed = |reading: Reading| {
-            let mut values = vec![None; count];
-            places.iter().zip(reading.values).for_each(|(&place, value)| values[place] = value);
-            Reading { values, ..reading }
-        };
-        for (into, from) in [
-            (&mut all.before_warm_up, next.before_warm_up),
-            (&mut all.before, next.before),
-            (&mut all.samples, next.samples),
-            (&mut all.after, next.after),
-        ] {
-            into.iter_mut().for_each(|reading| reading.values.resize(count, None));
-            into.extend(from.into_iter().map(placed));
-        }
-        all.observation = all.observation.min(next.observation);
-        all.unobservable.retain(|quantity| next.unobservable.contains(quantity));
-        all.cooling.extend(next.cooling);
-        all.placement = next.placement.or(all.placement);
-    }
-    Some(all)
 }
