@@ -18,6 +18,7 @@ pub(crate) mod error;
 #[cfg(feature = "desk")]
 pub(crate) mod export;
 pub mod host;
+mod installation;
 pub mod measure;
 pub mod model_file;
 pub mod network;

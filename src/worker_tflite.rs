@@ -8,5 +8,5 @@ use std::process::ExitCode;
 mod session;
 
 fn main() -> ExitCode {
-    backbone::worker::child::run(&[&session::Loader])
+    backbone::worker::child::run(&[&session::TensorFlowLite])
 }

@@ -12,6 +12,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::daemon::status::Status;
+use backbone::runtime::NeedKind;
 use backbone::worker::protocol::{PROTOCOL, Request, Wish};
 
 /// The daemon answers within milliseconds; longer than this means that it hangs.
@@ -32,7 +33,7 @@ pub(crate) fn request(
         protocol: PROTOCOL,
         runtime: runtime.to_owned(),
         model,
-        library: Some(library),
+        provided: [(NeedKind::Library, library)].into_iter().collect(),
         options: [("threads".to_owned(), 1.into())].into(),
         inputs: [].into(),
         seed: 1,
@@ -41,8 +42,6 @@ pub(crate) fn request(
         energy_seconds: 0,
         placement: Wish::default(),
         task: Default::default(),
-        delegate: None,
-        plugin: None,
         compilation: None,
     }
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use backbone::runtime::Compilation;
 use backbone::runtime::trtexec::outcome::{self, Exit};
 use backbone::runtime::trtexec::report::Report;
 use backbone::runtime::trtexec::times;
+use backbone::runtime::{Compilation, NeedKind};
 use backbone::worker::ending::Ending;
 use backbone::worker::parent::{self, Control, Trial, Watch};
 use backbone::worker::protocol::{PROTOCOL, Request, Task};
@@ -89,9 +89,7 @@ fn host(folder: &Path) -> (PathBuf, Request) {
         protocol: PROTOCOL,
         runtime: "trtexec".to_owned(),
         model: repository.join("inbox-examples/tiny-cnn.onnx"),
-        library: None,
-        delegate: None,
-        plugin: None,
+        provided: [(NeedKind::Program, program.clone())].into_iter().collect(),
         options: [].into(),
         inputs: [].into(),
         seed: 1,
@@ -101,7 +99,6 @@ fn host(folder: &Path) -> (PathBuf, Request) {
         placement: Default::default(),
         task: Task::Build,
         compilation: Some(Compilation {
-            program: Some(program.clone()),
             folder: folder.join("engines"),
             platform: String::new(),
             model_sha256: String::new(),

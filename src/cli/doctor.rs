@@ -9,7 +9,9 @@ use super::{Exit, Place, print, table};
 use crate::config::Config;
 use crate::doctor::{self, Asked, Library, Line, Outcome, Report};
 use crate::host::HostRoot;
-use crate::runtime::{RUNTIMES, Runtime, WorkerExecutable};
+use crate::installation::Installation;
+use crate::runtime::needs::Origin;
+use crate::runtime::{Need, NeedKind, RUNTIMES, Runtime};
 
 /// Is this host fit to measure? Every finding with what to do about it
 ///
@@ -36,7 +38,9 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(arguments.outbox, arguments.host_root)?;
     let root = HostRoot::new(&config.host_root).advise("--host-root must be the path of a folder")?;
-    let report = doctor::examine(&root, &asked(&config, &own(&root)?));
+    let installation =
+        if root.is_real() { Installation::of_this_process(&root)? } else { Installation::usual(&root) };
+    let report = doctor::examine(&root, &asked(&config, &installation));
     if arguments.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
@@ -45,41 +49,33 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     Ok(if report.counts.problem == 0 { Exit::Done } else { Exit::Failed })
 }
 
-/// Where this program lies; under another root, where `make install` puts it there.
-fn own(root: &HostRoot) -> anyhow::Result<PathBuf> {
-    const INSTALLED: &str = "/usr/bin/backbone";
-    Ok(if root.is_real() { std::env::current_exe()? } else { PathBuf::from(INSTALLED) })
-}
-
-fn asked(config: &Config, own: &Path) -> Asked {
+fn asked(config: &Config, installation: &Installation) -> Asked {
     let libraries = RUNTIMES.iter().filter(|runtime| !runtime.simulated);
     Asked {
         inbox: config.inbox.clone(),
         spool: config.spool.clone(),
         outbox: config.outbox.clone(),
         state: config.state.clone(),
-        libraries: libraries.map(|runtime| library(runtime, config, own)).collect(),
+        libraries: libraries.map(|runtime| library(runtime, config, installation)).collect(),
     }
 }
 
-fn library(runtime: &Runtime, config: &Config, own: &Path) -> Library {
+fn library(runtime: &Runtime, config: &Config, installation: &Installation) -> Library {
     let settings = config.runtimes.get(runtime.name).cloned().unwrap_or_default();
-    let file_name = runtime.library_file.unwrap_or_default();
-    // As the daemon looks for it: what the settings name, else what is installed with the program.
-    let installed = || {
-        let prefix = own.parent().and_then(Path::parent);
-        prefix.map(|prefix| prefix.join("lib/backbone").join(file_name))
+    let named = settings.get(NeedKind::Library).map(Path::to_path_buf);
+    let (file_name, candidates) = match runtime.need(NeedKind::Library) {
+        Some(need @ Need::Library { file, origin: Origin::Installation, .. }) => {
+            (*file, installation.libraries(need))
+        }
+        _ => ("", Vec::new()),
     };
-    let worker = match runtime.worker {
-        WorkerExecutable::ThisProgram => own.to_owned(),
-        WorkerExecutable::Tflite => own.with_file_name("backbone-worker-tflite"),
-    };
+    let provided = installation.provide(runtime, &settings);
     Library {
         runtime: runtime.name,
-        is_named: settings.library.is_some(),
-        candidates: settings.library.or_else(installed).into_iter().collect(),
+        is_named: named.is_some(),
+        candidates: named.map_or(candidates, |path| vec![path]),
         file_name,
-        worker: settings.worker.unwrap_or(worker),
+        worker: installation.worker(runtime, &provided).executable,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Exit, print, table};
 use crate::bundle::format::VerdictState;
 use crate::host::HOSTS;
 use crate::network::blocks::BLOCKS;
-use crate::runtime::{OptionKind, Options, RUNTIMES, WorkerExecutable};
+use crate::runtime::{Need, OptionKind, Options, RUNTIMES};
 use crate::verdict::REASONS;
 
 /// List what this version knows
@@ -45,10 +45,7 @@ pub(super) fn runtimes() -> String {
             vec![
                 runtime.name.to_owned(),
                 format!(".{}", runtime.model_format),
-                match runtime.worker {
-                    WorkerExecutable::ThisProgram => "backbone".to_owned(),
-                    WorkerExecutable::Tflite => "backbone-worker-tflite".to_owned(),
-                },
+                runtime.own_worker().unwrap_or("backbone").to_owned(),
                 runtime.summary.to_owned(),
             ]
         })
@@ -57,8 +54,9 @@ pub(super) fn runtimes() -> String {
     for runtime in RUNTIMES {
         let (code, sentence) = (runtime.timed)(&Options::new());
         text.push_str(&format!("\n{}: the clock covers {code}: {sentence}\n", runtime.name));
-        if !runtime.library_variables.is_empty() {
-            text.push_str(&format!("  library named by: {}\n", runtime.library_variables.join(", ")));
+        let variables: Vec<&str> = runtime.needs.iter().flat_map(Need::variables).copied().collect();
+        if !variables.is_empty() {
+            text.push_str(&format!("  library named by: {}\n", variables.join(", ")));
         }
         let options: Vec<Vec<String>> = runtime
             .options

@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::failure::{Advise as _, Explain as _};
 use super::{Exit, Place, outcome, print};
-use crate::daemon::executables::DAEMON;
 use crate::daemon::observer::{Nobody, Observer, Row};
 use crate::daemon::{Audience, Daemon, StartError};
+use crate::installation::DAEMON;
 use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox

@@ -3,10 +3,9 @@
 
 use std::process::ExitCode;
 
-use crate::runtime::{edgetpu, onnxruntime, sim, trtexec};
-use crate::worker::child;
+use crate::{runtime, worker};
 
-/// Every runtime whose library is loaded, or program started, at run time; the others have executables of their own.
+/// Every runtime but those that have an executable of their own.
 pub(super) fn execute() -> ExitCode {
-    child::run(&[&onnxruntime::Loader, &edgetpu::Loader, &trtexec::Loader, &sim::Simulator])
+    worker::child::run(&runtime::loaders())
 }

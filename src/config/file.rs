@@ -5,8 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
-use super::settings::{SETTINGS, keys_of};
-use crate::runtime::RUNTIMES;
+use super::settings::SETTINGS;
+use crate::runtime::{Need, RUNTIMES};
 use crate::spec::MAXIMUM_SPEC_BYTES;
 use crate::spec::check;
 use crate::spec::fields::Kind;
@@ -66,13 +66,13 @@ pub(super) fn read(named: Option<&Path>, default: &Path) -> Result<FileSettings,
 fn runtimes_of_file(node: &Node, settings: &mut FileSettings, mistakes: &mut Mistakes) {
     let Some(entries) = check::map(node, "runtimes", mistakes) else { return };
     let names: Vec<&str> =
-        RUNTIMES.iter().filter(|runtime| !keys_of(runtime).is_empty()).map(|runtime| runtime.name).collect();
+        RUNTIMES.iter().filter(|runtime| !runtime.needs.is_empty()).map(|runtime| runtime.name).collect();
     let found = check::keys(entries, "runtimes", &names, &[], mistakes);
     for runtime in RUNTIMES {
         let Some(node) = found.get(runtime.name) else { continue };
         let path = format!("runtimes.{}", runtime.name);
         let Some(entries) = check::map(node, &path, mistakes) else { continue };
-        let names: Vec<&str> = keys_of(runtime).into_iter().map(|(key, _)| key).collect();
+        let names: Vec<&str> = runtime.needs.iter().map(Need::key).collect();
         for (key, node) in check::keys(entries, &path, &names, &[], mistakes) {
             path_of_file(node, &format!("{path}.{key}"), settings, mistakes);
         }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use self::sources::Sources;
 use crate::bundle::format::Mistake;
 use crate::error::Hint;
+use crate::runtime::Provided;
 use crate::spec::render;
 
 mod file;
@@ -52,23 +53,8 @@ pub struct Config {
     pub power_state: PathBuf,
     /// Megabytes of compiled models that are kept.
     pub keep_engine_megabytes: u32,
-    /// Settings of runtimes, by runtime name.
-    pub runtimes: BTreeMap<String, RuntimeConfig>,
-}
-
-/// How a host provides a runtime.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuntimeConfig {
-    /// The inference library file.
-    pub library: Option<PathBuf>,
-    /// The worker executable; default: beside `backbone`.
-    pub worker: Option<PathBuf>,
-    /// The host's program that compiles models, and may run them; a path of the host.
-    pub program: Option<PathBuf>,
-    /// The delegate's library file.
-    pub delegate: Option<PathBuf>,
-    /// The library file of a plug-in that brings the runtime another provider.
-    pub plugin: Option<PathBuf>,
+    /// What the host names for a runtime, by runtime name.
+    pub runtimes: BTreeMap<String, Provided>,
 }
 
 /// What was said on the command line.

@@ -2,30 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::settings::{DELEGATE, LIBRARY, PLUGIN, PROGRAM, SETTINGS, VARIABLE_PREFIX, keys_of, variable};
-use crate::runtime::{RUNTIMES, Runtime};
-use crate::spec::{check, reference};
+use super::settings::{SETTINGS, VARIABLE_PREFIX, variable};
+use crate::runtime::needs::{Origin, ProgramWork};
+use crate::runtime::{Need, RUNTIMES};
+use crate::spec::reference;
 
 /// The Markdown table of all settings, with their environment variables.
 pub(crate) fn reference() -> String {
     let mut text = reference::table(SETTINGS);
     for runtime in RUNTIMES {
-        for (key, summary) in keys_of(runtime) {
-            let usual = match key {
-                LIBRARY if !runtime.library_variables.is_empty() => {
-                    format!("what {} names, else the runtime's own search", variables(runtime))
-                }
-                LIBRARY => "the runtime's own search".to_owned(),
-                PROGRAM => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
-                DELEGATE => "the system's folders for libraries, then the loader's own search".to_owned(),
-                PLUGIN => "none".to_owned(),
-                _ => "beside `backbone`".to_owned(),
-            };
-            let _ = writeln!(
-                text,
-                "| `runtimes.{}.{key}` | an absolute path | {usual} | {summary} |",
-                runtime.name
-            );
+        for need in runtime.needs {
+            let (name, key) = (runtime.name, need.key());
+            let (search, summary) = (search(need), summary(need));
+            let _ = writeln!(text, "| `runtimes.{name}.{key}` | an absolute path | {search} | {summary} |");
         }
     }
     let _ = writeln!(
@@ -38,6 +27,31 @@ pub(crate) fn reference() -> String {
     text
 }
 
-fn variables(runtime: &Runtime) -> String {
-    check::listed(runtime.library_variables)
+fn summary(need: &Need) -> &'static str {
+    match need {
+        Need::Library { .. } => "The inference library file.",
+        Need::Delegate { .. } => "The delegate's library file.",
+        Need::Plugin => "The library file of a plug-in provider, for jobs with `provider: plugin`.",
+        Need::Program { work: ProgramWork::Compile, .. } => "The program of the host that compiles models.",
+        Need::Program { work: ProgramWork::CompileAndTime, .. } => {
+            "The program of the host that compiles models and runs them."
+        }
+        Need::Worker { .. } => "The worker executable.",
+    }
+}
+
+/// Where the host is searched for what no setting names; see `installation`.
+fn search(need: &Need) -> String {
+    match need {
+        Need::Library { variables, origin, .. } => {
+            let variables = variables.iter().map(|name| format!("`{name}`"));
+            let own = (*origin == Origin::Installation).then(|| "the installation".to_owned());
+            let places = variables.chain(own).chain(["the system's loader".to_owned()]);
+            places.collect::<Vec<_>>().join(", then ")
+        }
+        Need::Program { .. } => "`/usr/sbin`, `/usr/bin`, `/usr/src/tensorrt/bin`, then PATH".to_owned(),
+        Need::Delegate { .. } => "the system's folders for libraries, then the system's loader".to_owned(),
+        Need::Plugin => "none".to_owned(),
+        Need::Worker { .. } => "next to `backbone`".to_owned(),
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::runtime::{Runtime, WorkerExecutable};
 use crate::spec::fields::{Fallback, Field, Kind};
 
 /// What each setting's environment variable begins with; its key in capitals follows.
@@ -16,21 +15,6 @@ const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
 
 /// The word by which the configuration allows it.
 pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
-
-/// Key of a runtime's library.
-pub(super) const LIBRARY: &str = "library";
-
-/// Key of a runtime's program.
-pub(super) const PROGRAM: &str = "program";
-
-/// Key of a runtime's delegate.
-pub(super) const DELEGATE: &str = "delegate";
-
-/// Key of a runtime's plug-in.
-pub(super) const PLUGIN: &str = "plugin";
-
-/// Key of a runtime's worker executable.
-const WORKER: &str = "worker";
 
 /// Every key of the configuration file but those of the runtimes, in the order of the reference.
 pub(crate) const SETTINGS: &[Field] = &[
@@ -115,29 +99,6 @@ pub(crate) const SETTINGS: &[Field] = &[
         summary: "How this host provides the runtimes.",
     },
 ];
-
-/// What a host may say of a runtime. One that makes up its results loads nothing.
-pub(super) fn keys_of(runtime: &Runtime) -> Vec<(&'static str, &'static str)> {
-    let mut keys = Vec::new();
-    if runtime.times_itself {
-        keys.push((PROGRAM, "The program of the host that compiles models and runs them."));
-    } else if !runtime.simulated {
-        keys.push((LIBRARY, "The inference library file."));
-        if runtime.program.is_some() {
-            keys.push((PROGRAM, "The program of the host that compiles models."));
-        }
-    }
-    if runtime.delegate_file.is_some() {
-        keys.push((DELEGATE, "The delegate's library file."));
-    }
-    if runtime.takes_plugin {
-        keys.push((PLUGIN, "The library file of a plug-in provider, for jobs with `provider: plugin`."));
-    }
-    if runtime.worker != WorkerExecutable::ThisProgram {
-        keys.push((WORKER, "The worker executable."));
-    }
-    keys
-}
 
 pub(super) fn variable(setting: &str) -> String {
     let key = setting.strip_prefix("runtimes.").unwrap_or(setting);

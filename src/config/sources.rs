@@ -5,9 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::file::FileSettings;
-use super::settings::{DELEGATE, LIBRARY, PLUGIN, PROGRAM, choices, default_path, keys_of, limits, variable};
-use super::{ConfigError, Provenance, RuntimeConfig, Source};
-use crate::runtime::RUNTIMES;
+use super::settings::{choices, default_path, limits, variable};
+use super::{ConfigError, Provenance, Source};
+use crate::runtime::{Provided, RUNTIMES};
 use crate::spec::check;
 use crate::spec::mistakes::quoted;
 
@@ -97,34 +97,23 @@ impl Sources<'_> {
         Ok(word)
     }
 
-    /// Settings of every runtime for which something was said.
-    pub(super) fn runtimes(&mut self) -> Result<BTreeMap<String, RuntimeConfig>, ConfigError> {
+    /// Settings of every runtime for which something is set.
+    pub(super) fn runtimes(&mut self) -> Result<BTreeMap<String, Provided>, ConfigError> {
         let mut found = BTreeMap::new();
         for runtime in RUNTIMES {
-            let mut config = RuntimeConfig::default();
-            for (key, _) in keys_of(runtime) {
-                let setting = format!("runtimes.{}.{key}", runtime.name);
-                let usual: &[&str] = if key == LIBRARY { runtime.library_variables } else { &[] };
-                let said = self.path_said(&setting).or_else(|| {
-                    usual.iter().find_map(|name| self.variable(name)).map(|(v, s)| (v.into(), s))
+            let mut named = Provided::default();
+            for need in runtime.needs {
+                let setting = format!("runtimes.{}.{}", runtime.name, need.key());
+                let set = self.path_said(&setting).or_else(|| {
+                    let mut usual = need.variables().iter();
+                    usual.find_map(|name| self.variable(name)).map(|(value, source)| (value.into(), source))
                 });
-                let Some((path, source)) = said else { continue };
+                let Some((path, source)) = set else { continue };
                 let path = absolute(&setting, path, &source)?;
-                let path = Some(self.noted(&setting, (path, source)));
-                if key == LIBRARY {
-                    config.library = path;
-                } else if key == PROGRAM {
-                    config.program = path;
-                } else if key == DELEGATE {
-                    config.delegate = path;
-                } else if key == PLUGIN {
-                    config.plugin = path;
-                } else {
-                    config.worker = path;
-                }
+                named.set(need.kind(), self.noted(&setting, (path, source)));
             }
-            if config != RuntimeConfig::default() {
-                found.insert(runtime.name.to_owned(), config);
+            if !named.is_empty() {
+                found.insert(runtime.name.to_owned(), named);
             }
         }
         Ok(found)

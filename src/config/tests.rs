@@ -1,6 +1,6 @@
 use super::settings::SETTINGS;
 use super::*;
-use crate::runtime::RUNTIMES;
+use crate::runtime::{Need, NeedKind, RUNTIMES};
 use crate::spec::fields::Kind;
 
 const NOWHERE: &str = "/nonexistent/backbone/config.yaml";
@@ -116,23 +116,29 @@ fn relative_flags_start_at_the_working_directory() {
 fn library_comes_from_configuration_before_the_usual_variable() {
     let (_folder, path) = written("runtimes: {onnxruntime: {library: /file/libonnxruntime.so}}\n");
     let (config, provenance) = load(Overrides::default(), &[], Some(&path)).unwrap();
-    assert_eq!(config.runtimes["onnxruntime"].library.as_deref(), Some(Path::new("/file/libonnxruntime.so")));
+    assert_eq!(
+        config.runtimes["onnxruntime"].get(NeedKind::Library),
+        Some(Path::new("/file/libonnxruntime.so"))
+    );
     assert_eq!(*source(&provenance, "runtimes.onnxruntime.library"), Source::File(path.clone()));
     let variables =
         [("BACKBONE_ONNXRUNTIME_LIBRARY", "/environment/lib.so"), ("BACKBONE_TFLITE_WORKER", "/w")];
     let (config, _) = load(Overrides::default(), &variables, Some(&path)).unwrap();
-    assert_eq!(config.runtimes["onnxruntime"].library.as_deref(), Some(Path::new("/environment/lib.so")));
-    assert_eq!(config.runtimes["tflite"].worker.as_deref(), Some(Path::new("/w")));
+    assert_eq!(config.runtimes["onnxruntime"].get(NeedKind::Library), Some(Path::new("/environment/lib.so")));
+    assert_eq!(config.runtimes["tflite"].get(NeedKind::Worker), Some(Path::new("/w")));
     for runtime in RUNTIMES {
-        for usual in runtime.library_variables {
+        for usual in runtime.needs.iter().flat_map(Need::variables) {
             let (config, provenance) = load(Overrides::default(), &[(usual, "/usual/lib.so")], None).unwrap();
-            assert_eq!(config.runtimes[runtime.name].library.as_deref(), Some(Path::new("/usual/lib.so")));
+            assert_eq!(
+                config.runtimes[runtime.name].get(NeedKind::Library),
+                Some(Path::new("/usual/lib.so"))
+            );
             let setting = format!("runtimes.{}.library", runtime.name);
             assert_eq!(*source(&provenance, &setting), Source::Environment((*usual).to_owned()));
             let set = format!("runtimes: {{{}: {{library: /file/lib.so}}}}\n", runtime.name);
             let (_folder, path) = written(&set);
             let (config, _) = load(Overrides::default(), &[(usual, "/usual/lib.so")], Some(&path)).unwrap();
-            assert_eq!(config.runtimes[runtime.name].library.as_deref(), Some(Path::new("/file/lib.so")));
+            assert_eq!(config.runtimes[runtime.name].get(NeedKind::Library), Some(Path::new("/file/lib.so")));
         }
     }
 }

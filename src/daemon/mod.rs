@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
 use crate::host::{self, HostRoot};
+use crate::installation::Installation;
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Places, Spool};
@@ -27,7 +28,6 @@ mod attending;
 mod bench;
 mod clock;
 pub mod control;
-pub(crate) mod executables;
 mod inbox;
 mod job;
 #[cfg(test)]
@@ -101,15 +101,15 @@ impl<'o> Daemon<'o> {
             .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
         let now = Instant::now();
         let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
-        let executable =
-            executables::program().map_err(StartError::system("find the own executable"))?;
+        let installation = Installation::of_this_process(&root)
+            .map_err(StartError::system("find the own executable"))?;
         let observed = host::observe(&root);
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
         let mut daemon = Self {
             inbox: Inbox::new(&config, watch, wake, observed.memory_bytes, now),
-            bench: Bench::new(Rc::clone(&config), root, &observed, reboots, executable),
+            bench: Bench::new(Rc::clone(&config), root, &observed, reboots, installation),
             outlet: Outlet::new(
                 &config,
                 Assembler::new(observed, !is_real, host::clock::smallest_step()),
@@ -134,7 +134,8 @@ impl<'o> Daemon<'o> {
         while !self.inbox.wake().stop_requested() {
             if !self.step()? {
                 self.report();
-                self.inbox.wake().sleep(self.until_next());
+                let until = self.until_next();
+                self.inbox.wake().sleep(until);
             }
         }
         self.stop();
@@ -160,7 +161,8 @@ impl<'o> Daemon<'o> {
                 return Ok(true);
             }
             self.report();
-            self.inbox.wake().sleep(self.until_next().min(settle));
+            let until = self.until_next().min(settle);
+            self.inbox.wake().sleep(until);
         }
         self.stop();
         Ok(false)

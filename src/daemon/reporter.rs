@@ -9,7 +9,8 @@ use super::outlet::Outlet;
 use super::service::Service;
 use super::status::{self, Cooling, Queued, Running, State, Status, Waiting};
 use super::troubles::Troubles;
-use super::{control, now_text};
+use super::clock::now_text;
+use super::control;
 use crate::config::Config;
 use crate::spool::Spool;
 

@@ -3,6 +3,7 @@
 use super::subject::Subject;
 use super::{Finding, named};
 use crate::bundle::format::{EdgeTpu, EdgeTpuBus};
+use crate::installation::LIBRARY_FOLDERS;
 
 /// USB 3; USB 2 has 480.
 const FAST_MEGABITS_PER_SECOND: u32 = 5_000;
@@ -89,7 +90,7 @@ pub(super) fn library(subject: &Subject) -> Finding {
         let is_there = |folder: &&&str| {
             subject.root.names_in(folder).iter().any(|name| name.starts_with("libedgetpu.so"))
         };
-        super::libraries::FOLDERS.iter().find(is_there).map(|folder| format!("a libedgetpu in {folder}"))
+        LIBRARY_FOLDERS.iter().find(is_there).map(|folder| format!("a libedgetpu in {folder}"))
     };
     match packaged.or_else(built) {
         Some(found) => Finding::ok(format!("the Edge TPU is driven by {found}")),

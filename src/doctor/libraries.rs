@@ -5,16 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::subject::{Library, Subject};
 use super::{Finding, named};
-
-/// Where the system's loader looks on Debian and its kin.
-pub(super) const FOLDERS: &[&str] = &[
-    "/usr/local/lib",
-    "/usr/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-];
+use crate::installation::LIBRARY_FOLDERS;
 
 /// The TensorRT that came with a release of L4T, by the beginnings of both. NVIDIA's release notes are the source.
 const TENSORRT: &[(&str, &str)] = &[
@@ -74,7 +65,7 @@ fn file(subject: &Subject, library: &Library) -> Option<PathBuf> {
     let named =
         library.candidates.iter().find(is_there).or(library.candidates.first().filter(|_| library.is_named));
     named.cloned().or_else(|| {
-        FOLDERS.iter().find_map(|folder| {
+        LIBRARY_FOLDERS.iter().find_map(|folder| {
             let mut names = subject.root.names_in(folder).into_iter();
             names.find(|name| name.starts_with(library.file_name)).map(|name| Path::new(folder).join(name))
         })

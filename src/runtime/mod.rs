@@ -9,7 +9,7 @@
 //! has to be compiled first, that is a [`Compiler`]'s. Each compilation and each timed run is a worker process of its own, so that
 //! limits, endings and log tails are those of every trial.
 //!
-//! To add a runtime: a folder here, one line in [`RUNTIMES`], and its `Load` in the worker that links it.
+//! To add a runtime: a folder here, and one line in [`LISTED`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ use crate::units::Nanos;
 pub(crate) mod edgetpu;
 pub mod fill;
 pub mod mapped;
+pub mod needs;
 pub mod onnxruntime;
 pub mod options;
 pub(crate) mod program;
@@ -32,9 +33,33 @@ pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
-/// Every runtime that a job may name, in the order in which help and documents list them.
-pub const RUNTIMES: &[&Runtime] =
-    &[&onnxruntime::RUNTIME, &tflite::RUNTIME, &edgetpu::RUNTIME, &trtexec::RUNTIME, &sim::RUNTIME];
+pub use needs::{Need, NeedKind, Provided};
+
+/// Every runtime that a job may name, in the order in which help and documents list them: its description, and the half of it that
+/// `backbone __worker` executes. A runtime without that half has a worker executable of its own.
+const LISTED: &[(&Runtime, Option<&dyn Load>)] = &[
+    (&onnxruntime::RUNTIME, Some(&onnxruntime::OnnxRuntime)),
+    (&tflite::RUNTIME, None),
+    (&edgetpu::RUNTIME, Some(&edgetpu::EdgeTpuRuntime)),
+    (&trtexec::RUNTIME, Some(&trtexec::TensorRt)),
+    (&sim::RUNTIME, Some(&sim::Simulator)),
+];
+
+/// The descriptions. A list of its own, so that the daemon's executable holds no code of the executing halves.
+pub const RUNTIMES: &[&Runtime] = &{
+    let mut descriptions = [LISTED[0].0; LISTED.len()];
+    let mut index = 0;
+    while index < LISTED.len() {
+        descriptions[index] = LISTED[index].0;
+        index += 1;
+    }
+    descriptions
+};
+
+/// The executing halves that are part of `backbone __worker`, for it alone.
+pub fn loaders() -> Vec<&'static dyn Load> {
+    LISTED.iter().filter_map(|(_, load)| *load).collect()
+}
 
 /// The runtime of that name.
 pub fn find(name: &str) -> Option<&'static Runtime> {
@@ -60,37 +85,14 @@ pub struct Runtime {
     pub options: &'static [RuntimeOption],
     /// What lies between the two clock reads with these options of a job: a code and a sentence.
     pub timed: fn(&Options) -> (&'static str, &'static str),
-    /// The executable that runs it.
-    pub worker: WorkerExecutable,
-    /// Results are made up, and are marked so.
+    /// What it needs of the host.
+    pub needs: &'static [Need],
+    /// Its results are made up; bundles are marked so.
     pub simulated: bool,
-    /// File name of the library, where an installation keeps it beside the program.
-    pub library_file: Option<&'static str>,
-    /// Environment variables by which a host names the library, the usual ones of the field.
-    pub library_variables: &'static [&'static str],
-    /// Name of the host's program that compiles models for it; `None` where nothing is compiled.
-    pub program: Option<&'static str>,
-    /// That program also runs what it compiled, and times it.
-    pub times_itself: bool,
-    /// File name of a second library, a delegate, through which the first reaches the device.
-    pub delegate_file: Option<&'static str>,
-    /// The host's configuration may name a plug-in that brings the library another provider.
-    pub takes_plugin: bool,
-    /// How often the paper compiled a model of up to 560 pixels for it; larger ones, and where nothing is compiled, once.
-    pub builds_in_paper: u32,
 }
 
 /// What a job asks of a runtime, below `runtime_options`: checked against [`Runtime::options`], defaults not filled in.
 pub type Options = BTreeMap<String, Value>;
-
-/// Which executable holds the executing half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerExecutable {
-    /// `backbone __worker`.
-    ThisProgram,
-    /// `backbone-worker-tflite`, beside `backbone`.
-    Tflite,
-}
 
 /// One option of a runtime.
 #[derive(Debug)]
@@ -139,12 +141,8 @@ pub struct LoadRequest {
     pub task: Task,
     /// The model file.
     pub model: PathBuf,
-    /// The library to load, for a runtime that loads one at run time; else the runtime's own search.
-    pub library: Option<PathBuf>,
-    /// The delegate to load, for a runtime that has one; else the loader's own search.
-    pub delegate: Option<PathBuf>,
-    /// The plug-in that brings another provider, where the host has one.
-    pub plugin: Option<PathBuf>,
+    /// Where the host has what the runtime needs. A library that is not named is left to the system's loader.
+    pub provided: Provided,
     /// Options of the job.
     pub options: Options,
     /// Shapes for inputs whose shape the model leaves open, by input name.
@@ -155,12 +153,10 @@ pub struct LoadRequest {
     pub compilation: Option<Compilation>,
 }
 
-/// What a runtime that compiles models needs beside the model.
+/// What a runtime that compiles models needs in addition to the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compilation {
-    /// The program, where the host has one.
-    pub program: Option<PathBuf>,
     /// A folder that keeps what was compiled. It exists; what lies in it may vanish between two workers.
     pub folder: PathBuf,
     /// The machine, in words that change with its GPU and its driver: what another one compiled is not used.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::bundle::format::PowerRequest;
 use crate::network;
-use crate::runtime::Runtime;
+use crate::runtime::{Need, NeedKind, Runtime};
 
 #[cfg(test)]
 pub(crate) use self::describe::reference;
@@ -91,15 +91,17 @@ impl Configuration {
     /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs once, however many are
     /// said here for `paper`. One for a runtime that compiles nothing.
     pub fn builds(&self, measure: &Measure) -> u32 {
-        match (self.runtime.program, measure.builds, self.source) {
-            (None, ..) => 1,
-            (Some(_), Builds::Count(count), _) => count,
-            (Some(_), Builds::Paper, ModelSource::Generated(network))
+        let Some(Need::Program { builds_in_paper, .. }) = self.runtime.need(NeedKind::Program) else {
+            return 1;
+        };
+        match (measure.builds, self.source) {
+            (Builds::Count(count), _) => count,
+            (Builds::Paper, ModelSource::Generated(network))
                 if network.input() > PAPER_BUILDS_UP_TO_INPUT =>
             {
                 1
             }
-            (Some(_), Builds::Paper, _) => self.runtime.builds_in_paper,
+            (Builds::Paper, _) => *builds_in_paper,
         }
     }
 

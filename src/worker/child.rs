@@ -77,9 +77,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .load(&LoadRequest {
             task: request.task,
             model: request.model,
-            library: request.library,
-            delegate: request.delegate,
-            plugin: request.plugin,
+            provided: request.provided,
             options: request.options,
             inputs: request.inputs,
             seed: request.seed,

@@ -17,11 +17,11 @@ use serde_json::Value;
 
 use crate::bundle::format::{Layer, Tensor};
 pub use crate::runtime::Task;
-use crate::runtime::{Built, Compilation, Failure, ProviderNodes};
+use crate::runtime::{Built, Compilation, Failure, Provided, ProviderNodes};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// One trial, as asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,14 +36,9 @@ pub struct Request {
     /// What to do.
     #[serde(default)]
     pub task: Task,
-    /// The library to load, where the host's configuration names one.
-    pub library: Option<PathBuf>,
-    /// The delegate to load, where the host has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delegate: Option<PathBuf>,
-    /// The plug-in that brings another provider, where the host has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plugin: Option<PathBuf>,
+    /// Where the host has what the runtime needs.
+    #[serde(default, skip_serializing_if = "Provided::is_empty")]
+    pub provided: Provided,
     /// Options of the job.
     pub options: BTreeMap<String, Value>,
     /// Shapes of inputs whose shape the model leaves open.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use backbone::bundle::format::{Stage, Tensor};
-use backbone::runtime::{self, Failure, LoadRequest, OptionKind, RUNTIMES, Runtime};
+use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
@@ -103,9 +103,7 @@ impl Subject {
         LoadRequest {
             model: model.to_path_buf(),
             task: Default::default(),
-            library: Some(self.library_file()),
-            delegate: None,
-            plugin: None,
+            provided: [(NeedKind::Library, self.library_file())].into_iter().collect(),
             options: BTreeMap::from([("threads".to_owned(), Value::from(1))]),
             inputs: BTreeMap::new(),
             seed: 1,
@@ -122,15 +120,13 @@ impl Subject {
             protocol: PROTOCOL,
             runtime: self.runtime.name.to_owned(),
             model: request.model.clone(),
-            library: request.library.clone(),
+            provided: request.provided.clone(),
             options: request.options.clone(),
             inputs: request.inputs.clone(),
             seed: request.seed,
             warm_up_runs: 0,
             timed_runs: RUNS,
             task: Default::default(),
-            delegate: None,
-            plugin: None,
             compilation: None,
             energy_seconds: 0,
             placement: Default::default(),
@@ -320,7 +316,7 @@ fn broken_and_foreign_files_never_run() {
 fn missing_library_is_a_failure_to_start() {
     each("missing library", |subject| {
         let mut request = subject.request(&repository().join(subject.models[0]));
-        request.library = Some(PathBuf::from("/nowhere/library.so"));
+        request.provided.set(NeedKind::Library, "/nowhere/library.so");
         let failure = refused(subject, subject.try_request(&request));
         assert_eq!((failure.stage, failure.reason.as_str()), (Stage::Start, "library_not_found"));
     });
@@ -353,7 +349,7 @@ fn every_runtime_recognises_its_own_example_and_no_other() {
 /// Programs that time themselves have no library to try; `tests/trtexec/` holds theirs to what it promises.
 #[test]
 fn every_runtime_that_is_not_simulated_is_under_test() {
-    for listed in RUNTIMES.iter().filter(|runtime| !runtime.simulated && runtime.program.is_none()) {
+    for listed in RUNTIMES.iter().filter(|runtime| !runtime.simulated && !runtime.compiles()) {
         assert!(SUBJECTS.iter().any(|subject| subject.runtime.name == listed.name), "{}", listed.name);
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
     let builds = |configuration: &Configuration| u64::from(configuration.builds(measure));
     let timing: u64 = job.configurations.iter().map(builds).sum::<u64>() * u64::from(measure.processes);
     // Each build is a process of its own, where there is one.
-    let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.program.is_some());
+    let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.compiles());
     let processes = timing + compiled.map(builds).sum::<u64>();
     let wait = job.host.start_below_celsius.map_or(0, |_| u64::from(job.host.wait_up_to_seconds));
     let waits = match wait {
@@ -32,7 +32,8 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
     );
     // A program that times itself has no phase for energy.
     let configurations =
-        job.configurations.iter().filter(|configuration| !configuration.runtime.times_itself).count() as u64;
+        job.configurations.iter().filter(|configuration| !configuration.runtime.times_itself()).count()
+            as u64;
     if measure.energy_seconds == 0 || configurations == 0 {
         return (text, true);
     }

@@ -1,42 +1,20 @@
 //! What only the host knows of a failure on an Edge TPU: libedgetpu tells no reason when it gets no device, and a stick that hangs or
 //! is pulled out takes its worker with it. Looked at when the worker is gone; the queue goes on whatever is found.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::attendant::Attendant;
 use crate::bundle::format::{Outcome, Stage, Status};
-use crate::config::Config;
 use crate::host::HostRoot;
 use crate::host::edge_tpu::{Presence, probe};
-use crate::runtime::Runtime;
+use crate::runtime::{NeedKind, Runtime};
 use crate::runtime::edgetpu::causes;
-
-/// Where distributions keep libraries; libedgetpu's packages among them.
-const LIBRARY_FOLDERS: &[&str] = &[
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/arm-linux-gnueabihf",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib",
-    "/usr/local/lib",
-];
 
 /// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three seconds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two looks for it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-
-/// The delegate's library: what the configuration names, else the one in the host's folders, else `None` for the loader to find.
-pub(super) fn delegate(runtime: &Runtime, config: &Config, root: &HostRoot) -> Option<PathBuf> {
-    let file = runtime.delegate_file?;
-    let named = config.runtimes.get(runtime.name).and_then(|settings| settings.delegate.clone());
-    let present = || {
-        let paths = LIBRARY_FOLDERS.iter().map(|folder| root.path(folder).join(file));
-        paths.into_iter().find(|path| path.exists())
-    };
-    named.or_else(present)
-}
 
 /// The outcome of a worker, with what its last lines and the host say of the device. A device that was there when the daemon
 /// started gets some time to come back.
@@ -52,7 +30,7 @@ pub(super) fn with_device(
         Some(Stage::Load | Stage::Prepare | Stage::WarmUp | Stage::Timing | Stage::Report | Stage::Energy)
     );
     let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
-    if runtime.delegate_file.is_none() || !is_on_device || !is_of_device {
+    if runtime.need(NeedKind::Delegate).is_none() || !is_on_device || !is_of_device {
         return outcome;
     }
     let deadline = Instant::now() + if had_edge_tpu { RETURN_PATIENCE } else { Duration::ZERO };

@@ -1,4 +1,4 @@
-//! What a runtime that compiles models gets from this host: its program, a folder that keeps engines, and what platform it is.
+//! What a runtime that compiles models gets from this host: a folder that keeps engines, and what platform it is.
 //!
 //! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each configuration: the oldest
 //! files go first. Its files only save time, so none is synced.
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::config::Config;
-use crate::host::{HostRoot, graphics, tool};
+use crate::host::{HostRoot, graphics};
 use crate::runtime::{Compilation, Runtime};
 use crate::spool::journal::BoundModel;
 
@@ -22,7 +22,9 @@ pub(super) fn compilation(
     config: &Config,
     root: &HostRoot,
 ) -> io::Result<Option<Compilation>> {
-    let Some(name) = runtime.program else { return Ok(None) };
+    if !runtime.compiles() {
+        return Ok(None);
+    }
     let folder = config.spool.join(FOLDER);
     // Not create_dir_all: if the spool is missing, so is its disk.
     match fs_err::create_dir(&folder) {
@@ -30,13 +32,7 @@ pub(super) fn compilation(
         _ => {}
     }
     bound(&folder, u64::from(config.keep_engine_megabytes) * 1_000_000)?;
-    let named = config.runtimes.get(runtime.name).and_then(|settings| settings.program.as_ref());
-    let program = match named {
-        Some(path) => Some(root.path(path)),
-        None => tool::find(root, name),
-    };
     Ok(Some(Compilation {
-        program,
         folder,
         platform: graphics::platform(root),
         model_sha256: model.sha256.clone(),

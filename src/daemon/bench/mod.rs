@@ -4,11 +4,9 @@
 //! it; it knows neither the inbox nor the outbox. A turn has two halves: [`Bench::ready`] makes model, request and power state
 //! ready, and [`Bench::run`] runs the trials, attended by the daemon.
 
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::executables::worker_command;
 use super::job::QueuedJob;
 use super::memory::LargerThanMemory;
 use super::troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
@@ -18,7 +16,8 @@ use crate::config::Config;
 use crate::error::Hint as _;
 use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
-use crate::host::{self, HostLock, HostRoot, tool};
+use crate::host::{self, HostLock, HostRoot};
+use crate::installation::Installation;
 use crate::spec::{Configuration, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
@@ -64,7 +63,7 @@ pub(crate) struct Bench {
     lock: Option<HostLock>,
     /// Another process that measures on this host.
     holder: Option<String>,
-    executable: PathBuf,
+    installation: Installation,
     run: RunWorker,
 }
 
@@ -87,13 +86,13 @@ pub(crate) struct Ready {
 }
 
 impl Bench {
-    /// On the host as it was observed at the start; `executable` has the worker.
+    /// On the host as it was observed at the start.
     pub(crate) fn new(
         config: Rc<Config>,
         root: HostRoot,
         observed: &Host,
         reboots: Reboots,
-        executable: PathBuf,
+        installation: Installation,
     ) -> Self {
         let power = PowerHost::new(
             host::family(&root).power,
@@ -106,7 +105,7 @@ impl Bench {
             had_edge_tpu: !observed.edge_tpus.is_empty(),
             lock: None,
             holder: None,
-            executable,
+            installation,
             run: parent::run,
             root,
             config,
@@ -149,6 +148,11 @@ impl Bench {
     /// Restore the host and release its lock.
     pub(crate) fn release(&mut self, troubles: &mut Troubles) {
         self.power.release(troubles);
+        self.lock = None;
+    }
+
+    /// Release the lock of a host that is restored.
+    pub(crate) fn unlock(&mut self) {
         self.lock = None;
     }
 
@@ -198,7 +202,7 @@ impl Bench {
         spool: &mut Spool,
         troubles: &mut Troubles,
     ) -> Result<Ready, Left> {
-        let Turn { progress, configuration, .. } = *turn;
+        let Turn { job, progress, configuration, .. } = *turn;
         let chosen = turn.chosen();
         let mut course = Course::of(progress, configuration);
         let crashes = progress.crashes.iter().filter(|crashed| **crashed == configuration).count();
@@ -209,11 +213,30 @@ impl Bench {
             return Err(course.ended(outcome, None).into());
         }
         let AtHand { path, model } = model::at_hand(turn, spool)?;
-        let mut command = worker_command(chosen.runtime, &self.config, &self.executable);
-        if chosen.runtime.program.is_some() {
-            command.environment.push((tool::ROOT_VARIABLE.into(), self.root.as_path().into()));
-        }
-        let request = self.request(turn, &path, &model)?;
+        let compilation = engines::compilation(chosen.runtime, &model, &self.config, &self.root);
+        let compilation = compilation.map_err(Left::Trouble)?;
+        let named = self.config.runtimes.get(chosen.runtime.name).cloned().unwrap_or_default();
+        let provided = self.installation.provide(chosen.runtime, &named);
+        let command = self.installation.worker(chosen.runtime, &provided);
+        let request = Request {
+            protocol: PROTOCOL,
+            runtime: chosen.runtime.name.to_owned(),
+            model: path,
+            task: Task::Measure,
+            provided,
+            options: chosen.options.clone(),
+            inputs: job.inputs.clone(),
+            seed: job.measure.seed,
+            warm_up_runs: job.measure.warm_up_runs,
+            timed_runs: job.measure.timed_runs,
+            energy_seconds: 0,
+            placement: Wish {
+                cpus: job.host.cpus.clone(),
+                nice: job.host.nice,
+                lock_memory: job.host.lock_memory,
+            },
+            compilation,
+        };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
             return Err(course.ended(Outcome::measured(Vec::new()), Some(model)).into());
@@ -221,7 +244,7 @@ impl Bench {
         let journal = spool.journal(&turn.queued.entry.id);
         let mut power = self.power.take(turn, &journal, troubles)?;
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
-        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself);
+        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself());
         Ok(Ready { workers: Workers { command, request, sensing, power }, course, model })
     }
 

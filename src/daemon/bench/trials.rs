@@ -15,11 +15,11 @@ use super::sensing::Sensing;
 use crate::bundle::format::{
     Build, Energy, Failure, Outcome, Placed, Placement, Power, Profile, Stage, Status, Trial, TrialId,
 };
-use crate::daemon::executables::WorkerCommand;
-use crate::daemon::now_text;
+use crate::daemon::clock::now_text;
 use crate::daemon::status::Running;
 use crate::daemon::turn::{Course, Left, Turn};
 use crate::host::HostRoot;
+use crate::installation::WorkerCommand;
 use crate::spec::{self, Job};
 use crate::spool::journal::{BoundModel, Journal, Measured, Record};
 use crate::stats;
@@ -86,7 +86,7 @@ impl Trials<'_> {
         while build <= self.builds() {
             let done = self.course.processes_done(build);
             if done < processes {
-                if self.workers.request.load.compilation.is_some() {
+                if self.workers.request.compilation.is_some() {
                     self.build(build)?;
                 }
                 for process in done + 1..=processes {
@@ -145,7 +145,7 @@ impl Trials<'_> {
         self.begin(id)?;
         let is_last = id.build == self.builds() && id.process == job.measure.processes;
         let energy_seconds = if is_last { job.measure.energy_seconds } else { 0 };
-        let times_itself = self.turn.chosen().runtime.times_itself;
+        let times_itself = self.turn.chosen().runtime.times_itself();
         self.workers.request.energy_seconds = if times_itself { 0 } else { energy_seconds };
         self.workers.sensing.begin(id, self.workers.request.energy_seconds);
         match self.wait_for_cool() {
@@ -227,9 +227,9 @@ impl Trials<'_> {
     fn run_for(&mut self, task: Task, build: u32) -> Ended {
         self.workers.sensing.begin(TrialId { build, process: 0 }, 0);
         self.workers.request.energy_seconds = 0;
-        self.workers.request.load.task = task;
+        self.workers.request.task = task;
         let (ended, _) = self.run_quietly();
-        self.workers.request.load.task = Task::Measure;
+        self.workers.request.task = Task::Measure;
         ended
     }
 
@@ -361,7 +361,7 @@ impl Trials<'_> {
     }
 
     fn set_build(&mut self, build: u32) {
-        if let Some(compilation) = &mut self.workers.request.load.compilation {
+        if let Some(compilation) = &mut self.workers.request.compilation {
             compilation.build = build;
         }
     }

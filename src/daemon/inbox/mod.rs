@@ -8,11 +8,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::assemble::not_measured;
 use super::job::{EndedJob, QueuedJob, ReadJob, name_without_spec};
 use super::status::Attention;
 use super::troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
-use crate::bundle::format::{Outcome, Stage, Status};
+use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::config::Config;
 use crate::runtime::RUNTIMES;
 use crate::spool::journal::Record;
@@ -334,13 +333,10 @@ impl Inbox {
         let read = self.read_queued(waiting.job, spool)?;
         log::warn!(JOB = read.job.name.as_str(), ID:% = read.queued.entry.id; "rejected: its model never came");
         let missing = waiting.missing.join(", ");
-        Some(read.ended(not_measured(
-            Status::Rejected,
-            Stage::Model,
-            "model_never_came",
-            format!("missing or not fully uploaded after {} s: {missing}", limit.as_secs()),
-            Some("upload the model, then `backbone retry` the job".to_owned()),
-        )))
+        let detail = format!("missing or not fully uploaded after {} s: {missing}", limit.as_secs());
+        let failure = Failure::new(Stage::Model, "model_never_came", detail)
+            .with_hint("upload the model, then `backbone retry` the job");
+        Some(read.ended(failure.outcome(Status::Rejected)))
     }
 
     /// How long a job may wait for its models.
@@ -463,7 +459,7 @@ impl Inbox {
 }
 
 fn log_rejection(queued: &QueuedJob, rejection: &Rejection) {
-    log::warn!(JOB = queued.name.as_str(), ID:% = queued.entry.id, REASON = rejection.reason; "rejected: {}", rejection.detail);
+    log::warn!(JOB = queued.name.as_str(), ID:% = queued.entry.id, REASON = rejection.failure.reason.as_str(); "rejected: {}", rejection.failure);
 }
 
 /// Does a runtime read files with this ending?
@@ -475,11 +471,7 @@ fn is_model(name: &OsStr) -> bool {
 }
 
 fn cancelled_before_its_turn() -> Outcome {
-    not_measured(
-        Status::Cancelled,
-        Stage::Queue,
-        "cancelled",
-        "the job was cancelled before its turn".to_owned(),
-        Some("`backbone retry` queues it again".to_owned()),
-    )
+    Failure::new(Stage::Queue, "cancelled", "the job was cancelled before its turn")
+        .with_hint("`backbone retry` queues it again")
+        .outcome(Status::Cancelled)
 }

@@ -91,7 +91,7 @@ impl Assembler {
     /// Put the bundle together.
     pub(super) fn assemble(&mut self, parts: Parts<'_>) -> Bundle {
         let course = parts.course;
-        let environment = with_power(course.environment(), course.power.clone());
+        let reported = course.environment();
         let summary = stats::summary(&course.trials);
         let simulated =
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
@@ -129,7 +129,7 @@ impl Assembler {
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
             trials: &course.trials,
-            environment: environment.as_ref(),
+            environment: reported.as_ref(),
             clock_resolution: self.clock_resolution,
             host: &self.host,
             power: course.power.as_ref(),
@@ -153,7 +153,7 @@ impl Assembler {
             trials: course.trials,
             summary,
             profile: course.profile,
-            environment,
+            environment: with_power(reported, course.power),
             energy: course.energy,
             verdict,
             times: parts.times,

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::clock::now_text;
 use super::job::{EndedJob, name_without_spec};
 use super::observer::Row;
 use super::status::Finished;
@@ -124,12 +125,11 @@ impl Outlet {
             runtime: Some((chosen.runtime, chosen.options.clone())),
             model,
             counted,
-            environment: course.environment(),
             outcome,
             times: Times {
                 claimed: spool.claimed_at(&queued.entry),
                 started: started.or(course.started.clone()),
-                finished: super::now_text(),
+                finished: now_text(),
             },
             course,
         };

@@ -14,7 +14,7 @@ use super::outcome::{self, Output};
 use super::report::Report;
 use crate::bundle::format::Stage;
 use crate::runtime::program::{self, Exit};
-use crate::runtime::{self, Built, Compiler, Failure, LoadRequest};
+use crate::runtime::{self, Built, Compiler, Failure, LoadRequest, NeedKind};
 
 /// The compiler fails by its own fault now and then, and succeeds with the same model the next time. Three attempts show whether
 /// this is such a time.
@@ -45,9 +45,9 @@ impl CompiledFiles {
     ///
     /// # Errors
     /// There is no program.
-    pub(super) fn new(place: &runtime::Compilation) -> Result<Self, Failure> {
+    pub(super) fn new(program: Option<&Path>, place: &runtime::Compilation) -> Result<Self, Failure> {
         use std::os::unix::fs::MetadataExt as _;
-        let program = place.program.as_ref().ok_or_else(not_compiled)?;
+        let program = program.ok_or_else(not_compiled)?;
         let stat = fs_err::metadata(program).map_err(|error| {
             Failure::new(Stage::Start, "program_not_found", error.to_string())
                 .with_hint("name the program in the configuration, `runtimes.edgetpu.program`")
@@ -104,8 +104,9 @@ impl Compilation {
         place: &runtime::Compilation,
         comes_compiled: bool,
     ) -> Result<Self, Failure> {
-        let files = if comes_compiled { None } else { Some(CompiledFiles::new(place)?) };
-        Ok(Self { model: request.model.clone(), program: place.program.clone(), files })
+        let program = request.provided.get(NeedKind::Program);
+        let files = if comes_compiled { None } else { Some(CompiledFiles::new(program, place)?) };
+        Ok(Self { model: request.model.clone(), program: program.map(Path::to_path_buf), files })
     }
 }
 

@@ -1,17 +1,19 @@
 //! The executing half: compiles a model, or loads and runs what was compiled. For a worker only.
 
+use std::path::Path;
+
 use super::compile::{Compilation, CompiledFiles};
 use super::{OPERATOR, RUNTIME, session};
 use crate::bundle::format::{Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::tflite::{self, FileTensor, ModelFile};
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Runtime, Task};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Runtime, Task};
 
 /// Compiles models for the Edge TPU and runs them on it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Loader;
+pub(crate) struct EdgeTpuRuntime;
 
-impl Load for Loader {
+impl Load for EdgeTpuRuntime {
     fn runtime(&self) -> &'static Runtime {
         &RUNTIME
     }
@@ -34,7 +36,7 @@ impl Load for Loader {
                     providers: Vec::new(),
                     libraries: Vec::new(),
                     version: None,
-                    library: place.program.clone(),
+                    library: request.provided.get(NeedKind::Program).map(Path::to_path_buf),
                     options: [].into(),
                     inputs: model.inputs.iter().map(tensor).collect(),
                     outputs: model.outputs.iter().map(tensor).collect(),
@@ -43,7 +45,7 @@ impl Load for Loader {
             }
             Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &model),
             Task::Measure | Task::Profile => {
-                let compiled = CompiledFiles::new(place)?.compiled;
+                let compiled = CompiledFiles::new(request.provided.get(NeedKind::Program), place)?.compiled;
                 let missing = |_| {
                     Failure::new(
                         Stage::Prepare,
@@ -64,7 +66,7 @@ pub(super) fn is_compiled(model: &ModelFile) -> bool {
     model.custom_operators.iter().any(|name| name == OPERATOR)
 }
 
-pub(super) fn read(path: &std::path::Path) -> Result<ModelFile, Failure> {
+pub(super) fn read(path: &Path) -> Result<ModelFile, Failure> {
     let refused = |detail: String| {
         Failure::new(Stage::Load, "model_not_readable", detail)
             .with_hint("upload the file again; was it converted to the end?")

@@ -1,7 +1,7 @@
 //! Coral Edge TPU: compiles int8 `.tflite` models with edgetpu_compiler where there is one, and runs them through libedgetpu as a
 //! delegate of TensorFlow Lite.
 //!
-//! This file is the description that the daemon reads. [`Loader`] is the executing half, for `backbone __worker` only; `compile`
+//! This file is the description that the daemon reads. [`EdgeTpuRuntime`] is the executing half, for `backbone __worker` only; `compile`
 //! runs the compiler, `session` the model. What is pure: [`report`] and [`outcome`] understand the compiler, [`causes`] what the
 //! libraries print where they fail.
 //!
@@ -12,7 +12,8 @@
 //!   of TensorFlow, so a host brings both. Only a worker loads them: a pair that does not fit crashes.
 //! - **Transfers are timed.** An inference begins and ends in the host's memory, and the way over USB or PCIe is part of it.
 
-use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options, tflite};
+use super::needs::{Origin, ProgramWork};
+use super::{Need, OptionKind, Runtime, RuntimeOption, options, tflite};
 
 pub(crate) mod causes;
 mod compile;
@@ -23,13 +24,16 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use loader::Loader;
+pub(crate) use loader::EdgeTpuRuntime;
 
 /// Names of the options of a job.
 pub(crate) const DEVICE: &str = "device";
 pub(crate) const PERFORMANCE: &str = "performance";
 pub(crate) const ALWAYS_LOAD_FIRMWARE: &str = "usb_always_dfu";
 pub(crate) const QUEUE_LENGTH: &str = "usb_max_bulk_in_queue_length";
+
+/// File name of the delegate's library.
+pub(crate) const DELEGATE_FILE: &str = "libedgetpu.so.1";
 
 /// The operator that a compiled model consists of.
 pub(crate) const OPERATOR: &str = "edgetpu-custom-op";
@@ -73,14 +77,11 @@ pub(crate) const RUNTIME: Runtime = Runtime {
          USB or PCIe, the Edge TPU, and the operations that stay on the processor",
         )
     },
-    worker: WorkerExecutable::ThisProgram,
+    needs: &[
+        // Not the one of the installation, which works with no libedgetpu that exists.
+        Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Host },
+        Need::Program { name: "edgetpu_compiler", work: ProgramWork::Compile, builds_in_paper: 1 },
+        Need::Delegate { file: DELEGATE_FILE },
+    ],
     simulated: false,
-    // Not the one that is installed beside this program: it fits no libedgetpu that there is.
-    library_file: None,
-    library_variables: &[],
-    program: Some("edgetpu_compiler"),
-    times_itself: false,
-    delegate_file: Some("libedgetpu.so.1"),
-    takes_plugin: false,
-    builds_in_paper: 1,
 };

@@ -9,11 +9,11 @@ use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, M
 use serde_json::Value;
 
 use super::loader::{is_compiled, tensor};
-use super::{ALWAYS_LOAD_FIRMWARE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, RUNTIME};
+use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH};
 use crate::bundle::format::{Stage, Tensor};
 use crate::model_file::tflite::ModelFile;
 use crate::runtime::fill::{ElementType, Generator};
-use crate::runtime::{Execution, Failure, LoadRequest, Loaded, RunError, Session, mapped, options};
+use crate::runtime::{Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, mapped, options};
 
 /// Where the libraries' own words are, for hints.
 const SEE_LOG: &str = "the library's reason is among the worker's last lines on standard error";
@@ -49,14 +49,14 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
         return Err(Failure::new(Stage::Load, "model_not_compiled", detail)
             .with_hint("compile it with edgetpu_compiler, or use `runtime: tflite`"));
     }
-    let library = tensorflow_lite(request.library.as_deref())?;
+    let library = tensorflow_lite(request.provided.get(NeedKind::Library))?;
     let version = version_of(library);
-    let name = request.delegate.clone().unwrap_or_else(|| RUNTIME.delegate_file.unwrap_or_default().into());
+    let name = request.provided.get(NeedKind::Delegate).unwrap_or(Path::new(DELEGATE_FILE));
     let asked = delegate_options(&request.options);
     let delegate =
         asked.iter().fold(DelegateOptions::new(), |options, (key, value)| options.option(*key, value));
     let delegate =
-        Delegate::load_with_options(&name, &delegate).map_err(|error| not_delegated(&name, &error))?;
+        Delegate::load_with_options(name, &delegate).map_err(|error| not_delegated(name, &error))?;
     let threads = options::threads(&request.options);
     let bytes = fs_err::read(compiled)
         .map_err(|error| Failure::new(Stage::Load, "model_not_readable", error.to_string()))?;
@@ -75,7 +75,7 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
         .build(model)
         .map_err(|error| refused("made no interpreter for the model", &error))?;
     let inputs = fill(&mut interpreter, file, request.seed)?;
-    let found = delegate_of(&name);
+    let found = delegate_of(name);
     let mut in_force: BTreeMap<String, Value> =
         asked.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
     in_force.insert(options::THREADS.name.to_owned(), threads.into());

@@ -24,9 +24,6 @@ pub(super) const VARIABLE: &str = "ORT_DYLIB_PATH";
 /// <https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/platform/posix/telemetry.cc>.
 const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
-/// Where `make install` puts libraries, as seen from the executable's folder.
-const INSTALLED: &str = "../lib/backbone/libonnxruntime.so";
-
 /// What the system's loader is asked for otherwise: the development name, then the soname.
 const SYSTEM_NAMES: &[&str] = &["libonnxruntime.so", "libonnxruntime.so.1"];
 
@@ -63,7 +60,7 @@ pub(super) fn prepare() {
     }
 }
 
-/// Open the library that was asked for, else the one that [`VARIABLE`] names, else the installed one, else the system's.
+/// Open the library that was asked for, otherwise the one that the system's loader finds.
 ///
 /// # Errors
 /// `library_not_found`, `library_too_old`, `library_not_usable`; `library_already_open` where the process has another.
@@ -152,11 +149,7 @@ fn candidates(asked: Option<&Path>) -> Vec<PathBuf> {
     if let Some(path) = asked {
         return vec![absolute(path)];
     }
-    if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-        return vec![absolute(Path::new(&path))];
-    }
-    let installed = std::env::current_exe().ok().and_then(|file| Some(file.parent()?.join(INSTALLED)));
-    installed.into_iter().filter(|path| path.exists()).chain(SYSTEM_NAMES.iter().map(PathBuf::from)).collect()
+    SYSTEM_NAMES.iter().map(PathBuf::from).collect()
 }
 
 /// `ort` looks for relative paths beside the executable; whoever wrote one meant the working directory. A bare name stays one: the

@@ -1,6 +1,6 @@
 //! ONNX Runtime: runs `.onnx` files on the processor, and on other devices through its execution providers.
 //!
-//! This file is the description that the daemon reads. [`Loader`] is the executing half, for `backbone __worker` only. The
+//! This file is the description that the daemon reads. [`OnnxRuntime`] is the executing half, for `backbone __worker` only. The
 //! library is opened at run time (`library`), so nothing here needs it to build or to check jobs.
 //!
 //! ## Decisions
@@ -19,7 +19,8 @@
 //! - **`ort` is asked for version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: what
 //!   they need of that is in `plugin`.
 
-use super::{OptionKind, Options, Runtime, RuntimeOption, WorkerExecutable, options};
+use super::needs::Origin;
+use super::{Need, OptionKind, Options, Runtime, RuntimeOption, options};
 use crate::model_file::signatures::looks_like;
 use crate::network::emit::Form;
 
@@ -32,7 +33,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use session::Loader;
+pub use session::OnnxRuntime;
 
 /// The library's name for its provider on the processor. It runs what no other one takes.
 pub(crate) const CPU_PROVIDER: &str = "CPUExecutionProvider";
@@ -112,15 +113,15 @@ pub const RUNTIME: Runtime = Runtime {
              allocated before; copying them there and back is not in it, the copies that a fallback to the processor needs are",
         ),
     },
-    worker: WorkerExecutable::ThisProgram,
+    needs: &[
+        Need::Library {
+            file: "libonnxruntime.so",
+            variables: &[library::VARIABLE],
+            origin: Origin::Installation,
+        },
+        Need::Plugin,
+    ],
     simulated: false,
-    library_file: Some("libonnxruntime.so"),
-    library_variables: &[library::VARIABLE],
-    program: None,
-    times_itself: false,
-    delegate_file: None,
-    takes_plugin: true,
-    builds_in_paper: 1,
 };
 
 fn provider_of(options: &Options) -> &str {

@@ -13,7 +13,7 @@ use super::library::Library;
 use super::{CPU_PROVIDER, DEVICE, RUNTIME, TF32, plugin, provider_of, word};
 use crate::bundle::format::Stage;
 use crate::network::count::onnx_border;
-use crate::runtime::{Failure, LoadRequest, Options, options};
+use crate::runtime::{Failure, LoadRequest, NeedKind, Options, options};
 
 /// By this variable NVIDIA's libraries leave TF32 out, whatever else they were told. Source:
 /// <https://docs.nvidia.com/cuda/cublas/#tensor-core-usage>; TensorRT documents it too.
@@ -106,7 +106,7 @@ pub(super) fn add(
             (ep::TensorRT::NAME.to_owned(), Some(provider_file(library, asked)), OutputsOn::Cuda(cuda_device))
         }
         word::PLUGIN => {
-            let file = request.plugin.as_deref().ok_or_else(|| {
+            let file = request.provided.get(NeedKind::Plugin).ok_or_else(|| {
                 let detail = "the host's configuration names no plug-in provider";
                 Failure::new(Stage::Load, "plugin_not_configured", detail).with_hint(format!(
                     "set `runtimes.{}.plugin` to the plug-in's library file",

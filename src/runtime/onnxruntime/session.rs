@@ -27,15 +27,15 @@ use crate::model_file::Dimension;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, Options, ProviderNodes, RunError, Runtime, Session,
-    mapped, options,
+    Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, ProviderNodes, RunError, Runtime,
+    Session, mapped, options,
 };
 
 /// Loads ONNX models.
 #[derive(Debug, Clone, Copy)]
-pub struct Loader;
+pub struct OnnxRuntime;
 
-impl Load for Loader {
+impl Load for OnnxRuntime {
     fn runtime(&self) -> &'static Runtime {
         &RUNTIME
     }
@@ -44,7 +44,7 @@ impl Load for Loader {
         let before = mapped::libraries();
         library::prepare();
         provider::prepare(&request.options);
-        let library = library::open(request.library.as_deref())?;
+        let library = library::open(request.provided.get(NeedKind::Library))?;
         let mut bound = open_model(&library, request, true)?.bind(request)?;
         let mut libraries = mapped::libraries();
         // Builds with CUDA's own tracing go on tracing until the session that was profiled is gone.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::session::{Bound, as_mapped, open_model};
 use super::{CPU_PROVIDER, library, recognise};
 use crate::bundle::format::Stage;
-use crate::runtime::{LoadRequest, Session};
+use crate::runtime::{LoadRequest, NeedKind, Session};
 
 #[test]
 fn onnx_files_are_taken_and_others_are_named() {
@@ -79,10 +79,8 @@ fn every_node_that_the_processor_runs_is_told() {
 fn request(library: &Path, model: &str) -> LoadRequest {
     LoadRequest {
         task: Default::default(),
-        delegate: None,
-        plugin: None,
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join(model),
-        library: Some(library.to_owned()),
+        provided: [(NeedKind::Library, library.to_owned())].into_iter().collect(),
         options: BTreeMap::new(),
         inputs: BTreeMap::new(),
         seed: 1,

@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{Stage, Tensor};
-use crate::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, WorkerExecutable,
-};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session};
 
 mod fault;
 mod script;
@@ -26,15 +24,8 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     networks: |_| None,
     options: &[],
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
-    worker: WorkerExecutable::ThisProgram,
+    needs: &[],
     simulated: true,
-    library_file: None,
-    library_variables: &[],
-    program: None,
-    times_itself: false,
-    delegate_file: None,
-    takes_plugin: false,
-    builds_in_paper: 1,
 };
 
 /// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).

@@ -4,7 +4,8 @@
 //! executing half, `session.rs`, is not part of this library crate: it is linked with libtensorflowlite_c and compiled into
 //! `backbone-worker-tflite` alone, so that the daemon's executable never names that library.
 
-use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
+use super::needs::Origin;
+use super::{Need, OptionKind, Runtime, RuntimeOption, options};
 use crate::model_file::signatures::looks_like;
 use crate::model_file::tflite;
 use crate::network::emit::Form;
@@ -31,15 +32,11 @@ pub const RUNTIME: Runtime = Runtime {
          writing them is not in it",
         )
     },
-    worker: WorkerExecutable::Tflite,
+    needs: &[
+        Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Installation },
+        Need::Worker { file: "backbone-worker-tflite" },
+    ],
     simulated: false,
-    library_file: Some("libtensorflowlite_c.so"),
-    library_variables: &[],
-    program: None,
-    times_itself: false,
-    delegate_file: None,
-    takes_plugin: false,
-    builds_in_paper: 1,
 };
 
 /// Bytes 4 to 8 of a FlatBuffer name its schema.

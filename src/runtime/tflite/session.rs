@@ -34,9 +34,9 @@ const QUANTISED_KERNELS: u32 = 3;
 
 /// Loads TensorFlow Lite models.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Loader;
+pub(crate) struct TensorFlowLite;
 
-impl Load for Loader {
+impl Load for TensorFlowLite {
     fn runtime(&self) -> &'static Runtime {
         &RUNTIME
     }

@@ -13,7 +13,8 @@ use crate::model_file::Dimension;
 use crate::network::count::{Border, BorderTensor, onnx_border};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
-    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, Program, Runtime, SelfTimed, Task,
+    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Program, Runtime, SelfTimed,
+    Task,
 };
 
 /// Protocol buffers count in signed 32 bits.
@@ -21,9 +22,9 @@ const LARGEST_MODEL_BYTES: u64 = i32::MAX as u64;
 
 /// Builds engines from ONNX models and times them.
 #[derive(Debug, Clone, Copy)]
-pub struct Loader;
+pub struct TensorRt;
 
-impl Load for Loader {
+impl Load for TensorRt {
     fn runtime(&self) -> &'static Runtime {
         &RUNTIME
     }
@@ -33,13 +34,13 @@ impl Load for Loader {
             Failure::new(Stage::Start, "request_not_readable", "the request names no place for engines")
                 .with_hint("workers are started by `backbone` itself, of the same version")
         })?;
-        let path = compilation.program.clone().ok_or_else(|| {
+        let path = request.provided.get(NeedKind::Program).ok_or_else(|| {
             Failure::new(Stage::Start, "program_not_found", "there is no trtexec on this host").with_hint(
                 "install TensorRT's samples, which bring /usr/src/tensorrt/bin/trtexec, or name the program in the \
                  configuration, `runtimes.trtexec.program`",
             )
         })?;
-        let program = program(&path, &compilation.folder)?;
+        let program = program(path, &compilation.folder)?;
         let border = border(&request.model)?;
         let declared: Vec<DeclaredInput> = border.inputs.iter().map(declared).collect();
         let shapes = shapes::resolve(&declared, &request.inputs)?;
@@ -59,7 +60,7 @@ impl Load for Loader {
             timing_flags: settings.timing_flags(&program, &given),
             build_flags,
             model: request.model.clone(),
-            path: path.clone(),
+            path: path.to_owned(),
             program,
         });
         let bound = |(input, shape): (&BorderTensor, &Vec<u64>)| Tensor {
@@ -72,7 +73,7 @@ impl Load for Loader {
             inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
             outputs: border.outputs.iter().map(tensor).collect(),
             version: Some(version),
-            library: Some(path),
+            library: Some(path.to_owned()),
             options,
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),

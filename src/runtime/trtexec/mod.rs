@@ -1,6 +1,6 @@
 //! TensorRT through its program `trtexec`: builds engines from `.onnx` files and times them.
 //!
-//! This file is the description that the daemon reads. [`Loader`] is the executing half, for `backbone __worker` only. Between
+//! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone __worker` only. Between
 //! them lies what is pure: [`release`] and [`command`] say what to call, [`report`], [`times`] and [`causes`] read what it says,
 //! [`outcome`] judges.
 //!
@@ -11,7 +11,8 @@
 //! - **fp32 means fp32**: TF32 is off unless the job asks for it.
 //! - **The engine is built, saved, and timed from the file** by a second process, so that no build warms the GPU of a timing.
 
-use super::{OptionKind, Runtime, RuntimeOption, WorkerExecutable, options};
+use super::needs::ProgramWork;
+use super::{Need, OptionKind, Runtime, RuntimeOption, options};
 use crate::network::emit::Form;
 
 pub(crate) mod causes;
@@ -27,7 +28,7 @@ mod run;
 mod tests;
 pub mod times;
 
-pub use loader::Loader;
+pub use loader::TensorRt;
 
 /// Megabytes of memory that a tactic may use: from what the smallest layers need to what the largest GPUs have.
 const WORKSPACE_MEBIBYTES: (i64, i64) = (1, 1 << 18);
@@ -69,13 +70,6 @@ pub const RUNTIME: Runtime = Runtime {
          one query at a time, nothing copied",
         )
     },
-    worker: WorkerExecutable::ThisProgram,
+    needs: &[Need::Program { name: "trtexec", work: ProgramWork::CompileAndTime, builds_in_paper: 3 }],
     simulated: false,
-    library_file: None,
-    library_variables: &[],
-    program: Some("trtexec"),
-    times_itself: true,
-    delegate_file: None,
-    takes_plugin: false,
-    builds_in_paper: 3,
 };

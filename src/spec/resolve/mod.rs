@@ -170,7 +170,7 @@ fn builds(fields: &Fields<'_>, configurations: &[Configuration], mistakes: &mut 
     let (Some(node), (Kind::Builds { maximum }, _)) = (fields.get(path), kind_of(path)) else {
         return Builds::Paper;
     };
-    if !configurations.is_empty() && configurations.iter().all(|chosen| chosen.runtime.program.is_none()) {
+    if !configurations.is_empty() && !configurations.iter().any(|chosen| chosen.runtime.compiles()) {
         let message = "no runtime of this job compiles models";
         mistakes.add(node.position, path, "nothing_to_build", message, "leave `builds` out");
     }

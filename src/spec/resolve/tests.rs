@@ -1,5 +1,5 @@
 use super::*;
-use crate::runtime::{OptionKind, RuntimeOption, WorkerExecutable};
+use crate::runtime::{OptionKind, RuntimeOption};
 use crate::spec::{Host, ModelSource, render};
 
 const fn runtime(name: &'static str, format: &'static str, options: &'static [RuntimeOption]) -> Runtime {
@@ -11,15 +11,8 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         networks: |_| None,
         options,
         timed: |_| ("call", "the call"),
-        worker: WorkerExecutable::ThisProgram,
+        needs: &[],
         simulated: true,
-        library_file: None,
-        library_variables: &[],
-        program: None,
-        times_itself: false,
-        delegate_file: None,
-        takes_plugin: false,
-        builds_in_paper: 1,
     }
 }
 
