@@ -1,11 +1,16 @@
 //! For unit tests: the folders of a daemon in a temporary folder, and no process.
 
-use crate::config::{Config, Overrides};
-use crate::spool::{Found, Places, Spool};
+use std::ffi::OsStr;
 
 use super::inbox::{Inbox, Wake};
+use super::job::{QueuedJob, ReadJob, SpecFile};
 use super::troubles::Troubles;
+use crate::config::{Config, Overrides};
+use crate::spec;
+use crate::spool::journal::Record;
+use crate::spool::names::{Entry, EntryKind, JobId};
 use crate::spool::watch::Watch;
+use crate::spool::{Found, Places, Spool};
 
 /// A model of the runtime `sim`.
 pub(crate) const MODEL: &str = r#"{"latency_us": [1]}"#;
@@ -26,8 +31,8 @@ impl Lab {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        for name in ["inbox", "outbox", "state", "host"] {
-            fs_err::create_dir(path(name)).unwrap();
+        for name in ["inbox", "outbox", "state", "host/run/lock"] {
+            fs_err::create_dir_all(path(name)).unwrap();
         }
         let file = path("config.yaml");
         fs_err::write(&file, "settle_seconds: 0\ngive_up_seconds: 60\n").unwrap();
@@ -62,6 +67,28 @@ impl Lab {
     /// Put a file into the inbox.
     pub(crate) fn upload(&self, name: &str, text: &str) {
         fs_err::write(self.config.inbox.join(name), text).unwrap();
+    }
+
+    /// A claimed job of this text, with a copy of [`MODEL`].
+    pub(crate) fn queued(&mut self, text: &str) -> ReadJob {
+        let id = JobId { number: 1, tag: "test".to_owned() };
+        let entry = Entry { id: id.clone(), kind: EntryKind::Job, file: "a.yaml".into() };
+        fs_err::write(self.spool.queue().join(entry.name()), text).unwrap();
+        self.upload("net.sim", MODEL);
+        let name = OsStr::new("net.sim");
+        let stat = self.spool.inbox.entry(name).unwrap();
+        let model = self.spool.models.copy(&self.spool.inbox, name, &stat, &id).unwrap().unwrap();
+        self.spool.journal(&id).append(&Record::Bound { models: vec![model] }, false).unwrap();
+        let job = spec::resolve::job(text.as_bytes(), "a.yaml").unwrap();
+        let queued = QueuedJob { name: job.name.clone(), priority: job.priority, entry };
+        ReadJob { queued, spec: SpecFile { text: Some(text.as_bytes().to_vec()) }, job }
+    }
+
+    /// Names of the bundles in the outbox.
+    pub(crate) fn bundles(&self) -> Vec<String> {
+        let files = fs_err::read_dir(&self.config.outbox).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".json.gz")).collect()
     }
 
     /// Codes of the present troubles.
