@@ -1,7 +1,7 @@
 //! Warm-up and timed runs, through one loop.
 //!
-//! Everything the loop needs exists before it starts: the session with its tensors bound, and [`Samples`] with every
-//! page written to. Between the two clock reads there is the session's call and nothing else. Nothing here formats,
+//! Everything the loop needs exists before it starts: the session with its tensors bound, and room for the latencies
+//! with every page written to. Between the two clock reads there is the session's call and nothing else. Nothing here formats,
 //! averages or prints; latencies go out raw and in order.
 //!
 //! The clock is `CLOCK_MONOTONIC` read through the vDSO: in nanoseconds, never set back, and its rate follows true
@@ -13,18 +13,9 @@ use std::collections::TryReserveError;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::bundle::format::Stage;
+use crate::bundle::format::{Latencies, Stage};
 use crate::runtime::{RunError, Session};
 use crate::units::Nanos;
-
-/// Room for the latencies of one trial; after [`measure`], the latencies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Samples {
-    /// Latencies of the warm-up runs, in order.
-    pub warm_up: Vec<Nanos>,
-    /// Latencies of the timed runs, in order.
-    pub timed: Vec<Nanos>,
-}
 
 /// The most warm-up runs that follow the pause before timing.
 const LAST_WARM_UP_RUNS: usize = 5;
@@ -57,7 +48,7 @@ pub struct MeasureError {
     pub source: RunError,
 }
 
-/// Run the session as often as `samples` has room, first for warm-up, then timed; fill in the latencies.
+/// Run the session as often as `latencies` has room, first for warm-up, then timed; fill in the latencies.
 ///
 /// `entering` is called before each phase, outside all latencies. It may wait before all but the timed one.
 ///
@@ -65,18 +56,18 @@ pub struct MeasureError {
 /// The first run that failed, with the latencies from it on meaningless; or what `entering` says.
 pub fn measure<E: From<MeasureError>>(
     session: &mut dyn Session,
-    samples: &mut Samples,
+    latencies: &mut Latencies,
     entering: &mut dyn FnMut(Phase) -> Result<(), E>,
 ) -> Result<(), E> {
     // The first read finds the vDSO and binds it; it must not fall into the first latency.
     let _ = clock_gettime(ClockId::Monotonic);
-    let warm_up_runs = samples.warm_up.len();
-    let (first, last) = samples.warm_up.split_at_mut(warm_up_runs - last_warm_up_runs(warm_up_runs));
-    for (phase, latencies) in
-        [(Phase::WarmUp, first), (Phase::LastWarmUp, last), (Phase::Timing, &mut samples.timed[..])]
+    let warm_up_runs = latencies.warm_up_ns.len();
+    let (first, last) = latencies.warm_up_ns.split_at_mut(warm_up_runs - last_warm_up_runs(warm_up_runs));
+    for (phase, of_phase) in
+        [(Phase::WarmUp, first), (Phase::LastWarmUp, last), (Phase::Timing, &mut latencies.latency_ns[..])]
     {
         entering(phase)?;
-        repeat(session, phase, latencies)?;
+        repeat(session, phase, of_phase)?;
     }
     Ok(())
 }
@@ -114,16 +105,6 @@ fn span(started: Timespec, finished: Timespec) -> Nanos {
     Nanos((seconds * 1_000_000_000 + finished.tv_nsec - started.tv_nsec).cast_unsigned())
 }
 
-impl Samples {
-    /// Room for so many runs, every page of it written to.
-    ///
-    /// # Errors
-    /// There is not that much memory.
-    pub fn with_room_for(warm_up_runs: u32, timed_runs: u32) -> Result<Self, TryReserveError> {
-        Ok(Self { warm_up: touched(warm_up_runs)?, timed: touched(timed_runs)? })
-    }
-}
-
 impl Phase {
     /// What its runs are called.
     fn runs(self) -> &'static str {
@@ -146,10 +127,19 @@ impl From<Phase> for Stage {
     }
 }
 
-/// Room for so many latencies, every page of it written to.
+/// Room for the latencies of one trial, every page of it written to.
 ///
 /// # Errors
-/// There is not that much memory.
+/// The host does not have that much memory.
+pub fn room_for(warm_up_runs: u32, timed_runs: u32) -> Result<Latencies, TryReserveError> {
+    let (warm_up_ns, latency_ns) = (touched(warm_up_runs)?, touched(timed_runs)?);
+    Ok(Latencies { warm_up_ns, latency_ns, extra_latency_ns: Vec::new() })
+}
+
+/// Room for the latencies of one phase, every page of it written to.
+///
+/// # Errors
+/// The host does not have that much memory.
 pub fn touched(runs: u32) -> Result<Vec<Nanos>, TryReserveError> {
     let mut latencies = Vec::new();
     latencies.try_reserve_exact(runs as usize)?;
@@ -175,9 +165,9 @@ mod tests {
     }
 
     fn failing_at(failing: usize) -> MeasureError {
-        let mut samples = Samples::with_room_for(3, 5).unwrap();
+        let mut latencies = room_for(3, 5).unwrap();
         let mut session = FailsAt { calls: 0, failing };
-        measure(&mut session, &mut samples, &mut |_| Ok::<(), MeasureError>(())).unwrap_err()
+        measure(&mut session, &mut latencies, &mut |_| Ok::<(), MeasureError>(())).unwrap_err()
     }
 
     #[test]
@@ -190,18 +180,18 @@ mod tests {
                 Ok(())
             }
         }
-        let mut samples = Samples::with_room_for(1, 3).unwrap();
+        let mut latencies = room_for(1, 3).unwrap();
         let mut phases = Vec::new();
         let mut entering = |phase| {
             phases.push(phase);
             Ok::<(), MeasureError>(())
         };
-        measure(&mut Longer(0), &mut samples, &mut entering).unwrap();
+        measure(&mut Longer(0), &mut latencies, &mut entering).unwrap();
         assert_eq!(phases, [Phase::WarmUp, Phase::LastWarmUp, Phase::Timing]);
-        assert_eq!(samples.warm_up.len(), 1);
+        assert_eq!(latencies.warm_up_ns.len(), 1);
         let at_least = [4_000_000, 6_000_000, 8_000_000].map(Nanos);
-        assert_eq!(samples.timed.len(), at_least.len());
-        for (latency, least) in samples.timed.iter().zip(at_least) {
+        assert_eq!(latencies.latency_ns.len(), at_least.len());
+        for (latency, least) in latencies.latency_ns.iter().zip(at_least) {
             assert!(*latency >= least && *latency < Nanos(u64::MAX), "{latency:?}");
         }
     }
@@ -233,7 +223,7 @@ mod tests {
 
     #[test]
     fn room_that_no_machine_has_is_an_error_and_no_abort() {
-        assert!(Samples::with_room_for(0, 0).is_ok());
+        assert!(room_for(0, 0).is_ok());
         let mut latencies = Vec::<Nanos>::new();
         assert!(latencies.try_reserve_exact(usize::MAX / 16).is_err());
     }

@@ -120,7 +120,7 @@ impl Found {
             let bundle = read::decode(file).expect("a bundle");
             let is_measured = bundle.outcome.status == Status::Measured
                 && bundle.trials.len() == 1
-                && bundle.trials[0].latency_ns.len() == 1;
+                && bundle.trials[0].latencies.latency_ns.len() == 1;
             found.not_measured += usize::from(!is_measured);
             found.bundles.entry(bundle.job.name).or_default().push(bundle.id);
         }

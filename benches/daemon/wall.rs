@@ -60,7 +60,10 @@ pub(crate) fn run() -> ExitCode {
     // From the claim, not the first worker's start: the first wait lies before that.
     let claimed = time(bundle.times.claimed.as_deref().expect("a claim"));
     let wall = time(&bundle.times.finished).duration_since(claimed).as_secs_f64();
-    let latencies = bundle.trials.iter().flat_map(|trial| trial.warm_up_ns.iter().chain(&trial.latency_ns));
+    let latencies = bundle
+        .trials
+        .iter()
+        .flat_map(|trial| trial.latencies.warm_up_ns.iter().chain(&trial.latencies.latency_ns));
     let timed = latencies.map(|latency| latency.0 as f64 / 1e9).sum::<f64>();
     let workers: f64 = BufReader::new(journal)
         .lines()

@@ -161,8 +161,8 @@ impl Subject {
         let output = worker.wait_with_output().expect("a worker ends");
         let text = String::from_utf8_lossy(&output.stdout);
         match text.lines().last().map(serde_json::from_str) {
-            Some(Ok(Event::Result { latency_ns, .. })) => {
-                latency_ns.iter().map(|Nanos(latency)| *latency as f64).collect()
+            Some(Ok(Event::Result { latencies, .. })) => {
+                latencies.latency_ns.iter().map(|Nanos(latency)| *latency as f64).collect()
             }
             _ => panic!("the worker failed: {text}"),
         }

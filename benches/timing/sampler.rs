@@ -175,7 +175,9 @@ fn latencies(library: &Path, runs: u32, watch: &mut dyn Watch) -> Vec<f64> {
     };
     let ended = parent::run(&trial, watch);
     match ended.ending {
-        Ending::Complete { latency_ns, .. } => latency_ns.iter().map(|latency| latency.0 as f64).collect(),
+        Ending::Complete { latencies, .. } => {
+            latencies.latency_ns.iter().map(|latency| latency.0 as f64).collect()
+        }
         other => panic!("the worker failed: {other:?}"),
     }
 }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use backbone::measure::{MeasureError, Samples, measure};
+use backbone::measure::{MeasureError, measure, room_for};
 use backbone::runtime::{RunError, Session};
 
 use crate::rig::{Report, quantile};
@@ -31,7 +31,7 @@ impl Session for Null {
 
 pub(crate) fn run() -> ExitCode {
     let mut session = Null;
-    let mut samples = Samples::with_room_for(0, RUNS).expect("memory");
+    let mut samples = room_for(0, RUNS).expect("memory");
     let mut timed = Vec::with_capacity(LOOPS);
     let mut bare = Vec::with_capacity(LOOPS);
     let mut seen = Vec::with_capacity(LOOPS * RUNS as usize);
@@ -41,7 +41,7 @@ pub(crate) fn run() -> ExitCode {
         measure(black_box(&mut session), &mut samples, &mut |_| Ok::<(), MeasureError>(()))
             .expect("no failure");
         timed.push(started.elapsed().as_nanos() as f64 / f64::from(RUNS));
-        seen.extend(samples.timed.iter().map(|latency| latency.0 as f64));
+        seen.extend(samples.latency_ns.iter().map(|latency| latency.0 as f64));
         let started = Instant::now();
         for _ in 0..RUNS {
             let session: &mut dyn Session = black_box(&mut session);

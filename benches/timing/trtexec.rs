@@ -72,7 +72,7 @@ fn reading() -> Duration {
         let times = times::parse(exported.as_bytes());
         let timed = outcome::of_timing(&report, Exit::Code(0), times, 0, ROWS as usize);
         let taken = started.elapsed();
-        assert!(timed.failure.is_none() && timed.latency_ns.len() == ROWS as usize);
+        assert!(timed.failure.is_none() && timed.latencies.latency_ns.len() == ROWS as usize);
         taken
     });
     median(taken.collect())

@@ -141,11 +141,11 @@ impl Row {
         let processes: Vec<Process> = bundle
             .trials
             .into_iter()
-            .filter(|trial| !trial.latency_ns.is_empty())
+            .filter(|trial| !trial.latencies.latency_ns.is_empty())
             .map(|trial| Process {
-                build: trial.build,
-                process: trial.process,
-                latency_ns: trial.latency_ns.iter().map(|latency| latency.0).collect(),
+                build: trial.id.build,
+                process: trial.id.process,
+                latency_ns: trial.latencies.latency_ns.iter().map(|latency| latency.0).collect(),
             })
             .collect();
         let cost = bundle.cost.filter(|cost| cost.uncounted.is_empty()).and_then(|cost| {

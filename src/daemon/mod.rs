@@ -101,8 +101,8 @@ impl<'o> Daemon<'o> {
             .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
         let now = Instant::now();
         let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
-        let installation = Installation::of_this_process(&root)
-            .map_err(StartError::system("find the own executable"))?;
+        let installation =
+            Installation::of_this_process(&root).map_err(StartError::system("find the own executable"))?;
         let observed = host::observe(&root);
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
@@ -433,7 +433,8 @@ impl Daemon<'_> {
         let turn = Turn { queued: &queued, spec: &spec, job: &job, progress: &progress, configuration };
         match self.measure(&turn) {
             Left::Ended(ended) => {
-                let (is_cancelled, stage) = (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
+                let (is_cancelled, stage) =
+                    (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
                 // A power state that is not available for one configuration is not available for the others.
                 let ends_job = is_cancelled || stage == Some(Stage::Power);
                 let outcome = ends_job.then(|| ended.outcome.clone());

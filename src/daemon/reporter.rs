@@ -3,14 +3,14 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::clock::now_text;
+use super::control;
 use super::inbox::{Inbox, WaitingJob};
 use super::job::QueuedJob;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::status::{self, Cooling, Queued, Running, State, Status, Waiting};
 use super::troubles::Troubles;
-use super::clock::now_text;
-use super::control;
 use crate::config::Config;
 use crate::spool::Spool;
 
@@ -155,7 +155,10 @@ impl Reporter {
 fn line(status: &Status) -> String {
     match (&status.cooling, &status.running) {
         (Some(cooling), Some(running)) => {
-            format!("waiting until {} is below {} °C, for {}", cooling.zone, cooling.below_celsius, running.job)
+            format!(
+                "waiting until {} is below {} °C, for {}",
+                cooling.zone, cooling.below_celsius, running.job
+            )
         }
         (_, Some(running)) => {
             format!("measuring {} on {}, {} queued", running.job, running.runtime, status.queued)

@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{EdgeTpuBuild, Layer, Stage, Tensor};
+pub use crate::bundle::format::Failure;
+use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
 use crate::network::emit::Form;
-use crate::units::Nanos;
 
 pub(crate) mod edgetpu;
 pub mod fill;
@@ -183,48 +183,8 @@ pub trait Load {
 pub struct Loaded {
     /// Runs it.
     pub execution: Execution,
-    /// Version as the library tells it.
-    pub version: Option<String>,
-    /// The library file that is mapped, or the program.
-    pub library: Option<PathBuf>,
-    /// Options in force, defaults included.
-    pub options: Options,
-    /// Input tensors as bound.
-    pub inputs: Vec<Tensor>,
-    /// Output tensors.
-    pub outputs: Vec<Tensor>,
-    /// Which provider runs which nodes, the one that was asked for first; empty for a runtime that has no providers.
-    pub providers: Vec<ProviderNodes>,
-    /// Library files that this process mapped beside `library` to run the model, in the order of their paths; empty for a runtime
-    /// that does not look.
-    pub libraries: Vec<PathBuf>,
-}
-
-/// What a provider of the library runs of the network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderNodes {
-    /// The library's name for the provider.
-    pub provider: String,
-    /// The job did not ask for it: it runs what the one that was asked for did not take.
-    pub is_fallback: bool,
-    /// The library file that holds it; `None` where that is the runtime's own.
-    pub library: Option<PathBuf>,
-    /// How many nodes it runs, as the library made them of the model's; `None` where that was not observed.
-    pub nodes: Option<u64>,
-    /// For a fallback: the convolutions and matrix products among them; `None` where they are not told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) products: Option<Vec<ProductNode>>,
-}
-
-/// A convolution or a matrix product as the library runs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ProductNode {
-    /// Its name, which may hold that of one of the model's nodes.
-    pub name: String,
-    /// Its multiply-accumulates by the shapes of its tensors; `None` where those do not tell.
-    pub macs: Option<u64>,
+    /// The model as the library loaded it. The runtime leaves `placed` to the worker.
+    pub model: LoadedModel,
 }
 
 /// What a worker can do with it.
@@ -278,12 +238,8 @@ pub struct Built {
 /// What a program says that its runs took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfTimed {
-    /// Latencies of the warm-up runs, in order.
-    pub warm_up_ns: Vec<Nanos>,
-    /// Latencies of the timed runs, in order; as many as asked for unless there is a failure.
-    pub latency_ns: Vec<Nanos>,
-    /// Latencies beyond those, in order.
-    pub extra_latency_ns: Vec<Nanos>,
+    /// Its latencies: as many as asked for unless there is a failure, and those beyond.
+    pub latencies: Latencies,
     /// Why they are not to be trusted, or not whole.
     pub failure: Option<Failure>,
 }
@@ -302,39 +258,3 @@ pub trait Session {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct RunError(pub String);
-
-/// Why a model could not be loaded or prepared.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("{detail}")]
-pub struct Failure {
-    /// Start, load, prepare or build; timing for a program that times itself.
-    pub stage: Stage,
-    /// A stable code in snake case, such as `library_not_found`, `model_not_readable`, `dynamic_shape`.
-    pub reason: String,
-    /// What happened, for a person.
-    pub detail: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Nothing is broken: this runtime can not make this model into something that runs on this platform, and that is the result.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_not_compilable: bool,
-}
-
-impl Failure {
-    /// A failure without a hint.
-    pub fn new(stage: Stage, reason: &str, detail: impl Into<String>) -> Self {
-        Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None, is_not_compilable: false }
-    }
-
-    /// The same as a result about the model.
-    #[must_use]
-    pub(crate) fn not_compilable(self) -> Self {
-        Self { is_not_compilable: true, ..self }
-    }
-
-    /// The same with advice, lower case, no full stop.
-    #[must_use]
-    pub fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-}

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Build, Energy, Environment, Power, Trial};
-use crate::worker::ending::LoadedModel;
+use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, Trial};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,25 +31,7 @@ pub enum Record {
     /// The trial begun last was ended on purpose (shutdown, pause): it says nothing against the job.
     Interrupted,
     /// The trial begun last gave its latencies.
-    Finished {
-        /// Which configuration, from 1.
-        configuration: usize,
-        /// Raw latencies.
-        trial: Trial,
-        /// What the worker said of library and model.
-        loaded: Box<LoadedModel>,
-        /// How long the worker's process lived, in seconds.
-        wall_seconds: f64,
-        /// What the host's sensors told.
-        #[serde(default)]
-        environment: Option<Box<Environment>>,
-        /// What an inference took in energy, where this trial was to tell.
-        #[serde(default)]
-        energy: Option<Box<Energy>>,
-        /// The host's power state, over this trial and those of the configuration before it.
-        #[serde(default)]
-        power: Option<Box<Power>>,
-    },
+    Finished(Box<Measured>),
     /// The build begun last gave something to run.
     Built {
         /// Which configuration, from 1.
@@ -66,37 +47,26 @@ pub enum Record {
 }
 
 /// A trial that gave its latencies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measured {
     /// Which configuration, from 1.
     pub configuration: usize,
     /// Raw latencies.
     pub trial: Trial,
-    /// What the worker said of library and model.
+    /// What the worker reported of library and model.
     pub loaded: LoadedModel,
     /// How long the worker's process lived, in seconds.
     pub wall_seconds: f64,
-    /// What the host's sensors told.
+    /// What the host's sensors reported.
+    #[serde(default)]
     pub environment: Option<Environment>,
-    /// What an inference took in energy.
+    /// What an inference took in energy, if this trial was to measure it.
+    #[serde(default)]
     pub energy: Option<Energy>,
     /// The host's power state, over this trial and those of the configuration before it.
+    #[serde(default)]
     pub power: Option<Power>,
-}
-
-impl Measured {
-    /// The line that says it.
-    pub fn record(&self) -> Record {
-        Record::Finished {
-            configuration: self.configuration,
-            trial: self.trial.clone(),
-            loaded: Box::new(self.loaded.clone()),
-            wall_seconds: self.wall_seconds,
-            environment: self.environment.clone().map(Box::new),
-            energy: self.energy.clone().map(Box::new),
-            power: self.power.clone().map(Box::new),
-        }
-    }
 }
 
 /// A model file as copied.
@@ -217,25 +187,9 @@ impl Progress {
                 }
                 Record::Interrupted => running = None,
                 Record::Rebooting => progress.rebooted = true,
-                Record::Finished {
-                    configuration,
-                    trial,
-                    loaded,
-                    wall_seconds,
-                    environment,
-                    energy,
-                    power,
-                } => {
+                Record::Finished(measured) => {
                     running = None;
-                    progress.trials.push(Measured {
-                        configuration,
-                        trial,
-                        loaded: *loaded,
-                        wall_seconds,
-                        environment: environment.map(|told| *told),
-                        energy: energy.map(|told| *told),
-                        power: power.map(|power| *power),
-                    });
+                    progress.trials.push(*measured);
                 }
                 Record::Built { configuration, build } => {
                     running = None;
@@ -255,6 +209,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::format::{Latencies, TrialId};
 
     #[test]
     fn a_torn_last_line_counts_as_never_written_and_the_next_one_is_whole() {
@@ -307,27 +262,15 @@ mod tests {
             let model = BoundModel { file: "net.onnx".into(), sha256: sha256.into(), size_bytes: 1 };
             Record::Bound { models: vec![model] }
         };
-        let loaded = LoadedModel {
-            version: None,
-            library: None,
-            options: Default::default(),
-            inputs: vec![],
-            outputs: vec![],
-            providers: vec![],
-            libraries: vec![],
-            placed: None,
-        };
-        let trial =
-            Trial { build: 1, process: 1, warm_up_ns: vec![], latency_ns: vec![], extra_latency_ns: vec![] };
-        let finished = Record::Finished {
+        let finished = Record::Finished(Box::new(Measured {
             configuration: 1,
-            trial,
-            loaded: Box::new(loaded),
+            trial: Trial { id: TrialId { build: 1, process: 1 }, latencies: Latencies::default() },
+            loaded: LoadedModel::default(),
             wall_seconds: 1.0,
             environment: None,
             energy: None,
             power: None,
-        };
+        }));
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);

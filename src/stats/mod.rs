@@ -46,7 +46,8 @@ pub fn summary(trials: &[Trial]) -> Option<Summary> {
     Some(Summary {
         count: count as u64,
         build: has_several_builds(trials).then(|| chosen_build(trials)).flatten(),
-        trials_used: of_chosen_build(trials).filter(|trial| !trial.latency_ns.is_empty()).count() as u32,
+        trials_used: of_chosen_build(trials).filter(|trial| !trial.latencies.latency_ns.is_empty()).count()
+            as u32,
         mean: milliseconds(mean(&latencies)?),
         standard_deviation: standard_deviation(&latencies).map(milliseconds),
         median: milliseconds(sorted.median()),
@@ -67,30 +68,31 @@ pub fn summary(trials: &[Trial]) -> Option<Summary> {
 
 /// The timed latencies of all trials of the chosen build, in order.
 pub fn pooled(trials: &[Trial]) -> Vec<Nanos> {
-    of_chosen_build(trials).flat_map(|trial| trial.latency_ns.iter().copied()).collect()
+    of_chosen_build(trials).flat_map(|trial| trial.latencies.latency_ns.iter().copied()).collect()
 }
 
 /// The trials of the build with the lowest mean.
 pub(crate) fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> {
     let chosen = chosen_build(trials);
-    trials.iter().filter(move |trial| Some(trial.build) == chosen)
+    trials.iter().filter(move |trial| Some(trial.id.build) == chosen)
 }
 
 /// The build whose timed latencies have the lowest mean, as the paper chooses among its builds; the first of equal ones.
 ///
 /// The choice is biased downwards: the minimum of several noisy means lies below the mean of any one build.
 fn chosen_build(trials: &[Trial]) -> Option<u32> {
-    let builds: BTreeSet<u32> = trials.iter().map(|trial| trial.build).collect();
+    let builds: BTreeSet<u32> = trials.iter().map(|trial| trial.id.build).collect();
     let mean_of = |build: u32| {
-        let of_build = trials.iter().filter(|trial| trial.build == build);
-        let latencies: Vec<Nanos> = of_build.flat_map(|trial| trial.latency_ns.iter().copied()).collect();
+        let of_build = trials.iter().filter(|trial| trial.id.build == build);
+        let latencies: Vec<Nanos> =
+            of_build.flat_map(|trial| trial.latencies.latency_ns.iter().copied()).collect();
         mean(&latencies).map(|mean| (build, mean))
     };
     builds.into_iter().filter_map(mean_of).min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(build, _)| build)
 }
 
 fn has_several_builds(trials: &[Trial]) -> bool {
-    trials.iter().any(|trial| trial.build != trials[0].build)
+    trials.iter().any(|trial| trial.id.build != trials[0].id.build)
 }
 
 fn milliseconds(nanoseconds: f64) -> f64 {

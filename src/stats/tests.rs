@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::bundle::format::{Latencies, TrialId};
 
 fn nanos(values: &[u64]) -> Vec<Nanos> {
     values.iter().copied().map(Nanos).collect()
@@ -14,11 +15,12 @@ fn sorted(values: impl IntoIterator<Item = u64>) -> Sorted {
 
 fn trial(process: u32, latencies: &[u64]) -> Trial {
     Trial {
-        build: 1,
-        process,
-        warm_up_ns: nanos(&[999_000_000]),
-        latency_ns: nanos(latencies),
-        extra_latency_ns: nanos(&[888_000_000]),
+        id: TrialId { build: 1, process },
+        latencies: Latencies {
+            warm_up_ns: nanos(&[999_000_000]),
+            latency_ns: nanos(latencies),
+            extra_latency_ns: nanos(&[888_000_000]),
+        },
     }
 }
 
@@ -198,7 +200,10 @@ proptest! {
 
 #[test]
 fn summary_is_that_of_the_build_with_the_lowest_mean_and_says_which() {
-    let of_build = |build, process, latencies: &[u64]| Trial { build, ..trial(process, latencies) };
+    let of_build = |build, process, latencies: &[u64]| Trial {
+        id: TrialId { build, process },
+        ..trial(process, latencies)
+    };
     // Means 5, 4 and 4 ms: the first of the equal ones.
     let trials = [
         of_build(1, 1, &[5_000_000, 5_000_000]),

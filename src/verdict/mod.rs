@@ -339,16 +339,17 @@ fn drift(evidence: &Evidence) -> Option<String> {
 }
 
 fn drift_of(trial: &Trial) -> Option<String> {
-    let (first, second) = trial.latency_ns.split_at(trial.latency_ns.len() / 2);
-    let (first, second, all) = (Sorted::new(first)?, Sorted::new(second)?, Sorted::new(&trial.latency_ns)?);
+    let (first, second) = trial.latencies.latency_ns.split_at(trial.latencies.latency_ns.len() / 2);
+    let (first, second, all) =
+        (Sorted::new(first)?, Sorted::new(second)?, Sorted::new(&trial.latencies.latency_ns)?);
     let (before, after) = (first.median_interval()?, second.median_interval()?);
     let change = relative(second.median() - first.median(), all.median());
     let apart = before.high < after.low || after.high < before.low;
     (apart && change.abs() > DRIFT).then(|| {
         format!(
             "build {}, process {}: the median of the second half of the runs is {:+.1} % from that of the first",
-            trial.build,
-            trial.process,
+            trial.id.build,
+            trial.id.process,
             change * 100.0
         )
     })
@@ -357,7 +358,7 @@ fn drift_of(trial: &Trial) -> Option<String> {
 fn processes_disagree(evidence: &Evidence) -> Option<String> {
     let overall = evidence.sorted()?.median();
     let medians: Vec<f64> = stats::of_chosen_build(evidence.trials)
-        .filter_map(|trial| Sorted::new(&trial.latency_ns))
+        .filter_map(|trial| Sorted::new(&trial.latencies.latency_ns))
         .map(|sorted| sorted.median())
         .collect();
     if medians.len() < 2 {

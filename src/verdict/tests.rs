@@ -5,18 +5,20 @@ use std::sync::LazyLock;
 
 use super::host::tests::observed;
 use super::*;
-use crate::bundle::format::{PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+use crate::bundle::format::{
+    Latencies, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState, TrialId,
+};
 use crate::derived_docs;
 
 const RESOLUTION: Nanos = Nanos(20);
 
 fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
     Trial {
-        build: 1,
-        process,
-        warm_up_ns: Vec::new(),
-        latency_ns: latencies.into_iter().map(Nanos).collect(),
-        extra_latency_ns: Vec::new(),
+        id: TrialId { build: 1, process },
+        latencies: Latencies {
+            latency_ns: latencies.into_iter().map(Nanos).collect(),
+            ..Latencies::default()
+        },
     }
 }
 

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use log::{LevelFilter, error, warn};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use crate::bundle::format::Stage;
-use crate::measure::{MeasureError, Phase, Samples, measure, repeat, touched};
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Program, Session};
+use crate::bundle::format::{LoadedModel, Stage};
+use crate::measure::{MeasureError, Phase, measure, repeat, room_for, touched};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Program, SelfTimed, Session};
 use crate::units::Nanos;
 use crate::worker::placement;
 use crate::worker::protocol::{
@@ -73,20 +73,19 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
-    let Loaded { execution, version, library, options, inputs, outputs, providers, libraries } = loader
-        .load(&LoadRequest {
-            task: request.task,
-            model: request.model,
-            provided: request.provided,
-            options: request.options,
-            inputs: request.inputs,
-            seed: request.seed,
-            compilation: request.compilation,
-        })?;
+    let Loaded { execution, model } = loader.load(&LoadRequest {
+        task: request.task,
+        model: request.model,
+        provided: request.provided,
+        options: request.options,
+        inputs: request.inputs,
+        seed: request.seed,
+        compilation: request.compilation,
+    })?;
     // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
     // crash or hang and take whole latencies with it.
     let execution = Box::leak(Box::new(execution));
-    say(&Event::Loaded { version, library, options, inputs, outputs, providers, libraries, placed })?;
+    say(&Event::Loaded(LoadedModel { placed, ..model }))?;
     let runs = (request.warm_up_runs, request.timed_runs);
     match (request.task, execution) {
         (Task::Measure, Execution::Session(session)) => {
@@ -106,24 +105,20 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
 }
 
 fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32) -> Result<(), Stop> {
-    let mut samples = Samples::with_room_for(runs.0, runs.1).map_err(|_| {
+    let mut latencies = room_for(runs.0, runs.1).map_err(|_| {
         let detail = format!("no memory for the latencies of {} warm-up and {} timed runs", runs.0, runs.1);
         Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("ask for fewer runs in `measure`")
     })?;
-    measure(session, &mut samples, &mut enter)?;
+    measure(session, &mut latencies, &mut enter)?;
     pause(Pause::AfterTiming)?;
-    let timed_ns = samples.timed.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
-    let mean_ns = timed_ns / samples.timed.len().max(1) as u128;
-    say(&result(samples.warm_up, samples.timed))?;
+    let timed_ns = latencies.latency_ns.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
+    let mean_ns = timed_ns / latencies.latency_ns.len().max(1) as u128;
+    say(&Event::Result { latencies, failure: None })?;
     if energy_seconds > 0 {
         let latency_ns = run_for_energy(session, energy_seconds, mean_ns)?;
         say(&Event::Energy { latency_ns })?;
     }
     Ok(())
-}
-
-fn result(warm_up_ns: Vec<Nanos>, latency_ns: Vec<Nanos>) -> Event {
-    Event::Result { warm_up_ns, latency_ns, extra_latency_ns: Vec::new(), failure: None }
 }
 
 /// It is started once and ends by itself, so both pauses before timing come before it.
@@ -132,15 +127,9 @@ fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), St
     pause(Pause::BeforeTiming)?;
     // Its warm-up is not told apart until it has ended. Without the name the stage of a crash is less exact.
     let _ = rustix::thread::set_name(TIMING_NAME);
-    let timed = program.time(runs.0, runs.1)?;
+    let SelfTimed { latencies, failure } = program.time(runs.0, runs.1)?;
     pause(Pause::AfterTiming)?;
-    say(&Event::Result {
-        warm_up_ns: timed.warm_up_ns,
-        latency_ns: timed.latency_ns,
-        extra_latency_ns: timed.extra_latency_ns,
-        failure: timed.failure,
-    })?;
-    Ok(())
+    Ok(say(&Event::Result { latencies, failure })?)
 }
 
 /// Before each phase: the parent learns of it, and reads the host's sensors where the worker waits.

@@ -14,3 +14,4 @@ mod process;
 pub mod protocol;
 mod rights;
 mod transcript;
+mod watch;

@@ -6,7 +6,8 @@ use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, geteuid, getpriority_process, getrlimit, setpriority_process};
 use rustix::thread::{CapabilitySet, CpuSet, capabilities, sched_getaffinity, sched_setaffinity};
 
-use crate::worker::protocol::{Placed, Wish};
+use crate::bundle::format::Placed;
+use crate::worker::protocol::Wish;
 
 /// Place this process. `None` where nothing is asked for.
 pub(super) fn apply(wish: &Wish) -> Option<Placed> {

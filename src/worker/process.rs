@@ -4,8 +4,10 @@
 //! daemon's own service manager. Temporary files have a folder of their own, which goes with the worker however it ends. Nothing here waits
 //! but [`Worker::wait`], and nothing decides what an ending means.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,9 +22,9 @@ use tempfile::TempDir;
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;
-use crate::worker::parent::{Surroundings, Trial, Watch};
-use crate::worker::protocol::{PARENT_VARIABLE, TIMING_NAME};
+use crate::worker::protocol::{PARENT_VARIABLE, Request, TIMING_NAME};
 use crate::worker::transcript::Transcript;
+use crate::worker::watch::Watch;
 
 /// How long killing may take. The contract: nothing of a worker is left one second after its timeout.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
@@ -33,6 +35,10 @@ pub(super) const PIECE_BYTES: usize = 1 << 16;
 /// The most a pipe can hold (`/proc/sys/fs/pipe-max-size`); read this much after the worker's end and no more, for
 /// something that it left behind may go on writing.
 const DRAIN_BYTES: usize = 1 << 20;
+
+/// A worker that said its last word, or closed its output, exits within milliseconds; ten seconds leave room for a
+/// device that is slow to let go of its memory.
+const EXIT_GRACE: Duration = Duration::from_secs(10);
 
 /// Added to the daemon's out-of-memory score, so that the kernel chooses the worker.
 const OUT_OF_MEMORY_SCORE: i32 = 500;
@@ -53,6 +59,37 @@ const SERVICE_VARIABLES: &[&str] = &[
 
 /// By this variable libraries and tools find the folder for temporary files, environ(7).
 const TEMPORARY_VARIABLE: &str = "TMPDIR";
+
+/// What to start.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    /// The worker executable.
+    pub executable: &'a Path,
+    /// Its arguments.
+    pub arguments: &'a [&'a str],
+    /// Variables to set beside the inherited ones.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What it is to do.
+    pub request: &'a Request,
+    /// How long it may take from start to exit.
+    pub timeout: Duration,
+}
+
+/// What tests replace.
+pub(super) struct Surroundings {
+    pub(super) vmstat: PathBuf,
+    /// Since Linux 5.3.
+    pub(super) has_pidfd: bool,
+    /// Not where the daemon has the largest score itself.
+    pub(super) raises_score: bool,
+    pub(super) exit_grace: Duration,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self { vmstat: "/proc/vmstat".into(), has_pidfd: true, raises_score: true, exit_grace: EXIT_GRACE }
+    }
+}
 
 /// A running worker. Dropping it kills it and all that came from it.
 pub(super) struct Worker {

@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::format::{Layer, Tensor};
+use crate::bundle::format::{Latencies, Layer, LoadedModel};
 pub use crate::runtime::Task;
-use crate::runtime::{Built, Compilation, Failure, Provided, ProviderNodes};
+use crate::runtime::{Built, Compilation, Failure, Provided};
 use crate::units::Nanos;
 
 /// Raised whenever a line changes its meaning; both sides refuse another number than their own.
@@ -70,20 +70,6 @@ pub struct Wish {
     pub lock_memory: bool,
 }
 
-/// What came of a [`Wish`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Placed {
-    /// Processors in force, read back.
-    pub cpus: Option<Vec<u32>>,
-    /// Nice value in force, read back.
-    pub nice: Option<i32>,
-    /// Is all memory locked?
-    pub memory_locked: bool,
-    /// What the kernel refused, and its words.
-    pub refused: Vec<String>,
-}
-
 /// What a worker tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
@@ -94,26 +80,7 @@ pub enum Event {
         protocol: u32,
     },
     /// The model is loaded, inputs are filled.
-    Loaded {
-        /// Version as the library tells it.
-        version: Option<String>,
-        /// The library file that is mapped.
-        library: Option<PathBuf>,
-        /// Options in force, defaults included.
-        options: BTreeMap<String, Value>,
-        /// Input tensors as bound.
-        inputs: Vec<Tensor>,
-        /// Output tensors.
-        outputs: Vec<Tensor>,
-        /// Which provider runs which nodes.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        providers: Vec<ProviderNodes>,
-        /// Library files that were mapped beside `library`.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        libraries: Vec<PathBuf>,
-        /// Where and how this process runs, where something was asked for.
-        placed: Option<Placed>,
-    },
+    Loaded(LoadedModel),
     /// The worker waits for a line on its standard input.
     Paused {
         /// Where.
@@ -121,13 +88,9 @@ pub enum Event {
     },
     /// The timed runs are complete. Unless energy is asked for, the worker exits 0 right after.
     Result {
-        /// Latencies of the warm-up runs, in order.
-        warm_up_ns: Vec<Nanos>,
-        /// Latencies of the timed runs, in order; exactly as many as asked for.
-        latency_ns: Vec<Nanos>,
-        /// Latencies beyond those; only a program that times itself has any.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        extra_latency_ns: Vec<Nanos>,
+        /// Exactly as many as asked for unless there is a failure. Only a program that times itself has any beyond those.
+        #[serde(flatten)]
+        latencies: Latencies,
         /// What speaks against them: a program that times itself ended badly, or gave another number of latencies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,

@@ -153,7 +153,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
         found
     };
     let counts = |bundle: &Bundle| -> Vec<(usize, usize)> {
-        let lengths = bundle.trials.iter().map(|trial| (trial.warm_up_ns.len(), trial.latency_ns.len()));
+        let lengths = bundle
+            .trials
+            .iter()
+            .map(|trial| (trial.latencies.warm_up_ns.len(), trial.latencies.latency_ns.len()));
         assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
         lengths.collect()
     };

@@ -113,16 +113,16 @@ fn absurd_latencies_and_costs_give_numbers_or_are_left_out_and_never_something_b
     let folder = TempDir::new().unwrap();
     let mut bundles: Vec<Bundle> = Study { processes: 2, runs: 5, ..Study::without_effect(1) }.bundles();
     let latencies = |bundle: &mut Bundle, latency: u64| {
-        bundle.trials.iter_mut().for_each(|trial| trial.latency_ns.fill(Nanos(latency)));
+        bundle.trials.iter_mut().for_each(|trial| trial.latencies.latency_ns.fill(Nanos(latency)));
     };
     latencies(&mut bundles[0], 0);
     latencies(&mut bundles[1], u64::MAX);
     latencies(&mut bundles[2], 1);
     // Nothing in one process, for ever in the other.
-    bundles[3].trials[0].latency_ns.fill(Nanos(0));
-    bundles[3].trials[1].latency_ns.fill(Nanos(u64::MAX));
-    bundles[4].trials[0].latency_ns[0] = Nanos(u64::MAX);
-    bundles[5].trials.iter_mut().for_each(|trial| trial.latency_ns.truncate(1));
+    bundles[3].trials[0].latencies.latency_ns.fill(Nanos(0));
+    bundles[3].trials[1].latencies.latency_ns.fill(Nanos(u64::MAX));
+    bundles[4].trials[0].latencies.latency_ns[0] = Nanos(u64::MAX);
+    bundles[5].trials.iter_mut().for_each(|trial| trial.latencies.latency_ns.truncate(1));
     for (bundle, number) in bundles[6..9].iter_mut().zip([0, 1, u64::MAX]) {
         let cost = bundle.cost.as_mut().unwrap();
         (cost.operations, cost.bytes_moved, cost.macs) = (number, number, number);

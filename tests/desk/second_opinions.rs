@@ -41,8 +41,8 @@ fn lab() -> TempDir {
     }
     // An absurd result, and one that an instrument took for nothing.
     bundles[8].verdict.state = VerdictState::Invalid;
-    bundles[8].trials[0].latency_ns[0] = Nanos(u64::MAX);
-    bundles[9].trials.iter_mut().for_each(|trial| trial.latency_ns.fill(Nanos(0)));
+    bundles[8].trials[0].latencies.latency_ns[0] = Nanos(u64::MAX);
+    bundles[9].trials.iter_mut().for_each(|trial| trial.latencies.latency_ns.fill(Nanos(0)));
     // The same configuration again, in another job.
     let mut again = xavier("1.0", 9).bundles()[0].clone();
     again.id.push_str("-again");

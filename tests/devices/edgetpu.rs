@@ -117,8 +117,12 @@ fn network_is_compiled_by_every_version_and_runs_on_the_delegate() {
         assert!(told.operators.iter().all(|row| row.is_mapped) && told.operators.len() > 2);
         assert!(build.seconds.is_some() && build.size_bytes > Some(1000) && !build.is_kept);
         let [trial] = &bundle.trials[..] else { panic!("{:?}", bundle.trials) };
-        assert_eq!((trial.warm_up_ns.len(), trial.latency_ns.len()), (2, 5));
-        assert!(trial.latency_ns.iter().all(|latency| latency.0 >= 1_500_000), "{:?}", trial.latency_ns);
+        assert_eq!((trial.latencies.warm_up_ns.len(), trial.latencies.latency_ns.len()), (2, 5));
+        assert!(
+            trial.latencies.latency_ns.iter().all(|latency| latency.0 >= 1_500_000),
+            "{:?}",
+            trial.latencies.latency_ns
+        );
         let runtime = bundle.runtime.unwrap();
         assert_eq!(runtime.version.as_deref(), Some("BuildLabel(STUB), RuntimeVersion(14)"));
         assert!(runtime.library.unwrap().ends_with("libedgetpu.so.1") && runtime.library_sha256.is_some());
@@ -331,7 +335,7 @@ fn example_measures_six_networks_where_an_edge_tpu_is() {
     let mut blocks = Vec::new();
     for bundle in host.rig.wait_until_done(6) {
         assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
-        assert_eq!(bundle.trials[0].latency_ns.len(), 100);
+        assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 100);
         blocks.push(bundle.configuration.unwrap().block);
     }
     blocks.dedup();

@@ -395,7 +395,10 @@ fn energy_of_a_board_whose_rails_follow_its_worker_is_found() {
     let energy = bundle.energy.as_ref().unwrap();
     assert_eq!(energy.state, EnergyState::Measured, "{energy:?}");
     assert_eq!((energy.sources.len(), energy.total_from.len()), (rails.len(), rails.len()));
-    assert_eq!((energy.latency_ns.len() as u64, bundle.trials[0].latency_ns.len()), (energy.runs, 6));
+    assert_eq!(
+        (energy.latency_ns.len() as u64, bundle.trials[0].latencies.latency_ns.len()),
+        (energy.runs, 6)
+    );
     let watts = rails.len() as f64 * (RAIL_AT_WORK - RAIL_AT_REST) as f64 / 1e3;
     let seconds = energy.latency_ns.iter().map(|latency| latency.0 as f64 / 1e9).sum::<f64>();
     let truth = watts * seconds / energy.runs as f64;
@@ -412,7 +415,7 @@ fn energy_without_a_sensor_is_unobservable_and_the_latencies_stand() {
     let energy = bundle.energy.as_ref().unwrap();
     assert_eq!((energy.state, energy.joules_per_inference), (EnergyState::Unobservable, None));
     assert_eq!(energy.detail.as_deref(), Some("this host has no sensor of power or energy"));
-    assert_eq!(bundle.trials[0].latency_ns.len(), 6);
+    assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 6);
     assert_eq!(energy.latency_ns.len() as u64, energy.runs);
     assert!(energy.runs > 0 && energy.loop_seconds > 0.0, "{energy:?}");
 }

@@ -83,13 +83,20 @@ fn every_release_builds_three_engines_and_times_each_from_its_file() {
         let trials: Vec<_> = bundle
             .trials
             .iter()
-            .map(|trial| (trial.build, trial.process, trial.warm_up_ns.len(), trial.latency_ns.len()))
+            .map(|trial| {
+                (
+                    trial.id.build,
+                    trial.id.process,
+                    trial.latencies.warm_up_ns.len(),
+                    trial.latencies.latency_ns.len(),
+                )
+            })
             .collect();
         assert_eq!(trials, [1, 2, 3].map(|build| (build, 1, 2, 5)), "{release}");
         let summary = bundle.summary.as_ref().unwrap();
         let mean = |build: u32| {
-            let trial = bundle.trials.iter().find(|trial| trial.build == build).unwrap();
-            trial.latency_ns.iter().map(|latency| latency.0).sum::<u64>() as f64 / 5e6
+            let trial = bundle.trials.iter().find(|trial| trial.id.build == build).unwrap();
+            trial.latencies.latency_ns.iter().map(|latency| latency.0).sum::<u64>() as f64 / 5e6
         };
         let lowest = [1, 2, 3].map(mean).into_iter().fold(f64::INFINITY, f64::min);
         assert!((summary.mean - lowest).abs() < 1e-9, "{release}");
@@ -191,7 +198,8 @@ fn runs_that_fail_keep_what_they_gave() {
         let rig = host("8502", &format!("TIME_FAULT={fault}"));
         let bundle = measured(&rig, "faulty", &network("fp32"));
         assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Timing), reason), "{fault}");
-        let kept = bundle.trials.iter().map(|trial| trial.latency_ns.len()).find(|count| *count > 0);
+        let kept =
+            bundle.trials.iter().map(|trial| trial.latencies.latency_ns.len()).find(|count| *count > 0);
         assert_eq!(kept, latencies, "{fault}");
     }
 }
@@ -251,7 +259,7 @@ fn surplus_queries_are_kept_apart() {
     let bundle = measured(&rig, "surplus", &network("fp32"));
     assert_eq!(outcome(&bundle).0, Status::Measured);
     assert!(
-        bundle.trials.iter().all(|trial| trial.latency_ns.len() == 5 && trial.extra_latency_ns.len() == 3)
+        bundle.trials.iter().all(|trial| trial.latencies.latency_ns.len() == 5 && trial.latencies.extra_latency_ns.len() == 3)
     );
     assert_eq!(bundle.summary.unwrap().count, 5);
 }
@@ -274,7 +282,7 @@ fn example_is_two_networks_of_three_builds_each() {
     for bundle in rig.wait_until_done(2) {
         assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:?}", bundle.outcome);
         assert_eq!((bundle.preparation.len(), bundle.trials.len()), (3, 3));
-        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.len() == 100));
+        assert!(bundle.trials.iter().all(|trial| trial.latencies.latency_ns.len() == 100));
     }
 }
 
@@ -327,7 +335,7 @@ fn kill_between_two_builds_loses_none_of_them() {
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!(outcome(&bundle).0, Status::Measured);
     assert_eq!(bundle.preparation.iter().map(|build| build.build).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(bundle.trials.iter().map(|trial| trial.build).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(bundle.trials.iter().map(|trial| trial.id.build).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 fn engine_files(rig: &Rig) -> Vec<String> {

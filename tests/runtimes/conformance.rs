@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use backbone::bundle::format::{Stage, Tensor};
+use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
@@ -146,13 +146,15 @@ impl Subject {
         let mut told = None;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded { version, library, options, inputs, outputs, .. }) => {
+                Ok(Event::Loaded(LoadedModel { version, library, options, inputs, outputs, .. })) => {
                     told = Some(Told { version, library, options, inputs, outputs });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
                 Ok(Event::Profiled { layers }) => panic!("no profile was asked for: {layers:?}"),
-                Ok(Event::Result { latency_ns, .. }) => assert_eq!(latency_ns.len(), RUNS as usize),
+                Ok(Event::Result { latencies, .. }) => {
+                    assert_eq!(latencies.latency_ns.len(), RUNS as usize);
+                }
                 Ok(Event::Hello { .. } | Event::Paused { .. }) => {}
                 Ok(Event::Energy { .. }) => panic!("energy was not asked for"),
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),

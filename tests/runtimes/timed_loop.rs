@@ -1,7 +1,7 @@
 //! The timed loop asks nothing of the allocator and nothing of the kernel, and the counters would notice.
 
 use crate::counting::{allocations_of, makes_no_system_call};
-use backbone::measure::{MeasureError, Samples, measure};
+use backbone::measure::{MeasureError, measure, room_for};
 use backbone::runtime::{RunError, Session};
 
 struct Calls(fn());
@@ -14,7 +14,7 @@ impl Session for Calls {
 }
 
 fn loop_around(call: fn()) -> impl FnOnce() + Send + 'static {
-    let mut samples = Samples::with_room_for(10, 1000).unwrap();
+    let mut samples = room_for(10, 1000).unwrap();
     let mut session = Calls(call);
     // The first time finds the clock.
     measure(&mut session, &mut samples.clone(), &mut |_| Ok::<(), MeasureError>(())).unwrap();

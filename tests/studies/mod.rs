@@ -10,8 +10,8 @@ use std::sync::{Mutex, OnceLock};
 
 use backbone::bundle::format::{
     Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Harness, Host, Job,
-    JoulesInterval, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason, Runtime, Stage,
-    Status, Timed, Times, Trial, Verdict, VerdictState,
+    JoulesInterval, Latencies, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason,
+    Runtime, Stage, Status, Timed, Times, Trial, TrialId, Verdict, VerdictState,
 };
 use backbone::network::configuration::{Configuration as Theta, Wish};
 use backbone::network::count_configuration::cost;
@@ -131,11 +131,12 @@ impl Study {
                 let slower = f64::from(self.builds - build).mul_add(0.05, 1.0);
                 let level = slower * truth * (between * noise.normal() - between * between / 2.0).exp();
                 Trial {
-                    build,
-                    process,
-                    warm_up_ns: vec![Nanos((truth * 2e6) as u64)],
-                    latency_ns: noise.runs(level, self.runs),
-                    extra_latency_ns: Vec::new(),
+                    id: TrialId { build, process },
+                    latencies: Latencies {
+                        warm_up_ns: vec![Nanos((truth * 2e6) as u64)],
+                        latency_ns: noise.runs(level, self.runs),
+                        extra_latency_ns: Vec::new(),
+                    },
                 }
             })
             .collect();

@@ -16,20 +16,24 @@ use schemars::JsonSchema;
 use serde::ser::Error;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::units::Nanos;
-
 mod compilation;
 mod environment;
+mod failure;
+mod loaded;
 mod power;
 mod runtime;
+mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
     Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
     Observation, Placement, Quantity, Reading, Sensor,
 };
+pub use failure::Failure;
+pub use loaded::{LoadedModel, Placed, ProductNode, ProviderNodes};
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
+pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].
 pub const FORMAT: &str = "backbone.bundle/1";
@@ -388,22 +392,6 @@ pub struct Build {
     /// The last lines that the compiler printed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_tail: Vec<String>,
-}
-
-/// One load, warm-up and timed span in one fresh process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Trial {
-    /// Number of the build that it ran, from 1. A runtime that does not compile has one.
-    pub build: u32,
-    /// Number of the process with that build, from 1.
-    pub process: u32,
-    /// Latencies of the warm-up runs, in order. They enter no statistic.
-    pub warm_up_ns: Vec<Nanos>,
-    /// Latencies of the timed runs, in order.
-    pub latency_ns: Vec<Nanos>,
-    /// Latencies of runs beyond the requested number, in order. They enter no statistic.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub extra_latency_ns: Vec<Nanos>,
 }
 
 /// Statistics over the timed latencies of all trials of the chosen build, in milliseconds.

@@ -8,11 +8,12 @@ use crate::units::Nanos;
 pub(super) fn measured() -> Bundle {
     let trials: Vec<Trial> = (1..=2)
         .map(|process| Trial {
-            build: 1,
-            process,
-            warm_up_ns: vec![Nanos(2_500_000), Nanos(1_700_000)],
-            latency_ns: (0..50).map(|run| Nanos(1_500_000 + run * 137 + u64::from(process))).collect(),
-            extra_latency_ns: if process == 1 { vec![Nanos(1_500_001)] } else { Vec::new() },
+            id: TrialId { build: 1, process },
+            latencies: Latencies {
+                warm_up_ns: vec![Nanos(2_500_000), Nanos(1_700_000)],
+                latency_ns: (0..50).map(|run| Nanos(1_500_000 + run * 137 + u64::from(process))).collect(),
+                extra_latency_ns: if process == 1 { vec![Nanos(1_500_001)] } else { Vec::new() },
+            },
         })
         .collect();
     let tensor = |name: &str, shape: &[Option<u64>]| Tensor {

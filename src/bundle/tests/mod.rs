@@ -268,7 +268,7 @@ fn every_sample_since_version_1_is_read() {
         }
         let bundle =
             decode(fs_err::File::open(&path).unwrap()).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let latencies: usize = bundle.trials.iter().map(|trial| trial.latency_ns.len()).sum();
+        let latencies: usize = bundle.trials.iter().map(|trial| trial.latencies.latency_ns.len()).sum();
         statuses.push((path.file_name().unwrap().to_owned(), bundle.outcome.status, latencies));
         let (Some(recorded), Some(again)) = (&bundle.summary, stats::summary(&bundle.trials)) else {
             assert_eq!((latencies, &bundle.summary), (0, &None), "{path:?}");
@@ -354,7 +354,7 @@ proptest! {
         numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO, 3),
     ) {
         let mut bundle = measured();
-        bundle.trials[0].latency_ns = latencies.into_iter().map(Nanos).collect();
+        bundle.trials[0].latencies.latency_ns = latencies.into_iter().map(Nanos).collect();
         bundle.summary = stats::summary(&bundle.trials);
         let summary = bundle.summary.as_mut().unwrap();
         (summary.mean, summary.median, summary.standard_deviation) = (numbers[0], numbers[1], Some(numbers[2]));

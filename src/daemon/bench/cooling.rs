@@ -34,12 +34,7 @@ pub(super) struct Wait {
 
 impl Wait {
     /// Begin to wait, if the job asks for it.
-    pub(super) fn begin(
-        host: &spec::Host,
-        sensors: &Sensors,
-        trial: TrialId,
-        now: Instant,
-    ) -> Option<Self> {
+    pub(super) fn begin(host: &spec::Host, sensors: &Sensors, trial: TrialId, now: Instant) -> Option<Self> {
         let below_celsius = host.start_below_celsius?;
         let all = sensors.of(Quantity::Temperature);
         let named = |name: &String| all.iter().copied().find(|&index| sensors.sensors()[index].name == *name);

@@ -7,8 +7,8 @@ use super::attendant::Attendant;
 use crate::bundle::format::{Outcome, Stage, Status};
 use crate::host::HostRoot;
 use crate::host::edge_tpu::{Presence, probe};
-use crate::runtime::{NeedKind, Runtime};
 use crate::runtime::edgetpu::causes;
+use crate::runtime::{NeedKind, Runtime};
 
 /// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three seconds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);

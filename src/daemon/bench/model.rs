@@ -57,9 +57,7 @@ fn generate(turn: &Turn<'_>, network: &Network, spool: &Spool) -> Result<AtHand,
 fn has_room_for(job: &Job, spool: &Spool) -> io::Result<()> {
     let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
         // What its format cannot hold is refused in its turn and needs no room.
-        ModelSource::Generated(network) => {
-            (chosen.runtime.networks)(&chosen.options)?.length(&network).ok()
-        }
+        ModelSource::Generated(network) => (chosen.runtime.networks)(&chosen.options)?.length(&network).ok(),
         ModelSource::Dropped(_) => None,
     });
     let needed = generated.max().unwrap_or(0) + SPARE_BYTES;

@@ -28,7 +28,8 @@ impl Attendant for Recorder {
     }
 
     fn cools(&mut self, cooling: Option<Cooling>) {
-        self.calls.push(cooling.map_or_else(|| "cool".to_owned(), |cooling| format!("waits for {}", cooling.zone)));
+        self.calls
+            .push(cooling.map_or_else(|| "cool".to_owned(), |cooling| format!("waits for {}", cooling.zone)));
     }
 
     fn worker_starts(&mut self) {
@@ -107,7 +108,8 @@ fn outcome(left: Left) -> Ended {
     }
 }
 
-const TWO_PROCESSES: &str = "backbone: 1\nmodel: net.sim\nruntime: sim\nmeasure: {processes: 2, warm_up_runs: 1, timed_runs: 4}\n";
+const TWO_PROCESSES: &str =
+    "backbone: 1\nmodel: net.sim\nruntime: sim\nmeasure: {processes: 2, warm_up_runs: 1, timed_runs: 4}\n";
 
 #[test]
 fn each_process_is_one_worker_and_recorded_when_it_ended() {

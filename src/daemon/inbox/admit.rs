@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::bundle::format::{Mistake, Outcome, Stage, Status};
+use crate::bundle::format::{Failure, Mistake, Outcome, Stage, Status};
 use crate::daemon::job::SpecFile;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
@@ -21,34 +21,20 @@ const HEAD_BYTES: usize = 16;
 /// Why a job was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
-    /// Where.
-    pub(crate) stage: Stage,
-    /// Stable code.
-    pub(crate) reason: &'static str,
-    /// For a person.
-    pub(crate) detail: String,
-    /// What to do.
-    pub(crate) hint: Option<String>,
+    /// Why.
+    pub(crate) failure: Failure,
     /// Mistakes of the job file.
     pub(crate) mistakes: Vec<Mistake>,
 }
 
 impl Rejection {
-    fn new(stage: Stage, reason: &'static str, detail: impl Into<String>, hint: &str) -> Self {
-        Self { stage, reason, detail: detail.into(), hint: Some(hint.to_owned()), mistakes: Vec::new() }
+    fn new(stage: Stage, reason: &str, detail: impl Into<String>, hint: &str) -> Self {
+        Self { failure: Failure::new(stage, reason, detail).with_hint(hint), mistakes: Vec::new() }
     }
 
     /// As it stands in a bundle.
     pub(crate) fn outcome(self) -> Outcome {
-        Outcome {
-            status: Status::Rejected,
-            stage: Some(self.stage),
-            reason: Some(self.reason.to_owned()),
-            detail: Some(self.detail),
-            hint: self.hint,
-            mistakes: self.mistakes,
-            log_tail: Vec::new(),
-        }
+        Outcome { mistakes: self.mistakes, ..self.failure.outcome(Status::Rejected) }
     }
 }
 
@@ -73,8 +59,8 @@ pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejec
             } else {
                 format!("the job file has {count} mistakes")
             };
-            let hint = "correct them and drop the file again; `backbone check` finds them before".to_owned();
-            Rejection { stage: Stage::Spec, reason: "mistakes_in_spec", detail, hint: Some(hint), mistakes }
+            let hint = "correct them and drop the file again; `backbone check` finds them before";
+            Rejection { mistakes, ..Rejection::new(Stage::Spec, "mistakes_in_spec", detail, hint) }
         })
     });
     (spec, result)

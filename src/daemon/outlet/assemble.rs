@@ -9,16 +9,16 @@ use sha2::{Digest, Sha256};
 use super::count::{Counted, cost_in_format};
 use super::providers::{library, shares};
 use crate::bundle::format::{
-    Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model, Outcome,
-    Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times,
+    Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
+    Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
 use crate::daemon::turn::Course;
 use crate::runtime::{Options, Runtime};
 use crate::spec::Job;
-use crate::spool::journal::BoundModel;
 use crate::spool::Spool;
+use crate::spool::journal::BoundModel;
 use crate::spool::names::Entry;
 use crate::units::Nanos;
 use crate::{stats, verdict};

@@ -118,4 +118,3 @@ pub(super) fn configuration_in_format(network: &Network) -> format::Configuratio
         depths: network.depths(),
     }
 }
-

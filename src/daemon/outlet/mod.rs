@@ -31,7 +31,7 @@ mod tests;
 pub(crate) use assemble::Assembler;
 
 use assemble::Parts;
-use count::{Counted, Counter, configuration_in_format};
+use count::{Counter, configuration_in_format};
 
 /// Job files of finished jobs are pruned after this many jobs, not after each.
 const PRUNE_EVERY: u64 = 64;
@@ -155,7 +155,7 @@ impl Outlet {
         };
         for configuration in 1..=job.configurations.len() {
             if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let ended = Course::of(&progress, configuration).into_ended(outcome.clone(), None);
+                let ended = Course::of(&progress, configuration).ended(outcome.clone(), None);
                 let turn = Turn { queued, spec, job, progress: &progress, configuration };
                 rows.extend(self.bundle_turn(&turn, ended, spool, troubles));
             }

@@ -8,9 +8,8 @@
 
 use std::path::Path;
 
-use crate::bundle::format::{LibraryFile, ProviderShare};
+use crate::bundle::format::{LibraryFile, ProductNode, ProviderNodes, ProviderShare};
 use crate::network::cost::{Cost, LayerCost};
-use crate::runtime::{ProductNode, ProviderNodes};
 
 /// What each provider ran, in the worker's order. Without a cost no operations are told.
 pub(super) fn shares(told: &[ProviderNodes], cost: Option<&Cost>) -> Vec<ProviderShare> {

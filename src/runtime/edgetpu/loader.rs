@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::compile::{Compilation, CompiledFiles};
 use super::{OPERATOR, RUNTIME, session};
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::tflite::{self, FileTensor, ModelFile};
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Runtime, Task};
@@ -33,14 +33,13 @@ impl Load for EdgeTpuRuntime {
             Task::Build => {
                 let compilation = Compilation::new(request, place, comes_compiled)?;
                 Ok(Loaded {
-                    providers: Vec::new(),
-                    libraries: Vec::new(),
-                    version: None,
-                    library: request.provided.get(NeedKind::Program).map(Path::to_path_buf),
-                    options: [].into(),
-                    inputs: model.inputs.iter().map(tensor).collect(),
-                    outputs: model.outputs.iter().map(tensor).collect(),
                     execution: Execution::Compiler(Box::new(compilation)),
+                    model: LoadedModel {
+                        library: request.provided.get(NeedKind::Program).map(Path::to_path_buf),
+                        inputs: model.inputs.iter().map(tensor).collect(),
+                        outputs: model.outputs.iter().map(tensor).collect(),
+                        ..LoadedModel::default()
+                    },
                 })
             }
             Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &model),

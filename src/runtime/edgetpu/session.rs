@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::loader::{is_compiled, tensor};
 use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH};
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::tflite::ModelFile;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::{Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, mapped, options};
@@ -82,14 +82,15 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
     in_force.insert("tflite_version".to_owned(), version.clone().into());
     in_force.insert("libedgetpu_build".to_owned(), found.build.into());
     Ok(Loaded {
-        providers: Vec::new(),
-        libraries: Vec::new(),
         execution: Execution::Session(Box::new(BoundSession { interpreter })),
-        version: found.version.or(version),
-        library: found.file,
-        options: in_force,
-        inputs,
-        outputs: file.outputs.iter().map(tensor).collect(),
+        model: LoadedModel {
+            version: found.version.or(version),
+            library: found.file,
+            options: in_force,
+            inputs,
+            outputs: file.outputs.iter().map(tensor).collect(),
+            ..LoadedModel::default()
+        },
     })
 }
 

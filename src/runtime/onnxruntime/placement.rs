@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use super::profile::{self, RanNode};
 use super::provider::Provider;
 use crate::bundle::format::Stage;
-use crate::runtime::{Failure, ProductNode, ProviderNodes};
+use crate::bundle::format::{ProductNode, ProviderNodes};
+use crate::runtime::Failure;
 
 /// Products that are told of a provider, with at most so many bytes of names: beyond this only the number of nodes is. The daemon holds
 /// what a worker tells in memory, and takes lines of 1 MiB; a session has two fallbacks at most.

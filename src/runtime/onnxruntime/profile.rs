@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::runtime::ProductNode;
+use crate::bundle::format::ProductNode;
 
 /// A node of the network as the library ran it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,13 +22,13 @@ use super::library::checked;
 use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::{CPU_PROVIDER, RUNTIME, library, provider};
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, ProviderNodes, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, ProviderNodes, RunError, Runtime,
-    Session, mapped, options,
+    Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, RunError, Runtime, Session, mapped,
+    options,
 };
 
 /// Loads ONNX models.
@@ -59,13 +59,16 @@ impl Load for OnnxRuntime {
         libraries.retain(|file| !before.contains(file) && Some(file) != library.file.as_ref());
         Ok(Loaded {
             execution: Execution::Session(Box::new(bound.session)),
-            version: library.version,
-            libraries: libraries.into_iter().collect(),
-            library: library.file,
-            options: bound.options,
-            inputs: bound.inputs,
-            outputs: bound.outputs,
-            providers: bound.providers,
+            model: LoadedModel {
+                version: library.version,
+                library: library.file,
+                options: bound.options,
+                inputs: bound.inputs,
+                outputs: bound.outputs,
+                providers: bound.providers,
+                libraries: libraries.into_iter().collect(),
+                placed: None,
+            },
         })
     }
 }

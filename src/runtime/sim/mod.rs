@@ -4,10 +4,9 @@
 //! what goes wrong, so that every way a worker can end can be tried on any host, without a library. The faults are
 //! real: the segmentation fault touches memory, the hang hangs. They happen in a worker process only.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session};
 
 mod fault;
@@ -57,14 +56,13 @@ impl Load for Simulator {
         }
         let latencies = script.latency_us.iter().map(|latency| Duration::from_micros(*latency)).collect();
         Ok(Loaded {
-            providers: Vec::new(),
-            libraries: Vec::new(),
             execution: Execution::Session(Box::new(Playing { latencies, next: 0, runs: 0, fault })),
-            version: Some(env!("CARGO_PKG_VERSION").into()),
-            library: None,
-            options: BTreeMap::new(),
-            inputs: vec![scalar("input")],
-            outputs: vec![scalar("output")],
+            model: LoadedModel {
+                version: Some(env!("CARGO_PKG_VERSION").into()),
+                inputs: vec![scalar("input")],
+                outputs: vec![scalar("output")],
+                ..LoadedModel::default()
+            },
         })
     }
 }

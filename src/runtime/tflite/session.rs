@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 
-use backbone::bundle::format::{Stage, Tensor};
+use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::model_file::Dimension;
 use backbone::model_file::tflite::{self, FileTensor, ModelFile};
 use backbone::runtime::fill::{ElementType, Generator};
@@ -58,15 +58,16 @@ impl Load for TensorFlowLite {
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            providers: Vec::new(),
-            libraries: Vec::new(),
             execution: Execution::Session(Box::new(BoundSession { interpreter })),
-            version: Some(version.to_owned()),
-            // The version text lies in the library's own memory.
-            library: mapped::file_at(version.as_ptr() as usize),
-            options,
-            inputs,
-            outputs,
+            model: LoadedModel {
+                version: Some(version.to_owned()),
+                // The version text is in the library's own memory.
+                library: mapped::file_at(version.as_ptr() as usize),
+                options,
+                inputs,
+                outputs,
+                ..LoadedModel::default()
+            },
         })
     }
 }

@@ -8,7 +8,7 @@ use super::engines::{self, EngineFiles};
 use super::outcome;
 use super::release;
 use super::{RUNTIME, run, times};
-use crate::bundle::format::{Layer, Stage, Tensor};
+use crate::bundle::format::{Layer, LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::network::count::{Border, BorderTensor, onnx_border};
 use crate::runtime::shapes::{self, DeclaredInput};
@@ -68,16 +68,17 @@ impl Load for TensorRt {
             ..tensor(input)
         };
         Ok(Loaded {
-            providers: Vec::new(),
-            libraries: Vec::new(),
-            inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
-            outputs: border.outputs.iter().map(tensor).collect(),
-            version: Some(version),
-            library: Some(path.to_owned()),
-            options,
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
                 Task::Measure | Task::Profile => Execution::Program(trtexec),
+            },
+            model: LoadedModel {
+                version: Some(version),
+                library: Some(path.to_owned()),
+                options,
+                inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
+                outputs: border.outputs.iter().map(tensor).collect(),
+                ..LoadedModel::default()
             },
         })
     }

@@ -5,7 +5,7 @@
 
 use super::profile;
 use super::report::Report;
-use crate::bundle::format::{Layer, Stage};
+use crate::bundle::format::{Latencies, Layer, Stage};
 pub use crate::runtime::program::Exit;
 use crate::runtime::{Failure, SelfTimed};
 use crate::units::Nanos;
@@ -54,7 +54,8 @@ pub fn of_timing(
                 .with_hint("see the log tail for what it printed instead")
         })
     });
-    SelfTimed { warm_up_ns: latency_ns, latency_ns: timed, extra_latency_ns, failure }
+    let latencies = Latencies { warm_up_ns: latency_ns, latency_ns: timed, extra_latency_ns };
+    SelfTimed { latencies, failure }
 }
 
 /// After a run for a profile.

@@ -119,9 +119,9 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
             Timed(warm_up, latencies, extra) => {
                 let timed = timed(&report, *exit);
                 assert_eq!(timed.failure, None, "{name}");
-                assert_eq!(numbers(&timed.warm_up_ns), *warm_up, "{name}");
-                assert_eq!(numbers(&timed.latency_ns), *latencies, "{name}");
-                assert_eq!(numbers(&timed.extra_latency_ns), *extra, "{name}");
+                assert_eq!(numbers(&timed.latencies.warm_up_ns), *warm_up, "{name}");
+                assert_eq!(numbers(&timed.latencies.latency_ns), *latencies, "{name}");
+                assert_eq!(numbers(&timed.latencies.extra_latency_ns), *extra, "{name}");
             }
             Built => assert_eq!(outcome::of_build(&report, *exit, Some(7)), Ok(7), "{name}"),
             NotBuilt(reason, concerns_model) => {
@@ -136,7 +136,11 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
             NotTimed(reason, kept) => {
                 let timed = timed(&report, *exit);
                 let failure = timed.failure.expect(name);
-                assert_eq!((failure.reason.as_str(), timed.latency_ns.len()), (*reason, *kept), "{name}");
+                assert_eq!(
+                    (failure.reason.as_str(), timed.latencies.latency_ns.len()),
+                    (*reason, *kept),
+                    "{name}"
+                );
                 assert!(failure.hint.is_some() && !failure.is_not_compilable, "{name}");
             }
         }
@@ -229,8 +233,8 @@ fn exported_times_count_where_they_are_whole_and_printed_ones_else() {
     assert_eq!(numbers(&exported), [4_000_000, 1_960_000, 1_959_990, 30]);
     let report = read(&transcript("8.5-timed"));
     let both = outcome::of_timing(&report, Exit::Code(0), Some(exported), WARM_UP_RUNS, TIMED_RUNS);
-    assert_eq!(numbers(&both.latency_ns), [1_960_000, 1_959_990]);
-    assert_eq!(numbers(&both.extra_latency_ns), [30]);
+    assert_eq!(numbers(&both.latencies.latency_ns), [1_960_000, 1_959_990]);
+    assert_eq!(numbers(&both.latencies.extra_latency_ns), [30]);
     for end in 0..file.trim_end().len() {
         assert_eq!(times::parse(&file.as_bytes()[..end]), None, "cut at byte {end}");
     }

@@ -19,7 +19,7 @@ struct Span<'a> {
 
 impl Span<'_> {
     fn which(&self) -> String {
-        format!("process {}, `{}`", self.trial.process, self.sensor.name)
+        format!("process {}, `{}`", self.trial.id.process, self.sensor.name)
     }
 }
 
@@ -30,7 +30,8 @@ fn spans<'a>(evidence: &Evidence<'a>) -> Vec<Span<'a>> {
     };
     let mut spans = Vec::new();
     for trial in evidence.trials {
-        let of_trial = |reading: &&Reading| (reading.build, reading.process) == (trial.build, trial.process);
+        let of_trial =
+            |reading: &&Reading| (reading.build, reading.process) == (trial.id.build, trial.id.process);
         let Some(before) = environment.before.iter().find(of_trial) else { continue };
         let Some(after) = environment.after.iter().find(of_trial) else { continue };
         let samples = environment.samples.iter().filter(of_trial);
@@ -60,7 +61,7 @@ pub(super) fn environment_unobserved(evidence: &Evidence) -> Option<String> {
     let spans = spans(evidence);
     let is_told = |quantity: Quantity, trial: &Trial| {
         let of_trial = spans.iter().filter(|span| {
-            (span.trial.build, span.trial.process) == (trial.build, trial.process)
+            (span.trial.id.build, span.trial.id.process) == (trial.id.build, trial.id.process)
                 && span.sensor.quantity == quantity
         });
         of_trial

@@ -3,7 +3,7 @@
 use super::super::{find, judge};
 use super::*;
 use crate::bundle::format::{
-    Cooling, Host, Placement, Reading, Reason, Sensor, Status, Verdict, VerdictState,
+    Cooling, Host, Latencies, Placement, Reading, Reason, Sensor, Status, TrialId, Verdict, VerdictState,
 };
 use crate::units::Nanos;
 
@@ -44,8 +44,10 @@ pub(in crate::verdict) fn observed() -> Environment {
 
 fn judged_as(status: Status, environment: &Environment) -> Verdict {
     let latency_ns = vec![Nanos(1_000_000); 100];
-    let trial =
-        Trial { build: 1, process: 1, warm_up_ns: Vec::new(), latency_ns, extra_latency_ns: Vec::new() };
+    let trial = Trial {
+        id: TrialId { build: 1, process: 1 },
+        latencies: Latencies { latency_ns, ..Latencies::default() },
+    };
     let reasons = judge(&Evidence {
         status,
         trials: &[trial],

@@ -1,12 +1,13 @@
+use super::signal::*;
 use super::*;
 
 fn every_ending() -> Vec<(Stage, Ending)> {
-    let (warm_up_ns, latency_ns) = (vec![Nanos(1)], vec![Nanos(2), Nanos(3)]);
-    let after = |afterwards| Ending::AfterResult {
+    let latencies = || Latencies {
         warm_up_ns: vec![Nanos(1)],
         latency_ns: vec![Nanos(2), Nanos(3)],
-        afterwards,
+        extra_latency_ns: Vec::new(),
     };
+    let after = |afterwards| Ending::AfterResult { latencies: latencies(), afterwards };
     let signalled = |signal| Ending::Signalled { signal, out_of_memory: None };
     let not_started = |kind: std::io::ErrorKind| Ending::NotStarted {
         executable: "/usr/lib/worker".into(),
@@ -14,14 +15,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         error: kind.to_string(),
     };
     vec![
-        (
-            Stage::Report,
-            Ending::Complete {
-                warm_up_ns: warm_up_ns.clone(),
-                latency_ns: latency_ns.clone(),
-                energy_ns: None,
-            },
-        ),
+        (Stage::Report, Ending::Complete { latencies: latencies(), energy_ns: None }),
         (
             Stage::Load,
             Ending::Failed(
@@ -48,8 +42,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         (
             Stage::Report,
             Ending::Objected {
-                warm_up_ns: vec![Nanos(1)],
-                latency_ns: vec![Nanos(2)],
+                latencies: latencies(),
                 failure: Failure::new(Stage::Timing, "wrong_count", "2 of 3").into(),
             },
         ),
@@ -62,7 +55,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
             Stage::Energy,
             after(Afterwards::Failed { reason: "run_failed".into(), detail: "no such kernel".into() }),
         ),
-        (Stage::Report, Ending::WrongCount { asked: (1, 3), warm_up_ns, latency_ns }),
+        (Stage::Report, Ending::WrongCount { asked: (1, 3), latencies: latencies() }),
         (Stage::Start, not_started(std::io::ErrorKind::NotFound)),
         (Stage::Start, not_started(std::io::ErrorKind::PermissionDenied)),
         (Stage::Start, not_started(std::io::ErrorKind::OutOfMemory)),
@@ -93,14 +86,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
 }
 
 fn ended(reached: Stage, ending: Ending) -> Ended {
-    Ended {
-        ending,
-        loaded: None,
-        reached,
-        extra_latency_ns: Vec::new(),
-        log_tail: vec!["last words".into()],
-        wall: Duration::ZERO,
-    }
+    Ended { ending, loaded: None, reached, log_tail: vec!["last words".into()], wall: Duration::ZERO }
 }
 
 #[test]

@@ -7,10 +7,8 @@
 //!
 //! The kernel kills a worker when the thread that called [`run`] ends.
 
-use std::ffi::OsString;
-use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,16 +18,11 @@ use rustix::io::Errno;
 use crate::bundle::format::Stage;
 pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
-use crate::worker::process::{PIECE_BYTES, Worker};
-use crate::worker::protocol::{Event, Pause, Request};
+pub use crate::worker::process::Trial;
+use crate::worker::process::{PIECE_BYTES, Surroundings, Worker};
 use crate::worker::transcript::{Heard, Transcript};
-
-/// Between two ticks: the design lets sensors be read at 1 Hz while a worker times.
-pub(crate) const TICK: Duration = Duration::from_secs(1);
-
-/// A worker that said its last word, or closed its output, exits within milliseconds; ten seconds leave room for a
-/// device that is slow to let go of its memory.
-const EXIT_GRACE: Duration = Duration::from_secs(10);
+pub(crate) use crate::worker::watch::TICK;
+pub use crate::worker::watch::{Control, Watch};
 
 /// Between two looks for the end of a worker that closed its output, where the kernel has no pidfd (before 5.3).
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
@@ -37,81 +30,12 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// One at a time in a process: two would disturb each other, and would be taken for each other's descendants.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// What to start.
-#[derive(Debug)]
-pub struct Trial<'a> {
-    /// The worker executable.
-    pub executable: &'a Path,
-    /// Its arguments.
-    pub arguments: &'a [&'a str],
-    /// Variables to set beside the inherited ones.
-    pub environment: Vec<(OsString, OsString)>,
-    /// What it is to do.
-    pub request: &'a Request,
-    /// How long it may take from start to exit.
-    pub timeout: Duration,
-}
-
-/// Who looks on.
-pub trait Watch {
-    /// A descriptor that becomes readable when [`Watch::tick`] should be called at once.
-    fn interrupt(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// The worker said something, in order. Not called while it times.
-    fn event(&mut self, event: &Event) {
-        let _ = event;
-    }
-
-    /// The worker waits. How long it is to wait from when this returns; ticks go on meanwhile.
-    fn pause(&mut self, at: Pause) -> Duration {
-        let _ = at;
-        Duration::ZERO
-    }
-
-    /// How long after one tick the next is due. Shorter than a second only outside the timed runs.
-    fn tick_after(&self) -> Duration {
-        TICK
-    }
-
-    /// Called when it is due, and whenever the interrupt is readable; it must read the interrupt empty.
-    fn tick(&mut self) -> Control;
-}
-
-/// What becomes of the trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// It goes on.
-    Continue,
-    /// It ends, because its job was cancelled.
-    Cancel,
-    /// It ends, because the daemon does.
-    Stop,
-}
-
 /// Run a trial to its end, whatever that is. Returns when nothing of it is left, at the latest one second after its
 /// timeout (unless a process hangs in the kernel).
 ///
 /// Makes this process a child subreaper for the rest of its life.
 pub fn run(trial: &Trial<'_>, watch: &mut dyn Watch) -> Ended {
     run_on(&Surroundings::default(), trial, watch)
-}
-
-/// What tests replace.
-pub(super) struct Surroundings {
-    vmstat: PathBuf,
-    /// Since Linux 5.3.
-    pub(super) has_pidfd: bool,
-    /// Not where the daemon has the largest score itself.
-    pub(super) raises_score: bool,
-    exit_grace: Duration,
-}
-
-impl Default for Surroundings {
-    fn default() -> Self {
-        Self { vmstat: "/proc/vmstat".into(), has_pidfd: true, raises_score: true, exit_grace: EXIT_GRACE }
-    }
 }
 
 fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch) -> Ended {
@@ -123,14 +47,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         Ok(worker) => worker,
         Err(ending) => {
             let wall = started.elapsed();
-            return Ended {
-                ending,
-                loaded: None,
-                reached: Stage::Start,
-                extra_latency_ns: Vec::new(),
-                log_tail: Vec::new(),
-                wall,
-            };
+            return Ended { ending, loaded: None, reached: Stage::Start, log_tail: Vec::new(), wall };
         }
     };
     let end = listen(&mut worker, &mut transcript, watch, started + trial.timeout, surroundings.exit_grace);
@@ -155,14 +72,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         End::Killed(cause) => killed(cause, transcript.heard, trial.timeout),
         End::Unheard(error) => Ending::Unheard { error: error.to_string() },
     };
-    Ended {
-        ending,
-        loaded: transcript.loaded,
-        reached: transcript.stage,
-        extra_latency_ns: transcript.extra_latency_ns,
-        log_tail,
-        wall: started.elapsed(),
-    }
+    Ended { ending, loaded: transcript.loaded, reached: transcript.stage, log_tail, wall: started.elapsed() }
 }
 
 fn listen(
@@ -178,10 +88,10 @@ fn listen(
     loop {
         let now = Instant::now();
         if now >= deadline {
-            return End::Killed(Cause::TimedOut);
+            return End::Killed(KillCause::TimedOut);
         }
         if exit_deadline.is_some_and(|exit_deadline| now >= exit_deadline) {
-            return End::Killed(Cause::Stayed);
+            return End::Killed(KillCause::Stayed);
         }
         let mut until =
             deadline.min(next_tick).min(exit_deadline.unwrap_or(deadline)).min(resume_at.unwrap_or(deadline));
@@ -195,8 +105,8 @@ fn listen(
         if ready.interrupt || Instant::now() >= next_tick {
             match watch.tick() {
                 Control::Continue => {}
-                Control::Cancel => return End::Killed(Cause::Cancelled),
-                Control::Stop => return End::Killed(Cause::Stopped),
+                Control::Cancel => return End::Killed(KillCause::Cancelled),
+                Control::Stop => return End::Killed(KillCause::Stopped),
             }
             next_tick = Instant::now() + watch.tick_after();
         }
@@ -215,7 +125,7 @@ fn listen(
             return End::Exited;
         }
         if matches!(transcript.heard, Heard::Refused(_)) {
-            return End::Killed(Cause::Refused);
+            return End::Killed(KillCause::Refused);
         }
         if let Some(at) = transcript.pause.take() {
             let wait = watch.pause(at);
@@ -238,13 +148,13 @@ fn listen(
 #[derive(Debug)]
 enum End {
     Exited,
-    Killed(Cause),
+    Killed(KillCause),
     Unheard(Errno),
 }
 
 /// Why a worker is killed.
 #[derive(Debug, Clone, Copy)]
-enum Cause {
+enum KillCause {
     TimedOut,
     Cancelled,
     Stopped,
@@ -261,24 +171,18 @@ fn exited(
 ) -> Ending {
     let (code, signal) = (status.and_then(|it| it.code()), status.and_then(|it| it.signal()));
     match (heard, code, signal) {
-        (Heard::Failed(failure), _, _) => Ending::Failed(failure),
-        (Heard::Refused(ending), _, _) => ending,
-        (Heard::Objected { warm_up_ns, latency_ns, failure }, _, _) => {
-            Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
+        // However the worker exits: if it compiled a model, the file is there, and the next worker checks it.
+        (Heard::Answered(ending) | Heard::Refused(ending), _, _) => ending,
+        (Heard::Result { latencies, energy_ns }, Some(0), _) if request_is_met => {
+            Ending::Complete { latencies, energy_ns }
         }
-        // Whatever a worker does after it: the compiled file is there, and the next worker checks it.
-        (Heard::Built(built), _, _) => Ending::Built(Box::new(built)),
-        (Heard::Profiled(layers), _, _) => Ending::Profiled(layers),
-        (Heard::Result { warm_up_ns, latency_ns, energy_ns }, Some(0), _) if request_is_met => {
-            Ending::Complete { warm_up_ns, latency_ns, energy_ns }
-        }
-        (Heard::Result { warm_up_ns, latency_ns, .. }, code, signal) => {
+        (Heard::Result { latencies, .. }, code, signal) => {
             let afterwards = match (code, signal) {
                 (Some(code), _) => Afterwards::Exited { code },
                 (None, Some(signal)) => Afterwards::Signalled { signal },
                 (None, None) => Afterwards::Stayed,
             };
-            Ending::AfterResult { warm_up_ns, latency_ns, afterwards }
+            Ending::AfterResult { latencies, afterwards }
         }
         (Heard::Unfinished, _, Some(signal)) => {
             let is_kill = signal == rustix::process::Signal::KILL.as_raw();
@@ -295,22 +199,16 @@ fn exited(
     }
 }
 
-fn killed(cause: Cause, heard: Heard, limit: Duration) -> Ending {
+fn killed(cause: KillCause, heard: Heard, limit: Duration) -> Ending {
     match (cause, heard) {
-        (Cause::Cancelled, _) => Ending::Cancelled,
-        (Cause::Stopped, _) => Ending::Stopped,
-        (_, Heard::Refused(ending)) => ending,
-        (_, Heard::Failed(failure)) => Ending::Failed(failure),
-        (_, Heard::Built(built)) => Ending::Built(Box::new(built)),
-        (_, Heard::Profiled(layers)) => Ending::Profiled(layers),
-        (_, Heard::Objected { warm_up_ns, latency_ns, failure }) => {
-            Ending::Objected { warm_up_ns, latency_ns, failure: Box::new(failure) }
+        (KillCause::Cancelled, _) => Ending::Cancelled,
+        (KillCause::Stopped, _) => Ending::Stopped,
+        (_, Heard::Answered(ending) | Heard::Refused(ending)) => ending,
+        (_, Heard::Result { latencies, .. }) => {
+            Ending::AfterResult { latencies, afterwards: Afterwards::Stayed }
         }
-        (_, Heard::Result { warm_up_ns, latency_ns, .. }) => {
-            Ending::AfterResult { warm_up_ns, latency_ns, afterwards: Afterwards::Stayed }
-        }
-        (Cause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },
-        (Cause::Stayed | Cause::Refused, Heard::Unfinished) => Ending::OutputClosed,
+        (KillCause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },
+        (KillCause::Stayed | KillCause::Refused, Heard::Unfinished) => Ending::OutputClosed,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Workers played by the shell, for what no worker of ours does. The real one is tried in `tests/runtimes/worker.rs`.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::getpid;
 
 use super::*;
+use crate::bundle::format::Latencies;
 use crate::units::Nanos;
 use crate::worker::process::command;
-use crate::worker::protocol::PARENT_VARIABLE;
+use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
 const HELLO: &str = r#"echo '{"event":"hello","protocol":3}'"#;
 const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":3}
@@ -74,8 +75,11 @@ fn a_whole_conversation_is_complete_with_and_without_pidfd() {
         let script = format!("read line; {UNTIL_TIMING}; echo note >&2; {RESULT}");
         let ended = shell_on(&surroundings, &script, &request(), LONG, &mut Unattended);
         let expected = Ending::Complete {
-            warm_up_ns: vec![Nanos(1)],
-            latency_ns: vec![Nanos(2), Nanos(3)],
+            latencies: Latencies {
+                warm_up_ns: vec![Nanos(1)],
+                latency_ns: vec![Nanos(2), Nanos(3)],
+                extra_latency_ns: Vec::new(),
+            },
             energy_ns: None,
         };
         assert_eq!(ended.ending, expected);
@@ -154,12 +158,12 @@ fn what_follows_a_result_fails_the_trial_and_keeps_its_latencies() {
         ("echo bye", Afterwards::Line { line: "bye".into() }),
     ] {
         let ended = shell(&format!("{UNTIL_TIMING}; {RESULT}; {after}"));
-        let (_, latency_ns) = ended.latencies().expect("latencies");
-        assert_eq!(latency_ns, [Nanos(2), Nanos(3)]);
         match &ended.ending {
             Ending::AfterResult { afterwards, .. } => assert_eq!(*afterwards, expected),
             other => panic!("{after}: {other:?}"),
         }
+        let latencies = ended.into_latencies().expect("latencies");
+        assert_eq!(latencies.latency_ns, [Nanos(2), Nanos(3)]);
     }
 }
 

@@ -29,7 +29,7 @@ fn finishes_both(rig: &Rig) {
     let long = rig.bundle_of("long");
     assert_eq!(long.outcome.status, Status::Measured, "{:?}", long.outcome);
     assert_eq!(long.trials.len(), 1);
-    assert_eq!(long.trials[0].latency_ns.len(), LONG_RUNS as usize);
+    assert_eq!(long.trials[0].latencies.latency_ns.len(), LONG_RUNS as usize);
     assert_eq!(rig.bundle_of("next").outcome.status, Status::Measured);
     assert_eq!(rig.measured_order(), ["long", "long", "next"]);
 }
@@ -133,7 +133,7 @@ fn job_of_three_processes_goes_on_after_a_kill_with_its_finished_trials_kept() {
     rig.wait_until_done(1);
     let bundle = rig.bundle_of("three");
     assert_eq!(bundle.outcome.status, Status::Measured);
-    let processes: Vec<u32> = bundle.trials.iter().map(|trial| trial.process).collect();
+    let processes: Vec<u32> = bundle.trials.iter().map(|trial| trial.id.process).collect();
     assert_eq!(processes, [1, 2, 3]);
     assert_eq!(serde_json::to_value(&bundle.trials[0]).unwrap(), kept);
     assert_eq!(bundle.summary.unwrap().count, 18);

@@ -79,9 +79,9 @@ fn study_killed_twice_goes_on_and_measures_nothing_twice() {
     assert_eq!(names(&bundles), NAMES);
     for bundle in &bundles {
         assert_eq!(bundle.outcome.status, Status::Measured, "{}", rig.log());
-        let processes: Vec<u32> = bundle.trials.iter().map(|trial| trial.process).collect();
+        let processes: Vec<u32> = bundle.trials.iter().map(|trial| trial.id.process).collect();
         assert_eq!(processes, [1, 2]);
-        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.len() == 400));
+        assert!(bundle.trials.iter().all(|trial| trial.latencies.latency_ns.len() == 400));
         let operations = bundle.cost.as_ref().unwrap().operations as f64;
         let seconds = bundle.summary.as_ref().unwrap().mean / 1e3;
         let throughput = bundle.throughput_operations_per_second.unwrap();

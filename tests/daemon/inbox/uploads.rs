@@ -49,7 +49,7 @@ fn job_uploaded_in_place_is_not_taken_before_its_end_although_it_stalls_where_it
     let bundle = rig.bundle_of("stalling");
     assert_eq!(bundle.outcome.status, Status::Measured);
     assert_eq!(bundle.job.spec.as_deref(), Some(text));
-    assert_eq!(bundle.trials[0].latency_ns.len(), 7);
+    assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 7);
 }
 
 #[test]

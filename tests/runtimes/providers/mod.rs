@@ -116,7 +116,10 @@ fn nodes_that_a_plug_in_does_not_take_are_a_fallback_and_the_verdict_says_how_ma
     assert_eq!(provider_reasons(&bundle), ["provider_fallback"]);
     let told = "7 of 11 nodes ran on CPUExecutionProvider, 100.0 % of the operations";
     assert_eq!(reason(&bundle, "provider_fallback"), Some(told));
-    assert_eq!((bundle.verdict.state, bundle.trials[0].latency_ns.len()), (VerdictState::Suspect, 6));
+    assert_eq!(
+        (bundle.verdict.state, bundle.trials[0].latencies.latency_ns.len()),
+        (VerdictState::Suspect, 6)
+    );
     let plugin = fs_err::canonicalize(host.plugin()).unwrap();
     assert_eq!(providers(&bundle)[0].library.as_deref(), plugin.to_str());
     assert_eq!(providers(&bundle)[1].library, None);
@@ -162,7 +165,7 @@ fn plug_in_that_takes_everything_has_no_fallback_and_one_that_takes_nothing_is_n
         "{STUB_PROVIDER} ran no node; {nodes} of {nodes} nodes ran on {CPU}, 100.0 % of the operations"
     );
     assert_eq!(reason(&bundle, "provider_not_used"), Some(told.as_str()));
-    assert_eq!(bundle.trials[0].latency_ns.len(), 6);
+    assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 6);
     assert!(bundle.summary.is_some());
 }
 
@@ -176,7 +179,11 @@ fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on()
     let mut fail = |name: &str, options: &str, stage: Stage, reason: &str| {
         let bundle = host.bundle(name, &job(&format!("provider: plugin{options}")));
         assert_eq!(outcome(&bundle), (Status::Failed, Some(stage), reason), "{name}: {:#?}", bundle.outcome);
-        assert!(bundle.trials.iter().all(|trial| trial.latency_ns.is_empty()), "{name}: {:?}", bundle.trials);
+        assert!(
+            bundle.trials.iter().all(|trial| trial.latencies.latency_ns.is_empty()),
+            "{name}: {:?}",
+            bundle.trials
+        );
         told += &text_of(name, &bundle);
     };
     for (fault, reason) in [

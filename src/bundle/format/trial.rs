@@ -1,0 +1,58 @@
+//! Trials and their latencies. Serialised types and nothing else, like the rest of the format.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units::Nanos;
+
+/// One load, warm-up and timed span in one fresh process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "FlatTrial")]
+pub struct Trial {
+    /// Which of the configuration's trials.
+    #[serde(flatten)]
+    pub id: TrialId,
+    /// Its latencies.
+    #[serde(flatten)]
+    pub latencies: Latencies,
+}
+
+/// Which trial of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialId {
+    /// Which compilation of the model it ran, from 1. Runtimes that compile nothing have one.
+    pub build: u32,
+    /// Which process of that build, from 1.
+    pub process: u32,
+}
+
+/// Raw latencies of one trial. They are filled in by the clock's loop and moved from there into the bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Latencies {
+    /// Latencies of the warm-up runs in order. They enter no statistic.
+    pub warm_up_ns: Vec<Nanos>,
+    /// Latencies of the timed runs in order.
+    pub latency_ns: Vec<Nanos>,
+    /// Latencies beyond the number asked for, in order. They enter no statistic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_latency_ns: Vec<Nanos>,
+}
+
+/// A [`Trial`] as it is read. `flatten` would first read every latency into a buffer four times its size.
+#[derive(Deserialize, JsonSchema)]
+struct FlatTrial {
+    build: u32,
+    process: u32,
+    warm_up_ns: Vec<Nanos>,
+    latency_ns: Vec<Nanos>,
+    #[serde(default)]
+    extra_latency_ns: Vec<Nanos>,
+}
+
+impl From<FlatTrial> for Trial {
+    fn from(flat: FlatTrial) -> Self {
+        let FlatTrial { build, process, warm_up_ns, latency_ns, extra_latency_ns } = flat;
+        let latencies = Latencies { warm_up_ns, latency_ns, extra_latency_ns };
+        Self { id: TrialId { build, process }, latencies }
+    }
+}

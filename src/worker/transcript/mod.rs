@@ -1,0 +1,223 @@
+//! What a worker has said so far: bytes from its standard output in, a judgement out.
+//!
+//! Bounded: a line that is longer than the longest result can be, or that is no event, or that comes out of turn, ends
+//! the conversation, and no later byte is looked at. Nothing is read or waited for here.
+
+use crate::bundle::format::{Failure, Latencies, LoadedModel, Stage};
+use crate::units::Nanos;
+use crate::worker::ending::{Afterwards, Ending};
+use crate::worker::log_tail::printable;
+use crate::worker::protocol::{Event, MAXIMUM_ENERGY_RUNS, PROTOCOL, Pause, Request, Task};
+
+/// Bytes that any event but a result may take: tensors and options of a model, or a library's whole error text.
+const EVENT_LIMIT: usize = 1 << 20;
+
+/// Bytes of one latency in JSON: the 20 digits of the largest, and a comma.
+const LATENCY_BYTES: usize = 21;
+
+/// Characters of a bad line that are shown.
+const SHOWN_CHARACTERS: usize = 200;
+
+/// The conversation so far.
+#[derive(Debug)]
+pub(super) struct Transcript {
+    warm_up_runs: usize,
+    timed_runs: usize,
+    asks_for_energy: bool,
+    task: Task,
+    line_limit: usize,
+    line: Vec<u8>,
+    /// Events in order that were said.
+    said: usize,
+    /// Start: nothing was said yet. Load, prepare, warm-up: `hello`, `loaded`, the first pause were said. Report: timing is
+    /// over. Energy: the result was said, and energy is asked for.
+    pub(super) stage: Stage,
+    pub(super) loaded: Option<LoadedModel>,
+    pub(super) heard: Heard,
+    /// The worker waits here, until somebody takes it.
+    pub(super) pause: Option<Pause>,
+}
+
+/// What it amounts to.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Nothing decisive yet.
+    Unfinished,
+    /// A result with as many latencies as requested; then those of the energy runs.
+    Result { latencies: Latencies, energy_ns: Option<Vec<Nanos>> },
+    /// The worker's last word: how it ends, unless it breaks the protocol after it.
+    Answered(Ending),
+    /// Something that breaks the protocol.
+    Refused(Ending),
+}
+
+impl Transcript {
+    pub(super) fn new(request: &Request) -> Self {
+        let (warm_up_runs, timed_runs) = (request.warm_up_runs as usize, request.timed_runs as usize);
+        let asks_for_energy = request.energy_seconds > 0;
+        let energy_runs = if asks_for_energy { MAXIMUM_ENERGY_RUNS } else { 0 };
+        let runs = warm_up_runs.saturating_add(timed_runs).max(energy_runs);
+        let line_limit = runs.saturating_mul(LATENCY_BYTES).saturating_add(EVENT_LIMIT);
+        Self {
+            warm_up_runs,
+            timed_runs,
+            asks_for_energy,
+            task: request.task,
+            line_limit,
+            line: Vec::new(),
+            said: 0,
+            stage: Stage::Start,
+            loaded: None,
+            heard: Heard::Unfinished,
+            pause: None,
+        }
+    }
+
+    /// Take what was read; `on_event` sees each event that is in order.
+    pub(super) fn take(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(&Event)) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if matches!(self.heard, Heard::Answered(Ending::Failed(_)) | Heard::Refused(_)) {
+                return;
+            }
+            self.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.line);
+                self.take_line(&line[..line.len() - 1], on_event);
+            } else if !self.line.starts_with(b"{") || self.line.len() > self.line_limit {
+                // Judged before it ends: a flood may never end.
+                self.refuse_unfinished();
+            }
+        }
+    }
+
+    /// No byte will come any more. A line without an end is no event.
+    pub(super) fn finish(&mut self) {
+        if !self.line.is_empty() && matches!(self.heard, Heard::Unfinished | Heard::Result { .. }) {
+            self.refuse_unfinished();
+        }
+    }
+
+    /// Is there anything left to wait for but the end of the process?
+    pub(super) fn is_decided(&self) -> bool {
+        match &self.heard {
+            Heard::Unfinished => false,
+            Heard::Result { energy_ns, .. } => !self.lacks_energy(energy_ns.as_ref()),
+            _ => true,
+        }
+    }
+
+    /// Is energy asked for and not said yet?
+    pub(super) fn lacks_energy(&self, energy_ns: Option<&Vec<Nanos>>) -> bool {
+        self.asks_for_energy && energy_ns.is_none()
+    }
+
+    fn refuse_unfinished(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        if line.len() > self.line_limit && matches!(self.heard, Heard::Unfinished) {
+            self.heard = Heard::Refused(Ending::LineTooLong { limit_bytes: self.line_limit });
+        } else {
+            self.refuse(&line);
+        }
+    }
+
+    fn take_line(&mut self, line: &[u8], on_event: &mut dyn FnMut(&Event)) {
+        let Ok(event) = serde_json::from_slice::<Event>(line) else { return self.refuse(line) };
+        match self.turn_of(&event) {
+            // Without energy the result is the last word.
+            Some((turn, next)) if turn == self.said && !self.is_decided() => {
+                self.said += 1;
+                self.stage = next;
+                on_event(&event);
+                self.take_event(event);
+            }
+            _ if matches!(self.heard, Heard::Result { .. }) => self.refuse(line),
+            _ => {
+                self.heard = Heard::Refused(Ending::OutOfTurn { line: printable(line, SHOWN_CHARACTERS) });
+            }
+        }
+    }
+
+    /// After how many events this one is in order, and the stage that it begins; `None` if it has no place here.
+    fn turn_of(&self, event: &Event) -> Option<(usize, Stage)> {
+        let measures = self.task == Task::Measure;
+        let after_result = if self.asks_for_energy { Stage::Energy } else { Stage::Report };
+        Some(match event {
+            Event::Hello { .. } => (0, Stage::Load),
+            Event::Loaded(_) => (1, self.after_loading()),
+            Event::Built(_) if self.task == Task::Build => (2, Stage::Report),
+            Event::Profiled { .. } if self.task == Task::Profile => (2, Stage::Report),
+            Event::Paused { at: Pause::BeforeWarmUp } if measures => (2, Stage::WarmUp),
+            Event::Paused { at: Pause::BeforeTiming } if measures => (3, Stage::WarmUp),
+            Event::Paused { at: Pause::AfterTiming } if measures => (4, Stage::Report),
+            Event::Result { .. } if measures => (5, after_result),
+            Event::Paused { at: Pause::IdleBeforeEnergy } if measures => (6, Stage::Energy),
+            Event::Paused { at: Pause::BeforeEnergy } if measures => (7, Stage::Energy),
+            Event::Paused { at: Pause::AfterEnergy } if measures => (8, Stage::Energy),
+            Event::Energy { .. } if measures => (9, Stage::Energy),
+            Event::Failed(failure) if self.said > 0 => (self.said, failure.stage),
+            _ => return None,
+        })
+    }
+
+    /// Take an event that is in order.
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Hello { protocol: PROTOCOL } => {}
+            Event::Hello { protocol } => {
+                self.heard = Heard::Refused(Ending::ProtocolMismatch { theirs: protocol });
+            }
+            Event::Loaded(model) => self.loaded = Some(model),
+            Event::Paused { at } => self.pause = Some(at),
+            Event::Built(built) => self.heard = Heard::Answered(Ending::Built(Box::new(built))),
+            Event::Profiled { layers } => self.heard = Heard::Answered(Ending::Profiled(layers)),
+            Event::Result { latencies, failure: Some(failure) } => {
+                self.heard = Heard::Answered(Ending::Objected { latencies, failure: Box::new(failure) });
+            }
+            Event::Result { latencies, failure: None } => {
+                let asked = (self.warm_up_runs, self.timed_runs);
+                let is_complete = (latencies.warm_up_ns.len(), latencies.latency_ns.len()) == asked;
+                self.heard = if is_complete {
+                    Heard::Result { latencies, energy_ns: None }
+                } else {
+                    Heard::Refused(Ending::WrongCount { asked, latencies })
+                };
+            }
+            Event::Energy { latency_ns } => {
+                if let Heard::Result { energy_ns, .. } = &mut self.heard {
+                    *energy_ns = Some(latency_ns);
+                }
+            }
+            Event::Failed(failure) => {
+                self.heard = match std::mem::replace(&mut self.heard, Heard::Unfinished) {
+                    Heard::Result { latencies, .. } => {
+                        let Failure { reason, detail, .. } = failure;
+                        let afterwards = Afterwards::Failed { reason, detail };
+                        Heard::Refused(Ending::AfterResult { latencies, afterwards })
+                    }
+                    _ => Heard::Answered(Ending::Failed(failure)),
+                };
+            }
+        }
+    }
+
+    fn after_loading(&self) -> Stage {
+        match self.task {
+            Task::Measure => Stage::Prepare,
+            Task::Build => Stage::Build,
+            Task::Profile => Stage::Timing,
+        }
+    }
+
+    fn refuse(&mut self, line: &[u8]) {
+        let line = printable(line, SHOWN_CHARACTERS);
+        self.heard = Heard::Refused(match std::mem::replace(&mut self.heard, Heard::Unfinished) {
+            Heard::Result { latencies, .. } => {
+                Ending::AfterResult { latencies, afterwards: Afterwards::Line { line } }
+            }
+            _ => Ending::Garbage { line },
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
