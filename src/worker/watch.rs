@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::worker::protocol::{Event, Pause};
 
 /// Between two ticks: the design lets sensors be read at 1 Hz while a worker times.
-pub const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// Who looks on.
 pub trait Watch {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use backbone::bundle::format::{Outcome, Stage, Status};
+use backbone::bundle::format::{Latencies, Outcome, Stage, Status};
 use backbone::units::Nanos;
 use backbone::worker::parent::{Control, Ended, Ending, Trial, Watch, run};
 use backbone::worker::protocol::{Event, PARENT_VARIABLE, PROTOCOL, Request};
@@ -110,7 +110,9 @@ fn fault(kind: &str, run: Option<u32>) -> String {
 fn scripted_latencies_come_back_in_order_and_never_too_short() {
     in_own_process(|| {
         let tried = attempt(r#"{"latency_us": [10, 20, 300, 2000, 40]}"#, LONG);
-        let Ending::Complete { warm_up_ns, latency_ns, .. } = &tried.ended.ending else {
+        let Ending::Complete { latencies: Latencies { warm_up_ns, latency_ns, .. }, .. } =
+            &tried.ended.ending
+        else {
             panic!("{:?}", tried.ended)
         };
         for (latency, least) in

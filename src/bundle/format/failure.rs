@@ -29,7 +29,7 @@ impl Failure {
 
     /// The same as a result about the model.
     #[must_use]
-    pub fn not_compilable(self) -> Self {
+    pub(crate) fn not_compilable(self) -> Self {
         Self { is_not_compilable: true, ..self }
     }
 
@@ -40,7 +40,7 @@ impl Failure {
     }
 
     /// The outcome of a configuration that ended like this.
-    pub fn outcome(self, status: Status) -> Outcome {
+    pub(crate) fn outcome(self, status: Status) -> Outcome {
         Outcome {
             status,
             stage: Some(self.stage),
@@ -55,7 +55,7 @@ impl Failure {
 
 impl Outcome {
     /// Every trial delivered its latencies; `log_tail` is the last trial's.
-    pub fn measured(log_tail: Vec<String>) -> Self {
+    pub(crate) fn measured(log_tail: Vec<String>) -> Self {
         Self {
             status: Status::Measured,
             stage: None,

@@ -62,13 +62,13 @@ pub struct ProviderNodes {
     pub nodes: Option<u64>,
     /// For a fallback: the convolutions and matrix products among them; `None` where they are not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub products: Option<Vec<ProductNode>>,
+    pub(crate) products: Option<Vec<ProductNode>>,
 }
 
 /// A convolution or a matrix product as the library runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProductNode {
+pub(crate) struct ProductNode {
     /// Its name, which may hold that of one of the model's nodes.
     pub name: String,
     /// Its multiply-accumulates by the shapes of its tensors; `None` where those do not tell.

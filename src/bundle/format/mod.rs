@@ -30,7 +30,8 @@ pub use environment::{
     Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
-pub use loaded::{LoadedModel, Placed, ProductNode, ProviderNodes};
+pub(crate) use loaded::ProductNode;
+pub use loaded::{LoadedModel, Placed, ProviderNodes};
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use trial::{Latencies, Trial, TrialId};

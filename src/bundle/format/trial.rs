@@ -20,20 +20,20 @@ pub struct Trial {
 /// Which trial of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialId {
-    /// Which compilation of the model it ran, from 1. Runtimes that compile nothing have one.
+    /// Number of the build that it ran, from 1. A runtime that does not compile has one.
     pub build: u32,
-    /// Which process of that build, from 1.
+    /// Number of the process with that build, from 1.
     pub process: u32,
 }
 
 /// Raw latencies of one trial. They are filled in by the clock's loop and moved from there into the bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latencies {
-    /// Latencies of the warm-up runs in order. They enter no statistic.
+    /// Latencies of the warm-up runs, in order. They enter no statistic.
     pub warm_up_ns: Vec<Nanos>,
-    /// Latencies of the timed runs in order.
+    /// Latencies of the timed runs, in order.
     pub latency_ns: Vec<Nanos>,
-    /// Latencies beyond the number asked for, in order. They enter no statistic.
+    /// Latencies of runs beyond the requested number, in order. They enter no statistic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_latency_ns: Vec<Nanos>,
 }
