@@ -39,12 +39,13 @@ runtimes: packages ## fetch the inference libraries into runtimes/<architecture>
 build: runtimes ## release executables with every feature, in target/release
 	$(CARGO) build --release --locked --features $(FEATURES) --bins
 
-demo: build clean-demo ## measure inbox-examples/ and show the results
+demo: build clean-demo ## measure inbox-examples/, show the results and write a report on them
 	mkdir -p demo/inbox demo/outbox demo/state
 	cp inbox-examples/*.yaml inbox-examples/*.onnx inbox-examples/*.tflite demo/inbox/
 	sed 's|@LIBRARIES@|$(RUNTIMES)|' systemd/config.yaml > demo/config.yaml
 	target/release/backbone serve --once --config demo/config.yaml \
 	  --inbox $(CURDIR)/demo/inbox --outbox $(CURDIR)/demo/outbox --state $(CURDIR)/demo/state
+	target/release/backbone report demo/outbox -o demo/report.html
 
 clean-demo:
 	rm -rf demo

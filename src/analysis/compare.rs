@@ -12,7 +12,8 @@ use crate::analysis::contrast::{Ratio, finite};
 use crate::analysis::estimate::Span;
 use crate::analysis::platform::{Identity, Platform};
 use crate::stats::CONFIDENCE;
-use crate::stats::moderate::{Variance, of_sum, student_quantile};
+use crate::stats::moderate::{Variance, of_sum};
+use crate::stats::student::student_quantile;
 
 /// Two platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::analysis::row::Process;
 use crate::stats::CONFIDENCE;
-use crate::stats::moderate::{Prior, Variance, expansion, of_sum, prior, student_quantile};
+use crate::stats::moderate::{Prior, Variance, of_sum, prior};
 use crate::stats::resample::{block_length, circular_block_means, percentile_interval, resampled_means};
 use crate::stats::sample;
+use crate::stats::student::{expansion, student_quantile};
 
 /// What an interval speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

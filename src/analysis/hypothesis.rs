@@ -13,7 +13,8 @@ use crate::analysis::finding::{
 };
 use crate::analysis::platform::Platform;
 use crate::analysis::roofline::SMALLEST_DENSITY_RATIO;
-use crate::stats::moderate::{Variance, two_sided_probability};
+use crate::stats::moderate::Variance;
+use crate::stats::student::two_sided_probability;
 
 /// One thing that could be found, before anybody knows whether it holds among all.
 pub(super) struct Candidate {

@@ -49,7 +49,11 @@ pub(crate) struct Predicted {
 /// A model needs this many cells beyond its coefficients before its error means anything.
 const FEWEST_TO_SPARE: usize = 6;
 
-/// The prediction of one platform, whose cells' places in `cells` begin at `offset`; `None` where too few were measured.
+/// The paper's family has ten. A fit takes the cube of their number, and bundles may name any number of blocks.
+const MOST_COEFFICIENTS: usize = 64;
+
+/// The prediction of one platform, whose cells' places in `cells` begin at `offset`; `None` if too few were measured, or
+/// they have too many levels.
 pub(super) fn predict(platform: usize, rows: &[Row], cells: &[Cell]) -> Option<Prediction> {
     let known: Vec<(&Configuration, f64, f64, f64)> = cells
         .iter()
@@ -61,7 +65,7 @@ pub(super) fn predict(platform: usize, rows: &[Row], cells: &[Cell]) -> Option<P
         .collect();
     let features = Features::of(known.iter().map(|(configuration, ..)| *configuration));
     let count = features.names.len();
-    if known.len() < count + FEWEST_TO_SPARE {
+    if known.len() < count + FEWEST_TO_SPARE || count > MOST_COEFFICIENTS {
         return None;
     }
     let design: Vec<Vec<f64>> = known

@@ -3,13 +3,13 @@
 
 use serde_json::Value;
 
-use super::moderate::{
-    Prior, Variance, expansion, of_sum, prior, student_quantile, trigamma, two_sided_probability,
-};
+use super::gamma::{self, digamma, half_step_ratio, inverse_trigamma, trigamma};
+use super::moderate::{Prior, Variance, of_sum, prior};
 use super::resample::{
     Draws, block_length, circular_block_means, percentile_interval, resampled_means, seed_of,
 };
 use super::sample::{self, Outlier};
+use super::student::{self, expansion, quantile_and_steps, student_quantile, two_sided_probability};
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -158,6 +158,130 @@ fn odd_samples_give_no_panic() {
     assert!(circular_block_means(&[], 3).is_empty());
     assert_eq!(circular_block_means(&[1.0, 3.0], 9), [2.0, 2.0]);
     assert_eq!([1, 2, 8, 27, 100, 1000].map(block_length), [1, 1, 2, 3, 5, 10]);
+}
+
+/// Every row of `tests/desk/student.csv`: degrees of freedom, probability, SciPy's quantile.
+fn scipy_student() -> Vec<[f64; 3]> {
+    let row = |line: &str| {
+        let numbers: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+        numbers.try_into().unwrap()
+    };
+    include_str!("../../tests/desk/student.csv").lines().skip(1).map(row).collect()
+}
+
+#[test]
+fn quantiles_are_those_of_scipy_from_one_to_infinitely_many_degrees_of_freedom() {
+    for [degrees, probability, wanted] in scipy_student() {
+        let found = student_quantile(probability, degrees);
+        assert!((found / wanted - 1.0).abs() < TOLERANCE, "{degrees} {probability}: {found} is not {wanted}");
+        let both = two_sided_probability(found, degrees);
+        let asked = 2.0 * probability.min(1.0 - probability);
+        assert!((both / asked - 1.0).abs() < 1e-10, "{degrees} {probability}: {both} is not {asked}");
+    }
+}
+
+#[test]
+fn quantiles_take_few_steps_for_every_degree_of_freedom_and_every_level() {
+    let mut most = 0;
+    // Seventeen degrees of freedom a decade, none of them whole, far beyond those of any report.
+    for place in -340..=340 {
+        let degrees = 10_f64.powf(f64::from(place) / 17.0) * 1.000_1;
+        let mut below = f64::INFINITY;
+        for level in 0..=300 {
+            // Tails from one half down to 5e-301.
+            let tail = 0.5 * 10_f64.powi(-level);
+            let (quantile, steps) = quantile_and_steps(tail, degrees);
+            most = most.max(steps);
+            assert!(quantile < below || quantile == f64::NEG_INFINITY, "{degrees} {tail}: {quantile}");
+            below = quantile;
+        }
+        for level in 0..=16 {
+            let probability = 0.5 + 0.45 * 10_f64.powi(-level);
+            let (quantile, steps) = quantile_and_steps(probability, degrees);
+            most = most.max(steps);
+            assert!(quantile > 0.0 || level == 16, "{degrees} {probability}: {quantile}");
+        }
+    }
+    // The bound is never what ends a search.
+    assert!(most <= student::MOST_STEPS / 2, "{most}");
+}
+
+#[test]
+fn quantiles_of_what_is_no_probability_or_no_number_are_defined() {
+    for degrees in [0.0, 1e-320, 1e-9, 1.0, 5.04e7, 1e300, f64::INFINITY] {
+        assert_eq!(student_quantile(0.5, degrees), 0.0);
+        assert_eq!(student_quantile(0.0, degrees), f64::NEG_INFINITY);
+        assert_eq!(student_quantile(1.0, degrees), f64::INFINITY);
+        for probability in [-1e-300, 1.000_000_1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(student_quantile(probability, degrees).is_nan());
+        }
+        assert!(two_sided_probability(f64::NAN, degrees).is_nan());
+        assert_eq!(two_sided_probability(0.0, degrees), 1.0);
+        for t in [1e-300, 1.0, 1e9, 1e300, f64::MAX, f64::NEG_INFINITY] {
+            assert!((0.0..=1.0).contains(&two_sided_probability(t, degrees)), "{t} {degrees}");
+        }
+    }
+    for degrees in [f64::NAN, -f64::NAN] {
+        assert!(student_quantile(0.975, degrees).is_nan() && two_sided_probability(1.0, degrees).is_nan());
+    }
+    // Nothing is known without degrees of freedom.
+    for degrees in [0.0, -1.0, f64::NEG_INFINITY] {
+        assert_eq!(student_quantile(0.975, degrees), f64::INFINITY);
+        assert_eq!(student_quantile(0.025, degrees), f64::NEG_INFINITY);
+        assert_eq!(two_sided_probability(5.0, degrees), 1.0);
+    }
+    assert_eq!(two_sided_probability(f64::INFINITY, 3.0), 0.0);
+}
+
+#[test]
+fn relatives_of_the_gamma_function_end_for_every_number() {
+    // Γ(1) / Γ(½) = 1 / √π, and √x (1 − 1 / (8 x)) for large x.
+    assert!((half_step_ratio(0.5) * std::f64::consts::PI.sqrt() - 1.0).abs() < 1e-14);
+    assert!((half_step_ratio(1e12) / 1e6 - 1.0).abs() < 1e-12);
+    // ψ(1) = −γ, ψ(½) = −γ − 2 ln 2.
+    let euler = 0.577_215_664_901_532_9;
+    assert!((digamma(1.0) + euler).abs() < 1e-14);
+    assert!((digamma(0.5) + euler + 2.0 * std::f64::consts::LN_2).abs() < 1e-14);
+    for function in [half_step_ratio, digamma, trigamma] {
+        for x in [0.0, -0.0, -0.5, -1e300, f64::NEG_INFINITY, f64::NAN] {
+            assert!(function(x).is_nan(), "{x}");
+        }
+        for x in [f64::MIN_POSITIVE, 1e-100, 19.999, 1e300] {
+            assert!(!function(x).is_nan(), "{x}");
+        }
+    }
+    let mut most = 0;
+    for place in -300..=300 {
+        let x = 10_f64.powf(f64::from(place) / 20.0);
+        let (found, steps) = inverse_trigamma(trigamma(x));
+        assert!((found / x - 1.0).abs() < 1e-12, "{x}: {found}");
+        most = most.max(steps);
+    }
+    for y in [f64::MIN_POSITIVE, 1e-300, 1e-16, 1e16, 1e300, f64::MAX] {
+        let (found, steps) = inverse_trigamma(y);
+        assert!(found >= 0.0, "{y}: {found}");
+        most = most.max(steps);
+    }
+    assert!(most <= gamma::MOST_STEPS / 2, "{most}");
+    assert_eq!(inverse_trigamma(f64::INFINITY).0, 0.0);
+    assert_eq!(inverse_trigamma(0.0).0, f64::INFINITY);
+    assert!(inverse_trigamma(-1.0).0.is_nan() && inverse_trigamma(f64::NAN).0.is_nan());
+}
+
+#[test]
+fn moderation_gives_an_answer_for_variances_of_any_size() {
+    let degrees = [1e-300, 0.5, 1.0, 5.04e7, 1e300, f64::INFINITY];
+    let values = [0.0, 1e-320, 1e-30, 1.0, 1e300, f64::INFINITY];
+    for (&one, &other) in degrees.iter().zip(degrees.iter().rev()) {
+        for &value in &values {
+            let variances = [Variance::own(value, one), Variance::own(1.0, other), Variance::own(2.0, one)];
+            if let Some(prior) = prior(&variances) {
+                assert!(prior.degrees_of_freedom >= 0.0 || prior.degrees_of_freedom.is_nan(), "{prior:?}");
+                let sum = of_sum(&variances.map(|own| prior.moderated(Some(own))));
+                let _ = expansion(sum.degrees_of_freedom, 0.95);
+            }
+        }
+    }
 }
 
 /// The bootstrap interval of the mean.

@@ -14,6 +14,8 @@ use crate::units::Nanos;
 mod desk_tests;
 pub mod energy;
 #[cfg(feature = "desk")]
+mod gamma;
+#[cfg(feature = "desk")]
 pub(crate) mod moderate;
 mod order;
 #[cfg(feature = "desk")]
@@ -21,6 +23,8 @@ pub mod resample;
 #[cfg(feature = "desk")]
 pub(crate) mod sample;
 mod spread;
+#[cfg(feature = "desk")]
+pub(crate) mod student;
 #[cfg(test)]
 mod tests;
 

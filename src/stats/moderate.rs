@@ -1,10 +1,9 @@
-//! Variances of many small samples, each helped by the others; and Student's distribution.
+//! Variances of many small samples, each helped by the others.
 //!
 //! Three processes say little about how much processes of one configuration differ, a whole study says much about how much
 //! they differ on its platform. Moderation weighs both. Data comes from `analysis`.
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
-use statrs::function::gamma::digamma;
+use crate::stats::gamma::{digamma, inverse_trigamma, trigamma};
 
 /// What all samples together say about each.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,7 +73,7 @@ pub(crate) fn prior(variances: &[Variance]) -> Option<Prior> {
     if excess <= 0.0 {
         return Some(Prior { variance: pooled(variances), degrees_of_freedom: f64::INFINITY });
     }
-    let half = inverse_trigamma(excess);
+    let (half, _) = inverse_trigamma(excess);
     Some(Prior { variance: (centre + digamma(half) - half.ln()).exp(), degrees_of_freedom: 2.0 * half })
 }
 
@@ -139,78 +138,4 @@ fn of_moderated_sum(parts: &[Variance]) -> Variance {
     let degrees_of_freedom = 4.0 + second * second / fourth;
     let value = second * (degrees_of_freedom - 2.0) / degrees_of_freedom;
     Variance { value, degrees_of_freedom, moderated: true }
-}
-
-/// How much wider an interval must be than the normal distribution has it, for so many degrees of freedom: t / z at both
-/// ends of `confidence` (Hesterberg, "What teachers should know about the bootstrap", *The American Statistician* 69(4),
-/// 2015, §3.2). One for infinitely many.
-pub(crate) fn expansion(degrees_of_freedom: f64, confidence: f64) -> f64 {
-    let upper = 0.5 + confidence / 2.0;
-    student_quantile(upper, degrees_of_freedom) / student_quantile(upper, f64::INFINITY)
-}
-
-/// Quantile of Student's distribution; of the normal one for infinitely many degrees of freedom.
-pub(crate) fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
-    match student(degrees_of_freedom) {
-        Some(student) => student.inverse_cdf(probability),
-        None => Normal::standard().inverse_cdf(probability),
-    }
-}
-
-/// Probability of a value at least as far from zero as `t`, on either side.
-pub(crate) fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
-    match student(degrees_of_freedom) {
-        Some(student) => 2.0 * student.cdf(-t.abs()),
-        None => 2.0 * Normal::standard().cdf(-t.abs()),
-    }
-}
-
-/// Beyond this many the normal distribution is the same to nine digits of the quantiles in use.
-const NORMAL_FROM: f64 = 1e10;
-
-fn student(degrees_of_freedom: f64) -> Option<StudentsT> {
-    (degrees_of_freedom < NORMAL_FROM).then(|| StudentsT::new(0.0, 1.0, degrees_of_freedom).ok())?
-}
-
-/// ψ′(x) for x > 0: the recurrence ψ′(x) = ψ′(x + 1) + 1/x², then the asymptotic series (Abramowitz and Stegun, *Handbook of
-/// Mathematical Functions*, 6.4.6 and 6.4.12).
-pub(crate) fn trigamma(mut x: f64) -> f64 {
-    // From here on the next term of the series is below 1e-16.
-    const SERIES_FROM: f64 = 20.0;
-    let mut sum = 0.0;
-    while x < SERIES_FROM {
-        sum += 1.0 / (x * x);
-        x += 1.0;
-    }
-    let square = 1.0 / (x * x);
-    let series = 1.0 / 6.0 - square * (1.0 / 30.0 - square * (1.0 / 42.0 - square * (1.0 / 30.0)));
-    sum + 1.0 / x + square / 2.0 + square / x * series
-}
-
-/// The x with ψ′(x) = y > 0: Newton's method on 1/ψ′, which is convex and nearly linear (Smyth 2004, appendix).
-fn inverse_trigamma(y: f64) -> f64 {
-    let mut x = 0.5 + 1.0 / y;
-    // It converges from the left within a handful of steps; the limit is for safety only.
-    for _ in 0..50 {
-        let value = trigamma(x);
-        let step = value * (1.0 - value / y) / tetragamma(x);
-        x += step;
-        if (step / x).abs() < 1e-13 {
-            break;
-        }
-    }
-    x
-}
-
-/// ψ″(x) for x > 0 (Abramowitz and Stegun 6.4.6 and 6.4.13).
-fn tetragamma(mut x: f64) -> f64 {
-    const SERIES_FROM: f64 = 20.0;
-    let mut sum = 0.0;
-    while x < SERIES_FROM {
-        sum -= 2.0 / (x * x * x);
-        x += 1.0;
-    }
-    let square = 1.0 / (x * x);
-    let series = 0.5 - square * (1.0 / 6.0 - square * (1.0 / 6.0 - square * (3.0 / 10.0)));
-    sum - square - square / x - square * square * series
 }

@@ -93,14 +93,16 @@ pub(crate) fn median_interval_ranks(count: usize) -> Option<(usize, usize)> {
 
 /// The fewest latencies for which [`Sorted::median_interval`] gives one: 1 − 2 · ½ⁿ ≥ 0.95 from n = 6.
 pub(crate) fn fewest_runs_for_interval() -> usize {
-    // The search ends: the coverage of the whole range, 1 − 2 · ½ⁿ, goes to one.
-    (1..).find(|&count| median_rank(count).is_some()).unwrap_or(usize::MAX)
+    (1..=MOST_STEPS).find(|&count| median_rank(count).is_some()).unwrap_or(MOST_STEPS)
 }
+
+/// The most probabilities that [`median_rank`] multiplies or adds: enough for 10¹³ latencies, of which memory holds none.
+const MOST_STEPS: usize = 1 << 22;
 
 /// The largest rank j, from 1, whose interval still covers the median with [`CONFIDENCE`], and its coverage.
 ///
 /// Adds binomial probabilities outwards from the centre, so that only positive numbers of similar size are added and
-/// nothing underflows however large n is.
+/// nothing underflows however large n is. That takes √n steps; after [`MOST_STEPS`] no rank is known.
 fn median_rank(count: usize) -> Option<(usize, f64)> {
     let mut rank = count.div_ceil(2);
     let mut probability = central_probability(count);
@@ -110,7 +112,10 @@ fn median_rank(count: usize) -> Option<(usize, f64)> {
         rank -= 1;
         coverage += 2.0 * probability;
     }
-    while coverage < CONFIDENCE && rank > 1 {
+    for _ in 0..MOST_STEPS {
+        if coverage >= CONFIDENCE || rank <= 1 {
+            break;
+        }
         // P(B = j − 1) = P(B = j) · j / (n − j + 1)
         probability *= rank as f64 / (count - rank + 1) as f64;
         rank -= 1;
@@ -122,5 +127,11 @@ fn median_rank(count: usize) -> Option<(usize, f64)> {
 /// P(B = ⌊n/2⌋) for a binomial (n, ½): the product of (2i − 1)/(2i) up to ⌈n/2⌉, which holds for even and odd n because
 /// C(2m + 1, m) / 2^(2m + 1) = C(2m + 2, m + 1) / 2^(2m + 2).
 fn central_probability(count: usize) -> f64 {
-    (1..=count.div_ceil(2)).map(|i| (2 * i - 1) as f64 / (2 * i) as f64).product()
+    let factors = count.div_ceil(2);
+    if factors > MOST_STEPS {
+        // Stirling's series (Abramowitz and Stegun, *Handbook of Mathematical Functions*, 6.1.37), exact from here on.
+        let factors = factors as f64;
+        return (1.0 - 1.0 / (8.0 * factors)) / (std::f64::consts::PI * factors).sqrt();
+    }
+    (1..=factors).map(|i| (2 * i - 1) as f64 / (2 * i) as f64).product()
 }

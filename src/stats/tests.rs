@@ -234,3 +234,18 @@ fn ranks_of_the_interval_agree_with_the_exact_binomial() {
     assert_eq!(low + high, 1_000_001);
     assert!(low.abs_diff(499_020) <= 2, "{low}");
 }
+
+#[test]
+fn ranks_of_any_number_of_latencies_are_found_in_a_bounded_number_of_steps() {
+    // Either side of where the product becomes a series: n/2 − 0.98 √n by the normal approximation.
+    for count in [1 << 22, (1 << 23) - 1, (1 << 23) + 1, 1 << 24, 1 << 32, 1 << 43] {
+        let (low, high) = median_interval_ranks(count).unwrap();
+        assert_eq!(low + high, count + 1);
+        let expected = count as f64 / 2.0 - 0.979_982 * (count as f64).sqrt();
+        assert!((low as f64 - expected).abs() < 3.0, "{count}: {low}, {expected}");
+    }
+    // More than any memory holds: no rank rather than no end.
+    assert_eq!(median_interval_ranks(usize::MAX), None);
+    assert_eq!(median_interval_ranks(0), None);
+    assert!(supports_percentile(usize::MAX, 99.9) && !supports_percentile(usize::MAX, f64::NAN));
+}

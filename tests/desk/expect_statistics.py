@@ -3,18 +3,24 @@
 
     python3 -m pip install --requirement tests/desk/requirements.txt
     tests/desk/expect_statistics.py > tests/desk/statistics.json
+    tests/desk/expect_statistics.py --student > tests/desk/student.csv
 
 SciPy's own bootstrap is given the resample indices that the program draws, so that the intervals must agree to the last
 digits.
 """
 
 import json
+import sys
 
 import numpy as np
 from scipy import special, stats
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+# As many as a report may come by, with those of a demo whose report once never ended.
+DEGREES = (1, 1.5, 2, 3, 3.7, 5, 10, 19.25, 100, 1234.5, 1e5, 1e6, 50435456.7, 1e9, 3.3e10, 1e12)
+# From the median to what is left of 5 % after a correction for as many hypotheses as there will ever be.
+PROBABILITIES = (0.51, 0.6, 0.75, 0.9, 0.975, 0.995, 0.9999, 1 - 1e-6, 1 - 1e-9, 1 - 1e-12, 1e-3, 1e-15, 1e-100)
 
 
 def draws(seed, count):
@@ -83,6 +89,14 @@ def squeezed(variances, degrees):
     return {"variances": list(variances), "degrees": list(degrees), "variance": prior, "degrees_of_freedom": 2 * middle}
 
 
+def student():
+    print("degrees_of_freedom,probability,quantile")
+    for degrees in (*DEGREES, float("inf")):
+        for probability in PROBABILITIES:
+            quantile = stats.norm.ppf(probability) if degrees == float("inf") else stats.t.ppf(probability, degrees)
+            print(f"{float(degrees)!r},{probability!r},{float(quantile)!r}")
+
+
 def main():
     random = np.random.default_rng(20261122)
     skewed = 4e6 * random.lognormal(0, 0.2, 100)
@@ -108,4 +122,4 @@ def main():
     }, indent=1))
 
 
-main()
+student() if sys.argv[1:] == ["--student"] else main()

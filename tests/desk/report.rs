@@ -4,7 +4,8 @@
 //! `BACKBONE_REQUIRE_BROWSER=1` it fails.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{Bundle, Model, Status, VerdictState};
 use backbone::bundle::write::encode;
@@ -138,6 +139,36 @@ fn page_has_every_part_and_every_figure_and_table_lies_beside_it() {
     }
     // The same results give the same report.
     assert!(desk.page(&[]) == page);
+}
+
+/// The report of `make demo`, on four of its bundles. Their processes differ so little that a contrast has 5.04e7 degrees of
+/// freedom, for which no quantile was ever found.
+#[test]
+fn report_on_the_bundles_of_a_demo_ends() {
+    const DEADLINE: Duration = Duration::from_secs(60);
+    let folder = TempDir::new().unwrap();
+    let bundles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo-bundles");
+    let mut report = Command::new(env!("CARGO_BIN_EXE_backbone"))
+        .current_dir(&folder)
+        .arg("report")
+        .arg(bundles)
+        .args(["-o", "demo/report.html"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while report.try_wait().unwrap().is_none() {
+        if started.elapsed() > DEADLINE {
+            report.kill().unwrap();
+            panic!("the report is not written after {DEADLINE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = report.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.starts_with("demo/report.html: 4 results"), "{told}");
+    assert!(folder.path().join("demo/report.html").is_file());
 }
 
 #[test]
