@@ -1,8 +1,6 @@
 //! `backbone serve`: the daemon.
 
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -11,7 +9,6 @@ use super::failure::{Advise as _, Explain as _};
 use super::{Exit, Place, outcome, print};
 use crate::daemon::observer::{Nobody, Observer, Row};
 use crate::daemon::{Audience, Daemon, StartError};
-use crate::installation::DAEMON;
 use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
@@ -28,17 +25,6 @@ pub(super) struct Arguments {
     /// End when the inbox is done, with a table of what was measured
     #[arg(long)]
     pub(super) once: bool,
-}
-
-/// Go on as the daemon's own executable, the same process with the same arguments. Comes back where there is none beside this
-/// one: a daemon that holds more code in memory does the same.
-pub(super) fn hand_over() {
-    let daemon = std::env::current_exe().map(|own| own.with_file_name(DAEMON));
-    let Ok(daemon) = daemon else { return };
-    if daemon.is_file() {
-        let error = Command::new(&daemon).arg0("backbone").args(std::env::args_os().skip(1)).exec();
-        super::note(&format!("{} did not start, going on without it: {error}", daemon.display()));
-    }
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {

@@ -3,7 +3,7 @@
 use crate::bundle::format::{Bundle, Status as OutcomeStatus, VerdictState};
 
 /// Told of every step, between the measurements, never within one.
-pub trait Observer {
+pub(crate) trait Observer {
     /// A trial begins.
     fn trial_begins(&mut self, trial: &TrialBegins<'_>) {
         let _ = trial;
@@ -28,20 +28,20 @@ impl Observer for Nobody {}
 
 /// The trial that begins.
 #[derive(Debug, Clone, Copy)]
-pub struct TrialBegins<'a> {
+pub(crate) struct TrialBegins<'a> {
     /// Job name.
-    pub job: &'a str,
+    pub(crate) job: &'a str,
     /// Runtime name.
-    pub runtime: &'a str,
+    pub(crate) runtime: &'a str,
     /// Which configuration, from 1, of how many.
-    pub configuration: (usize, usize),
+    pub(crate) configuration: (usize, usize),
     /// Which trial, from 1, of how many.
-    pub trial: (u32, u32),
+    pub(crate) trial: (u32, u32),
 }
 
 /// What came of compiling a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compilation {
+pub(crate) enum Compilation {
     /// There is something to run.
     Done,
     /// This platform can not run it, for this reason.
@@ -68,38 +68,38 @@ impl Compilation {
 
 /// One line of the table that ends a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     /// Job name.
-    pub job: String,
+    pub(crate) job: String,
     /// Model file, where there is one.
-    pub model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Runtime, where the job came so far.
-    pub runtime: Option<String>,
+    pub(crate) runtime: Option<String>,
     /// How it ended.
-    pub status: OutcomeStatus,
+    pub(crate) status: OutcomeStatus,
     /// Reason code, where it was not measured.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Whether it could be compiled; `None` for a runtime that compiles nothing, and where it did not come to that.
-    pub compilation: Option<Compilation>,
+    pub(crate) compilation: Option<Compilation>,
     /// Timed latencies.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Median in ms, and its interval.
-    pub median_ms: Option<f64>,
+    pub(crate) median_ms: Option<f64>,
     /// Lower and upper end in ms.
-    pub interval_ms: Option<(f64, f64)>,
+    pub(crate) interval_ms: Option<(f64, f64)>,
     /// The verdict.
-    pub verdict: VerdictState,
+    pub(crate) verdict: VerdictState,
     /// Its reason codes.
-    pub verdict_reasons: Vec<String>,
+    pub(crate) verdict_reasons: Vec<String>,
     /// Made up.
-    pub simulated: bool,
+    pub(crate) simulated: bool,
     /// File name of the bundle.
-    pub bundle: String,
+    pub(crate) bundle: String,
 }
 
 impl Row {
     /// The line for a bundle.
-    pub fn of(bundle: &Bundle, file: &str) -> Self {
+    pub(crate) fn of(bundle: &Bundle, file: &str) -> Self {
         let summary = bundle.summary.as_ref();
         Self {
             job: bundle.job.name.clone(),

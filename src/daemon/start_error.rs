@@ -8,7 +8,7 @@ use crate::spool::OpenError;
 
 /// The daemon cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// The spool.
     #[error(transparent)]
     Spool(#[from] OpenError),
