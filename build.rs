@@ -1,6 +1,7 @@
-//! Which source the executables are built from, so that `backbone serve` hands over to a daemon of the same build only; and where
-//! the worker that is linked with libtensorflowlite_c finds it: beside the installation, and in development builds in
-//! the folder that `tools/fetch-runtimes` fills. The daemon's LD_LIBRARY_PATH for a configured library goes before both.
+//! Which source the executables are built from, so that `backbone serve` hands over to a daemon of the same
+//! build only; and where the worker that is linked with libtensorflowlite_c finds it: beside the
+//! installation, and in development builds in the folder that `tools/fetch-runtimes` fills. The daemon's
+//! LD_LIBRARY_PATH for a configured library goes before both.
 
 #![expect(
     clippy::disallowed_methods,
@@ -29,7 +30,8 @@ fn main() {
     }
     let mut places = vec!["$ORIGIN/../lib/backbone".to_owned()];
     if set("PROFILE") == "debug" {
-        // target/debug/backbone-worker-tflite → runtimes/<arch>. Not in release builds: an installed one must not look there.
+        // target/debug/backbone-worker-tflite → runtimes/<arch>. Not in release builds: an installed one must
+        // not look there.
         places.push(format!("$ORIGIN/../../runtimes/{}", set("CARGO_CFG_TARGET_ARCH")));
     }
     for place in places {

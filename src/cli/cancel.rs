@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Exit, Place, request};
-use crate::daemon::control::Wish;
+use crate::daemon::control::ControlRequest;
 
 /// Cancel a job: one that waits never runs, one that runs is stopped; both end in a bundle that says so
 #[derive(Debug, Args)]
@@ -16,5 +16,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    request::ask(arguments.place, &arguments.job, "queue", Wish::Cancel, "cancelled")
+    request::ask(arguments.place, &arguments.job, "queue", ControlRequest::Cancel, "cancelled")
 }

@@ -1,7 +1,7 @@
 //! `backbone serve` continues as the daemon's own executable, if that one is of the same build.
 //!
-//! A process that runs for months should hold no code but the daemon's. Another build is refused: `cargo run -- serve` builds
-//! `backbone` alone, and an old `backbone-daemon` next to it would run the code of then.
+//! A process that runs for months should hold no code but the daemon's. Another build is refused: `cargo run
+//! -- serve` builds `backbone` alone, and an old `backbone-daemon` next to it would run the code of then.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -15,8 +15,8 @@ pub(super) const PRINT_BUILD: &str = "__build";
 /// Version, and digest of the source that this executable was built from.
 pub(super) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("BACKBONE_SOURCE_DIGEST"));
 
-/// Continue as the daemon's own executable, the same process with the same arguments. Returns if there is none next to this
-/// one, or why it was not started: a daemon that holds more code in memory does the same.
+/// Continue as the daemon's own executable, the same process with the same arguments. Returns if there is
+/// none next to this one, or why it was not started: a daemon that holds more code in memory does the same.
 pub(super) fn hand_over() -> Option<String> {
     let daemon = std::env::current_exe().ok()?.with_file_name(DAEMON);
     if !daemon.is_file() {

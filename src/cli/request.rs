@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Advise as _;
 use super::{Exit, Place, print};
-use crate::daemon::control::{self, Wish};
+use crate::daemon::control::{self, ControlRequest};
 use crate::spool;
 
 /// A daemon that measures looks for requests once a second; five times that and it is not answering.
@@ -19,7 +19,7 @@ pub(super) fn ask(
     place: Place,
     job: &str,
     folder: &str,
-    wish: fn(OsString) -> Wish,
+    wish: fn(OsString) -> ControlRequest,
     done: &str,
 ) -> anyhow::Result<Exit> {
     let (config, _) = place.load(None, None)?;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Exit, Place, request};
-use crate::daemon::control::Wish;
+use crate::daemon::control::ControlRequest;
 
 /// Measure a finished job again, as a new job at the end of the queue
 #[derive(Debug, Args)]
@@ -16,5 +16,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    request::ask(arguments.place, &arguments.job, "done", Wish::Retry, "queued again")
+    request::ask(arguments.place, &arguments.job, "done", ControlRequest::Retry, "queued again")
 }

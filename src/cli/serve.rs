@@ -59,7 +59,7 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     Ok(if done { Exit::Done } else { Exit::Failed })
 }
 
-/// Remembers every bundle for the table at the end.
+/// Keeps a line for every bundle, for the table at the end.
 #[derive(Debug, Default)]
 struct Rows(Vec<Row>);
 

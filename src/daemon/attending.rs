@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::job::QueuedJob;
 use super::observer::{Observer, TrialBegins};
 use super::outlet::Outlet;
-use super::reporter::{Reporter, Urgency, View};
+use super::reporter::{Reporter, StatusSources, Urgency};
 use super::status::{Cooling, Running};
 use super::troubles::Troubles;
 use crate::spool::Spool;
@@ -63,7 +63,7 @@ impl<'a> Cancellation<'a> {
 
 impl Attending<'_> {
     fn report(&mut self, urgency: Urgency) {
-        let view = View {
+        let view = StatusSources {
             inbox: self.inbox,
             outlet: self.outlet,
             troubles: self.troubles,
@@ -124,7 +124,7 @@ impl Attendant for Attending<'_> {
     }
 }
 
-/// Time of a folder's last change: one system call tells whether there is anything to read.
+/// Time of a folder's last change: one system call shows whether there is anything to read.
 fn changed(folder: &Path) -> Option<SystemTime> {
     fs_err::metadata(folder).and_then(|stat| stat.modified()).ok()
 }

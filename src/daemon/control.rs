@@ -1,6 +1,8 @@
-//! Requests of commands: small files in `spool/control/`, because a file survives a restart and needs no open port.
+//! Requests of commands: small files in `spool/control/`, because a file survives a restart and needs no open
+//! port.
 //!
-//! `paused` lasts as long as it is there. `cancel~NAME`, `retry~NAME` and `resume~` are removed when they were carried out.
+//! `paused` holds as long as the file exists. The daemon removes `cancel~NAME`, `retry~NAME` and `resume~`
+//! once it carried them out.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -16,16 +18,16 @@ const PAUSED: &str = "paused";
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum ControlRequest {
     /// Cancel the jobs meant by this.
     Cancel(OsString),
     /// Queue the newest finished job meant by this again.
     Retry(OsString),
-    /// Look again whether measuring is paused: a file that went away wakes nobody.
+    /// Check again whether measuring is paused: removing a file does not wake the daemon.
     Resume,
 }
 
-impl Wish {
+impl ControlRequest {
     fn file_name(&self) -> String {
         match self {
             Self::Cancel(job) => format!("cancel~{}", spell(job)),
@@ -45,22 +47,22 @@ impl Wish {
     }
 }
 
-/// Leave a request for the daemon; returns the file that is gone once it was carried out.
+/// Leave a request for the daemon. It removes the returned file once it carried the request out.
 ///
 /// # Errors
-/// The folder can not be written.
-pub fn leave(control: &Path, wish: &Wish) -> io::Result<PathBuf> {
+/// The folder cannot be written.
+pub fn leave(control: &Path, wish: &ControlRequest) -> io::Result<PathBuf> {
     let path = control.join(wish.file_name());
     fs_err::write(&path, [])?;
     Ok(path)
 }
 
-/// Let a request to retry mean this one job and no other; `request` is its file, before and after.
+/// Let a request to retry mean this one job and no other. `request` is its file, before and after.
 ///
 /// # Errors
-/// The folder can not be written.
+/// The folder cannot be written.
 pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
-    let narrowed = request.with_file_name(Wish::Retry(id.to_string().into()).file_name());
+    let narrowed = request.with_file_name(ControlRequest::Retry(id.to_string().into()).file_name());
     fs_err::rename(&*request, &narrowed)?;
     *request = narrowed;
     Ok(())
@@ -69,12 +71,12 @@ pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
 /// All requests, and the files that hold them.
 ///
 /// # Errors
-/// The folder can not be read.
-pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, Wish)>> {
+/// The folder cannot be read.
+pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, ControlRequest)>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(control)? {
         let entry = entry?;
-        if let Some(wish) = entry.file_name().to_str().and_then(Wish::parse) {
+        if let Some(wish) = entry.file_name().to_str().and_then(ControlRequest::parse) {
             found.push((entry.path(), wish));
         }
     }
@@ -85,7 +87,9 @@ pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, Wish)>> {
 /// Does a request ask to cancel this job?
 pub(crate) fn cancels(control: &Path, queued: &QueuedJob) -> bool {
     let requests = requests(control).unwrap_or_default();
-    requests.iter().any(|(_, wish)| matches!(wish, Wish::Cancel(meant) if queued.is_meant_by(meant)))
+    requests
+        .iter()
+        .any(|(_, wish)| matches!(wish, ControlRequest::Cancel(meant) if queued.is_meant_by(meant)))
 }
 
 /// Is measuring paused?
@@ -96,7 +100,7 @@ pub(crate) fn is_paused(control: &Path) -> bool {
 /// Pause or resume measuring. It holds over restarts.
 ///
 /// # Errors
-/// The folder can not be written.
+/// The folder cannot be written.
 pub fn set_paused(control: &Path, paused: bool) -> io::Result<()> {
     let path = control.join(PAUSED);
     if paused {
@@ -104,7 +108,7 @@ pub fn set_paused(control: &Path, paused: bool) -> io::Result<()> {
     }
     match fs_err::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => leave(control, &Wish::Resume).map(|_| ()),
+        _ => leave(control, &ControlRequest::Resume).map(|_| ()),
     }
 }
 
@@ -115,11 +119,11 @@ pub(super) fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
     Some(Entry { kind: EntryKind::Job, ..newest.entry })
 }
 
-/// The jobs whose files lie in `queue/` or `done/`, in order of arrival. For whoever is asked for a job by name; reads every
-/// job file.
+/// The jobs whose files are in `queue/` or `done/`, in order of arrival, so that a person can name one. Reads
+/// every job file.
 ///
 /// # Errors
-/// The folder can not be read.
+/// The folder cannot be read.
 pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
     let mut jobs = Vec::new();
     for found in fs_err::read_dir(folder)? {
@@ -131,7 +135,7 @@ pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
     Ok(jobs)
 }
 
-/// The job's name as its file gives it, or the file's stem where it can not be understood.
+/// The job's name as its file gives it, or the file's stem if the file cannot be understood.
 fn name_of(entry: &Entry, path: &Path) -> String {
     let small = fs_err::symlink_metadata(path)
         .is_ok_and(|stat| stat.is_file() && stat.len() <= spec::raw::MAXIMUM_SPEC_BYTES as u64);

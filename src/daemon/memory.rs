@@ -1,11 +1,13 @@
-//! Does a model file fit into the host's memory at all? The daemon and `backbone check` ask before anything is copied, generated,
-//! changed or started. The answer follows from two sizes; nothing is read here. Whether a model that fits also has room next to
-//! everything else cannot be known before: a worker that runs out of memory is an outcome of its own.
+//! Does a model file fit into the host's memory at all? The daemon and `backbone check` ask before anything
+//! is copied, generated, changed or started. The answer follows from two sizes; nothing is read here. Whether
+//! a model that fits also has room next to everything else cannot be known before: a worker that runs out of
+//! memory is an outcome of its own.
 
 use crate::error::Hint;
 
-/// A model file has more bytes than the host has memory. Every runtime here reads the whole file before it runs, and timing a network
-/// whose weights are on a disk times that disk; see "Models larger than the memory" in docs/METHOD.md.
+/// A model file has more bytes than the host has memory. Every runtime here reads the whole file before it
+/// runs, and timing a network whose weights are on a disk times that disk; see "Models larger than the
+/// memory" in docs/METHOD.md.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{file}` has {bytes} bytes, and the host has {memory_bytes} bytes of memory")]
 pub(crate) struct LargerThanMemory {

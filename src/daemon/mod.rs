@@ -1,14 +1,18 @@
-//! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during them.
+//! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during
+//! them.
 //!
-//! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do; `backbone run` uses the
-//! latter on a spool of its own, so that both are the same pipeline. A step is: claim what is fully uploaded, bind models, carry
-//! out requests, publish what is ready, and measure one configuration of the job whose turn it is.
+//! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do;
+//! `backbone run` uses the latter on a spool of its own, so that both are the same pipeline. A step is: claim
+//! what is fully uploaded, bind models, carry out requests, publish what is ready, and measure one
+//! configuration of the job whose turn it is.
 //!
-//! The state has four owners, and this loop between them: [`inbox`] is the way in, [`bench`] measures one configuration, [`outlet`] is
-//! the way out, and [`troubles`] lists what is wrong with the host. None of them knows another but the last.
+//! The state has four owners, and this loop between them: [`inbox`] is the way in, [`bench`] measures one
+//! configuration, [`outlet`] is the way out, and [`troubles`] lists what is wrong with the host. None of them
+//! knows another but the last.
 //!
-//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are listed in the status and
-//! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
+//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are listed
+//! in the status and tried again; no job is lost to them. Everything else ends the process, and the next
+//! start goes on.
 
 use std::ffi::OsStr;
 use std::io;
@@ -48,15 +52,15 @@ pub(crate) use start_error::StartError;
 
 use attending::{Attending, Cancellation};
 use bench::{Access, Bench, Reboots};
-use control::Wish;
+use control::ControlRequest;
 use inbox::{Inbox, WaitingJob, Wake};
 use job::{EndedJob, QueuedJob, ReadJob};
 use observer::Observer;
 use outlet::{Assembler, Outlet};
-use reporter::{Reporter, Urgency, View};
+use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
-use troubles::{Trouble, Troubles};
+use troubles::{TroubleKind, Troubles};
 use turn::{Ended, Left, Turn};
 
 /// The daemon, or the pipeline of `backbone run`.
@@ -142,8 +146,9 @@ impl<'o> Daemon<'o> {
         Ok(())
     }
 
-    /// Work until nothing is left that could be done now: no job queued, no upload under way, nothing unpublished. Jobs that
-    /// wait for a model stay in the queue. Returns whether it got that far, and was not stopped before.
+    /// Work until nothing is left that could be done now: no job queued, no upload under way, nothing
+    /// unpublished. Jobs that wait for a model stay in the queue. Returns whether it got that far, and was
+    /// not stopped before.
     ///
     /// # Errors
     /// As [`Daemon::serve`].
@@ -212,8 +217,8 @@ impl<'o> Daemon<'o> {
         reporter.report(Urgency::Now, &view);
     }
 
-    fn reporting(&mut self) -> (&mut Reporter, View<'_>) {
-        let view = View {
+    fn reporting(&mut self) -> (&mut Reporter, StatusSources<'_>) {
+        let view = StatusSources {
             inbox: &self.inbox,
             outlet: &self.outlet,
             troubles: &self.troubles,
@@ -250,7 +255,8 @@ impl<'o> Daemon<'o> {
         self.outlet.publish(&self.spool, &mut self.troubles);
     }
 
-    /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at once.
+    /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at
+    /// once.
     fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
         self.reporter.service().feed_watchdog(now);
@@ -265,7 +271,8 @@ impl<'o> Daemon<'o> {
             row.into_iter().for_each(|row| self.observer.bundled(row));
             self.outlet.publish(&self.spool, &mut self.troubles);
             if kept_jobs_back {
-                // Before anything is measured: requests that could not be carried out, claims, and jobs without their models.
+                // Before anything is measured: requests that could not be carried out, claims, and jobs
+                // without their models.
                 self.carry_out_requests();
                 self.inbox.rescan(now);
                 return Ok(true);
@@ -366,9 +373,9 @@ impl Daemon<'_> {
         };
         for (mut file, wish) in requests {
             let is_done = match wish {
-                Wish::Cancel(job) => self.cancel(&job),
-                Wish::Retry(job) => self.retry(&job, &mut file),
-                Wish::Resume => true,
+                ControlRequest::Cancel(job) => self.cancel(&job),
+                ControlRequest::Retry(job) => self.retry(&job, &mut file),
+                ControlRequest::Resume => true,
             };
             if is_done && let Err(error) = fs_err::remove_file(&file) {
                 log::warn!("cannot remove a request that was carried out: {error}");
@@ -376,7 +383,8 @@ impl Daemon<'_> {
         }
     }
 
-    /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when its turn comes.
+    /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when
+    /// its turn comes.
     fn cancel(&mut self, meant: &OsStr) -> bool {
         for queued in self.inbox.meant_by(meant) {
             if self.outlet.is_held_up() {
@@ -402,7 +410,12 @@ impl Daemon<'_> {
                 true
             }
             Err(error) => {
-                self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
+                self.troubles.report(
+                    TroubleKind::SpoolUnwritable,
+                    &self.config.spool,
+                    &error,
+                    Instant::now(),
+                );
                 false
             }
         }
@@ -411,8 +424,8 @@ impl Daemon<'_> {
 
 /// A job's turn, and the way out.
 impl Daemon<'_> {
-    /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not, the host is in
-    /// trouble and the job stays where it is.
+    /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
+    /// the host is in trouble and the job stays where it is.
     fn advance(&mut self, queued: QueuedJob) -> bool {
         let (spec, job) = inbox::read(&self.spool, &queued.entry);
         let job = match job {
@@ -460,7 +473,12 @@ impl Daemon<'_> {
                 ended.into_iter().for_each(|ended| self.end(ended));
             }
             Left::Trouble(error) => {
-                self.troubles.report(Trouble::SpoolUnwritable, &self.config.spool, &error, Instant::now());
+                self.troubles.report(
+                    TroubleKind::SpoolUnwritable,
+                    &self.config.spool,
+                    &error,
+                    Instant::now(),
+                );
                 return false;
             }
         }
@@ -493,8 +511,8 @@ impl Daemon<'_> {
         left
     }
 
-    /// Make the bundle of a configuration; with its job's turn the host's power state ends first, so that the bundle can say
-    /// whether it was restored.
+    /// Make the bundle of a configuration; with its job's turn the host's power state ends first, so that the
+    /// bundle can say whether it was restored.
     fn bundle(&mut self, turn: &Turn<'_>, mut ended: Ended, ends_turn: bool) {
         if ends_turn {
             self.bench.end_power(ended.course.power.as_mut(), &mut self.troubles);
@@ -508,7 +526,8 @@ impl Daemon<'_> {
         let rows = self.outlet.bundle_job(&ended, &self.spool, &mut self.troubles);
         rows.into_iter().for_each(|row| self.observer.bundled(row));
         if self.outlet.is_held_up() {
-            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not measured.
+            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
+            // measured.
             self.inbox.requeue(&ended.queued);
         } else {
             self.finish(&ended.queued);

@@ -1,8 +1,8 @@
-//! What the pipeline tells whoever watches it: nobody in the daemon, progress bars in `backbone run`.
+//! What the pipeline reports as it runs: to progress bars in `backbone run`, to nothing in the daemon.
 
 use crate::bundle::format::{Bundle, Status as OutcomeStatus, VerdictState};
 
-/// Told of every step, between the measurements, never within one.
+/// Receives every step, between measurements, never within one.
 pub(crate) trait Observer {
     /// A trial begins.
     fn trial_begins(&mut self, trial: &TrialBegins<'_>) {
@@ -14,13 +14,13 @@ pub(crate) trait Observer {
         let _ = row;
     }
 
-    /// The host is being measured by somebody else; waiting.
+    /// Another process measures on this host; waiting.
     fn waits_for_host(&mut self, holder: &str) {
         let _ = holder;
     }
 }
 
-/// Nobody watches.
+/// Ignores everything.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nobody;
 
@@ -39,14 +39,14 @@ pub(crate) struct TrialBegins<'a> {
     pub(crate) trial: (u32, u32),
 }
 
-/// What came of compiling a model.
+/// The result of compiling a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Compilation {
     /// There is something to run.
     Done,
-    /// This platform can not run it, for this reason.
+    /// This platform cannot run it, for this reason.
     NotPossible(String),
-    /// It was not found out, for this reason.
+    /// Unknown, for this reason.
     Failed(String),
 }
 
@@ -71,15 +71,15 @@ impl Compilation {
 pub(crate) struct Row {
     /// Job name.
     pub(crate) job: String,
-    /// Model file, where there is one.
+    /// Model file, if there is one.
     pub(crate) model: Option<String>,
-    /// Runtime, where the job came so far.
+    /// Runtime, if the job got that far.
     pub(crate) runtime: Option<String>,
     /// How it ended.
     pub(crate) status: OutcomeStatus,
-    /// Reason code, where it was not measured.
+    /// Reason code, if it was not measured.
     pub(crate) reason: Option<String>,
-    /// Whether it could be compiled; `None` for a runtime that compiles nothing, and where it did not come to that.
+    /// Whether it could be compiled; `None` for a runtime that compiles nothing, and if nothing was compiled.
     pub(crate) compilation: Option<Compilation>,
     /// Timed latencies.
     pub(crate) count: u64,
@@ -91,7 +91,7 @@ pub(crate) struct Row {
     pub(crate) verdict: VerdictState,
     /// Its reason codes.
     pub(crate) verdict_reasons: Vec<String>,
-    /// Made up.
+    /// The numbers are made up.
     pub(crate) simulated: bool,
     /// File name of the bundle.
     pub(crate) bundle: String,

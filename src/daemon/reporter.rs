@@ -22,7 +22,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Audience {
     /// People and collectors: into the state folder and the outbox.
     Collectors,
-    /// Nobody: whoever runs the pipeline watches it.
+    /// Nobody: the pipeline runs in the foreground.
     Nobody,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Urgency {
 }
 
 /// What the status is made of.
-pub(super) struct View<'a> {
+pub(super) struct StatusSources<'a> {
     pub(super) inbox: &'a Inbox,
     pub(super) outlet: &'a Outlet,
     pub(super) troubles: &'a Troubles,
@@ -80,7 +80,7 @@ impl Reporter {
     }
 
     /// Write the present state.
-    pub(super) fn report(&mut self, urgency: Urgency, view: &View<'_>) {
+    pub(super) fn report(&mut self, urgency: Urgency, view: &StatusSources<'_>) {
         let is_recent = self.written_at.is_some_and(|at| at.elapsed() < STATUS_EVERY);
         if urgency == Urgency::Soon && is_recent {
             return;
@@ -102,7 +102,7 @@ impl Reporter {
     }
 
     /// Write this state into the status file, and tell the service manager.
-    pub(super) fn write(&mut self, state: State, view: &View<'_>) {
+    pub(super) fn write(&mut self, state: State, view: &StatusSources<'_>) {
         if self.audience == Audience::Nobody {
             return;
         }
@@ -113,8 +113,8 @@ impl Reporter {
             return;
         }
         self.service.status(&line(&status));
-        // The copy for collectors goes first, so that whoever reads the status finds the same in the outbox. An outbox that
-        // refuses is reported elsewhere.
+        // The copy for collectors goes first, so that whoever reads the status finds the same in the outbox.
+        // An outbox that refuses is reported elsewhere.
         let copied = status.write(&self.config.outbox);
         let written = status.write(&self.config.state);
         if let Err(error) = &written {
@@ -124,8 +124,8 @@ impl Reporter {
         self.written_at = Some(now);
     }
 
-    fn status(&self, state: State, view: &View<'_>, now: Instant) -> Status {
-        let View { inbox, outlet, troubles, spool, .. } = view;
+    fn status(&self, state: State, view: &StatusSources<'_>, now: Instant) -> Status {
+        let StatusSources { inbox, outlet, troubles, spool, .. } = view;
         let space = spool.queue().space().ok();
         let queue = inbox.queue();
         let waiting = queue.waiting().take(status::NAMED_JOBS);
@@ -170,8 +170,8 @@ fn line(status: &Status) -> String {
     }
 }
 
-/// What makes a status worth writing again: not the time, nor the free space, which changes with every file that anything on
-/// the disk writes. An idle daemon writes nothing.
+/// What makes a status worth writing again: not the time, nor the free space, which changes with every file
+/// that anything on the disk writes. An idle daemon writes nothing.
 fn news_of(status: &Status) -> Status {
     Status { updated: String::new(), disk_free_bytes: None, ..status.clone() }
 }

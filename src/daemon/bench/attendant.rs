@@ -33,7 +33,8 @@ pub(crate) trait Attendant {
     fn sleep(&self, at_most: Duration);
 }
 
-/// Is it the first trial of its configuration in this process? A status from before it would hold for as long as it takes.
+/// Is it the first trial of its configuration in this process? A status from before it would hold for as long
+/// as it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TrialNumber {
     First,

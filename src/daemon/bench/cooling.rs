@@ -1,5 +1,5 @@
-//! Waiting before a trial until the host is cool, if the job asks for it. It gives up after the job's time, and the bundle says so.
-//! Decides from readings and instants; the trials do the waiting.
+//! Waiting before a trial until the host is cool, if the job asks for it. It gives up after the job's time,
+//! and the bundle says so. Decides from readings and instants; the trials do the waiting.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
-//! What only the host knows of a failure on an Edge TPU: libedgetpu tells no reason when it gets no device, and a stick that hangs or
-//! is pulled out takes its worker with it. Looked at when the worker is gone; the queue goes on whatever is found.
+//! What only the host knows of a failure on an Edge TPU: libedgetpu gives no reason when it gets no device,
+//! and a stick that hangs or is unplugged takes its worker with it. Checked after the worker is gone; the
+//! queue continues whatever the result.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +11,15 @@ use crate::host::edge_tpu::{Presence, probe};
 use crate::runtime::edgetpu::causes;
 use crate::runtime::{NeedKind, Runtime};
 
-/// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three seconds.
+/// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three
+/// seconds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two looks for it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// The outcome of a worker, with what its last lines and the host say of the device. A device that was there when the daemon
-/// started gets some time to come back.
+/// The outcome of a worker, with what its last lines and the host say of the device. A device that was there
+/// when the daemon started gets some time to come back.
 pub(super) fn with_device(
     runtime: &Runtime,
     outcome: Outcome,
@@ -85,7 +87,7 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
         Presence::Ready(node) => {
             let hung = (outcome.status == Status::TimedOut).then_some("device_hung");
             let hint = hung.map(|_| {
-                "unplug it and plug it in again, or raise `measure.timeout_seconds` where the model is that slow"
+                "unplug it and plug it in again, or raise `measure.timeout_seconds` if the model is that slow"
             });
             (hung, format!("the Edge TPU is still there ({node})"), hint)
         }

@@ -1,7 +1,8 @@
-//! What a runtime that compiles models gets from this host: a folder that keeps engines, and what platform it is.
+//! What a runtime that compiles models gets from this host: a folder that keeps engines, and what platform it
+//! is.
 //!
-//! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each configuration: the oldest
-//! files go first. Its files only save time, so none is synced.
+//! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each
+//! configuration: the oldest files go first. Its files only save time, so none is synced.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,15 +1,16 @@
 //! The bench: the host, and one configuration on it.
 //!
-//! [`Bench`] owns the host's lock, its power state and what it needs to start workers. It takes a [`Turn`] and returns what became of
-//! it; it knows neither the inbox nor the outbox. A turn has two halves: [`Bench::ready`] makes model, request and power state
-//! ready, and [`Bench::run`] runs the trials, attended by the daemon.
+//! [`Bench`] owns the host's lock, its power state and what it needs to start workers. It takes a [`Turn`]
+//! and returns what became of it; it knows neither the inbox nor the outbox. A turn has two halves:
+//! [`Bench::ready`] makes model, request and power state ready, and [`Bench::run`] runs the trials, attended
+//! by the daemon.
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::job::QueuedJob;
 use super::memory::LargerThanMemory;
-use super::troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
+use super::troubles::{TRY_AGAIN_AFTER, TroubleKind, Troubles};
 use super::turn::{Course, Left, Turn};
 use crate::bundle::format::{Failure, Host, Outcome, Power, Stage, Status};
 use crate::config::Config;
@@ -45,8 +46,8 @@ use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, Workers};
 
-/// A configuration under which the daemon or the machine went down this often is given up: a model that browns out its board
-/// would otherwise do so for ever.
+/// A configuration under which the daemon or the machine went down this often is given up: a model that
+/// browns out its board would otherwise do so for ever.
 const CRASHES_ALLOWED: usize = 3;
 
 /// The host, and what measures on it.
@@ -112,7 +113,8 @@ impl Bench {
         }
     }
 
-    /// At a start: find the job that the host was rebooted for, if it is queued. Returns whether the host is to be restored.
+    /// At a start: find the job that the host was rebooted for, if it is queued. Returns whether the host is
+    /// to be restored.
     pub(crate) fn take_up(&mut self, is_queued: &dyn Fn(&str) -> bool, troubles: &mut Troubles) -> bool {
         self.power.take_up(is_queued, troubles) && self.lock.is_none()
     }
@@ -126,7 +128,7 @@ impl Bench {
             Ok(Some(lock)) => {
                 self.lock = Some(lock);
                 self.holder = None;
-                troubles.fixed(Trouble::HostLock);
+                troubles.fixed(TroubleKind::HostLock);
                 self.power.recover(troubles);
                 Access::Granted
             }
@@ -139,7 +141,7 @@ impl Bench {
                 Access::Waits { holder, is_new }
             }
             Err(error) => {
-                troubles.report(Trouble::HostLock, &self.config.host_root, &error, Instant::now());
+                troubles.report(TroubleKind::HostLock, &self.config.host_root, &error, Instant::now());
                 Access::Refused
             }
         }
@@ -186,7 +188,8 @@ impl Bench {
         self.power.release_of_others(queued, troubles);
     }
 
-    /// Restore the host's power state at the end of a job's turn; `power` says in the bundle whether that worked.
+    /// Restore the host's power state at the end of a job's turn; `power` says in the bundle whether that
+    /// worked.
     pub(crate) fn end_power(&mut self, power: Option<&mut Power>, troubles: &mut Troubles) {
         let recovered = self.power.release(troubles);
         if let Some((power, recovered)) = power.zip(recovered) {

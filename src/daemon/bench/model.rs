@@ -1,5 +1,5 @@
-//! The model of a configuration: the copy of a dropped file, or a network of the family generated for its turn. Nothing here runs
-//! while a worker lives.
+//! The model of a configuration: the copy of a dropped file, or a network of the family generated for its
+//! turn. Nothing here runs while a worker lives.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
-//! The host's power state over a job's turn: changed before its first trial, read around every trial, and restored when the turn
-//! ends. While nothing is measured the host is as its owner left it.
+//! The host's power state over a job's turn: changed before its first trial, read around every trial, and
+//! restored when the turn ends. While nothing is measured the host is as its owner left it.
 //!
-//! The state is held for a job, not for each trial: setting a mode takes seconds, and a study would do it hundreds of times. All
-//! of it happens under the host's lock and while no worker lives.
+//! The state is held for a job, not for each trial: setting a mode takes seconds, and a study would do it
+//! hundreds of times. All of it happens under the host's lock and while no worker lives.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::quiet::PowerLook;
 use crate::bundle::format::{Failure, Outcome, Power, PowerChange, PowerMode, PowerRequest, Stage, Status};
 use crate::daemon::job::QueuedJob;
-use crate::daemon::troubles::{Trouble, Troubles};
+use crate::daemon::troubles::{TroubleKind, Troubles};
 use crate::daemon::turn::{Course, Left, Turn};
 use crate::error::Hint as _;
 use crate::host::power::ModeError;
@@ -20,7 +20,8 @@ use crate::host::power::plan;
 use crate::spool::journal::{Journal, Record};
 use crate::spool::names::JobId;
 
-/// A host that was told to reboot and is still up after this long will not; going on is better than waiting for ever.
+/// A host that was told to reboot and is still up after this long will not; continuing is better than waiting
+/// for ever.
 const REBOOT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The state held for a job.
@@ -65,7 +66,8 @@ impl HeldPower {
         }
     }
 
-    /// Bring the host into the state that the job asks for, unless it is in it since an earlier configuration.
+    /// Bring the host into the state that the job asks for, unless it is in it since an earlier
+    /// configuration.
     pub(super) fn take(
         &mut self,
         turn: &Turn<'_>,
@@ -133,7 +135,8 @@ impl HeldPower {
         Course::default().ended(outcome(&error, detail, status), None).into()
     }
 
-    /// Reboot into the mode; the job goes on after it, once. The record comes first: a job never reboots a host twice.
+    /// Reboot into the mode; the job goes on after it, once. The record comes first: a job never reboots a
+    /// host twice.
     fn reboot_for(
         &mut self,
         turn: &Turn<'_>,
@@ -220,7 +223,7 @@ impl HeldPower {
     fn restored(&mut self, result: io::Result<Recovered>, troubles: &mut Troubles) -> Option<Recovered> {
         match result {
             Ok(recovered) if recovered.not_restored.is_empty() => {
-                troubles.fixed(Trouble::PowerNotRestored);
+                troubles.fixed(TroubleKind::PowerNotRestored);
                 Some(recovered)
             }
             Ok(recovered) => {
@@ -239,10 +242,11 @@ impl HeldPower {
     }
 
     fn report(&self, why: &dyn std::fmt::Display, troubles: &mut Troubles) {
-        troubles.report(Trouble::PowerNotRestored, &self.root, why, Instant::now());
+        troubles.report(TroubleKind::PowerNotRestored, &self.root, why, Instant::now());
     }
 
-    /// Reboot to bring the owner's mode back, unless a state is held. Only once everything measured is durable.
+    /// Reboot to bring the owner's mode back, unless a state is held. Only once everything measured is
+    /// durable.
     pub(super) fn reboot_back(&mut self, troubles: &mut Troubles) {
         if self.hold.is_some() {
             return;
@@ -258,7 +262,8 @@ impl HeldPower {
         }
     }
 
-    /// At a start: find the job that the host was rebooted for, if it is queued. Returns whether there is anything to restore.
+    /// At a start: find the job that the host was rebooted for, if it is queued. Returns whether there is
+    /// anything to restore.
     pub(super) fn take_up(&mut self, is_queued: &dyn Fn(&str) -> bool, troubles: &mut Troubles) -> bool {
         match self.host.rebooted_for() {
             Ok(job) => self.rebooted_job = job.filter(|job| is_queued(job)),

@@ -1,5 +1,5 @@
-//! What this process does while a worker lives: it lets the sensors and the power state be read, and asks whether the turn must
-//! end. It sleeps between these, at least a second at a time within the timed runs.
+//! What this process does while a worker lives: it lets the sensors and the power state be read, and asks
+//! whether the turn must end. It sleeps between these, at least a second at a time within the timed runs.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -30,7 +30,8 @@ impl Watch for Quiet<'_> {
     }
 
     fn pause(&mut self, at: Pause) -> Duration {
-        // The sensors go nearest to the timed runs: they change faster, and a tool of the host may take its time.
+        // The sensors go nearest to the timed runs: they change faster, and a tool of the host may take its
+        // time.
         if at == Pause::BeforeTiming {
             (self.look_at_power)(PowerLook::BeforeTiming);
         }

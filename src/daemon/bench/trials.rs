@@ -1,7 +1,8 @@
-//! The builds and trials of one configuration, one worker process after the other, each recorded when it ended.
+//! The builds and trials of one configuration, one worker process after the other, each recorded when it
+//! ended.
 //!
-//! While a worker lives this process sleeps in `worker::parent::run`: the inbox is not watched, and nothing is logged, written,
-//! copied or compressed. What it does once a second at most is in `quiet`.
+//! While a worker lives this process sleeps in `worker::parent::run`: the inbox is not watched, and nothing
+//! is logged, written, copied or compressed. What it does once a second at most is in `quiet`.
 
 use std::time::{Duration, Instant};
 
@@ -197,7 +198,8 @@ impl Trials<'_> {
         }
     }
 
-    /// Run the chosen build once more for the time of each layer. Whatever its outcome, what was measured stays.
+    /// Run the chosen build once more for the time of each layer. Whatever its outcome, what was measured
+    /// stays.
     fn profile(&mut self) -> Result<(), Halt> {
         let Some(build) = stats::of_chosen_build(&self.course.trials).map(|trial| trial.id.build).next()
         else {
@@ -233,7 +235,8 @@ impl Trials<'_> {
         ended
     }
 
-    /// Run one worker, with everything else of this process asleep. Returns also the processors that the daemon kept to.
+    /// Run one worker, with everything else of this process asleep. Returns also the processors that the
+    /// daemon kept to.
     fn run_quietly(&mut self) -> (Ended, Vec<u32>) {
         let Workers { command, request, sensing, power } = &mut self.workers;
         let trial = parent::Trial {

@@ -15,7 +15,7 @@ use crate::spool::journal::BoundModel;
 use crate::spool::names::{Entry, EntryKind};
 use crate::spool::plan::{ModelState, Tracker};
 
-/// Bytes of a model's head that tell its format.
+/// Bytes of a model's head that show its format.
 const HEAD_BYTES: usize = 16;
 
 /// Why a job was not accepted.
@@ -32,13 +32,13 @@ impl Rejection {
         Self { failure: Failure::new(stage, reason, detail).with_hint(hint), mistakes: Vec::new() }
     }
 
-    /// As it stands in a bundle.
+    /// As a bundle has it.
     pub(crate) fn outcome(self) -> Outcome {
         Outcome { mistakes: self.mistakes, ..self.failure.outcome(Status::Rejected) }
     }
 }
 
-/// Read a claimed job file and understand it. Nothing but a regular file of a sensible size and name is ever opened.
+/// Read a claimed job file and resolve it. Opens nothing but a regular file of a sensible size and name.
 pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) {
     let mut spec = SpecFile::default();
     let result = read_text(spool, entry).and_then(|text| {
@@ -48,8 +48,8 @@ pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejec
             return Err(Rejection::new(
                 Stage::Claim,
                 "upload_never_ended",
-                "the job file was still being written when the time for uploads was up",
-                "upload it again, under a temporary name, and rename it when it is whole",
+                "the upload of the job file did not finish in the time that the host allows",
+                "upload it again under a temporary name, and rename it when the upload has finished",
             ));
         }
         spec::resolve::job(&text, &entry.file.to_string_lossy()).map_err(|mistakes| {
@@ -59,7 +59,7 @@ pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejec
             } else {
                 format!("the job file has {count} mistakes")
             };
-            let hint = "correct them and drop the file again; `backbone check` finds them before";
+            let hint = "correct them and drop the file again; `backbone check` finds them beforehand";
             Rejection { mistakes, ..Rejection::new(Stage::Spec, "mistakes_in_spec", detail, hint) }
         })
     });
@@ -71,7 +71,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
         Rejection::new(
             Stage::Claim,
             "not_readable",
-            format!("the job file can not be read: {error}"),
+            format!("the job file cannot be read: {error}"),
             "upload it again",
         )
     };
@@ -81,7 +81,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
         return Err(Rejection::new(
             Stage::Claim,
             "not_a_regular_file",
-            "what was dropped is a link, a FIFO, a device or a socket, and was not opened",
+            "the file is a link, a FIFO, a device or a socket, and was not opened",
             "drop the job file itself",
         ));
     }
@@ -94,7 +94,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
             Stage::Spec,
             "spec_too_large",
             format!("the job file has {size} bytes; at most {limit} are read"),
-            "a job file is a page of text; was a model uploaded under this name?",
+            "a job file is a page of text; check whether a model was uploaded under this name",
         ));
     }
     let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
@@ -117,20 +117,21 @@ fn check_name(name: &OsStr) -> Result<(), Rejection> {
     ))
 }
 
-/// Where a job stands with its models.
+/// What a job has of its models.
 #[derive(Debug)]
 pub(crate) enum Binding {
     /// All are copied, in the order of [`Job::models`].
     Bound(Vec<BoundModel>),
-    /// These are missing or not whole yet.
+    /// These are missing or not fully uploaded.
     Missing(Vec<String>),
-    /// One of them will never do.
+    /// One of them is unusable.
     Rejected(Rejection),
     /// The disk refused: the host's trouble, not the job's.
     Trouble(std::io::Error),
 }
 
-/// Copy the job's models, if all of them are there and whole. `memory_bytes` is what the host has, where that is known.
+/// Copy the job's models, if all of them are there and fully uploaded. `memory_bytes` is the host's, if it is
+/// known.
 pub(crate) fn bind(
     spool: &mut Spool,
     tracker: &mut Tracker,
@@ -159,7 +160,7 @@ pub(crate) fn bind(
     if !missing.is_empty() {
         return Binding::Missing(missing);
     }
-    // Before any is copied: a file that does not fit into the memory may not fit on the disk beside itself either.
+    // Before any is copied: a file that does not fit into the memory may not fit on the disk twice either.
     for (_, model, stat) in &whole {
         if let Err(error) = LargerThanMemory::check(&model.file, stat.size, memory_bytes) {
             let hint = error.hint().unwrap_or_default();
@@ -189,7 +190,7 @@ pub(crate) fn bind(
     Binding::Bound(bound)
 }
 
-/// Is the copy what the job file says: the digest, and the format that its runtimes read?
+/// Does the copy match the job file: its digest, and the format that its runtimes read?
 fn check_model(path: &Path, job: &Job, index: usize, copy: &BoundModel) -> Result<(), Rejection> {
     let model = &job.models[index];
     if let Some(expected) = model.sha256.as_ref().filter(|expected| **expected != copy.sha256) {
@@ -197,7 +198,7 @@ fn check_model(path: &Path, job: &Job, index: usize, copy: &BoundModel) -> Resul
             Stage::Model,
             "digest_differs",
             format!("`{}` has SHA-256 {}, and the job file asks for {expected}", model.file, copy.sha256),
-            "upload the model that is meant before the job file, or correct the digest",
+            "upload the intended model before the job file, or correct the digest",
         ));
     }
     let mut head = Vec::new();

@@ -1,8 +1,8 @@
 //! The way in: from files in the inbox to jobs in the queue.
 //!
-//! [`Inbox`] owns the watch on the inbox, the memory of its files, and the queue. It claims what is fully uploaded, reads job files,
-//! copies their models, and says which jobs end there; it measures nothing and writes no bundle. Each method does one step, so
-//! that the daemon can end a job between two of them.
+//! [`Inbox`] owns the watch on the inbox, the memory of its files, and the queue. It claims what is fully
+//! uploaded, reads job files, copies their models, and says which jobs end there; it measures nothing and
+//! writes no bundle. Each method does one step, so that the daemon can end a job between two of them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::job::{EndedJob, QueuedJob, ReadJob, name_without_spec};
 use super::status::Attention;
-use super::troubles::{TRY_AGAIN_AFTER, Trouble, Troubles};
+use super::troubles::{TRY_AGAIN_AFTER, TroubleKind, Troubles};
 use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::config::Config;
 use crate::runtime::RUNTIMES;
@@ -46,12 +46,12 @@ pub(crate) struct Inbox {
     cancelled_running: Option<QueuedJob>,
     rescan_at: Instant,
     look_again_at: Option<Instant>,
-    settings: Settings,
+    settings: IntakeSettings,
 }
 
 /// What the configuration and the host say of the way in.
 #[derive(Debug)]
-struct Settings {
+struct IntakeSettings {
     inbox: PathBuf,
     spool: PathBuf,
     settle: Duration,
@@ -98,7 +98,7 @@ impl Inbox {
         now: Instant,
     ) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let settings = Settings {
+        let settings = IntakeSettings {
             inbox: config.inbox.clone(),
             spool: config.spool.clone(),
             settle: seconds(config.settle_seconds),
@@ -144,8 +144,8 @@ impl Inbox {
         }
         if extent == Extent::Safety {
             // Whatever still fails is reported again by the next attempt.
-            troubles.fixed(Trouble::ClaimFailed);
-            troubles.fixed(Trouble::ModelNotCopied);
+            troubles.fixed(TroubleKind::ClaimFailed);
+            troubles.fixed(TroubleKind::ModelNotCopied);
         }
         if extent >= Extent::Everything {
             self.rescan_at = now + self.settings.rescan_every;
@@ -157,12 +157,12 @@ impl Inbox {
         let look = match look {
             Ok(look) => look,
             Err(error) => {
-                troubles.report(Trouble::InboxUnreadable, &self.settings.inbox, &error, Instant::now());
+                troubles.report(TroubleKind::InboxUnreadable, &self.settings.inbox, &error, Instant::now());
                 self.rescan_at = now + TRY_AGAIN_AFTER;
                 return None;
             }
         };
-        troubles.fixed(Trouble::InboxUnreadable);
+        troubles.fixed(TroubleKind::InboxUnreadable);
         self.look_again_at = look.again_at;
         let claims = look.claims.chunks(CLAIMS_AT_ONCE).map(<[Claim]>::to_vec).collect();
         Some(Sight { claims, cancels: look.cancels, models: look.models, extent })
@@ -178,12 +178,12 @@ impl Inbox {
         match back.and_then(|()| self.watch.resume().map_err(|error| error.to_string())) {
             Ok(()) => {
                 log::info!("the inbox is back");
-                troubles.fixed(Trouble::InboxGone);
+                troubles.fixed(TroubleKind::InboxGone);
                 true
             }
             Err(why) => {
                 let now = Instant::now();
-                troubles.report(Trouble::InboxGone, &self.settings.inbox, &why, now);
+                troubles.report(TroubleKind::InboxGone, &self.settings.inbox, &why, now);
                 self.rescan_at = now + TRY_AGAIN_AFTER;
                 false
             }
@@ -211,7 +211,7 @@ impl Inbox {
             }
             Claimed::Failed(claim, error) => {
                 let file = self.settings.inbox.join(&claim.name);
-                troubles.report(Trouble::ClaimFailed, &file, &error, Instant::now());
+                troubles.report(TroubleKind::ClaimFailed, &file, &error, Instant::now());
                 self.tracker.put_back(&claim, now);
                 self.look_again_at = Some(now + TRY_AGAIN_AFTER);
             }
@@ -243,8 +243,9 @@ impl Inbox {
         self.bind(ReadJob { queued, spec, job }, None, spool, troubles)
     }
 
-    /// Waiting jobs to try again after a look: those that wait for a model that came, and now and then all whose models are
-    /// there, in case the disk refused. Not those whose models are not there: a thousand of them would be read each minute.
+    /// Waiting jobs to try again after a look: those that wait for a model that came, and now and then all
+    /// whose models are there, in case the disk refused. Not those whose models are not there: a thousand of
+    /// them would be read each minute.
     pub(crate) fn to_be_bound(&self, sight: &Sight, spool: &Spool) -> Vec<WaitingJob> {
         let came = |missing: &String| sight.models.iter().any(|model| model == OsStr::new(missing));
         let is_there = |missing: &String| spool.inbox.entry(OsStr::new(missing)).is_some();
@@ -296,7 +297,7 @@ impl Inbox {
                         return None;
                     }
                     Err(error) => {
-                        troubles.report(Trouble::SpoolUnwritable, &self.settings.spool, &error, now);
+                        troubles.report(TroubleKind::SpoolUnwritable, &self.settings.spool, &error, now);
                         (all_models(), Some(now))
                     }
                 }
@@ -312,7 +313,7 @@ impl Inbox {
                 (missing, since)
             }
             Binding::Trouble(error) => {
-                troubles.report(Trouble::ModelNotCopied, &self.settings.inbox, &error, now);
+                troubles.report(TroubleKind::ModelNotCopied, &self.settings.inbox, &error, now);
                 (all_models(), Some(now))
             }
         };
@@ -364,7 +365,12 @@ impl Inbox {
     /// Remove a cancel file that was carried out.
     pub(crate) fn remove_cancel_file(&self, name: &OsStr, spool: &Spool, troubles: &mut Troubles) {
         if let Err(error) = spool.inbox.remove(name) {
-            troubles.report(Trouble::ClaimFailed, &self.settings.inbox.join(name), &error, Instant::now());
+            troubles.report(
+                TroubleKind::ClaimFailed,
+                &self.settings.inbox.join(name),
+                &error,
+                Instant::now(),
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! The jobs that this daemon knows, and whose turn it is. Pure: no file and no clock.
 //!
-//! It keeps only names and numbers of each job. The job file is read again when its turn comes, so that twenty thousand
-//! waiting jobs need little memory.
+//! It keeps only names and numbers of each job. The job file is read again when its turn comes, so that
+//! twenty thousand waiting jobs need little memory.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -40,7 +40,8 @@ impl Queue {
         self.waiting.insert(job.job.entry.id.clone(), job);
     }
 
-    /// The job whose turn it is: highest priority, then first to arrive. A job that waits for a model holds up no other.
+    /// The job whose turn it is: highest priority, then first to arrive. A job that waits for a model holds
+    /// up no other.
     pub(crate) fn first(&self) -> Option<&QueuedJob> {
         self.ready.values().next()
     }

@@ -1,7 +1,7 @@
 //! One descriptor that ends every sleep: a signal, an arrival in the inbox, a command.
 //!
-//! A socket pair: the watcher's thread and the signal handlers write a byte to one end, the daemon polls the other. Bytes mean
-//! nothing; whoever wakes asks what happened.
+//! A socket pair: the watcher's thread and the signal handlers write a byte to one end, the daemon polls the
+//! other. The bytes mean nothing; the daemon then checks what happened.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -26,7 +26,7 @@ pub(crate) struct Wake {
 pub(crate) struct Waker(UnixStream);
 
 impl Waker {
-    /// Wake the sleeper; does nothing where it is being woken already.
+    /// Wake the sleeper; does nothing if it is being woken already.
     pub(crate) fn wake(&self) {
         // A full pair means that a wake-up is under way.
         let _ = (&self.0).write(&[1]);
@@ -48,10 +48,10 @@ impl Wake {
     /// Let SIGTERM and SIGINT ask for a stop.
     ///
     /// # Errors
-    /// The handlers can not be installed.
+    /// The handlers cannot be installed.
     pub(crate) fn connect_signals(&self) -> io::Result<()> {
         for signal in [SIGTERM, SIGINT] {
-            // First the flag, then the byte: whoever is woken finds the flag set.
+            // First the flag, then the byte: the daemon finds the flag set when it wakes.
             signal_hook::flag::register(signal, Arc::clone(&self.stop))?;
             signal_hook::low_level::pipe::register(signal, self.writer.try_clone()?)?;
         }

@@ -1,4 +1,5 @@
-//! Puts a bundle together from what is known of a configuration. Reads library files for their digests; otherwise pure.
+//! Puts a bundle together from what is known of a configuration. Reads library files for their digests;
+//! otherwise pure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

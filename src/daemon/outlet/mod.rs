@@ -1,8 +1,8 @@
 //! The way out: from what became of a configuration to its bundle, and from there to the outbox.
 //!
-//! [`Outlet`] owns the bundle that the disk refused, the bundles that are durable and not published yet, and the counts of both. It
-//! puts a bundle together, makes it durable, records that in the job's journal and publishes it, in this order; it does not touch
-//! the host. What it finished it returns, for whoever watches.
+//! [`Outlet`] owns the bundle that the disk refused, the bundles that are durable and not published yet, and
+//! the counts of both. It puts a bundle together, makes it durable, records that in the job's journal and
+//! publishes it, in this order; it does not touch the host. It returns what it finished, for the observer.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::clock::now_text;
 use super::job::{EndedJob, name_without_spec};
 use super::observer::Row;
 use super::status::Finished;
-use super::troubles::{Trouble, Troubles};
+use super::troubles::{TroubleKind, Troubles};
 use super::turn::{Course, Ended, Turn};
 use crate::bundle::format::{Status, Times};
 use crate::bundle::write;
@@ -36,8 +36,8 @@ use count::{Counter, configuration_in_format};
 /// Job files of finished jobs are pruned after this many jobs, not after each.
 const PRUNE_EVERY: u64 = 64;
 
-/// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
-/// kilobytes each they stay below a gigabyte.
+/// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At
+/// some tens of kilobytes each they stay below a gigabyte.
 const MAXIMUM_UNPUBLISHED: usize = 10_000;
 
 /// The way out.
@@ -198,14 +198,15 @@ impl Outlet {
         let written = spool
             .make_ready(&unwritten.name, &unwritten.bytes)
             .and_then(|()| journal.append(&record, true))
-            // The journal of a job cancelled before its turn has a first line that was not durable, and no name that is.
+            // The journal of a job cancelled before its turn has a first line that was not durable, and no
+            // name that is.
             .and_then(|()| if is_cancelled { journal.sync_folder() } else { Ok(()) });
         if let Err(error) = written {
-            troubles.report(Trouble::SpoolUnwritable, &self.spool, &error, Instant::now());
+            troubles.report(TroubleKind::SpoolUnwritable, &self.spool, &error, Instant::now());
             self.unwritten = Some(unwritten);
             return None;
         }
-        troubles.fixed(Trouble::SpoolUnwritable);
+        troubles.fixed(TroubleKind::SpoolUnwritable);
         let Unwritten { entry, row, name, .. } = unwritten;
         let word = count(&mut self.finished, row.status);
         let (job, bundle) = (row.job.as_str(), name.as_str());
@@ -224,18 +225,18 @@ impl Outlet {
     pub(crate) fn publish(&mut self, spool: &Spool, troubles: &mut Troubles) {
         while let Some(name) = self.unpublished.front() {
             if let Published::Later(error) = spool.publish(name) {
-                troubles.report(Trouble::OutboxUnwritable, &self.outbox, &error, Instant::now());
+                troubles.report(TroubleKind::OutboxUnwritable, &self.outbox, &error, Instant::now());
                 return;
             }
             self.unpublished.pop_front();
-            troubles.fixed(Trouble::OutboxUnwritable);
+            troubles.fixed(TroubleKind::OutboxUnwritable);
         }
     }
 
     /// A job has all its bundles: keep its file for `retry`.
     pub(crate) fn retire(&mut self, entry: &Entry, spool: &mut Spool, troubles: &mut Troubles) {
         if let Err(error) = spool.retire(entry) {
-            troubles.report(Trouble::SpoolUnwritable, &self.spool, &error, Instant::now());
+            troubles.report(TroubleKind::SpoolUnwritable, &self.spool, &error, Instant::now());
         }
         self.retired += 1;
     }

@@ -1,7 +1,9 @@
-//! What is wrong with the host, and when to try again: a full disk, an inbox that is gone, an outbox that is read-only.
+//! What is wrong with the host, and when to try again: a full disk, an inbox that is gone, an outbox that is
+//! read-only.
 //!
-//! No job is at fault for such trouble and none is lost to it. The owners report it here and say when it is over; the status lists
-//! it, the log gets it once, and the loop tries again when the time has come. Reads no clock and decides nothing.
+//! No job is at fault for such trouble and none is lost to it. The owners report it here and say when it is
+//! over; the status lists it, the log gets it once, and the loop tries again when the time has come. Reads no
+//! clock and decides nothing.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,16 +13,17 @@ use super::status::Attention;
 #[cfg(test)]
 mod tests;
 
-/// After trouble of the host, the next attempt comes this much later: soon enough for a person who just fixed it.
+/// After trouble of the host, the next attempt comes this much later: soon enough for a person who just fixed
+/// it.
 pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Trouble that lasts is logged again after this long: a journal read from any point on soon mentions it, and it does not
-/// push anything else out.
+/// Trouble that lasts is logged again after this long: a journal read from any point on soon mentions it, and
+/// it does not push anything else out.
 const LOG_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// One kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum TroubleKind {
     InboxGone,
     InboxUnreadable,
     ClaimFailed,
@@ -31,7 +34,7 @@ pub(super) enum Trouble {
     PowerNotRestored,
 }
 
-impl Trouble {
+impl TroubleKind {
     /// Does another attempt mean another look at the inbox and at the waiting jobs?
     fn keeps_jobs_from_the_queue(self) -> bool {
         matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::SpoolUnwritable)
@@ -56,17 +59,18 @@ impl Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     /// What is not fixed yet.
-    present: Vec<(Trouble, Attention)>,
+    present: Vec<(TroubleKind, Attention)>,
     /// What was logged, and when.
-    logged: Vec<(Trouble, String, Instant)>,
+    logged: Vec<(TroubleKind, String, Instant)>,
     try_again_at: Option<Instant>,
 }
 
 impl Troubles {
-    /// Note trouble with the file or folder `what`: for the status, once for the log, and for another attempt.
+    /// Note trouble with the file or folder `what`: for the status, once for the log, and for another
+    /// attempt.
     pub(super) fn report(
         &mut self,
-        trouble: Trouble,
+        trouble: TroubleKind,
         what: &Path,
         why: &dyn std::fmt::Display,
         now: Instant,
@@ -83,7 +87,7 @@ impl Troubles {
         self.present.push((trouble, Attention { code: trouble.code().to_owned(), what, why }));
     }
 
-    fn is_to_be_logged(&mut self, trouble: Trouble, what: &str, now: Instant) -> bool {
+    fn is_to_be_logged(&mut self, trouble: TroubleKind, what: &str, now: Instant) -> bool {
         self.logged.retain(|(.., at)| now.saturating_duration_since(*at) < LOG_AGAIN_AFTER);
         let is_known = self.logged.iter().any(|(known, logged, _)| *known == trouble && logged == what);
         if !is_known {
@@ -93,7 +97,7 @@ impl Troubles {
     }
 
     /// Trouble of this kind is over.
-    pub(super) fn fixed(&mut self, trouble: Trouble) {
+    pub(super) fn fixed(&mut self, trouble: TroubleKind) {
         self.present.retain(|(known, _)| *known != trouble);
     }
 

@@ -1,9 +1,10 @@
-//! Several trials of one configuration, as one: what their sensors reported, and which providers they ran on. Pure.
+//! Several trials of one configuration, as one: what their sensors reported, and which providers they ran on.
+//! Pure.
 
 use crate::bundle::format::{Environment, ProviderNodes, Reading, Sensor};
 
-/// One environment of the trials of a configuration. A restart of the daemon between two of them may have found other sensors;
-/// readings are put in the order of all of them.
+/// One environment of the trials of a configuration. A restart of the daemon between two of them may have
+/// found other sensors; readings are put in the order of all of them.
 pub(super) fn environments(trials: impl IntoIterator<Item = Environment>) -> Option<Environment> {
     let mut trials = trials.into_iter();
     let mut all = trials.next()?;

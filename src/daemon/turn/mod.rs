@@ -1,4 +1,5 @@
-//! One configuration of a job whose turn it is, and what became of it: what the bench is given, and what the outlet bundles.
+//! One configuration of a job whose turn it is, and what became of it: what the bench is given, and what the
+//! outlet bundles.
 
 use std::io;
 
@@ -39,7 +40,8 @@ impl<'a> Turn<'a> {
         options::boolean(&self.chosen().options, options::PROFILE.name, false)
     }
 
-    /// Number of builds of the model: what the job says, but one for a dropped file whose input turned out to be large.
+    /// Number of builds of the model: what the job says, but one for a dropped file whose input turned out to
+    /// be large.
     pub(crate) fn builds(&self, course: &Course) -> u32 {
         let chosen = self.chosen();
         let is_open =
