@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::scan::every_source;
+
 const DOCUMENT: &str = include_str!("../../docs/METHOD.md");
 
 /// Where the table is.
 const HEADINGS: [&str; 2] = ["## Faults of the host", "## Verdicts"];
-
-/// Sources that hold the codes of reasons.
-const SOURCES: &[&str] =
-    &["src/verdict/mod.rs", "src/host/power/mod.rs", "src/daemon/mod.rs", "src/bundle/format/environment.rs"];
 
 fn source(path: &str) -> String {
     fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
@@ -46,7 +44,8 @@ fn every_fault_has_a_test_that_is_there() {
 
 #[test]
 fn every_reason_of_a_fault_is_one_that_the_program_gives() {
-    let sources: String = SOURCES.iter().map(|path| source(path)).collect();
+    let sources = every_source().iter().filter(|source| !source.is_test);
+    let sources: String = sources.map(|source| source.text.as_str()).collect();
     let mut codes = BTreeSet::new();
     for [fault, outcome, _] in rows() {
         for code in quoted(outcome) {

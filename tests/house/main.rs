@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 
 mod architecture;
+mod circles;
 mod digests;
 mod faults;
+mod layers;
 mod scan;
+mod sizes;
 mod tidy;

@@ -1,11 +1,12 @@
-//! The layering and the habits that no compiler checks: who may import whom, where files and clocks may be touched, where
-//! `unsafe` may stand. Reads the sources as text.
+//! Habits that no compiler checks: where files and clocks may be touched, where `unsafe` may stand, how files are named and
+//! opened. Reads the sources as text.
 //!
 //! Every rule is shown a sample that breaks it, so that a rule which matches nothing is noticed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::scan::{Source, imports, used_words};
+use crate::scan::paths::used_words;
+use crate::scan::{Source, every_source};
 
 /// About four hundred lines of code a file; what is longer is split by verb.
 const LONGEST_FILE: usize = 450;
@@ -38,30 +39,6 @@ const IMPURE: &[&str] = &[
     "rustix",
     "sysinfo",
     "notify",
-];
-
-/// Who must not import whom, by the start of the importer's path. `cli` is above everything, so nobody may import it.
-const LAYERS: &[(&str, &[&str])] = &[
-    // Serialised types are the border between device and desk: they drag nothing along.
-    (
-        "src/bundle/",
-        &["config", "daemon", "host", "measure", "runtime", "spec", "spool", "stats", "verdict", "worker"],
-    ),
-    ("src/units.rs", &["bundle", "config", "daemon", "host", "runtime", "spec", "spool", "stats", "worker"]),
-    ("src/stats/", &["config", "daemon", "host", "runtime", "spec", "spool", "verdict", "worker"]),
-    ("src/verdict/", &["config", "daemon", "host", "runtime", "spec", "spool", "worker"]),
-    ("src/spec/", &["config", "daemon", "host", "spool", "stats", "verdict", "worker"]),
-    // A runtime knows model files and tensors, nothing of jobs, statistics or folders.
-    ("src/runtime/", &["config", "daemon", "host", "spec", "spool", "stats", "verdict"]),
-    ("src/measure.rs", &["config", "daemon", "host", "spec", "spool", "stats", "verdict", "worker"]),
-    ("src/worker/", &["config", "daemon", "host", "spec", "spool", "stats", "verdict"]),
-    ("src/host/", &["daemon", "runtime", "spec", "spool", "stats", "verdict", "worker"]),
-    ("src/spool/", &["daemon", "host", "runtime", "stats", "verdict"]),
-    // The desk side meets the device side in `bundle::format` only.
-    ("src/collect", &["daemon", "host", "runtime", "spool", "worker"]),
-    ("src/analysis/", &["daemon", "host", "runtime", "spool", "worker"]),
-    ("src/export/", &["daemon", "host", "runtime", "spool", "worker"]),
-    ("src/report/", &["daemon", "host", "runtime", "spool", "worker"]),
 ];
 
 /// Words that may stand only in some places, by the start of their path, and why.
@@ -99,14 +76,14 @@ const EMPTY_NAMES: &[&str] =
 /// One rule: what is wrong with a file, if anything.
 type Rule = fn(&Source) -> Vec<String>;
 
-const RULES: &[Rule] = &[layering, purity, places, length, opening, naming];
+const RULES: &[Rule] = &[purity, places, length, opening, naming];
 
 #[test]
 fn sources_keep_the_layering_and_the_habits() {
     let sources = every_source();
     assert!(sources.len() > 20, "found only {} files: looked in the wrong folder", sources.len());
     let mut findings = Vec::new();
-    for source in &sources {
+    for source in sources {
         for rule in RULES {
             let found = rule(source);
             findings.extend(found.into_iter().map(|finding| format!("{}: {finding}", source.path)));
@@ -116,12 +93,11 @@ fn sources_keep_the_layering_and_the_habits() {
 }
 
 #[test]
-fn every_pure_module_and_layer_names_something_or_is_still_to_come() {
-    // A renamed module must not leave its rule behind. These come with later work.
-    let later = ["src/network/"];
+fn every_path_of_a_rule_leads_to_a_file() {
+    // A renamed module must not leave its rule behind.
     let sources = every_source();
-    let starts = PURE.iter().chain(LAYERS.iter().map(|(start, _)| start));
-    for start in starts.filter(|start| !later.contains(start)) {
+    let places = PLACES.iter().flat_map(|(_, places, _)| *places);
+    for start in PURE.iter().chain(places) {
         assert!(sources.iter().any(|source| source.path.starts_with(start)), "no file begins with {start}");
     }
 }
@@ -129,11 +105,7 @@ fn every_pure_module_and_layer_names_something_or_is_still_to_come() {
 #[test]
 fn every_rule_finds_a_sample_that_breaks_it() {
     let broken = [
-        (layering as Rule, "src/stats/mod.rs", "//! x\nuse crate::host::HostRoot;\n"),
-        (layering, "src/report/html.rs", "//! x\nuse crate::{bundle::format, spool};\n"),
-        (layering, "src/worker/child.rs", "//! x\nfn f() { crate::spec::schema(); }\n"),
-        (layering, "src/daemon/mod.rs", "//! x\nuse crate::cli::table;\n"),
-        (purity, "src/spec/resolve/mod.rs", "//! x\nuse fs_err as fs;\n"),
+        (purity as Rule, "src/spec/resolve/mod.rs", "//! x\nuse fs_err as fs;\n"),
         (purity, "src/stats/mod.rs", "//! x\nuse std::{fs, path::Path};\n"),
         (purity, "src/spool/plan/mod.rs", "//! x\nlet now = std::time::Instant::now();\n"),
         (places, "src/spool/claim.rs", "//! x\nunsafe { close(3) };\n"),
@@ -198,22 +170,6 @@ fn links_in_documents_lead_to_files() {
     assert!(links > 0, "no link found: the scan is wrong");
 }
 
-fn layering(source: &Source) -> Vec<String> {
-    let found = imports(&source.code);
-    let mut findings = Vec::new();
-    if found.contains("cli") && !source.path.starts_with("src/cli/") {
-        findings.push("imports `cli`, which is above it".to_owned());
-    }
-    for (start, forbidden) in LAYERS {
-        if source.path.starts_with(start) {
-            let wrong = forbidden.iter().filter(|module| found.contains(**module));
-            findings
-                .extend(wrong.map(|module| format!("imports `{module}`, see LAYERS in tests/house/tidy.rs")));
-        }
-    }
-    findings
-}
-
 fn purity(source: &Source) -> Vec<String> {
     if !PURE.iter().any(|start| source.path.starts_with(start)) {
         return Vec::new();
@@ -252,24 +208,4 @@ fn naming(source: &Source) -> Vec<String> {
         .map(|part| format!("`{part}` says nothing"))
         .into_iter()
         .collect()
-}
-
-/// Every source file of the library and the executables.
-fn every_source() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> = vec![root.join("src")];
-    let mut sources = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs_err::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let shown = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                sources.push(Source::new(&shown, &fs_err::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    sources
 }
