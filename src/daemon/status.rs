@@ -73,7 +73,7 @@ pub enum State {
     /// Another process measures on this host.
     WaitingForHost,
     /// Something of the host is broken; see `attention`. Jobs are kept.
-    TroubleKind,
+    Trouble,
     /// The daemon ended.
     Stopped,
 }

@@ -44,9 +44,7 @@ const COMMON_TYPE_NAMES: &[&str] = &[
     "Source",
     "Span",
     "Table",
-    "Trouble",
     "Value",
-    "Wish",
 ];
 
 #[test]
