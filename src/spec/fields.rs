@@ -254,7 +254,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "study.blocks",
         kind: Kind::Blocks,
-        fallback: Fallback::Words("all of them"),
+        fallback: Fallback::Words("the paper's six"),
         summary: "Types of residual blocks.",
     },
     Field {

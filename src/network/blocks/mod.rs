@@ -10,7 +10,8 @@ mod depthwise_separable;
 mod spatially_separable;
 mod standard;
 
-/// Every block type, in the order of the paper's table. Tables, help and messages follow this order.
+/// Every block type: those of the paper in the order of its table, then the others. Tables, help and messages follow
+/// this order.
 pub(crate) const BLOCKS: &[Block] = &[
     standard::BLOCK,
     bottleneck_standard::BLOCK,
@@ -19,6 +20,10 @@ pub(crate) const BLOCKS: &[Block] = &[
     depthwise_separable::BLOCK,
     bottleneck_depthwise_separable::BLOCK,
 ];
+
+/// How many of [`BLOCKS`] are the paper's. The others are used only if a job names them, so that `study: {}` stays the
+/// paper's study.
+const IN_PAPER: usize = 6;
 
 /// A type of residual block.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +52,11 @@ impl std::hash::Hash for Block {
 }
 
 impl Block {
+    /// The paper's block types.
+    pub(crate) fn of_paper() -> &'static [Self] {
+        &BLOCKS[..IN_PAPER]
+    }
+
     /// The block of that name.
     pub fn find(name: &str) -> Option<&'static Self> {
         BLOCKS.iter().find(|block| block.name == name)

@@ -161,7 +161,7 @@ impl Configuration {
 
     /// The paper's 162 configurations at one precision: block, then kernel, then batch, then input.
     pub fn family(precision: Precision) -> impl Iterator<Item = Self> {
-        BLOCKS.iter().flat_map(move |block| {
+        Block::of_paper().iter().flat_map(move |block| {
             KERNELS.iter().flat_map(move |&kernel| {
                 BATCHES.iter().flat_map(move |&batch| {
                     INPUTS.iter().map(move |&input| Self {

@@ -8,7 +8,7 @@ use super::fields::{Factor, MAXIMUM_CONFIGURATIONS};
 use super::mistakes::{Mistakes, printable, quoted};
 use super::raw::{Node, Position, Value};
 use crate::error::Hint as _;
-use crate::network::blocks::BLOCKS;
+use crate::network::blocks::Block;
 use crate::network::configuration::{
     self, BATCHES, Configuration, INPUTS, KERNELS, Precision, RESNET_50_DEPTHS, Wish,
 };
@@ -56,8 +56,8 @@ pub(super) fn network(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Conf
 /// not there or anything in it is wrong.
 pub(super) fn study(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Vec<Configuration>> {
     let place = *nodes.get("study")?;
-    let all_blocks: Vec<&'static str> = BLOCKS.iter().map(|block| block.name).collect();
-    let blocks = list(nodes, "study.blocks", &all_blocks, block, mistakes);
+    let blocks_of_paper: Vec<&'static str> = Block::of_paper().iter().map(|block| block.name).collect();
+    let blocks = list(nodes, "study.blocks", &blocks_of_paper, block, mistakes);
     let kernels = list(nodes, "study.kernels", KERNELS, factor(Factor::Kernel), mistakes);
     let batches = list(nodes, "study.batches", BATCHES, factor(Factor::Batch), mistakes);
     let inputs = list(nodes, "study.inputs", INPUTS, factor(Factor::Input), mistakes);

@@ -13,7 +13,7 @@ use fs_err as fs;
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, note, print};
 use crate::error::Hint as _;
-use crate::network::blocks::BLOCKS;
+use crate::network::blocks::Block;
 use crate::network::configuration::{
     BATCHES, Configuration, INPUTS, KERNELS, Mistake, Precision, RESNET_50_DEPTHS, Wish,
 };
@@ -103,7 +103,7 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
     let depths = depths(&arguments.depths)?;
     let mut wanted = Vec::new();
     let mut mistakes: Vec<Mistake> = Vec::new();
-    let names: Vec<&str> = BLOCKS.iter().map(|block| block.name).collect();
+    let names: Vec<&str> = Block::of_paper().iter().map(|block| block.name).collect();
     let precisions: Vec<&str> = Precision::ALL.iter().map(|precision| precision.name()).collect();
     let wide = |values: &[u32]| values.iter().map(|&value| i64::from(value)).collect::<Vec<i64>>();
     let blocks: Vec<&str> = chosen(arguments.blocks.iter().map(String::as_str), names);
