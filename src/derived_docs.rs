@@ -1,7 +1,8 @@
-//! Tables in `docs/` that are derived from the code, and the check that they are not stale. Used by tests only.
+//! Tables in `docs/` that are derived from the code, and the check that they are not stale. Used by tests
+//! only.
 //!
-//! A table lies between `<!-- generated: NAME -->` and `<!-- end generated -->`. With `BACKBONE_REGENERATE=1` in the
-//! environment the test writes it instead of comparing it.
+//! A table lies between `<!-- generated: NAME -->` and `<!-- end generated -->`. With `BACKBONE_REGENERATE=1`
+//! in the environment the test writes it instead of comparing it.
 
 use std::path::Path;
 

@@ -1,9 +1,11 @@
-//! The three kinds of errors: of a *job* (goes into its bundle, the queue goes on), of the *host* (stop taking jobs,
-//! keep the inbox, retry), *fatal* (exit). Module errors are `thiserror` types beside their module; this holds what they
-//! share.
+//! The three kinds of errors, and what they share.
+//!
+//! A *job's* error goes into its bundle, and the queue continues. A *host's* error makes the daemon stop
+//! taking jobs, keep the inbox, and try again. A *fatal* error ends the process. The errors of a module are
+//! `thiserror` types in that module.
 
-/// Advice that an error carries for whoever reads it; printed once, after the chain, as `hint: …`.
+/// Advice in an error, for the person who reads it. Printed once, after the chain of causes, as `hint: …`.
 pub(crate) trait Hint {
-    /// What to do next, lower case, no full stop.
+    /// What to do next; lower case, no full stop.
     fn hint(&self) -> Option<String>;
 }

@@ -1,12 +1,12 @@
-//! Units in types, so that a number can not be read in the wrong one.
+//! Units as types, so that a number cannot be read in the wrong unit.
 //!
-//! Inside the program a latency is always [`Nanos`]; seconds and milliseconds appear only where a person or the
-//! bundle's summary reads them.
+//! Inside the program a latency is always [`Nanos`]. Seconds and milliseconds appear only in output for
+//! people and in a bundle's summary.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A span of time in whole nanoseconds, as the clock gave it.
+/// A span of time in whole nanoseconds, as measured by the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Nanos(pub u64);

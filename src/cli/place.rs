@@ -88,7 +88,7 @@ mod tests {
         insta::assert_snapshot!(failure::render(&error), @"
         error: cannot read the configuration file /nowhere/config.yaml
           caused by: failed to open file `/nowhere/config.yaml`: No such file or directory (os error 2)
-        hint: create it, or leave the flag out to use /etc/backbone/config.yaml where that exists
+        hint: create it, or leave out the flag to use /etc/backbone/config.yaml if it exists
         ");
         assert_eq!(failure::exit_of(&error), Exit::WrongInput);
     }

@@ -1,4 +1,5 @@
-//! The configuration file: read whole, checked as job files are, every mistake at once.
+//! The configuration file: read as a whole and checked in the same way as job files; all mistakes are
+//! reported at once.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -13,7 +14,7 @@ use crate::spec::fields::Kind;
 use crate::spec::mistakes::{Mistakes, quoted};
 use crate::spec::raw::{self, Node, Value};
 
-/// What the configuration file says, by path of the key.
+/// The contents of the configuration file, by path of the key.
 #[derive(Default)]
 pub(super) struct FileSettings {
     pub(super) path: PathBuf,
@@ -36,7 +37,7 @@ pub(super) fn read(named: Option<&Path>, default: &Path) -> Result<FileSettings,
     let of_file = |mistakes| ConfigError::Mistakes { path: path.to_path_buf(), mistakes };
     let root = match raw::parse(&text) {
         Ok(root) => root,
-        // A file with every line commented out is how a package ships its defaults.
+        // A package ships its defaults as a file with every line commented out.
         Err(mistake) if mistake.code == raw::EMPTY => return Ok(FileSettings::default()),
         Err(mistake) => return Err(of_file(vec![mistake])),
     };
@@ -80,7 +81,7 @@ fn runtimes_of_file(node: &Node, settings: &mut FileSettings, mistakes: &mut Mis
 }
 
 fn path_of_file(node: &Node, setting: &str, settings: &mut FileSettings, mistakes: &mut Mistakes) {
-    let hint = "write the whole path, beginning with `/`";
+    let hint = "write the full path, starting with `/`";
     let Value::Text(text) = &node.value else {
         return check::wrong_type(node, setting, "an absolute path", hint, mistakes);
     };

@@ -1,7 +1,9 @@
-//! The daemon's settings and where each came from: built-in defaults < `/etc/backbone/config.yaml` < environment < flags.
+//! The daemon's settings and the source of each. Precedence, highest first: flags, environment,
+//! `/etc/backbone/config.yaml`, built-in defaults.
 //!
-//! Reads that one file and nothing else; whether the folders exist is the daemon's business. What the file may say is the
-//! table [`SETTINGS`], checked as job files are, with every mistake at once.
+//! Reads this one file and nothing else; the daemon checks whether the folders exist. The table [`SETTINGS`]
+//! defines the keys of the file. It is checked in the same way as job files, and all mistakes are reported at
+//! once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,7 +23,7 @@ pub(crate) mod reference;
 pub(crate) mod settings;
 mod sources;
 
-/// The configuration that is read where no other is named; it need not exist.
+/// The configuration file that is read if no other is given; it need not exist.
 pub(crate) const DEFAULT_FILE: &str = "/etc/backbone/config.yaml";
 
 /// Settings in force.
@@ -31,33 +33,35 @@ pub(crate) struct Config {
     pub(crate) inbox: PathBuf,
     /// Where finished bundles appear. `/srv/backbone/outbox`
     pub(crate) outbox: PathBuf,
-    /// Claimed jobs, copied models, unpublished bundles; on the inbox's file system. Default: `spool` beside the inbox.
+    /// Claimed jobs, copied models, unpublished bundles; on the inbox's file system. Default: `spool` next to
+    /// the inbox.
     pub(crate) spool: PathBuf,
     /// Small state: status, and the host's power state while it is changed. `/var/lib/backbone`
     pub(crate) state: PathBuf,
-    /// The folder that stands for `/` where the host is looked at. Other than `/` marks every bundle simulated.
+    /// The folder used as `/` when the host is examined. Any other than `/` marks every bundle as simulated.
     pub(crate) host_root: PathBuf,
-    /// A file uploaded in place counts as whole when it was closed and quiet for this long. 1
+    /// An upload counts as finished if its file has been closed and unchanged for this long. 1
     pub(crate) settle_seconds: u32,
     /// A job whose model never comes, or an upload that never ends, is rejected after this long. 86 400
     pub(crate) give_up_seconds: u32,
-    /// The safety rescan of the inbox, for events that never came. 60
+    /// Interval between rescans of the inbox, for files without an event. 60
     pub(crate) rescan_seconds: u32,
     /// A model file that no waiting job names stays in the inbox for this long after its last use. 604 800
     pub(crate) model_retention_seconds: u32,
-    /// Spec files of finished jobs that are kept for `retry`. 1 000
+    /// Number of finished jobs whose job files are kept for `retry`. 1 000
     pub(crate) keep_done_jobs: u32,
-    /// May the host be rebooted where a job's power mode needs it? No.
+    /// Whether the host may be rebooted if a job's power mode requires it. No
     pub(crate) reboots_for_power_mode: bool,
-    /// Where the host's power state is kept while it is changed: `state`, for `backbone run` too, whose other state is its own.
+    /// Where the host's power state is saved while it is changed: `state`, even for `backbone run`, which
+    /// otherwise has its own state.
     pub(crate) power_state: PathBuf,
-    /// Megabytes of compiled models that are kept.
+    /// Size of the kept compiled models, in megabytes.
     pub(crate) keep_engine_megabytes: u32,
-    /// What the host names for a runtime, by runtime name.
+    /// The paths that the configuration gives for each runtime, by runtime name.
     pub(crate) runtimes: BTreeMap<String, Provided>,
 }
 
-/// What was said on the command line.
+/// Settings from the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Overrides {
     /// `--inbox`
@@ -72,18 +76,18 @@ pub(crate) struct Overrides {
     pub(crate) host_root: Option<PathBuf>,
 }
 
-/// One setting, its value and who decided it.
+/// A setting, its value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Provenance {
     /// Path of the key, such as `runtimes.onnxruntime.library`.
     pub(crate) setting: String,
     /// The value in force.
     pub(crate) value: String,
-    /// Where it came from.
+    /// Its source.
     pub(crate) source: Source,
 }
 
-/// Where a setting came from.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Built in, or derived from another setting.
@@ -107,10 +111,10 @@ impl fmt::Display for Source {
     }
 }
 
-/// Why there are no settings.
+/// Why the settings could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The file could not be read; the path is in the source.
+    /// The file could not be read.
     #[error("cannot read the configuration file {}", .path.display())]
     Read {
         /// The file.
@@ -118,7 +122,7 @@ pub(crate) enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// The file says something that cannot be.
+    /// The file has mistakes.
     #[error("the configuration file {} has mistakes:\n{}", .path.display(), render(.mistakes, &.path.to_string_lossy()).trim_end())]
     Mistakes {
         /// The file.
@@ -126,26 +130,26 @@ pub(crate) enum ConfigError {
         /// All of them, in file order.
         mistakes: Vec<Mistake>,
     },
-    /// A variable or a flag says something that cannot be.
+    /// A variable or a flag has an invalid value.
     #[error("{origin} sets `{setting}` to {value}, which is not {expected}")]
     Value {
         /// The variable or flag.
         origin: String,
         /// Path of the key.
         setting: String,
-        /// What it says.
+        /// The value.
         value: String,
-        /// What it may say.
+        /// Values that it may have.
         expected: String,
     },
-    /// Two settings name one folder.
-    #[error("`{first}` and `{second}` are one folder, {}", .path.display())]
+    /// Two settings name the same folder.
+    #[error("`{first}` and `{second}` are the same folder, {}", .path.display())]
     SameFolder {
         /// A setting.
         first: &'static str,
         /// Another.
         second: &'static str,
-        /// Where both lead.
+        /// The folder.
         path: PathBuf,
     },
 }
@@ -154,25 +158,27 @@ impl Hint for ConfigError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                format!("create it, or leave the flag out to use {DEFAULT_FILE} where that exists")
+                format!("create it, or leave out the flag to use {DEFAULT_FILE} if it exists")
             }
-            Self::Read { .. } => "the user that runs this program must be able to read it".to_owned(),
-            Self::Mistakes { .. } => "correct the lines above; nothing was changed".to_owned(),
+            Self::Read { .. } => "make it readable for the user that runs this program".to_owned(),
+            Self::Mistakes { .. } => "correct the lines above; no setting was changed".to_owned(),
             Self::Value { origin, expected, .. } => format!("set {origin} to {expected}, or leave it out"),
             Self::SameFolder { first, second, .. } => {
-                format!("give `{first}` and `{second}` folders of their own")
+                format!("set `{first}` and `{second}` to different folders")
             }
         })
     }
 }
 
 impl Config {
-    /// Settings in force and where each came from, each setting once. `file` is the configuration that was asked for and
-    /// must exist; without it [`DEFAULT_FILE`] is read where it exists. Relative paths of flags and variables start at the
-    /// working directory. A variable that is set to nothing counts as not set.
+    /// Loads the settings in force and the source of each, each setting once. `file` is the configuration
+    /// file that the caller asks for, which must exist; without it, [`DEFAULT_FILE`] is read if it exists.
+    /// Relative paths in flags and variables are relative to the working directory. An empty variable counts
+    /// as unset.
     ///
     /// # Errors
-    /// The file cannot be read or has mistakes, a variable or flag cannot be understood, or two settings name one folder.
+    /// The file cannot be read or has mistakes, a variable or flag has an invalid value, or two settings name
+    /// the same folder.
     pub(crate) fn load(
         flags: Overrides,
         environment: &dyn Fn(&str) -> Option<OsString>,

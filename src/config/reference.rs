@@ -19,8 +19,8 @@ pub(crate) fn reference() -> String {
     }
     let _ = writeln!(
         text,
-        "\nEvery key but `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
-         `{}`. Keys of runtimes leave out `runtimes`: `{}`.",
+        "\nEvery key except `runtimes` has an environment variable: `{VARIABLE_PREFIX}` and the key in capitals, such as \
+         `{}`. Variables for keys of runtimes leave out `runtimes`: `{}`.",
         variable("settle_seconds"),
         variable("runtimes.onnxruntime.library"),
     );
@@ -32,9 +32,9 @@ fn summary(need: &Need) -> &'static str {
         Need::Library { .. } => "The inference library file.",
         Need::Delegate { .. } => "The delegate's library file.",
         Need::Plugin => "The library file of a plug-in provider, for jobs with `provider: plugin`.",
-        Need::Program { work: ProgramWork::Compile, .. } => "The program of the host that compiles models.",
+        Need::Program { work: ProgramWork::Compile, .. } => "The host's program that compiles models.",
         Need::Program { work: ProgramWork::CompileAndTime, .. } => {
-            "The program of the host that compiles models and runs them."
+            "The host's program that compiles models and runs them."
         }
         Need::Worker { .. } => "The worker executable.",
     }

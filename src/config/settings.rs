@@ -1,22 +1,23 @@
-//! The table of settings and what is derived from it: defaults, ranges, names of environment variables, the reference.
+//! The table of settings, and everything derived from it: defaults, ranges, environment variables, the
+//! reference.
 
 use std::path::PathBuf;
 
 use crate::spec::fields::{Fallback, Field, Kind};
 
-/// What each setting's environment variable begins with; its key in capitals follows.
+/// Prefix of each setting's environment variable; the key in capitals follows.
 pub(super) const VARIABLE_PREFIX: &str = "BACKBONE_";
 
-/// Waiting for more than a year is a slip of the pen.
+/// A wait of more than a year must be a typing mistake.
 const SECONDS_PER_YEAR: i64 = 86_400 * 365;
 
-/// What `reboot` may be.
+/// Values of `reboot`.
 const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
 
-/// The word by which the configuration allows it.
+/// Value of `reboot` that permits one.
 pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
 
-/// Every key of the configuration file but those of the runtimes, in the order of the reference.
+/// Every key of the configuration file except those of the runtimes, in the order of the reference.
 pub(crate) const SETTINGS: &[Field] = &[
     Field {
         path: "inbox",
@@ -33,38 +34,38 @@ pub(crate) const SETTINGS: &[Field] = &[
     Field {
         path: "spool",
         kind: Kind::Path,
-        fallback: Fallback::Words("`spool` beside the inbox"),
+        fallback: Fallback::Words("`spool` next to the inbox"),
         summary: "Claimed jobs, copied models, unpublished bundles; on the inbox's file system.",
     },
     Field {
         path: "state",
         kind: Kind::Path,
         fallback: Fallback::Text("/var/lib/backbone"),
-        summary: "Small state of the daemon.",
+        summary: "State of the daemon: its status, and the host's power state while it is changed.",
     },
     Field {
         path: "host_root",
         kind: Kind::Path,
         fallback: Fallback::Text("/"),
-        summary: "The folder that stands for `/` where the host is looked at. Any other marks every bundle simulated.",
+        summary: "Folder used as `/` when the host is examined. Any other than `/` marks every bundle as simulated.",
     },
     Field {
         path: "settle_seconds",
         kind: Kind::Integer { minimum: 0, maximum: 3600 },
         fallback: Fallback::Integer(1),
-        summary: "A file uploaded in place counts as whole when it was closed and quiet for this long.",
+        summary: "An upload counts as finished if its file has been closed and unchanged for this long.",
     },
     Field {
         path: "give_up_seconds",
         kind: Kind::Integer { minimum: 1, maximum: SECONDS_PER_YEAR },
         fallback: Fallback::Integer(86_400),
-        summary: "A job whose model never comes, or an upload that never ends, is rejected after this long.",
+        summary: "A job without its model, or an upload that does not finish, is rejected after this long.",
     },
     Field {
         path: "rescan_seconds",
         kind: Kind::Integer { minimum: 1, maximum: 86_400 },
         fallback: Fallback::Integer(60),
-        summary: "How often the inbox is looked through for files that no event announced.",
+        summary: "Interval between rescans of the inbox, which find files that no event announced.",
     },
     Field {
         path: "model_retention_seconds",
@@ -76,21 +77,21 @@ pub(crate) const SETTINGS: &[Field] = &[
         path: "keep_done_jobs",
         kind: Kind::Integer { minimum: 0, maximum: 1_000_000 },
         fallback: Fallback::Integer(1000),
-        summary: "Spec files of finished jobs that are kept for `retry`.",
+        summary: "Number of finished jobs whose job files are kept for `retry`.",
     },
     Field {
         path: "keep_engine_megabytes",
         kind: Kind::Integer { minimum: 0, maximum: 1_000_000 },
         fallback: Fallback::Integer(2000),
-        summary: "Compiled models (engines) that are kept for the next job with the same model; the oldest go first. A job needs room \
-                  for its own.",
+        summary: "Size of the compiled models (engines) kept for later jobs with the same model; the oldest are removed first. \
+                  A job needs space for its own.",
     },
     Field {
         path: "reboot",
         kind: Kind::Choice(REBOOTS),
         fallback: Fallback::Text("never"),
-        summary: "May the daemon reboot the host: `never`, or `for_power_mode`, where a job names a mode that can not be had \
-                  without, and to put the former one back.",
+        summary: "Whether the daemon may reboot the host: `never`, or `for_power_mode`, if a job names a power mode that requires \
+                  a reboot, and to restore the former mode.",
     },
     Field {
         path: "runtimes",
@@ -132,5 +133,5 @@ fn setting_of(setting: &str) -> &'static Field {
     SETTINGS
         .iter()
         .find(|field| field.path == setting)
-        .expect("only settings of the table are asked for, and every load asks for all of them")
+        .expect("callers ask only for settings in the table, and every load asks for all of them")
 }

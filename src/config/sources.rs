@@ -1,4 +1,5 @@
-//! Who decides a setting: flags, environment, file and defaults are asked in turn, and the answer is noted.
+//! Finds the value of a setting: checks flags, environment, file and defaults in turn, and records the
+//! source.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +12,7 @@ use crate::runtime::{Provided, RUNTIMES};
 use crate::spec::check;
 use crate::spec::mistakes::quoted;
 
-/// Asks flags, environment, file and defaults in turn, and notes who answered.
+/// Checks flags, environment, file and defaults in turn, and records the source.
 pub(super) struct Sources<'a> {
     pub(super) environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) file: FileSettings,
@@ -33,7 +34,7 @@ impl Sources<'_> {
         Ok(self.noted(setting, found))
     }
 
-    /// What the environment or the file says.
+    /// The value from the environment or the file.
     fn path_said(&self, setting: &str) -> Option<(PathBuf, Source)> {
         let from_environment = self.variable(&variable(setting));
         from_environment.map(|(value, source)| (PathBuf::from(value), source)).or_else(|| {

@@ -25,8 +25,8 @@ fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 fn source<'a>(provenance: &'a [Provenance], setting: &str) -> &'a Source {
     let mut found = provenance.iter().filter(|entry| entry.setting == setting);
-    let entry = found.next().expect("every setting is noted");
-    assert!(found.next().is_none(), "{setting} is noted twice");
+    let entry = found.next().expect("every setting is recorded");
+    assert!(found.next().is_none(), "{setting} is recorded twice");
     &entry.source
 }
 
@@ -171,7 +171,7 @@ fn file_without_settings_is_fine_and_a_named_one_must_exist() {
     assert!(matches!(&error, ConfigError::Read { .. }));
     insta::assert_snapshot!(format!("{error}\n{}", error.hint().unwrap()), @r"
     cannot read the configuration file /nonexistent/backbone/config.yaml
-    create it, or leave the flag out to use /etc/backbone/config.yaml where that exists
+    create it, or leave out the flag to use /etc/backbone/config.yaml if it exists
     ");
 }
 
@@ -192,8 +192,8 @@ fn folders_must_differ() {
         Overrides { inbox: Some("/a/box".into()), outbox: Some("/a/box/".into()), ..Overrides::default() };
     let error = load(flags, &[], None).unwrap_err();
     insta::assert_snapshot!(format!("{error}\n{}", error.hint().unwrap()), @r"
-    `inbox` and `outbox` are one folder, /a/box
-    give `inbox` and `outbox` folders of their own
+    `inbox` and `outbox` are the same folder, /a/box
+    set `inbox` and `outbox` to different folders
     ");
 }
 

@@ -288,7 +288,8 @@ fn halves_with_medians_more_than_five_percent_apart_are_drift() {
 
 #[test]
 fn halves_whose_intervals_overlap_are_no_drift() {
-    // Six runs a half: the interval is the whole range. The medians differ by 7.8 %, the ranges touch in one value.
+    // Six runs a half: the interval is the whole range. The medians differ by 7.8 %, the ranges touch in one
+    // value.
     let first = [960_000, 960_000, 960_000, 960_000, 960_000, 1_038_000];
     let apart = [1_038_000; 6];
     let overlapping: Vec<u64> = first.into_iter().chain(apart).collect();

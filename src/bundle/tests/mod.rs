@@ -29,7 +29,8 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     let bytes = encode(&measured()).unwrap();
     // No flags, time 0, no extra flags for level 6, operating system unknown.
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-    // Changes with the format, and with a version of the compressor that compresses otherwise: both are to be noticed.
+    // Changes with the format, and with a version of the compressor that compresses otherwise: both are to be
+    // noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
     insta::assert_snapshot!(digest, @"d06d1330f5fe6dde0e139e6a2a34d497805c576809a551e8604e638d6cec0a1f");
 }
