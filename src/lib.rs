@@ -100,6 +100,7 @@ pub mod runtime;
 pub mod spec;
 pub mod spool;
 pub mod stats;
+mod text;
 pub mod units;
 pub mod verdict;
 pub mod worker;

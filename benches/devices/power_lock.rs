@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use backbone::bundle::format::PowerRequest;
 use backbone::host::HostRoot;
-use backbone::host::machine::{Machine, ToolCall};
+use backbone::host::machine::Machine;
 use backbone::host::power::hold::PowerHost;
 use backbone::host::power::saved::SavedFile;
-use backbone::host::tool::{ToolError, ToolOutput};
+use backbone::host::tool::{ToolCall, ToolError, ToolOutput};
 
 use crate::rig::{Report, quantile};
 

@@ -1,4 +1,4 @@
-//! `backbone doctor`: what [`crate::doctor`] finds, worst first.
+//! `backbone doctor`: the findings of [`crate::doctor`], worst first.
 
 use std::path::{Path, PathBuf};
 
@@ -7,37 +7,37 @@ use clap::Args;
 use super::failure::Advise as _;
 use super::{Exit, Place, print, table};
 use crate::config::Config;
-use crate::doctor::{self, Asked, Library, Line, Outcome, Report};
+use crate::doctor::{self, Asked, CheckedFinding, Grade, HostReport, Library};
 use crate::host::HostRoot;
 use crate::installation::Installation;
 use crate::runtime::needs::Origin;
 use crate::runtime::{Need, NeedKind, RUNTIMES, Runtime};
 
-/// Is this host fit to measure? Every finding with what to do about it
+/// Check whether this host is fit to measure, and how to fix what is not
 ///
-/// Changes nothing and takes less than a second. Run it as the daemon's user, or while the daemon runs, to see what the daemon
-/// may do. Ends with code 1 where it finds a problem, with 0 where it has advice at most.
+/// Changes nothing and takes less than a second. To check the daemon's permissions, run it as the daemon's user or while the daemon
+/// is running. Exits with code 1 if it finds a problem, and with 0 if it has only advice.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DoctorArguments {
     #[command(flatten)]
     place: Place,
-    /// Folder where finished bundles appear
+    /// Folder for finished bundles
     #[arg(long, value_name = "FOLDER")]
     outbox: Option<PathBuf>,
-    /// Folder that stands for `/`; everything is looked at below it, the folders of the settings too
+    /// Folder to use as /, also for the folders in the settings
     #[arg(long, value_name = "FOLDER")]
     host_root: Option<PathBuf>,
-    /// Show also what is as it should be, and what does not apply
+    /// Also show what is fine and what does not apply
     #[arg(long, visible_alias = "verbose", conflicts_with = "json")]
     all: bool,
-    /// Every finding, for programs; docs/OPERATING.md has the keys
+    /// Print every finding as JSON; docs/OPERATING.md has the keys
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: DoctorArguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(arguments.outbox, arguments.host_root)?;
-    let root = HostRoot::new(&config.host_root).advise("--host-root must be the path of a folder")?;
+    let root = HostRoot::new(&config.host_root).advise("--host-root takes the path of a folder")?;
     let installation =
         if root.is_real() { Installation::of_this_process(&root)? } else { Installation::usual(&root) };
     let report = doctor::examine(&root, &asked(&config, &installation));
@@ -79,12 +79,12 @@ fn library(runtime: &Runtime, config: &Config, installation: &Installation) -> L
     }
 }
 
-fn render(report: &Report, all: bool) -> String {
+fn render(report: &HostReport, all: bool) -> String {
     let mut text = heading(report);
-    for &outcome in Outcome::ALL {
-        let lines: Vec<&Line> =
+    for &outcome in Grade::ALL {
+        let lines: Vec<&CheckedFinding> =
             report.findings.iter().filter(|line| line.finding.outcome == outcome).collect();
-        let is_shown = all || matches!(outcome, Outcome::Problem | Outcome::Advice | Outcome::Unobservable);
+        let is_shown = all || matches!(outcome, Grade::Problem | Grade::Advice | Grade::Unobservable);
         if !lines.is_empty() && is_shown {
             let (heading, _) = words(outcome);
             text.push_str(&format!("\n{heading}\n{}", table::indent(&section(&lines))));
@@ -94,14 +94,14 @@ fn render(report: &Report, all: bool) -> String {
     text
 }
 
-fn heading(report: &Report) -> String {
+fn heading(report: &HostReport) -> String {
     let name = report.name.as_deref().unwrap_or("unnamed host");
     let board = report.board.as_deref().map(|board| format!(", {board}")).unwrap_or_default();
     format!("{name}: {}{board}\n", report.family)
 }
 
-/// A line for what was seen, and one for what to do, below the check's code.
-fn section(lines: &[&Line]) -> String {
+/// A line for what was seen and one for what to do, next to the check's code.
+fn section(lines: &[&CheckedFinding]) -> String {
     let width = lines.iter().map(|line| line.code.len()).max().unwrap_or_default();
     let mut text = String::new();
     for line in lines {
@@ -114,21 +114,21 @@ fn section(lines: &[&Line]) -> String {
 }
 
 /// As a heading, and after a number.
-fn words(outcome: Outcome) -> (&'static str, &'static str) {
+fn words(outcome: Grade) -> (&'static str, &'static str) {
     match outcome {
-        Outcome::Problem => ("problems", "with a problem"),
-        Outcome::Advice => ("advice", "with advice"),
-        Outcome::Unobservable => ("unobservable", "unobservable"),
-        Outcome::Ok => ("as it should be", "as it should be"),
-        Outcome::DoesNotApply => ("does not apply", "do not apply"),
+        Grade::Problem => ("problems", "with a problem"),
+        Grade::Advice => ("advice", "with advice"),
+        Grade::Unobservable => ("unobservable", "unobservable"),
+        Grade::Ok => ("fine", "fine"),
+        Grade::DoesNotApply => ("does not apply", "do not apply"),
     }
 }
 
-fn counts(report: &Report) -> String {
-    let of = |outcome: &Outcome| {
+fn counts(report: &HostReport) -> String {
+    let of = |outcome: &Grade| {
         let count = report.findings.iter().filter(|line| line.finding.outcome == *outcome).count();
         format!("{count} {}", words(*outcome).1)
     };
-    let counted: Vec<String> = Outcome::ALL.iter().map(of).collect();
+    let counted: Vec<String> = Grade::ALL.iter().map(of).collect();
     format!("{} checks: {}", report.findings.len(), counted.join(", "))
 }

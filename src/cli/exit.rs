@@ -5,25 +5,25 @@ use std::process::ExitCode;
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything asked for was done.
+    /// Everything was done.
     Done,
-    /// Something failed that may work another time.
+    /// Something failed that may work next time.
     Failed,
-    /// A flag, a configuration, a job or a model file is wrong; trying again changes nothing.
+    /// A flag, a configuration, a job or a model file is wrong; trying again does not help.
     WrongInput,
     /// Measured, but a verdict is invalid, or suspect under `--strict`.
     NotValid,
-    /// Another daemon holds the inbox, or with `--no-wait` something else is measured on the host.
+    /// Another daemon has the inbox, or with `--no-wait` another measurement is running on the host.
     Busy,
 }
 
-/// Every code with its meaning, as help prints them and `docs/OPERATING.md` lists them.
+/// Every code with its meaning, for the help and `docs/OPERATING.md`.
 const MEANINGS: &[(Exit, &str)] = &[
     (Exit::Done, "done"),
     (Exit::Failed, "failed"),
     (Exit::WrongInput, "the input is wrong: a flag, the configuration, a job or a model file"),
     (Exit::NotValid, "measured, but a verdict is invalid (with --strict: or suspect)"),
-    (Exit::Busy, "busy: the inbox has its daemon already, or --no-wait and the host is being measured on"),
+    (Exit::Busy, "busy: another daemon has the inbox, or --no-wait and another measurement is running"),
 ];
 
 impl Exit {

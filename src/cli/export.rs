@@ -15,7 +15,7 @@ use crate::export::{EXPORTS, Export, Table};
 
 /// Write collected results as a table: one row for each result
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ExportArguments {
     #[command(flatten)]
     sources: Sources,
     /// The format
@@ -32,7 +32,7 @@ fn formats() -> PossibleValuesParser {
     )
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     let export =
         Export::find(&arguments.format).context("a format that the parser let through is missing")?;
     if export.is_binary && arguments.output.is_none() && std::io::stdout().is_terminal() {

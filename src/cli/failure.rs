@@ -37,7 +37,7 @@ impl Error for Advised {
     }
 }
 
-/// Carry an error that knows its own advice into `anyhow`.
+/// Carries an error that has a hint into `anyhow`.
 pub(crate) trait Explain<T> {
     /// Keep the error's chain and its hint.
     ///
@@ -55,7 +55,7 @@ impl<T, E: Hint + Error + Send + Sync + 'static> Explain<T> for Result<T, E> {
     }
 }
 
-/// Add what only the command knows.
+/// Adds what only the command knows.
 pub(crate) trait Advise<T> {
     /// What to do next, lower case, no full stop.
     ///
@@ -80,14 +80,14 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
     }
 }
 
-/// Print `error` to standard error, and say how the process ends.
+/// Print `error` to standard error, and return the exit code.
 pub(super) fn report(error: &anyhow::Error) -> Exit {
-    // Nobody is left to tell when standard error is closed.
+    // If standard error is closed, there is no place to report it.
     let _ = std::io::stderr().lock().write_all(render(error).as_bytes());
     exit_of(error)
 }
 
-/// How the process ends after `error`.
+/// The exit code for `error`.
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     additions(error).find_map(|advised| advised.exit).unwrap_or(Exit::Failed)
 }
@@ -110,7 +110,7 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
     text
 }
 
-/// Everything that was added on the error's way up, the outermost first.
+/// Everything added on the error's way up, outermost first.
 fn additions(error: &anyhow::Error) -> impl Iterator<Item = &Advised> {
     let mut found = Vec::new();
     let mut waiting = vec![error];
@@ -139,7 +139,7 @@ mod tests {
 
     impl Hint for NoSuchMode {
         fn hint(&self) -> Option<String> {
-            Some("leave `host.power_mode` out to keep the present mode".to_owned())
+            Some("remove `host.power_mode` to keep the current mode".to_owned())
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
           caused by: power mode `FAST` is not offered by this host
           caused by: the list has `SLOW`
         hint: run `backbone check` first
-        hint: leave `host.power_mode` out to keep the present mode
+        hint: remove `host.power_mode` to keep the current mode
         ");
     }
 

@@ -9,31 +9,31 @@ use crate::network::blocks::BLOCKS;
 use crate::runtime::{Need, OptionKind, Options, RUNTIMES};
 use crate::verdict::REASONS;
 
-/// List what this version knows
+/// List the runtimes, hosts, block types or verdict reasons of this version
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ListArguments {
     #[command(subcommand)]
-    what: What,
+    what: Registry,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Runtimes that a job may name, with their options and what their clock covers
+enum Registry {
+    /// Runtimes, with their options and what their timing covers
     Runtimes,
-    /// Families of hosts: how power is controlled there
+    /// Host families, and how power is controlled there
     Hosts,
     /// Block types of the network family
     Blocks,
-    /// Reasons of a verdict, with what each means and what to do about it
+    /// Verdict reasons, with what each means and what to do about it
     Reasons,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: ListArguments) -> anyhow::Result<Exit> {
     print(&match arguments.what {
-        What::Runtimes => runtimes(),
-        What::Hosts => hosts(),
-        What::Blocks => blocks(),
-        What::Reasons => reasons(),
+        Registry::Runtimes => runtimes(),
+        Registry::Hosts => hosts(),
+        Registry::Blocks => blocks(),
+        Registry::Reasons => reasons(),
     })?;
     Ok(Exit::Done)
 }
@@ -53,10 +53,10 @@ pub(super) fn runtimes() -> String {
     let mut text = table::render(&["RUNTIME", "READS", "WORKER", "SUMMARY"], &rows);
     for runtime in RUNTIMES {
         let (code, sentence) = (runtime.timed)(&Options::new());
-        text.push_str(&format!("\n{}: the clock covers {code}: {sentence}\n", runtime.name));
+        text.push_str(&format!("\n{}: the timing covers {code}: {sentence}\n", runtime.name));
         let variables: Vec<&str> = runtime.needs.iter().flat_map(Need::variables).copied().collect();
         if !variables.is_empty() {
-            text.push_str(&format!("  library named by: {}\n", variables.join(", ")));
+            text.push_str(&format!("  library set by: {}\n", variables.join(", ")));
         }
         let options: Vec<Vec<String>> = runtime
             .options
@@ -83,7 +83,7 @@ pub(super) fn hosts() -> String {
     text
 }
 
-/// The values an option takes, as a person would type them.
+/// The values of an option, as a person would type them.
 fn values(kind: &OptionKind) -> String {
     match kind {
         OptionKind::Integer { minimum, maximum } => format!("{minimum}..{maximum}"),

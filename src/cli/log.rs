@@ -1,8 +1,8 @@
-//! Where log records go: the journal with fields under systemd, readable lines on standard error elsewhere.
+//! Log records: fields in the journal under systemd, readable lines on standard error elsewhere.
 //!
-//! A record is a few fixed words and key-values: `info!(JOB = name, ID = id; "claimed")`. In the journal the keys are
-//! fields (`JOB=`, `ID=`, `STAGE=`), to be asked for with `journalctl JOB=smoke`; the message keeps them too, so that plain
-//! `journalctl -u backbone` tells the whole story. Levels: ERROR someone must act, WARN odd but nothing lost, INFO one
+//! A record is a few fixed words and key-values: `info!(JOB = name, ID = id; "claimed")`. In the journal the keys are fields
+//! (`JOB=`, `ID=`, `STAGE=`) for queries such as `journalctl JOB=smoke`; the message has them too, so that plain
+//! `journalctl -u backbone` shows everything. Levels: ERROR someone must act, WARN odd but nothing lost, INFO one
 //! line a state change, DEBUG the rest.
 
 use std::fmt::Write as _;
@@ -14,19 +14,21 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
-/// What the daemon logs unless told otherwise: its own state changes, and only trouble from libraries.
+use crate::text::escaped;
+
+/// The daemon's default filter: its own state changes, and only warnings from libraries.
 pub(super) const DAEMON: &str = "warn,backbone=info";
 
-/// What a command on a terminal logs: its output says the rest.
+/// The default filter of a command on a terminal, whose output says the rest.
 pub(super) const COMMAND: &str = "warn";
 
-/// The first of these that is set replaces the default; syntax as of `env_logger`, such as `backbone=debug`.
+/// The first of these that is set replaces the default; the syntax is that of `env_logger`, such as `backbone=debug`.
 const VARIABLES: [&str; 2] = ["BACKBONE_LOG", "RUST_LOG"];
 
-/// Begin to log, by `default` where the environment says nothing. Called once in a process.
+/// Start to log, with the filter `default` if the environment sets none. Called once in a process.
 ///
 /// # Errors
-/// The journal's socket is not there although standard error leads to the journal.
+/// Standard error is connected to the journal, but the journal's socket does not exist.
 pub(super) fn install(default: &str) -> anyhow::Result<()> {
     let filters = VARIABLES.iter().find_map(|variable| std::env::var(variable).ok());
     let mut builder = env_logger::Builder::new();
@@ -50,7 +52,7 @@ pub(super) fn install(default: &str) -> anyhow::Result<()> {
     log::set_boxed_logger(logger).context("a logger is installed already")
 }
 
-/// The journal's logger behind the same filter as the terminal's.
+/// The journal's logger, behind the same filter as the terminal's.
 struct Journal {
     filter: Logger,
     journal: JournalLog,
@@ -65,7 +67,7 @@ impl Log for Journal {
         if self.filter.matches(record) {
             let line = line(record);
             let mut entry = record.to_builder();
-            // A full journal must not end a measurement: the record is lost, the daemon goes on.
+            // A full journal must not end a measurement: drop the record.
             let _ = self.journal.journal_send(&entry.args(format_args!("{line}")).build());
         }
     }
@@ -73,42 +75,30 @@ impl Log for Journal {
     fn flush(&self) {}
 }
 
-/// One line: the message, then its key-values.
+/// One line: the message, then its key-values. Control characters are escaped, so that a file name cannot forge a record.
 fn line(record: &Record<'_>) -> String {
-    let mut line = Line(String::new());
-    line.push(&record.args().to_string(), false);
-    // Writing to a string cannot fail, and `Line` never refuses a pair.
+    let mut line = LogLine(String::new());
+    line.0.push_str(&escaped(&record.args().to_string()));
+    // Writing to a string cannot fail, and `LogLine` never refuses a pair.
     let _ = record.key_values().visit(&mut line);
     line.0
 }
 
-struct Line(String);
+struct LogLine(String);
 
-impl Line {
-    /// Control characters are escaped, so that a file name cannot forge a second record; a value with spaces or quotes
-    /// is quoted, so that the line can be taken apart again.
-    fn push(&mut self, text: &str, is_value: bool) {
-        if is_value && (text.is_empty() || text.contains([' ', '"', '='])) {
-            let _ = write!(self.0, "{text:?}");
-            return;
-        }
-        for character in text.chars() {
-            if character.is_control() {
-                self.0.extend(character.escape_default());
-            } else {
-                self.0.push(character);
-            }
-        }
-    }
-}
-
-impl<'kvs> VisitSource<'kvs> for Line {
+impl<'kvs> VisitSource<'kvs> for LogLine {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         self.0.push(' ');
-        // In capitals they are the journal's; a person reads small letters.
+        // Capitals are for the journal's fields; people read lower case.
         self.0.push_str(&key.as_str().to_ascii_lowercase());
         self.0.push('=');
-        self.push(&value.to_string(), true);
+        let value = value.to_string();
+        // Quoted if the line could not be taken apart again without it.
+        if value.is_empty() || value.contains([' ', '"', '=']) {
+            let _ = write!(self.0, "{value:?}");
+        } else {
+            self.0.push_str(&escaped(&value));
+        }
         Ok(())
     }
 }

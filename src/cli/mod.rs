@@ -1,14 +1,13 @@
 //! The command line: what people type, what they read, and the exit code.
 //!
-//! One file a command. A command turns flags into calls of the library and the answer into text; it measures nothing and
-//! decides nothing about jobs. Only this folder writes to the terminal, and only through [`print()`] and
-//! [`failure::report`], so that a closed pipe (`backbone list reasons | head -1`) ends quietly.
+//! A command turns flags into calls of the library and the answer into text; it measures nothing and decides nothing about
+//! jobs. Only this folder writes to the terminal, and only through [`print()`] and [`failure::report`], so that a closed pipe
+//! (`backbone list reasons | head -1`) ends quietly.
 
 use std::io::{ErrorKind, Write as _};
 
 use clap::{Parser, Subcommand};
 
-mod cancel;
 mod check;
 #[cfg(feature = "desk")]
 mod collected;
@@ -23,13 +22,10 @@ mod list;
 mod log;
 mod networks;
 mod outcome;
-mod pause;
 mod place;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
-mod resume;
-mod retry;
 mod run;
 mod schema;
 mod serve;
@@ -42,7 +38,7 @@ mod worker;
 pub use exit::Exit;
 pub use place::Place;
 
-/// The first argument of a worker process. Not a word that a person would type by mistake.
+/// The first argument of a worker process, which nobody types by mistake.
 pub const WORKER: &str = "__worker";
 
 /// Measure neural networks on this device, unattended and reproducibly.
@@ -53,7 +49,7 @@ struct Cli {
     command: Command,
 }
 
-/// The same program with its one command that does not end.
+/// The same program with only the command `serve`.
 #[derive(Debug, Parser)]
 #[command(name = "backbone", version, after_help = exit::table(), max_term_width = 100)]
 struct DaemonCli {
@@ -63,33 +59,37 @@ struct DaemonCli {
 
 #[derive(Debug, Subcommand)]
 enum DaemonCommand {
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Arguments),
-    Run(run::Arguments),
-    Check(check::Arguments),
-    Status(status::Arguments),
-    Doctor(doctor::Arguments),
-    Cancel(cancel::Arguments),
-    Retry(retry::Arguments),
-    Pause(pause::Arguments),
-    Resume(resume::Arguments),
-    List(list::Arguments),
-    Networks(networks::Arguments),
+    Serve(serve::ServeArguments),
+    Run(run::RunArguments),
+    Check(check::CheckArguments),
+    Status(status::StatusArguments),
+    Doctor(doctor::DoctorArguments),
+    /// Cancel a job, queued or running; its bundles say so
+    Cancel(request::JobArguments),
+    /// Measure a finished job again, as a new job at the end of the queue
+    Retry(request::JobArguments),
+    /// Start no further job until `backbone resume`; the running one is finished
+    Pause(request::DaemonArguments),
+    /// Start jobs again after `backbone pause`
+    Resume(request::DaemonArguments),
+    List(list::ListArguments),
+    Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
-    Export(export::Arguments),
+    Export(export::ExportArguments),
     #[cfg(feature = "desk")]
-    Report(report::Arguments),
-    Schema(schema::Arguments),
+    Report(report::ReportArguments),
+    Schema(schema::SchemaArguments),
 }
 
 /// Run the command that the process was started with; the whole of `main`.
 pub fn main() -> std::process::ExitCode {
-    // Before the parser, and without the logger: a worker's standard output is a protocol, and nothing may be mapped or
-    // allocated there that the measurement does not need.
+    // Before the parser and without the logger: a worker's standard output is a protocol, and a worker maps or allocates nothing
+    // that the measurement does not need.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER) {
         return worker::execute();
     }
@@ -114,7 +114,7 @@ pub fn daemon() -> std::process::ExitCode {
 
 fn parse<Line: Parser>() -> Result<Line, std::process::ExitCode> {
     Line::try_parse().map_err(|refusal| {
-        // Help and version are refusals to clap, but not to the person who asked for them.
+        // Help and version are errors to clap, but not to the person who asked for them.
         let exit = if refusal.use_stderr() { Exit::WrongInput } else { Exit::Done };
         match refusal.print() {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed.into(),
@@ -143,10 +143,10 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Check(arguments) => check::execute(&arguments),
         Command::Status(arguments) => status::execute(arguments),
         Command::Doctor(arguments) => doctor::execute(arguments),
-        Command::Cancel(arguments) => cancel::execute(arguments),
-        Command::Retry(arguments) => retry::execute(arguments),
-        Command::Pause(arguments) => pause::execute(arguments),
-        Command::Resume(arguments) => resume::execute(arguments),
+        Command::Cancel(arguments) => request::cancel(arguments),
+        Command::Retry(arguments) => request::retry(arguments),
+        Command::Pause(arguments) => request::pause(arguments),
+        Command::Resume(arguments) => request::resume(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
@@ -157,7 +157,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
     }
 }
 
-/// Write `text` to standard output. A reader that went away is no failure.
+/// Write `text` to standard output. It is no failure if the reader has gone.
 ///
 /// # Errors
 /// Any other failure to write, such as a full disk behind a redirection.
@@ -171,23 +171,14 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Write a line of progress to standard error. Nobody is left to tell when that is closed.
+/// Write a line of progress to standard error. Ignores errors, because there is no other place to report them.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// A file name for people: bytes that are not UTF-8 replaced, control characters escaped, so that a name from the
-/// inbox cannot move the cursor.
+/// A file name for people: bytes that are not UTF-8 replaced, control characters escaped.
 pub(crate) fn readable(name: &std::ffi::OsStr) -> String {
-    let mut text = String::new();
-    for character in name.to_string_lossy().chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
+    crate::text::escaped(&name.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::stats::resample::RESAMPLES;
 
 /// Write a report on collected results: a page for any browser, and its figures and tables in a folder beside it
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ReportArguments {
     #[command(flatten)]
     sources: Sources,
     /// The page; `report.html` has its figures (SVG) and tables (CSV) in `report-figures`
@@ -88,7 +88,7 @@ fn peaks(text: &str) -> Result<GivenPeaks, String> {
     })
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let folder = folder(&arguments.output)?;
     if arguments.output.is_dir() {
         return Err(anyhow!("{} is a folder", arguments.output.display()))

@@ -1,7 +1,7 @@
-//! `backbone run`: the daemon's pipeline in the foreground, for the person who waits.
+//! `backbone run`: the daemon's pipeline in the foreground, for a person who waits.
 //!
-//! Each job file gets a spool of its own, in a hidden folder of the outbox that is gone afterwards, so that everything
-//! happens as in the daemon: claims, copies, workers, bundles. The host's lock keeps the two from measuring at once.
+//! Each job file gets its own spool in a hidden folder of the outbox, removed afterwards, so that everything happens as in the
+//! daemon: claims, copies, workers, bundles. The host lock keeps both from measuring at the same time.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -13,34 +13,34 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::failure::{Advise as _, Explain as _};
 use super::{Exit, Place, feasibility, outcome, print};
 use crate::config::Config;
-use crate::daemon::observer::{Observer, Row, TrialBegins};
+use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon};
 use crate::spec;
 
 /// Measure job files now, in the foreground
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Job files, with their models beside them
+pub(super) struct RunArguments {
+    /// Job files; their models are in the same folder
     #[arg(required = true, value_name = "SPEC")]
     pub(super) specs: Vec<PathBuf>,
-    /// Configuration file [default: /etc/backbone/config.yaml where it exists]
+    /// Configuration file [default: /etc/backbone/config.yaml if it exists]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder for the bundles
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(super) outbox: PathBuf,
-    /// Folder that stands for / where the host is looked at; other than / marks every bundle simulated
+    /// Folder to use as / when reading the host; any other than / marks every bundle as simulated
     #[arg(long, value_name = "FOLDER")]
     pub(super) host_root: Option<PathBuf>,
-    /// End at once when something else is measured on this host
+    /// Fail at once if another measurement is running on this host
     #[arg(long)]
     pub(super) no_wait: bool,
-    /// End with code 3 for a suspect verdict too
+    /// Exit with code 3 for a suspect verdict too
     #[arg(long)]
     pub(super) strict: bool,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     let outbox = std::path::absolute(&arguments.outbox)?;
     let place = Place { config: arguments.config, ..Place::default() };
     let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
@@ -52,10 +52,13 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         }
         let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
         if arguments.no_wait && !daemon.lock_host() {
-            let what = format!("cannot measure {}: the host is being measured on", spec.display());
-            return Err(anyhow::anyhow!(what)).advise("leave out --no-wait to wait for it").exit(Exit::Busy);
+            let what =
+                format!("cannot measure {}: another measurement is running on this host", spec.display());
+            return Err(anyhow::anyhow!(what))
+                .advise("run without --no-wait to wait for it")
+                .exit(Exit::Busy);
         }
-        if !daemon.work_off().context("the disk of the outbox failed")? {
+        if !daemon.work_off().context("cannot write to the disk of the outbox")? {
             drop(daemon);
             progress.finish();
             anyhow::bail!("stopped before {} was measured", spec.display());
@@ -63,28 +66,31 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         daemon.reject_waiting();
     }
     progress.finish();
-    let compiled = feasibility::render(&progress.rows).unwrap_or_default();
-    print(&format!("{}{compiled}\nbundles: {}\n", outcome::render(&progress.rows), outbox.display()))?;
-    Ok(outcome::exit(&progress.rows, arguments.strict))
+    let rows = &progress.rows;
+    let compiled = feasibility::render(rows).unwrap_or_default();
+    // The mistakes of a job file were shown before anything was measured.
+    let reasons = outcome::reasons(rows.iter().filter(|row| row.outcome.mistakes.is_empty()));
+    print(&format!("{}{reasons}{compiled}\nbundles: {}\n", outcome::table(rows), outbox.display()))?;
+    Ok(outcome::exit(rows, arguments.strict))
 }
 
-/// A folder for one run: an inbox with the job and its models, and a spool. Gone when dropped.
+/// A folder for one run: an inbox with the job and its models, and a spool. Removed when dropped.
 struct RunFolder(PathBuf);
 
 impl RunFolder {
     fn make(outbox: &Path) -> anyhow::Result<Self> {
         let folder = outbox.join(format!(".backbone-run-{}", std::process::id()));
         fs_err::create_dir(&folder)
-            .advise("the outbox must exist and be writable; name another with --outbox")?;
+            .advise("create the outbox and make it writable, or name another with --outbox")?;
         let folder = Self(folder);
         fs_err::create_dir(folder.0.join("inbox"))?;
         Ok(folder)
     }
 
-    /// Put the job file and whatever models it names into the inbox. Gives what is wrong with the job file, as `backbone check` says
-    /// it; its bundle says the same.
+    /// Put the job file and the models that it names into the inbox. Returns the mistakes in the job file, as `backbone check`
+    /// prints them; its bundle has the same.
     fn fill(&self, spec: &Path) -> anyhow::Result<Option<String>> {
-        let name = spec.file_name().context("a job file has a name")?;
+        let name = spec.file_name().context("the path of a job file ends in a file name")?;
         let is_file = fs_err::metadata(spec).exit(Exit::WrongInput)?.is_file();
         if !is_file {
             return Err(anyhow::anyhow!("{} is not a file", spec.display())).exit(Exit::WrongInput);
@@ -93,7 +99,7 @@ impl RunFolder {
         let text = read_limited(spec)?;
         let job = match spec::resolve::job(&text, &name.to_string_lossy()) {
             Ok(job) => job,
-            // It needs no models.
+            // A rejected job needs no models.
             Err(mistakes) => return Ok(Some(spec::render(&mistakes, &super::readable(spec.as_os_str())))),
         };
         for model in &job.models {
@@ -117,12 +123,12 @@ impl RunFolder {
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        // A folder that stays behind is hidden and harmless.
+        // A folder left behind is hidden and harmless.
         let _ = fs_err::remove_dir_all(&self.0);
     }
 }
 
-/// The bytes of a job file, but never more than any job file may have.
+/// The bytes of a job file, up to just over the largest size allowed.
 fn read_limited(spec: &Path) -> anyhow::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut text = Vec::new();
@@ -130,7 +136,7 @@ fn read_limited(spec: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The pipeline copies what it measures; a link spares copying twice.
+/// The pipeline copies what it measures; a link saves a second copy.
 fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     let from = fs_err::canonicalize(from)?;
     if fs_err::hard_link(&from, to).is_err() {
@@ -139,10 +145,10 @@ fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Progress bars on a terminal, plain lines otherwise. Drawn between trials only: nothing ticks while a worker times.
+/// Progress bars on a terminal, plain lines elsewhere. Drawn only between trials, so that nothing runs while a worker measures.
 struct Progress {
     bar: Option<ProgressBar>,
-    rows: Vec<Row>,
+    rows: Vec<BundleLine>,
 }
 
 impl Progress {
@@ -186,12 +192,12 @@ impl Observer for Progress {
         }
     }
 
-    fn bundled(&mut self, row: Row) {
+    fn bundled(&mut self, row: BundleLine) {
         self.say(&format!("{}: {}", super::readable(row.job.as_ref()), super::readable(row.bundle.as_ref())));
         self.rows.push(row);
     }
 
     fn waits_for_host(&mut self, holder: &str) {
-        self.say(&format!("waiting: {holder} measures on this host"));
+        self.say(&format!("waiting for the host: {holder} is measuring"));
     }
 }

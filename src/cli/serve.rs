@@ -7,13 +7,13 @@ use clap::Args;
 
 use super::failure::{Advise as _, Explain as _};
 use super::{Exit, Place, outcome, print};
-use crate::daemon::observer::{Nobody, Observer, Row};
+use crate::daemon::observer::{BundleLine, Nobody, Observer};
 use crate::daemon::{Audience, Daemon, StartError};
 use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ServeArguments {
     #[command(flatten)]
     pub(super) place: Place,
     /// Folder where finished bundles appear
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     pub(super) once: bool,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: ServeArguments) -> anyhow::Result<Exit> {
     let (config, provenance) = arguments.place.load(arguments.outbox, arguments.host_root)?;
     for setting in provenance {
         log::info!("{} = {} (from {})", setting.setting, setting.value, setting.source);
@@ -51,7 +51,12 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         .collect();
     let unpublished = daemon.unpublished();
     drop(daemon);
-    print(&format!("{}{}\nbundles: {}\n", outcome::render(&rows.0), waiting.concat(), outbox.display()))?;
+    print(&format!(
+        "{}{}\nbundles: {}\n",
+        outcome::of_inbox(&rows.0, &outbox),
+        waiting.concat(),
+        outbox.display()
+    ))?;
     if unpublished > 0 {
         let what = format!("{unpublished} bundles could not be published in {}", outbox.display());
         return Err(anyhow::anyhow!(what)).advise("they are kept, and published by the next start");
@@ -61,10 +66,10 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// Keeps a line for every bundle, for the table at the end.
 #[derive(Debug, Default)]
-struct Rows(Vec<Row>);
+struct Rows(Vec<BundleLine>);
 
 impl Observer for Rows {
-    fn bundled(&mut self, row: Row) {
+    fn bundled(&mut self, row: BundleLine) {
         self.0.push(row);
     }
 }

@@ -1,14 +1,20 @@
 //! `backbone status`: what the daemon last wrote about itself.
 
-use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::failure::Advise as _;
+use super::outcome::failures::{self, Ending};
 use super::{Exit, Place, print, table};
-use crate::daemon::status::{FILE_NAME, Status};
+use crate::bundle::format::{self, Bundle};
+use crate::bundle::read;
+use crate::daemon::status::{FILE_NAME, State, Status};
 use crate::spool;
+use crate::spool::names::JobId;
+use crate::text::{counted, escaped};
 
 /// How often `--watch` looks whether the file changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -16,123 +22,164 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Clear the screen and go to its first line (ECMA-48 ED and CUP).
 const CLEAR_SCREEN: &str = "\x1b[2J\x1b[H";
 
-/// Show the queue, the running trial, what waits for a model, and the disk
+/// How many of the newest bundles in the outbox are searched for failures.
+const NEWEST_BUNDLES: usize = 20;
+
+/// Show what the daemon is doing: the running trial, the queue, recent failures, the disk
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct StatusArguments {
     #[command(flatten)]
-    pub(super) place: Place,
+    place: Place,
     /// Show it again whenever it changes, until interrupted
     #[arg(long, conflicts_with = "json")]
-    pub(super) watch: bool,
-    /// The status file as it is, for programs
+    watch: bool,
+    /// Print the daemon's status file, for programs
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(None, None)?;
-    let missing = "is the daemon running? `backbone serve` writes the status into its state folder (--state)";
     if arguments.json {
-        let text = fs_err::read_to_string(config.state.join(FILE_NAME)).advise(missing)?;
-        print(&text)?;
+        print(&found(fs_err::read_to_string(config.state.join(FILE_NAME)), &config.state)?)?;
         return Ok(Exit::Done);
     }
-    let mut shown = String::new();
+    let mut shown = None;
     loop {
-        let status = Status::read(&config.state).advise(missing)?;
-        let alive = spool::owner(&config.spool).is_some();
-        let text = render(&status, alive);
+        let status = found(Status::read(&config.state), &config.state)?;
+        let is_alive = spool::owner(&config.spool).is_some();
+        let present = Some((status, is_alive));
+        if shown != present
+            && let Some((status, is_alive)) = &present
+        {
+            let text = render(status, *is_alive, &newest_bundles(&status.outbox));
+            print(&format!("{}{text}", if arguments.watch { CLEAR_SCREEN } else { "" }))?;
+        }
         if !arguments.watch {
-            print(&text)?;
-            return Ok(if alive { Exit::Done } else { Exit::Failed });
+            return Ok(if is_alive { Exit::Done } else { Exit::Failed });
         }
-        if text != shown {
-            print(&format!("{CLEAR_SCREEN}{text}"))?;
-            shown = text;
-        }
+        shown = present;
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-fn render(status: &Status, alive: bool) -> String {
-    let mut text = String::new();
-    // Writing to a String can not fail.
-    let _ = compose(&mut text, status, alive);
+/// A status file that is missing means that no daemon runs, which is the usual reason to be told so.
+fn found<T>(status: std::io::Result<T>, state: &Path) -> anyhow::Result<T> {
+    let is_missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
+    match status {
+        Err(error) if is_missing(&error) => {
+            let file = state.join(FILE_NAME);
+            Err(anyhow::anyhow!("no daemon is running on this host (no status in {})", file.display())).advise(
+                "start it with `sudo systemctl start backbone` or `backbone serve`, or name its folder with --state",
+            )
+        }
+        status => status.advise("restart the daemon to write the file again"),
+    }
+}
+
+/// The newest bundles in the outbox, the newest last. Collectors may have taken some away.
+fn newest_bundles(outbox: &Path) -> Vec<Bundle> {
+    let entries = fs_err::read_dir(outbox).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter_map(|name| Some((JobId::of_bundle(&name)?, name))).collect();
+    names.sort();
+    let newest = names.split_off(names.len().saturating_sub(NEWEST_BUNDLES));
+    let bundles =
+        newest.iter().filter_map(|(_, name)| read::decode(fs_err::File::open(outbox.join(name)).ok()?).ok());
+    bundles.collect()
+}
+
+fn render(status: &Status, is_alive: bool, bundles: &[Bundle]) -> String {
+    let state = serde_json::to_value(status.state).unwrap_or_default();
+    let state = state.as_str().unwrap_or("unknown").replace('_', " ");
+    let mut text = if is_alive {
+        format!("{state} (process {}, as of {})\n", status.process, status.updated)
+    } else {
+        format!("no daemon is running; the last one was {state} at {}\n", status.updated)
+    };
+    for (label, line) in lines(status) {
+        text.push_str(&format!("  {label:<7}  {}\n", escaped(&line)));
+    }
+    let next = status.next.iter().map(|it| vec![it.job.clone(), it.id.clone(), it.priority.to_string()]);
+    let waiting = status.waiting.iter();
+    let waiting = waiting.map(|it| vec![it.job.clone(), it.models.join(", "), format!("{} s", it.seconds)]);
+    let attention = status.attention.iter().map(|it| vec![it.what.clone(), it.code.clone(), it.why.clone()]);
+    section(&mut text, "next", &["job", "id", "priority"], next);
+    section(&mut text, "waiting", &["job", "for", "since"], waiting);
+    section(&mut text, "attention", &["what", "code", "why"], attention);
+    // A cancelled job is as somebody wanted it.
+    let failed = bundles.iter().filter(|bundle| bundle.outcome.status != format::Status::Cancelled);
+    let failed = failures::render(failed.map(|bundle| Ending {
+        job: &bundle.job.name,
+        file: &bundle.job.file,
+        runtime: bundle.runtime.as_ref().map(|runtime| runtime.name.as_str()),
+        outcome: &bundle.outcome,
+    }));
+    if !failed.is_empty() {
+        text.push_str(&format!("\nrecent failures\n{}", table::indent(&failed)));
+    }
     text
 }
 
-fn compose(text: &mut String, status: &Status, alive: bool) -> std::fmt::Result {
-    let state = serde_json::to_value(status.state).unwrap_or_default();
-    let state = state.as_str().unwrap_or("unknown").replace('_', " ");
-    if alive {
-        writeln!(text, "{state}, process {}, as of {}", status.process, status.updated)?;
-    } else {
-        writeln!(text, "no daemon is running; the last one was {state} at {}", status.updated)?;
+/// Labels and sentences below the first line.
+fn lines(status: &Status) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if status.state == State::Paused {
+        lines.push(("paused", "the inbox is still read; no job starts until `backbone resume`".to_owned()));
     }
     if let Some(running) = &status.running {
-        let eta =
-            running.eta_seconds.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds:.0} s"));
-        writeln!(
-            text,
-            "measuring {} on {}: configuration {} of {}, trial {} of {}, since {}, time left {eta}",
-            running.job,
-            running.runtime,
-            running.configuration,
-            running.configurations,
-            running.trial,
-            running.trials,
-            running.since
-        )?;
+        let left =
+            running.eta_seconds.map(|seconds| format!(", about {seconds:.0} s left")).unwrap_or_default();
+        lines.push((
+            "job",
+            format!(
+                "{} on {}: configuration {} of {}, trial {} of {}, started {}{left}",
+                running.job,
+                running.runtime,
+                running.configuration,
+                running.configurations,
+                running.trial,
+                running.trials,
+                running.since
+            ),
+        ));
     }
     if let Some(cooling) = &status.cooling {
-        writeln!(
-            text,
-            "waiting for a cool host: {} was at {:.1} °C, the job asks for less than {} °C; given up at {}",
-            cooling.zone, cooling.celsius, cooling.below_celsius, cooling.until
-        )?;
+        lines.push((
+            "cooling",
+            format!(
+                "{} was at {:.1} °C, and the job starts below {} °C; the wait ends at {}",
+                cooling.zone, cooling.celsius, cooling.below_celsius, cooling.until
+            ),
+        ));
     }
+    let queue = match (status.queued, status.waiting.len(), &status.running) {
+        (0, 0, None) => "no job is queued or running".to_owned(),
+        (queued, waiting, _) => {
+            format!("{} queued, {waiting} waiting for a model", counted(queued, "job", "jobs"))
+        }
+    };
+    lines.push(("queue", queue));
     let finished = status.finished;
-    writeln!(
-        text,
-        "{} queued, {} waiting for a model; {} measured, {} rejected, {} failed, {} cancelled, {} not published yet",
-        status.queued,
-        status.waiting.len(),
-        finished.measured,
-        finished.rejected,
-        finished.failed,
-        finished.cancelled,
-        status.unpublished
-    )?;
+    lines.push((
+        "bundles",
+        format!(
+            "{} measured, {} rejected, {} failed, {} cancelled, {} not yet published",
+            finished.measured, finished.rejected, finished.failed, finished.cancelled, status.unpublished
+        ),
+    ));
     if let (Some(free), Some(total)) = (status.disk_free_bytes, status.disk_total_bytes) {
-        writeln!(text, "disk: {:.1} GB free of {:.1} GB", free as f64 / 1e9, total as f64 / 1e9)?;
+        lines.push(("disk", format!("{:.1} GB free of {:.1} GB", free as f64 / 1e9, total as f64 / 1e9)));
     }
-    if !status.next.is_empty() {
-        let rows: Vec<Vec<String>> = status
-            .next
-            .iter()
-            .map(|queued| vec![queued.job.clone(), queued.id.clone(), queued.priority.to_string()])
-            .collect();
-        write!(text, "\nnext\n{}", table::indent(&table::render(&["job", "id", "priority"], &rows)))?;
+    lines
+}
+
+/// A table under its name, if it has rows.
+fn section(text: &mut String, name: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let rows: Vec<Vec<String>> = rows.map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
+    if !rows.is_empty() {
+        text.push_str(&format!("\n{name}\n{}", table::indent(&table::render(headings, &rows))));
     }
-    if !status.waiting.is_empty() {
-        let rows: Vec<Vec<String>> = status
-            .waiting
-            .iter()
-            .map(|waiting| {
-                vec![waiting.job.clone(), waiting.models.join(", "), format!("{} s", waiting.seconds)]
-            })
-            .collect();
-        write!(text, "\nwaiting\n{}", table::indent(&table::render(&["job", "for", "since"], &rows)))?;
-    }
-    if !status.attention.is_empty() {
-        let rows: Vec<Vec<String>> = status
-            .attention
-            .iter()
-            .map(|attention| vec![attention.what.clone(), attention.code.clone(), attention.why.clone()])
-            .collect();
-        write!(text, "\nattention\n{}", table::indent(&table::render(&["what", "code", "why"], &rows)))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -180,7 +227,7 @@ mod tests {
             disk_total_bytes: Some(10_000_000_000),
             ..Status::default()
         };
-        insta::assert_snapshot!(render(&status, true));
-        assert!(render(&status, false).starts_with("no daemon is running; the last one was running at"));
+        insta::assert_snapshot!(render(&status, true, &[]));
+        assert!(render(&status, false, &[]).starts_with("no daemon is running; the last one was running at"));
     }
 }

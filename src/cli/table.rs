@@ -1,6 +1,6 @@
 //! Tables for terminals: columns of text, left-aligned, two spaces apart.
 //!
-//! No crate for this: no borders, no colours and no wrapping are wanted, so that `awk` and `column` can read it.
+//! Without borders, colours or wrapping, so that `awk` and `column` can read it; no crate is needed for that.
 
 /// Rows under their headings. Cells are padded to the widest of their column; the last column is not padded.
 /// Widths are counted in characters, which is right for everything that this program prints itself.
@@ -19,7 +19,7 @@ pub(crate) fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Put two spaces before every line, for a table below a heading.
+/// Indent every line by two spaces, for a table below a heading.
 pub(crate) fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }

@@ -1,4 +1,4 @@
-//! A file that appears under its name only when it is whole. Writes where the user said, and nowhere else.
+//! A file that appears under its name only when it is complete.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::failure::Advise as _;
 /// Write a file under a temporary name, then rename it: a reader never sees half of it.
 ///
 /// # Errors
-/// Where it cannot be written; what was written of it is gone then.
+/// It cannot be written. The partial file is removed.
 pub(super) fn write<T>(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<T>,
@@ -33,5 +33,5 @@ pub(super) fn write<T>(
     written()
         .inspect_err(|_| drop(fs::remove_file(&temporary)))
         .with_context(|| format!("cannot write {}", path.display()))
-        .advise("check that its folder is there and writable, and has room")
+        .advise("check that its folder exists, is writable and has free space")
 }

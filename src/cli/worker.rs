@@ -1,11 +1,11 @@
-//! `backbone __worker`: one trial in this process, for the daemon. Not for people: standard input and output are a
-//! protocol, see `worker::protocol`.
+//! `backbone __worker`: one trial in this process, for the daemon. Not for people: standard input and output are a protocol,
+//! see `worker::protocol`.
 
 use std::process::ExitCode;
 
 use crate::{runtime, worker};
 
-/// Every runtime but those that have an executable of their own.
+/// Every runtime without a worker executable of its own.
 pub(super) fn execute() -> ExitCode {
     worker::child::run(&runtime::loaders())
 }

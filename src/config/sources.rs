@@ -11,6 +11,7 @@ use super::{ConfigError, Provenance, Source};
 use crate::runtime::{Provided, RUNTIMES};
 use crate::spec::check;
 use crate::spec::mistakes::quoted;
+use crate::text::quoted_list;
 
 /// Checks flags, environment, file and defaults in turn, and records the source.
 pub(super) struct Sources<'a> {
@@ -81,12 +82,7 @@ impl Sources<'_> {
             match words.iter().find(|&&word| value.to_str().is_some_and(|text| text.trim() == word)) {
                 Some(word) => (*word, source),
                 None => {
-                    return Err(refused(
-                        setting,
-                        &value,
-                        &source,
-                        format!("one of {}", check::listed(words)),
-                    ));
+                    return Err(refused(setting, &value, &source, format!("one of {}", quoted_list(words))));
                 }
             }
         } else if let Some(word) = self.file.words.get(setting) {

@@ -97,16 +97,20 @@ pub(crate) fn is_paused(control: &Path) -> bool {
     control.join(PAUSED).exists()
 }
 
-/// Pause or resume measuring. It holds over restarts.
+/// Start no further job until [`resume`], also after a restart.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn set_paused(control: &Path, paused: bool) -> io::Result<()> {
-    let path = control.join(PAUSED);
-    if paused {
-        return fs_err::write(path, []);
-    }
-    match fs_err::remove_file(path) {
+pub fn pause(control: &Path) -> io::Result<()> {
+    fs_err::write(control.join(PAUSED), [])
+}
+
+/// Start jobs again.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn resume(control: &Path) -> io::Result<()> {
+    match fs_err::remove_file(control.join(PAUSED)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => leave(control, &ControlRequest::Resume).map(|_| ()),
     }

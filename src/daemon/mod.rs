@@ -32,6 +32,7 @@ mod attending;
 mod bench;
 mod clock;
 pub mod control;
+pub(crate) mod hardware;
 mod inbox;
 mod job;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the pipeline reports as it runs: to progress bars in `backbone run`, to nothing in the daemon.
 
-use crate::bundle::format::{Bundle, Status as OutcomeStatus, VerdictState};
+use super::hardware::MissingHardware;
+use crate::bundle::format::{Bundle, Outcome, Status as OutcomeStatus, VerdictState};
 
 /// Receives every step, between measurements, never within one.
 pub(crate) trait Observer {
@@ -10,7 +11,7 @@ pub(crate) trait Observer {
     }
 
     /// A configuration ended and its bundle is durable.
-    fn bundled(&mut self, row: Row) {
+    fn bundled(&mut self, row: BundleLine) {
         let _ = row;
     }
 
@@ -41,7 +42,7 @@ pub(crate) struct TrialBegins<'a> {
 
 /// The result of compiling a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Compilation {
+pub(crate) enum Compiled {
     /// There is something to run.
     Done,
     /// This platform cannot run it, for this reason.
@@ -50,7 +51,7 @@ pub(crate) enum Compilation {
     Failed(String),
 }
 
-impl Compilation {
+impl Compiled {
     fn of(bundle: &Bundle) -> Option<Self> {
         let outcome = &bundle.outcome;
         let why = || {
@@ -68,19 +69,21 @@ impl Compilation {
 
 /// One line of the table that ends a run.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct BundleLine {
     /// Job name.
     pub(crate) job: String,
+    /// Job file.
+    pub(crate) file: String,
     /// Model file, if there is one.
     pub(crate) model: Option<String>,
     /// Runtime, if the job got that far.
     pub(crate) runtime: Option<String>,
-    /// How it ended.
-    pub(crate) status: OutcomeStatus,
-    /// Reason code, if it was not measured.
-    pub(crate) reason: Option<String>,
+    /// How it ended, and why unless it was measured.
+    pub(crate) outcome: Outcome,
+    /// Hardware that it needed and the host does not have.
+    pub(crate) missing_hardware: Option<MissingHardware>,
     /// Whether it could be compiled; `None` for a runtime that compiles nothing, and if nothing was compiled.
-    pub(crate) compilation: Option<Compilation>,
+    pub(crate) compilation: Option<Compiled>,
     /// Timed latencies.
     pub(crate) count: u64,
     /// Median in ms, and its interval.
@@ -97,17 +100,18 @@ pub(crate) struct Row {
     pub(crate) bundle: String,
 }
 
-impl Row {
+impl BundleLine {
     /// The line for a bundle.
-    pub(crate) fn of(bundle: &Bundle, file: &str) -> Self {
+    pub(crate) fn of(bundle: &Bundle, name: &str) -> Self {
         let summary = bundle.summary.as_ref();
         Self {
             job: bundle.job.name.clone(),
+            file: bundle.job.file.clone(),
             model: bundle.model.as_ref().map(|model| model.file.clone()),
             runtime: bundle.runtime.as_ref().map(|runtime| runtime.name.clone()),
-            status: bundle.outcome.status,
-            reason: bundle.outcome.reason.clone(),
-            compilation: Compilation::of(bundle),
+            outcome: bundle.outcome.clone(),
+            missing_hardware: MissingHardware::of(bundle),
+            compilation: Compiled::of(bundle),
             count: summary.map_or(0, |summary| summary.count),
             median_ms: summary.map(|summary| summary.median),
             interval_ms: summary
@@ -116,7 +120,7 @@ impl Row {
             verdict: bundle.verdict.state,
             verdict_reasons: bundle.verdict.reasons.iter().map(|reason| reason.code.clone()).collect(),
             simulated: bundle.simulated,
-            bundle: file.to_owned(),
+            bundle: name.to_owned(),
         }
     }
 }

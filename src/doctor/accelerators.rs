@@ -1,9 +1,10 @@
-//! Edge TPUs and graphics processors: how they are connected, driven and cooled, and what libraries drive them.
+//! Edge TPUs and GPUs: how they are connected and cooled, and which drivers and libraries they have.
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
-use crate::bundle::format::{EdgeTpu, EdgeTpuBus};
+use crate::bundle::format::{EdgeTpu, EdgeTpuBus, Quantity, Sensor};
 use crate::installation::LIBRARY_FOLDERS;
+use crate::text::first_few;
 
 /// USB 3; USB 2 has 480.
 const FAST_MEGABITS_PER_SECOND: u32 = 5_000;
@@ -11,21 +12,24 @@ const FAST_MEGABITS_PER_SECOND: u32 = 5_000;
 /// Vendor and product of an Edge TPU on PCIe, as sysfs has them.
 const CARD: (&str, &str) = ("0x1ac1", "0x089a");
 
-/// Releases of libedgetpu, by their beginnings, with the tflite_runtime that is built from the same sources of TensorFlow. Others fail at
-/// `AllocateTensors`, or crash.
+/// NVIDIA, as a vendor on PCIe.
+const NVIDIA: &str = "0x10de";
+
+/// Releases of libedgetpu by prefix, each with the tflite_runtime built from the same TensorFlow sources. Other pairs fail
+/// in `AllocateTensors` or crash.
 const PAIRS: &[(&str, &[&str])] = &[("14.", &["2.1."]), ("15.", &["2.5.0"]), ("16.0", &["2.5.0.post1"])];
 
-/// What is at work by the driver's own defaults: from there on it halves the clock.
+/// The driver's default trip point, from which it halves the clock.
 const USUAL_TRIP_CELSIUS: f64 = 85.0;
 
-/// Nearer than this to the trip point a card reaches it within a trial.
+/// A card closer than this to its trip point reaches it within a trial.
 const NEAR_CELSIUS: f64 = 10.0;
 
-/// Where none is seen.
+/// The finding if no such device is seen.
 fn none(subject: &Subject, what: &str) -> Finding {
     match subject.shows_devices() {
-        true => Finding::does_not_apply(format!("the host has no {what}")),
-        false => Finding::unobservable("the host shows no devices"),
+        true => Finding::does_not_apply(format!("this host has no {what}")),
+        false => Finding::unobservable("the devices of this host are not visible"),
     }
 }
 
@@ -39,25 +43,18 @@ pub(super) fn link(subject: &Subject) -> Finding {
         return none(subject, "Coral stick");
     };
     match slowest.link_megabits_per_second {
-        None => Finding::unobservable(format!(
-            "the stick at {} does not tell the speed of its link",
-            slowest.name
-        )),
+        None => Finding::unobservable(format!("the stick at {} does not report its USB speed", slowest.name)),
         Some(speed) if speed < FAST_MEGABITS_PER_SECOND => Finding::problem(
-            format!("the stick at {} has a link of {speed} Mbit/s, which is USB 2", slowest.name),
-            "put it into a USB 3 port, by a USB 3 cable, without a hub; `lsusb -t` shows the link",
+            format!("the stick at {} is connected at {speed} Mbit/s, which is USB 2", slowest.name),
+            "plug it into a USB 3 port with a USB 3 cable and no hub; `lsusb -t` shows the speed",
         ),
-        Some(speed) => Finding::ok(format!("the stick at {} has a link of {speed} Mbit/s", slowest.name)),
+        Some(speed) => Finding::ok(format!("the stick at {} is connected at {speed} Mbit/s", slowest.name)),
     }
 }
 
 pub(super) fn driver(subject: &Subject) -> Finding {
-    const FOLDER: &str = "/sys/bus/pci/devices";
-    let is_card = |name: &&String| {
-        let read = |file: &str| subject.read(&format!("{FOLDER}/{name}/{file}"));
-        read("vendor").as_deref() == Some(CARD.0) && read("device").as_deref() == Some(CARD.1)
-    };
-    let cards = subject.root.names_in(FOLDER).iter().filter(is_card).count();
+    let is_card = |device: &&String| subject.read(&format!("{device}/device")).as_deref() == Some(CARD.1);
+    let cards = subject.pci_devices(CARD.0).iter().filter(is_card).count();
     let driven = on(subject, EdgeTpuBus::Pcie);
     let without_node: Vec<&str> = driven
         .iter()
@@ -67,17 +64,20 @@ pub(super) fn driver(subject: &Subject) -> Finding {
     if cards > driven.len() {
         Finding::problem(
             format!("{} of {cards} Coral cards have no driver", cards - driven.len()),
-            "`sudo apt install gasket-dkms && sudo modprobe apex`; `sudo dmesg | grep -i apex` says why not",
+            "`sudo apt install gasket-dkms && sudo modprobe apex`; if that fails, see `sudo dmesg | grep -i apex`",
         )
     } else if driven.is_empty() {
         none(subject, "Coral card")
     } else if !without_node.is_empty() {
         Finding::problem(
-            format!("no device file for {}", named(without_node)),
+            format!("the device file is missing for {}", first_few(without_node)),
             "`sudo udevadm trigger --subsystem-match apex`",
         )
     } else {
-        Finding::ok(format!("driven: {}", named(driven.iter().map(|card| card.name.as_str()))))
+        Finding::ok(format!(
+            "the driver is loaded for {}",
+            first_few(driven.iter().map(|card| card.name.as_str()))
+        ))
     }
 }
 
@@ -90,12 +90,12 @@ pub(super) fn library(subject: &Subject) -> Finding {
         let is_there = |folder: &&&str| {
             subject.root.names_in(folder).iter().any(|name| name.starts_with("libedgetpu.so"))
         };
-        LIBRARY_FOLDERS.iter().find(is_there).map(|folder| format!("a libedgetpu in {folder}"))
+        LIBRARY_FOLDERS.iter().find(is_there).map(|folder| format!("libedgetpu in {folder}"))
     };
     match packaged.or_else(built) {
-        Some(found) => Finding::ok(format!("the Edge TPU is driven by {found}")),
+        Some(found) => Finding::ok(format!("the Edge TPU uses {found}")),
         None => Finding::problem(
-            "there is an Edge TPU and no libedgetpu",
+            "this host has an Edge TPU, but libedgetpu is not installed",
             "`sudo apt install libedgetpu1-max` from packages.cloud.google.com/apt coral-edgetpu-stable",
         ),
     }
@@ -106,12 +106,14 @@ pub(super) fn build(subject: &Subject) -> Finding {
         return none(subject, "Coral stick");
     }
     match subject.package("libedgetpu1-") {
-        None => Finding::unobservable("no package tells which build of libedgetpu there is"),
+        None => Finding::unobservable("no package shows which build of libedgetpu is installed"),
         Some(("libedgetpu1-std", version)) => Finding::advice(
-            format!("libedgetpu1-std {version} runs the stick at half its clock"),
-            "`sudo apt install libedgetpu1-max` for the full clock; the stick gets hot",
+            format!("libedgetpu1-std {version} runs the stick at half its clock rate"),
+            "for the full clock rate, `sudo apt install libedgetpu1-max`; the stick then gets hot",
         ),
-        Some((name, version)) => Finding::ok(format!("{name} {version} runs the stick at its full clock")),
+        Some((name, version)) => {
+            Finding::ok(format!("{name} {version} runs the stick at its full clock rate"))
+        }
     }
 }
 
@@ -120,60 +122,56 @@ pub(super) fn pair(subject: &Subject) -> Finding {
         return none(subject, "Edge TPU");
     }
     if subject.host.packages.is_empty() {
-        return Finding::unobservable("the host lists no package of libedgetpu");
+        return Finding::unobservable("this host has no list of packages");
     }
     let Some((library, version)) = subject.package("libedgetpu1-") else {
         return Finding::does_not_apply("no package of libedgetpu is installed");
     };
     let Some((_, runtime)) = subject.package("python3-tflite-runtime") else {
-        return Finding::does_not_apply("no package of TensorFlow Lite is installed beside libedgetpu");
+        return Finding::does_not_apply("no package of TensorFlow Lite is installed next to libedgetpu");
     };
     let Some((_, pairs)) = PAIRS.iter().find(|(start, _)| version.starts_with(start)) else {
         return Finding::unobservable(format!(
-            "which TensorFlow Lite belongs to {library} {version} is not known"
+            "the TensorFlow Lite that matches {library} {version} is not known"
         ));
     };
     let plain = runtime.split('-').next().unwrap_or(runtime);
     match pairs.iter().any(|pair| plain == *pair || pair.ends_with('.') && plain.starts_with(pair)) {
-        true => Finding::ok(format!("{library} {version} and tflite_runtime {runtime} belong together")),
+        true => Finding::ok(format!("{library} {version} matches tflite_runtime {runtime}")),
         false => Finding::problem(
             format!(
-                "{library} {version} belongs to tflite_runtime {}, and there is {runtime}",
+                "{library} {version} needs tflite_runtime {}, but {runtime} is installed",
                 pairs.join(" or ").trim_end_matches('.')
             ),
             format!(
-                "`apt list --all-versions {library} python3-tflite-runtime`, and install two of one release"
+                "install two of one release; `apt list --all-versions {library} python3-tflite-runtime` lists them"
             ),
         ),
     }
 }
 
 pub(super) fn heat(subject: &Subject) -> Finding {
-    let cards = on(subject, EdgeTpuBus::Pcie);
-    if cards.is_empty() {
+    if on(subject, EdgeTpuBus::Pcie).is_empty() {
         return none(subject, "Coral card");
     }
-    let celsius = |path: String| subject.number(&path).map(|millidegrees| millidegrees as f64 / 1e3);
-    let told: Vec<(&str, f64, f64)> = cards
-        .iter()
-        .filter_map(|card| {
-            let folder = format!("/sys/class/apex/{}", card.name);
-            let trip = celsius(format!("{folder}/trip_point0_temp"))?;
-            Some((card.name.as_str(), celsius(format!("{folder}/temp"))?, trip))
-        })
+    let is_card = |sensor: &Sensor| sensor.path.starts_with("/sys/class/apex/");
+    let told: Vec<(&str, f64, f64)> = subject
+        .readings(Quantity::Temperature)
+        .filter(|(sensor, _)| is_card(sensor))
+        .filter_map(|(sensor, celsius)| Some((sensor.name.as_str(), celsius, sensor.trip_celsius?)))
         .collect();
     let Some((name, now, trip)) = told.iter().copied().min_by(|a, b| (a.2 - a.1).total_cmp(&(b.2 - b.1)))
     else {
-        return Finding::unobservable("no Coral card tells its temperature and trip points");
+        return Finding::unobservable("no Coral card reports its temperature and trip point");
     };
-    let observed = format!("{name} is at {now:.1} °C and halves its clock from {trip:.0} °C");
+    let observed = format!("{name} is at {now:.1} °C; it halves its clock at {trip:.0} °C");
     if trip - now < NEAR_CELSIUS {
-        Finding::problem(observed, "give the card a heat sink and moving air")
+        Finding::problem(observed, "add a heat sink and a fan")
     } else if trip < USUAL_TRIP_CELSIUS {
         Finding::advice(
             observed,
             format!(
-                "`echo 85000 | sudo tee /sys/class/apex/{name}/trip_point0_temp` is the driver's default"
+                "restore the driver's default: `echo 85000 | sudo tee /sys/class/apex/{name}/trip_point0_temp`"
             ),
         )
     } else {
@@ -183,26 +181,24 @@ pub(super) fn heat(subject: &Subject) -> Finding {
 
 pub(super) fn graphics_processor(subject: &Subject) -> Finding {
     if !subject.host.gpus.is_empty() {
-        let names = named(subject.host.gpus.iter().map(String::as_str));
-        return Finding::ok(format!("driven: {names}"));
+        let names = first_few(subject.host.gpus.iter().map(String::as_str));
+        return Finding::ok(format!("the driver is loaded for {names}"));
     }
     if subject.is_jetson() {
         return Finding::problem(
-            "this Jetson shows no graphics processor, so nothing can run on it, and its clock is not seen",
-            "`sudo dmesg | grep -i -e nvgpu -e nvidia` says why its driver did not start",
+            "the GPU of this Jetson is not visible, so jobs cannot use it and its clock is not observed",
+            "see why its driver did not start: `sudo dmesg | grep -i -e nvgpu -e nvidia`",
         );
     }
-    const FOLDER: &str = "/sys/bus/pci/devices";
-    let is_card = |name: &&String| {
-        let read = |file: &str| subject.read(&format!("{FOLDER}/{name}/{file}")).unwrap_or_default();
-        // Display controllers have classes that begin so (PCI Code and ID Assignment).
-        read("vendor") == "0x10de" && read("class").starts_with("0x03")
+    // The class of display controllers (PCI Code and ID Assignment).
+    let is_card = |device: &&String| {
+        subject.read(&format!("{device}/class")).is_some_and(|class| class.starts_with("0x03"))
     };
-    match subject.root.names_in(FOLDER).iter().find(is_card) {
+    match subject.pci_devices(NVIDIA).iter().find(is_card) {
         Some(name) => Finding::advice(
-            format!("the NVIDIA card at {name} has no driver"),
-            "install the driver of the distribution, such as `sudo apt install nvidia-driver`",
+            format!("the NVIDIA card at {} has no driver", name.rsplit('/').next().unwrap_or(name)),
+            "install your distribution's driver, for example `sudo apt install nvidia-driver`",
         ),
-        None => none(subject, "graphics processor of NVIDIA"),
+        None => none(subject, "NVIDIA GPU"),
     }
 }

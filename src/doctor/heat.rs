@@ -1,40 +1,37 @@
-//! Temperatures, throttling, fans, and whether the host tells of its clocks and its power. All read by the sensors that also
+//! Temperatures, throttling, fans, and whether clocks and power can be read. All values come from the sensors that also
 //! observe a measurement.
 
+use super::Finding;
 use super::subject::Subject;
-use super::{Finding, named};
 use crate::bundle::format::{Quantity, Sensor};
+use crate::text::first_few;
 
-/// Nearer than this to its trip point a zone reaches it within a trial.
+/// A zone closer than this to its trip point reaches it within a trial.
 const NEAR_CELSIUS: f64 = 5.0;
 
-/// A device at rest is further than this below its trip points: the fake hosts', which have values of real ones, by 28 °C and more.
+/// A device at rest is further than this below its trip points: the fake hosts, which have values of real devices, are 28 °C
+/// or more below.
 const WARM_CELSIUS: f64 = 20.0;
 
-/// Hotter than this a chip at rest is not well cooled, whatever its trip points: consumer parts are made for 85 to 105 °C.
+/// A chip at rest that is hotter than this is poorly cooled, whatever its trip points: consumer parts are rated for 85 to
+/// 105 °C.
 const HOT_CELSIUS: f64 = 75.0;
 
-const LET_COOL: &str =
-    "let it cool, see whether its fan turns, and let jobs ask for `host: {start_below_celsius: 50}`";
+const LET_COOL: &str = "let it cool down, check the fan, and set `host: {start_below_celsius: 50}` in jobs";
 
 pub(super) fn sensors(subject: &Subject) -> Finding {
     let (told, silent): (Vec<_>, Vec<_>) =
         subject.sensors_of(Quantity::Temperature).partition(|(_, value)| value.is_some());
-    let silent = named(silent.iter().map(|(sensor, _)| sensor.name.as_str()));
+    let silent = first_few(silent.iter().map(|(sensor, _)| sensor.name.as_str()));
     match (told.len(), silent.as_str()) {
         (0, _) => Finding::unobservable("no temperature can be read"),
         (count, "") => Finding::ok(format!("{count} temperatures can be read")),
-        (count, silent) => {
-            Finding::ok(format!("{count} temperatures can be read, and not those of {silent}"))
-        }
+        (count, silent) => Finding::ok(format!("{count} temperatures can be read, but not {silent}")),
     }
 }
 
 pub(super) fn temperature(subject: &Subject) -> Finding {
-    let told: Vec<(&Sensor, f64)> = subject
-        .sensors_of(Quantity::Temperature)
-        .filter_map(|(sensor, value)| Some((sensor, value?)))
-        .collect();
+    let told: Vec<(&Sensor, f64)> = subject.readings(Quantity::Temperature).collect();
     let below_trip = |(sensor, celsius): &(&Sensor, f64)| Some(sensor.trip_celsius? - celsius);
     let nearest = told
         .iter()
@@ -42,7 +39,7 @@ pub(super) fn temperature(subject: &Subject) -> Finding {
         .min_by(|(_, a), (_, b)| a.total_cmp(b));
     if let Some(((sensor, celsius), left)) = nearest.filter(|(_, left)| *left < WARM_CELSIUS) {
         let trip = celsius + left;
-        let observed = format!("{} is at {celsius:.1} °C and throttles from {trip:.0} °C", sensor.name);
+        let observed = format!("{} is at {celsius:.1} °C; it throttles at {trip:.0} °C", sensor.name);
         return match left < NEAR_CELSIUS {
             true => Finding::problem(observed, LET_COOL),
             false => Finding::advice(observed, LET_COOL),
@@ -53,7 +50,9 @@ pub(super) fn temperature(subject: &Subject) -> Finding {
         Some((sensor, celsius)) if *celsius > HOT_CELSIUS => {
             Finding::advice(format!("{} is at {celsius:.1} °C", sensor.name), LET_COOL)
         }
-        Some((sensor, celsius)) => Finding::ok(format!("the hottest is {} at {celsius:.1} °C", sensor.name)),
+        Some((sensor, celsius)) => {
+            Finding::ok(format!("the hottest zone is {} at {celsius:.1} °C", sensor.name))
+        }
     }
 }
 
@@ -64,45 +63,39 @@ pub(super) fn trip_points(subject: &Subject) -> Finding {
         .min_by(|(_, a), (_, b)| a.total_cmp(b));
     match lowest {
         Some((sensor, celsius)) => {
-            Finding::ok(format!("the lowest trip point is {celsius:.0} °C, of {}", sensor.name))
+            Finding::ok(format!("the lowest trip point is {celsius:.0} °C ({})", sensor.name))
         }
-        None => Finding::unobservable("no zone tells at which temperature it throttles"),
+        None => Finding::unobservable("no zone has a trip point at which it throttles"),
     }
 }
 
 pub(super) fn throttling(subject: &Subject) -> Finding {
-    let states: Vec<(&Sensor, f64)> = subject
-        .sensors_of(Quantity::CoolingState)
-        .filter_map(|(sensor, state)| Some((sensor, state?)))
-        .collect();
+    let states: Vec<(&Sensor, f64)> = subject.readings(Quantity::CoolingState).collect();
     let throttled =
-        named(states.iter().filter(|(_, state)| *state > 0.0).map(|(sensor, _)| sensor.name.as_str()));
+        first_few(states.iter().filter(|(_, state)| *state > 0.0).map(|(sensor, _)| sensor.name.as_str()));
     match (states.is_empty(), throttled.as_str()) {
-        (true, _) => Finding::unobservable("no cooling device of the kernel tells whether it throttles"),
-        (false, "") => Finding::ok("no cooling device throttles"),
+        (true, _) => Finding::unobservable("the kernel has no cooling device that shows throttling"),
+        (false, "") => Finding::ok("nothing is throttled"),
         (false, throttled) => Finding::problem(format!("throttled now: {throttled}"), LET_COOL),
     }
 }
 
 pub(super) fn throttle_history(subject: &Subject) -> Finding {
-    let counts: Vec<(&Sensor, f64)> = subject
-        .sensors_of(Quantity::ThrottleCount)
-        .filter_map(|(sensor, count)| Some((sensor, count?)))
-        .collect();
+    let counts: Vec<(&Sensor, f64)> = subject.readings(Quantity::ThrottleCount).collect();
     let risen: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count > 0.0)
         .map(|(sensor, count)| format!("{} {count:.0} times", sensor.name))
         .collect();
     if counts.is_empty() {
-        Finding::unobservable("the host does not count throttling")
+        Finding::unobservable("this host does not count throttling")
     } else if risen.is_empty() {
-        Finding::ok("nothing was throttled since the host started")
+        Finding::ok("nothing has been throttled since boot")
     } else {
-        let shown = named(risen.iter().map(String::as_str));
+        let shown = first_few(&risen);
         Finding::advice(
-            format!("throttled since the host started: {shown}"),
-            "see to cooling and power supply, or ask for a smaller power mode; counters start again with the host",
+            format!("throttled since boot: {shown}"),
+            "improve cooling or power supply, or use a lower power mode; a reboot resets the counters",
         )
     }
 }
@@ -124,44 +117,48 @@ pub(super) fn fan(subject: &Subject) -> Finding {
             }
         }
     }
-    // As L4T 32 has it; its target is what the daemon of its profile asks for.
+    // L4T 32 has this file; its fan service sets the target.
     match subject.number("/sys/devices/pwm-fan/target_pwm") {
         Some(0) => stopped.push("/sys/devices/pwm-fan/target_pwm".to_owned()),
         Some(_) => turning += 1,
         None => {}
     }
     if turning > 0 {
-        return Finding::ok("a fan turns");
+        return Finding::ok("a fan is running");
     }
     let Some(first) = stopped.first() else {
-        return Finding::unobservable("the host shows no fan");
+        return Finding::unobservable("no fan is visible");
     };
     let remedy = match subject.is_jetson() {
-        true => "`sudo jetson_clocks --fan`; or `sudo nvpmodel -d cool` on L4T 32, the profile of nvfancontrol later".to_owned(),
-        false => format!("`echo 255 | sudo tee {}`, or the firmware's fan settings", first.replace("_input", "")),
+        true => "`sudo jetson_clocks --fan`, `sudo nvpmodel -d cool` on L4T 32, or the profile of nvfancontrol on later releases".to_owned(),
+        false => format!("`echo 255 | sudo tee {}`, or change the fan settings in the firmware", first.replace("_input", "")),
     };
-    Finding::advice("the fan stands still", remedy)
+    Finding::advice("the fan is not running", remedy)
 }
 
 pub(super) fn frequency_sensors(subject: &Subject) -> Finding {
-    match subject.sensors_of(Quantity::CpuFrequency).filter(|(_, value)| value.is_some()).count() {
-        0 => Finding::unobservable("the processors do not tell how fast they run, so a drift is not seen"),
-        count => Finding::ok(format!("{count} processors tell how fast they run")),
+    match subject.readings(Quantity::CpuFrequency).count() {
+        0 => Finding::unobservable("the current processor clocks cannot be read, so a drift goes unnoticed"),
+        count => Finding::ok(format!("the current clocks of {count} processors can be read")),
     }
 }
 
 pub(super) fn energy_sensor(subject: &Subject) -> Finding {
     let all: Vec<(&Sensor, Option<f64>)> =
         subject.sensors_of(Quantity::Power).chain(subject.sensors_of(Quantity::Energy)).collect();
-    let told = named(all.iter().filter(|(_, value)| value.is_some()).map(|(sensor, _)| sensor.name.as_str()));
+    let told =
+        first_few(all.iter().filter(|(_, value)| value.is_some()).map(|(sensor, _)| sensor.name.as_str()));
     if !told.is_empty() {
-        return Finding::ok(format!("power is told by {told}"));
+        return Finding::ok(format!("power can be read from {told}"));
     }
     match all.first() {
-        None => Finding::unobservable("no rail and no counter tells of power, so energy is not measured"),
+        None => Finding::unobservable("this host has no power or energy sensor, so energy is not measured"),
         Some((sensor, _)) => Finding::advice(
-            format!("{} is there and can not be read", sensor.path),
-            format!("`sudo chmod a+r {}`, until the next start; the service's unit may read it", sensor.path),
+            format!("{} exists but cannot be read", sensor.path),
+            format!(
+                "run the daemon as a service, which may read it, or `sudo chmod a+r {}` until the next boot",
+                sensor.path
+            ),
         ),
     }
 }

@@ -1,13 +1,14 @@
-//! Inference libraries: are they there, made for this machine, and of releases that belong together. None is loaded.
+//! Inference libraries: whether they exist, fit this machine, and are of matching releases. None is loaded.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::Finding;
 use super::subject::{Library, Subject};
-use super::{Finding, named};
 use crate::installation::LIBRARY_FOLDERS;
+use crate::text::first_few;
 
-/// The TensorRT that came with a release of L4T, by the beginnings of both. NVIDIA's release notes are the source.
+/// The TensorRT shipped with each release of L4T, both by prefix. Source: NVIDIA's release notes.
 const TENSORRT: &[(&str, &str)] = &[
     ("32.1", "5.0"),
     ("32.2", "5.1"),
@@ -28,10 +29,10 @@ const TENSORRT: &[(&str, &str)] = &[
     ("39.2", "10.16"),
 ];
 
-/// Numbers of architectures in the head of an ELF file (elf.h), by the names that the kernel gives them.
+/// Architectures: the number in an ELF header (elf.h) and the kernel's name.
 const MACHINES: &[(u16, &str)] = &[(62, "x86_64"), (183, "aarch64"), (40, "armv7l"), (243, "riscv64")];
 
-const NOT_A_JETSON: &str = "only Jetsons have releases of L4T";
+const NOT_A_JETSON: &str = "only Jetsons have L4T";
 
 pub(super) fn files(subject: &Subject) -> Finding {
     let mut found = Vec::new();
@@ -42,24 +43,24 @@ pub(super) fn files(subject: &Subject) -> Finding {
         match file(subject, library).map(|path| (unfit(subject, &path), path)) {
             None => {
                 wrong.push(format!("{} has no {}", library.runtime, library.file_name));
-                remedy.get_or_insert(format!("install it, or name it by {setting}"));
+                remedy.get_or_insert(format!("install it, or set {setting}"));
             }
             Some((Some(why), path)) => {
                 wrong.push(format!("{} has {}, which {why}", library.runtime, path.display()));
-                remedy.get_or_insert(format!("name another by {setting}"));
+                remedy.get_or_insert(format!("set {setting} to another file"));
             }
             Some((None, path)) => found.push(format!("{} ({})", path.display(), library.runtime)),
         }
     }
-    let found = named(found.iter().map(String::as_str));
+    let found = first_few(&found);
     match remedy {
-        Some(remedy) => Finding::problem(named(wrong.iter().map(String::as_str)), remedy),
+        Some(remedy) => Finding::problem(first_few(&wrong), remedy),
         None if found.is_empty() => Finding::does_not_apply("no runtime loads a library"),
         None => Finding::ok(found),
     }
 }
 
-/// The file that would be loaded, as the host names it; a named one also where it is missing.
+/// The file that would be loaded, as a path on the host; one named in the settings even if it is missing.
 fn file(subject: &Subject, library: &Library) -> Option<PathBuf> {
     let is_there = |path: &&PathBuf| subject.root.path(path).exists();
     let named =
@@ -72,28 +73,32 @@ fn file(subject: &Subject, library: &Library) -> Option<PathBuf> {
     })
 }
 
-/// Why the loader would refuse it, as far as its first bytes tell.
+/// Why the loader would refuse the file, judged by its first bytes.
 fn unfit(subject: &Subject, path: &Path) -> Option<String> {
     /// Up to the architecture.
     const HEAD_BYTES: usize = 20;
     let mut head = [0; HEAD_BYTES];
     let read = fs_err::File::open(subject.root.path(path)).and_then(|mut file| file.read_exact(&mut head));
     match read {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some("is not there".to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            return Some("is no library".to_owned());
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Some("does not exist".to_owned());
         }
-        Err(error) => return Some(format!("can not be read: {}", error.kind())),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            return Some("is not a library".to_owned());
+        }
+        Err(error) => return Some(format!("cannot be read: {}", error.kind())),
         Ok(()) => {}
     }
     if !head.starts_with(b"\x7fELF") {
-        return Some("is no library".to_owned());
+        return Some("is not a library".to_owned());
     }
     let number = u16::from_le_bytes([head[18], head[19]]);
-    let made_for =
-        MACHINES.iter().find(|(machine, _)| *machine == number).map_or("another machine", |(_, name)| name);
+    let made_for = MACHINES
+        .iter()
+        .find(|(machine, _)| *machine == number)
+        .map_or("another architecture", |(_, name)| name);
     let here = subject.host.architecture.as_deref()?;
-    (made_for != here).then(|| format!("is made for {made_for} and not for {here}"))
+    (made_for != here).then(|| format!("is built for {made_for}, not for {here}"))
 }
 
 pub(super) fn workers(subject: &Subject) -> Finding {
@@ -102,13 +107,13 @@ pub(super) fn workers(subject: &Subject) -> Finding {
         .libraries
         .iter()
         .filter(|library| !subject.root.path(&library.worker).is_file())
-        .map(|library| format!("{} of {}", library.worker.display(), library.runtime))
+        .map(|library| format!("{} (for {})", library.worker.display(), library.runtime))
         .collect();
     match missing.is_empty() {
-        true => Finding::ok("the executable of every runtime is there"),
+        true => Finding::ok("the worker executable of every runtime is installed"),
         false => Finding::problem(
-            format!("not there: {}", named(missing.iter().map(String::as_str))),
-            "`make build && sudo make install`, or name it by `runtimes.NAME.worker` in /etc/backbone/config.yaml",
+            format!("missing: {}", first_few(&missing)),
+            "`make build && sudo make install`, or set `runtimes.NAME.worker` in /etc/backbone/config.yaml",
         ),
     }
 }
@@ -122,13 +127,15 @@ pub(super) fn tensorrt(subject: &Subject) -> Finding {
     };
     let release = subject.host.l4t.as_deref().unwrap_or_default();
     let Some((_, expected)) = TENSORRT.iter().find(|(start, _)| release.starts_with(start)) else {
-        return Finding::unobservable(format!("which TensorRT came with L4T {release} is not known"));
+        return Finding::unobservable(format!(
+            "the TensorRT version shipped with L4T {release} is not known"
+        ));
     };
     match version.starts_with(expected) {
-        true => Finding::ok(format!("{package} {version} came with L4T {release}")),
+        true => Finding::ok(format!("{package} {version} matches L4T {release}")),
         false => Finding::problem(
-            format!("L4T {release} came with TensorRT {expected}, and {package} is {version}"),
-            "`sudo apt install --reinstall nvidia-jetpack`, which brings those that belong together",
+            format!("L4T {release} ships TensorRT {expected}, but {package} {version} is installed"),
+            "`sudo apt install --reinstall nvidia-jetpack` installs matching versions",
         ),
     }
 }
@@ -144,14 +151,14 @@ pub(super) fn cuda(subject: &Subject) -> Finding {
     let Some((first, expected)) = all.first() else {
         return match subject.exists("/var/lib/dpkg/status") {
             true => Finding::does_not_apply("no package of CUDA is installed"),
-            false => Finding::unobservable("the host has no list of packages"),
+            false => Finding::unobservable("this host has no list of packages"),
         };
     };
     match all.iter().find(|(_, cuda)| cuda != expected) {
-        None => Finding::ok(format!("all that is installed is of CUDA {expected}")),
+        None => Finding::ok(format!("all packages are for CUDA {expected}")),
         Some((other, cuda)) => Finding::problem(
-            format!("{first} is for CUDA {expected}, {other} for CUDA {cuda}"),
-            "`apt list --installed 2>/dev/null | grep -i -e cuda -e cudnn -e nvinfer`, and install those of one CUDA",
+            format!("{first} is for CUDA {expected}, but {other} is for CUDA {cuda}"),
+            "install packages for one CUDA release; `apt list --installed 2>/dev/null | grep -i -e cuda -e cudnn -e nvinfer` lists them",
         ),
     }
 }
@@ -165,13 +172,13 @@ pub(super) fn release_known(subject: &Subject) -> Finding {
         return Finding::does_not_apply(NOT_A_JETSON);
     }
     match (&subject.host.l4t, &subject.host.jetpack) {
-        (Some(release), Some(jetpack)) => Finding::ok(format!("L4T {release} came with JetPack {jetpack}")),
+        (Some(release), Some(jetpack)) => Finding::ok(format!("L4T {release} is JetPack {jetpack}")),
         (Some(release), None) => Finding::advice(
-            format!("L4T {release} is not in this version's table, so results are flagged"),
-            "look for a later version of backbone; `cat /etc/nv_tegra_release` shows the release",
+            format!("this version of backbone does not know L4T {release}, so results are flagged"),
+            "update backbone; `cat /etc/nv_tegra_release` shows the release of L4T",
         ),
         (None, _) => {
-            Finding::unobservable("neither /etc/nv_tegra_release nor a package tells the release of L4T")
+            Finding::unobservable("neither /etc/nv_tegra_release nor a package shows the release of L4T")
         }
     }
 }
@@ -184,12 +191,12 @@ pub(super) fn release_whole(subject: &Subject) -> Finding {
         subject.package("nvidia-l4t-core").map(|(_, version)| version.split('-').next().unwrap_or(version));
     match (packaged, subject.host.l4t.as_deref()) {
         (Some(packaged), Some(release)) if packaged == release => {
-            Finding::ok(format!("kernel, firmware and packages are of L4T {release}"))
+            Finding::ok(format!("kernel, firmware and packages are from L4T {release}"))
         }
         (Some(packaged), Some(release)) => Finding::problem(
-            format!("/etc/nv_tegra_release says {release}, the package nvidia-l4t-core {packaged}"),
-            "`sudo apt full-upgrade && sudo reboot`: an upgrade was not finished",
+            format!("/etc/nv_tegra_release says {release}, but the package nvidia-l4t-core is {packaged}"),
+            "finish the upgrade: `sudo apt full-upgrade && sudo reboot`",
         ),
-        _ => Finding::unobservable("no package tells the release of L4T"),
+        _ => Finding::unobservable("no package shows the release of L4T"),
     }
 }

@@ -1,43 +1,40 @@
-//! Memory and swap: a model that is swapped out is read back within a latency.
+//! Memory and swap: reading a swapped-out model back adds to a latency.
 
 use super::Finding;
 use super::subject::Subject;
 use crate::bundle::format::Quantity;
+use crate::text::counted;
 
-/// Less is not enough for a runtime and a network of the family, whose largest inputs need some hundred megabytes.
+/// Less is not enough for a runtime and a network of the family, whose largest inputs need a few hundred megabytes.
 const LEAST_BYTES: f64 = 512e6;
 
-/// Less of all memory than this is left by a host that does more than measure.
+/// A smaller share of free memory means that the host does more than measure.
 const LEAST_SHARE: f64 = 0.25;
 
-/// What the kernel swaps out of a host that has memory enough is about this much at most.
+/// The kernel swaps out at most about this much on a host that has enough memory.
 const USUAL_SWAP_BYTES: f64 = 64e6;
 
 pub(super) fn available(subject: &Subject) -> Finding {
-    let Some(bytes) = told(subject, Quantity::MemoryAvailable) else {
-        return Finding::unobservable("the host does not tell how much memory is left");
+    let Some(bytes) = subject.value(Quantity::MemoryAvailable) else {
+        return Finding::unobservable("the free memory is not known");
     };
     let of_all = subject.host.memory_bytes.map(|all| bytes / all as f64);
-    let observed = format!("{:.1} GB of memory are left", bytes / 1e9);
+    let observed = format!("{:.1} GB of memory are free", bytes / 1e9);
     if bytes < LEAST_BYTES {
-        Finding::problem(observed, "end what takes it: `ps -eo rss,comm --sort -rss | head`")
+        Finding::problem(observed, "stop the largest processes: `ps -eo rss,comm --sort -rss | head`")
     } else if of_all.is_some_and(|share| share < LEAST_SHARE) {
-        Finding::advice(observed, "see what takes it: `ps -eo rss,comm --sort -rss | head`")
+        Finding::advice(observed, "look for the largest processes: `ps -eo rss,comm --sort -rss | head`")
     } else {
         Finding::ok(observed)
     }
 }
 
-fn told(subject: &Subject, quantity: Quantity) -> Option<f64> {
-    subject.sensors_of(quantity).find_map(|(_, value)| value)
-}
-
 pub(super) fn swap(subject: &Subject) -> Finding {
-    match told(subject, Quantity::SwapUsed) {
-        None => Finding::unobservable("the host does not tell how much swap is in use"),
+    match subject.value(Quantity::SwapUsed) {
+        None => Finding::unobservable("the swap in use is not known"),
         Some(bytes) if bytes > USUAL_SWAP_BYTES => Finding::advice(
             format!("{:.0} MB are swapped out", bytes / 1e6),
-            "`sudo swapoff -a` while measuring, or let jobs ask for `host: {lock_memory: true}`",
+            "`sudo swapoff -a` while measuring, or set `host: {lock_memory: true}` in jobs",
         ),
         Some(bytes) => Finding::ok(format!("{:.0} MB are swapped out", bytes / 1e6)),
     }
@@ -45,12 +42,12 @@ pub(super) fn swap(subject: &Subject) -> Finding {
 
 pub(super) fn compressed_swap(subject: &Subject) -> Finding {
     match subject.read("/proc/swaps") {
-        None => Finding::unobservable("the host does not tell what it swaps to"),
+        None => Finding::unobservable("the swap devices are not known"),
         Some(swaps) if swaps.lines().any(|line| line.starts_with("/dev/zram")) => Finding::advice(
-            "memory is compressed by the processors (zram) when it runs short",
+            "the processors compress memory (zram) when it runs short",
             "`sudo systemctl disable --now nvzramconfig` on a Jetson, `sudo swapoff /dev/zram0` elsewhere",
         ),
-        Some(_) => Finding::ok("no memory is compressed"),
+        Some(_) => Finding::ok("swap is not compressed in memory"),
     }
 }
 
@@ -59,10 +56,13 @@ pub(super) fn kills(subject: &Subject) -> Finding {
     let count = text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse::<u64>().ok());
     match count {
         None => Finding::unobservable("the kernel does not count processes killed for lack of memory"),
-        Some(0) => Finding::ok("no process was killed for lack of memory"),
+        Some(0) => Finding::ok("no process has been killed for lack of memory"),
         Some(count) => Finding::advice(
-            format!("{count} processes were killed for lack of memory since the host started"),
-            "`journalctl -k | grep -i 'out of memory'` names them",
+            format!(
+                "{} killed for lack of memory since boot",
+                counted(count, "process was", "processes were")
+            ),
+            "`journalctl -k | grep -i 'out of memory'` shows which",
         ),
     }
 }

@@ -1,11 +1,12 @@
-//! Is this host fit to measure? Some seventy [`CHECKS`], each of which looks at one thing and says what it saw and what to do.
+//! Is this host fit to measure? Each of the [`CHECKS`] looks at one thing and reports what it saw and what to do about it.
 //!
-//! Nothing here changes anything, and no inference library is loaded: what detection, power control and the sensors read is looked
-//! at, and the rest comes from small files below the host root. The only tool that is run is the one that tells the power mode, under a
-//! limit, so that all checks together take less than a second. Whether a job may run is not decided here; a verdict is made of
-//! what was observed while it ran.
+//! The checks change nothing and load no inference library. They use what detection, power control and the sensors read,
+//! and small files below the host root. The only tool they run is the one that reports the power mode, with a time limit:
+//! all checks together take less than a second. They do not decide whether a job may run; a verdict comes from what was
+//! observed while the job ran.
 //!
-//! A check is one function and one line in [`CHECKS`]; help, the table in `docs/OPERATING.md` and the conformance test follow from it.
+//! A check is one function and one line in [`CHECKS`]. The help text, the table in `docs/OPERATING.md` and the conformance
+//! test are derived from it.
 
 use serde::Serialize;
 
@@ -17,8 +18,10 @@ mod folders;
 mod heat;
 mod libraries;
 mod memory;
+mod mounts;
 mod power;
 mod power_mode;
+mod process_rights;
 mod processes;
 mod processors;
 mod quiet;
@@ -35,22 +38,33 @@ pub use subject::{Asked, Library};
 
 use subject::Subject;
 
-/// Value of [`Report::format`].
+/// Value of [`HostReport::format`].
 pub const FORMAT: &str = "backbone.doctor/1";
 
-/// One thing that is looked at.
+/// One thing to look at.
 #[derive(Debug)]
 pub struct Check {
-    /// Stable, in snake case.
+    /// Stable code in snake case.
     pub code: &'static str,
-    /// What it belongs to.
+    /// The group it belongs to.
     pub group: Group,
     /// What it looks at, in a few words.
     pub looks_at: &'static str,
     examine: fn(&Subject) -> Finding,
 }
 
-/// What checks belong to, in the order in which they are listed.
+impl Check {
+    const fn new(
+        group: Group,
+        code: &'static str,
+        looks_at: &'static str,
+        examine: fn(&Subject) -> Finding,
+    ) -> Self {
+        Self { code, group, looks_at, examine }
+    }
+}
+
+/// Groups of checks, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
@@ -64,7 +78,7 @@ pub enum Group {
     Memory,
     /// What else runs.
     Quiet,
-    /// Clocks of the day.
+    /// Date and time.
     Time,
     /// The daemon's folders and their disks.
     Folders,
@@ -78,57 +92,57 @@ pub enum Group {
     Service,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Results will be wrong, or none will come.
+pub enum Grade {
+    /// Results will be wrong or missing.
     Problem,
-    /// Results will be better without.
+    /// Results get better if this is fixed.
     Advice,
-    /// The host does not tell.
+    /// The host does not show it.
     Unobservable,
-    /// As it should be.
+    /// Nothing to do.
     Ok,
     /// The host has no such thing.
     DoesNotApply,
 }
 
-impl Outcome {
+impl Grade {
     /// Every one, worst first.
     pub const ALL: &[Self] = &[Self::Problem, Self::Advice, Self::Unobservable, Self::Ok, Self::DoesNotApply];
 }
 
-/// What a check saw.
+/// What a check saw, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// A sentence with the value that was seen.
+    /// The result.
+    pub outcome: Grade,
+    /// A sentence with the observed value.
     pub observed: String,
-    /// A command, or what else to do; there is one for every problem and advice.
+    /// A command or another remedy; every problem and advice has one.
     pub remedy: Option<String>,
 }
 
 impl Finding {
     fn ok(observed: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Ok, observed: observed.into(), remedy: None }
+        Self { outcome: Grade::Ok, observed: observed.into(), remedy: None }
     }
 
     fn problem(observed: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Problem, observed: observed.into(), remedy: Some(remedy.into()) }
+        Self { outcome: Grade::Problem, observed: observed.into(), remedy: Some(remedy.into()) }
     }
 
     fn advice(observed: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Advice, observed: observed.into(), remedy: Some(remedy.into()) }
+        Self { outcome: Grade::Advice, observed: observed.into(), remedy: Some(remedy.into()) }
     }
 
     fn unobservable(observed: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Unobservable, observed: observed.into(), remedy: None }
+        Self { outcome: Grade::Unobservable, observed: observed.into(), remedy: None }
     }
 
     fn does_not_apply(observed: impl Into<String>) -> Self {
-        Self { outcome: Outcome::DoesNotApply, observed: observed.into(), remedy: None }
+        Self { outcome: Grade::DoesNotApply, observed: observed.into(), remedy: None }
     }
 
     fn with_remedy(self, remedy: impl Into<String>) -> Self {
@@ -138,12 +152,12 @@ impl Finding {
 
 /// All findings on a host.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct HostReport {
     /// [`FORMAT`].
     pub format: &'static str,
     /// Version of the program.
     pub version: &'static str,
-    /// The folder that stood for `/`.
+    /// The folder used as `/`.
     pub root: String,
     /// Host name.
     pub name: Option<String>,
@@ -151,30 +165,30 @@ pub struct Report {
     pub family: &'static str,
     /// Board.
     pub board: Option<String>,
-    /// How many of each outcome.
+    /// How many findings of each outcome.
     pub counts: Counts,
     /// One for each check, in the order of [`CHECKS`].
-    pub findings: Vec<Line>,
+    pub findings: Vec<CheckedFinding>,
 }
 
 /// How many findings of each outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// [`Outcome::Problem`].
+    /// [`Grade::Problem`].
     pub problem: usize,
-    /// [`Outcome::Advice`].
+    /// [`Grade::Advice`].
     pub advice: usize,
-    /// [`Outcome::Unobservable`].
+    /// [`Grade::Unobservable`].
     pub unobservable: usize,
-    /// [`Outcome::Ok`].
+    /// [`Grade::Ok`].
     pub ok: usize,
-    /// [`Outcome::DoesNotApply`].
+    /// [`Grade::DoesNotApply`].
     pub does_not_apply: usize,
 }
 
 /// A finding with its check.
 #[derive(Debug, Serialize)]
-pub struct Line {
+pub struct CheckedFinding {
     /// The check's code.
     pub code: &'static str,
     /// Its group.
@@ -186,28 +200,28 @@ pub struct Line {
     pub finding: Finding,
 }
 
-/// Look at everything once. Changes nothing.
-pub fn examine(root: &HostRoot, asked: &Asked) -> Report {
+/// Run every check once. Changes nothing.
+pub fn examine(root: &HostRoot, asked: &Asked) -> HostReport {
     report(&Subject::observe(root, asked))
 }
 
-fn report(subject: &Subject) -> Report {
-    let line = |check: &'static Check| Line {
+fn report(subject: &Subject) -> HostReport {
+    let line = |check: &'static Check| CheckedFinding {
         code: check.code,
         group: check.group,
         looks_at: check.looks_at,
         finding: (check.examine)(subject),
     };
-    let findings: Vec<Line> = CHECKS.iter().map(line).collect();
+    let findings: Vec<CheckedFinding> = CHECKS.iter().map(line).collect();
     let count = |outcome| findings.iter().filter(|line| line.finding.outcome == outcome).count();
     let counts = Counts {
-        problem: count(Outcome::Problem),
-        advice: count(Outcome::Advice),
-        unobservable: count(Outcome::Unobservable),
-        ok: count(Outcome::Ok),
-        does_not_apply: count(Outcome::DoesNotApply),
+        problem: count(Grade::Problem),
+        advice: count(Grade::Advice),
+        unobservable: count(Grade::Unobservable),
+        ok: count(Grade::Ok),
+        does_not_apply: count(Grade::DoesNotApply),
     };
-    Report {
+    HostReport {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION"),
         root: subject.host.root.clone(),
@@ -216,17 +230,5 @@ fn report(subject: &Subject) -> Report {
         board: subject.host.board.clone(),
         counts,
         findings,
-    }
-}
-
-/// Names as a sentence has them: `a, b, c`, and how many more beyond the first few.
-fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    /// More would hide the sentence.
-    const SHOWN: usize = 4;
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }

@@ -1,35 +1,36 @@
-//! Clocks: governors, limits, turbo, idle states, graphics and memory, and the source of power.
+//! Clocks: governors, limits, turbo, idle states, GPU and memory, and the source of power.
 //!
-//! Free clocks are advice and no problem: a job that asks for `lock_clocks` has them locked for its turn.
+//! Unlocked clocks are advice, not a problem: a job with `lock_clocks` has them locked while it runs.
 
 use std::collections::BTreeSet;
 
 use super::subject::Subject;
-use super::{Finding, Outcome, named};
+use super::{Finding, Grade};
 use crate::host::cpufreq::{self, FASTEST};
 use crate::host::power::plan;
 use crate::host::power::saved::{Keep as _, SavedFile};
+use crate::text::first_few;
 
-/// What locks clocks for the time of a job.
-const LOCK: &str = "let jobs ask for `host: {lock_clocks: true}`";
+/// Locks clocks while a job runs.
+const LOCK: &str = "set `host: {lock_clocks: true}` in jobs";
 
-/// Waking from a state in this time is lost in the latency of the smallest networks, some hundred microseconds.
+/// Waking in less time does not show in the latency of the smallest networks, a few hundred microseconds.
 const SHORT_MICROSECONDS: i64 = 10;
 
-const NO_CLOCKS: &str = "the host shows no clock of its processors (cpufreq)";
+const NO_CLOCKS: &str = "the processor clocks are not visible (no cpufreq)";
 
 pub(super) fn governor(subject: &Subject) -> Finding {
     let governors: BTreeSet<&str> =
         subject.settings_named("scaling_governor").map(|(_, governor)| governor).collect();
-    let shown = named(governors.iter().copied());
+    let shown = first_few(&governors);
     match governors.iter().find(|governor| **governor != FASTEST) {
         None if governors.is_empty() => Finding::unobservable(NO_CLOCKS),
-        None => Finding::ok(format!("every processor has the governor {shown}")),
+        None => Finding::ok(format!("all processors use the governor {shown}")),
         Some(_) if are_processors_locked(subject) => {
-            Finding::ok(format!("the governor is {shown}, and the limits leave it no choice"))
+            Finding::ok(format!("the governor is {shown}, and equal limits lock the clocks"))
         }
         Some(_) => Finding::advice(
-            format!("the governor is {shown}: clocks follow the load"),
+            format!("the governor is {shown}, which changes clocks with the load"),
             format!(
                 "{LOCK}, or `echo {FASTEST} | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor`"
             ),
@@ -38,7 +39,7 @@ pub(super) fn governor(subject: &Subject) -> Finding {
 }
 
 fn are_processors_locked(subject: &Subject) -> bool {
-    processor_clocks(subject).outcome == Outcome::Ok
+    processor_clocks(subject).outcome == Grade::Ok
 }
 
 pub(super) fn governors_offered(subject: &Subject) -> Finding {
@@ -46,9 +47,9 @@ pub(super) fn governors_offered(subject: &Subject) -> Finding {
         return Finding::unobservable(NO_CLOCKS);
     }
     let offered = cpufreq::governors(subject.root);
-    let shown = named(offered.iter().map(String::as_str));
+    let shown = first_few(&offered);
     if offered.iter().any(|governor| governor == FASTEST) {
-        Finding::ok(format!("every processor offers {shown}"))
+        Finding::ok(format!("all processors offer {shown}"))
     } else if offered.is_empty() {
         Finding::advice(
             "the processors offer no governor in common",
@@ -56,29 +57,29 @@ pub(super) fn governors_offered(subject: &Subject) -> Finding {
         )
     } else {
         Finding::advice(
-            format!("the processors offer {shown} and not {FASTEST}"),
+            format!("the processors offer {shown}, but not {FASTEST}"),
             format!("`sudo modprobe cpufreq_{FASTEST}`"),
         )
     }
 }
 
 pub(super) fn processor_clocks(subject: &Subject) -> Finding {
-    limits(subject, "scaling_min_freq", &|kilohertz| kilohertz / 1e3, "processors")
+    limits(subject, "scaling_min_freq", &|kilohertz| kilohertz / 1e3, "processor")
         .unwrap_or_else(|| Finding::unobservable(NO_CLOCKS))
 }
 
 pub(super) fn graphics_clock(subject: &Subject) -> Finding {
-    let clock = limits(subject, "min_freq", &|hertz| hertz / 1e6, "graphics processor");
+    let clock = limits(subject, "min_freq", &|hertz| hertz / 1e6, "GPU");
     clock.unwrap_or_else(|| {
         if subject.host.gpus.is_empty() {
-            Finding::does_not_apply("no graphics processor is known")
+            Finding::does_not_apply("this host has no known GPU")
         } else {
-            Finding::unobservable("the limits of the graphics processor's clock can not be read")
+            Finding::unobservable("the limits of the GPU clock cannot be read")
         }
     })
 }
 
-/// Are lower limits of this name at the upper ones? `None` where there are none.
+/// Whether the lower limits of this name equal the upper ones; `None` if the host has none.
 fn limits(subject: &Subject, name: &str, megahertz: &dyn Fn(f64) -> f64, of: &str) -> Option<Finding> {
     let pairs: Vec<(&str, f64, f64)> = subject
         .settings_named(name)
@@ -90,9 +91,9 @@ fn limits(subject: &Subject, name: &str, megahertz: &dyn Fn(f64) -> f64, of: &st
     let &(_, lower, upper) = pairs.iter().find(|(_, lower, upper)| lower < upper).or(pairs.first())?;
     let (lower, upper) = (megahertz(lower), megahertz(upper));
     Some(if lower >= upper {
-        Finding::ok(format!("the clock of the {of} is locked at {upper:.0} MHz"))
+        Finding::ok(format!("the {of} clock is locked at {upper:.0} MHz"))
     } else {
-        Finding::advice(format!("the clock of the {of} is free between {lower:.0} and {upper:.0} MHz"), LOCK)
+        Finding::advice(format!("the {of} clock varies between {lower:.0} and {upper:.0} MHz"), LOCK)
     })
 }
 
@@ -105,16 +106,16 @@ pub(super) fn processor_cap(subject: &Subject) -> Finding {
     let Some((upper, hardware)) = caps.iter().copied().find(|(upper, hardware)| upper < hardware) else {
         return match caps.is_empty() {
             true => Finding::unobservable(NO_CLOCKS),
-            false => Finding::ok("the processors may run as fast as they can"),
+            false => Finding::ok("the processors may use their full clock rate"),
         };
     };
-    let observed = format!("processors are held to {} of {} MHz", upper / 1000, hardware / 1000);
+    let observed = format!("processor clocks are limited to {} of {} MHz", upper / 1000, hardware / 1000);
     if subject.is_jetson() {
-        return Finding::ok(format!("{observed}, as power modes do"));
+        return Finding::ok(format!("{observed} by the power mode"));
     }
     Finding::advice(
         observed,
-        "find what caps them (tlp, power-profiles-daemon, firmware), or write `cpuinfo_max_freq` to `scaling_max_freq`",
+        "find out what limits them (tlp, power-profiles-daemon, firmware), or write `cpuinfo_max_freq` to `scaling_max_freq`",
     )
 }
 
@@ -124,12 +125,12 @@ pub(super) fn turbo(subject: &Subject) -> Finding {
         .filter_map(|(path, off)| Some((*path, subject.settings.get(*path)? == off)))
         .collect();
     match switches.iter().find(|(_, is_off)| !is_off) {
-        None if switches.is_empty() => Finding::does_not_apply("the host shows no switch for turbo"),
+        None if switches.is_empty() => Finding::does_not_apply("this host has no turbo switch"),
         None => Finding::ok("turbo is off"),
         Some((path, _)) => {
             let off = if path.ends_with("no_turbo") { "1" } else { "0" };
             Finding::advice(
-                "turbo is on: clocks depend on heat and on the other processors",
+                "turbo is on, so clocks depend on heat and on the load of other processors",
                 format!("{LOCK}, or `echo {off} | sudo tee {path}`"),
             )
         }
@@ -140,13 +141,15 @@ pub(super) fn frequency_driver(subject: &Subject) -> Finding {
     let policies = cpufreq::policies(subject.root);
     let drivers: BTreeSet<String> =
         policies.iter().filter_map(|policy| subject.read(&format!("{policy}/scaling_driver"))).collect();
-    let shown = named(drivers.iter().map(String::as_str));
+    let shown = first_few(&drivers);
     if drivers.is_empty() {
-        Finding::unobservable("no driver of processor clocks is named")
+        Finding::unobservable("the driver of the processor clocks is not known")
     } else if drivers.iter().any(|driver| ["intel_pstate", "amd-pstate-epp"].contains(&driver.as_str())) {
         Finding::advice(
-            format!("the driver is {shown}: the processor itself chooses its clocks within the limits"),
-            "lock clocks, which leaves it no choice; or boot with `intel_pstate=passive` or `amd_pstate=passive`",
+            format!(
+                "the driver is {shown}, with which the processor chooses its own clocks within the limits"
+            ),
+            format!("{LOCK}, or boot with `intel_pstate=passive` or `amd_pstate=passive`"),
         )
     } else {
         Finding::ok(format!("the driver is {shown}"))
@@ -156,7 +159,7 @@ pub(super) fn frequency_driver(subject: &Subject) -> Finding {
 pub(super) fn energy_preference(subject: &Subject) -> Finding {
     let preferences: BTreeSet<&str> =
         subject.settings_named("energy_performance_preference").map(|(_, preference)| preference).collect();
-    let shown = named(preferences.iter().copied());
+    let shown = first_few(&preferences);
     if preferences.is_empty() {
         Finding::does_not_apply("the processors have no such preference")
     } else if preferences.iter().all(|preference| *preference == "performance" || *preference == "0") {
@@ -176,7 +179,7 @@ pub(super) fn idle_states(subject: &Subject) -> Finding {
         let folder = format!("{processor}/cpuidle");
         let states = subject.root.names_in(&folder);
         is_any |= !states.is_empty();
-        // The first state only waits, or polls; it wakes at once.
+        // The first state only waits or polls and wakes at once.
         for state in states.iter().skip(1) {
             let microseconds = subject.number(&format!("{folder}/{state}/latency"));
             let is_deep = microseconds.is_none_or(|microseconds| microseconds > SHORT_MICROSECONDS);
@@ -186,41 +189,41 @@ pub(super) fn idle_states(subject: &Subject) -> Finding {
         }
     }
     if !is_any {
-        return Finding::unobservable("the host shows no idle states of its processors");
+        return Finding::unobservable("the idle states of the processors are not visible");
     }
     if deep.is_empty() {
-        return Finding::ok("processors do not sleep deeply");
+        return Finding::ok("deep idle states are off");
     }
     let remedy = match subject.is_jetson() {
         true => LOCK.to_owned(),
         false => format!(
-            "`sudo cpupower idle-set --disable-by-latency {SHORT_MICROSECONDS}`, and `--enable-all` after"
+            "`sudo cpupower idle-set --disable-by-latency {SHORT_MICROSECONDS}`; afterwards `sudo cpupower idle-set --enable-all`"
         ),
     };
-    Finding::advice(format!("processors sleep in {}", named(deep.iter().map(String::as_str))), remedy)
+    Finding::advice(format!("processors use the deep idle states {}", first_few(&deep)), remedy)
 }
 
 pub(super) fn graphics_power_gating(subject: &Subject) -> Finding {
     let gates: Vec<&str> = subject.settings_named("railgate_enable").map(|(_, value)| value).collect();
     if gates.is_empty() {
-        Finding::does_not_apply("no graphics processor shows such a switch")
+        Finding::does_not_apply("no GPU of this host has a power gate")
     } else if gates.contains(&"1") {
-        Finding::advice("the graphics processor loses its power when it is idle", LOCK)
+        Finding::advice("the GPU powers down when it is idle", LOCK)
     } else {
-        Finding::ok("the graphics processor keeps its power")
+        Finding::ok("the GPU stays powered")
     }
 }
 
 pub(super) fn memory_clock(subject: &Subject) -> Finding {
     if !subject.is_jetson() {
-        return Finding::does_not_apply("only Jetsons show a clock of their memory");
+        return Finding::does_not_apply("only Jetsons show their memory clock");
     }
     let mut locked = subject.settings_named("mrq_rate_locked");
     match locked.next() {
-        Some((_, "1")) => Finding::ok("the memory's clock is locked"),
-        Some(_) => Finding::advice("the memory's clock is free", LOCK),
-        None => Finding::unobservable("the memory's clock can not be read; only root may")
-            .with_remedy("let the service read it, which its unit does; or run this with sudo"),
+        Some((_, "1")) => Finding::ok("the memory clock is locked"),
+        Some(_) => Finding::advice("the memory clock varies", LOCK),
+        None => Finding::unobservable("only root can read the memory clock")
+            .with_remedy("run the daemon as a service, which may read it, or run this with sudo"),
     }
 }
 
@@ -238,21 +241,21 @@ pub(super) fn power_source(subject: &Subject) -> Finding {
     if mains.iter().any(is_online) {
         Finding::ok("the host runs on mains power")
     } else if !of_kind("Battery").is_empty() || !mains.is_empty() {
-        Finding::problem("the host runs on its battery, which lowers clocks", "plug the power supply in")
+        Finding::problem("the host runs on battery, which lowers clocks", "plug in the power supply")
     } else {
-        Finding::does_not_apply("the host shows no supply but the mains it must have")
+        Finding::does_not_apply("this host shows no battery or power supply")
     }
 }
 
 pub(super) fn power_state_left(subject: &Subject) -> Finding {
     let is_running = subject.processes.iter().flatten().any(|process| process.is_daemon);
     match SavedFile::of(subject.root, &subject.asked.state).read() {
-        Err(_) => Finding::unobservable("the daemon's state folder can not be read"),
-        Ok(None) => Finding::ok("no power state waits to be put back"),
-        Ok(Some(_)) if is_running => Finding::ok("the daemon holds a changed power state, as jobs ask it to"),
+        Err(_) => Finding::unobservable("the daemon's state folder cannot be read"),
+        Ok(None) => Finding::ok("no power state needs to be restored"),
+        Ok(Some(_)) if is_running => Finding::ok("the daemon has changed the power state for a job"),
         Ok(Some(_)) => Finding::problem(
             "a killed process left the power state changed",
-            "`sudo systemctl start backbone`, which puts it back",
+            "restore it: `sudo systemctl start backbone`",
         ),
     }
 }

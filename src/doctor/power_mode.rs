@@ -1,14 +1,13 @@
-//! Power modes of a Jetson: what nvpmodel tells, what its configuration lists, and whether the host is as the mode says.
+//! Power modes of a Jetson: what nvpmodel reports, what its configuration lists, and whether the host matches the mode.
 
+use super::Finding;
 use super::subject::{Subject, ToolTrouble};
-use super::{Finding, named};
 use crate::bundle::format::PowerMode;
+use crate::host::jetson::nvpmodel::{self, STATUS_FILE};
 use crate::host::power::hold::describe;
+use crate::text::first_few;
 
 const NONE: &str = "only Jetsons have power modes";
-
-/// Number of the mode that was asked for last.
-const STATUS_FILE: &str = "/var/lib/nvpmodel/status";
 
 pub(super) fn present(subject: &Subject) -> Finding {
     if !subject.is_jetson() {
@@ -19,17 +18,17 @@ pub(super) fn present(subject: &Subject) -> Finding {
             format!("nvpmodel did not answer within {} ms", limit.as_millis())
         }
         Some(ToolTrouble::Missing) => "nvpmodel is not installed".to_owned(),
-        Some(ToolTrouble::NotStarted) => "nvpmodel can not be run".to_owned(),
+        Some(ToolTrouble::NotStarted) => "nvpmodel cannot be run".to_owned(),
         None => match &subject.mode {
             Some(mode) => return Finding::ok(format!("the power mode is {} ({})", mode.name, mode.id)),
-            None => "nvpmodel tells no mode".to_owned(),
+            None => "nvpmodel reports no mode".to_owned(),
         },
     };
     let remedy = match &subject.tool_trouble {
         Some(ToolTrouble::Missing) => "`sudo apt install nvidia-l4t-nvpmodel`",
-        _ => "run `nvpmodel -q` by hand and see what it says",
+        _ => "run `nvpmodel -q` by hand to see its message",
     };
-    Finding::problem(format!("{said}, so no job can ask for a power mode"), remedy)
+    Finding::problem(format!("{said}, so jobs cannot set a power mode"), remedy)
 }
 
 pub(super) fn listed(subject: &Subject) -> Finding {
@@ -43,11 +42,11 @@ pub(super) fn listed(subject: &Subject) -> Finding {
         Ok(modes) if modes.is_empty() => Finding::problem("/etc/nvpmodel.conf lists no power mode", REMEDY),
         Ok(modes) => match subject.mode.as_ref().filter(|mode| !modes.contains(mode)) {
             Some(mode) => Finding::problem(
-                format!("the present mode {} ({}) is not in /etc/nvpmodel.conf", mode.name, mode.id),
+                format!("the current mode {} ({}) is not in /etc/nvpmodel.conf", mode.name, mode.id),
                 REMEDY,
             ),
             None => {
-                let names = named(modes.iter().map(|mode| mode.name.as_str()));
+                let names = first_few(modes.iter().map(|mode| mode.name.as_str()));
                 Finding::ok(format!("the modes are {names}"))
             }
         },
@@ -58,23 +57,21 @@ pub(super) fn pending(subject: &Subject) -> Finding {
     if !subject.is_jetson() {
         return Finding::does_not_apply(NONE);
     }
-    let asked = subject.read(STATUS_FILE).and_then(|status| {
-        status.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse::<u32>().ok()
-    });
+    let asked = nvpmodel::set_last(subject.root);
     match (&subject.mode, asked) {
         (Some(mode), Some(asked)) if mode.id == asked => {
-            Finding::ok(format!("the next start brings the present mode {}", mode.name))
+            Finding::ok(format!("the current mode {} stays after a reboot", mode.name))
         }
         (Some(mode), Some(asked)) => {
             let is_asked = |mode: &&PowerMode| mode.id == asked;
             let name = subject.modes.iter().flatten().find(is_asked).map_or("unknown", |mode| &mode.name);
             Finding::advice(
-                format!("the mode is {} and the next start brings {name} ({asked})", mode.name),
-                format!("`sudo reboot`, or `sudo nvpmodel -m {}` to stay", mode.id),
+                format!("the mode is {}, but changes to {name} ({asked}) at the next boot", mode.name),
+                format!("`sudo reboot`, or keep the current mode with `sudo nvpmodel -m {}`", mode.id),
             )
         }
-        (None, _) => Finding::unobservable("the present mode is not known"),
-        (_, None) => Finding::unobservable(format!("{STATUS_FILE} does not tell a mode")),
+        (None, _) => Finding::unobservable("the current mode is not known"),
+        (_, None) => Finding::unobservable(format!("{STATUS_FILE} names no mode")),
     }
 }
 
@@ -83,13 +80,13 @@ pub(super) fn values(subject: &Subject) -> Finding {
         return Finding::does_not_apply(NONE);
     }
     let Some(mode) = &subject.mode else {
-        return Finding::unobservable("the present mode is not known");
+        return Finding::unobservable("the current mode is not known");
     };
     let (compared, differences) = subject.family.power.mode_differences(subject.root, mode);
     if !differences.is_empty() {
         return Finding::problem(
-            format!("the host is not as its mode {} says: {}", mode.name, describe(&differences)),
-            format!("`sudo nvpmodel -m {}`, or find what changed it since", mode.id),
+            format!("the host does not match its mode {}: {}", mode.name, describe(&differences)),
+            format!("`sudo nvpmodel -m {}`, or find out what changed it", mode.id),
         );
     }
     match compared {

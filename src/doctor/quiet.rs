@@ -1,18 +1,19 @@
-//! What else runs on the host: every process that wakes takes time from a latency.
+//! What else runs on the host: every process that wakes up can add to a latency.
 
-use super::processes::Process;
+use super::Finding;
+use super::processes::RunningProcess;
 use super::subject::Subject;
-use super::{Finding, named};
 use crate::bundle::format::Quantity;
 use crate::host::lock::HostLock;
+use crate::text::first_few;
 
-/// One process that is ready to run at half of all times.
+/// One process that is ready to run half of the time.
 const QUIET_LOAD: f64 = 0.5;
 
-/// Share of a processor that something which only waits does not take.
+/// A process that only waits uses less of a processor.
 const BUSY: f64 = 0.2;
 
-/// Programs of a graphical session, as the kernel has their names.
+/// Programs of a graphical session, by the kernel's names for them.
 const DESKTOP: &[&str] = &[
     "Xorg",
     "Xwayland",
@@ -49,34 +50,34 @@ const POWER_PROGRAMS: &[&str] = &[
 const UPDATERS: &[&str] =
     &["apt", "apt-get", "dpkg", "unattended-upgr", "aptd", "packagekitd", "snapd", "dnf", "rpm", "fwupd"];
 
-/// Programs that start others at times of their own.
+/// Programs that start others at any time.
 const CONTAINERS: &[&str] =
     &["dockerd", "containerd", "kubelet", "k3s-server", "k3s-agent", "podman", "balenad"];
 
-const UNSHOWN: &str = "the host shows no processes";
+const UNSHOWN: &str = "the processes of this host are not visible";
 
 pub(super) fn load(subject: &Subject) -> Finding {
-    let Some(load) = subject.sensors_of(Quantity::LoadAverage).find_map(|(_, value)| value) else {
-        return Finding::unobservable("the host does not tell its load");
+    let Some(load) = subject.value(Quantity::LoadAverage) else {
+        return Finding::unobservable("the load average is not known");
     };
-    let observed = format!("{load:.2} processes were ready to run over the last minute");
+    let observed = format!("the load average is {load:.2} over the last minute");
     let processors = f64::from(subject.host.logical_cores.unwrap_or(1));
-    let remedy = "`top -b -n 1 | head -20` shows what they are";
+    let remedy = "see which processes run: `top -b -n 1 | head -20`";
     if load < QUIET_LOAD {
         Finding::ok(observed)
     } else if load < processors {
         Finding::advice(observed, remedy)
     } else {
-        Finding::problem(format!("{observed}, on {processors:.0} processors"), remedy)
+        Finding::problem(format!("{observed} on {processors:.0} processors"), remedy)
     }
 }
 
 pub(super) fn busy_processes(subject: &Subject) -> Finding {
     let Some(processes) = &subject.processes else { return Finding::unobservable(UNSHOWN) };
     if processes.iter().all(|process| process.processors.is_none()) {
-        return Finding::unobservable("no process was seen twice");
+        return Finding::unobservable("no process was seen twice, so processor use is not known");
     }
-    let is_other = |process: &&Process| process.id != std::process::id();
+    let is_other = |process: &&RunningProcess| process.id != std::process::id();
     let busy: Vec<String> = processes
         .iter()
         .filter(is_other)
@@ -84,22 +85,25 @@ pub(super) fn busy_processes(subject: &Subject) -> Finding {
         .map(|(process, share)| format!("{} ({}, {:.0} %)", process.name, process.id, share * 100.0))
         .collect();
     match busy.is_empty() {
-        true => Finding::ok(format!("none of {} processes takes a fifth of a processor", processes.len())),
+        true => Finding::ok(format!(
+            "none of {} processes uses more than a fifth of a processor",
+            processes.len()
+        )),
         false => Finding::advice(
-            format!("busy now: {}", named(busy.iter().map(String::as_str))),
-            "end it, or give jobs processors of their own by `host.cpus`",
+            format!("busy now: {}", first_few(&busy)),
+            "stop it, or reserve processors for jobs with `host.cpus`",
         ),
     }
 }
 
 pub(super) fn measured_on(subject: &Subject) -> Finding {
     match HostLock::holder(subject.root) {
-        None => Finding::ok("nothing measures on this host now"),
+        None => Finding::ok("no measurement is running on this host"),
         Some(process) => Finding::advice(
             format!(
-                "process {process} measures on this host now, so what is seen here is not the host at rest"
+                "process {process} is measuring on this host, so these checks do not show the host at rest"
             ),
-            "ask again when `backbone status` says idle",
+            "run this again when `backbone status` says idle",
         ),
     }
 }
@@ -108,9 +112,9 @@ pub(super) fn desktop(subject: &Subject) -> Finding {
     running(
         subject,
         DESKTOP,
-        "a graphical session runs",
-        "no graphical session runs",
-        "`sudo systemctl isolate multi-user.target`; `sudo systemctl set-default multi-user.target` for good",
+        "a graphical session is running",
+        "no graphical session is running",
+        "`sudo systemctl isolate multi-user.target`; to keep it, `sudo systemctl set-default multi-user.target`",
     )
 }
 
@@ -118,9 +122,9 @@ pub(super) fn interrupt_balancing(subject: &Subject) -> Finding {
     running(
         subject,
         &["irqbalance"],
-        "interrupts are moved from processor to processor",
-        "no program moves interrupts",
-        "`sudo systemctl stop irqbalance`, or keep it from the processors of `host.cpus` (IRQBALANCE_BANNED_CPULIST)",
+        "interrupts are moved between processors",
+        "no service moves interrupts",
+        "`sudo systemctl stop irqbalance`, or exclude the processors in `host.cpus` (IRQBALANCE_BANNED_CPULIST)",
     )
 }
 
@@ -129,8 +133,8 @@ pub(super) fn power_programs(subject: &Subject) -> Finding {
         subject,
         POWER_PROGRAMS,
         "another program changes clocks or power modes",
-        "no other program is known to change clocks",
-        "`sudo systemctl stop` it while measuring; what it changes makes a result invalid",
+        "no known program changes clocks",
+        "stop it with `sudo systemctl stop` while measuring; its changes make a result invalid",
     )
 }
 
@@ -138,8 +142,8 @@ pub(super) fn updates(subject: &Subject) -> Finding {
     running(
         subject,
         UPDATERS,
-        "packages may be installed at any time",
-        "nothing installs packages now",
+        "packages may be updated at any time",
+        "no package manager is running",
         "`sudo systemctl disable --now unattended-upgrades apt-daily.timer apt-daily-upgrade.timer`",
     )
 }
@@ -148,13 +152,13 @@ pub(super) fn containers(subject: &Subject) -> Finding {
     running(
         subject,
         CONTAINERS,
-        "containers are run on this host",
-        "nothing runs containers",
-        "stop what is not needed: `docker ps`, `crictl ps`",
+        "a container engine is running",
+        "no container engine is running",
+        "stop containers you do not need; `docker ps` or `crictl ps` lists them",
     )
 }
 
-/// Advice where one of these programs runs.
+/// Advice if one of these programs runs.
 fn running(subject: &Subject, names: &[&str], found: &str, none: &str, remedy: &str) -> Finding {
     match subject.running(names) {
         None => Finding::unobservable(UNSHOWN),
@@ -162,7 +166,7 @@ fn running(subject: &Subject, names: &[&str], found: &str, none: &str, remedy: &
         Some(running) => {
             let mut names: Vec<&str> = running.iter().map(|process| process.name.as_str()).collect();
             names.dedup();
-            Finding::advice(format!("{found}: {}", named(names)), remedy)
+            Finding::advice(format!("{found}: {}", first_few(names)), remedy)
         }
     }
 }

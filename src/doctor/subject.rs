@@ -1,37 +1,38 @@
-//! What the checks look at: the host as detection, power control and the sensors read it, once, and its processes, twice.
+//! What the checks look at: the host as detection, power control and the sensors read it, and two snapshots of its processes.
 //!
-//! Nothing is judged here. Only the host root is asked, and nothing is written.
+//! Reads the host root only, writes nothing and judges nothing.
 
 use std::cell::Cell;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::processes::{self, Process};
-use super::rights::Rights;
+use super::mounts::Mount;
+use super::process_rights::Rights;
+use super::processes::{self, RunningProcess};
 use crate::bundle::format::{Host, PowerMode, Quantity, Sensor};
 use crate::host::cpufreq::Settings;
-use crate::host::machine::{Machine, ToolCall};
+use crate::host::machine::Machine;
 use crate::host::power::ModeError;
 use crate::host::root::HostRoot;
 use crate::host::sensors::Sensors;
-use crate::host::tool::{self, ToolError, ToolOutput};
+use crate::host::tool::{self, ToolCall, ToolError, ToolOutput};
 use crate::host::{HostFamily, facts, family};
 
-/// nvpmodel answers within some ten milliseconds; a tool that takes longer than this would take the second of all checks.
+/// nvpmodel answers within a few tens of milliseconds. A slower tool would use up the second that all checks may take.
 const TOOL_LIMIT: Duration = Duration::from_millis(500);
 
-/// Between the two looks at the processes: ten of the kernel's ticks, which count their time.
+/// Time between the two snapshots of the processes: twenty of the kernel's ticks, which count processor time.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
-/// What of the settings is looked at. Paths are the host's: on a folder that stands for a machine they lie below it.
+/// The settings that the checks look at. Paths are those on the host: under another root they are below it.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
-    /// Where jobs are dropped.
+    /// Folder for new jobs.
     pub inbox: PathBuf,
-    /// Where jobs live.
+    /// Folder of the queue.
     pub spool: PathBuf,
-    /// Where bundles are published.
+    /// Folder for finished bundles.
     pub outbox: PathBuf,
     /// The daemon's small state.
     pub state: PathBuf,
@@ -44,17 +45,17 @@ pub struct Asked {
 pub struct Library {
     /// The runtime's name.
     pub runtime: &'static str,
-    /// The library that the settings name, or that is installed beside the program.
+    /// The library that the settings name, or that is installed with the program.
     pub candidates: Vec<PathBuf>,
-    /// Do the settings name it? Then no other is taken.
+    /// Whether the settings name it; then no other is used.
     pub is_named: bool,
-    /// What the system's folders would have it as.
+    /// Its name in the system's library folders.
     pub file_name: &'static str,
     /// The worker's executable.
     pub worker: PathBuf,
 }
 
-/// Why the tool of the power mode told nothing.
+/// Why the power mode tool gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ToolTrouble {
     Missing,
@@ -62,13 +63,13 @@ pub(super) enum ToolTrouble {
     Hung(Duration),
 }
 
-/// A host, looked at.
+/// Everything the checks know about a host.
 pub(super) struct Subject<'a> {
     pub(super) root: &'a HostRoot,
     pub(super) asked: &'a Asked,
     pub(super) host: Host,
     pub(super) family: &'static HostFamily,
-    /// The power mode, where the family has a tool that tells.
+    /// The power mode, if the family has a tool for it.
     pub(super) mode: Option<PowerMode>,
     /// What went wrong with that tool.
     pub(super) tool_trouble: Option<ToolTrouble>,
@@ -76,14 +77,14 @@ pub(super) struct Subject<'a> {
     pub(super) settings: Settings,
     /// Each sensor with what it reads.
     pub(super) sensors: Vec<(Sensor, Option<f64>)>,
-    /// `None` where the host shows none.
-    pub(super) processes: Option<Vec<Process>>,
-    /// Of the daemon where one runs, else of this process; `None` where the host does not tell.
+    /// `None` if the host shows none.
+    pub(super) processes: Option<Vec<RunningProcess>>,
+    /// Of the daemon if one runs, else of this process; `None` if the host does not show them.
     pub(super) rights: Option<Rights>,
 }
 
 impl<'a> Subject<'a> {
-    /// Look.
+    /// Look at the host.
     pub(super) fn observe(root: &'a HostRoot, asked: &'a Asked) -> Self {
         let began = Instant::now();
         let earlier = processes::list(root);
@@ -96,7 +97,7 @@ impl<'a> Subject<'a> {
         let host = facts::observe(root);
         let settings = family.power.settings(root);
         let modes = family.power.modes(root);
-        // The processes of a folder that stands for a machine do not run.
+        // Under another root no process runs.
         if root.is_real() {
             std::thread::sleep(BETWEEN_LOOKS.saturating_sub(began.elapsed()));
         }
@@ -107,7 +108,7 @@ impl<'a> Subject<'a> {
         Self { root, asked, host, family, mode, tool_trouble, modes, settings, sensors, processes, rights }
     }
 
-    /// The text of a file of the host, where it can be read.
+    /// The text of a file of the host, if it can be read.
     pub(super) fn read(&self, path: &str) -> Option<String> {
         self.root.read(path).ok()
     }
@@ -117,12 +118,18 @@ impl<'a> Subject<'a> {
         self.read(path)?.parse().ok()
     }
 
-    /// Is there such a file or folder?
+    /// The mount that holds a path; `None` if the host does not show its mounts.
+    pub(super) fn mount(&self, path: &Path) -> Option<Mount> {
+        let process = self.rights.as_ref().map_or("self", |rights| &rights.process);
+        Mount::of(self.root, process, path)
+    }
+
+    /// Whether such a file or folder exists.
     pub(super) fn exists(&self, path: &str) -> bool {
         self.root.path(path).exists()
     }
 
-    /// Does the host show its devices at all? Else that one is missing means nothing.
+    /// Whether the host shows its devices at all; if not, a missing device means nothing.
     pub(super) fn shows_devices(&self) -> bool {
         self.exists("/sys/class") || self.exists("/sys/bus")
     }
@@ -148,6 +155,23 @@ impl<'a> Subject<'a> {
             .map(|(sensor, value)| (sensor, *value))
     }
 
+    /// Sensors of a quantity that can be read, with their values.
+    pub(super) fn readings(&self, quantity: Quantity) -> impl Iterator<Item = (&Sensor, f64)> {
+        self.sensors_of(quantity).filter_map(|(sensor, value)| Some((sensor, value?)))
+    }
+
+    /// The value of a quantity that has one sensor.
+    pub(super) fn value(&self, quantity: Quantity) -> Option<f64> {
+        self.readings(quantity).next().map(|(_, value)| value)
+    }
+
+    /// PCI devices of a vendor, each with its folder.
+    pub(super) fn pci_devices(&self, vendor: &str) -> Vec<String> {
+        const FOLDER: &str = "/sys/bus/pci/devices";
+        let devices = self.root.names_in(FOLDER).into_iter().map(|name| format!("{FOLDER}/{name}"));
+        devices.filter(|device| self.read(&format!("{device}/vendor")).as_deref() == Some(vendor)).collect()
+    }
+
     /// Version of an installed package.
     pub(super) fn package(&self, start: &str) -> Option<(&str, &str)> {
         let mut packages = self.host.packages.iter();
@@ -156,14 +180,14 @@ impl<'a> Subject<'a> {
             .map(|(name, version)| (name.as_str(), version.as_str()))
     }
 
-    /// Running processes that go by one of these names; `None` where processes are not shown.
-    pub(super) fn running(&self, names: &[&str]) -> Option<Vec<&Process>> {
+    /// Running processes with one of these names; `None` if the host shows no processes.
+    pub(super) fn running(&self, names: &[&str]) -> Option<Vec<&RunningProcess>> {
         let all = self.processes.as_ref()?.iter();
         Some(all.filter(|process| names.contains(&process.name.as_str())).collect())
     }
 }
 
-/// The host, whose tools have little time.
+/// The host, with a short time limit for its tools.
 struct Hurried<'a> {
     root: &'a HostRoot,
     trouble: Cell<Option<ToolTrouble>>,
@@ -175,7 +199,7 @@ impl Machine for Hurried<'_> {
     }
 
     fn write(&self, path: &str, _value: &str) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` is looked at only")))
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the checks do not write to {path}")))
     }
 
     fn names(&self, folder: &str) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Clocks of the processors as Linux shows them, on every family: the kernel's cpufreq policies, turbo, and which processors
-//! are there. Reads settings into a power state, and says which of them hold the clocks still.
+//! Processor clocks as Linux shows them, on every family of hosts: cpufreq policies, turbo, and which processors are online.
+//! Reads settings into a power state, and knows which of them lock the clocks.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use super::machine::Machine;
 const PROCESSORS: &str = "/sys/devices/system/cpu";
 const POLICIES: &str = "/sys/devices/system/cpu/cpufreq";
 
-/// Settings of a policy that are read, and put back.
+/// Settings of a policy that are saved and restored.
 const OF_A_POLICY: &[&str] =
     &["scaling_governor", "scaling_min_freq", "scaling_max_freq", "energy_performance_preference"];
 
-/// Turbo is off where the file says so: file and value. The first is of intel_pstate, the second of every other driver.
+/// Turbo is off if the file has this value. The first file belongs to intel_pstate, the second to every other driver.
 pub(crate) const TURBO_OFF: &[(&str, &str)] =
     &[("/sys/devices/system/cpu/intel_pstate/no_turbo", "1"), ("/sys/devices/system/cpu/cpufreq/boost", "0")];
 
-/// The governor that stays at the upper limit.
+/// The governor that keeps the clock at its upper limit.
 pub(crate) const FASTEST: &str = "performance";
 
 /// Settings of a host, by file.
 pub(crate) type Settings = BTreeMap<String, String>;
 
-/// Read a setting, where it can be read.
+/// Read a setting, if it can be read.
 pub(crate) fn read(machine: &dyn Machine, path: &str, settings: &mut Settings) {
     if let Ok(value) = machine.read(path) {
         settings.insert(path.to_owned(), value);
     }
 }
 
-/// Numbered processors of the host.
+/// Folders of the host's processors.
 pub(crate) fn processors(machine: &dyn Machine) -> Vec<String> {
     let is_processor = |name: &String| {
         name.strip_prefix("cpu")
@@ -49,7 +49,7 @@ pub(crate) fn policies(machine: &dyn Machine) -> Vec<String> {
     names.filter(|name| name.starts_with("policy")).map(|name| format!("{POLICIES}/{name}")).collect()
 }
 
-/// Which processors are there, their governors and limits, and turbo.
+/// Read which processors are online, their governors and limits, and turbo.
 pub(crate) fn read_all(machine: &dyn Machine, settings: &mut Settings) {
     for processor in processors(machine) {
         read(machine, &format!("{processor}/online"), settings);
@@ -66,16 +66,16 @@ pub(crate) fn read_all(machine: &dyn Machine, settings: &mut Settings) {
     }
 }
 
-/// A policy all of whose processors are off has settings that mean nothing, and that the kernel does not let be read.
+/// If all processors of a policy are offline, its settings mean nothing and cannot be read.
 fn is_online(machine: &dyn Machine, policy: &str, settings: &Settings) -> bool {
     let Ok(related) = machine.read(&format!("{policy}/related_cpus")) else { return true };
     related.split_whitespace().any(|number| {
-        // A processor without the file can not be taken off.
+        // A processor without the file is always online.
         settings.get(&format!("{PROCESSORS}/cpu{number}/online")).is_none_or(|online| online != "0")
     })
 }
 
-/// Governors that every policy offers; empty where there are no policies.
+/// Governors that every policy offers; empty if there are no policies.
 pub(crate) fn governors(machine: &dyn Machine) -> Vec<String> {
     let offered = |policy: &String| -> Vec<String> {
         let text = machine.read(&format!("{policy}/scaling_available_governors")).unwrap_or_default();
@@ -92,7 +92,7 @@ pub(crate) fn governors(machine: &dyn Machine) -> Vec<String> {
     first.into_iter().filter(|name| others.iter().all(|other| other.contains(name))).collect()
 }
 
-/// Every lower limit at its upper one, as the state has them.
+/// Raise every lower limit to its upper one.
 pub(crate) fn limits_together(present: &Settings, wanted: &mut Settings) {
     for setting in present.keys() {
         let upper = super::power::plan::upper_of(setting).and_then(|upper| present.get(&upper));
@@ -102,7 +102,7 @@ pub(crate) fn limits_together(present: &Settings, wanted: &mut Settings) {
     }
 }
 
-/// Turbo off, where the host has it: its clocks depend on heat and on what the other processors do.
+/// Turn turbo off, if the host has it: its clocks depend on heat and on the load of other processors.
 pub(crate) fn without_turbo(present: &Settings, wanted: &mut Settings) {
     for (path, off) in TURBO_OFF {
         if present.contains_key(*path) {
@@ -111,7 +111,7 @@ pub(crate) fn without_turbo(present: &Settings, wanted: &mut Settings) {
     }
 }
 
-/// This governor on every policy.
+/// Set this governor on every policy.
 pub(crate) fn governed_by(governor: &str, present: &Settings, wanted: &mut Settings) {
     for setting in present.keys().filter(|setting| setting.ends_with("/scaling_governor")) {
         wanted.insert(setting.clone(), governor.to_owned());

@@ -1,5 +1,5 @@
-//! What distinguishes this host as a platform: family, board, release of the vendor's software, accelerators, and the
-//! installed inference libraries. Read once, when the program starts; what is not found is left out.
+//! What identifies this host as a platform: family, board, release of the vendor's software, accelerators, and installed
+//! inference libraries. Read once, at the start of the program; what is not found is left out.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -11,23 +11,30 @@ use super::{device_tree, family};
 use crate::bundle::format::Host;
 use crate::host::edge_tpu;
 
-/// The package manager's list. Read line by line: on a full image it has megabytes.
+/// The package manager's list. Read line by line, because it can be several megabytes.
 const PACKAGES_FILE: &str = "/var/lib/dpkg/status";
 
-/// Packages that change latencies, by the start of their names, and whether a version number follows.
-const PACKAGES: &[(&str, bool)] = &[
-    ("nvidia-l4t-core", false),
-    ("tensorrt", false),
-    ("libnvinfer", true),
-    ("libcudnn", true),
-    ("cuda-cudart-", true),
-    ("libedgetpu1-", false),
-    ("gasket-dkms", false),
-    ("python3-tflite-runtime", false),
-    ("libonnxruntime", true),
+/// What may follow the beginning of a package's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Any,
+    Number,
+}
+
+/// Packages that change latencies: the beginning of the name, and what may follow.
+const PACKAGES: &[(&str, Rest)] = &[
+    ("nvidia-l4t-core", Rest::Any),
+    ("tensorrt", Rest::Any),
+    ("libnvinfer", Rest::Number),
+    ("libcudnn", Rest::Number),
+    ("cuda-cudart-", Rest::Number),
+    ("libedgetpu1-", Rest::Any),
+    ("gasket-dkms", Rest::Any),
+    ("python3-tflite-runtime", Rest::Any),
+    ("libonnxruntime", Rest::Number),
 ];
 
-/// Fill in what distinguishes the host.
+/// Fill in what identifies the host.
 pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     let family = family(root).name;
     host.family = Some(family.to_owned());
@@ -45,7 +52,7 @@ pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     }
 }
 
-/// Vendor and product, as the firmware of a personal computer or a virtual machine tells them.
+/// Vendor and product from the firmware of a PC or a virtual machine.
 fn board_of_firmware(root: &HostRoot) -> Option<String> {
     let word =
         |name: &str| root.read(format!("/sys/class/dmi/id/{name}")).ok().filter(|word| !word.is_empty());
@@ -55,7 +62,7 @@ fn board_of_firmware(root: &HostRoot) -> Option<String> {
     }
 }
 
-/// Graphics processors that NVIDIA's driver for cards knows.
+/// GPUs that NVIDIA's driver for cards knows.
 fn other_gpus(root: &HostRoot) -> Vec<String> {
     const FOLDER: &str = "/proc/driver/nvidia/gpus";
     let model = |name: String| {
@@ -69,7 +76,7 @@ fn packages(root: &HostRoot) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let Ok(file) = fs_err::File::open(root.path(PACKAGES_FILE)) else { return found };
     let (mut name, mut is_installed) = (None, false);
-    // A line that is no UTF-8 ends the list: the file is not what it should be.
+    // Stop at a line that is not UTF-8: the file is damaged.
     for line in BufReader::new(file).lines().map_while(Result::ok) {
         match line.split_once(": ") {
             Some(("Package", value)) => (name, is_installed) = (Some(value.to_owned()), false),
@@ -88,8 +95,8 @@ fn packages(root: &HostRoot) -> BTreeMap<String, String> {
 fn changes_latencies(package: &str) -> bool {
     let is_number =
         |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) && !rest.ends_with("-dev");
-    PACKAGES.iter().any(|(start, numbered)| {
-        package.strip_prefix(start).is_some_and(|rest| if *numbered { is_number(rest) } else { true })
+    PACKAGES.iter().any(|(start, rest_is)| {
+        package.strip_prefix(start).is_some_and(|rest| *rest_is == Rest::Any || is_number(rest))
     })
 }
 

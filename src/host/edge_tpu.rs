@@ -1,7 +1,7 @@
-//! Edge TPUs of this host: which there are, and why one that is there may not be had.
+//! Edge TPUs of this host, and why one of them may not be usable.
 //!
-//! libedgetpu gives no reason when it finds no device. What can be found out without it is: is one on a bus, may this user open it,
-//! and does another process have it open.
+//! libedgetpu gives no reason when it finds no device. What can be found out without it: whether one is on a bus, whether this
+//! user may open it, and whether another process has it open.
 
 use rustix::fs::{Access, access};
 
@@ -14,20 +14,20 @@ const USB_IDS: &[(&str, &str)] = &[("1a6e", "089a"), ("18d1", "9302")];
 
 const USB: &str = "/sys/bus/usb/devices";
 
-/// May the Edge TPU be had?
+/// Whether an Edge TPU can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// None is on any bus.
+    /// No Edge TPU is connected.
     Absent,
-    /// This device can not be opened by this user.
+    /// This user may not open this device.
     NotPermitted(String),
-    /// Another process has this device open; its number.
+    /// This device is open in the process with this id.
     InUse(String, String),
-    /// There is one, and nothing speaks against it.
+    /// This one looks usable.
     Ready(String),
 }
 
-/// All that there are, USB first.
+/// All Edge TPUs, those on USB first.
 pub(crate) fn found(root: &HostRoot) -> Vec<EdgeTpu> {
     let on_usb = root.names(USB).into_iter().filter_map(|name| {
         let read = |file: &str| root.read(format!("{USB}/{name}/{file}")).ok();
@@ -41,7 +41,7 @@ pub(crate) fn found(root: &HostRoot) -> Vec<EdgeTpu> {
     on_usb.chain(on_pcie).collect()
 }
 
-/// Look at each: the first that can be had, else what is wrong with the first.
+/// The first usable one, else what is wrong with the first.
 pub(crate) fn probe(root: &HostRoot) -> Presence {
     let mut wrong = None;
     for device in found(root) {
@@ -55,7 +55,7 @@ pub(crate) fn probe(root: &HostRoot) -> Presence {
 
 fn look(root: &HostRoot, device: &EdgeTpu) -> Presence {
     let Some(node) = node(root, device) else { return Presence::Ready(device.name.clone()) };
-    // By the user's own rights: a worker has no others. A node that is gone is the loader's to tell.
+    // With this user's permissions, which a worker has too. If the node is missing, the loader reports it.
     let path = root.path(&node);
     if path.exists() && access(&path, Access::READ_OK | Access::WRITE_OK).is_err() {
         return Presence::NotPermitted(node);
@@ -66,7 +66,7 @@ fn look(root: &HostRoot, device: &EdgeTpu) -> Presence {
     }
 }
 
-/// The file by which it is opened; `None` where the bus does not tell.
+/// The device file; `None` if the bus does not show it.
 fn node(root: &HostRoot, device: &EdgeTpu) -> Option<String> {
     match device.bus {
         EdgeTpuBus::Pcie => Some(format!("/dev/{}", device.name)),
@@ -79,7 +79,7 @@ fn node(root: &HostRoot, device: &EdgeTpu) -> Option<String> {
     }
 }
 
-/// A process that has it open, as far as this user may see.
+/// A process that has it open, as far as this user can see.
 fn holder(root: &HostRoot, node: &str) -> Option<String> {
     let processes =
         root.names("/proc").into_iter().filter(|name| name.bytes().all(|digit| digit.is_ascii_digit()));

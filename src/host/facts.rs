@@ -1,8 +1,8 @@
 //! What kind of machine this is, for every bundle.
 //!
-//! Read once, when the program starts: these facts do not change while it runs, and the daemon neither wakes for them nor
-//! keeps anything of `sysinfo` in memory. Under another host root only its own files speak, and what they do not say is
-//! null: the real machine's facts would be lies there.
+//! Read once, at the start of the program: these facts do not change while it runs, and the daemon keeps nothing of `sysinfo`
+//! in memory. Under another host root only its own files count; what they do not show is null, because the real machine's
+//! facts would be wrong there.
 
 use std::ffi::OsStr;
 
@@ -12,7 +12,7 @@ use crate::bundle::format::Host;
 use crate::host::detect;
 use crate::host::root::HostRoot;
 
-/// The facts of that host; null for each that could not be observed.
+/// The facts of a host; null for each one that could not be observed.
 pub fn observe(root: &HostRoot) -> Host {
     let host = if root.is_real() { of_this_machine() } else { of_files(root) };
     let mut host = Host { root: root.as_path().to_string_lossy().into_owned(), ..host };
@@ -36,7 +36,7 @@ fn of_this_machine() -> Host {
 
 fn processors_and_memory() -> (Option<String>, Option<u32>, Option<u64>) {
     let Ok(mut system) = System::new() else { return (None, None, None) };
-    // Not `new_all`: it lists every process, which takes memory that the daemon must not have.
+    // Not `new_all`: it lists every process, which takes too much memory for the daemon.
     system.refresh_cpu_list(CpuRefreshKind::nothing());
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     let processor = system.cpus().first().and_then(|cpu| not_empty(cpu.brand().to_owned()));
@@ -56,7 +56,7 @@ fn of_files(root: &HostRoot) -> Host {
             release_value(&release, "VERSION_ID"),
         ),
         kernel: root.read("/proc/sys/kernel/osrelease").ok().and_then(not_empty),
-        // Only the kernel tells, by uname(2), and that kernel is not here.
+        // Only uname(2) shows it, and that is this machine's kernel.
         architecture: None,
         processor: value(&processors, ':', "model name").and_then(not_empty),
         logical_cores: u32::try_from(logical_cores).ok().filter(|&cores| cores > 0),
@@ -65,7 +65,7 @@ fn of_files(root: &HostRoot) -> Host {
     }
 }
 
-/// `Debian GNU/Linux 12`: name and version number, as both ways of looking give them.
+/// Name and version number: `Debian GNU/Linux 12`.
 fn operating_system(name: Option<String>, version: Option<String>) -> Option<String> {
     let name = name.and_then(not_empty)?;
     Some(match version.and_then(not_empty) {
@@ -75,7 +75,7 @@ fn operating_system(name: Option<String>, version: Option<String>) -> Option<Str
 }
 
 fn release_value(text: &str, key: &str) -> Option<String> {
-    // os-release(5) allows either quote; escapes do not occur in names and versions.
+    // os-release(5) allows both quotes; names and versions have no escapes.
     value(text, '=', key).map(|value| value.trim_matches(['"', '\'']).to_owned())
 }
 
@@ -89,7 +89,7 @@ fn values(text: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
         .map(|(key, value)| (key.trim(), value.trim()))
 }
 
-/// Bytes of a value such as `8041252 kB`, where the kernel's `kB` is 1024 bytes (proc_meminfo(5)).
+/// Bytes of a value such as `8041252 kB`; the kernel's `kB` is 1024 bytes (proc_meminfo(5)).
 fn kibibytes(text: &str) -> Option<u64> {
     text.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }

@@ -1,16 +1,16 @@
-//! Which graphics processor and driver this host has, as one text that changes with them: what was compiled for another is not
-//! to be used. It names nothing for people.
+//! The GPU and driver of this host as one text that changes with them, so that models compiled for another are not used. The
+//! text is not for people.
 
 use super::machine::Machine as _;
 use super::root::HostRoot;
 
-/// A Jetson's module and its L4T release, and the driver of a graphics card. Each is missing on hosts without it.
+/// A Jetson's module and its L4T release, and the driver of a graphics card; missing on other hosts.
 const FILES: &[&str] = &["/proc/device-tree/model", "/etc/nv_tegra_release", "/proc/driver/nvidia/version"];
 
-/// A folder with one folder for each graphics card, named by its place on the bus.
+/// Holds a folder for each graphics card, named by its bus address.
 const CARDS: &str = "/proc/driver/nvidia/gpus";
 
-/// The text; empty on a host without any of it.
+/// The text; empty on a host without a known GPU.
 pub(crate) fn platform(root: &HostRoot) -> String {
     let cards = root.names(CARDS).into_iter().map(|card| format!("{CARDS}/{card}/information"));
     let files = FILES.iter().map(|file| (*file).to_owned()).chain(cards);

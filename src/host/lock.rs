@@ -1,13 +1,13 @@
-//! Whose turn it is: one program at a time measures on a host.
+//! The host lock: only one program at a time measures on a host.
 //!
-//! `backbone run` and the daemon take the same lock while they measure, so that neither spoils the other's latencies. It
-//! is an flock(2) on `/run/lock/backbone-host.lock` below the host root. The kernel releases it when its holder ends in
-//! whatever way; the file stays and its content means nothing. Worker processes do not inherit it.
+//! `backbone run` and the daemon hold the same lock while they measure, so that neither disturbs the other. It is an flock(2)
+//! on `/run/lock/backbone-host.lock` below the host root. The kernel releases it however its holder ends; the file stays and
+//! its content means nothing. Worker processes do not inherit it.
 //!
-//! The file is opened before it is created, and for reading where it can not be opened for writing, which is all that
-//! flock asks for: a sandboxed daemon sees `/run` read-only, and `fs.protected_regular` keeps even root from opening
-//! another user's file there with `O_CREAT`. There is no second place to fall back to: two programs that chose
-//! different places would measure at once and not know it, so a host without the folder is told how to get the file.
+//! The file is opened before it is created, and for reading if it cannot be opened for writing, which is enough for flock: a
+//! sandboxed daemon sees `/run` read-only, and `fs.protected_regular` keeps even root from opening another user's file there
+//! with `O_CREAT`. There is no fallback location, because two programs with different locations would measure at the same time
+//! without knowing it; the hint says how to create the file.
 
 use std::fs::Permissions;
 use std::io;
@@ -22,13 +22,13 @@ use rustix::io::Errno;
 use crate::error::Hint;
 use crate::host::root::HostRoot;
 
-/// Where the lock lies on the host.
+/// The lock file on the host.
 pub(crate) const LOCK_FILE: &str = "/run/lock/backbone-host.lock";
 
-/// Everybody may open the file for reading and thereby lock it: whoever may run programs on the host may measure on it.
+/// Everybody may open the file for reading and thereby lock it: anyone who may run programs on the host may measure on it.
 const MODE: u32 = 0o644;
 
-/// The file may be deleted and made anew between opening and locking it; this often in a row is no accident.
+/// The file may be deleted and created again between opening and locking it, but not this often by accident.
 const ATTEMPTS: u32 = 16;
 
 /// Held while anything is measured on the host; released when dropped.
@@ -38,9 +38,9 @@ pub struct HostLock {
     file: File,
 }
 
-/// Why the lock can neither be had nor be said to be held.
+/// The lock could neither be acquired nor found to be held.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot take the host lock `{}`", path.display())]
+#[error("cannot acquire the host lock {}", path.display())]
 pub struct LockError {
     path: PathBuf,
     source: io::Error,
@@ -49,17 +49,17 @@ pub struct LockError {
 impl Hint for LockError {
     fn hint(&self) -> Option<String> {
         Some(format!(
-            "make the file once as root: `install -D -m 644 /dev/null {}`; a tmpfiles.d entry does so at every start",
+            "create the file as root: `install -D -m 644 /dev/null {}`; a tmpfiles.d entry does so at every boot",
             self.path.display()
         ))
     }
 }
 
 impl HostLock {
-    /// Takes the lock, or gives `None` where another process holds it. Does not wait.
+    /// Acquire the lock; `None` if another process holds it. Does not wait.
     ///
     /// # Errors
-    /// Where the file can neither be opened nor made.
+    /// The file can neither be opened nor created.
     pub fn try_acquire(root: &HostRoot) -> Result<Option<Self>, LockError> {
         let path = root.path(LOCK_FILE);
         try_lock(&path)
@@ -67,11 +67,9 @@ impl HostLock {
             .map_err(|source| LockError { path, source })
     }
 
-    /// The process that holds the lock, for a message. `None` where nobody does, or the kernel does not tell: it tells
-    /// only of processes that this one may see.
+    /// The process that holds the lock, for a message. `None` if no process does, or if this process may not see it.
     ///
-    /// The answer comes from `/proc/locks` of the running kernel also for another host root, because the lock is
-    /// real there too.
+    /// Read from `/proc/locks` of the running kernel even for another host root, because the lock is real there too.
     pub(crate) fn holder(root: &HostRoot) -> Option<u32> {
         let file = fs_err::metadata(root.path(LOCK_FILE)).ok()?;
         let locks = HostRoot::real().read("/proc/locks").ok()?;
@@ -81,7 +79,7 @@ impl HostLock {
 
 impl Drop for HostLock {
     fn drop(&mut self) {
-        // Closing alone would leave the lock to a child that was forked and has not executed its program yet.
+        // Closing alone would leave the lock to a forked child that has not executed its program yet.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
@@ -94,7 +92,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         }
-        // A lock on a file that has no name any more excludes nobody.
+        // A lock on a deleted file excludes nobody.
         let locked = file.metadata()?;
         match fs_err::metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (locked.dev(), locked.ino()) => return Ok(Some(file)),
@@ -103,7 +101,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("the file is replaced again and again"))
+    Err(io::Error::other("the file is replaced repeatedly"))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -132,10 +130,10 @@ fn create(path: &Path) -> io::Result<File> {
         fs_err::create_dir_all(folder)?;
     }
     match File::options().read(true).write(true).create_new(true).mode(MODE).open(path) {
-        // Somebody else made it in between.
+        // Another process created it in between.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_existing(path),
         Ok(file) => {
-            // The umask of a service may have taken the right to read from everybody else.
+            // The umask of a service may have removed read permission for others.
             file.set_permissions(Permissions::from_mode(MODE))?;
             Ok(file)
         }
@@ -143,15 +141,15 @@ fn create(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The process in the lines of `/proc/locks` (proc_locks(5)) that has a whole-file lock on that inode:
-/// `1: FLOCK  ADVISORY  WRITE 1234 00:17:5678 0 EOF`, device numbers in hexadecimal. Waiting processes have a line with
-/// `->` and are passed over.
+/// The process that holds a whole-file lock on this inode, from the lines of `/proc/locks` (proc_locks(5)):
+/// `1: FLOCK  ADVISORY  WRITE 1234 00:17:5678 0 EOF`, device numbers in hexadecimal. Lines of waiting processes have `->` and
+/// are ignored.
 fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
     let wanted = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
     locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, "FLOCK", _, _, process, file, ..] = fields[..] else { return None };
-        // Process 0 and −1 are what is shown of processes that this one may not see.
+        // 0 and −1 stand for processes that this one may not see.
         (file == wanted).then(|| process.parse().ok()).flatten().filter(|&process| process != 0)
     })
 }
@@ -255,7 +253,7 @@ mod tests {
         let (_folder, root) = machine();
         fs_err::write(root.path("/run"), "a file in the folder's place").unwrap();
         let error = HostLock::try_acquire(&root).unwrap_err();
-        assert!(error.to_string().starts_with("cannot take the host lock `/"), "{error}");
+        assert!(error.to_string().starts_with("cannot acquire the host lock /"), "{error}");
         assert!(error.to_string().ends_with("/run/lock/backbone-host.lock`"), "{error}");
         assert!(error.hint().unwrap().contains("install -D -m 644 /dev/null /"), "{error:?}");
     }

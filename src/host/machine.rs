@@ -1,19 +1,17 @@
-//! What power control does to a host: read and write small files, list folders, run its tools. The one implementation
-//! outside tests is [`HostRoot`]; the trait is there so that a test can put a machine in its place that clamps, refuses, or
-//! dies between any two of these.
+//! What power control does with a host: read and write small files, list folders, run tools. The only implementation outside
+//! tests is [`HostRoot`]. The trait lets a test use a machine that clamps or refuses values, or dies between any two calls.
 
 use std::io;
-use std::time::Duration;
 
 use super::root::HostRoot;
-use super::tool::{self, ToolError, ToolOutput};
+use super::tool::{self, ToolCall, ToolError, ToolOutput};
 
-/// The host as power control sees it. Paths are the host's, absolute.
+/// The host as power control sees it. Paths are absolute paths on the host.
 pub trait Machine {
     /// The text of a file, without white space at its end.
     ///
     /// # Errors
-    /// It can not be read.
+    /// It cannot be read.
     fn read(&self, path: &str) -> io::Result<String>;
 
     /// Write a value into a file that exists.
@@ -22,27 +20,14 @@ pub trait Machine {
     /// It does not exist, or the host refuses the value.
     fn write(&self, path: &str, value: &str) -> io::Result<()>;
 
-    /// Names in a folder, sorted; empty where there is none.
+    /// Names in a folder, sorted; empty if it does not exist.
     fn names(&self, folder: &str) -> Vec<String>;
 
     /// Run a tool of the host to its end.
     ///
     /// # Errors
-    /// It is missing, can not be started, or takes longer than `limit`.
+    /// It is missing, cannot be started, or takes longer than its limit.
     fn run(&self, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError>;
-}
-
-/// A call of a tool.
-#[derive(Debug, Clone, Copy)]
-pub struct ToolCall<'a> {
-    /// Its bare name.
-    pub name: &'a str,
-    /// Its arguments.
-    pub arguments: &'a [&'a str],
-    /// What it finds on its standard input.
-    pub input: &'a str,
-    /// How long it may take.
-    pub limit: Duration,
 }
 
 impl Machine for HostRoot {
@@ -55,22 +40,12 @@ impl Machine for HostRoot {
     }
 
     fn names(&self, folder: &str) -> Vec<String> {
-        let Ok(entries) = fs_err::read_dir(self.path(folder)) else { return Vec::new() };
-        let name = |entry: io::Result<fs_err::DirEntry>| entry.ok()?.file_name().into_string().ok();
-        let mut names: Vec<String> = entries.filter_map(name).collect();
-        names.sort_by(|a, b| in_number_order(a, b));
-        names
+        self.names_in(folder)
     }
 
     fn run(&self, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {
         tool::run(self, call)
     }
-}
-
-/// `cpu2` before `cpu10`: shorter names first among those that differ in a number only.
-fn in_number_order(a: &str, b: &str) -> std::cmp::Ordering {
-    let stem = |name: &str| name.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
-    a[..stem(a)].cmp(&b[..stem(b)]).then(a.len().cmp(&b.len())).then(a.cmp(b))
 }
 
 #[cfg(test)]

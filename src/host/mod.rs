@@ -1,9 +1,8 @@
-//! The machine that is measured on: what it is ([`facts`]), how fine its clock is ([`clock`]), whose turn it is ([`lock`]), its
-//! power state ([`power`]), and what its sensors tell meanwhile ([`sensors`]). Whether it is fit to measure on is
-//! what [`doctor`] looks at.
+//! The measured machine: what it is ([`facts`]), its clock ([`clock`]), the lock for exclusive use ([`lock`]), its power state
+//! ([`power`]) and its sensors ([`sensors`]). Whether it is fit to measure is for [`crate::doctor`].
 //!
-//! Everything is seen through [`root::HostRoot`], so that a folder can stand for a machine. Nothing here knows jobs or
-//! bundles beyond the parts of [`crate::bundle::format`] it fills. What can not be observed is null, never a guess.
+//! All access goes through [`root::HostRoot`], so that a folder can stand in for a machine. Nothing here knows jobs, or more of
+//! bundles than the parts of [`crate::bundle::format`] that it fills. What cannot be observed is null, never a guess.
 //!
 //! A family of hosts is one folder and one line in [`HOSTS`].
 
@@ -15,7 +14,7 @@ mod device_tree;
 pub(crate) mod edge_tpu;
 pub(crate) mod facts;
 pub(crate) mod graphics;
-mod jetson;
+pub(crate) mod jetson;
 mod linux;
 pub(crate) mod lock;
 pub mod machine;
@@ -36,42 +35,43 @@ use power::PowerControl;
 pub struct HostFamily {
     /// Its name, as bundles carry it.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// A short description.
     pub summary: &'static str,
-    /// What `host.power_mode` names there.
+    /// What `host.power_mode` means there.
     pub power_modes: &'static str,
     /// What `host.lock_clocks` does there.
     pub locked_clocks: &'static str,
-    /// Does a host belong to it?
+    /// Whether a host belongs to it.
     pub is_here: fn(&dyn Machine) -> bool,
     /// Its power control.
     pub power: &'static dyn PowerControl,
 }
 
-/// Every family; a host belongs to the first that says so, and the last takes all.
+/// Every family; a host belongs to the first that recognises it, and the last recognises all.
 pub(crate) const HOSTS: &[HostFamily] = &[
     HostFamily {
         name: "jetson",
-        summary: "NVIDIA Jetson, by nvpmodel and sysfs",
-        power_modes: "a mode of /etc/nvpmodel.conf, by its name",
-        locked_clocks: "lower limits of processors and graphics raised to the mode's upper ones, idle states and power gating \
-                        off, memory at its highest rate, as jetson_clocks does",
+        summary: "NVIDIA Jetson, through nvpmodel and sysfs",
+        power_modes: "the name of a mode in /etc/nvpmodel.conf",
+        locked_clocks: "raises the lower clock limits of processors and GPU to the mode's upper ones, turns off idle states and \
+                        power gating, and sets memory to its highest rate, as jetson_clocks does",
         is_here: jetson::is_here,
         power: &jetson::Jetson,
     },
     HostFamily {
         name: "coral",
-        summary: "Coral boards, by cpufreq",
-        power_modes: "a governor of cpufreq that every processor offers",
+        summary: "Coral boards, through cpufreq",
+        power_modes: "a cpufreq governor that every processor offers",
         locked_clocks: "as on linux",
         is_here: coral::is_here,
         power: &linux::Linux,
     },
     HostFamily {
         name: "linux",
-        summary: "any other Linux machine, by cpufreq",
-        power_modes: "a governor of cpufreq that every processor offers",
-        locked_clocks: "turbo off, lower limits raised to the upper ones, and the governor `performance` unless the job names one",
+        summary: "any other Linux machine, through cpufreq",
+        power_modes: "a cpufreq governor that every processor offers",
+        locked_clocks: "turns turbo off, raises the lower clock limits to the upper ones, and sets the governor `performance` unless \
+                        the job names one",
         is_here: |_| true,
         power: &linux::Linux,
     },

@@ -1,26 +1,26 @@
-//! The one door to `/sys`, `/proc` and whatever else tells of the host.
+//! The only access to `/sys`, `/proc` and other files of the host.
 //!
-//! With a root other than `/` a folder stands for a machine: a test's fixture, or a copy of a device's files. Whatever
-//! is measured under such a root is marked simulated. Paths never leave the root by `..`; symbolic links are followed as
-//! they lie, so a fixture should hold relative ones.
+//! A root other than `/` makes a folder stand in for a machine: a test fixture, or a copy of a device's files. Results measured
+//! under such a root are marked simulated. `..` never leaves the root; symbolic links are followed as they are, so a fixture
+//! should hold relative ones.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-/// The most that is read of one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` of the largest machines
-/// less than this.
+/// The most that is read from one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` is smaller than this even on
+/// the largest machines.
 const LARGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The folder that stands for `/`.
+/// The folder used as `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoot(PathBuf);
 
 impl HostRoot {
-    /// That folder; a relative one is taken from the current folder now, so that a later change of it moves nothing.
+    /// Use this folder. A relative path is resolved now, so a later change of the current folder does not matter.
     ///
     /// # Errors
-    /// Where the path is empty or the current folder is gone.
+    /// The path is empty, or the current folder does not exist.
     pub fn new(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         Ok(Self(if inside(&path).as_os_str().is_empty() { PathBuf::from("/") } else { path }))
@@ -31,7 +31,7 @@ impl HostRoot {
         Self(PathBuf::from("/"))
     }
 
-    /// Is it the machine this program runs on? A folder that only links to `/` counts as another.
+    /// Whether it is the machine this program runs on. A link to `/` counts as another root.
     pub(crate) fn is_real(&self) -> bool {
         self.0 == Path::new("/")
     }
@@ -41,15 +41,15 @@ impl HostRoot {
         &self.0
     }
 
-    /// Where a path of the host lies: `/proc/stat` below the root. `..` at the root stays at the root, as in a chroot.
+    /// The real path of a path on the host, such as `/proc/stat`. `..` at the root stays at the root, as in a chroot.
     pub fn path(&self, host_path: impl AsRef<Path>) -> PathBuf {
         self.0.join(inside(host_path.as_ref()))
     }
 
-    /// The text of a file of the host, whole, without white space at its end.
+    /// The text of a file of the host, without white space at its end.
     ///
     /// # Errors
-    /// Where it can not be opened or read, is no UTF-8, or is larger than 4 MiB. The error names the path.
+    /// It cannot be opened or read, is not UTF-8, or is larger than 4 MiB. The error names the path.
     pub fn read(&self, host_path: impl AsRef<Path>) -> io::Result<String> {
         let path = self.path(host_path);
         let mut text = String::new();
@@ -62,8 +62,8 @@ impl HostRoot {
         Ok(text)
     }
 
-    /// Names in a folder of the host, sorted with numbers by their value (`hwmon2` before `hwmon10`); none where it can not
-    /// be listed. Names that are not UTF-8 are left out: the kernel gives none.
+    /// Names in a folder of the host, numbers sorted by value (`hwmon2` before `hwmon10`); empty if it cannot be listed. Names
+    /// that are not UTF-8 are left out; the kernel has none.
     pub(crate) fn names_in(&self, host_path: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs_err::read_dir(self.path(host_path)) else { return Vec::new() };
         let mut names: Vec<String> =
@@ -76,10 +76,10 @@ impl HostRoot {
         names
     }
 
-    /// Write a value into a file of the host that exists, in one write(2), as the files of sysfs want it.
+    /// Write a value into an existing file of the host, with one write(2), as sysfs requires.
     ///
     /// # Errors
-    /// Where it does not exist, or the host refuses the value. The error names the path.
+    /// It does not exist, or the host refuses the value. The error names the path.
     pub fn write(&self, host_path: impl AsRef<Path>, value: &str) -> io::Result<()> {
         let mut file = fs_err::OpenOptions::new().write(true).truncate(true).open(self.path(host_path))?;
         file.write_all(value.as_bytes())

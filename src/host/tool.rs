@@ -1,8 +1,7 @@
-//! Running a tool of the host, such as `nvpmodel`: found through the host root, with a limit, and never asked anything on a
-//! terminal. What it prints is kept; what that means is for its caller.
+//! Runs a tool of the host, such as `nvpmodel`, with a time limit and without a terminal. The caller interprets its output.
 //!
-//! On a host root other than `/` only that root's own folders are looked into, and the tool finds the root in
-//! `BACKBONE_HOST_ROOT`; on the real host the standard folders come before PATH, because a service's PATH is short.
+//! Under a host root other than `/` only that root's folders are searched, and the tool gets the root in
+//! `BACKBONE_HOST_ROOT`. On the real host the standard folders come before PATH, because a service's PATH is short.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,26 +12,38 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::machine::ToolCall;
 use super::root::HostRoot;
 use crate::error::Hint;
 
-/// Where tools lie, on every host.
+/// Folders of tools on every host.
 const FOLDERS: &[&str] = &["/usr/sbin", "/usr/bin", "/usr/src/tensorrt/bin"];
 
-/// Names the host root to a stub.
+/// Passes the host root to a stub.
 pub(crate) const ROOT_VARIABLE: &str = "BACKBONE_HOST_ROOT";
 
-/// The most that is kept of what a tool prints; nvpmodel's longest answer has some ten kilobytes.
+/// The most that is kept of a tool's output; nvpmodel's longest is about ten kilobytes.
 const LONGEST_OUTPUT_BYTES: u64 = 256 * 1024;
 
-/// Between two looks for a tool's end. No pidfd: the kernels of JetPack 4 and 5 have none, or half of one.
+/// Between two checks whether a tool has ended. Not a pidfd: the kernels of JetPack 4 and 5 lack them, or part of them.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// What a tool did.
+/// A call of a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolCall<'a> {
+    /// Its bare name.
+    pub name: &'a str,
+    /// Its arguments.
+    pub arguments: &'a [&'a str],
+    /// Its standard input.
+    pub input: &'a str,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// How a tool ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolOutput {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// What it printed, on either stream, in order.
     pub text: String,
@@ -41,29 +52,29 @@ pub struct ToolOutput {
 /// A tool did not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It is not there.
+    /// It is not installed.
     #[error("the tool `{name}` is not installed on this host")]
     Missing {
         /// Its name.
         name: String,
     },
-    /// It can not be started, or listened to.
-    #[error("can not run {}", path.display())]
+    /// It cannot be started or read from.
+    #[error("cannot run {}", path.display())]
     Start {
-        /// Where it lies.
+        /// Its path.
         path: PathBuf,
         /// Why.
         #[source]
         source: io::Error,
     },
-    /// It took too long, and was ended.
+    /// It took too long and was killed.
     #[error("{} did not end within {} s", path.display(), limit.as_secs())]
     Hung {
-        /// Where it lies.
+        /// Its path.
         path: PathBuf,
-        /// How long it had.
+        /// Its time limit.
         limit: Duration,
-        /// What it had printed by then.
+        /// Its output so far.
         text: String,
     },
 }
@@ -72,15 +83,15 @@ impl Hint for ToolError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Missing { name } => {
-                format!("install the package that brings `{name}`, or leave out what needs it")
+                format!("install the package that contains `{name}`, or remove what needs it from the job")
             }
             Self::Start { .. } => "check that the daemon's user may run it".to_owned(),
-            Self::Hung { .. } => "run it by hand and see what it waits for".to_owned(),
+            Self::Hung { .. } => "run it by hand to see what it waits for".to_owned(),
         })
     }
 }
 
-/// Where a tool lies, if anywhere.
+/// The path of a tool, if it is installed.
 pub fn find(root: &HostRoot, name: &str) -> Option<PathBuf> {
     let own = FOLDERS.iter().map(|folder| root.path(folder).join(name));
     let search = std::env::var_os("PATH").filter(|_| root.is_real()).unwrap_or_default();
@@ -91,7 +102,7 @@ pub fn find(root: &HostRoot, name: &str) -> Option<PathBuf> {
 pub(crate) fn run(root: &HostRoot, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {
     let path = find(root, call.name).ok_or_else(|| ToolError::Missing { name: call.name.to_owned() })?;
     let failed = |source| ToolError::Start { path: path.clone(), source };
-    // Files in memory, not pipes: a tool may leave a process behind that keeps a pipe open.
+    // Files in memory, not pipes: a process that the tool leaves behind would keep a pipe open.
     let mut output = memory().map_err(failed)?;
     let mut input = memory().map_err(failed)?;
     input.write_all(call.input.as_bytes()).and_then(|()| input.rewind()).map_err(failed)?;
@@ -113,7 +124,7 @@ fn memory() -> io::Result<File> {
     Ok(memfd_create("tool", MemfdFlags::CLOEXEC)?.into())
 }
 
-/// `None` where it had to be ended.
+/// `None` if it had to be killed.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + limit;
     loop {
@@ -121,7 +132,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
             return Ok(Some(status));
         }
         if Instant::now() >= deadline {
-            // Its whole group: a script's own children would go on without it.
+            // Its whole group, because a script's children would outlive it.
             let _ = rustix::process::kill_process_group(
                 rustix::process::Pid::from_child(child),
                 rustix::process::Signal::KILL,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::fields::{Fallback, Field, Kind};
 use super::mistakes::{Mistakes, is_printable, printable, quoted};
 use super::raw::{Node, Value};
+use crate::text::quoted_list;
 
 /// Edits between a wrong word and the right one: a letter, or a third of the word's length.
 const EDITS_PER_LETTER: usize = 3;
@@ -122,7 +123,7 @@ fn unknown_key_hint(written: &str, names: &[&str], table: &[Field]) -> String {
             parent => format!("`{}` belongs below `{parent}`", field.key()),
         };
     }
-    format!("keys here: {}", listed(names))
+    format!("keys here: {}", quoted_list(names))
 }
 
 /// The most similar of some names, where one is similar.
@@ -139,11 +140,6 @@ pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str
         .filter(|&(edits, name)| edits <= allowed && edits < name.len())
         .min_by_key(|&(edits, _)| edits)
         .map(|(_, name)| name)
-}
-
-/// `a`, `b` and `c` as a list in a sentence.
-pub(crate) fn listed<T: AsRef<str>>(names: &[T]) -> String {
-    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 /// The path of a key below another.
@@ -248,7 +244,7 @@ pub(crate) fn choice<'n>(
     {
         return Some(choice);
     }
-    let all = format!("it can be {}", listed(choices));
+    let all = format!("it can be {}", quoted_list(choices));
     if !matches!(node.value, Value::Text(_)) {
         wrong_type(node, field, "a word", &all, mistakes);
         return None;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::check::{self, listed};
+use super::check;
 use super::fields::MAXIMUM_LIST_ITEMS;
 use super::mistakes::{Mistakes, quoted};
 use super::models::{self, Named};
@@ -14,6 +14,7 @@ use super::source::Source;
 use super::{Configuration, ModelSource};
 use crate::network::emit::Format;
 use crate::runtime::{OptionKind, Options, Runtime};
+use crate::text::quoted_list;
 
 /// The runtimes of a job and how they were written.
 pub(super) struct Chosen {
@@ -82,7 +83,7 @@ fn one(
     mistakes: &mut Mistakes,
 ) -> Option<(&'static Runtime, Position)> {
     let names: Vec<&str> = known.iter().map(|runtime| runtime.name).collect();
-    let hint = format!("runtimes: {}", listed(&names));
+    let hint = format!("runtimes: {}", quoted_list(&names));
     if !matches!(node.value, Value::Text(_)) {
         check::wrong_type(node, field, "the name of a runtime", &hint, mistakes);
         return None;
@@ -231,7 +232,7 @@ fn options_of(chosen: &Chosen, node: &Node, mistakes: &mut Mistakes) -> BTreeMap
                     format!("with several runtimes, write `{}: {{{}: …}}`", owner.name, key.written)
                 }
                 (None, None) => {
-                    format!("with several runtimes, options are keyed by runtime: {}", listed(&names))
+                    format!("with several runtimes, options are keyed by runtime: {}", quoted_list(&names))
                 }
             };
             mistakes.add(key.position, &field, "unknown_key", message, hint);

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::check::listed;
 use super::mistakes::Mistakes;
 use super::models::{self, Named};
 use super::networks;
 use super::raw::{Node, Value};
 use crate::network::configuration::Configuration;
 use crate::runtime::Runtime;
+use crate::text::quoted_list;
 
 /// The keys that say what to measure.
 const SOURCES: [&str; 3] = ["model", "network", "study"];
@@ -46,7 +46,7 @@ pub(super) fn read(
     }
     match there.as_slice() {
         [] => {
-            let message = format!("nothing says what to measure: none of {} is there", listed(&SOURCES));
+            let message = format!("nothing says what to measure: none of {} is there", quoted_list(&SOURCES));
             let hint = "name a file that lies in the same folder, such as `model: net.onnx`, or a network of the family, \
                         such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`";
             mistakes.add(root.position, "model", "missing_key", message, hint);
@@ -61,7 +61,7 @@ pub(super) fn read(
             let written: Vec<String> =
                 there.iter().map(|key| format!("`{}` in line {}", key.written, key.position.line)).collect();
             let message = format!("more than one key says what to measure: {}", written.join(", "));
-            let hint = format!("keep one of {}; make a job of each", listed(&SOURCES));
+            let hint = format!("keep one of {}; make a job of each", quoted_list(&SOURCES));
             mistakes.add(last.position, &last.written, "several_sources", message, hint);
             None
         }

@@ -76,6 +76,11 @@ impl JobId {
         format!("{self}-{configuration:04}")
     }
 
+    /// Job and configuration of a bundle, from its file name.
+    pub(crate) fn of_bundle(file_name: &str) -> Option<(Self, usize)> {
+        Self::parse_bundle_id(file_name.strip_suffix(".json.gz")?.rsplit('.').next()?)
+    }
+
     /// Job and configuration of a bundle's id.
     pub(crate) fn parse_bundle_id(text: &str) -> Option<(Self, usize)> {
         let (job, configuration) = text.rsplit_once('-')?;

@@ -337,8 +337,8 @@ fn status_is_told_in_words_and_as_json_also_after_the_daemon_ended() {
     rig.drop_file("waiting.yaml", job("never.sim", ""));
     rig.wait_for_status("both jobs", |status| status.queued == 1 && status.waiting.len() == 1);
     let text = rig.must(&["status"]);
-    assert!(text.starts_with(&format!("paused, process {}, as of ", rig.process())), "{text}");
-    assert!(text.contains("1 queued, 1 waiting for a model; 0 measured"), "{text}");
+    assert!(text.starts_with(&format!("paused (process {}, as of ", rig.process())), "{text}");
+    assert!(text.contains("1 job queued, 1 waiting for a model"), "{text}");
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(rows.iter().any(|row| row.first() == Some(&"queued") && row.last() == Some(&"7")), "{text}");
     assert!(rows.iter().any(|row| row.starts_with(&["waiting", "never.sim"])), "{text}");
@@ -363,9 +363,9 @@ fn watched_status_shows_every_change_until_it_is_interrupted() {
     let mut watch = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut next = |wanted: &str| lines.find(|line| line.as_ref().unwrap().contains(wanted)).is_some();
-    assert!(next("idle, process"));
+    assert!(next("idle (process"));
     rig.must(&["pause"]);
-    assert!(next("paused, process"));
+    assert!(next("paused (process"));
     watch.kill().unwrap();
     watch.wait().unwrap();
 }
@@ -378,7 +378,8 @@ fn status_without_a_daemon_says_where_it_looked() {
         assert_eq!(output.status.code(), Some(1));
         let text = stderr(&output);
         assert!(
-            text.contains("nowhere/status.json") && text.contains("hint: is the daemon running?"),
+            text.contains("no daemon is running on this host (no status in")
+                && text.contains("nowhere/status.json)"),
             "{text}"
         );
     }
@@ -458,7 +459,7 @@ fn requests_without_a_daemon_are_carried_out_by_the_next_one() {
     rig.end(Signal::TERM);
     assert_eq!(
         rig.must(&["cancel", "doomed"]),
-        "no daemon is running; `doomed` will be cancelled when one starts\n"
+        "No daemon is running; `doomed` will be cancelled when one starts.\n"
     );
     rig.must(&["resume"]);
     rig.start();

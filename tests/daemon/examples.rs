@@ -200,3 +200,35 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     assert_eq!(study.len(), 12);
     study.iter().for_each(|bundle| assert_eq!(counts(bundle), [(10, 100)]));
 }
+
+#[test]
+fn jobs_for_hardware_that_is_not_there_are_one_line_and_other_failures_say_why() {
+    let rig = Rig::new(Settings { settle_seconds: 1, ..Settings::default() });
+    let mut names = vec!["05-broken.yaml", "08-tensorrt.yaml", "09-edge-tpu.yaml"];
+    if let Some(onnxruntime) = library("libonnxruntime.so", true) {
+        let settings = fs_err::read_to_string(rig.configuration()).unwrap();
+        let named = format!("{settings}runtimes:\n  onnxruntime: {{library: {}}}\n", onnxruntime.display());
+        fs_err::write(rig.configuration(), named).unwrap();
+        names.extend(["10-gpu.yaml", "tiny-cnn.onnx"]);
+    }
+    for name in &names {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inbox-examples").join(name);
+        rig.copy_in_place(name, fs_err::read(path).unwrap());
+    }
+    let output = rig.serve().arg("--once").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = match names.len() {
+        3 => "2 jobs need a Jetson or an Edge TPU: 08-tensorrt, 09-edge-tpu\n",
+        _ => "3 jobs need a Jetson, an Edge TPU or a GPU: 08-tensorrt, 09-edge-tpu, 10-gpu\n",
+    };
+    assert!(text.contains(line), "{text}");
+    assert!(!text.contains("program_not_found"), "{text}");
+    let broken = "05-broken: mistakes_in_spec\n  the job file has 6 mistakes\n  05-broken.yaml:4:8: model: ";
+    assert!(text.contains(broken), "{text}");
+    assert_eq!(
+        rig.bundles().len(),
+        if names.len() == 3 { 9 } else { 10 },
+        "every configuration still has its bundle"
+    );
+}

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use backbone::bundle::format::PowerRequest;
-use backbone::doctor::{self, Asked, CHECKS, Library, Outcome, Report};
+use backbone::doctor::{self, Asked, CHECKS, Grade, HostReport, Library};
 use backbone::host::power::hold::{Hold, PowerHost};
 use backbone::host::power::saved::SavedFile;
 use backbone::host::{HostLock, HostRoot};
@@ -80,7 +80,7 @@ impl Fake {
         HostRoot::new(self.folder.path()).unwrap()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> HostReport {
         doctor::examine(&self.root(), &asked())
     }
 
@@ -112,7 +112,7 @@ fn asked() -> Asked {
     }
 }
 
-fn finding<'a>(report: &'a Report, code: &str) -> (Outcome, &'a str) {
+fn finding<'a>(report: &'a HostReport, code: &str) -> (Grade, &'a str) {
     let line =
         report.findings.iter().find(|line| line.code == code).unwrap_or_else(|| panic!("no check {code}"));
     (line.finding.outcome, &line.finding.observed)
@@ -184,10 +184,10 @@ fn json_holds_every_check_with_stable_keys() {
     {
       "code": "edge_tpu_link",
       "group": "accelerators",
-      "looks_at": "the link of a Coral stick",
+      "looks_at": "the USB speed of a Coral stick",
       "outcome": "problem",
-      "observed": "the stick at 1-2 has a link of 480 Mbit/s, which is USB 2",
-      "remedy": "put it into a USB 3 port, by a USB 3 cable, without a hub; `lsusb -t` shows the link"
+      "observed": "the stick at 1-2 is connected at 480 Mbit/s, which is USB 2",
+      "remedy": "plug it into a USB 3 port with a USB 3 cable and no hub; `lsusb -t` shows the speed"
     }
     "#);
     let sum: u64 = told["counts"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
@@ -216,8 +216,8 @@ fn every_host_is_examined_within_a_second_also_this_one() {
     let began = Instant::now();
     let report = doctor::examine(&HostRoot::real(), &asked());
     assert!(began.elapsed() < SLACK, "{:?}", began.elapsed());
-    assert_ne!(finding(&report, "disk_space").0, Outcome::Unobservable, "only a real host tells");
-    assert_ne!(finding(&report, "busy_processes").0, Outcome::Unobservable);
+    assert_ne!(finding(&report, "disk_space").0, Grade::Unobservable, "only a real host tells");
+    assert_ne!(finding(&report, "busy_processes").0, Grade::Unobservable);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn nvpmodel_that_hangs_is_said_to_within_the_second() {
     let (outcome, observed) = finding(&report, "power_mode");
     assert_eq!(
         (outcome, observed),
-        (Outcome::Problem, "nvpmodel did not answer within 500 ms, so no job can ask for a power mode")
+        (Grade::Problem, "nvpmodel did not answer within 500 ms, so jobs cannot set a power mode")
     );
 }
 
@@ -411,31 +411,31 @@ fn every_check_can_find_something_and_can_be_content() {
     for name in hosts::all() {
         for line in Fake::of(&name).report().findings {
             match line.finding.outcome {
-                Outcome::Problem | Outcome::Advice => found.insert(line.code),
-                Outcome::Ok => content.insert(line.code),
-                Outcome::Unobservable => silent.insert(line.code),
-                Outcome::DoesNotApply => false,
+                Grade::Problem | Grade::Advice => found.insert(line.code),
+                Grade::Ok => content.insert(line.code),
+                Grade::Unobservable => silent.insert(line.code),
+                Grade::DoesNotApply => false,
             };
-            let asks = matches!(line.finding.outcome, Outcome::Problem | Outcome::Advice);
+            let asks = matches!(line.finding.outcome, Grade::Problem | Grade::Advice);
             assert!(!asks || line.finding.remedy.is_some(), "{name}: {} has no remedy", line.code);
         }
     }
     for (code, name, changes) in DAMAGES {
         let report = Fake::of(name).changed(changes).report();
         let (outcome, observed) = finding(&report, code);
-        assert!(matches!(outcome, Outcome::Problem | Outcome::Advice), "{code}: {outcome:?}, {observed}");
+        assert!(matches!(outcome, Grade::Problem | Grade::Advice), "{code}: {outcome:?}, {observed}");
         found.insert(code);
     }
     for (code, name, changes) in REPAIRS {
         let report = Fake::of(name).changed(changes).report();
-        assert_eq!(finding(&report, code).0, Outcome::Ok, "{code}: {}", finding(&report, code).1);
+        assert_eq!(finding(&report, code).0, Grade::Ok, "{code}: {}", finding(&report, code).1);
         content.insert(code);
     }
     for (code, name) in LOCKED {
         let fake = Fake::of(name);
         let _hold = locked(&fake);
         let report = fake.report();
-        assert_eq!(finding(&report, code).0, Outcome::Ok, "{code}: {}", finding(&report, code).1);
+        assert_eq!(finding(&report, code).0, Grade::Ok, "{code}: {}", finding(&report, code).1);
         content.insert(code);
     }
     // These have nothing to advise: what the host does not tell, nobody can make it tell.
@@ -451,9 +451,9 @@ fn every_check_can_find_something_and_can_be_content() {
 #[test]
 fn host_that_is_measured_on_is_said_to_be() {
     let fake = Fake::of(LAPTOP);
-    assert_eq!(finding(&fake.report(), "measured_on").0, Outcome::Ok);
+    assert_eq!(finding(&fake.report(), "measured_on").0, Grade::Ok);
     let lock = HostLock::try_acquire(&fake.root()).unwrap().unwrap();
-    assert_eq!(finding(&fake.report(), "measured_on").0, Outcome::Advice);
+    assert_eq!(finding(&fake.report(), "measured_on").0, Grade::Advice);
     drop(lock);
 }
 
@@ -473,7 +473,7 @@ fn library_for_another_machine_or_missing_is_named() {
     });
     assert_eq!(
         missing,
-        (Outcome::Problem, "onnxruntime has /opt/libonnxruntime.so, which is not there".to_owned())
+        (Grade::Problem, "onnxruntime has /opt/libonnxruntime.so, which does not exist".to_owned())
     );
     let elsewhere = report(|fake, _| {
         fs_err::create_dir_all(fake.at("/usr/lib/aarch64-linux-gnu")).unwrap();
@@ -481,7 +481,7 @@ fn library_for_another_machine_or_missing_is_named() {
             ("/usr/lib/backbone/libonnxruntime.so", "/usr/lib/aarch64-linux-gnu/libonnxruntime.so.1");
         fs_err::rename(fake.at(from), fake.at(to)).unwrap();
     });
-    assert_eq!(elsewhere.0, Outcome::Ok, "{}", elsewhere.1);
+    assert_eq!(elsewhere.0, Grade::Ok, "{}", elsewhere.1);
     assert!(elsewhere.1.starts_with("/usr/lib/aarch64-linux-gnu/libonnxruntime.so.1 "), "{}", elsewhere.1);
     // Its head says aarch64, and which architecture the real host has is known.
     let fake = Fake::of(LAPTOP);
@@ -489,6 +489,6 @@ fn library_for_another_machine_or_missing_is_named() {
     asked.libraries.truncate(1);
     asked.libraries[0].candidates = vec![fake.at("/usr/lib/backbone/libonnxruntime.so")];
     let real = doctor::examine(&HostRoot::real(), &asked);
-    let expected = if cfg!(target_arch = "aarch64") { Outcome::Ok } else { Outcome::Problem };
+    let expected = if cfg!(target_arch = "aarch64") { Grade::Ok } else { Grade::Problem };
     assert_eq!(finding(&real, "inference_libraries").0, expected);
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::counted;
 use crate::daemon::idle_beside_energy;
 use crate::spec::{Configuration, Job};
+use crate::text::counted;
 
 /// A line for all of it and one for energy, and whether the phase for energy fits into its process.
 pub(super) fn lines(job: &Job) -> (String, bool) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{counted, options};
+use super::options;
 use crate::cli::table;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
@@ -12,6 +12,7 @@ use crate::network::cost::Cost;
 use crate::network::count_configuration::cost;
 use crate::network::emit::EmitError;
 use crate::spec::{Job, ModelSource};
+use crate::text::counted;
 
 /// Rows that a terminal shows without scrolling; whoever wants all finds them in `backbone networks list`.
 const MAXIMUM_ROWS: usize = 20;
@@ -66,8 +67,8 @@ pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
         true => operations(most),
         false => format!("{} to {}", operations(least), operations(most)),
     };
-    let configurations = counted(job.configurations.len() as u64, "configuration", "configurations");
-    let processes = counted(measure.processes.into(), "process", "processes");
+    let configurations = counted(job.configurations.len(), "configuration", "configurations");
+    let processes = counted(measure.processes, "process", "processes");
     let mut text = format!(
         "  study: {configurations} × {processes}\n  operations: {each} each, {} in all, warm-up included\n",
         operations(all)

@@ -23,6 +23,7 @@ use crate::error::Hint;
 use crate::host::{self, HostRoot};
 use crate::runtime::Runtime;
 use crate::spec::{self, Job, ModelReference, ModelSource};
+use crate::text::counted;
 
 mod duration;
 mod generated;
@@ -34,7 +35,7 @@ mod precision;
 /// file has mistakes, a model file is missing or is not what the job needs, or a network is too large for its format. This may
 /// not be the machine that measures, so nothing is said about hosts unless one is named: `--host-root /` is this machine.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CheckArguments {
     /// Job files, with their models beside them
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
@@ -49,7 +50,7 @@ const MAXIMUM_SPEC_BYTES: u64 = spec::MAXIMUM_SPEC_BYTES as u64;
 /// What [`Runtime::recognise`] wants to see of a model file.
 const HEAD_BYTES: u64 = 16;
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let memory_bytes = arguments.host_root.as_deref().map(memory_of).transpose()?;
     let mut every_file_is_right = true;
     for (index, path) in arguments.specs.iter().enumerate() {
@@ -134,7 +135,7 @@ fn runs(configuration: &spec::Configuration, measure: &spec::Measure) -> String 
         1 => String::new(),
         builds => format!(" × {builds} builds"),
     };
-    let processes = counted(measure.processes.into(), "process", "processes");
+    let processes = counted(measure.processes, "process", "processes");
     format!("{} + {}{builds} × {processes}", measure.warm_up_runs, measure.timed_runs)
 }
 
@@ -248,10 +249,6 @@ fn kind(file_type: FileType) -> &'static str {
 
 fn reason(error: std::io::Error) -> String {
     error.to_string()
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
 #[cfg(test)]

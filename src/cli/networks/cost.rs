@@ -1,42 +1,33 @@
-//! `backbone networks cost`: what a model file costs, counted from its graph.
+//! `backbone networks cost`: the cost of a model file, counted from its graph.
 //!
-//! Reads the file; `network::count` does the counting. Every integer is exact in every format.
+//! Reads the file; `network::count` does the counting. Integers are exact in every format.
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
+use super::RowFormat;
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, print, table};
 use crate::network::cost::{Cost, LayerCost};
 use crate::network::count::{self, InputShapes};
 
-/// What a model file costs: operations, parameters and bytes moved, counted from its graph
+/// Count the operations, parameters and bytes moved of a model file
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksCostArguments {
     /// An .onnx or .tflite file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// One row for each layer, in the order in which they run
+    /// Print one row for each layer, in execution order
     #[arg(long)]
     per_layer: bool,
-    /// How to write the numbers
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
-    /// The shape of an input that the model leaves open, such as image=1x3x224x224; repeatable
+    format: RowFormat,
+    /// Shape of an input that the model leaves open, such as image=1x3x224x224; may be repeated
     #[arg(long = "input", value_name = "NAME=SHAPE", value_parser = input_shape)]
     inputs: Vec<(String, Vec<u64>)>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// Columns of text
-    Table,
-    /// Comma-separated values with a heading
-    Csv,
-    /// One object
-    Json,
 }
 
 /// The name may hold `=`, as exporters write them; the shape cannot.
@@ -49,9 +40,9 @@ fn input_shape(text: &str) -> Result<(String, Vec<u64>), String> {
     Ok((name.to_owned(), sizes.split('x').map(size).collect::<Result<_, _>>()?))
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &NetworksCostArguments) -> anyhow::Result<Exit> {
     let bytes =
-        fs_err::read(&arguments.file).advise("name a file that this user may read").exit(Exit::WrongInput)?;
+        fs_err::read(&arguments.file).advise("name a file that this user can read").exit(Exit::WrongInput)?;
     let mut shapes = InputShapes::new();
     for (name, shape) in &arguments.inputs {
         shapes.insert(name.clone(), shape.clone());
@@ -88,20 +79,20 @@ const LAYER: [&str; 8] = [
     "bytes_moved",
 ];
 
-fn render(cost: &Cost, is_per_layer: bool, format: Format) -> String {
+fn render(cost: &Cost, is_per_layer: bool, format: RowFormat) -> String {
     match format {
-        Format::Table => table_text(cost, is_per_layer),
-        Format::Csv if is_per_layer => {
+        RowFormat::Table => table_text(cost, is_per_layer),
+        RowFormat::Csv if is_per_layer => {
             let rows =
                 cost.layers.iter().map(|layer| layer_cells(layer).map(|cell| csv_cell(&cell)).join(","));
             let uncounted = cost.uncounted.iter().map(|one| {
-                // No numbers where nothing was counted.
+                // What was not counted has no numbers.
                 format!("{},{},,,,,,", csv_cell(&one.name), csv_cell(&one.operator))
             });
             lines(std::iter::once(LAYER.join(",")).chain(rows).chain(uncounted))
         }
-        Format::Csv => lines([TOTALS.join(","), total_cells(cost, None).join(",")]),
-        Format::Json => {
+        RowFormat::Csv => lines([TOTALS.join(","), total_cells(cost, None).join(",")]),
+        RowFormat::Json => {
             let mut whole = json!({
                 "macs": cost.macs(),
                 "operations": cost.operations(),
@@ -131,7 +122,7 @@ fn table_text(cost: &Cost, is_per_layer: bool) -> String {
         let rows: Vec<Vec<String>> = cost.layers.iter().map(|layer| layer_cells(layer).to_vec()).collect();
         text = table::render(&LAYER, &rows) + "\n";
     }
-    // Three digits are enough to read; the other formats give every one.
+    // Three decimals are enough to read; the other formats have all.
     let totals = TOTALS.iter().zip(total_cells(cost, Some(3)));
     let rows: Vec<Vec<String>> = totals.map(|(name, cell)| vec![(*name).to_owned(), cell]).collect();
     text.push_str(&table::render(&["WHOLE", ""], &rows));
@@ -141,7 +132,7 @@ fn table_text(cost: &Cost, is_per_layer: bool) -> String {
             .iter()
             .map(|one| vec![one.name.clone(), one.operator.clone(), one.why.clone()])
             .collect();
-        text.push_str("\nNot counted, so that the numbers above are too small:\n");
+        text.push_str("\nNot counted, so the numbers above are too small:\n");
         text.push_str(&table::indent(&table::render(&["NAME", "OPERATOR", "WHY"], &rows)));
     }
     text
@@ -190,7 +181,7 @@ fn layer_value(layer: &LayerCost) -> Value {
     })
 }
 
-/// Names come from the file and may hold commas and quotes.
+/// Names in the file may contain commas and quotes.
 fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
@@ -226,24 +217,24 @@ mod tests {
 
     #[test]
     fn a_table_has_layers_the_whole_and_what_is_missing_from_it() {
-        insta::assert_snapshot!(render(&example(), true, Format::Table));
+        insta::assert_snapshot!(render(&example(), true, RowFormat::Table));
     }
 
     #[test]
     fn csv_quotes_names_and_gives_no_number_for_what_is_not_counted() {
-        insta::assert_snapshot!(render(&example(), true, Format::Csv));
-        insta::assert_snapshot!(render(&example(), false, Format::Csv));
+        insta::assert_snapshot!(render(&example(), true, RowFormat::Csv));
+        insta::assert_snapshot!(render(&example(), false, RowFormat::Csv));
     }
 
     #[test]
     fn json_is_one_object() {
-        let whole: Value = serde_json::from_str(&render(&example(), true, Format::Json)).unwrap();
+        let whole: Value = serde_json::from_str(&render(&example(), true, RowFormat::Json)).unwrap();
         assert_eq!(whole["operations"], 2304);
         assert_eq!(whole["operational_density"], 2304.0 / 2000.0);
         assert_eq!(whole["layers"][1]["output_shape"], json!([1, 8, 4, 4]));
         assert_eq!(whole["uncounted"][0]["operator"], "TopK");
         assert!(
-            serde_json::from_str::<Value>(&render(&example(), false, Format::Json))
+            serde_json::from_str::<Value>(&render(&example(), false, RowFormat::Json))
                 .unwrap()
                 .get("layers")
                 .is_none()

@@ -1,32 +1,23 @@
-//! `backbone networks list`: the paper's reference sheet, one row a configuration.
+//! `backbone networks list`: the paper's reference sheet, one row for each configuration.
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::RowFormat;
 use crate::cli::{Exit, print, table};
 use crate::network::configuration::{Configuration, Precision};
 use crate::network::count_configuration::cost_of_graph;
 use crate::network::graph::Graph;
 
-/// What each configuration of the family costs: one row for each of the 162
+/// List the cost of each of the 162 configurations of the family
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// How to write the rows
+pub(super) struct NetworksListArguments {
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+    format: RowFormat,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// Columns of text
-    Table,
-    /// Comma-separated values with a heading
-    Csv,
-    /// One array of objects
-    Json,
-}
-
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: NetworksListArguments) -> anyhow::Result<Exit> {
     print(&render(arguments.format)?)?;
     Ok(Exit::Done)
 }
@@ -54,20 +45,20 @@ enum Cell {
     Ratio(f64),
 }
 
-fn render(format: Format) -> anyhow::Result<String> {
+fn render(format: RowFormat) -> anyhow::Result<String> {
     let rows: Vec<[Cell; 12]> = Configuration::family(Precision::Fp32).map(|one| row(&one)).collect();
     let texts = |decimals: Option<usize>| {
         rows.iter().map(move |row| row.iter().map(|cell| text(cell, decimals)).collect())
     };
     Ok(match format {
         // Two decimals are enough to read; the other formats give every digit.
-        Format::Table => table::render(&COLUMNS, &texts(Some(2)).collect::<Vec<Vec<String>>>()),
-        Format::Csv => {
+        RowFormat::Table => table::render(&COLUMNS, &texts(Some(2)).collect::<Vec<Vec<String>>>()),
+        RowFormat::Csv => {
             let mut lines = vec![COLUMNS.join(",")];
             lines.extend(texts(None).map(|row: Vec<String>| row.join(",")));
             lines.join("\n") + "\n"
         }
-        Format::Json => {
+        RowFormat::Json => {
             let objects: Vec<serde_json::Map<String, serde_json::Value>> = rows
                 .iter()
                 .map(|row| COLUMNS.iter().map(|&name| name.to_owned()).zip(row.iter().map(value)).collect())
@@ -121,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_sheet_has_162_rows_below_exactly_the_promised_columns() {
-        let csv = render(Format::Csv).unwrap();
+        let csv = render(RowFormat::Csv).unwrap();
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 1 + 162);
         insta::assert_snapshot!([lines[0], lines[1], lines[162]].join("\n"), @"
@@ -129,14 +120,14 @@ mod tests {
         standard,3,1,224,1813561344,3627122688,3186176,9955136,67015936,16768192,54.123286258361,216.3097063774079
         bottleneck-depthwise-separable,7,4,1400,102731121664,205462243328,498513920,2721664,8388274688,2097105536,24.4939812977188,97.97420291965697
         ");
-        assert_eq!(render(Format::Table).unwrap().lines().count(), 1 + 162);
+        assert_eq!(render(RowFormat::Table).unwrap().lines().count(), 1 + 162);
     }
 
     #[test]
     fn json_and_csv_hold_the_same_numbers_under_the_same_names() {
-        let csv = render(Format::Csv).unwrap();
+        let csv = render(RowFormat::Csv).unwrap();
         let json: Vec<serde_json::Map<String, serde_json::Value>> =
-            serde_json::from_str(&render(Format::Json).unwrap()).unwrap();
+            serde_json::from_str(&render(RowFormat::Json).unwrap()).unwrap();
         assert_eq!(json.len(), 162);
         for (object, line) in json.iter().zip(csv.lines().skip(1)) {
             assert_eq!(object.keys().collect::<Vec<_>>(), COLUMNS);

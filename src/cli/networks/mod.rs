@@ -1,6 +1,6 @@
-//! `backbone networks`: the family of the paper, as a table and as model files; and what any network costs.
+//! `backbone networks`: the paper's network family as a table and as model files, and the cost of any network.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Exit;
 
@@ -8,24 +8,35 @@ mod cost;
 mod export;
 mod list;
 
-/// The network family as a table and as model files, and the cost of any network
+/// List or export the network family, or compute the cost of any model file
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NetworksArguments {
     #[command(subcommand)]
-    what: What,
+    what: NetworksCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    List(list::Arguments),
-    Export(Box<export::Arguments>),
-    Cost(cost::Arguments),
+enum NetworksCommand {
+    List(list::NetworksListArguments),
+    Export(Box<export::NetworksExportArguments>),
+    Cost(cost::NetworksCostArguments),
 }
 
-pub(super) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+/// How rows are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RowFormat {
+    /// Columns of text
+    Table,
+    /// Comma-separated values with a heading
+    Csv,
+    /// JSON
+    Json,
+}
+
+pub(super) fn execute(arguments: NetworksArguments) -> anyhow::Result<Exit> {
     match arguments.what {
-        What::List(arguments) => list::execute(arguments),
-        What::Export(arguments) => export::execute(&arguments),
-        What::Cost(arguments) => cost::execute(&arguments),
+        NetworksCommand::List(arguments) => list::execute(arguments),
+        NetworksCommand::Export(arguments) => export::execute(&arguments),
+        NetworksCommand::Cost(arguments) => cost::execute(&arguments),
     }
 }

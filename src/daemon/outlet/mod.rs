@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::clock::now_text;
 use super::job::{EndedJob, name_without_spec};
-use super::observer::Row;
+use super::observer::BundleLine;
 use super::status::Finished;
 use super::troubles::{TroubleKind, Troubles};
 use super::turn::{Course, Ended, Turn};
@@ -61,7 +61,7 @@ pub(crate) struct Outlet {
 struct Unwritten {
     entry: Entry,
     configuration: usize,
-    row: Row,
+    row: BundleLine,
     name: String,
     bytes: Vec<u8>,
 }
@@ -85,7 +85,7 @@ impl Outlet {
     /// At a start: a bundle in `ready/` is durable; let its journal say so before it is published.
     pub(crate) fn record_ready(&self, spool: &Spool, entries: &[Entry]) {
         for name in &self.unpublished {
-            let Some((id, configuration)) = bundle_id_in(name) else { continue };
+            let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
             if entries.iter().any(|entry| entry.id == id) {
                 let record = Record::Bundled { configuration };
                 if let Err(error) = spool.journal(&id).append(&record, true) {
@@ -102,7 +102,7 @@ impl Outlet {
         ended: Ended,
         spool: &Spool,
         troubles: &mut Troubles,
-    ) -> Option<Row> {
+    ) -> Option<BundleLine> {
         let Turn { queued, job, progress, configuration, .. } = *turn;
         let Ended { outcome, model, course } = ended;
         let chosen = turn.chosen();
@@ -142,7 +142,7 @@ impl Outlet {
         ended: &EndedJob,
         spool: &Spool,
         troubles: &mut Troubles,
-    ) -> Vec<Row> {
+    ) -> Vec<BundleLine> {
         let EndedJob { queued, spec, job, outcome } = ended;
         let progress = spool.progress(&queued.entry.id);
         let mut rows = Vec::new();
@@ -171,7 +171,7 @@ impl Outlet {
         configuration: usize,
         spool: &Spool,
         troubles: &mut Troubles,
-    ) -> Option<Row> {
+    ) -> Option<BundleLine> {
         let entry = parts.entry.clone();
         let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
@@ -184,17 +184,17 @@ impl Outlet {
                 return None;
             }
         };
-        let row = Row::of(&bundle, &name);
+        let row = BundleLine::of(&bundle, &name);
         self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes });
         self.write(spool, troubles)
     }
 
     /// Make the bundle in hand durable and publish it. It stays in hand while the disk refuses.
-    pub(crate) fn write(&mut self, spool: &Spool, troubles: &mut Troubles) -> Option<Row> {
+    pub(crate) fn write(&mut self, spool: &Spool, troubles: &mut Troubles) -> Option<BundleLine> {
         let unwritten = self.unwritten.take()?;
         let journal = spool.journal(&unwritten.entry.id);
         let record = Record::Bundled { configuration: unwritten.configuration };
-        let is_cancelled = unwritten.row.status == Status::Cancelled;
+        let is_cancelled = unwritten.row.outcome.status == Status::Cancelled;
         let written = spool
             .make_ready(&unwritten.name, &unwritten.bytes)
             .and_then(|()| journal.append(&record, true))
@@ -208,9 +208,9 @@ impl Outlet {
         }
         troubles.fixed(TroubleKind::SpoolUnwritable);
         let Unwritten { entry, row, name, .. } = unwritten;
-        let word = count(&mut self.finished, row.status);
+        let word = count(&mut self.finished, row.outcome.status);
         let (job, bundle) = (row.job.as_str(), name.as_str());
-        match &row.reason {
+        match &row.outcome.reason {
             None => log::info!(JOB = job, ID:% = entry.id, BUNDLE = bundle; "{word}"),
             Some(reason) => {
                 log::info!(JOB = job, ID:% = entry.id, REASON = reason.as_str(), BUNDLE = bundle; "{word}");
@@ -286,10 +286,4 @@ fn count(finished: &mut Finished, status: Status) -> &'static str {
     };
     *count += 1;
     word
-}
-
-/// The bundle id at the end of a bundle's file name.
-fn bundle_id_in(file_name: &str) -> Option<(JobId, usize)> {
-    let id = file_name.strip_suffix(".json.gz")?.rsplit('.').next()?;
-    JobId::parse_bundle_id(id)
 }

@@ -16,7 +16,7 @@ fn course() -> Course {
     Course { trials: vec![Trial { id: TrialId { build: 1, process: 1 }, latencies }], ..Course::default() }
 }
 
-fn bundle(outlet: &mut Outlet, lab: &mut Lab, read: &ReadJob) -> Option<Row> {
+fn bundle(outlet: &mut Outlet, lab: &mut Lab, read: &ReadJob) -> Option<BundleLine> {
     let progress = lab.spool.progress(&read.queued.entry.id);
     let ReadJob { queued, spec, job } = read;
     let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
@@ -34,7 +34,7 @@ fn made_up_course_becomes_a_bundle_in_the_outbox_and_a_line_in_the_journal() {
     let read = lab.queued(JOB);
     let mut outlet = outlet(&lab);
     let row = bundle(&mut outlet, &mut lab, &read).unwrap();
-    assert_eq!((row.job.as_str(), row.status, row.count), ("a", Status::Measured, 3));
+    assert_eq!((row.job.as_str(), row.outcome.status, row.count), ("a", Status::Measured, 3));
     assert_eq!(lab.bundles(), [row.bundle]);
     assert!(is_recorded(&lab, &read) && lab.troubles.is_empty());
     assert_eq!((outlet.finished().measured, outlet.unpublished()), (1, 0));
@@ -79,7 +79,7 @@ fn ended_job_gets_a_bundle_for_each_configuration_that_has_none() {
     let failure = || Failure::new(Stage::Queue, "cancelled", "cancelled").outcome(Status::Cancelled);
     let ended = read.ended(failure());
     let rows = outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles);
-    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Cancelled]);
+    assert_eq!(rows.iter().map(|row| row.outcome.status).collect::<Vec<_>>(), [Status::Cancelled]);
     assert!(outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles).is_empty(), "it has one now");
     assert_eq!(outlet.finished().cancelled, 1);
 }
@@ -92,7 +92,7 @@ fn job_that_was_not_understood_gets_one_bundle_that_says_why() {
     let outcome = Failure::new(Stage::Spec, "mistakes_in_spec", "two mistakes").outcome(Status::Rejected);
     let ended = EndedJob { queued, spec: SpecFile::default(), job: None, outcome };
     let rows = outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles);
-    assert_eq!(rows[0].reason.as_deref(), Some("mistakes_in_spec"));
+    assert_eq!(rows[0].outcome.reason.as_deref(), Some("mistakes_in_spec"));
     assert!(lab.bundles()[0].contains("rejected"), "{:?}", lab.bundles());
     assert!(outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles).is_empty());
 }

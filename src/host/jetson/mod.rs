@@ -1,53 +1,53 @@
-//! NVIDIA Jetson: power modes by nvpmodel, and clocks held still as its jetson_clocks does it, but seen to be.
+//! NVIDIA Jetson: power modes with nvpmodel, and clocks locked as jetson_clocks does it, but verified.
 //!
-//! jetson_clocks itself is not run: it ends with success on most errors and stores only a part of what it changes. A mode caps the
-//! clocks, so it is set first and the clocks are locked at its caps after.
+//! jetson_clocks itself is not run: it reports success after most errors and saves only part of what it changes. A mode limits
+//! the clocks, so the mode is set first and the clocks are then locked at its limits.
 
 use super::cpufreq::{self, Settings};
 use super::machine::Machine;
-use super::power::{ModeError, PowerControl, Reboot};
+use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
-mod nvpmodel;
+pub(crate) mod nvpmodel;
 mod release;
 mod values;
 
 pub(super) use release::Release;
 
-/// Names of a Jetson's graphics processor in the device tree, over all generations.
+/// Names of a Jetson's GPU in the device tree, of all generations.
 const GPU_NAMES: &[&str] = &["gv11b", "gp10b", "ga10b", "gb10b", "gpu"];
 
-/// Starts of names of clocks below /sys/class/devfreq that need no device tree to be known: graphics and memory of Thor.
+/// Prefixes of clocks below /sys/class/devfreq that are known without a device tree: GPU and memory of Thor.
 const CLOCK_NAMES: &[&str] = &["gpu-", "bwmgr"];
 
 const CLOCKS: &str = "/sys/class/devfreq";
 
-/// The memory clock until Orin; only root sees it.
+/// The memory clock up to Orin; only root can read it.
 const MEMORY_CLOCK: &str = "/sys/kernel/debug/bpmp/debug/clk/emc";
 
-/// Caps of the memory clock that a mode sets, by release. 0 is none.
+/// Limits of the memory clock that a mode sets, by release. 0 means no limit.
 const MEMORY_CAPS: &[&str] =
     &["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "/sys/kernel/nvpmodel_clk_cap/emc"];
 
-/// Control by nvpmodel and sysfs.
+/// Control through nvpmodel and sysfs.
 #[derive(Debug)]
 pub(super) struct Jetson;
 
-/// Is the host a Jetson, of whatever generation?
+/// Whether the host is a Jetson of any generation.
 pub(super) fn is_here(machine: &dyn Machine) -> bool {
     let is_tegra = |name: &String| name.starts_with("nvidia,tegra");
     super::device_tree::compatible(machine).iter().any(is_tegra)
         || machine.read("/etc/nv_tegra_release").is_ok()
 }
 
-/// The name that the driver of a clock below /sys/class/devfreq goes by, where it is a graphics processor's or the memory's.
+/// The name of a clock below /sys/class/devfreq, if it belongs to a GPU or to memory.
 fn clock_name(machine: &dyn Machine, name: &str) -> Option<String> {
     let named = super::device_tree::texts(machine, &format!("{CLOCKS}/{name}/device/of_node/name"));
     let known = named.into_iter().find(|name| GPU_NAMES.contains(&name.as_str()));
     known.or_else(|| CLOCK_NAMES.iter().any(|start| name.starts_with(start)).then(|| name.to_owned()))
 }
 
-/// Graphics processors, by their names in the device tree.
+/// GPUs, by their names in the device tree.
 pub(super) fn gpus(machine: &dyn Machine) -> Vec<String> {
     let clocks = machine.names(CLOCKS);
     let named = clocks.iter().filter_map(|name| clock_name(machine, name));
@@ -83,10 +83,10 @@ impl PowerControl for Jetson {
         settings
     }
 
-    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, clocks: Clocks) -> PowerState {
         let mut wanted = PowerState { mode: mode.cloned(), settings: Settings::new() };
         let waits_for_mode = mode.is_some() && present.mode.as_ref() != mode;
-        if lock_clocks && !waits_for_mode {
+        if clocks == Clocks::Locked && !waits_for_mode {
             lock(&present.settings, &mut wanted.settings);
         }
         wanted
@@ -107,15 +107,15 @@ fn read_memory_clock(machine: &dyn Machine, settings: &mut Settings) {
     for cap in MEMORY_CAPS {
         cpufreq::read(machine, cap, settings);
     }
-    // The rate is a setting only while it is locked; else the memory controller chooses it.
+    // The rate is a setting only while it is locked; otherwise the memory controller chooses it.
     if settings.get(&locked).is_some_and(|locked| locked == "1") {
         cpufreq::read(machine, &format!("{MEMORY_CLOCK}/rate"), settings);
         cpufreq::read(machine, &format!("{MEMORY_CLOCK}/max_rate"), settings);
     }
 }
 
-/// What jetson_clocks does without options: lower limits at the upper ones, no idle states, no power gating, and the memory at
-/// the highest rate that the mode allows. Governors stay.
+/// What jetson_clocks does without options: raise lower limits to the upper ones, turn off idle states and power gating, and
+/// set memory to the highest rate that the mode allows. Governors stay.
 fn lock(present: &Settings, wanted: &mut Settings) {
     cpufreq::limits_together(present, wanted);
     for setting in present.keys() {

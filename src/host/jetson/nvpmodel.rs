@@ -1,30 +1,30 @@
-//! NVIDIA's nvpmodel: which modes there are, which one is in force, and setting one by its name.
+//! NVIDIA's nvpmodel: list the power modes, query the current one, and set one by its name.
 //!
-//! Its exit code means little: it ends with success after errors, and with an error after some successes. So what it prints
-//! is read for errors, and the mode is asked for again after. It asks questions; it never gets an answer but on purpose.
+//! Its exit code means little: it can be 0 after an error and not 0 after a success. So its output is searched for errors, and
+//! the mode is queried again afterwards. It asks questions; only a deliberate reboot answers one.
 
 use std::time::Duration;
 
 use crate::bundle::format::PowerMode;
-use crate::host::machine::{Machine, ToolCall};
+use crate::host::machine::Machine;
 use crate::host::power::{ModeError, Reboot};
-use crate::host::tool::{ToolError, ToolOutput};
+use crate::host::tool::{ToolCall, ToolError, ToolOutput};
 
 const TOOL: &str = "nvpmodel";
 
 /// Lists the modes of this board. Their numbers differ between boards.
 pub(super) const MODES_FILE: &str = "/etc/nvpmodel.conf";
 
-/// Number of the mode that was asked for last, kept over reboots.
-const STATUS_FILE: &str = "/var/lib/nvpmodel/status";
+/// Holds the number of the mode that was set last; survives reboots.
+pub(crate) const STATUS_FILE: &str = "/var/lib/nvpmodel/status";
 
-/// A query takes some ten milliseconds; jtop gives it four seconds for a device that is busy.
+/// A query takes a few tens of milliseconds; jtop allows four seconds for a busy device.
 const QUERY_LIMIT: Duration = Duration::from_secs(4);
 
-/// Setting a mode takes up to some seconds, when processors are taken off or brought back.
+/// Setting a mode can take several seconds if it switches processors off or on.
 const SET_LIMIT: Duration = Duration::from_secs(20);
 
-/// Every mode of the configuration file, in its order.
+/// Every mode in the configuration file, in its order.
 pub(super) fn modes(machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError> {
     match machine.read(MODES_FILE) {
         Ok(text) => Ok(parse_modes(&text)),
@@ -33,7 +33,7 @@ pub(super) fn modes(machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError> 
     }
 }
 
-/// Lines such as `< POWER_MODEL ID=3 NAME=MODE_30W_ALL >`, in whatever spacing and order.
+/// Lines such as `< POWER_MODEL ID=3 NAME=MODE_30W_ALL >`, in any spacing and order.
 fn parse_modes(text: &str) -> Vec<PowerMode> {
     let mode = |line: &str| {
         let line = line.trim().strip_prefix('<')?.trim_start().strip_prefix("POWER_MODEL")?;
@@ -46,19 +46,24 @@ fn parse_modes(text: &str) -> Vec<PowerMode> {
     text.lines().filter_map(mode).collect()
 }
 
-/// The mode in force, as the tool tells it; where the tool is silent, the one asked for last.
+/// The current mode as the tool reports it; if it reports none, the one that was set last.
 pub(super) fn present(machine: &dyn Machine) -> Option<PowerMode> {
     let call = ToolCall { name: TOOL, arguments: &["-q"], input: "", limit: QUERY_LIMIT };
     let told = machine.run(&call).ok().and_then(|output| parse_query(&output.text));
     told.or_else(|| {
-        let status = machine.read(STATUS_FILE).ok()?;
-        let id: u32 = status.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse().ok()?;
+        let id = set_last(machine)?;
         modes(machine).ok()?.into_iter().find(|mode| mode.id == id)
     })
 }
 
-/// `NV Power Mode: NAME`, and the number alone on the next line. Lines around them, errors too, are noise for somebody who may
-/// not read everything.
+/// The number of the mode that was set last, which the next boot brings.
+pub(crate) fn set_last(machine: &dyn Machine) -> Option<u32> {
+    let status = machine.read(STATUS_FILE).ok()?;
+    status.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse().ok()
+}
+
+/// `NV Power Mode: NAME`, and the number on the next line. Other lines, including errors about files that this user may not
+/// read, are ignored.
 fn parse_query(text: &str) -> Option<PowerMode> {
     let mut lines = text.lines();
     let name = lines.find_map(|line| Some(line.split_once("NV Power Mode:")?.1.trim().to_owned()))?;
@@ -77,7 +82,7 @@ pub(super) fn set(machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Re
     let name = mode.name.clone();
     match machine.run(&call) {
         Ok(output) => judge(name, &output, reboot),
-        // It may have asked first, and waited for an answer from elsewhere than its input.
+        // It may have asked a question and waited for an answer from elsewhere than its input.
         Err(ToolError::Hung { text, .. }) if asks_for_reboot(&text) => Err(ModeError::NeedsReboot { name }),
         Err(source) => Err(ModeError::Tool { name, source }),
     }
@@ -101,7 +106,7 @@ fn judge(name: String, output: &ToolOutput, reboot: Reboot) -> Result<(), ModeEr
         Some(line) => (*line).to_owned(),
         None => format!("exit code {:?}, `{}`", output.code, output.text.lines().last().unwrap_or_default()),
     };
-    // EACCES and EPERM, as nvpmodel prints them.
+    // How nvpmodel prints EACCES and EPERM.
     let is_denied =
         errors.iter().any(|line| line.ends_with(": 13") || line.ends_with(": 1") || line.contains("root"));
     Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said } })

@@ -1,10 +1,10 @@
-//! Which release of NVIDIA's software a Jetson has: Linux for Tegra (L4T), and the JetPack that it came with.
+//! The release of NVIDIA's software on a Jetson: Linux for Tegra (L4T) and its JetPack.
 
 use super::super::machine::Machine;
 
 const RELEASE_FILE: &str = "/etc/nv_tegra_release";
 
-/// The JetPack of a release of L4T: the first of each that has its number. NVIDIA's own release notes are the source.
+/// The first JetPack with each release of L4T. Source: NVIDIA's release notes.
 const JETPACKS: &[(&str, &str)] = &[
     ("32.3.1", "4.3"),
     ("32.4.2", "4.4 DP"),
@@ -38,7 +38,7 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// From the file that says so, else from the version of the package that brings it; `None` where neither tells.
+    /// From its file, else from the version of its core package; `None` if neither shows it.
     pub(crate) fn read(machine: &dyn Machine, core_package: Option<&str>) -> Option<Self> {
         let of_file = machine.read(RELEASE_FILE).ok().and_then(|text| parse(&text));
         let of_package = || core_package?.split('-').next().map(str::to_owned);
@@ -51,7 +51,7 @@ impl Release {
     }
 }
 
-/// `# R32 (release), REVISION: 3.1, GCID: …`. Its `BOARD` is the same for several boards and is not used.
+/// `# R32 (release), REVISION: 3.1, GCID: …`. `BOARD` is not used, because several boards share its value.
 fn parse(text: &str) -> Option<String> {
     let line = text.lines().next()?;
     let major = line.trim_start_matches(['#', ' ']).strip_prefix('R')?.split(' ').next()?;

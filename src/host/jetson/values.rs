@@ -1,7 +1,7 @@
-//! What a power mode says of processors and clocks, by nvpmodel's configuration file, against what the kernel says.
+//! Compares a power mode's values in nvpmodel's configuration file with the kernel's.
 //!
-//! nvpmodel can set a mode, say so, and leave some of it undone; the mode's name alone shows nothing of that. Values are compared
-//! where the kernel can be read, and as far as it keeps them: it rounds frequencies to those that a clock has.
+//! nvpmodel can report a mode as set although part of it is not, and the mode's name alone does not show that. Values are
+//! compared if the kernel's can be read, allowing for its rounding to the frequencies that a clock has.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use super::nvpmodel::MODES_FILE;
 use crate::bundle::format::{PowerDifference, PowerMode};
 use crate::host::machine::Machine;
 
-/// How nvpmodel writes "no limit": INT_MAX, and what becomes of it.
+/// How nvpmodel writes "no limit": INT_MAX, or −1.
 const UNLIMITED: &[i64] = &[-1, 2_147_483_647];
 
-/// Clocks that do not list their frequencies: a rounding is at most so much of the value. Processors of Xavier and Orin have
-/// steps of 76.8 MHz, 6.4 % of 1.2 GHz.
+/// The largest rounding, as a share of the value, of a clock that does not list its frequencies. Processors of Xavier and Orin
+/// have steps of 76.8 MHz, 6.4 % of 1.2 GHz.
 const LARGEST_STEP: f64 = 0.08;
 
-/// What a mode says: the host's file, and the value.
+/// A value of a mode, and the host's file for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Value {
+struct ModeValue {
     argument: String,
     path: String,
     value: i64,
 }
 
-/// How many values of the mode could be compared, and those that are not in force.
+/// How many values of the mode could be compared, and those that differ.
 pub(super) fn differences(machine: &dyn Machine, mode: &PowerMode) -> (usize, Vec<PowerDifference>) {
     let text = machine.read(MODES_FILE).unwrap_or_default();
     let mut compared = 0;
@@ -44,8 +44,8 @@ pub(super) fn differences(machine: &dyn Machine, mode: &PowerMode) -> (usize, Ve
     (compared, differences)
 }
 
-/// What the file says now, and whether that is what the mode says; `None` where that can not be told.
-fn compare(machine: &dyn Machine, value: &Value) -> Option<(String, bool)> {
+/// The file's present value, and whether it matches the mode; `None` if that cannot be compared.
+fn compare(machine: &dyn Machine, value: &ModeValue) -> Option<(String, bool)> {
     let is_cap_of_memory = value.path.contains("emc") && value.value == 0;
     if UNLIMITED.contains(&value.value) || is_cap_of_memory || is_off(machine, &value.path) {
         return None;
@@ -54,14 +54,14 @@ fn compare(machine: &dyn Machine, value: &Value) -> Option<(String, bool)> {
     let number: i64 = found.parse().ok()?;
     let is_in_force = match value.argument.as_str() {
         "MAX_FREQ" => is_same_step(machine, value, number),
-        // A lower limit above the mode's is one that somebody locked.
+        // A higher lower limit means that somebody locked the clock.
         "MIN_FREQ" => number > value.value || is_same_step(machine, value, number),
         _ => number == value.value,
     };
     Some((found, is_in_force))
 }
 
-/// Clocks of a processor that is off mean nothing.
+/// Clocks of an offline processor mean nothing.
 fn is_off(machine: &dyn Machine, path: &str) -> bool {
     let processor = path.split_once("/cpufreq/").map(|(processor, _)| processor);
     processor.is_some_and(|processor| {
@@ -69,8 +69,8 @@ fn is_off(machine: &dyn Machine, path: &str) -> bool {
     })
 }
 
-/// Would a clock that can not have the mode's frequency have this one in its place?
-fn is_same_step(machine: &dyn Machine, value: &Value, found: i64) -> bool {
+/// Whether a clock that does not have the mode's frequency would be rounded to this one.
+fn is_same_step(machine: &dyn Machine, value: &ModeValue, found: i64) -> bool {
     let Some((folder, _)) = value.path.rsplit_once('/') else { return found == value.value };
     let listed = ["scaling_available_frequencies", "available_frequencies"]
         .into_iter()
@@ -80,15 +80,15 @@ fn is_same_step(machine: &dyn Machine, value: &Value, found: i64) -> bool {
     if steps.is_empty() {
         return (found - value.value).abs() as f64 <= value.value as f64 * LARGEST_STEP;
     }
-    // Which is the next one depends on the driver: that below, or that above.
+    // Depending on the driver, the next lower or the next higher one.
     let below = steps.iter().copied().filter(|&step| step <= value.value).max();
     let above = steps.iter().copied().filter(|&step| step >= value.value).min();
     found == value.value || Some(found) == below || Some(found) == above
 }
 
-/// The values of the mode with that number: `PARAMETER ARGUMENT VALUE` lines below its heading, whose files are named by
-/// `ARGUMENT PATH` lines below the parameter's.
-fn parse(text: &str, id: u32) -> Vec<Value> {
+/// The values of the mode with this number: `PARAMETER ARGUMENT VALUE` lines below its heading. `ARGUMENT PATH` lines below
+/// the parameter's heading name the files.
+fn parse(text: &str, id: u32) -> Vec<ModeValue> {
     let mut paths: BTreeMap<(String, String), String> = BTreeMap::new();
     let mut values = Vec::new();
     let mut section = Section::Other;
@@ -105,7 +105,7 @@ fn parse(text: &str, id: u32) -> Vec<Value> {
             (Section::Mode(number), [parameter, argument, value]) if *number == id => {
                 let path = paths.get(&((*parameter).to_owned(), (*argument).to_owned()));
                 if let Some((path, value)) = path.cloned().zip(value.parse().ok()) {
-                    values.push(Value { argument: (*argument).to_owned(), path, value });
+                    values.push(ModeValue { argument: (*argument).to_owned(), path, value });
                 }
             }
             _ => {}
@@ -114,7 +114,7 @@ fn parse(text: &str, id: u32) -> Vec<Value> {
     values
 }
 
-/// What a line of the file is below.
+/// The heading above a line of the file.
 enum Section {
     Parameter(String),
     Mode(u32),

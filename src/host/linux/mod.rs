@@ -1,12 +1,12 @@
-//! Any Linux machine: clocks by governor, limits, turbo and energy preference. Its power modes are the governors that all of
-//! its processors offer. What is read and written are the files of cpufreq; nothing is run.
+//! Any Linux machine: clocks through governor, limits, turbo and energy preference. Its power modes are the governors that all
+//! its processors offer. Reads and writes the files of cpufreq and runs no tool.
 
 use super::cpufreq::{self, FASTEST, Settings};
 use super::machine::Machine;
-use super::power::{ModeError, PowerControl, Reboot};
+use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerMode, PowerState};
 
-/// Control by cpufreq alone.
+/// Control through cpufreq alone.
 #[derive(Debug)]
 pub(super) struct Linux;
 
@@ -22,15 +22,17 @@ impl PowerControl for Linux {
         settings
     }
 
-    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState {
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, clocks: Clocks) -> PowerState {
         let mut wanted = PowerState::default();
         match mode {
             Some(mode) => cpufreq::governed_by(&mode.name, &present.settings, &mut wanted.settings),
-            // Not where the author chose one: with both limits equal, every governor holds the clock.
-            None if lock_clocks => cpufreq::governed_by(FASTEST, &present.settings, &mut wanted.settings),
+            // Not if the job names one: with equal limits, every governor keeps the clock.
+            None if clocks == Clocks::Locked => {
+                cpufreq::governed_by(FASTEST, &present.settings, &mut wanted.settings);
+            }
             None => {}
         }
-        if lock_clocks {
+        if clocks == Clocks::Locked {
             cpufreq::without_turbo(&present.settings, &mut wanted.settings);
             cpufreq::limits_together(&present.settings, &mut wanted.settings);
         }
@@ -38,7 +40,7 @@ impl PowerControl for Linux {
     }
 
     fn set_mode(&self, _machine: &dyn Machine, mode: &PowerMode, _reboot: Reboot) -> Result<(), ModeError> {
-        // `target` asks for no mode, so nothing but a saved state of another family comes here.
+        // `target` names no mode, so only a saved state of another family gets here.
         Err(ModeError::NotOffered { name: mode.name.clone(), offered: Vec::new() })
     }
 }

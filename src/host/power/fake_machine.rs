@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::saved::{Keep, Saved};
-use crate::host::machine::{Machine, ToolCall};
-use crate::host::tool::{ToolError, ToolOutput};
+use crate::host::machine::Machine;
+use crate::host::tool::{ToolCall, ToolError, ToolOutput};
 
 /// Two processors that share a policy, for each of the first and the second pair.
 pub(super) const POLICIES: [&str; 2] =

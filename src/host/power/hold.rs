@@ -1,7 +1,7 @@
-//! A change of the host's power state that is in force, from the moment the state found is on disk until it is back.
+//! A change of the host's power state, in force from the moment the original state is on disk until it is restored.
 //!
-//! A [`Hold`] that is dropped, in a panic for example, puts the host back; what a killed process left is found by
-//! [`PowerHost::recover`]. Both need the host's lock, which is the caller's business.
+//! Dropping a [`Hold`], in a panic for example, restores the host. [`PowerHost::recover`] restores what a killed process left
+//! changed. The caller must hold the host lock for both.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::saved::{Keep, RebootFor, Saved};
-use super::{ModeError, PowerControl, Reboot, apply, plan, read};
+use super::{AfterModeError, Clocks, ModeError, PowerControl, Reboot, apply, plan, read};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerRequest, PowerState};
 use crate::error::Hint;
 use crate::host::machine::Machine;
@@ -28,27 +28,27 @@ impl fmt::Debug for PowerHost {
     }
 }
 
-/// A changed state; it is put back when this is released or dropped.
+/// A changed state; releasing or dropping it restores the original one.
 #[derive(Debug)]
 pub struct Hold {
     host: PowerHost,
     saved: Saved,
-    /// Read back after the change.
+    /// The state, read back after the change.
     pub applied: PowerState,
-    /// What was asked for and not reached.
+    /// What was asked for but not reached.
     pub not_applied: Vec<PowerDifference>,
-    /// There is something to put back.
+    /// There is something to restore.
     is_changed: bool,
 }
 
-/// The state asked for can not be brought about. The host is as it was found, as far as that is possible.
+/// The requested state cannot be reached. The host is restored as far as possible.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
-    /// The mode.
+    /// The mode cannot be set.
     #[error(transparent)]
     Mode(#[from] ModeError),
-    /// The state found could not be written down, so nothing was changed.
-    #[error("the power state could not be written down, so it is not changed")]
+    /// The original state could not be saved, so nothing was changed.
+    #[error("cannot save the power state, so it is not changed")]
     NotSaved(#[source] io::Error),
 }
 
@@ -66,53 +66,53 @@ impl Hint for TakeError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Mode(error) => error.hint(),
-            Self::NotSaved(_) => {
-                Some("the state folder must be writable, see `state` in the configuration".to_owned())
-            }
+            Self::NotSaved(_) => Some(
+                "make the state folder writable; `state` in /etc/backbone/config.yaml names it".to_owned(),
+            ),
         }
     }
 }
 
-/// What came of looking for a state that was left behind.
+/// The result of restoring a state that was left changed.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// There was one.
+    /// A changed state was found.
     pub was_left: bool,
-    /// What could not be put back; it is tried again next time.
+    /// What could not be restored; it is tried again next time.
     pub not_restored: Vec<PowerDifference>,
-    /// Only a reboot brings this mode back.
+    /// Restoring this mode needs a reboot.
     pub needs_reboot: Option<PowerMode>,
 }
 
 impl PowerHost {
-    /// A host, and where its state is kept.
+    /// A host, and where its original state is kept.
     pub fn new(control: &'static dyn PowerControl, machine: Rc<dyn Machine>, keep: Rc<dyn Keep>) -> Self {
         Self { control, machine, keep }
     }
 
-    /// The state the host is in.
+    /// The host's current state.
     pub fn read(&self) -> PowerState {
         read(self.control, &*self.machine)
     }
 
-    /// Is anything kept that is to be put back?
+    /// Whether a saved state remains to be restored.
     pub fn is_left(&self) -> bool {
         !matches!(self.keep.read(), Ok(None))
     }
 
-    /// The job for which the host was rebooted, while it was not heard of since.
+    /// The job for which the host was rebooted, until that job has its turn.
     ///
     /// # Errors
-    /// What is kept can not be read.
+    /// The saved state cannot be read.
     pub(crate) fn rebooted_for(&self) -> io::Result<Option<String>> {
         let saved = self.keep.read()?.filter(|saved| saved.reboot == Some(RebootFor::Job));
         Ok(saved.map(|saved| saved.job))
     }
 
-    /// Put back what a former process left changed.
+    /// Restore what a former process left changed.
     ///
     /// # Errors
-    /// What is kept can not be read, or not be removed after all is back.
+    /// The saved state cannot be read, or cannot be removed after the host is restored.
     pub(crate) fn recover(&self) -> io::Result<Recovered> {
         match self.keep.read()? {
             Some(saved) => self.restore(&saved),
@@ -120,15 +120,16 @@ impl PowerHost {
         }
     }
 
-    /// Bring about what a job asks for.
+    /// Apply what a job asks for.
     ///
     /// # Errors
-    /// The mode can not be had, or the state found can not be written down. The host is put back.
+    /// The mode cannot be set, or the original state cannot be saved. The host is restored.
     pub fn take(&self, job: &str, request: &PowerRequest) -> Result<Hold, TakeError> {
         let mode = request.power_mode.as_deref().map(|name| self.mode(name)).transpose()?;
-        let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), false);
-        let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), request.lock_clocks);
-        // What is still kept could not be put back, or is from before a reboot: it stays what is to be put back.
+        let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), Clocks::Unchanged);
+        let clocks = Clocks::wanted(request.lock_clocks);
+        let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), clocks);
+        // A state that is still saved could not be restored, or is from before a reboot: it remains the one to restore.
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let present = self.read();
         let is_changed =
@@ -146,14 +147,16 @@ impl PowerHost {
             not_applied: Vec::new(),
             is_changed,
         };
-        // Dropping the hold on an error puts the host back.
+        // On an error, dropping the hold restores the host.
         let (control, machine) = (self.control, &*self.machine);
-        let mut applied = apply(control, machine, present, &in_mode, false).without_mode_error()?;
-        // Before the clocks are locked, which moves the limits that a mode sets.
+        let mut applied =
+            apply(control, machine, present, &in_mode, AfterModeError::Stop).without_mode_error()?;
+        // Compared before the clocks are locked, which changes the limits that a mode sets.
         let not_of_mode = mode.as_ref().map(|mode| control.mode_differences(machine, mode).1);
         if request.lock_clocks {
             hold.keep_what_came(&applied.state)?;
-            applied = apply(control, machine, applied.state, &wanted, false).without_mode_error()?;
+            applied =
+                apply(control, machine, applied.state, &wanted, AfterModeError::Stop).without_mode_error()?;
         }
         hold.applied = applied.state;
         hold.not_applied = applied.differences;
@@ -172,7 +175,7 @@ impl PowerHost {
         }
     }
 
-    /// Reboot the host into the mode that a job asks for. When this returns the host is on its way down.
+    /// Reboot the host into the mode that a job asks for. When this returns, the host is shutting down.
     ///
     /// # Errors
     /// As [`PowerHost::take`]; the host stays up.
@@ -184,16 +187,16 @@ impl PowerHost {
         self.keep.write(&saved).map_err(TakeError::NotSaved)?;
         let told = self.control.set_mode(&*self.machine, &mode, Reboot::Now);
         if told.is_err() {
-            // Nothing was changed, so there is nothing to go on from.
+            // Nothing was changed, so no saved state may remain.
             let _ = self.recover();
         }
         Ok(told?)
     }
 
-    /// Reboot the host to put it back, unless that was done before. Says whether the host is on its way down.
+    /// Reboot the host to restore it, unless that was tried before. Returns whether the host is shutting down.
     ///
     /// # Errors
-    /// It can not be written down, or the host refuses.
+    /// The state cannot be saved, or the host refuses.
     pub(crate) fn reboot_to_restore(&self, mode: &PowerMode) -> Result<bool, TakeError> {
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let Some(saved) = kept.filter(|saved| saved.reboot != Some(RebootFor::Restore)) else {
@@ -208,8 +211,8 @@ impl PowerHost {
     fn restore(&self, saved: &Saved) -> io::Result<Recovered> {
         let (control, machine) = (self.control, &*self.machine);
         let came = PowerState { mode: None, settings: saved.came.clone() };
-        let present = apply(control, machine, self.read(), &|_| came.clone(), true).state;
-        let applied = apply(control, machine, present, &|_| saved.found.clone(), true);
+        let present = apply(control, machine, self.read(), &|_| came.clone(), AfterModeError::Continue).state;
+        let applied = apply(control, machine, present, &|_| saved.found.clone(), AfterModeError::Continue);
         if applied.differences.is_empty() {
             self.keep.remove()?;
         }
@@ -222,17 +225,17 @@ impl PowerHost {
 }
 
 impl Hold {
-    /// As it was found.
+    /// The original state.
     pub fn found(&self) -> &PowerState {
         &self.saved.found
     }
 
-    /// Did anything have to be changed?
+    /// Whether anything had to be changed.
     pub fn is_changed(&self) -> bool {
         self.is_changed
     }
 
-    /// Write down settings that the mode brought, before they are changed.
+    /// Save the settings that appeared with the mode, before they are changed.
     fn keep_what_came(&mut self, state: &PowerState) -> Result<(), TakeError> {
         let known = self.saved.found.settings.len() + self.saved.came.len();
         for (setting, value) in &state.settings {
@@ -244,15 +247,15 @@ impl Hold {
         if is_more { self.host.keep.write(&self.saved).map_err(TakeError::NotSaved) } else { Ok(()) }
     }
 
-    /// Put the host back.
+    /// Restore the host.
     ///
     /// # Errors
-    /// All is back, and that can not be written down: the next start puts it back again.
+    /// The host is restored, but that cannot be recorded: the next start restores it again.
     pub fn release(mut self) -> io::Result<Recovered> {
-        self.put_back()
+        self.restore_once()
     }
 
-    fn put_back(&mut self) -> io::Result<Recovered> {
+    fn restore_once(&mut self) -> io::Result<Recovered> {
         if !std::mem::take(&mut self.is_changed) {
             return Ok(Recovered::default());
         }
@@ -262,12 +265,12 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        match self.put_back() {
+        match self.restore_once() {
             Ok(Recovered { not_restored, .. }) if not_restored.is_empty() => {}
             Ok(Recovered { not_restored, .. }) => {
-                log::error!("the power state is not restored: {}", describe(&not_restored));
+                log::error!("cannot restore the power state: {}", describe(&not_restored));
             }
-            Err(error) => log::error!("the power state is not restored: {error}"),
+            Err(error) => log::error!("cannot restore the power state: {error}"),
         }
     }
 }
@@ -279,7 +282,7 @@ pub(crate) fn describe(differences: &[PowerDifference]) -> String {
         let said = difference.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
         format!("{} is {found}, not {}{said}", difference.setting, difference.wanted)
     };
-    /// More would fill a log line without saying more.
+    /// More would make a log line too long.
     const SHOWN: usize = 4;
     let mut text: Vec<String> = differences.iter().take(SHOWN).map(one).collect();
     if differences.len() > SHOWN {

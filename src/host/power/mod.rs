@@ -1,9 +1,9 @@
-//! The host's power state under control: written down, changed, read back, and put back on every way out.
+//! Control of the host's power state: it is saved, changed, read back, and restored however the change ends.
 //!
-//! [`Hold`](hold::Hold) is a change that is in force; it ends when it is released or dropped. What to write in which order is
-//! decided in [`plan`], pure; [`apply`] does it and reads the host again after each stage; [`saved`] keeps the state found on
-//! disk from before the first write until all is put back. How a host's state is read and what its modes are is the business
-//! of its family. Nothing here knows jobs beyond the id of the one that a change is for.
+//! [`Hold`](hold::Hold) is a change in force; it ends when it is released or dropped. [`plan`] decides what to write in which
+//! order and does no I/O; [`apply`] does it and reads the host again after each stage; [`saved`] keeps the original state on
+//! disk from before the first write until everything is restored. The host's family knows how to read its state and what its
+//! modes are. Nothing here knows more of a job than its id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::tool::ToolError;
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 use crate::error::Hint;
+use crate::text::quoted_list;
 use plan::Step;
 
 pub mod hold;
@@ -26,64 +27,89 @@ mod tests;
 /// last.
 const ROUNDS: usize = 8;
 
-/// How a family of hosts controls power. `target` of the present state, with nothing asked for, changes nothing.
+/// How a family of hosts controls power. Without a mode or locked clocks, `target` changes nothing.
 pub trait PowerControl: Sync {
-    /// What a job may name as `host.power_mode`, in the host's order.
+    /// The values of `host.power_mode`, in the host's order.
     ///
     /// # Errors
-    /// The host has modes, and does not tell which.
+    /// The host has modes, but their list cannot be read.
     fn modes(&self, machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError>;
 
-    /// The mode the host is in, where it has a tool that tells; that tool is run, so ask only when it may have changed.
+    /// The current mode, if the host has a tool that reports it. Runs the tool, so call it only if the mode may have changed.
     fn mode(&self, machine: &dyn Machine) -> Option<PowerMode> {
         let _ = machine;
         None
     }
 
-    /// The settings that are in force, as far as they can be read.
+    /// The current settings, as far as they can be read.
     fn settings(&self, machine: &dyn Machine) -> BTreeMap<String, String>;
 
-    /// What of the state should be how, for a mode of [`PowerControl::modes`] and for locked clocks. Pure.
-    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, lock_clocks: bool) -> PowerState;
+    /// The settings wanted for one of [`PowerControl::modes`] and for locked clocks. No I/O.
+    fn target(&self, present: &PowerState, mode: Option<&PowerMode>, clocks: Clocks) -> PowerState;
 
-    /// Set a mode by the host's tool. Only a family whose `target` has a mode is asked.
+    /// Set a mode with the host's tool. Called only for a family whose `target` has a mode.
     ///
     /// # Errors
     /// It was not set, or needs a reboot.
     fn set_mode(&self, machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Result<(), ModeError>;
 
-    /// How many of the values that the host itself says a mode has could be compared, and those that are not in force.
+    /// How many values of the host's own definition of a mode could be compared, and those that differ.
     fn mode_differences(&self, machine: &dyn Machine, mode: &PowerMode) -> (usize, Vec<PowerDifference>) {
         let _ = (machine, mode);
         (0, Vec::new())
     }
 }
 
-/// May the host be rebooted to set a mode?
+/// What a target wants of the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clocks {
+    /// As they are.
+    Unchanged,
+    /// Locked.
+    Locked,
+}
+
+impl Clocks {
+    /// What `lock_clocks` of a job asks for.
+    pub(crate) fn wanted(lock: bool) -> Self {
+        if lock { Self::Locked } else { Self::Unchanged }
+    }
+}
+
+/// Whether settings are still changed if the mode could not be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterModeError {
+    /// No.
+    Stop,
+    /// Yes.
+    Continue,
+}
+
+/// Whether the host may be rebooted to set a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reboot {
-    /// No: a mode that needs it is not set.
+    /// Never: a mode that needs a reboot is not set.
     Never,
-    /// The caller wrote down all it needs, and the host goes down now.
+    /// Now: the caller has saved all it needs.
     Now,
 }
 
-/// A power mode was not set.
+/// A power mode could not be set.
 #[derive(Debug, thiserror::Error)]
 pub enum ModeError {
     /// The host has no such mode.
-    #[error("power mode `{name}` is not offered by this host, which has {}", listed(.offered))]
+    #[error("power mode `{name}` is not offered by this host, which has {}", modes(.offered))]
     NotOffered {
-        /// What was asked for.
+        /// The mode asked for.
         name: String,
-        /// What there is.
+        /// The modes of the host.
         offered: Vec<String>,
     },
-    /// The file that lists the modes can not be read.
-    #[error("can not read which power modes this host has")]
+    /// The file that lists the modes cannot be read.
+    #[error("cannot read the list of power modes of this host")]
     Unlisted(#[source] std::io::Error),
-    /// The tool is missing, can not be started, or hangs.
-    #[error("can not set power mode `{name}`")]
+    /// The tool is missing, cannot be started, or hangs.
+    #[error("cannot set power mode `{name}`")]
     Tool {
         /// The mode.
         name: String,
@@ -91,20 +117,20 @@ pub enum ModeError {
         #[source]
         source: ToolError,
     },
-    /// The tool said that it failed, whatever its exit code.
+    /// The tool reported a failure, whatever its exit code.
     #[error("the host refused power mode `{name}`: {said}")]
     Refused {
         /// The mode.
         name: String,
-        /// Its words.
+        /// Its message.
         said: String,
     },
-    /// The tool may not write what it must.
-    #[error("power mode `{name}` needs the rights of root: {said}")]
+    /// The tool lacks a permission.
+    #[error("setting power mode `{name}` needs root permissions: {said}")]
     Denied {
         /// The mode.
         name: String,
-        /// Its words.
+        /// Its message.
         said: String,
     },
     /// The tool asks for a reboot.
@@ -113,12 +139,12 @@ pub enum ModeError {
         /// The mode.
         name: String,
     },
-    /// Nothing was said, and the mode is another.
-    #[error("power mode `{name}` was set without an error, but the host is in {}", .found.as_deref().map_or_else(|| "a mode that can not be read".to_owned(), |found| format!("`{found}`")))]
+    /// The tool reported no error, but the mode is another.
+    #[error("power mode `{name}` was set without an error, but the host is in {}", .found.as_deref().map_or_else(|| "a mode that cannot be read".to_owned(), |found| format!("`{found}`")))]
     NotSet {
         /// The mode.
         name: String,
-        /// The mode it is in.
+        /// The current mode.
         found: Option<String>,
     },
 }
@@ -144,43 +170,39 @@ impl Hint for ModeError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotOffered { offered, .. } if offered.is_empty() => {
-                "leave out `host.power_mode`: this host has no power modes".to_owned()
+                "remove `host.power_mode`: this host has no power modes".to_owned()
             }
             Self::NotOffered { .. } => {
-                "set `host.power_mode` to one of these, or leave it out to keep the present mode".to_owned()
+                "set `host.power_mode` to one of these, or remove it to keep the current mode".to_owned()
             }
-            Self::Unlisted(_) => "check that /etc/nvpmodel.conf is there and may be read".to_owned(),
+            Self::Unlisted(_) => "check that /etc/nvpmodel.conf exists and is readable".to_owned(),
             Self::Tool { source, .. } => source.hint()?,
             Self::Denied { .. } => {
-                "give the daemon the rights for power control, see docs/OPERATING.md".to_owned()
+                "give the daemon permission for power control; see Power in docs/OPERATING.md".to_owned()
             }
             Self::NeedsReboot { .. } => {
-                "set the mode by hand and reboot, or let the configuration of the host allow it with `reboot: \
-                 for_power_mode`"
+                "set the mode by hand and reboot, or allow it with `reboot: for_power_mode` in /etc/backbone/config.yaml"
                     .to_owned()
             }
             Self::Refused { .. } | Self::NotSet { .. } => {
-                "set the mode by hand with `sudo nvpmodel -m`, and see what it says".to_owned()
+                "set the mode by hand with `sudo nvpmodel -m` to see its message".to_owned()
             }
         })
     }
 }
 
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+fn modes(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { quoted_list(names) }
 }
 
-/// What came of bringing a host into a state.
+/// The result of changing a host's state.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Read back at the end.
+    /// The state, read back at the end.
     pub state: PowerState,
-    /// What of the wanted state is not so, each with what the host said.
+    /// Differences from the wanted state, each with the host's error.
     pub differences: Vec<PowerDifference>,
-    /// The mode was not set.
+    /// Why the mode was not set.
     pub(crate) mode_error: Option<ModeError>,
 }
 
@@ -193,18 +215,18 @@ impl Applied {
     }
 }
 
-/// The state the host is in, as far as it can be read.
+/// The host's current state, as far as it can be read.
 pub fn read(control: &dyn PowerControl, machine: &dyn Machine) -> PowerState {
     PowerState { mode: control.mode(machine), settings: control.settings(machine) }
 }
 
-/// Bring the host from the state it is in to the one that `wanted` makes of it, stage by stage.
+/// Bring the host from its present state to the one that `wanted` makes of it, stage by stage.
 pub fn apply(
     control: &dyn PowerControl,
     machine: &dyn Machine,
     mut present: PowerState,
     wanted: &dyn Fn(&PowerState) -> PowerState,
-    goes_on_without_mode: bool,
+    after_mode_error: AfterModeError,
 ) -> Applied {
     let mut tried: BTreeSet<Step> = BTreeSet::new();
     let mut errors: BTreeMap<String, String> = BTreeMap::new();
@@ -232,7 +254,7 @@ pub fn apply(
         }
         tried.extend(steps);
         present.settings = control.settings(machine);
-        if mode_error.is_some() && !goes_on_without_mode {
+        if mode_error.is_some() && after_mode_error == AfterModeError::Stop {
             break;
         }
     }

@@ -1,15 +1,15 @@
-//! What to do next to bring a host from the power state it is in to the one wanted. Pure: no file, no clock.
+//! The next steps from the host's present power state to the wanted one. No I/O, no clock.
 //!
-//! Settings depend on each other, so they are set in stages, and the host is read again after each: a power mode decides
-//! which processors are there and how far their limits reach; processors and turbo decide which other settings there are; a
-//! governor decides which preferences may be written. Within a pair of limits the one that makes room goes first, because the
-//! kernel refuses, or clamps, a lower limit above the upper one.
+//! Settings depend on each other, so they are set in stages, and the host is read again after each: a power mode decides which
+//! processors are online and the range of their limits; processors and turbo decide which other settings exist; a governor
+//! decides which preferences can be written. Of a pair of limits the one that makes room is written first, because the kernel
+//! refuses or clamps a lower limit above the upper one.
 
 use std::collections::BTreeSet;
 
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
-/// What [`PowerDifference::setting`] calls the mode.
+/// The name of the mode in [`PowerDifference::setting`].
 pub(crate) const MODE: &str = "power mode";
 
 /// One change of the host.
@@ -26,12 +26,12 @@ pub(crate) enum Step {
     },
 }
 
-/// A stage: settings that may be set once those of the stages before are as wanted, or can not be had.
+/// A stage: settings to set once those of earlier stages are as wanted or have been tried.
 type Stage = fn(&str) -> bool;
 
 const STAGES: &[Stage] = &[
     |setting| setting.ends_with("/online") || is_turbo(setting),
-    // Switches that keep a clock from obeying its limits.
+    // Switches that make a clock ignore its limits.
     |setting| setting.ends_with("/railgate_enable") || setting.ends_with("/mrq_rate_locked"),
     |setting| setting.ends_with("governor"),
     |_| true,
@@ -41,8 +41,8 @@ fn is_turbo(setting: &str) -> bool {
     setting.ends_with("/no_turbo") || setting.ends_with("/cpufreq/boost")
 }
 
-/// The steps of the next stage that has any; none when all is as wanted, or every step was tried. Settings that the host does
-/// not have at present are left alone.
+/// The steps of the next stage that has any; empty if everything is as wanted or has been tried. Settings that the host does
+/// not have at present are skipped.
 pub(crate) fn next(present: &PowerState, wanted: &PowerState, tried: &BTreeSet<Step>) -> Vec<Step> {
     if let Some(mode) = wanted.mode.as_ref().filter(|mode| present.mode.as_ref() != Some(*mode)) {
         let step = Step::Mode(mode.clone());
@@ -66,12 +66,12 @@ pub(crate) fn next(present: &PowerState, wanted: &PowerState, tried: &BTreeSet<S
     Vec::new()
 }
 
-/// Where a step stands in its stage.
+/// The place of a step in its stage.
 fn place(step: &Step, present: &PowerState) -> (u8, String) {
     let Step::Write { setting, value } = step else { return (0, String::new()) };
     let makes_room = upper_of(setting).is_some_and(|upper| {
         let upper = present.settings.get(&upper).and_then(|upper| upper.parse::<u64>().ok());
-        // A lower limit that fits below the present upper one goes first, so that the upper one may come down to it.
+        // A lower limit that fits below the present upper one goes first, so that the upper one can be lowered to it.
         upper.zip(value.parse().ok()).is_some_and(|(upper, lower): (u64, u64)| lower <= upper)
     });
     let place = match (upper_of(setting).is_some(), makes_room) {
@@ -92,7 +92,7 @@ pub(crate) fn upper_of(setting: &str) -> Option<String> {
     }
 }
 
-/// What of the state wanted is not so.
+/// Where the present state differs from the wanted one.
 pub(crate) fn differences(present: &PowerState, wanted: &PowerState) -> Vec<PowerDifference> {
     let text = |mode: &PowerMode| format!("{} ({})", mode.name, mode.id);
     let mode = wanted.mode.as_ref().filter(|mode| present.mode.as_ref() != Some(*mode));

@@ -1,5 +1,5 @@
-//! The power state as it was found, kept on disk while it is changed: one small file, durable before the first write to the host and
-//! gone only after the last one that puts it back. Whoever next has the host's lock finds it and puts the host right.
+//! The original power state, kept on disk while it is changed: one small file, durable before the first write to the host and
+//! removed only after the last write that restores it. The next process that holds the host lock finds it and restores the host.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -13,22 +13,22 @@ use crate::host::root::HostRoot;
 /// The file's name.
 const FILE: &str = "power-state.json";
 
-/// Where a folder that stands for a machine keeps its own: it may be used with several state folders.
+/// The state folder under another host root, which may be used with several state folders.
 const FOLDER_OF_A_STAND_IN: &str = "/var/lib/backbone";
 
-/// What is kept.
+/// The saved state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Saved {
     /// Id of the job for which the state was changed.
     pub job: String,
-    /// The state to put back.
+    /// The original state.
     pub found: PowerState,
-    /// Settings that came with the job's mode, such as those of processors that were off before, as they came. They are put
-    /// back first, while they can be written: the kernel keeps them for the next time that the processors are on.
+    /// Settings that appeared with the job's mode, such as those of processors that were offline before. They are restored
+    /// first, while they can be written: the kernel keeps them until the processors are online again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub came: BTreeMap<String, String>,
-    /// The host was told to reboot, for this.
+    /// Why the host was told to reboot, if it was.
     pub reboot: Option<RebootFor>,
 }
 
@@ -36,27 +36,27 @@ pub struct Saved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RebootFor {
-    /// To bring the job's mode about; the job goes on after.
+    /// To set the job's mode; the job continues afterwards.
     Job,
-    /// To put the host back.
+    /// To restore the host.
     Restore,
 }
 
-/// Where the state found is kept.
+/// Where the original state is kept.
 pub trait Keep {
-    /// What is kept, if anything.
+    /// The saved state, if any.
     ///
     /// # Errors
-    /// There is something that can not be read.
+    /// It cannot be read.
     fn read(&self) -> io::Result<Option<Saved>>;
 
-    /// Keep this in place of what was kept; durable when it returns.
+    /// Save a state in place of the present one; durable when this returns.
     ///
     /// # Errors
-    /// The disk refuses. What was kept before still is.
+    /// The disk refuses. The previous state is still saved.
     fn write(&self, saved: &Saved) -> io::Result<()>;
 
-    /// Keep nothing any more.
+    /// Remove the saved state.
     ///
     /// # Errors
     /// The disk refuses.
@@ -68,7 +68,7 @@ pub trait Keep {
 pub struct SavedFile(PathBuf);
 
 impl SavedFile {
-    /// For a host, with the daemon's state folder.
+    /// For a host and the daemon's state folder.
     pub fn of(root: &HostRoot, state: &Path) -> Self {
         let folder = if root.is_real() { state.to_owned() } else { root.path(FOLDER_OF_A_STAND_IN) };
         Self(folder.join(FILE))
@@ -93,7 +93,7 @@ impl Keep for SavedFile {
     fn write(&self, saved: &Saved) -> io::Result<()> {
         let temporary = self.0.with_extension("new");
         if !self.folder().exists() {
-            // Below a root that stands for a machine, or for `backbone run` where no daemon was ever installed.
+            // Under another host root, or for `backbone run` on a host without an installed daemon.
             fs_err::create_dir_all(self.folder())?;
         }
         let mut file = fs_err::File::create(&temporary)?;
@@ -107,7 +107,7 @@ impl Keep for SavedFile {
     fn remove(&self) -> io::Result<()> {
         match fs_err::remove_file(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            // Also where it is gone already: a killed process may not have come to sync that.
+            // Even if it is gone already: a killed process may not have synced its removal.
             _ => fs_err::File::open(self.folder())?.sync_all(),
         }
     }

@@ -34,7 +34,7 @@ fn applying_what_was_read_changes_nothing() {
         let control = family(&memory).power;
         let state = read(control, &memory);
         assert!(!state.settings.is_empty());
-        let applied = apply(control, &memory, state.clone(), &|_| state.clone(), false);
+        let applied = apply(control, &memory, state.clone(), &|_| state.clone(), AfterModeError::Stop);
         assert_eq!(memory.operations.get(), 0);
         assert_eq!(applied.state, state);
         assert!(applied.differences.is_empty());

@@ -1,4 +1,4 @@
-//! One file of sysfs that holds one number, kept open. The kernel makes its text anew at every read from its beginning.
+//! A sysfs file with one number, kept open. The kernel writes its text anew at every read from the beginning.
 
 use std::io;
 
@@ -6,11 +6,11 @@ use rustix::io::{Errno, pread};
 
 use crate::host::root::HostRoot;
 
-/// Digits of a number, its sign and a line's end, with room to spare.
+/// Enough for a number with sign and line end.
 const NUMBER_BYTES: usize = 64;
 
-/// What a number in a file has to do with the unit of its sensor. Divided and not multiplied by a fraction, because 45050 / 1000
-/// is 45.05 and 45050 × 0.001 is not.
+/// Converts a number in a file to the sensor's unit. Divides instead of multiplying by a fraction, because 45050 / 1000 is 45.05
+/// and 45050 × 0.001 is not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     times: f64,
@@ -33,12 +33,12 @@ impl Scale {
 pub(super) struct Attribute(fs_err::File);
 
 impl Attribute {
-    /// Open it. Whether it can be read shows at the first reading only: a zone without power opens and then fails.
+    /// Open it. Only the first read shows whether it can be read: a zone without power opens and then fails.
     pub(super) fn open(root: &HostRoot, host_path: &str) -> io::Result<Self> {
         fs_err::File::open(root.path(host_path)).map(Self)
     }
 
-    /// The number in it now. Allocates nothing, but for an error.
+    /// The number in it now. Allocates only for an error.
     pub(super) fn number(&self) -> io::Result<i64> {
         let mut bytes = [0; NUMBER_BYTES];
         let length = loop {

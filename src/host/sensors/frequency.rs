@@ -1,38 +1,39 @@
-//! Present frequencies of processor cores, graphics processor and external memory.
+//! Current frequencies of processor cores, GPU and external memory.
 
 use std::ops::RangeInclusive;
 
-use super::{Found, Scale};
+use super::{Scale, Search};
 use crate::bundle::format::Quantity;
 use crate::host::root::HostRoot;
 
-/// Where processor cores are.
+/// Folder of the processor cores.
 const CPUS: &str = "/sys/devices/system/cpu";
 
-/// Where devices with clocks of their own are.
+/// Folder of devices with clocks of their own.
 const DEVICES: &str = "/sys/class/devfreq";
 
-/// Names of graphics processors in the device tree: Nano, TX2, Xavier, Orin, Thor, and the general one.
+/// Names of GPUs in the device tree: Nano, TX2, Xavier, Orin, Thor, and the generic name.
 const GPUS: &[&str] = &["gm20b", "gp10b", "gv11b", "ga10b", "gb10b", "gpu"];
 
-/// Clocks of the external memory in debugfs, which only root reads: Xavier and later, then Nano.
+/// Clocks of external memory in debugfs, which only root can read: Xavier and later, then Nano.
 const MEMORY_CLOCKS: &[&str] =
     &["/sys/kernel/debug/bpmp/debug/clk/emc/rate", "/sys/kernel/debug/clk/override.emc/clk_rate"];
 
-/// The device that has the memory's clock on Thor.
+/// The device of the memory clock on Thor.
 const MEMORY_DEVICE: &str = "bwmgr";
 
-/// No core stands still and tells its frequency; none is faster than this, in Hz.
+/// Range of a core's frequency in Hz. A core that reports a frequency runs.
 const CORE_HERTZ: RangeInclusive<f64> = 1.0..=1e10;
 
-/// A graphics processor or memory without power tells 0.
+/// Range in Hz of a GPU or memory clock, which is 0 without power.
 const DEVICE_HERTZ: RangeInclusive<f64> = 0.0..=1e11;
 
-pub(super) fn find(root: &HostRoot, found: &mut Found) {
+pub(super) fn find(search: &mut Search<'_>) {
+    let root = search.root;
     for cpu in online_cpus(root) {
         let path = format!("{CPUS}/{cpu}/cpufreq/scaling_cur_freq");
         if root.path(&path).exists() {
-            found.add_number(root, cpu, Quantity::CpuFrequency, &path, Scale::KILO, CORE_HERTZ);
+            search.add_number(cpu, Quantity::CpuFrequency, &path, Scale::KILO, CORE_HERTZ);
         }
     }
     for device in root.names_in(DEVICES) {
@@ -46,20 +47,20 @@ pub(super) fn find(root: &HostRoot, found: &mut Found) {
         } else {
             continue;
         };
-        found.add_number(root, device, quantity, &path, Scale::ONE, DEVICE_HERTZ);
+        search.add_number(device, quantity, &path, Scale::ONE, DEVICE_HERTZ);
     }
     if let Some(path) = MEMORY_CLOCKS.iter().find(|path| root.path(path).exists()) {
-        found.add_number(root, "emc".to_owned(), Quantity::MemoryFrequency, path, Scale::ONE, DEVICE_HERTZ);
+        search.add_number("emc".to_owned(), Quantity::MemoryFrequency, path, Scale::ONE, DEVICE_HERTZ);
     }
 }
 
-/// `cpu0`, `cpu1`, … without those that are switched off, by number.
+/// The online cores by number: `cpu0`, `cpu1`, …
 pub(super) fn online_cpus(root: &HostRoot) -> Vec<String> {
     let number = |name: &String| name.strip_prefix("cpu")?.parse::<u32>().ok();
     let mut cpus: Vec<String> =
         root.names_in(CPUS).into_iter().filter(|name| number(name).is_some()).collect();
     cpus.sort_by_key(number);
-    // The first one often has no such file: it can not be switched off.
+    // The first core often has no such file, because it cannot be switched off.
     cpus.retain(|cpu| !root.read(format!("{CPUS}/{cpu}/online")).is_ok_and(|online| online == "0"));
     cpus
 }

@@ -1,60 +1,60 @@
-//! Load, memory and swap: from `sysinfo` on the real machine, from the same files of procfs under another host root, which
-//! `sysinfo` can not be pointed at.
+//! Load, memory and swap: from `sysinfo` on the real machine, and from the same procfs files under another host root, which
+//! `sysinfo` does not support.
 
 use sysinfo::{MemoryRefreshKind, System};
 
-use super::{Found, Probe};
+use super::{Probe, Search};
 use crate::bundle::format::Quantity;
 use crate::host::root::HostRoot;
 
-/// The three numbers and where they come from.
+/// The three numbers and their source.
 #[derive(Debug)]
 pub(super) struct Load {
-    source: Source,
+    source: LoadSource,
     load_average: Option<f64>,
     memory_available: Option<f64>,
     swap_used: Option<f64>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum LoadSource {
     Machine(Box<System>),
     Files(HostRoot),
     Nothing,
 }
 
-pub(super) fn find(found: &mut Found) {
+pub(super) fn find(search: &mut Search<'_>) {
     for (name, quantity, path) in [
         ("load", Quantity::LoadAverage, "/proc/loadavg"),
         ("memory", Quantity::MemoryAvailable, "/proc/meminfo"),
         ("swap", Quantity::SwapUsed, "/proc/meminfo"),
     ] {
-        found.add(name.to_owned(), quantity, path, Probe::Load(quantity));
+        search.add(name.to_owned(), quantity, path, Probe::Load(quantity));
     }
 }
 
 impl Load {
     pub(super) fn of(root: &HostRoot) -> Self {
         let source = if root.is_real() {
-            System::new().map_or(Source::Nothing, |system| Source::Machine(Box::new(system)))
+            System::new().map_or(LoadSource::Nothing, |system| LoadSource::Machine(Box::new(system)))
         } else {
-            Source::Files(root.clone())
+            LoadSource::Files(root.clone())
         };
         Self { source, load_average: None, memory_available: None, swap_used: None }
     }
 
-    /// Read the three anew.
+    /// Read all three again.
     pub(super) fn refresh(&mut self) {
         match &mut self.source {
-            Source::Machine(system) => {
-                // Not the other kinds of `refresh`: they list processes.
+            LoadSource::Machine(system) => {
+                // The other kinds of `refresh` list all processes.
                 system.refresh_memory_specifics(MemoryRefreshKind::everything());
                 let has_memory = system.total_memory() > 0;
                 self.load_average = System::load_average().ok().map(|load| load.one);
                 self.memory_available = has_memory.then(|| system.available_memory() as f64);
                 self.swap_used = has_memory.then(|| system.used_swap() as f64);
             }
-            Source::Files(root) => {
+            LoadSource::Files(root) => {
                 let load = root.read("/proc/loadavg").unwrap_or_default();
                 self.load_average = load
                     .split_whitespace()
@@ -67,7 +67,7 @@ impl Load {
                     .zip(bytes(&memory, "SwapFree:"))
                     .map(|(all, free)| all - free);
             }
-            Source::Nothing => {}
+            LoadSource::Nothing => {}
         }
     }
 

@@ -1,10 +1,10 @@
 //! What can be read of a host while it measures: temperatures, frequencies, throttling, power, load and memory.
 //!
-//! Found once for each configuration, through [`HostRoot`]; a reading then is one `pread` of an open file for most sensors,
-//! and allocates nothing but the row of values. Values go to the daemon and from there into the bundle's `environment`;
-//! nothing here judges them. What can not be read is `None`, never zero, and says why where it was found so.
+//! Sensors are found once for each configuration, through [`HostRoot`]. For most of them a reading is then one `pread` of an
+//! open file and allocates only the row of values. Values go to the daemon and from there into the bundle's `environment`;
+//! nothing here judges them. A value that cannot be read is `None`, never zero, and its sensor says why.
 //!
-//! To be called between the spans of a trial, and at most once a second within the timed one: never by a worker.
+//! Call it between the spans of a trial, and at most once a second within the timed one, and never from a worker.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -38,15 +38,13 @@ pub struct Sensors {
 }
 
 impl Sensors {
-    /// Look for every sensor there is, and read each once.
+    /// Find every sensor, and read each once.
     pub fn find(root: &HostRoot) -> Self {
-        let mut found = Found::default();
-        thermal::find(root, &mut found);
-        frequency::find(root, &mut found);
-        throttle::find(root, &mut found);
-        rails::find(root, &mut found);
-        load::find(&mut found);
-        let Found { mut sensors, mut probes } = found;
+        let mut search = Search { root, sensors: Vec::new(), probes: Vec::new() };
+        for find in [thermal::find, frequency::find, throttle::find, rails::find, load::find] {
+            find(&mut search);
+        }
+        let Search { mut sensors, mut probes, .. } = search;
         let mut load = Load::of(root);
         load.refresh();
         for (sensor, probe) in sensors.iter_mut().zip(&mut probes) {
@@ -57,12 +55,12 @@ impl Sensors {
         Self { sensors, probes, load }
     }
 
-    /// What there is, in the order of [`Sensors::read`].
+    /// All sensors, in the order of [`Sensors::read`].
     pub fn sensors(&self) -> &[Sensor] {
         &self.sensors
     }
 
-    /// Quantities of which no sensor could be read.
+    /// Quantities for which no sensor could be read.
     pub fn unobservable(&self) -> Vec<Quantity> {
         let is_told = |quantity: &Quantity| {
             self.sensors.iter().any(|sensor| sensor.quantity == *quantity && sensor.unobservable.is_none())
@@ -70,7 +68,7 @@ impl Sensors {
         Quantity::ALL.iter().copied().filter(|quantity| !is_told(quantity)).collect()
     }
 
-    /// Read all; `None` for each that can not be read now.
+    /// Read all; `None` for each that cannot be read now.
     pub fn read(&mut self) -> Vec<Option<f64>> {
         self.load.refresh();
         let load = &self.load;
@@ -82,21 +80,21 @@ impl Sensors {
         self.probes.get_mut(index)?.read(&self.load).ok()
     }
 
-    /// Indices of the sensors of that quantity.
+    /// Indices of the sensors of a quantity.
     pub fn of(&self, quantity: Quantity) -> Vec<usize> {
         (0..self.sensors.len()).filter(|&index| self.sensors[index].quantity == quantity).collect()
     }
 }
 
-/// Sensors under way.
-#[derive(Debug, Default)]
-struct Found {
+/// A search for sensors, and what it found so far.
+struct Search<'a> {
+    root: &'a HostRoot,
     sensors: Vec<Sensor>,
     probes: Vec<Probe>,
 }
 
-impl Found {
-    /// A sensor with its probe; `why` it will never tell anything, where that is known.
+impl Search<'_> {
+    /// A sensor with its probe.
     fn add(&mut self, name: String, quantity: Quantity, path: &str, probe: Probe) -> &mut Sensor {
         self.probes.push(probe);
         self.sensors.push(Sensor {
@@ -113,14 +111,13 @@ impl Found {
     /// A sensor that is one number in one file.
     fn add_number(
         &mut self,
-        root: &HostRoot,
         name: String,
         quantity: Quantity,
         path: &str,
         scale: Scale,
         range: RangeInclusive<f64>,
     ) -> &mut Sensor {
-        let probe = match Attribute::open(root, path) {
+        let probe = match Attribute::open(self.root, path) {
             Ok(attribute) => Probe::Number { attribute, scale, range },
             Err(error) => Probe::Closed(error.kind()),
         };
@@ -131,15 +128,15 @@ impl Found {
 /// How a sensor is read.
 #[derive(Debug)]
 enum Probe {
-    /// A number in a file, scaled; what lies outside `range` is no measurement.
+    /// A number in a file, scaled; a value outside `range` is not a measurement.
     Number { attribute: Attribute, scale: Scale, range: RangeInclusive<f64> },
-    /// Volts and amperes in millis, to be multiplied to watts.
+    /// Millivolts and milliamperes, multiplied to watts.
     Product { millivolts: Attribute, milliamperes: Attribute },
     /// One of the numbers of [`Load`].
     Load(Quantity),
-    /// It is known to tell nothing.
+    /// A sensor that is known to give a constant.
     Constant,
-    /// Its file could not be opened.
+    /// A file that could not be opened.
     Closed(io::ErrorKind),
 }
 
@@ -162,10 +159,10 @@ impl Probe {
 }
 
 fn not_a_measurement(value: f64) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("it reads {value}, which is no measurement"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("it reads {value}, which is not a measurement"))
 }
 
-/// The second of two sensors with one name gets a number.
+/// Number the sensors that share a name, from the second on.
 fn distinguish(sensors: &mut [Sensor]) {
     for index in 1..sensors.len() {
         let (earlier, rest) = sensors.split_at_mut(index);

@@ -77,7 +77,7 @@ fn zones_that_lie_are_unobservable_and_the_others_are_read() {
     let lies = |why: &str| Some(why.to_owned());
     let expected = [
         ("CPU-therm", Some(41.5), None),
-        ("GPU-therm", None, lies("it reads -256, which is no measurement")),
+        ("GPU-therm", None, lies("it reads -256, which is not a measurement")),
         ("PMIC-Die", None, lies("a constant, not a measurement")),
         ("AO-therm", None, lies("it does not hold a number")),
         ("Tdiode_tegra", None, lies("it does not hold a number")),

@@ -1,35 +1,35 @@
 //! Signs of throttling: counters that only rise, and the state of the kernel's cooling devices.
 //!
-//! Counters: x86 processors (`thermal_throttle`), and over-current events of Jetsons from L4T R34 on (`soctherm_oc`). Where
-//! there is none, a cooling device that throttles a clock still shows it while it lasts.
+//! Counters exist for x86 processors (`thermal_throttle`) and for over-current events of Jetsons from L4T R34 on
+//! (`soctherm_oc`). On other hosts a cooling device shows throttling only while it lasts.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{Found, Scale, frequency};
+use super::{Scale, Search, frequency};
 use crate::bundle::format::Quantity;
-use crate::host::root::HostRoot;
 
-/// Where the kernel's cooling devices are.
+/// Folder of the kernel's cooling devices.
 const COOLING: &str = "/sys/class/thermal";
 
-/// Beginnings of the types of cooling devices that slow clocks down, as the kernel's cpufreq and devfreq drivers and L4T up to
-/// R35 name them; fans are others.
+/// Prefixes of the types of cooling devices that lower clocks, from the kernel's cpufreq and devfreq drivers and L4T up to R35.
+/// Fans have other types.
 const SLOWING: &[&str] =
     &["thermal-cpufreq", "cpufreq-", "thermal-devfreq", "devfreq-", "cpu-balanced", "gpu-balanced"];
 
-/// A counter, or a state: whole and never negative.
+/// Range of a counter or a state: whole and never negative.
 const COUNTS: RangeInclusive<f64> = 0.0..=9e15;
 
-pub(super) fn find(root: &HostRoot, found: &mut Found) {
+pub(super) fn find(search: &mut Search<'_>) {
+    let root = search.root;
     let mut packages = BTreeSet::new();
     for cpu in frequency::online_cpus(root) {
         let folder = format!("/sys/devices/system/cpu/{cpu}");
         let package = root.read(format!("{folder}/topology/physical_package_id")).unwrap_or_default();
-        count(root, found, &cpu, &format!("{folder}/thermal_throttle/core_throttle_count"));
+        count(search, &cpu, &format!("{folder}/thermal_throttle/core_throttle_count"));
         if packages.insert(package.clone()) {
             let name = format!("package{package}");
-            count(root, found, &name, &format!("{folder}/thermal_throttle/package_throttle_count"));
+            count(search, &name, &format!("{folder}/thermal_throttle/package_throttle_count"));
         }
     }
     for chip in root.names_in("/sys/class/hwmon") {
@@ -37,7 +37,7 @@ pub(super) fn find(root: &HostRoot, found: &mut Found) {
         if root.read(format!("{folder}/name")).is_ok_and(|name| name == "soctherm_oc") {
             for file in root.names_in(&folder) {
                 if let Some(name) = file.strip_suffix("_event_cnt") {
-                    count(root, found, name, &format!("{folder}/{file}"));
+                    count(search, name, &format!("{folder}/{file}"));
                 }
             }
         }
@@ -47,13 +47,14 @@ pub(super) fn find(root: &HostRoot, found: &mut Found) {
         let Ok(kind) = root.read(format!("{folder}/type")) else { continue };
         if SLOWING.iter().any(|start| kind.starts_with(start)) {
             let path = format!("{folder}/cur_state");
-            found.add_number(root, kind, Quantity::CoolingState, &path, Scale::ONE, COUNTS);
+            search.add_number(kind, Quantity::CoolingState, &path, Scale::ONE, COUNTS);
         }
     }
 }
 
-fn count(root: &HostRoot, found: &mut Found, name: &str, path: &str) {
+fn count(search: &mut Search<'_>, name: &str, path: &str) {
+    let root = search.root;
     if root.path(path).exists() {
-        found.add_number(root, name.to_owned(), Quantity::ThrottleCount, path, Scale::ONE, COUNTS);
+        search.add_number(name.to_owned(), Quantity::ThrottleCount, path, Scale::ONE, COUNTS);
     }
 }

@@ -126,15 +126,7 @@ impl Hint for CountError {
 
 /// Names from a file, such that they cannot move a terminal's cursor.
 pub(super) fn readable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for character in String::from_utf8_lossy(bytes).chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
+    crate::text::escaped(&String::from_utf8_lossy(bytes))
 }
 
 /// `[1, 3, 224, 224]`.

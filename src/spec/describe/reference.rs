@@ -11,6 +11,7 @@ use crate::spec::fields::{
     MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_RANK, PAPER,
 };
 use crate::spec::runtimes::accepted;
+use crate::text::quoted_list;
 
 /// The Markdown tables of all keys and of the runtimes' options.
 pub(crate) fn reference() -> String {
@@ -73,7 +74,7 @@ fn in_words(kind: Kind) -> String {
         Kind::Integer { minimum, maximum } => format!("whole number, {}", check::range(minimum, maximum)),
         Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
         Kind::Boolean => "`true` or `false`".to_owned(),
-        Kind::Choice(choices) => check::listed(choices),
+        Kind::Choice(choices) => quoted_list(choices),
         Kind::Builds { maximum } => format!("`{PAPER}`, or a whole number, {}", check::range(1, maximum)),
         Kind::Group => "a map of the keys below".to_owned(),
         Kind::Path => "an absolute path".to_owned(),
@@ -92,8 +93,8 @@ fn in_words(kind: Kind) -> String {
         ),
         Kind::Block => "the name of a block type, see below".to_owned(),
         Kind::Blocks => "a list of names of block types, see below".to_owned(),
-        Kind::Precision => check::listed(&precisions()),
-        Kind::Precisions => format!("a list of {}", check::listed(&precisions())),
+        Kind::Precision => quoted_list(&precisions()),
+        Kind::Precisions => format!("a list of {}", quoted_list(&precisions())),
         Kind::Factor(factor) => format!("{} number, {}", whole_or_odd(factor), range_of(factor)),
         Kind::Factors(factor) => {
             format!("a list of {} numbers, each {}", whole_or_odd(factor), range_of(factor))

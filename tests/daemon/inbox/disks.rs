@@ -146,13 +146,13 @@ fn jobs_cancelled_while_the_spool_is_full_are_not_measured_when_it_is_not() {
     }
     let mut rig = Rig::new(Default::default());
     rig.start_with_disks(&[("lab", "size=1m")]);
-    control::set_paused(&rig.spool("control"), true).unwrap();
+    control::pause(&rig.spool("control")).unwrap();
     rig.drop_file("slow.sim", crate::rig::slow_model());
     for name in ["long", "by-command", "by-file"] {
         rig.drop_file(format!("{name}.yaml"), crate::rig::long_job("slow.sim", ""));
     }
     rig.wait_for_status("three queued jobs", |status| status.queued == 3);
-    control::set_paused(&rig.spool("control"), false).unwrap();
+    control::resume(&rig.spool("control")).unwrap();
     rig.wait_for_timing();
     rig.fill("lab");
     let full = rig.wait_for_attention("spool_unwritable");

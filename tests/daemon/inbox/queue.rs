@@ -53,8 +53,8 @@ fn queued_jobs_are_cancelled_by_command_and_by_file_under_any_of_their_names() {
     let status = rig
         .wait_for_status("all jobs to be claimed", |status| status.queued == 6 && status.waiting.len() == 1);
     let id = &status.next[4].id;
-    assert_eq!(rig.must(&["cancel", "the by-command"]), "`the by-command` is cancelled\n");
-    assert_eq!(rig.must(&["cancel", id]), format!("`{id}` is cancelled\n"));
+    assert_eq!(rig.must(&["cancel", "the by-command"]), "`the by-command` is cancelled.\n");
+    assert_eq!(rig.must(&["cancel", id]), format!("`{id}` is cancelled.\n"));
     for file in ["the by-name.cancel", "by-file.yaml.cancel", "by-stem.cancel", "waiting.cancel"] {
         rig.copy_in_place(file, "");
     }
@@ -79,7 +79,7 @@ fn running_job_is_cancelled_by_command_and_by_file_with_its_worker() {
         rig.drop_file(format!("{name}.yaml"), long_job("slow.sim", "timeout: 1").replace("timeout: 1", ""));
         let worker = rig.wait_for_timing();
         if count == 1 {
-            assert_eq!(rig.must(&["cancel", name]), "`by-command` is cancelled\n");
+            assert_eq!(rig.must(&["cancel", name]), "`by-command` is cancelled.\n");
         } else {
             rig.copy_in_place("by-file.cancel", "");
         }
@@ -98,7 +98,7 @@ fn job_that_nobody_knows_is_refused_with_the_names_that_there_are() {
     rig.drop_file("net.sim", model(50));
     rig.drop_file("known.yaml", job("net.sim", ""));
     rig.wait_for_status("the job to be queued", |status| status.queued == 1);
-    for (verb, hint) in [("cancel", "there is: known"), ("retry", "there is none at all")] {
+    for (verb, hint) in [("cancel", "queued or running: known"), ("retry", "no job is finished")] {
         let output = rig.command(&[verb, "unknown"]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{text}");
@@ -112,7 +112,7 @@ fn retry_measures_a_finished_job_again_as_a_new_one() {
     rig.drop_file("net.sim", model(50));
     rig.drop_file("again.yaml", job("net.sim", ""));
     let first = rig.wait_until_done(1).remove(0);
-    assert_eq!(rig.must(&["retry", "again"]), "`again` is queued again\n");
+    assert_eq!(rig.must(&["retry", "again"]), "`again` is queued again.\n");
     let bundles = rig.wait_until_done(2);
     assert_eq!(statuses(&bundles), [("again", Status::Measured); 2]);
     assert_ne!(bundles[1].id, first.id);

@@ -126,11 +126,11 @@ fn disk_that_is_full_while_a_model_is_generated_costs_that_configuration_alone()
     rig.drop_file("s.yaml", STUDY_WITH_A_LARGE_ONE);
     // The study starts with all the room it needs; somebody else takes it before the second configuration.
     rig.wait_for_timing();
-    control::set_paused(&rig.spool("control"), true).unwrap();
+    control::pause(&rig.spool("control")).unwrap();
     rig.wait_for_bundles(1);
     no_model_is_left(&rig);
     rig.fill_all_but("lab", 16_000_000);
-    control::set_paused(&rig.spool("control"), false).unwrap();
+    control::resume(&rig.spool("control")).unwrap();
 
     let bundles = rig.wait_until_done(3);
     let statuses: Vec<Status> = bundles.iter().map(|bundle| bundle.outcome.status).collect();

@@ -245,7 +245,7 @@ fn job_whose_model_never_comes_is_rejected_with_its_files_kept_and_can_be_retrie
 
     // What the hint says, done.
     rig.drop_file("never.onnx", "\x08\x0a not a model, but it begins like one");
-    assert_eq!(rig.must(&["retry", "hopeful"]), "`hopeful` is queued again\n");
+    assert_eq!(rig.must(&["retry", "hopeful"]), "`hopeful` is queued again.\n");
     let bundles = rig.wait_until_done(4);
     assert_eq!(bundles[2].outcome.status, Status::Measured);
     assert_eq!(bundles[3].outcome.status, Status::Failed);

@@ -1,4 +1,4 @@
-//! `backbone networks export`: model files of the family, one a configuration, precision and format.
+//! `backbone networks export`: model files of the family, one for each configuration, precision and format.
 
 use std::io::{ErrorKind, Write};
 use std::num::NonZero;
@@ -22,14 +22,14 @@ use part::Part;
 
 mod part;
 
-/// Write model files of the family, all 648 where nothing is left out
+/// Write model files of the family, by default all 648
 ///
-/// Every choice may be given several times; one that is not given means all values of the paper. A file is named after
-/// its configuration, as standard-k3-b1-i224-int8.onnx, and appears whole or not at all. The same choices give the same
-/// bytes on every machine. The weights of an ONNX file that would pass 2 GB lie in a second file, named after it with .data.
+/// Each option that selects networks may be repeated; without it, all values of the paper are used. A file is named after its
+/// configuration, such as standard-k3-b1-i224-int8.onnx, and is written completely or not at all. The same options give the same
+/// bytes on every machine. If an ONNX file would exceed 2 GB, its weights are in a second file, named after it with .data.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Block type, see `backbone list blocks`
+pub(super) struct NetworksExportArguments {
+    /// Block type; `backbone list blocks` shows them
     #[arg(long = "block", value_name = "BLOCK")]
     blocks: Vec<String>,
     /// Kernel size, odd
@@ -47,25 +47,25 @@ pub(super) struct Arguments {
     /// File format
     #[arg(long = "format", value_name = "FORMAT")]
     formats: Vec<FormatName>,
-    /// Folder to write to; made where it is missing
+    /// Folder to write to, created if missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Width of every layer, in per cent of the paper's
+    /// Width of every layer in percent of the paper's
     #[arg(long, value_name = "PERCENT", default_value_t = 100, allow_negative_numbers = true)]
     width_percent: i64,
-    /// Blocks in each of the four stages, as 3,4,6,3
+    /// Number of blocks in each of the four stages, such as 3,4,6,3
     #[arg(long, value_name = "DEPTHS", value_delimiter = ',', num_args = 1, allow_negative_numbers = true)]
     depths: Vec<i64>,
-    /// Version of ONNX's operator set; 11 for fp32 and 13 for int8 where it is not given
+    /// Version of the ONNX operator set [default: 11 for fp32, 13 for int8]
     #[arg(long, value_name = "VERSION")]
     opset: Option<u32>,
-    /// Keep batch normalisation as nodes of its own, in fp32 ONNX
+    /// In fp32 ONNX, keep batch normalisation as separate nodes
     #[arg(long)]
     separate_batch_normalisation: bool,
-    /// Write int8 ONNX with uint8 activations, which ONNX Runtime fuses and TensorRT does not read
+    /// In int8 ONNX, use uint8 activations, which ONNX Runtime fuses and TensorRT cannot read
     #[arg(long)]
     unsigned_activations: bool,
-    /// ONNX files larger than this get their weights in a second file. No flag: only tests have reason to lower it.
+    /// ONNX files larger than this get their weights in a second file. Not a flag, because only tests lower it.
     #[arg(skip = LARGEST_FILE_BYTES)]
     largest_file_bytes: u64,
 }
@@ -78,28 +78,28 @@ enum FormatName {
     Tflite,
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn execute(arguments: &NetworksExportArguments) -> anyhow::Result<Exit> {
     let wanted = wanted(arguments)?;
-    fs::create_dir_all(&arguments.out).context("cannot make the folder to write to")?;
-    part::remove_abandoned(&arguments.out).context("cannot remove what a killed export left")?;
+    fs::create_dir_all(&arguments.out).context("cannot create the output folder")?;
+    part::remove_abandoned(&arguments.out).context("cannot remove the files of an interrupted export")?;
     note(&format!("writing {} files to {}", wanted.len(), arguments.out.display()));
     let failed = write_all(&wanted, arguments)?;
     if failed == 0 {
         Ok(Exit::Done)
     } else {
-        anyhow::bail!("{failed} of {} files were not written", wanted.len())
+        anyhow::bail!("{failed} of {} files could not be written", wanted.len())
     }
 }
 
-/// One file that somebody asked for.
+/// One file to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wanted {
     configuration: Configuration,
     form: Form,
 }
 
-/// Everything asked for, in the order of the table, or every mistake at once.
-fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
+/// All files to write, in the order of the table, or every mistake at once.
+fn wanted(arguments: &NetworksExportArguments) -> anyhow::Result<Vec<Wanted>> {
     let depths = depths(&arguments.depths)?;
     let mut wanted = Vec::new();
     let mut mistakes: Vec<Mistake> = Vec::new();
@@ -147,7 +147,7 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<Vec<Wanted>> {
     }
 }
 
-/// Every different mistake once, and what to do about each.
+/// Every different mistake once, and their hints.
 fn told(mistakes: &[Mistake]) -> Option<(String, String)> {
     let mut texts: Vec<String> = Vec::new();
     let mut hints: Vec<String> = Vec::new();
@@ -161,7 +161,7 @@ fn told(mistakes: &[Mistake]) -> Option<(String, String)> {
     (!texts.is_empty()).then(|| (texts.join("; "), hints.join("; ")))
 }
 
-/// What was given, each value once; everything where nothing was.
+/// The given values, each once; all values if none is given.
 fn chosen<T: PartialEq>(given: impl Iterator<Item = T>, all: Vec<T>) -> Vec<T> {
     let mut chosen: Vec<T> = Vec::new();
     for value in given {
@@ -176,13 +176,16 @@ fn depths(given: &[i64]) -> anyhow::Result<[i64; 4]> {
     if given.is_empty() {
         return Ok(RESNET_50_DEPTHS.map(i64::from));
     }
-    let text = || anyhow::anyhow!("{} depths were given, and there are four stages", given.len());
-    <[i64; 4]>::try_from(given).map_err(|_| text()).advise("write them as 3,4,6,3").exit(Exit::WrongInput)
+    let text = || anyhow::anyhow!("{} depths are given for four stages", given.len());
+    <[i64; 4]>::try_from(given)
+        .map_err(|_| text())
+        .advise("write four, such as 3,4,6,3")
+        .exit(Exit::WrongInput)
 }
 
-/// Write every file, several at once; says how many could not be. Failures are told as they come.
-fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> {
-    // Making weights needs a processor each; more threads than these gain nothing, each takes memory.
+/// Write the files, several in parallel. Reports failures and returns their number.
+fn write_all(wanted: &[Wanted], arguments: &NetworksExportArguments) -> anyhow::Result<usize> {
+    // Each thread keeps a processor busy with weights and takes memory; more threads than these gain nothing.
     const MOST_THREADS: usize = 4;
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let next = AtomicUsize::new(0);
@@ -200,7 +203,7 @@ fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> 
         }
     });
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // A single failure is the command's own.
+    // If it is the only file, its failure is the command's.
     match errors.len() {
         1 if wanted.len() == 1 => Err(errors.remove(0)),
         failed => {
@@ -212,7 +215,7 @@ fn write_all(wanted: &[Wanted], arguments: &Arguments) -> anyhow::Result<usize> 
     }
 }
 
-fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
+fn write_one(wanted: &Wanted, arguments: &NetworksExportArguments) -> anyhow::Result<()> {
     let Wanted { configuration, form } = wanted;
     let path = arguments.out.join(form.file_name(configuration));
     let file = match form.format {
@@ -231,14 +234,14 @@ fn write_one(wanted: &Wanted, arguments: &Arguments) -> anyhow::Result<()> {
     print(&format!("{}\n", path.display()))
 }
 
-/// Write a file, and the one beside it where it has one. Nothing remains of a failure.
+/// Write a file, and its weights file if it has one. A failure leaves nothing behind.
 fn write_whole(path: &Path, file: &ModelFile) -> anyhow::Result<()> {
     match write_parts(path, file) {
         Err(error) if error.kind() == ErrorKind::StorageFull => {
             let size = file.length();
             Err(error)
                 .with_context(|| format!("cannot write {}, {size} bytes", path.display()))
-                .advise("make room on that disk, or name another folder with --out")
+                .advise("free space on that disk, or name another folder with --out")
         }
         other => other.with_context(|| format!("cannot write {}", path.display())),
     }
@@ -252,7 +255,7 @@ fn write_parts(path: &Path, file: &ModelFile) -> std::io::Result<()> {
     let path_beside = path.with_added_extension(emit::BESIDE_EXTENSION);
     let beside = Part::write(&path_beside, |output| file.write_beside(output))?;
     let model = Part::write(path, model)?;
-    // The model last: whoever finds it finds its weights too.
+    // The model last, so that its weights exist when it appears.
     beside.publish()?;
     let published = model.publish();
     if published.is_err() && !path.is_file() {

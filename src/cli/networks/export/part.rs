@@ -1,7 +1,7 @@
-//! Files that appear under their name whole or not at all.
+//! Files that appear under their name completely or not at all.
 //!
-//! A file is written under a hidden name and renamed when it is whole and on the disk. While it is written it is locked:
-//! so whoever finds a hidden file without a lock knows that its writer was killed, and may remove it.
+//! A file is written under a hidden name, and renamed when it is complete and on the disk. It is locked while it is written, so
+//! a hidden file without a lock was left by a killed writer and may be removed.
 
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -11,21 +11,21 @@ use fs_err as fs;
 
 use crate::network::emit::{BESIDE_EXTENSION, Format};
 
-/// How hidden names end.
+/// The end of hidden names.
 const ENDING: &str = ".part";
 
-/// A file that has not got its name yet. Dropped before that, nothing of it is left.
+/// A file that does not have its name yet. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Part {
     temporary: PathBuf,
     path: PathBuf,
-    /// Open for as long as the lock shall hold.
+    /// Open, because closing it releases the lock.
     file: fs::File,
     is_published: bool,
 }
 
 impl Part {
-    /// Write everything but the name.
+    /// Write the file under its hidden name.
     ///
     /// # Errors
     /// The disk is full or broken; nothing is left.
@@ -39,7 +39,7 @@ impl Part {
         let mut part = Self { temporary, path: path.to_owned(), file, is_published: false };
         content(&mut part.file)?;
         part.file.flush()?;
-        // Without this a power cut may leave the name with nothing behind it.
+        // Without this a power cut may leave an empty file under the name.
         part.file.sync_all()?;
         Ok(part)
     }
@@ -58,7 +58,7 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if !self.is_published {
-            // What stays is removed by the next export.
+            // The next export removes what remains.
             let _ = fs::remove_file(&self.temporary);
         }
     }
@@ -66,11 +66,11 @@ impl Drop for Part {
 
 fn create_locked(path: &Path) -> io::Result<fs::File> {
     loop {
-        // Not emptied before it is ours: in another container a process of the same number may be writing it.
+        // Not truncated before it is locked: a process with the same id in another container may be writing it.
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        // Where files can not be locked, one without a lock is nobody's to remove either.
+        // If the file system has no locks, a file without a lock is never removed either.
         let is_locked = file.file().lock().is_ok();
-        // Whoever had it meanwhile has removed it, or given it its name.
+        // The process that had the lock has removed or renamed it.
         if is_locked && !is_still_at(&file, path)? {
             continue;
         }
@@ -88,17 +88,17 @@ fn is_still_at(file: &fs::File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Remove what killed exports left in a folder.
+/// Remove the files that killed exports left in a folder.
 ///
 /// # Errors
-/// The folder can not be read, or something not be removed.
+/// The folder cannot be read, or a file cannot be removed.
 pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if !entry.file_name().to_str().is_some_and(is_hidden_name) {
             continue;
         }
-        // Gone meanwhile, or not ours to open: then not ours to remove.
+        // If it is gone or cannot be opened, leave it alone.
         let Ok(file) = fs::File::open(entry.path()) else { continue };
         if file.file().try_lock().is_ok() {
             fs::remove_file(entry.path())?;
@@ -107,7 +107,7 @@ pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Is it a name that [`Part::write`] gives, of any process?
+/// Whether it is a name from [`Part::write`] of any process.
 fn is_hidden_name(name: &str) -> bool {
     let Some(inner) = name.strip_prefix('.').and_then(|name| name.strip_suffix(ENDING)) else { return false };
     let Some((file, process)) = inner.rsplit_once('.') else { return false };

@@ -6,10 +6,10 @@ use super::*;
 #[derive(Debug, Parser)]
 struct Line {
     #[command(flatten)]
-    arguments: Arguments,
+    arguments: NetworksExportArguments,
 }
 
-fn arguments(words: &str, out: &Path) -> Arguments {
+fn arguments(words: &str, out: &Path) -> NetworksExportArguments {
     let words = format!("export {words} --out")
         .split(' ')
         .map(Into::into)
@@ -96,7 +96,8 @@ fn one_failure_does_not_keep_the_other_files_from_being_written() {
 fn weights_that_an_onnx_file_may_not_hold_lie_in_a_file_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let words = format!("--block standard --kernel 3 --batch 1 --input 32 --precision fp32 {TINY}");
-    let lowered = Arguments { largest_file_bytes: TOO_SMALL_BYTES, ..arguments(&words, folder.path()) };
+    let lowered =
+        NetworksExportArguments { largest_file_bytes: TOO_SMALL_BYTES, ..arguments(&words, folder.path()) };
     assert_eq!(execute(&lowered).unwrap(), Exit::Done);
     let model = "standard-k3-b1-i32-fp32-w5-d1_1_1_1.onnx";
     insta::assert_snapshot!(names(folder.path()).join("\n"), @"
@@ -114,7 +115,8 @@ fn a_model_that_cannot_get_its_name_leaves_no_weights_beside_it() {
     fs::create_dir(folder.path().join(taken)).unwrap();
     let words =
         format!("--block standard --kernel 3 --batch 1 --input 32 --precision fp32 --format onnx {TINY}");
-    let lowered = Arguments { largest_file_bytes: TOO_SMALL_BYTES, ..arguments(&words, folder.path()) };
+    let lowered =
+        NetworksExportArguments { largest_file_bytes: TOO_SMALL_BYTES, ..arguments(&words, folder.path()) };
     execute(&lowered).unwrap_err();
     assert_eq!(names(folder.path()), [taken]);
 }

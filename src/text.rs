@@ -1,0 +1,69 @@
+//! Words and lists in sentences for people. Text in, text out; every part of the program may use it.
+
+/// A number with its noun: `1 job`, `3 jobs`.
+pub(crate) fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
+    // No count in this program exceeds 64 bits.
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    }
+}
+
+/// Names in back quotes: `` `a`, `b`, `c` ``.
+pub(crate) fn quoted_list<T: AsRef<str>>(names: &[T]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+/// Alternatives in a sentence: `a`, `a or b`, `a, b or c`.
+pub(crate) fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// The first four names, because more would hide the sentence around them, and how many more there are: `a, b, c, d and 3 more`.
+pub(crate) fn first_few<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    const SHOWN: usize = 4;
+    let names: Vec<T> = names.into_iter().collect();
+    let listed = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// The text with its control characters escaped, so that a name from a file or a folder cannot move a terminal's cursor or
+/// forge a line.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_lists_read_as_a_person_writes_them() {
+        assert_eq!([counted(1_u8, "job", "jobs"), counted(2_usize, "job", "jobs")], ["1 job", "2 jobs"]);
+        assert_eq!(quoted_list(&["a", "b"]), "`a`, `b`");
+        let names = ["a", "b", "c", "d", "e", "f"];
+        assert_eq!([0, 1, 2, 3].map(|count| alternatives(&names[..count])), ["", "a", "a or b", "a, b or c"]);
+        assert_eq!(first_few(&names[..4]), "a, b, c, d");
+        assert_eq!(first_few(names), "a, b, c, d and 2 more");
+    }
+
+    #[test]
+    fn names_from_the_inbox_cannot_move_the_cursor() {
+        assert_eq!(escaped("a\u{1b}[2Jb\nc é"), "a\\u{1b}[2Jb\\nc é");
+    }
+}
