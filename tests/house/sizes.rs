@@ -24,7 +24,6 @@ const FUNCTIONS_OF_MANY_PARAMETERS: &[&str] = &[
 const COMMON_TYPE_NAMES: &[&str] = &[
     "BoundSession",
     "Cause",
-    "Compilation",
     "Configuration",
     "Found",
     "Kind",
