@@ -1,5 +1,5 @@
 //! Which source the executables are built from, so that `backbone serve` hands over to a daemon of the same
-//! build only; and where the worker that is linked with libtensorflowlite_c finds it: beside the
+//! build only; and where the worker that is linked with libtensorflowlite_c finds it: next to the
 //! installation, and in development builds in the folder that `tools/fetch-runtimes` fills. The daemon's
 //! LD_LIBRARY_PATH for a configured library goes before both.
 

@@ -1,7 +1,8 @@
-//! Studies that were never measured: bundles with known true latencies, for tests and benchmarks of the desk side.
+//! Studies that were never measured: bundles with known true latencies, for tests and benchmarks of the desk
+//! side.
 //!
-//! Noise is that of a shared machine: processes differ, some configurations' more than others'; neighbouring runs resemble
-//! each other; a run in fifty is an outlier. Everything comes from the seed.
+//! Noise is that of a shared machine: processes differ, some configurations' more than others'; neighbouring
+//! runs resemble each other; a run in fifty is an outlier. Everything comes from the seed.
 
 #![allow(dead_code, unreachable_pub, reason = "each test and benchmark uses a part")]
 
@@ -59,7 +60,8 @@ pub const BLOCKS: [&str; 6] = [
 pub const OPERATIONS_PER_MILLISECOND: f64 = 2e8;
 
 impl Study {
-    /// Twenty-four configurations, three processes of 30 runs, time proportional to operations: no choice pays or costs.
+    /// Twenty-four configurations, three processes of 30 runs, time proportional to operations: no choice
+    /// pays or costs.
     pub fn without_effect(seed: u64) -> Self {
         Self {
             host: "synthetic".to_owned(),

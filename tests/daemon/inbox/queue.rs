@@ -92,7 +92,7 @@ fn running_job_is_cancelled_by_command_and_by_file_with_its_worker() {
 }
 
 #[test]
-fn job_that_nobody_knows_is_refused_with_the_names_that_there_are() {
+fn unknown_job_is_refused_with_the_names_of_the_known_ones() {
     let rig = Rig::running();
     rig.must(&["pause"]);
     rig.drop_file("net.sim", model(50));
