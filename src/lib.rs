@@ -97,6 +97,7 @@ pub mod model_file;
 pub mod network;
 #[cfg(feature = "desk")]
 mod parallel;
+mod random;
 #[cfg(feature = "desk")]
 pub mod report;
 pub mod runtime;

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::runtime::trtexec::outcome::{self, Exit};
-use backbone::runtime::trtexec::report::Report;
+use backbone::runtime::trtexec::report::TrtexecReport;
 use backbone::runtime::trtexec::times;
 use backbone::runtime::{Compilation, NeedKind};
 use backbone::worker::ending::Ending;
@@ -67,7 +67,7 @@ fn reading() -> Duration {
     let (text, exported) = transcript();
     let taken = (0..READINGS).map(|_| {
         let started = Instant::now();
-        let mut report = Report::default();
+        let mut report = TrtexecReport::default();
         report.take(text.as_bytes());
         report.finish();
         let times = times::parse(exported.as_bytes());

@@ -20,7 +20,7 @@ impl Rig {
         Places { inbox: at("inbox"), spool: at("spool"), outbox: at("outbox") }
     }
 
-    fn open(&self) -> (Spool, Found) {
+    fn open(&self) -> (Spool, AtStart) {
         Spool::open(&self.places()).expect("open")
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use backbone::spool::journal::Record;
 use backbone::spool::names::Entry;
 use backbone::spool::plan::{Claim, Hint, HintEvent, Look, Tracker};
-use backbone::spool::{Claimed, Found, Places, Published, Spool};
+use backbone::spool::{AtStart, Claimed, Places, Published, Spool};
 use proptest::prelude::*;
 
 const CASES: u32 = 64;
@@ -533,7 +533,7 @@ impl World {
     }
 }
 
-fn open(folder: &tempfile::TempDir) -> (Spool, Found) {
+fn open(folder: &tempfile::TempDir) -> (Spool, AtStart) {
     let at = |name: &str| folder.path().join(name);
     Spool::open(&Places { inbox: at("inbox"), spool: at("spool"), outbox: at("outbox") }).expect("open")
 }

@@ -25,7 +25,6 @@ const COMMON_TYPE_NAMES: &[&str] = &[
     "BoundSession",
     "Cause",
     "Configuration",
-    "Found",
     "Kind",
     "Node",
     "Options",

@@ -13,5 +13,6 @@ mod rig;
 
 mod conformance;
 mod providers;
+mod source_tree;
 mod timed_loop;
 mod worker;

@@ -14,7 +14,7 @@ use backbone::bundle::format::{
     JoulesInterval, Latencies, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason,
     Runtime, Stage, Status, Timed, Times, Trial, TrialId, Verdict, VerdictState,
 };
-use backbone::network::configuration::{Configuration as Theta, Wish};
+use backbone::network::configuration::{Configuration as Theta, RequestedConfiguration};
 use backbone::network::count_configuration::cost;
 use backbone::stats::resample::{Draws, seed_of};
 use backbone::units::Nanos;
@@ -280,8 +280,8 @@ pub fn configuration(
 }
 
 fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (Configuration, Cost) {
-    let wish = Wish::new(block, kernel.into(), batch.into(), input.into(), precision);
-    let theta = Theta::new(&wish).expect("a configuration of the family");
+    let requested = RequestedConfiguration::new(block, kernel.into(), batch.into(), input.into(), precision);
+    let theta = Theta::new(&requested).expect("a configuration of the family");
     let counted = cost(&theta);
     let cost = Cost {
         macs: counted.macs(),

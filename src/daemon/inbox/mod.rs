@@ -20,7 +20,7 @@ use crate::spool::plan::{Claim, Tracker};
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Claimed, Spool};
 
-mod admit;
+pub(crate) mod admit;
 mod oddity;
 mod queue;
 #[cfg(test)]

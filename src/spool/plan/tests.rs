@@ -149,7 +149,8 @@ fn an_upload_in_place_that_got_the_inode_of_an_abandoned_temporary_file_is_not_w
 #[test]
 fn a_rescan_keeps_the_order_of_what_was_seen_what_was_missed_and_what_came_just_now() {
     let moved = |name| (name, HintEvent::MovedIn);
-    // By time where the disk's clock ticks between them; else by what was seen, and by name where nothing was.
+    // By time where the disk's clock ticks between them; else by what was seen, and by name where nothing
+    // was.
     let cases = [
         (1, ["e.yaml", "d.yaml", "c.yaml", "b.yaml", "a.yaml"]),
         (0, ["x.yaml", "b.yaml", "d.yaml", "c.yaml", "e.yaml"]),

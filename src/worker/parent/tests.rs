@@ -1,4 +1,5 @@
-//! Workers played by the shell, for what no worker of ours does. The real one is tried in `tests/runtimes/worker.rs`.
+//! Workers played by the shell, for what no worker of ours does. The real one is tried in
+//! `tests/runtimes/worker.rs`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -230,7 +231,7 @@ fn out_of_memory_is_told_from_other_kills_by_the_kernels_count() {
 #[test]
 fn a_worker_that_never_reads_blocks_nobody() {
     let mut request = request();
-    // More than a pipe holds, so that one write can not do.
+    // More than a pipe holds, so that one write cannot do.
     request.options.insert("long".into(), serde_json::Value::String("x".repeat(1 << 20)));
     let ended = shell_on(&Surroundings::default(), HELLO, &request, LONG, &mut Unattended);
     assert_eq!(ended.ending, Ending::NoResult);

@@ -159,8 +159,13 @@ fn second_daemon_on_one_inbox_refuses_and_says_who_has_it() {
     let second = rig.serve().output().unwrap();
     let text = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(4), "{text}");
-    let expected = format!("error: another backbone (process {}) works on", rig.process());
-    assert!(text.contains(&expected) && text.contains("\nhint: "), "{text}");
+    let expected = format!(": another backbone (process {}) uses it", rig.process());
+    assert!(
+        text.contains("error: cannot lock the spool ")
+            && text.contains(&expected)
+            && text.contains("\nhint: "),
+        "{text}"
+    );
     // The first one does not notice.
     rig.drop_file("net.sim", model(50));
     rig.drop_file("fine.yaml", job("net.sim", ""));
