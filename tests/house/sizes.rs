@@ -24,7 +24,6 @@ const FUNCTIONS_OF_MANY_PARAMETERS: &[&str] = &[
 const COMMON_TYPE_NAMES: &[&str] = &[
     "BoundSession",
     "Cause",
-    "Compilation",
     "Configuration",
     "Kind",
     "Node",
@@ -33,13 +32,10 @@ const COMMON_TYPE_NAMES: &[&str] = &[
     "Place",
     "Reading",
     "Report",
-    "Row",
     "Shape",
     "Span",
     "Table",
-    "Trouble",
     "Value",
-    "Wish",
 ];
 
 #[test]
