@@ -19,6 +19,7 @@ use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::installation::Installation;
+use crate::runtime::LoadRequest;
 use crate::spec::{Configuration, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
@@ -224,12 +225,15 @@ impl Bench {
         let request = Request {
             protocol: PROTOCOL,
             runtime: chosen.runtime.name.to_owned(),
-            model: path,
-            task: Task::Measure,
-            provided,
-            options: chosen.options.clone(),
-            inputs: job.inputs.clone(),
-            seed: job.measure.seed,
+            load: LoadRequest {
+                task: Task::Measure,
+                model: path,
+                provided,
+                options: chosen.options.clone(),
+                inputs: job.inputs.clone(),
+                seed: job.measure.seed,
+                compilation,
+            },
             warm_up_runs: job.measure.warm_up_runs,
             timed_runs: job.measure.timed_runs,
             energy_seconds: 0,
@@ -238,7 +242,6 @@ impl Bench {
                 nice: job.host.nice,
                 lock_memory: job.host.lock_memory,
             },
-            compilation,
         };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.

@@ -87,7 +87,7 @@ impl Trials<'_> {
         while build <= self.builds() {
             let done = self.course.processes_done(build);
             if done < processes {
-                if self.workers.request.compilation.is_some() {
+                if self.workers.request.load.compilation.is_some() {
                     self.build(build)?;
                 }
                 for process in done + 1..=processes {
@@ -229,9 +229,9 @@ impl Trials<'_> {
     fn run_for(&mut self, task: Task, build: u32) -> Ended {
         self.workers.sensing.begin(TrialId { build, process: 0 }, 0);
         self.workers.request.energy_seconds = 0;
-        self.workers.request.task = task;
+        self.workers.request.load.task = task;
         let (ended, _) = self.run_quietly();
-        self.workers.request.task = Task::Measure;
+        self.workers.request.load.task = Task::Measure;
         ended
     }
 
@@ -364,7 +364,7 @@ impl Trials<'_> {
     }
 
     fn set_build(&mut self, build: u32) {
-        if let Some(compilation) = &mut self.workers.request.compilation {
+        if let Some(compilation) = &mut self.workers.request.load.compilation {
             compilation.build = build;
         }
     }
