@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trials_that_nobody_ended_count_as_crashes() {
+    fn only_trials_that_were_not_ended_on_purpose_count_as_crashes() {
         let started = |configuration| Record::Started { configuration, at: "t".into() };
         let progress =
             Progress::of(vec![started(1), Record::Interrupted, started(1), started(1), started(2)]);

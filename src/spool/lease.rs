@@ -44,11 +44,11 @@ mod tests {
 
     use super::*;
 
-    /// Without the handler some hundred were enough to end the test.
+    /// Without the handler a few hundred were enough to end the test.
     const ASKED: usize = 20_000;
 
     #[test]
-    fn a_writer_that_comes_while_the_lease_is_asked_for_ends_nobody() {
+    fn writer_that_opens_the_file_during_the_lease_does_not_end_the_process() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("upload.yaml");
         fs_err::write(&path, "x").expect("write");

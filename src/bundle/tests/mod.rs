@@ -231,7 +231,7 @@ fn file_that_decompresses_without_end_is_refused_at_the_limit() {
 }
 
 #[test]
-fn unreadable_source_is_told_apart_from_damage() {
+fn unreadable_source_is_observed_apart_from_damage() {
     struct Broken;
     impl std::io::Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {

@@ -60,7 +60,7 @@ fn listed(details: Vec<String>) -> Option<String> {
 pub(super) fn environment_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     sorted?;
     let spans = spans(evidence, sorted);
-    let is_told = |quantity: Quantity, trial: &Trial| {
+    let is_observed = |quantity: Quantity, trial: &Trial| {
         let of_trial = spans.iter().filter(|span| {
             (span.trial.id.build, span.trial.id.process) == (trial.id.build, trial.id.process)
                 && span.sensor.quantity == quantity
@@ -71,7 +71,7 @@ pub(super) fn environment_unobserved(evidence: &Evidence, sorted: Option<&Sorted
     };
     let missing: Vec<&str> = NEEDED
         .iter()
-        .filter(|(quantity, _)| !evidence.trials.iter().all(|trial| is_told(*quantity, trial)))
+        .filter(|(quantity, _)| !evidence.trials.iter().all(|trial| is_observed(*quantity, trial)))
         .map(|(_, words)| *words)
         .collect();
     (!missing.is_empty()).then(|| format!("{} were not observed", missing.join(" and ")))

@@ -1,6 +1,6 @@
 use super::*;
 
-const HELLO: &str = r#"{"event":"hello","protocol":3}"#;
+const HELLO: &str = r#"{"event":"hello","protocol":4}"#;
 const LOADED: &str =
     r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
 const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
