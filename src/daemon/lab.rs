@@ -10,7 +10,7 @@ use crate::spec;
 use crate::spool::journal::Record;
 use crate::spool::names::{Entry, EntryKind, JobId};
 use crate::spool::watch::Watch;
-use crate::spool::{AtStart, Places, Spool};
+use crate::spool::{Places, Spool};
 
 /// A model of the runtime `sim`.
 pub(crate) const MODEL: &str = r#"{"latency_us": [1]}"#;
@@ -49,7 +49,7 @@ impl Lab {
             spool: config.spool.clone(),
             outbox: config.outbox.clone(),
         };
-        let (spool, AtStart { .. }) = Spool::open(&places).unwrap();
+        let (spool, _) = Spool::open(&places).unwrap();
         Self { folder, config, spool, troubles: Troubles::default() }
     }
 
