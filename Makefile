@@ -50,10 +50,10 @@ demo: build clean-demo ## measure inbox-examples/, show the results and write a 
 clean-demo:
 	rm -rf demo
 
-# Without the libraries first, as a plain checkout is; then with everything.
-test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, without and with the optional features, and a share of check-networks
-	$(CARGO) test --locked
+# Without the feature `tflite` one executable is not built and the rest is the same code: compiling shows that it compiles.
+test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of check-networks
 	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 $(CARGO) test --locked --features $(FEATURES)
+	$(CARGO) check --locked --all-targets
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 
@@ -65,8 +65,9 @@ lint: runtimes ## format, clippy, documentation and licences
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --locked --no-deps --document-private-items --features $(FEATURES)
 	$$(tools/fetch-cargo-deny) --all-features --locked check bans licenses sources
 
-docs: ## write the derived tables in docs/ again
-	BACKBONE_REGENERATE=1 $(CARGO) test --locked --lib -- --quiet
+# With the features of `make test`, so that both use one build.
+docs: runtimes ## write the derived tables in docs/ again
+	BACKBONE_REGENERATE=1 $(CARGO) test --locked --features $(FEATURES) --lib -- --quiet
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
@@ -95,7 +96,7 @@ digests: ## that all 810 model files of the family are, byte for byte, those of 
 advisories: ## known vulnerabilities in dependencies; needs the internet
 	$$(tools/fetch-cargo-deny) --all-features check advisories
 
-# Builds nothing, so that it can run as root after `make build` ran as somebody else.
+# Builds nothing, so that it can run as root after `make build` ran as another user.
 install: ## copy executables, libraries, unit, documents and examples below DESTDIR
 	install -Dm755 $(EXECUTABLES)/backbone $(DESTDIR)$(PREFIX)/bin/backbone
 	install -Dm755 $(EXECUTABLES)/backbone-daemon $(DESTDIR)$(PREFIX)/bin/backbone-daemon
@@ -113,7 +114,7 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
-# Never over a file that somebody edited. Names no libraries where none were installed.
+# Never overwrites the file, which may have been edited. Names no libraries if none were installed.
 	if [ ! -e $(DESTDIR)/etc/backbone/config.yaml ]; then \
 	  install -d $(DESTDIR)/etc/backbone; \
 	  if [ -d $(RUNTIMES) ]; then absent=; else absent='/^runtimes:/,/^$$/s/^./# &/;'; fi; \

@@ -1,4 +1,4 @@
-//! Where the worker that is linked with libtensorflowlite_c finds it: beside the installation, and in development builds in
+//! Where the worker that is linked with libtensorflowlite_c finds it: next to the installation, and in development builds in
 //! the folder that `tools/fetch-runtimes` fills. The daemon's LD_LIBRARY_PATH for a configured library goes before both.
 
 fn main() {

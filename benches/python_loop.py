@@ -1,4 +1,4 @@
-"""The loop that somebody would write in Python, around the same model: the other side of paired_python.rs.
+"""The loop that one would write in Python, around the same model: the other side of paired_python.rs.
 
     python_loop.py onnxruntime|tflite MODEL WARM_UP_RUNS TIMED_RUNS
 

@@ -1,18 +1,18 @@
 //! Tables in `docs/` that are derived from the code, and the check that they are not stale. Used by tests
 //! only.
 //!
-//! A table lies between `<!-- generated: NAME -->` and `<!-- end generated -->`. With `BACKBONE_REGENERATE=1`
+//! A table is between `<!-- generated: NAME -->` and `<!-- end generated -->`. With `BACKBONE_REGENERATE=1`
 //! in the environment the test writes it instead of comparing it.
 
 use std::path::Path;
 
 const END: &str = "<!-- end generated -->";
 
-/// Fails unless the block of that name in the document equals `text`, or writes it when asked to regenerate.
+/// Fails unless the block of that name in the document equals `text`; writes it when regenerating.
 pub(crate) fn assert_current(document: &str, name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let must_write = std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1");
-    // Several tests regenerate blocks of one document at once: hold its lock from reading to writing.
+    // Several tests regenerate blocks of one document at once: hold its lock between reading and writing.
     let file = fs_err::File::open(&path).unwrap();
     if must_write {
         file.file().lock().unwrap();

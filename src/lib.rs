@@ -38,17 +38,20 @@
 //! What does a depthwise separable block save, compared with a standard convolution?
 //!
 //! ```
-//! use backbone::network::configuration::{Configuration, Wish};
+//! use backbone::network::configuration::{Configuration, Precision};
 //! use backbone::network::count_configuration::cost;
 //!
-//! let standard = cost(&Configuration::new(&Wish::new("standard", 3, 1, 224, "int8"))?);
-//! let separable = cost(&Configuration::new(&Wish::new("depthwise-separable", 3, 1, 224, "int8"))?);
+//! let cost_of = |name: &str| {
+//!     let mut family = Configuration::family(Precision::Int8);
+//!     cost(&family.find(|configuration| configuration.to_string() == name).expect("one of the family"))
+//! };
+//! let standard = cost_of("standard-k3-b1-i224-int8");
+//! let separable = cost_of("depthwise-separable-k3-b1-i224-int8");
 //!
 //! assert_eq!(standard.operations(), 3_627_122_688);
 //! assert!(separable.operations() * 5 < standard.operations());
 //! // Fewer operations, but also fewer of them for each byte moved.
 //! assert!(separable.operational_density() < standard.operational_density());
-//! # Ok::<(), Vec<backbone::bundle::format::Mistake>>(())
 //! ```
 //!
 //! A job file with a mistake:
@@ -94,6 +97,7 @@ pub mod model_file;
 pub mod network;
 #[cfg(feature = "desk")]
 mod parallel;
+mod random;
 #[cfg(feature = "desk")]
 pub mod report;
 pub mod runtime;

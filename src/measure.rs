@@ -1,13 +1,13 @@
 //! Warm-up and timed runs, through one loop.
 //!
-//! Everything the loop needs exists before it starts: the session with its tensors bound, and room for the latencies
-//! with every page written to. Between the two clock reads there is the session's call and nothing else. Nothing here formats,
-//! averages or prints; latencies go out raw and in order.
+//! Everything the loop needs exists before it starts: the session with its tensors bound, and room for the
+//! latencies with every page written to. Between the two clock reads there is only the session's call.
+//! Nothing here formats, averages or prints; latencies go out raw and in order.
 //!
-//! The clock is `CLOCK_MONOTONIC` read through the vDSO: in nanoseconds, never set back, and its rate follows true
-//! seconds. Measured on an x86-64 virtual machine, a pair of reads takes 48 to 50 ns through rustix, 52 to 54 ns
-//! through `std::time::Instant` and 48 ns on `CLOCK_MONOTONIC_RAW`; a null call is seen as 20 ns by each. The raw
-//! clock would save nothing and drift with the crystal.
+//! The clock is `CLOCK_MONOTONIC` read through the vDSO: in nanoseconds, never set back, and at the rate of
+//! true seconds. Measured on an x86-64 virtual machine, a pair of reads takes 48 to 50 ns through rustix, 52
+//! to 54 ns through `std::time::Instant` and 48 ns on `CLOCK_MONOTONIC_RAW`; each sees a null call as 20 ns.
+//! The raw clock would save nothing and drift with the crystal.
 
 use std::collections::TryReserveError;
 
@@ -17,49 +17,49 @@ use crate::bundle::format::{Latencies, Stage};
 use crate::runtime::{RunError, Session};
 use crate::units::Nanos;
 
-/// The most warm-up runs that follow the pause before timing.
+/// The largest number of warm-up runs that follow the pause before timing.
 const LAST_WARM_UP_RUNS: usize = 5;
 
-/// One of the spans of a trial.
+/// A phase of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Runs that enter no statistic.
+    /// Warm-up runs, which enter no statistic.
     WarmUp,
-    /// The last of them, after a pause in which the host's state is read: the later half, but five at most. A host that
-    /// became idle in the pause is busy again when timing begins.
+    /// The last warm-up runs, after a pause in which the daemon reads the host's state: the later half, at
+    /// most five. They make a host that became idle in the pause busy again before timing begins.
     LastWarmUp,
-    /// Runs that count. They follow the last warm-up run without a pause.
+    /// Timed runs. They follow the last warm-up run without a pause.
     Timing,
-    /// The same runs again, to see what they take in energy.
+    /// More runs, to measure their energy.
     Energy,
 }
 
-/// The session refused to run.
+/// A run failed.
 #[derive(Debug, thiserror::Error)]
 #[error("run {run} of {runs} {} failed", phase.runs())]
 pub struct MeasureError {
-    /// Where.
+    /// In which phase.
     pub(crate) phase: Phase,
-    /// Which run of that phase, from 1.
+    /// Number of the run in that phase, from 1.
     pub run: usize,
-    /// How many that phase has.
+    /// Number of runs of that phase.
     pub runs: usize,
-    /// What the session said.
+    /// The session's error.
     pub source: RunError,
 }
 
 /// Run the session as often as `latencies` has room, first for warm-up, then timed; fill in the latencies.
 ///
-/// `entering` is called before each phase, outside all latencies. It may wait before all but the timed one.
+/// Calls `entering` before each phase, outside all latencies. It may wait before any phase but the timed one.
 ///
 /// # Errors
-/// The first run that failed, with the latencies from it on meaningless; or what `entering` says.
+/// The first run that failed, which makes the latencies from it on meaningless; or the error of `entering`.
 pub fn measure<E: From<MeasureError>>(
     session: &mut dyn Session,
     latencies: &mut Latencies,
     entering: &mut dyn FnMut(Phase) -> Result<(), E>,
 ) -> Result<(), E> {
-    // The first read finds the vDSO and binds it; it must not fall into the first latency.
+    // The first read binds the vDSO, which must not count towards the first latency.
     let _ = clock_gettime(ClockId::Monotonic);
     let warm_up_runs = latencies.warm_up_ns.len();
     let (first, last) = latencies.warm_up_ns.split_at_mut(warm_up_runs - last_warm_up_runs(warm_up_runs));
@@ -81,7 +81,7 @@ pub fn repeat(session: &mut dyn Session, phase: Phase, latencies: &mut [Nanos]) 
     time_each(session, latencies).map_err(|(run, source)| MeasureError { phase, run, runs, source })
 }
 
-/// How many of the warm-up runs follow the pause.
+/// How many warm-up runs follow the pause.
 fn last_warm_up_runs(warm_up_runs: usize) -> usize {
     warm_up_runs.div_ceil(2).min(LAST_WARM_UP_RUNS)
 }
@@ -99,14 +99,14 @@ fn time_each(session: &mut dyn Session, latencies: &mut [Nanos]) -> Result<(), (
     Ok(())
 }
 
-// Here and not at the reads, so that no multiplication lies between them.
+// Not at the reads, so that no multiplication is between them.
 fn span(started: Timespec, finished: Timespec) -> Nanos {
     let seconds = finished.tv_sec - started.tv_sec;
     Nanos((seconds * 1_000_000_000 + finished.tv_nsec - started.tv_nsec).cast_unsigned())
 }
 
 impl Phase {
-    /// What its runs are called.
+    /// Name of its runs.
     fn runs(self) -> &'static str {
         match self {
             Self::WarmUp => "warm-up runs",

@@ -1,17 +1,19 @@
-//! How long a job file lies in the inbox of an idle daemon before it is durably claimed, against the bare calls.
+//! How long a job file is in the inbox of an idle daemon before its claim is durable, compared with the bare
+//! calls.
 //!
-//! The daemon's time: from before the rename into the inbox until this process learns that the daemon opened the claimed file
-//! in `spool/queue/` (inotify, `IN_OPEN`). That is the daemon's first act after its last fsync, so the span ends later than
-//! the durable claim, never earlier.
+//! The daemon's time: from before the rename into the inbox until this process learns that the daemon opened
+//! the claimed file in `spool/queue/` (inotify, `IN_OPEN`). That is the daemon's first act after its last
+//! fsync, so the span ends later than the durable claim, never earlier.
 //!
-//! The bare loop's: rename into the inbox, open, fsync of the file, rename into the queue, fsync of both folders, in the same
-//! folders; it too then opens the claimed file, and ends when this process learns of it. So both hold one wake-up of the
-//! observer, which is no part of a claim, and what the daemon adds are the wake-ups of its watcher and of itself, and its
-//! own work. The daemon is stopped meanwhile (SIGSTOP), so that it does not slow the loop it is compared with.
+//! The bare loop's: rename into the inbox, open, fsync of the file, rename into the queue, fsync of both
+//! folders, in the same folders; it too then opens the claimed file, and ends when this process learns of it.
+//! So both hold one wake-up of the observer, which is no part of a claim, and what the daemon adds are the
+//! wake-ups of its watcher and of itself, and its own work. The daemon is stopped meanwhile (SIGSTOP), so
+//! that it does not slow the loop it is compared with.
 //!
-//! Both take turns in pairs, in random order. Before each the file system is synced, so that neither pays for what the other
-//! left dirty, and the file is written afresh, so that its fsync has something to do. The daemon is paused: it claims jobs and
-//! does not measure them.
+//! Both take turns in pairs, in random order. Before each the file system is synced, so that neither pays for
+//! what the other left dirty, and the file is written afresh, so that its fsync has something to do. The
+//! daemon is paused: it claims jobs and does not measure them.
 
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -27,7 +29,7 @@ use rustix::process::Signal;
 
 use crate::rig::{Daemon, Place, Random, Report, quantile, simulated_job};
 
-/// Pairs on the disk; ten of them lie beyond the 99th percentile.
+/// Pairs on the disk; ten of them are above the 99th percentile.
 const PAIRS_ON_DISK: usize = 1000;
 
 /// Pairs in memory, where they cost little.
@@ -39,7 +41,7 @@ const WARM_UP_PAIRS: usize = 5;
 /// The daemon may take this many times as long as the bare calls.
 const RATIO_LIMIT: f64 = 1.3;
 
-/// Limit for the daemon's 99th percentile where syncing costs nothing.
+/// Limit for the daemon's 99th percentile if syncing costs nothing.
 const IN_MEMORY_LIMIT_MS: f64 = 0.5;
 
 /// A claim takes milliseconds; longer than this means that it will not come.

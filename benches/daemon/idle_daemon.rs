@@ -1,9 +1,10 @@
-//! What a daemon costs that has nothing to do: wake-ups, processor time, threads, memory.
+//! What an idle daemon costs: wake-ups, processor time, threads, memory.
 //!
-//! Four daemons idle side by side for [`SPAN`], as a service with a watchdog would run them: one before any job, one after
-//! 1,000 jobs, one with 1,000 files lying in its inbox, and one with 1,000 jobs whose model never came. A wake-up is a
-//! voluntary context switch of any of a daemon's threads. Their folders are on a tmpfs: on a disk the kernel may drop the
-//! inbox from its cache between two rescans, and waiting for the disk to read it again would count as another wake-up.
+//! Four daemons idle side by side for [`SPAN`], as a service with a watchdog would run them: one before any
+//! job, one after 1,000 jobs, one with 1,000 files in its inbox, and one with 1,000 jobs whose model never
+//! came. A wake-up is a voluntary context switch of any of a daemon's threads. Their folders are on a tmpfs:
+//! on a disk the kernel may drop the inbox from its cache between two rescans, and waiting for the disk to
+//! read it again would count as another wake-up.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -20,7 +21,8 @@ const SPAN: Duration = Duration::from_secs(125);
 /// Wake-ups a minute: the watchdog and the safety rescan share one.
 const WAKE_UPS_LIMIT: f64 = 1.0;
 
-/// Processor time of an idle daemon, as a share of one core. A rescan of 1,000 files takes some milliseconds a minute.
+/// Processor time of an idle daemon, as a share of one core. A rescan of 1,000 files takes some milliseconds
+/// a minute.
 const PROCESSOR_LIMIT: f64 = 0.001;
 
 /// Threads: the daemon's and the watcher's, and one to spare.
@@ -61,7 +63,7 @@ pub(crate) fn run() -> ExitCode {
         ("1,000 jobs without their model", start(waiting)),
     ];
     daemons[3].1.wait("the jobs to wait", Duration::from_secs(600), |status| status.waiting.len() == 20);
-    // What was started is settled when nobody wakes up any more: uploads are judged a second after their last change.
+    // Startup is over when there are no more wake-ups: uploads are judged a second after their last change.
     std::thread::sleep(Duration::from_secs(5));
     let fed_before = feedings.load(Ordering::Relaxed);
 
@@ -124,8 +126,8 @@ fn work(place: &Place, daemon: &Daemon) {
     });
 }
 
-/// Models that nobody asked for, files that mean nothing, uploads under way under temporary names and in place. The answer
-/// holds the last open.
+/// Models without a job, files without a meaning, unfinished uploads under temporary names and in place. The
+/// answer holds the last open.
 fn fill_inbox(place: &Place) -> Vec<fs_err::File> {
     let mut held_open = Vec::new();
     for number in 0..MANY {
@@ -151,7 +153,7 @@ fn drop_jobs_without_model(place: &Place) {
     }
 }
 
-/// A service manager that reads what it is told, and counts how often its watchdog is fed.
+/// A service manager that reads its notifications and counts how often the watchdog is fed.
 fn listen(path: &Path) -> Arc<AtomicUsize> {
     let socket = UnixDatagram::bind(path).expect("a socket");
     let feedings = Arc::new(AtomicUsize::new(0));

@@ -1,10 +1,12 @@
 //! 20,000 jobs dropped at once: none lost, none run twice, order kept; and how fast they pass.
 //!
-//! The job files are renamed into the inbox of a running daemon one right after the other. Their names are in the order in
-//! which they are dropped: while a worker times, the inbox is not watched, and what came meanwhile is ordered by the time of its
-//! rename and then by name (file systems stamp times every few milliseconds only, hundreds of renames apart).
+//! The job files are renamed into the inbox of a running daemon one right after the other. Their names are in
+//! the order in which they are dropped: while a worker times, the inbox is not watched, and what came
+//! meanwhile is ordered by the time of its rename and then by name (file systems stamp times every few
+//! milliseconds only, hundreds of renames apart).
 //!
-//! `BACKBONE_BENCH_JOBS` sets another number of jobs. Runs are counted in the daemon's log, which names every start.
+//! `BACKBONE_BENCH_JOBS` sets another number of jobs. Runs are counted in the daemon's log, which names every
+//! start.
 
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode, Stdio};
@@ -18,7 +20,7 @@ use crate::rig::{Daemon, Place, Report, simulated_job};
 /// Jobs, unless told otherwise.
 const JOBS: usize = 20_000;
 
-/// Slower than this is as good as never.
+/// Slower than this counts as never.
 const SLOWEST_JOB: Duration = Duration::from_secs(1);
 
 /// Jobs while strace looks on, after the others.
@@ -140,7 +142,7 @@ fn starts(place: &Place) -> BTreeMap<String, usize> {
     starts
 }
 
-/// Where the time goes, as strace tells it, for some more jobs. Its own cost is in the figures.
+/// Where the time goes, by strace, for some more jobs. The figures include strace's own cost.
 fn show_system_calls(report: &Report, place: &Place, daemon: &Daemon, first: usize) {
     let table = place.path("strace");
     let mut traced = Command::new("strace");

@@ -1,7 +1,8 @@
-//! Where the wall time of a hundred trials of a second goes, each after a second of waiting for a cool host: at least 99 % of what is not
-//! waited belongs to the workers, which load, warm up and time; the rest is the daemon's, for journals, status and readings. The runtime
-//! is `sim`, which is ready at once and takes exactly the time it is told, so nothing hides in it; it neither generates nor builds. Takes
-//! four minutes. `BACKBONE_BENCH_TRIALS` sets another number of trials.
+//! Where the wall time of a hundred trials of a second goes, each after a second of waiting for a cool host:
+//! at least 99 % of what is not waited belongs to the workers, which load, warm up and time; the rest is the
+//! daemon's, for journals, status and readings. The runtime is `sim`, which is ready at once and takes
+//! exactly the scripted time; it neither generates nor builds. Takes four minutes. `BACKBONE_BENCH_TRIALS`
+//! sets another number of trials.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ const TRIALS: u32 = 100;
 const RUNS: (u32, u32) = (5, 95);
 const MICROSECONDS: u32 = 10_000;
 
-/// A zone that never cools, and how long a trial waits for it. The bundle tells what it did wait.
+/// A zone that never cools, and how long a trial waits for it. The bundle says how long it waited.
 const HOT_MILLICELSIUS: &str = "60000\n";
 const COOLING: &str = "host: {start_below_celsius: 50, wait_up_to_seconds: 1}";
 
@@ -57,7 +58,7 @@ pub(crate) fn run() -> ExitCode {
         .join(place.names("outbox").into_iter().find(|name| name.ends_with(".json.gz")).expect("a bundle"));
     let bundle = read::decode(fs_err::File::open(bundle).expect("the bundle")).expect("the bundle");
     let time = |text: &str| text.parse::<jiff::Timestamp>().expect("a time");
-    // From the claim, not the first worker's start: the first wait lies before that.
+    // From the claim, not the first worker's start: the first wait comes before that.
     let claimed = time(bundle.times.claimed.as_deref().expect("a claim"));
     let wall = time(&bundle.times.finished).duration_since(claimed).as_secs_f64();
     let latencies = bundle

@@ -1,4 +1,5 @@
-//! How long it takes from bundles on disk to a whole report, its figures and its tables, and how much memory: one study of the paper, a fleet, and a folder of a hundred thousand names. Fails where a target is missed.
+//! How long it takes from bundles on disk to a whole report, its figures and its tables, and how much memory:
+//! one study of the paper, a fleet, and a folder of a hundred thousand names. Fails where a target is missed.
 
 use std::path::Path;
 use std::process::ExitCode;

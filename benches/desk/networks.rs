@@ -1,5 +1,6 @@
-//! What the network family costs to work with: counting all 162 configurations, and writing the model files that hold every
-//! weight of it, 18 in each precision, with the command that people use, by as many threads as it takes on this machine.
+//! What the network family costs to work with: counting all 162 configurations, and writing the model files
+//! that hold every weight of it, 18 in each precision, with the command that people use, by as many threads
+//! as it takes on this machine.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +28,8 @@ const COUNTS: usize = 31;
 /// Exports of each precision; the median is judged.
 const EXPORTS: usize = 5;
 
-/// How often memory is looked at. The kernel keeps its peak, so that only what the last moments add could be missed.
+/// How often memory is looked at. The kernel keeps its peak, so that only what the last moments add could be
+/// missed.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 pub(crate) fn run() -> ExitCode {

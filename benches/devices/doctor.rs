@@ -1,7 +1,8 @@
-//! How long `backbone doctor` looks at a host: this one, and a fake AGX Xavier whose nvpmodel is a stub that runs.
+//! How long `backbone doctor` looks at a host: this one, and a fake AGX Xavier whose nvpmodel is a stub that
+//! runs.
 //!
-//! In this process, and not as a command: what starting a program costs is nothing that the checks could save. Two tenths of a second
-//! on a real host pass between the two looks at its processes.
+//! In this process, and not as a command: the checks cannot save the cost of starting a program. Two tenths
+//! of a second on a real host pass between the two looks at its processes.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};

@@ -1,10 +1,11 @@
-//! What it takes to lock a host's clocks in a power mode, read them back, and put everything back again: on a fake AGX Xavier,
-//! without the time that its tools take, which on a device is seconds and nobody's to save here.
+//! What it takes to lock a host's clocks in a power mode, read them back, and restore everything: on a fake
+//! AGX Xavier, without the time that its tools take, which is seconds on a device and not ours to save.
 //!
-//! One span is what the daemon does for a job's turn: the state found is read and made durable, the mode set, the clocks locked
-//! stage by stage with a reading after each, the state read before and after a process, everything put back and read again, and
-//! the durable state removed. The fake host lies in memory, as sysfs does, and once more on the disk, to show what the five fsync(2)
-//! calls of a span cost there: that is the disk's time, and every disk has its own.
+//! One span is what the daemon does for a job's turn: the state found is read and made durable, the mode set,
+//! the clocks locked stage by stage with a reading after each, the state read before and after a process,
+//! everything restored and read again, and the durable state removed. The fake host is in memory, as sysfs
+//! is, and once more on the disk, to show what the five fsync(2) calls of a span cost there: that is the
+//! disk's time, and every disk has its own.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -95,7 +96,7 @@ fn spans(parent: &Path) -> Spans {
         for _ in 0..2 {
             assert_eq!(host.read(), hold.applied);
         }
-        let recovered = hold.release().expect("put back");
+        let recovered = hold.release().expect("the host is restored");
         assert!(recovered.not_restored.is_empty());
         let all = started.elapsed();
         spans.tools.push(machine.in_tools.get().as_secs_f64() * 1e3);

@@ -1,9 +1,10 @@
-//! What the benchmarks share: folders for a daemon, the real daemon in them, what the kernel says of its process, and a
-//! report that compares figures with targets.
+//! What the benchmarks share: folders for a daemon, the real daemon in them, what the kernel says of its
+//! process, and a report that compares figures with targets.
 //!
-//! Every benchmark prints its figures with their targets and fails where one is missed; with `--report-only`, or
-//! `BACKBONE_BENCH_REPORT_ONLY=1`, it only prints. The daemon measures under a host root of its own, so that a real daemon on
-//! the same machine is left alone, and every bundle made here says that it is simulated.
+//! Every benchmark prints its figures with their targets and fails where one is missed; with `--report-only`,
+//! or `BACKBONE_BENCH_REPORT_ONLY=1`, it only prints. The daemon measures under a host root of its own, so
+//! that a real daemon on the same machine is left alone, and every bundle made here says that it is
+//! simulated.
 
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
@@ -18,10 +19,10 @@ use backbone::worker::protocol::{PROTOCOL, Request, Wish};
 /// The daemon answers within milliseconds; longer than this means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a condition is looked at that no event announces.
+/// How often to check a condition that no event announces.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// One trial in one thread, without energy and placed nowhere in particular.
+/// One trial in one thread, without energy and without placement.
 pub(crate) fn request(
     runtime: &str,
     model: PathBuf,
@@ -49,8 +50,8 @@ pub(crate) fn request(
 /// A benchmark, by the name under which the command line asks for it.
 pub(crate) type Benchmark = (&'static str, fn() -> ExitCode);
 
-/// Run the benchmarks that the command line names, or all. Several run one after the other, each in a process of its own,
-/// because memory is counted by process.
+/// Run the benchmarks that the command line names, or all. Several run one after the other, each in a process
+/// of its own, because memory is counted by process.
 pub(crate) fn run(benchmarks: &[Benchmark]) -> ExitCode {
     let (flags, names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
@@ -129,7 +130,8 @@ pub(crate) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values[((values.len() - 1) as f64 * share).round() as usize]
 }
 
-/// A small, seeded generator (SplitMix64, Steele et al. 2014) for orders and resampling: the same on every machine.
+/// A small, seeded generator (SplitMix64, Steele et al. 2014) for orders and resampling: the same on every
+/// machine.
 #[derive(Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -163,7 +165,7 @@ impl Place {
         Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
     }
 
-    /// On a tmpfs, where nobody waits for a disk.
+    /// On a tmpfs, without waits for a disk.
     pub(crate) fn in_memory() -> Self {
         Self::below(Path::new("/dev/shm"))
     }
@@ -177,7 +179,8 @@ impl Place {
         Self { folder }
     }
 
-    /// One of its folders: `inbox`, `outbox`, `spool`, `state`, or `staging`, where files are made before they are moved in.
+    /// One of its folders: `inbox`, `outbox`, `spool`, `state`, or `staging`, where files are made before
+    /// they are moved in.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -214,7 +217,8 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Start it and wait until it has looked through its inbox. `settings` are lines of its configuration file.
+    /// Start it and wait until it has looked through its inbox. `settings` are lines of its configuration
+    /// file.
     pub(crate) fn start(place: &Place, settings: &str, variables: &[(&str, &str)]) -> Self {
         let configuration = place.path("config.yaml");
         fs_err::write(&configuration, settings).expect("a file can be written");

@@ -1,4 +1,5 @@
-//! Benchmarks of timing: what the timed loop, the sensors and a worker add to a run; see `rig` for how they are run.
+//! Benchmarks of timing: what the timed loop, the sensors and a worker add to a run; see `rig` for how they
+//! are run.
 
 #[path = "../../tests/counting/mod.rs"]
 mod counting;

@@ -1,9 +1,10 @@
-//! Our workers against the loops that somebody would write in Python: the same model, one thread, the same inputs.
+//! Our workers against the loops that one would write in Python: the same model, one thread, the same inputs.
 //!
-//! The two take turns in short blocks, in random order within each pair. A block is one fresh process, as a trial is: it loads
-//! the model, warms up and times some runs. Compared are the medians of the two blocks of a pair; shown is the median of
-//! their ratios over all pairs with an interval from resampling pairs (percentile bootstrap, Efron 1979). Pairs, because on a
-//! machine that is shared both sides of one pair see much the same.
+//! The two take turns in short blocks, in random order within each pair. A block is one fresh process, as a
+//! trial is: it loads the model, warms up and times some runs. Compared are the medians of the two blocks of
+//! a pair; shown is the median of their ratios over all pairs with an interval from resampling pairs
+//! (percentile bootstrap, Efron 1979). Pairs, because on a machine that is shared both sides of one pair see
+//! much the same.
 //!
 //! Needs the inference libraries and the Python packages of `requirements.txt`; `make bench` gets both.
 
@@ -22,7 +23,8 @@ const PAIRS: usize = 60;
 /// Runs before the timed ones of a block.
 const WARM_UP_RUNS: u32 = 20;
 
-/// Time that the timed runs of a block shall take, in nanoseconds: short beside what disturbs a machine.
+/// Time that the timed runs of a block shall take, in nanoseconds: short compared with what disturbs a
+/// machine.
 const BLOCK_NS: f64 = 4e8;
 
 /// Bootstrap resamples; enough for two digits of a 95 % interval.
@@ -52,7 +54,7 @@ const SUBJECTS: &[Subject] = &[
         runtime: "tflite",
         model: "inbox-examples/tiny-cnn-int8.tflite",
         library: "libtensorflowlite_c.so",
-        // Asked by the feature too: cargo names the executable even where it is not built.
+        // Checked by the feature too: cargo names the executable even if it is not built.
         worker: if cfg!(feature = "tflite") {
             option_env!("CARGO_BIN_EXE_backbone-worker-tflite")
         } else {

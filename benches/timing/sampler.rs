@@ -1,9 +1,10 @@
 //! What reading the sensors costs the worker: one trial whose seconds are sampled or not, in pairs.
 //!
-//! The parent's tick comes once a second in either case, as it does in the daemon; after a coin's toss the sensors of a fake
-//! Xavier are read at the first or at the second tick of each pair. Compared are the medians of the latencies in the seconds that follow the
-//! two ticks, within one process, because fresh processes differ by far more than what is to be shown. Shown is the median of the
-//! pairs' ratios with an interval from resampling pairs (percentile bootstrap, Efron 1979).
+//! The parent's tick comes once a second in either case, as it does in the daemon; after a coin's toss the
+//! sensors of a fake Xavier are read at the first or at the second tick of each pair. Compared are the
+//! medians of the latencies in the seconds that follow the two ticks, within one process, because fresh
+//! processes differ by far more than what is to be shown. Shown is the median of the pairs' ratios with an
+//! interval from resampling pairs (percentile bootstrap, Efron 1979).
 //!
 //! Needs the inference libraries; `make bench` gets them.
 

@@ -1,5 +1,6 @@
-//! How long it takes to read the longest transcript of trtexec with its exported times, and what a worker adds to a run of it. The
-//! program is the tests' stub, which does nothing but print. Fails where a target is missed.
+//! How long it takes to read the longest transcript of trtexec with its exported times, and what a worker
+//! adds to a run of it. The program is the tests' stub, which does nothing but print. Fails where a target is
+//! missed.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::runtime::trtexec::outcome::{self, Exit};
-use backbone::runtime::trtexec::report::Report;
+use backbone::runtime::trtexec::report::TrtexecReport;
 use backbone::runtime::trtexec::times;
 use backbone::runtime::{Compilation, NeedKind};
 use backbone::worker::ending::Ending;
@@ -29,9 +30,9 @@ const READINGS: usize = 15;
 /// Pairs of a bare run and one in a worker, in turns.
 const PAIRS: usize = 20;
 
-struct Nobody;
+struct NoWatch;
 
-impl Watch for Nobody {
+impl Watch for NoWatch {
     fn tick(&mut self) -> Control {
         Control::Continue
     }
@@ -66,7 +67,7 @@ fn reading() -> Duration {
     let (text, exported) = transcript();
     let taken = (0..READINGS).map(|_| {
         let started = Instant::now();
-        let mut report = Report::default();
+        let mut report = TrtexecReport::default();
         report.take(text.as_bytes());
         report.finish();
         let times = times::parse(exported.as_bytes());
@@ -117,7 +118,7 @@ fn in_worker(folder: &Path, request: &Request) -> (Duration, Ending) {
         timeout: Duration::from_secs(60),
     };
     let started = Instant::now();
-    let ended = parent::run(&trial, &mut Nobody);
+    let ended = parent::run(&trial, &mut NoWatch);
     (started.elapsed(), ended.ending)
 }
 

@@ -8,14 +8,12 @@ use std::path::Path;
 use super::memory::LargerThanMemory;
 use crate::bundle::format::{Failure, Mistake, Outcome, Stage, Status};
 use crate::error::Hint as _;
-use crate::spec::{self, Job, ModelSource};
+use crate::model_file::signatures::HEAD_BYTES;
+use crate::spec::{self, Job, ModelReference, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::spool::names::{Entry, EntryKind};
 use crate::spool::plan::{ModelState, Tracker};
-
-/// Bytes of a model's head that tell its format.
-const HEAD_BYTES: usize = 16;
 
 /// A claimed job file, as read.
 #[derive(Debug, Default)]
@@ -54,8 +52,8 @@ pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejec
             return Err(Rejection::new(
                 Stage::Claim,
                 "upload_never_ended",
-                "the job file was still being written when the time for uploads was up",
-                "upload it again, under a temporary name, and rename it when it is whole",
+                "the upload of the job file did not finish in time",
+                "upload it again under a temporary name, and rename it when it is complete",
             ));
         }
         spec::resolve::job(&text, &entry.file.to_string_lossy()).map_err(|mistakes| {
@@ -93,22 +91,32 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
     }
     let file = spool.queue().open_file(OsStr::new(&name)).map_err(|error| unreadable(&error))?;
     let mut file = std::fs::File::from(file);
-    let limit = spec::raw::MAXIMUM_SPEC_BYTES as u64;
     let size = file.metadata().map_err(|error| unreadable(&error))?.len();
-    if size > limit {
-        return Err(Rejection::new(
-            Stage::Spec,
-            "spec_too_large",
-            format!("the job file has {size} bytes; at most {limit} are read"),
-            "a job file is a page of text; was a model uploaded under this name?",
-        ));
-    }
+    check_size(size)?;
     let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.by_ref().take(limit).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
+    file.by_ref()
+        .take(spec::MAXIMUM_SPEC_BYTES as u64)
+        .read_to_end(&mut text)
+        .map_err(|error| unreadable(&error))?;
     Ok(text)
 }
 
-fn check_name(name: &OsStr) -> Result<(), Rejection> {
+/// Is a file of this size a job file? Asked before it is read.
+pub(crate) fn check_size(bytes: u64) -> Result<(), Rejection> {
+    let limit = spec::MAXIMUM_SPEC_BYTES as u64;
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        Stage::Spec,
+        "spec_too_large",
+        format!("the job file has {bytes} bytes; the limit is {limit}"),
+        "a job file is a page of text; check that this is not a model with the name of a job file",
+    ))
+}
+
+/// May a job file have this name?
+pub(crate) fn check_name(name: &OsStr) -> Result<(), Rejection> {
     let problem = match name.to_str() {
         None => "is not UTF-8",
         Some(name) if name.chars().any(char::is_control) => "has control characters",
@@ -152,14 +160,7 @@ pub(crate) fn bind(
         match tracker.model(&mut &spool.inbox, name, now) {
             ModelState::Whole(stat) => whole.push((index, model, stat)),
             ModelState::Missing | ModelState::Unfinished => missing.push(model.file.clone()),
-            ModelState::NotAFile => {
-                return Binding::Rejected(Rejection::new(
-                    Stage::Model,
-                    "model_not_a_file",
-                    format!("`{}` is a link, a folder, a FIFO or a device, and was not opened", model.file),
-                    "drop the model file itself",
-                ));
-            }
+            ModelState::NotAFile => return Binding::Rejected(not_a_file(&model.file)),
         }
     }
     if !missing.is_empty() {
@@ -167,14 +168,8 @@ pub(crate) fn bind(
     }
     // Before any is copied: a file that does not fit into the memory may not fit on the disk beside itself either.
     for (_, model, stat) in &whole {
-        if let Err(error) = LargerThanMemory::check(&model.file, stat.size, memory_bytes) {
-            let hint = error.hint().unwrap_or_default();
-            return Binding::Rejected(Rejection::new(
-                Stage::Model,
-                LargerThanMemory::REASON,
-                error.to_string(),
-                &hint,
-            ));
+        if let Err(rejection) = check_memory(&model.file, stat.size, memory_bytes) {
+            return Binding::Rejected(rejection);
         }
     }
     let mut bound = Vec::new();
@@ -183,7 +178,10 @@ pub(crate) fn bind(
         match spool.models.copy(&spool.inbox, name, &stat, &entry.id) {
             Ok(Some(copy)) => {
                 tracker.used(name, now);
-                if let Err(rejection) = check_model(&spool.models.path(&copy.sha256), job, index, &copy) {
+                let path = spool.models.path(&copy.sha256);
+                let sound = check_digest(&job.models[index], &copy.sha256)
+                    .and_then(|()| check_format(&path, job, index));
+                if let Err(rejection) = sound {
                     return Binding::Rejected(rejection);
                 }
                 bound.push(copy);
@@ -195,19 +193,43 @@ pub(crate) fn bind(
     Binding::Bound(bound)
 }
 
-/// Is the copy what the job file says: the digest, and the format that its runtimes read?
-fn check_model(path: &Path, job: &Job, index: usize, copy: &BoundModel) -> Result<(), Rejection> {
-    let model = &job.models[index];
-    if let Some(expected) = model.sha256.as_ref().filter(|expected| **expected != copy.sha256) {
-        return Err(Rejection::new(
+/// Something else than a file has the name of a model.
+pub(crate) fn not_a_file(file: &str) -> Rejection {
+    Rejection::new(
+        Stage::Model,
+        "model_not_a_file",
+        format!("`{file}` is a link, a folder, a FIFO or a device, and was not opened"),
+        "drop the model file itself",
+    )
+}
+
+/// Does a model file fit into the memory of the host?
+pub(crate) fn check_memory(file: &str, bytes: u64, memory_bytes: Option<u64>) -> Result<(), Rejection> {
+    LargerThanMemory::check(file, bytes, memory_bytes).map_err(|error| {
+        let hint = error.hint().unwrap_or_default();
+        Rejection::new(Stage::Model, LargerThanMemory::REASON, error.to_string(), &hint)
+    })
+}
+
+/// Does the model have the digest that the job file names, if it names one?
+pub(crate) fn check_digest(model: &ModelReference, sha256: &str) -> Result<(), Rejection> {
+    match &model.sha256 {
+        Some(expected) if expected != sha256 => Err(Rejection::new(
             Stage::Model,
             "digest_differs",
-            format!("`{}` has SHA-256 {}, and the job file asks for {expected}", model.file, copy.sha256),
-            "upload the model that is meant before the job file, or correct the digest",
-        ));
+            format!("`{}` has SHA-256 {sha256}, but the job file names {expected}", model.file),
+            "upload the right model before the job file, or correct the digest",
+        )),
+        _ => Ok(()),
     }
+}
+
+/// Does the model file have the format that the job's runtimes read?
+pub(crate) fn check_format(path: &Path, job: &Job, index: usize) -> Result<(), Rejection> {
+    let file = &job.models[index].file;
     let mut head = Vec::new();
-    let read = fs_err::File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    let read =
+        fs_err::File::open(path).and_then(|model| model.take(HEAD_BYTES as u64).read_to_end(&mut head));
     if let Err(error) = read {
         return Err(Rejection::new(
             Stage::Model,
@@ -216,20 +238,13 @@ fn check_model(path: &Path, job: &Job, index: usize, copy: &BoundModel) -> Resul
             "upload the model again",
         ));
     }
-    for configuration in &job.configurations {
-        if configuration.source != ModelSource::Dropped(index) {
-            continue;
-        }
-        (configuration.runtime.recognise)(&head).map_err(|looks_like| {
-            Rejection::new(
-                Stage::Model,
-                "wrong_format",
-                format!(
-                    "`{}` is not a {} file: {looks_like}",
-                    model.file, configuration.runtime.model_format
-                ),
-                "name the file by its real format, or choose the runtime that reads it",
-            )
+    let readers = job.configurations.iter().filter(|one| one.source == ModelSource::Dropped(index));
+    for runtime in readers.map(|configuration| configuration.runtime) {
+        (runtime.recognise)(&head).map_err(|other| {
+            let detail =
+                format!("`{file}` is not a valid .{} file; it looks like {other}", runtime.model_format);
+            let hint = "rename the file if its extension is wrong, or choose the runtime that reads it";
+            Rejection::new(Stage::Model, "wrong_format", detail, hint)
         })?;
     }
     Ok(())

@@ -1,21 +1,39 @@
-//! Checked readers of model files: what a file is, and what it holds, without any inference library.
+//! Checked readers of model files: what a file is and what it holds, without an inference library.
 //!
-//! Every offset and every length is checked against the file, because files come from strangers. Below `network`, `runtime` and
-//! `spec`, which use it; it knows none of them.
-
-pub(crate) mod flatbuffer;
-pub mod signatures;
-pub mod tflite;
+//! Model files come from strangers, so every offset and every length is checked against the file. This folder is below `network`,
+//! `runtime` and `spec`, which use it, and imports none of them.
 
 use std::fmt;
+
+use crate::error::Hint;
+
+pub(crate) mod flatbuffer;
+pub(crate) mod onnx;
+pub mod signatures;
+pub mod tflite;
 
 /// One dimension of a declared shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dimension {
     /// The model fixes it.
     Fixed(u64),
-    /// The model leaves it open; with the model's name for it, where it has one.
+    /// The model leaves it open, under this name if it has one.
     Open(Option<String>),
+}
+
+impl Dimension {
+    /// Its size; `None` if it is open.
+    pub fn fixed(&self) -> Option<u64> {
+        match self {
+            Self::Fixed(size) => Some(*size),
+            Self::Open(_) => None,
+        }
+    }
+
+    /// Does the model leave it open?
+    pub fn is_open(&self) -> bool {
+        self.fixed().is_none()
+    }
 }
 
 impl fmt::Display for Dimension {
@@ -26,4 +44,53 @@ impl fmt::Display for Dimension {
             Self::Open(None) => formatter.write_str("?"),
         }
     }
+}
+
+/// A model file that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The bytes are not a file of this format, or they end early.
+    #[error("the file is not a whole {format} model: {what}")]
+    Unreadable {
+        /// `ONNX` or `TensorFlow Lite`.
+        format: &'static str,
+        /// What is wrong, as a clause.
+        what: String,
+    },
+    /// The content of a tensor contradicts its shape.
+    #[error("tensor `{tensor}` {what}")]
+    WrongTensor {
+        /// Name of the tensor.
+        tensor: String,
+        /// What contradicts what.
+        what: String,
+    },
+}
+
+impl Hint for ReadError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreadable { .. } => {
+                "compare the size and the SHA-256 of the file with the original; the copy may be incomplete"
+                    .to_owned()
+            }
+            Self::WrongTensor { .. } => {
+                "the file is damaged, or a faulty exporter wrote it; export the model again".to_owned()
+            }
+        })
+    }
+}
+
+/// A name from a file, with control characters escaped so that it cannot move the cursor of a terminal.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    crate::text::escaped(&String::from_utf8_lossy(bytes))
+}
+
+/// Product of all dimensions; `None` if it overflows.
+pub(crate) fn elements(shape: &[u64]) -> Option<u64> {
+    // A zero anywhere makes the product zero, even if the other dimensions overflow.
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size))
 }

@@ -1,9 +1,9 @@
 //! What a file looks like, by its first bytes: enough to tell a person which wrong file they dropped.
 
-/// How many bytes of a file are looked at; every signature below lies within them.
+/// How many bytes at the start of a file decide; every signature is within them.
 pub const HEAD_BYTES: usize = 16;
 
-/// Where and how a file format begins, and what to call it.
+/// Offset, bytes and name of each signature.
 const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (4, b"TFL3", "a TensorFlow Lite model"),
     (4, b"ORTM", "a model in ONNX Runtime's own .ort format"),
@@ -21,7 +21,12 @@ const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (0, &[0x28, 0xb5, 0x2f, 0xfd], "a Zstandard file"),
 ];
 
-/// The format that the head of a file belongs to, as a noun phrase; `None` where it is none of those known here.
+/// What the head of a file of another format than the expected one looks like, as a noun phrase.
+pub(crate) fn other_format(head: &[u8]) -> String {
+    looks_like(head).unwrap_or("a file of an unknown format").to_owned()
+}
+
+/// What the head of a file looks like, as a noun phrase; `None` if it has none of the known signatures.
 pub(crate) fn looks_like(head: &[u8]) -> Option<&'static str> {
     if head.is_empty() {
         return Some("an empty file");
@@ -39,7 +44,7 @@ pub(crate) fn looks_like(head: &[u8]) -> Option<&'static str> {
         return Some(if head.trim_ascii_start().starts_with(b"<") {
             "an HTML or XML page"
         } else {
-            "a text file"
+            "plain text"
         });
     }
     None
@@ -56,7 +61,7 @@ mod tests {
             (b"\x1c\0\0\0TFL3\0\0\0\0", "a TensorFlow Lite model"),
             (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
             (b"<!doctype html>\n", "an HTML or XML page"),
-            (b"backbone: 1\nname", "a text file"),
+            (b"backbone: 1\nname", "plain text"),
             (b"\0\0\0\0", "a file of zeros"),
         ] {
             assert_eq!(looks_like(head), Some(name));

@@ -21,8 +21,11 @@ pub use crate::bundle::format::Failure;
 use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
 use crate::network::emit::Form;
 
+pub(crate) mod causes;
 pub(crate) mod edgetpu;
 pub mod fill;
+pub(crate) mod kept;
+pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
 pub mod onnxruntime;

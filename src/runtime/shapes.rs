@@ -1,6 +1,6 @@
-//! Input shapes: what a model declares against what the job gives.
+//! Input shapes: what the model declares, compared with what the job gives.
 //!
-//! Shared by all runtimes so that they refuse the same things in the same words. Knows no runtime and reads no file.
+//! Shared by all runtimes, so that they refuse the same things in the same words. Knows no runtime and reads no file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ impl fmt::Display for DeclaredInput {
 ///
 /// # Errors
 /// `unknown_input` for a shape given to a name that the model does not have, `shape_mismatch` for one of another rank, with a zero
-/// or against a fixed dimension, `dynamic_shape` where a dimension stays open; it lists every input with its symbols.
+/// or against a fixed dimension, `dynamic_shape` if a dimension stays open; it lists every input with its symbols.
 pub fn resolve(
     declared: &[DeclaredInput],
     given: &BTreeMap<String, Vec<u64>>,
@@ -39,9 +39,9 @@ pub fn resolve(
         return Err(Failure::new(
             Stage::Prepare,
             "unknown_input",
-            format!("`inputs` gives a shape for `{name}`, and the model has no such input; it has {list}"),
+            format!("`inputs` gives a shape for `{name}`, but the model has no such input; it has {list}"),
         )
-        .with_hint("use the model's own input names below `inputs`"));
+        .with_hint("use the model's own input names under `inputs`"));
     }
     declared
         .iter()
@@ -50,10 +50,7 @@ pub fn resolve(
             None => input
                 .shape
                 .iter()
-                .map(|dimension| match dimension {
-                    Dimension::Fixed(size) => Some(*size),
-                    Dimension::Open(_) => None,
-                })
+                .map(Dimension::fixed)
                 .collect::<Option<Vec<u64>>>()
                 .ok_or_else(|| dynamic(declared, &list)),
         })
@@ -72,35 +69,29 @@ fn fitting(input: &DeclaredInput, shape: &[u64]) -> Result<Vec<u64>, Failure> {
     Err(Failure::new(
         Stage::Prepare,
         "shape_mismatch",
-        format!("`inputs` gives {shape:?} for `{}`, and the model declares {input}", input.name),
+        format!("`inputs` gives {shape:?} for `{}`, but the model declares {input}", input.name),
     )
     .with_hint(
-        "keep the rank and the numbers that the model fixes, and put a positive number for each name or `?`",
+        "keep the rank and the numbers that the model fixes, and replace each name and each `?` by a positive number",
     ))
 }
 
 fn dynamic(declared: &[DeclaredInput], list: &str) -> Failure {
     let example = declared
         .iter()
-        .filter(|input| input.shape.iter().any(|dimension| matches!(dimension, Dimension::Open(_))))
+        .filter(|input| input.shape.iter().any(Dimension::is_open))
         .map(|input| {
-            let sizes: Vec<String> = input
-                .shape
-                .iter()
-                .map(|dimension| match dimension {
-                    Dimension::Fixed(size) => size.to_string(),
-                    Dimension::Open(_) => "1".to_owned(),
-                })
-                .collect();
+            let sizes: Vec<String> =
+                input.shape.iter().map(|dimension| dimension.fixed().unwrap_or(1).to_string()).collect();
             format!("{}: [{}]", input.name, sizes.join(", "))
         })
         .collect::<Vec<_>>()
         .join(", ");
     Failure::new(Stage::Prepare, "dynamic_shape", format!("the model leaves input dimensions open: {list}"))
-        .with_hint(format!("say in the job which shapes to measure, as in `inputs: {{{example}}}`"))
+        .with_hint(format!("set the shapes to measure in the job, as in `inputs: {{{example}}}`"))
 }
 
-/// Elements of a tensor of that shape; `None` where the number does not fit.
+/// Elements of a tensor of that shape; `None` if the number does not fit.
 pub fn element_count(shape: &[u64]) -> Option<usize> {
     shape.iter().try_fold(1usize, |count, size| count.checked_mul(usize::try_from(*size).ok()?))
 }
@@ -144,7 +135,7 @@ mod tests {
         let failure = resolve(&[image(), mask()], &BTreeMap::new()).unwrap_err();
         assert_eq!(failure.reason, "dynamic_shape");
         insta::assert_snapshot!(failure.detail, @"the model leaves input dimensions open: image: [batch, 3, height, ?], mask: [1, 8]");
-        insta::assert_snapshot!(failure.hint.unwrap(), @"say in the job which shapes to measure, as in `inputs: {image: [1, 3, 1, 1]}`");
+        insta::assert_snapshot!(failure.hint.unwrap(), @"set the shapes to measure in the job, as in `inputs: {image: [1, 3, 1, 1]}`");
     }
 
     #[test]
@@ -153,10 +144,10 @@ mod tests {
             let failure = resolve(&[image(), mask()], &given).unwrap_err();
             format!("{}: {}", failure.reason, failure.detail)
         };
-        insta::assert_snapshot!(refused(given("images", &[1])), @"unknown_input: `inputs` gives a shape for `images`, and the model has no such input; it has image: [batch, 3, height, ?], mask: [1, 8]");
-        insta::assert_snapshot!(refused(given("image", &[1, 3, 8])), @"shape_mismatch: `inputs` gives [1, 3, 8] for `image`, and the model declares image: [batch, 3, height, ?]");
-        insta::assert_snapshot!(refused(given("image", &[1, 4, 8, 8])), @"shape_mismatch: `inputs` gives [1, 4, 8, 8] for `image`, and the model declares image: [batch, 3, height, ?]");
-        insta::assert_snapshot!(refused(given("image", &[0, 3, 8, 8])), @"shape_mismatch: `inputs` gives [0, 3, 8, 8] for `image`, and the model declares image: [batch, 3, height, ?]");
+        insta::assert_snapshot!(refused(given("images", &[1])), @"unknown_input: `inputs` gives a shape for `images`, but the model has no such input; it has image: [batch, 3, height, ?], mask: [1, 8]");
+        insta::assert_snapshot!(refused(given("image", &[1, 3, 8])), @"shape_mismatch: `inputs` gives [1, 3, 8] for `image`, but the model declares image: [batch, 3, height, ?]");
+        insta::assert_snapshot!(refused(given("image", &[1, 4, 8, 8])), @"shape_mismatch: `inputs` gives [1, 4, 8, 8] for `image`, but the model declares image: [batch, 3, height, ?]");
+        insta::assert_snapshot!(refused(given("image", &[0, 3, 8, 8])), @"shape_mismatch: `inputs` gives [0, 3, 8, 8] for `image`, but the model declares image: [batch, 3, height, ?]");
     }
 
     #[test]

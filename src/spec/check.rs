@@ -152,7 +152,7 @@ pub(crate) fn map<'a>(node: &'a Node, field: &str, mistakes: &mut Mistakes) -> O
         return Some(entries);
     }
     let hint = match field {
-        "" => "a file is lines of `key: value`".to_owned(),
+        "" => "a job file consists of lines `key: value`".to_owned(),
         _ => format!("write `{field}: {{key: value}}`, or leave `{field}` out"),
     };
     wrong_type(node, field, "a map of keys and values", &hint, mistakes);
@@ -251,7 +251,7 @@ pub(crate) fn choice<'n>(
     }
     let hint =
         nearest(&node.written, choices.iter().copied()).map_or(all, |near| format!("did you mean `{near}`?"));
-    let message = format!("{} is not known here", quoted(&node.written));
+    let message = format!("{} is not a valid value here", quoted(&node.written));
     mistakes.add(node.position, field, "unknown_value", message, hint);
     None
 }
@@ -311,7 +311,7 @@ pub(crate) fn wrong_type(node: &Node, field: &str, expected: &str, hint: &str, m
         Value::Boolean(_) => format!("the truth value {written}"),
         Value::Integer(_) => format!("the number {written}"),
         Value::Float(number) if number.is_nan() => format!("{written}, which is not a number"),
-        Value::Float(number) if number.is_infinite() => format!("{written}, which has no end"),
+        Value::Float(number) if number.is_infinite() => format!("{written}, which is infinite"),
         Value::Float(_) => format!("the decimal number {written}"),
         Value::Text(_) if node.is_quoted => format!("the text {written} in quotes"),
         Value::Text(_) => format!("the text {written}"),

@@ -170,44 +170,44 @@ pub const FIELDS: &[Field] = &[
         path: "backbone",
         kind: Kind::Format(FORMAT),
         fallback: Fallback::Required,
-        summary: "Version of the job file's format.",
+        summary: "Version of the job file format.",
     },
     Field {
         path: "name",
         kind: Kind::Text { maximum_bytes: MAXIMUM_NAME_BYTES },
         fallback: Fallback::Words("the file's name without `.yaml`"),
-        summary: "What the job is called in listings and in the names of its bundles.",
+        summary: "Name of the job in listings and in the names of its bundles.",
     },
     Field {
         path: "model",
         kind: Kind::Models,
-        fallback: Fallback::Words("`network` or `study` must be there"),
-        summary: "The model to measure: a file dropped into the same folder. A list names files that hold the same \
-                  network in several formats; each runtime takes the one it reads.",
+        fallback: Fallback::Words("required unless there is a `network` or `study`"),
+        summary: "The model to measure: a file dropped into the same folder. A list names files with the same network \
+                  in several formats; each runtime takes the one it reads.",
     },
     Field {
         path: "model.file",
         kind: Kind::ModelFile,
         fallback: Fallback::Required,
-        summary: "The file's name, where `model` is written as a map.",
+        summary: "Name of the file, if `model` is written as a map.",
     },
     Field {
         path: "model.sha256",
         kind: Kind::Sha256,
-        fallback: Fallback::Words("any content is measured"),
-        summary: "The digest that the file must have; a file with another one is not measured.",
+        fallback: Fallback::Words("any content is accepted"),
+        summary: "SHA-256 that the file must have; a file with another digest is not measured.",
     },
     Field {
         path: "network",
         kind: Kind::Group,
-        fallback: Fallback::Words("`model` or `study` must be there"),
-        summary: "One network of the family, generated on the device when its turn comes.",
+        fallback: Fallback::Words("required unless there is a `model` or `study`"),
+        summary: "One network of the family, generated on the device just before it is measured.",
     },
     Field {
         path: "network.block",
         kind: Kind::Block,
         fallback: Fallback::Required,
-        summary: "Type of its residual blocks.",
+        summary: "Type of the residual blocks.",
     },
     Field {
         path: "network.kernel",
@@ -219,7 +219,7 @@ pub const FIELDS: &[Field] = &[
         path: "network.batch",
         kind: Kind::Factor(Factor::Batch),
         fallback: Fallback::Integer(networks::DEFAULT_BATCH as i64),
-        summary: "Batch size b, in images; an inference takes all of them at once.",
+        summary: "Batch size b, in images; one inference processes the whole batch.",
     },
     Field {
         path: "network.input",
@@ -231,7 +231,7 @@ pub const FIELDS: &[Field] = &[
         path: "network.precision",
         kind: Kind::Precision,
         fallback: Fallback::Required,
-        summary: "Numbers of the network.",
+        summary: "Number format of the network.",
     },
     Field {
         path: "network.width_percent",
@@ -248,8 +248,8 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "study",
         kind: Kind::Group,
-        fallback: Fallback::Words("`model` or `network` must be there"),
-        summary: "Every combination of the values below, each a network of the family, generated when its turn comes.",
+        fallback: Fallback::Words("required unless there is a `model` or `network`"),
+        summary: "Every combination of the values below; each is a network of the family, generated just before it is measured.",
     },
     Field {
         path: "study.blocks",
@@ -279,14 +279,14 @@ pub const FIELDS: &[Field] = &[
         path: "study.precisions",
         kind: Kind::Precisions,
         fallback: Fallback::Words("`[int8]`"),
-        summary: "Numbers of the networks.",
+        summary: "Number formats of the networks.",
     },
     Field {
         path: "order",
         kind: Kind::Choice(&["listed", "random"]),
         fallback: Fallback::Text("listed"),
-        summary: "Order of a study's configurations: as they are listed, or all of them shuffled, runtimes included, by \
-                  a generator that starts at `measure.seed`.",
+        summary: "Order of the configurations of a study: as listed, or all of them, runtimes included, shuffled with \
+                  the seed `measure.seed`.",
     },
     Field {
         path: "runtime",
@@ -294,20 +294,19 @@ pub const FIELDS: &[Field] = &[
         fallback: Fallback::Words(
             "for each model, the first runtime that reads its format; for generated networks, `onnxruntime`",
         ),
-        summary: "What executes the model. A list measures on each, and each gives a bundle.",
+        summary: "The runtime that executes the model. With a list, the job measures on each and writes a bundle for each.",
     },
     Field {
         path: "runtime_options",
         kind: Kind::RuntimeOptions,
         fallback: Fallback::Words("each runtime's own defaults"),
-        summary: "What to ask of the runtime. Where there are several runtimes, one such map for each, keyed by \
-                  runtime name.",
+        summary: "Options of the runtime. With several runtimes, a map from runtime name to options.",
     },
     Field {
         path: "inputs",
         kind: Kind::Inputs,
         fallback: Fallback::Words("the shapes in the model"),
-        summary: "Shapes of inputs whose shape a dropped model leaves open, by input name.",
+        summary: "Shapes of the inputs whose shape a dropped model leaves open, by input name.",
     },
     Field {
         path: "measure",
@@ -319,103 +318,103 @@ pub const FIELDS: &[Field] = &[
         path: "measure.protocol",
         kind: Kind::Choice(&["paper"]),
         fallback: Fallback::Text("paper"),
-        summary: "`paper`: batches of runs back to back in fresh processes, each run timed by itself.",
+        summary: "`paper`: runs back to back in fresh processes, each run timed individually.",
     },
     Field {
         path: "measure.warm_up_runs",
         kind: Kind::Integer { minimum: 0, maximum: 100_000 },
         fallback: Fallback::Integer(10),
-        summary: "Runs before the timed ones, in each process. Their latencies are kept apart and enter no statistic. \
-                  ONNX Runtime makes one more before them, which tells who runs what and is not recorded.",
+        summary: "Untimed runs before the timed ones, in each process. Their latencies are recorded separately and enter no \
+                  statistic. ONNX Runtime makes one more run before them, unrecorded, to see which provider runs which nodes.",
     },
     Field {
         path: "measure.timed_runs",
         kind: Kind::Integer { minimum: 1, maximum: 1_000_000 },
         fallback: Fallback::Integer(100),
-        summary: "Timed runs in each process, exactly.",
+        summary: "Exact number of timed runs in each process.",
     },
     Field {
         path: "measure.builds",
         kind: Kind::Builds { maximum: 20 },
         fallback: Fallback::Text(PAPER),
-        summary: "Compilations of the model, each measured; for runtimes that compile. `paper`: 3 for inputs up to 560 pixels, else 1. \
-                  The summary is that of the build with the lowest mean.",
+        summary: "How often to compile the model, for runtimes that compile; each build is measured. `paper`: 3 for inputs up to \
+                  560 pixels, else 1. The summary describes the build with the lowest mean.",
     },
     Field {
         path: "measure.processes",
         kind: Kind::Integer { minimum: 1, maximum: 100 },
         fallback: Fallback::Integer(1),
-        summary: "Fresh processes for each build, one after the other, each with its own load, warm-up and timed runs.",
+        summary: "Fresh processes for each build, one after another, each with its own load, warm-up and timed runs.",
     },
     Field {
         path: "measure.timeout_seconds",
         kind: Kind::Integer { minimum: 1, maximum: 86_400 * 7 },
         fallback: Fallback::Integer(3600),
-        summary: "Limit for each process; one that takes longer is ended and the job with it.",
+        summary: "Time limit for each process; a process that exceeds it is killed and the job fails.",
     },
     Field {
         path: "measure.seed",
         kind: Kind::Integer { minimum: 0, maximum: i64::MAX },
         fallback: Fallback::Integer(1),
-        summary: "Seed of the generated input data, and of `order: random`.",
+        summary: "Seed of the generated input data and of `order: random`.",
     },
     Field {
         path: "measure.energy_seconds",
         kind: Kind::Integer { minimum: 0, maximum: LONGEST_ENERGY_SECONDS },
         fallback: Fallback::Integer(0),
-        summary: "After the timed runs of the last process, run on for so long to see what one inference takes in energy, \
-                  with the host idle for as long, half before and half after, but two seconds each at least. Those \
-                  latencies are kept apart. 0 leaves it out; `timeout_seconds` must leave room for it.",
+        summary: "After the timed runs of the last process, keep running for this long to measure the energy of one inference, \
+                  and observe the idle host for as long: half before, half after, at least two seconds each. These \
+                  latencies are recorded separately. 0 turns it off; `timeout_seconds` must leave room for it.",
     },
     Field {
         path: "host",
         kind: Kind::Group,
         fallback: Fallback::Words("the host is measured as it is"),
-        summary: "The state that the host is to be in. It is changed for the job's turn and put back after.",
+        summary: "The state of the host during the job. The daemon applies it before the first run and restores the previous state afterwards.",
     },
     Field {
         path: "host.power_mode",
         kind: Kind::Text { maximum_bytes: MAXIMUM_NAME_BYTES },
         fallback: Fallback::Words("the present mode"),
-        summary: "Name of the power mode: on a Jetson one of nvpmodel's, elsewhere a governor. A job that names one which \
-                  the host does not offer is rejected, and told which there are.",
+        summary: "Name of the power mode: a mode of nvpmodel on a Jetson, a governor elsewhere. A job that names a mode which \
+                  the host does not offer is rejected with a list of the modes that it offers.",
     },
     Field {
         path: "host.lock_clocks",
         kind: Kind::Boolean,
         fallback: Fallback::Boolean(false),
-        summary: "Hold the clocks still, as far as the host lets them be held; what it does on each kind of host is told by \
+        summary: "Lock the clocks as far as the host allows; what this does on each kind of host is listed by \
                   `backbone list hosts`.",
     },
     Field {
         path: "host.start_below_celsius",
         kind: Kind::Integer { minimum: 1, maximum: 125 },
-        fallback: Fallback::Words("nobody waits"),
-        summary: "Before each process, wait until the host's thermal zones are below this.",
+        fallback: Fallback::Words("no wait"),
+        summary: "Before each process, wait until the thermal zones of the host are below this temperature.",
     },
     Field {
         path: "host.wait_up_to_seconds",
         kind: Kind::Integer { minimum: 0, maximum: 86_400 },
         fallback: Fallback::Integer(1800),
-        summary: "Give up waiting for a cool host after this, measure all the same, and say so in the verdict.",
+        summary: "How long to wait for a cool host; after that, measure anyway and say so in the verdict.",
     },
     Field {
         path: "host.zones",
         kind: Kind::Zones,
-        fallback: Fallback::Words("all that can be read"),
-        summary: "The thermal zones that are waited for.",
+        fallback: Fallback::Words("all readable zones"),
+        summary: "The thermal zones to wait for.",
     },
     Field {
         path: "host.cpus",
         kind: Kind::Cpus,
         fallback: Fallback::Words("the kernel decides"),
-        summary: "Processors that the worker keeps to. The daemon keeps to the others meanwhile, where there are any.",
+        summary: "Processors that the worker runs on. Meanwhile the daemon uses the others, if there are any.",
     },
     Field {
         path: "host.nice",
         kind: Kind::Integer { minimum: -20, maximum: 19 },
-        fallback: Fallback::Words("the daemon's own"),
-        summary: "Nice value of the worker; lower goes first.",
+        fallback: Fallback::Words("that of the daemon"),
+        summary: "Nice value of the worker; lower values have priority.",
     },
     Field {
         path: "host.lock_memory",
@@ -427,13 +426,13 @@ pub const FIELDS: &[Field] = &[
         path: "priority",
         kind: Kind::Integer { minimum: -100, maximum: 100 },
         fallback: Fallback::Integer(0),
-        summary: "Jobs with a higher number go first; equal ones in the order in which they arrived.",
+        summary: "Jobs with a higher number run first; jobs with equal numbers run in order of arrival.",
     },
     Field {
         path: "labels",
         kind: Kind::Labels,
         fallback: Fallback::Words("none"),
-        summary: "Free words copied into the bundle, such as the device's place or the author.",
+        summary: "Free text copied into the bundle, such as the rack or the author.",
     },
 ];
 

@@ -111,7 +111,7 @@ fn fault_of_name(name: &str) -> Option<Fault> {
     let fault = |message: &str, hint: &str| {
         Some(Fault { code: "model_name", message: message.to_owned(), hint: hint.to_owned() })
     };
-    let here = "drop the model beside the job file and write its bare name";
+    let here = "drop the model into the same folder as the job file and write its bare name";
     let lower = name.to_ascii_lowercase();
     if name.trim().is_empty() {
         fault("is not a file name", here)
@@ -120,20 +120,20 @@ fn fault_of_name(name: &str) -> Option<Fault> {
     } else if name.split(['/', '\\']).any(|part| part == "..") {
         fault("leads out of the folder", here)
     } else if name.contains(['/', '\\']) {
-        fault("lies in another folder", here)
+        fault("is in another folder", here)
     } else if !name.chars().all(is_printable) {
         fault("holds a line break or another character that cannot be printed", "rename the file")
     } else if name.len() > MAXIMUM_FILE_NAME_BYTES {
         fault("is longer than 255 bytes", "rename the file")
     } else if name.starts_with('.') {
         fault(
-            "is a hidden file, which uploads use while they are not whole",
+            "is a hidden file; uploads use such names until they are finished",
             "rename it without the leading `.`",
         )
     } else if TEMPORARY_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix)) {
         fault(
-            "has a name that uploads use while they are not whole",
-            "write the name that the finished file has",
+            "is a temporary name that uploads use until they are finished",
+            "write the name of the finished file",
         )
     } else {
         None

@@ -10,7 +10,7 @@ use super::mistakes::{Mistakes, quoted};
 use super::models::{self, Named};
 use super::networks;
 use super::raw::{Node, Position, Value};
-use super::source::Source;
+use super::source::JobSource;
 use super::{Configuration, ModelSource};
 use crate::network::emit::Format;
 use crate::runtime::{OptionKind, Options, Runtime};
@@ -28,14 +28,14 @@ pub(super) struct Chosen {
 /// The runtimes that are named, or those that read the models.
 pub(super) fn choose(
     node: Option<&Node>,
-    source: Option<&Source>,
+    source: Option<&JobSource>,
     known: &[&'static Runtime],
     mistakes: &mut Mistakes,
 ) -> Chosen {
     match (node, source) {
         (Some(node), _) => named(node, known, mistakes),
-        (None, Some(Source::Dropped(models))) => implied(models, known),
-        (None, Some(Source::Generated(_))) => {
+        (None, Some(JobSource::Dropped(models))) => implied(models, known),
+        (None, Some(JobSource::Generated(_))) => {
             let first = known.iter().find(|runtime| (runtime.networks)(&Options::new()).is_some());
             // Nobody wrote it, so nobody is told its place.
             let runtimes = first.map(|runtime| (*runtime, Position { line: 1, column: 1 }));
@@ -116,21 +116,21 @@ fn implied(models: &[Named], known: &[&'static Runtime]) -> Chosen {
 /// runtime after the other.
 pub(super) fn configure(
     chosen: &Chosen,
-    source: Option<&Source>,
+    source: Option<&JobSource>,
     options: Option<&Node>,
     mistakes: &mut Mistakes,
 ) -> Vec<Configuration> {
     let mut by_runtime = options.map(|node| options_of(chosen, node, mistakes)).unwrap_or_default();
     let mut configurations = Vec::new();
     match source {
-        Some(Source::Dropped(models)) => {
+        Some(JobSource::Dropped(models)) => {
             for &(runtime, position) in &chosen.runtimes {
                 let Some(model) = model_of(runtime, position, models, mistakes) else { continue };
                 let options = by_runtime.remove(runtime.name).unwrap_or_default();
                 configurations.push(Configuration { runtime, options, source: ModelSource::Dropped(model) });
             }
         }
-        Some(Source::Generated(found)) => {
+        Some(JobSource::Generated(found)) => {
             for &(runtime, position) in
                 chosen.runtimes.iter().filter(|(runtime, _)| (runtime.networks)(&Options::new()).is_none())
             {
@@ -282,7 +282,7 @@ fn options_of_runtime(
 fn unknown_option_hint(runtime: &Runtime, key: &Node, value: &Node) -> String {
     if key.written == runtime.name && matches!(value.value, Value::Map(_)) {
         return format!(
-            "with one runtime, options stand directly below `runtime_options`, without `{}`",
+            "with one runtime, write options directly below `runtime_options`, without `{}`",
             key.written
         );
     }

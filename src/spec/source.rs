@@ -15,7 +15,7 @@ use crate::text::quoted_list;
 const SOURCES: [&str; 3] = ["model", "network", "study"];
 
 /// What a job measures, before runtimes are known.
-pub(super) enum Source {
+pub(super) enum JobSource {
     /// Dropped files that hold one network.
     Dropped(Vec<Named>),
     /// Networks of the family, each another.
@@ -28,7 +28,7 @@ pub(super) fn read(
     nodes: &BTreeMap<&'static str, &Node>,
     known: &[&'static Runtime],
     mistakes: &mut Mistakes,
-) -> Option<Source> {
+) -> Option<JobSource> {
     let models = nodes.get("model").and_then(|node| models::read(node, known, mistakes));
     let network = networks::network(nodes, mistakes);
     let study = networks::study(nodes, mistakes);
@@ -46,22 +46,23 @@ pub(super) fn read(
     }
     match there.as_slice() {
         [] => {
-            let message = format!("nothing says what to measure: none of {} is there", quoted_list(&SOURCES));
-            let hint = "name a file that lies in the same folder, such as `model: net.onnx`, or a network of the family, \
+            let message =
+                format!("the job does not say what to measure: {} are all missing", quoted_list(&SOURCES));
+            let hint = "name a file in the same folder, such as `model: net.onnx`, or a network of the family, \
                         such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`";
             mistakes.add(root.position, "model", "missing_key", message, hint);
             None
         }
         [_] => match (models, network, study) {
-            (Some(models), ..) => Some(Source::Dropped(models)),
-            (_, Some(network), _) => Some(Source::Generated(vec![network])),
-            (.., networks) => networks.map(Source::Generated),
+            (Some(models), ..) => Some(JobSource::Dropped(models)),
+            (_, Some(network), _) => Some(JobSource::Generated(vec![network])),
+            (.., networks) => networks.map(JobSource::Generated),
         },
         [.., last] => {
             let written: Vec<String> =
                 there.iter().map(|key| format!("`{}` in line {}", key.written, key.position.line)).collect();
             let message = format!("more than one key says what to measure: {}", written.join(", "));
-            let hint = format!("keep one of {}; make a job of each", quoted_list(&SOURCES));
+            let hint = format!("keep one of {}; write one job for each", quoted_list(&SOURCES));
             mistakes.add(last.position, &last.written, "several_sources", message, hint);
             None
         }
@@ -76,7 +77,7 @@ fn belongs(nodes: &BTreeMap<&'static str, &Node>, mistakes: &mut Mistakes) {
         && is_generated
         && !is_dropped
     {
-        let message = "generated networks leave no shape open";
+        let message = "generated networks have no open shapes";
         let hint = "leave `inputs` out; the batch and the input size of the network decide the shape";
         mistakes.add(node.position, "inputs", "fixed_shapes", message, hint);
     }
@@ -84,8 +85,8 @@ fn belongs(nodes: &BTreeMap<&'static str, &Node>, mistakes: &mut Mistakes) {
         && (is_dropped || is_generated)
         && !nodes.contains_key("study")
     {
-        let message = "only the configurations of a `study` can be put in order";
-        let hint = "leave `order` out; the runtimes of the list follow each other as written";
+        let message = "only a `study` has an `order`";
+        let hint = "leave `order` out; the runtimes of a list run in the order in which they are written";
         mistakes.add(node.position, "order", "needs_study", message, hint);
     }
 }

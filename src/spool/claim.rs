@@ -1,4 +1,4 @@
-//! Taking whole files out of the inbox, durably.
+//! Taking complete files out of the inbox, durably.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,27 +10,28 @@ use super::lease;
 use super::names::{Entry, EntryKind};
 use super::plan::{Claim, FileKind, Writers};
 
-/// From this many claims at once, one syncfs(2) replaces their fsync(2) calls: it writes out whatever else is dirty on the
-/// file system too, which a few fsyncs undercut and many do not.
+/// From this many claims at once, one syncfs(2) replaces their fsync(2) calls. It also writes everything else
+/// that is dirty on the file system, which costs more than a few fsyncs but less than many.
 const SHARED_SYNC_FROM: usize = 8;
 
 /// What became of one claim.
 #[derive(Debug)]
 pub enum Claimed {
-    /// The job is ours, durably.
+    /// The job is claimed, durably.
     Taken(Entry),
-    /// The file changed, or went away, since it was looked at: look again.
+    /// The file changed or disappeared since the decision: look again.
     Changed(Claim),
     /// The disk refused.
     Failed(Claim, io::Error),
 }
 
 impl Spool {
-    /// Claim entries of the inbox, in this order. Every job in the answer as taken is durable when this returns. All their
-    /// files are open at once, so the caller gives some hundreds at most.
+    /// Claim entries of the inbox, in this order. Every job returned as taken is durable. All files are open
+    /// at once, so the caller passes a few hundred at most.
     ///
     /// # Errors
-    /// A folder could not be synced. Nobody knows then what is durable, so nothing must be acted on; a restart finds out.
+    /// A folder could not be synced. What is durable is then unknown, so nothing may act on the claims; a
+    /// restart finds out.
     pub fn claim(&mut self, claims: Vec<Claim>) -> io::Result<Vec<Claimed>> {
         let opened: Vec<(Claim, io::Result<Option<OwnedFd>>)> =
             claims.into_iter().map(|claim| (claim.clone(), self.open_unchanged(&claim))).collect();
@@ -47,20 +48,20 @@ impl Spool {
             });
         }
         if outcomes.iter().any(|outcome| matches!(outcome, Claimed::Taken(_))) {
-            // Both folders: the name must be gone from one and be in the other after a power cut.
+            // Both folders: after a power cut the name must be in exactly one of them.
             self.inbox.sync()?;
             self.queue.sync()?;
         }
         Ok(outcomes)
     }
 
-    /// Open what lies under a name, if it is still what was decided on. `None` for what is never opened.
+    /// Open an entry if it is still the one that was decided on. `None` for what is never opened.
     fn open_unchanged(&self, claim: &Claim) -> io::Result<Option<OwnedFd>> {
         if claim.stat.kind != FileKind::Regular {
             return Ok(None);
         }
         let file = self.inbox.open_file(&claim.name)?;
-        // An unfinished upload is taken as it is; anything else must not have changed.
+        // An unfinished upload is taken as it is; any other file must not have changed.
         if !claim.unfinished && !stat_of_file(&file)?.same_content(&claim.stat) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -74,7 +75,7 @@ impl Spool {
                 if !synced {
                     rustix::fs::fsync(file)?;
                 }
-                // Moved in whole, and overwritten in place before anybody looked: its writer is not done.
+                // A file that was moved in and then overwritten in place: its writer is not done.
                 let written = || lease::writers(file.as_fd()) == Writers::Some;
                 if !claim.unfinished && (!stat_of_file(file)?.same_content(&claim.stat) || written()) {
                     return Ok(None);

@@ -1,5 +1,5 @@
-//! A folder held open: every operation names its entries relative to one descriptor, so that a folder moved away and
-//! another put in its place can not be mixed up, and looking does not open it anew (which would wake its watchers).
+//! A folder held open: every operation is relative to one descriptor. A folder that was replaced by another
+//! cannot be confused with it, and looking does not open the folder again, which would wake its watchers.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -26,7 +26,7 @@ impl Folder {
     /// Open an existing folder.
     ///
     /// # Errors
-    /// It does not exist, is no folder, or may not be read.
+    /// It does not exist, is not a folder, or is not readable.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
@@ -34,11 +34,11 @@ impl Folder {
         Ok(Self { path: path.to_owned(), descriptor, inode: (stat.st_dev, stat.st_ino) })
     }
 
-    /// Create the folder itself, if it is missing, and open it. Not `create_dir_all`: a missing parent means that a disk is
-    /// not mounted, and we would fill the one below.
+    /// Create the folder if it is missing, and open it. Not `create_dir_all`: a missing parent means that a
+    /// disk is not mounted, and we would fill the disk below.
     ///
     /// # Errors
-    /// As [`Folder::open`], or it can not be created.
+    /// As [`Folder::open`], or the folder cannot be created.
     pub(crate) fn open_or_create(path: &Path) -> io::Result<Self> {
         match fs_err::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -47,20 +47,20 @@ impl Folder {
         Self::open(path)
     }
 
-    /// Take the folder for this process alone, until it is given back or closed. False where another process has it; true also
-    /// where the file system can not lock folders (NFS), because then nobody can tell.
+    /// Lock the folder for this process, until it is given back or closed. False if another process has it.
+    /// True also if the file system cannot lock folders (NFS), because then it is unknown.
     pub fn take(&self) -> bool {
         let taken = rustix::fs::flock(&self.descriptor, FlockOperation::NonBlockingLockExclusive);
         taken != Err(Errno::WOULDBLOCK)
     }
 
-    /// Let another process take the folder.
+    /// Unlock the folder.
     pub(crate) fn give_back(&self) {
-        // Where it can not be locked there is nothing to give back.
+        // If it cannot be locked, there is nothing to unlock.
         let _ = rustix::fs::flock(&self.descriptor, FlockOperation::Unlock);
     }
 
-    /// Where it was opened.
+    /// Its path when it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -70,7 +70,7 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Does its path still lead to the folder that is held open?
+    /// Does the path still lead to the open folder?
     pub(crate) fn is_still_there(&self) -> bool {
         rustix::fs::stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.inode)
     }
@@ -78,7 +78,7 @@ impl Folder {
     /// Names of all entries.
     ///
     /// # Errors
-    /// The folder can not be read.
+    /// The folder is unreadable.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         rustix::fs::seek(&self.descriptor, SeekFrom::Start(0))?;
         let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
@@ -94,15 +94,15 @@ impl Folder {
         Ok(names)
     }
 
-    /// What lies under a name, links not followed.
+    /// The entry with this name, without following links.
     pub fn entry(&self, name: &OsStr) -> Option<Stat> {
         rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stat_of(&stat))
     }
 
-    /// Open a regular file for reading; never waits on a FIFO, never follows a link.
+    /// Open a regular file for reading. Never waits for a FIFO, never follows a link.
     ///
     /// # Errors
-    /// It is missing, a link, or may not be read.
+    /// It is missing, a link, or not readable.
     pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())?)
@@ -140,7 +140,7 @@ impl Folder {
         Ok(rustix::fs::syncfs(&self.descriptor)?)
     }
 
-    /// Bytes free for us, and in all, on its file system.
+    /// Bytes on its file system: available to us, and in total.
     ///
     /// # Errors
     /// As fstatvfs(3).
@@ -150,7 +150,7 @@ impl Folder {
     }
 }
 
-/// What an open file is now.
+/// State of an open file.
 ///
 /// # Errors
 /// As fstat(2).

@@ -1,7 +1,8 @@
-//! A job's journal: what has happened to it since its claim, one JSON object a line, in `spool/journal/<id>.jsonl`.
+//! A job's journal: what happened to it since its claim, one JSON object per line, in
+//! `spool/journal/<id>.jsonl`.
 //!
-//! It exists so that a restart loses at most the running trial, measures nothing twice, and notices a job that takes the
-//! machine down with it. A line that a power cut tore is the last one, and counts as never written.
+//! With it a restart loses at most the running trial, measures nothing twice, and notices a job that crashes
+//! the machine. A power cut can tear only the last line, which then counts as never written.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, Tria
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Record {
-    /// The job's model files were copied; a file overwritten in the inbox later does not concern it any more.
+    /// The job's model files were copied. Files that are overwritten in the inbox later do not affect it.
     Bound {
         /// In the order of the spec.
         models: Vec<BoundModel>,
@@ -26,27 +27,27 @@ pub enum Record {
         /// Wall clock, RFC 3339.
         at: String,
     },
-    /// The host is about to be rebooted for the job's power mode.
+    /// The host is about to reboot into the job's power mode.
     Rebooting,
-    /// The trial begun last was ended on purpose (shutdown, pause): it says nothing against the job.
+    /// The trial begun last was ended on purpose (shutdown, pause). It does not count against the job.
     Interrupted,
-    /// The trial begun last gave its latencies.
+    /// The trial begun last delivered its latencies.
     Finished(Box<Measured>),
-    /// The build begun last gave something to run.
+    /// The build begun last succeeded.
     Built {
         /// Which configuration, from 1.
         configuration: usize,
-        /// As the bundle says it.
+        /// As in the bundle.
         build: Box<Build>,
     },
-    /// The configuration's bundle is durable in `ready/`; measuring it again would publish it twice.
+    /// The configuration's bundle is durable in `ready/`. Measuring it again would publish it twice.
     Bundled {
         /// Which configuration, from 1.
         configuration: usize,
     },
 }
 
-/// A trial that gave its latencies.
+/// A trial that delivered its latencies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
@@ -69,18 +70,18 @@ pub struct Measured {
     pub power: Option<Power>,
 }
 
-/// A model file as copied.
+/// A copied model file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundModel {
     /// Name in the spec.
     pub file: String,
-    /// SHA-256 of the copied bytes; also the copy's name in `spool/models/`.
+    /// SHA-256 of the copy, which is also its name in `spool/models/`.
     pub sha256: String,
     /// Size in bytes.
     pub size_bytes: u64,
 }
 
-/// Append to, or read, the journal of one job.
+/// The journal of one job, to read or append to.
 #[derive(Debug, Clone)]
 pub struct Journal {
     path: PathBuf,
@@ -92,11 +93,11 @@ impl Journal {
         Self { path: path.to_owned() }
     }
 
-    /// Every whole line, in order; empty where there is no journal. Cuts off a torn last line, so that the next one
-    /// begins on its own.
+    /// Every complete line, in order; empty if there is no journal. Cuts off a torn last line, so that the
+    /// next one starts on a line of its own.
     ///
     /// # Errors
-    /// The file can not be read.
+    /// The file is unreadable.
     pub fn read(&self) -> io::Result<Vec<Record>> {
         let text = match fs_err::read(&self.path) {
             Ok(text) => text,
@@ -119,10 +120,10 @@ impl Journal {
         Ok(records)
     }
 
-    /// Append one line. It is durable when this returns, if `durable`; else at the next durable one.
+    /// Append one line. If `durable`, it is durable when this returns; otherwise with the next durable line.
     ///
     /// # Errors
-    /// The disk is full or broken. What was written of the line is cut off again, as far as the disk allows.
+    /// The disk is full or broken. A partly written line is cut off again, as far as the disk allows.
     pub fn append(&self, record: &Record, durable: bool) -> io::Result<()> {
         let mut line = serde_json::to_vec(record).map_err(io::Error::other)?;
         line.push(b'\n');
@@ -130,7 +131,7 @@ impl Journal {
         let length = file.metadata()?.len();
         let written = file.write_all(&line).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
         written.inspect_err(|_| {
-            // Best effort: a torn line is also recognised when the journal is read.
+            // Best effort: reading recognises a torn line as well.
             let _ = file.set_len(length);
         })?;
         if durable && length == 0 { self.sync_folder() } else { Ok(()) }
@@ -145,10 +146,10 @@ impl Journal {
     }
 }
 
-/// What a journal says, summed up for whoever goes on with the job.
+/// The state of a job according to its journal.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Models as copied; `None` while the job waits for them.
+    /// Copied models; `None` while the job waits for them.
     pub models: Option<Vec<BoundModel>>,
     /// Finished trials, in order.
     pub trials: Vec<Measured>,
@@ -158,22 +159,22 @@ pub(crate) struct Progress {
     pub bundled: Vec<usize>,
     /// Wall clock at the start of each configuration's first trial.
     pub started: Vec<(usize, String)>,
-    /// Trials that began and neither finished nor were interrupted on purpose, by configuration: the machine or the daemon
-    /// went down under them.
+    /// Trials that began but neither finished nor were interrupted on purpose, by configuration: the machine
+    /// or the daemon crashed.
     pub crashes: Vec<usize>,
     /// The host was rebooted for this job.
     pub rebooted: bool,
 }
 
 impl Progress {
-    /// Sum up.
+    /// Sum up the records.
     pub(crate) fn of(records: Vec<Record>) -> Self {
         let mut progress = Self::default();
         let mut running = None;
         for record in records {
             match record {
                 Record::Bound { models } => {
-                    // Taken again after a power cut tore the copies: trials of other bytes are not trials of these.
+                    // Copied again after a power cut tore the copies. Trials of other bytes do not count.
                     if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
                         progress.trials.clear();
                         progress.builds.clear();
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trials_that_nobody_ended_count_as_crashes() {
+    fn only_trials_that_were_not_ended_on_purpose_count_as_crashes() {
         let started = |configuration| Record::Started { configuration, at: "t".into() };
         let progress =
             Progress::of(vec![started(1), Record::Interrupted, started(1), started(1), started(2)]);
@@ -275,5 +276,20 @@ mod tests {
         assert_eq!(same.trials.len(), 1);
         let other = Progress::of(vec![bound("a"), finished, bound("b")]);
         assert!(other.trials.is_empty());
+    }
+
+    #[test]
+    fn lines_of_the_previous_version_are_read_and_written_byte_for_byte() {
+        let line = r#"{"record":"finished","configuration":1,"trial":{"build":1,"process":2,"warm_up_ns":[1],"latency_ns":[2,3],"extra_latency_ns":[4]},"loaded":{"version":"1.0","library":"/lib/x.so","options":{},"inputs":[],"outputs":[],"placed":null},"wall_seconds":1.5,"environment":null,"energy":null,"power":null}"#;
+        let record: Record = serde_json::from_str(line).expect("a record");
+        let Record::Finished(measured) = &record else { panic!("{record:?}") };
+        assert_eq!(measured.trial.id, TrialId { build: 1, process: 2 });
+        assert_eq!(measured.trial.latencies.latency_ns.len(), 2);
+        assert_eq!(serde_json::to_string(&record).expect("JSON"), line);
+        let unknown = line.replace("\"wall_seconds\"", "\"walls\":[],\"wall_seconds\"");
+        assert!(
+            serde_json::from_str::<Record>(&unknown).is_err(),
+            "another version's record is not half understood"
+        );
     }
 }

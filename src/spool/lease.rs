@@ -1,33 +1,36 @@
-//! Has anybody this file open for writing? The kernel answers through a read lease, and through nothing else.
+//! Does any process have a file open for writing? Only a read lease makes the kernel answer this.
 //!
-//! A lease is asked for and given back at once; it is never held, because a held one would stall writers. A writer that comes
-//! in that microsecond makes the kernel send SIGIO, which would end the process if nobody handled it.
-//! This is the one place outside `runtime/` and `worker/` with `unsafe`: no maintained crate offers `F_SETLEASE`.
+//! The lease is released at once, because a held one would stall writers. A writer that opens the file in
+//! that microsecond makes the kernel send SIGIO, which would end the process without a handler. This is the
+//! only `unsafe` outside `runtime/` and `worker/`: no maintained crate offers `F_SETLEASE`.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Arc, Once};
 
 use super::plan::Writers;
 
-/// Done once in a process, before its first lease.
-static SIGNAL_ENDS_NOBODY: Once = Once::new();
+/// Once per process, before its first lease.
+static SIGNAL_IS_HANDLED: Once = Once::new();
 
-/// Ask whether any process has the file open for writing. `file` must be open for reading only.
+/// Does any process have the file open for writing? `file` must be open for reading only.
 #[expect(unsafe_code, reason = "fcntl(F_SETLEASE) has no safe wrapper")]
 pub(super) fn writers(file: BorrowedFd<'_>) -> Writers {
-    SIGNAL_ENDS_NOBODY.call_once(|| {
-        // A handler and not "ignore", which worker processes would inherit. It fails for signals that can not be handled only.
+    SIGNAL_IS_HANDLED.call_once(|| {
+        // A handler, not "ignore", which worker processes would inherit. Registering fails only for signals
+        // that cannot be handled.
         let _ = signal_hook::flag::register(libc::SIGIO, Arc::default());
     });
     let set_lease = |kind: libc::c_int| {
-        // SAFETY: `file` is an open descriptor for the whole call, and F_SETLEASE takes an int and touches no memory.
+        // SAFETY: `file` is an open descriptor for the whole call, and F_SETLEASE takes an int and touches no
+        // memory.
         unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
     };
     if set_lease(libc::F_RDLCK) == 0 {
         set_lease(libc::F_UNLCK);
         return Writers::None;
     }
-    // EAGAIN: somebody has it open for writing. EACCES: not our file and no CAP_LEASE. EINVAL and others: not supported here.
+    // EAGAIN: a process has it open for writing. EACCES: not our file and no CAP_LEASE. Others: not supported
+    // here.
     match std::io::Error::last_os_error().raw_os_error() {
         Some(libc::EAGAIN) => Writers::Some,
         _ => Writers::Unknown,
@@ -41,11 +44,11 @@ mod tests {
 
     use super::*;
 
-    /// Without the handler some hundred were enough to end the test.
+    /// Without the handler a few hundred were enough to end the test.
     const ASKED: usize = 20_000;
 
     #[test]
-    fn a_writer_that_comes_while_the_lease_is_asked_for_ends_nobody() {
+    fn writer_that_opens_the_file_during_the_lease_does_not_end_the_process() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("upload.yaml");
         fs_err::write(&path, "x").expect("write");

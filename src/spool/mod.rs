@@ -1,6 +1,7 @@
-//! The spool: from a file in the inbox to a durable claim, and from a finished bundle to the outbox, losing nothing.
+//! The spool: from a file in the inbox to a durable claim, and from a finished bundle to the outbox, without
+//! loss.
 //!
-//! One folder holds everything, because a rename fails between mounts:
+//! Everything is in one folder, because a rename fails between mounts:
 //!
 //! ```text
 //! inbox/                     people drop job and model files here
@@ -15,12 +16,13 @@
 //! outbox/                    published bundles; collectors may remove them at any moment
 //! ```
 //!
-//! **Claim**: open, fsync the file, check that it did not change, rename, fsync both folders. Three sync calls; many claims at
-//! once share them. Nothing is acted on before. **Publication**: the bundle is written and fsynced in `ready/`, the journal says
-//! so, and then the rename into the outbox *is* the publication. After a crash the same name with the same bytes may appear
-//! again; never other bytes, and never none.
+//! **Claim**: open, fsync the file, check that it did not change, rename, fsync both folders. That is three
+//! sync calls; claims made together share them. Nothing acts on a file before its claim. **Publication**: the
+//! daemon writes and fsyncs the bundle in `ready/` and records that in the journal; the rename into the
+//! outbox *is* the publication. After a crash the same name with the same bytes may appear again, but never
+//! other bytes, and a bundle is never lost.
 //!
-//! Deciding ([`plan`]) is apart from doing ([`claim`], [`publish`]); neither knows what a job says.
+//! Deciding ([`plan`]) is separate from doing ([`claim`], [`publish`]); neither knows the content of a job.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -51,17 +53,18 @@ pub use publish::Published;
 use journal::Journal;
 use names::{Entry, JobId};
 
-/// Arrival numbers reserved on disk at once, so that not every claim has to write one. A crash skips at most this many.
+/// How many arrival numbers to reserve on disk at once, so that not every claim writes one. A crash skips at
+/// most this many.
 const RESERVED_NUMBERS: u64 = 1000;
 
-/// A daemon that was killed while it started a worker leaves a child that holds its locks until it executes the worker's
-/// program: some milliseconds, or more on a busy machine.
+/// A daemon that was killed while starting a worker leaves a child that holds its locks until it executes the
+/// worker's program: some milliseconds, or more on a busy machine.
 const LEFT_BEHIND_FOR: Duration = Duration::from_secs(1);
 
-/// How often a lock is tried meanwhile.
+/// How often to try a lock meanwhile.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// Where a spool lives.
+/// Folders of a spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// The inbox.
@@ -87,49 +90,49 @@ pub struct Spool {
     /// Copies of model files.
     pub models: ModelStore,
     identity: Identity,
-    /// Held for its lock.
+    /// Keeps the lock.
     lock: File,
 }
 
-/// What a start finds.
+/// What opening a spool finds.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct AtStart {
     /// Claimed jobs, in order of arrival.
     pub entries: Vec<Entry>,
     /// Names of bundles in `ready/`.
     pub ready: Vec<String>,
 }
 
-/// A spool can not be opened.
+/// Why a spool cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Somebody else has it.
-    #[error("another backbone (process {owner}) works on {}", spool.display())]
+    /// Another process has it.
+    #[error("cannot lock the spool {}: another backbone (process {owner}) uses it", spool.display())]
     Locked {
         /// The spool.
         spool: PathBuf,
         /// Its process id, as it wrote it.
         owner: String,
     },
-    /// Another spool is fed from the inbox.
-    #[error("another backbone, with a spool of its own, works on {}", inbox.display())]
+    /// Another spool uses the inbox.
+    #[error("cannot use the inbox {}: another backbone with its own spool uses it", inbox.display())]
     InboxTaken {
         /// The inbox.
         inbox: PathBuf,
     },
-    /// A file can not go from the inbox to the spool by rename.
-    #[error("can not rename from {} to {}", inbox.display(), spool.display())]
+    /// Files cannot be renamed from the inbox to the spool.
+    #[error("cannot rename files from {} to {}", inbox.display(), spool.display())]
     NotOneFileSystem {
         /// The inbox.
         inbox: PathBuf,
         /// The spool.
         spool: PathBuf,
-        /// What rename said.
+        /// The error of rename.
         #[source]
         source: io::Error,
     },
-    /// A folder is missing, or may not be used.
-    #[error("can not use the folder {}", path.display())]
+    /// A folder is missing or inaccessible.
+    #[error("cannot use the folder {}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -143,25 +146,27 @@ impl Hint for OpenError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Locked { .. } | Self::InboxTaken { .. } => {
-                "stop the other one, or give this one an inbox of its own".to_owned()
+                "stop the other one, or give this one its own inbox".to_owned()
             }
             Self::NotOneFileSystem { .. } => {
-                "keep inbox and spool in one folder on one mount; a bind mount counts as another".to_owned()
+                "put inbox and spool into one folder on one mount; a bind mount counts as another mount"
+                    .to_owned()
             }
             Self::Folder { path, .. } => {
                 let parent = path.parent().unwrap_or(Path::new("/"));
-                format!("check that {} exists, is mounted, and may be written by this user", parent.display())
+                format!("check that {} exists, is mounted and is writable by this user", parent.display())
             }
         })
     }
 }
 
 impl Spool {
-    /// Open the spool, make its folders, take its lock, and read what is in it.
+    /// Open the spool: create its folders, acquire its lock, and read its content.
     ///
     /// # Errors
-    /// Another process has it or the inbox, its folders can not be used, or inbox and spool are not on one file system.
-    pub fn open(places: &Places) -> Result<(Self, Found), OpenError> {
+    /// Another process uses the spool or the inbox, a folder is inaccessible, or inbox and spool are on
+    /// different file systems.
+    pub fn open(places: &Places) -> Result<(Self, AtStart), OpenError> {
         let open = |path: &Path| {
             Folder::open_or_create(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })
         };
@@ -188,7 +193,8 @@ impl Spool {
             queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let ready_names = publish::clean_ready(&ready).map_err(failed)?;
-        // A killed process may have changed names and not synced them; a power cut must not undo what we go on from.
+        // A killed process may have changed names without syncing them; a power cut must not undo what this
+        // process relies on.
         for folder in [&spool, &inbox, &queue, &journal, &ready, &done] {
             folder.sync().map_err(|source| OpenError::Folder { path: folder.path().to_owned(), source })?;
         }
@@ -204,7 +210,7 @@ impl Spool {
         let outbox = places.outbox.clone();
         let spool = Self { inbox, queue, ready, done, control, journal, outbox, models, identity, lock };
         spool.remove_orphan_journals(&entries).map_err(failed)?;
-        Ok((spool, Found { entries, ready: ready_names }))
+        Ok((spool, AtStart { entries, ready: ready_names }))
     }
 
     /// A job's journal.
@@ -212,7 +218,7 @@ impl Spool {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
     }
 
-    /// The folder in which commands leave their requests.
+    /// The folder for requests of commands.
     pub fn control(&self) -> &Folder {
         &self.control
     }
@@ -222,7 +228,7 @@ impl Spool {
         self.queue.join(entry.name())
     }
 
-    /// The claimed jobs' folder.
+    /// The folder of claimed jobs.
     pub fn queue(&self) -> &Folder {
         &self.queue
     }
@@ -232,24 +238,24 @@ impl Spool {
         &self.done
     }
 
-    /// Open the inbox anew, after it was gone and came back.
+    /// Open the inbox again after it disappeared and came back.
     ///
     /// # Errors
-    /// It is not back, or files can not be renamed out of it.
+    /// It is not back, or files cannot be renamed from it.
     pub(crate) fn reopen_inbox(&mut self) -> io::Result<()> {
         let inbox = Folder::open(self.inbox.path())?;
         if !inbox.take() {
-            return Err(io::Error::other("another backbone works on it"));
+            return Err(io::Error::other("another backbone uses it"));
         }
         probe_rename(&inbox, &self.queue)?;
         self.inbox = inbox;
         Ok(())
     }
 
-    /// Put a finished job back into the queue, as a new job that arrives now.
+    /// Queue a finished job again, as a new job that arrives now.
     ///
     /// # Errors
-    /// It is gone, or the rename failed.
+    /// The job file is gone, or the rename failed.
     pub fn requeue(&mut self, entry: &Entry) -> io::Result<Entry> {
         let again =
             Entry { id: self.identity.next()?, kind: names::EntryKind::Job, file: entry.file.clone() };
@@ -274,13 +280,14 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        // The kernel would do the same when the file is closed; a forked child still starting may keep it open a little.
+        // The kernel would do this on close, but a forked child that is still starting may keep the file
+        // open.
         let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
         self.inbox.give_back();
     }
 }
 
-/// Does a living process own the spool in this folder? For commands, which only look.
+/// The process that owns the spool in this folder, if one is alive. For commands, which only look.
 pub fn owner(spool: &Path) -> Option<String> {
     let mut file = File::open(spool.join("lock")).ok()?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -313,7 +320,7 @@ fn lock(spool: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Try until it works, or for so long.
+/// Try until it works or the time is up.
 fn within(time: Duration, mut works: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + time;
     loop {
@@ -327,9 +334,9 @@ fn within(time: Duration, mut works: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Rename one empty file from the inbox into the queue's folder and remove it: is a claim possible at all?
+/// Check that claims are possible: rename an empty file from the inbox to the queue, then remove it.
 fn probe_rename(inbox: &Folder, queue: &Folder) -> io::Result<()> {
-    // Always the same name, so that what a killed process left is overwritten and removed by the next one.
+    // Always the same name, so that the next process overwrites and removes what a killed one left.
     let name = OsStr::new(".backbone-probe");
     fs_err::write(inbox.join(name), [])?;
     let renamed = inbox.rename(name, queue, name);
@@ -347,7 +354,7 @@ struct Identity {
 }
 
 impl Identity {
-    /// Read the file, or make it. `newest` is the highest number in use.
+    /// Read the file, or start a new one. `newest` is the highest number in use.
     fn open(path: &Path, newest: u64) -> io::Result<Self> {
         let text = match fs_err::read_to_string(path) {
             Ok(text) => text,
@@ -376,7 +383,7 @@ impl Identity {
         Ok(id)
     }
 
-    /// Durably: a number below what is written here is never given out again.
+    /// Durably: numbers below the written one are never used again.
     fn write(&mut self, reserved_below: u64) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
         let mut file = fs_err::File::create(&temporary)?;
@@ -390,7 +397,8 @@ impl Identity {
     }
 }
 
-/// Six characters from the kernel's random generator: 32^6 tags, a thousand million,, so that a rack of devices does not share one.
+/// Six characters from the kernel's random generator: 32^6 tags, a thousand million, so that no two devices
+/// of a rack share one.
 fn random_tag() -> io::Result<String> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0_u8; 6];

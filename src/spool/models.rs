@@ -1,8 +1,9 @@
-//! Copies of model files, one for each content, under the SHA-256 of their bytes.
+//! Copies of model files, one per content, named by the SHA-256 of their bytes.
 //!
-//! A copy is made when a job takes its model, so that overwriting the inbox file later concerns later jobs only. It is a
-//! reflink where the file system can, never a hard link: `scp` writes into the same inode. Copies are not synced; after a
-//! restart each is read and checked once before it is used, and taken from the inbox again if a power cut tore it.
+//! A job copies its model when it takes it, so that overwriting the inbox file affects later jobs only. The
+//! copy is a reflink if the file system supports that, never a hard link, because `scp` writes into the same
+//! inode. Copies are not synced: after a restart each is read and checked once before its use, and copied
+//! from the inbox again if a power cut tore it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -17,28 +18,30 @@ use super::journal::BoundModel;
 use super::names::JobId;
 use super::plan::{FileKind, Stat};
 
-/// Bytes read at once while hashing: large enough that system calls do not matter, small enough for an idle daemon.
+/// Bytes to read at once while hashing: large enough that system calls do not matter, small enough for an
+/// idle daemon.
 const CHUNK_BYTES: usize = 128 * 1024;
 
-/// Digests remembered for inbox files that did not change since. More than a study's worth of models.
+/// How many digests of unchanged inbox files to remember: more than a study has models.
 const REMEMBERED_DIGESTS: usize = 256;
 
-/// How names of generated models begin.
+/// Prefix of the names of generated models.
 const GENERATED: &str = ".generated.";
 
-/// The folder `spool/models/` and who uses what in it.
+/// The folder `spool/models/`, and which jobs use which copy.
 #[derive(Debug)]
 pub struct ModelStore {
     folder: Folder,
     users: BTreeMap<String, BTreeSet<JobId>>,
-    /// Copies whose bytes this process has seen.
+    /// Copies that this process has checked.
     verified: BTreeSet<String>,
-    /// Digest by state of an inbox file, so that a thousand jobs on one model hash it once.
+    /// Digest by state of the inbox file, so that a thousand jobs with one model hash it once.
     digests: BTreeMap<(u64, u64, i128, i128), String>,
 }
 
 impl ModelStore {
-    /// Take over the folder; what nobody claims by [`ModelStore::claim`] is removed by [`ModelStore::remove_unused`].
+    /// Use the folder. [`ModelStore::remove_unused`] removes what no job has claimed with
+    /// [`ModelStore::claim`].
     pub fn new(folder: Folder) -> Self {
         Self { folder, users: BTreeMap::new(), verified: BTreeSet::new(), digests: BTreeMap::new() }
     }
@@ -48,12 +51,12 @@ impl ModelStore {
         self.folder.join(sha256)
     }
 
-    /// Note that a job uses a copy.
+    /// Record that a job uses a copy.
     pub fn claim(&mut self, sha256: &str, job: &JobId) {
         self.users.entry(sha256.to_owned()).or_default().insert(job.clone());
     }
 
-    /// A job is done with all its copies; those that nobody else uses are removed.
+    /// Release a job's copies; remove those that no other job uses.
     pub fn release(&mut self, job: &JobId) {
         let mut unused = Vec::new();
         self.users.retain(|sha256, jobs| {
@@ -64,15 +67,15 @@ impl ModelStore {
         });
         for sha256 in unused {
             self.verified.remove(&sha256);
-            // A copy that stays behind is removed at the next start.
+            // The next start removes a copy that remains.
             let _ = self.folder.remove(OsStr::new(&sha256));
         }
     }
 
-    /// Remove copies that no job uses, and half-made ones.
+    /// Remove copies that no job uses, and incomplete ones.
     ///
     /// # Errors
-    /// The folder can not be read.
+    /// The folder is unreadable.
     pub fn remove_unused(&mut self) -> io::Result<()> {
         for name in self.folder.names()? {
             if !name.to_str().is_some_and(|name| self.users.contains_key(name)) {
@@ -82,10 +85,10 @@ impl ModelStore {
         Ok(())
     }
 
-    /// Copy a whole inbox file, hashing it on the way. `None` where it changed meanwhile.
+    /// Copy a complete inbox file and hash it on the way. `None` if it changed meanwhile.
     ///
     /// # Errors
-    /// It can not be read, or the copy not be written.
+    /// The file is unreadable, or the copy cannot be written.
     pub fn copy(
         &mut self,
         inbox: &Folder,
@@ -126,11 +129,11 @@ impl ModelStore {
         Ok(Some(BoundModel { file, sha256, size_bytes: before.size }))
     }
 
-    /// Write a model that a configuration of a study needs now. It stays until [`ModelStore::remove_generated`]; what a killed
-    /// process leaves is removed at the next start, because its name begins with a dot.
+    /// Write a generated model. It stays until [`ModelStore::remove_generated`]; the next start removes what
+    /// a killed process leaves, because its name begins with a dot.
     ///
     /// # Errors
-    /// The disk is full or broken; nothing of the file is left.
+    /// The disk is full or broken; no part of the file remains.
     pub(crate) fn generate(
         &self,
         file: &str,
@@ -158,13 +161,13 @@ impl ModelStore {
     pub(crate) fn remove_generated(&self) {
         for name in self.folder.names().unwrap_or_default() {
             if name.to_str().is_some_and(|name| name.starts_with(GENERATED)) {
-                // What stays is removed at the next start.
+                // The next start removes what remains.
                 let _ = self.folder.remove(&name);
             }
         }
     }
 
-    /// Is the copy there with the bytes its name says? Reads it once for each process.
+    /// Does the copy exist with the digest that its name says? Reads each copy once per process.
     pub fn verify(&mut self, sha256: &str) -> bool {
         if self.verified.contains(sha256) {
             return true;
@@ -179,7 +182,7 @@ impl ModelStore {
     }
 }
 
-/// Hashes what is written through it.
+/// Hashes everything written through it.
 struct Hashing<W> {
     inner: W,
     hasher: Sha256,
@@ -199,19 +202,20 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Copy an open file to a new path, by reflink where the file system can; returns the SHA-256 of the copy's bytes.
+/// Copy an open file to a new path, by reflink if the file system supports it. Returns the SHA-256 of the
+/// copy.
 fn copy_and_hash(source: &OwnedFd, to: &std::path::Path) -> io::Result<String> {
     let options = { fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(true).clone() };
     let mut copy = options.open(to)?;
     if rustix::fs::ioctl_ficlone(&copy, source).is_ok() {
-        // The clone's bytes can not change any more; hash those, not the source's.
+        // Hash the clone, whose bytes cannot change any more, not the source.
         return hash(&mut copy, &mut io::sink());
     }
     let mut source = std::fs::File::from(source.try_clone()?);
     hash(&mut source, &mut copy)
 }
 
-/// SHA-256, in lower-case hex, of everything that `from` gives, copied to `to` on the way.
+/// SHA-256 of everything read from `from`, in lower-case hex; copies it to `to` on the way.
 pub fn hash(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0_u8; CHUNK_BYTES];

@@ -1,18 +1,18 @@
-//! Names: what a file in the inbox is by its name, and how the spool spells an entry of its own. Pure.
+//! Names: what a file in the inbox is by its name, and how the spool names its own entries. Pure.
 //!
-//! The spool keeps a job's whole state in names, because a rename is the one change that a power cut can not tear:
-//! `queue/<id>~<kind>~<file name>`. The original file name is written with every byte outside `[A-Za-z0-9._-]` as
-//! `%XX`, so that no name, however hostile, can leave the folder, hide, or hold a separator of ours.
+//! The spool keeps a job's state in names, because a power cut cannot tear a rename: `queue/<id>~<kind>~<file
+//! name>`. Every byte of the original file name outside `[A-Za-z0-9._-]` is written as `%XX`, so that no
+//! name, however hostile, can leave the folder, be hidden or contain our separator.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Endings by which upload programs mark a file that is not whole yet: rsync and many others, WinSCP, editors.
+/// Endings of unfinished files: rsync and many others, WinSCP, editors.
 const TEMPORARY_ENDINGS: &[&[u8]] = &[b".part", b".filepart", b".tmp", b"~"];
 
-/// Longest spelled file name in a spool entry: 255 bytes (`NAME_MAX`) less the id, the kind and the separators, rounded
-/// down. A longer one is cut; only its display suffers.
+/// Longest spelled file name in a spool entry: 255 bytes (`NAME_MAX`) minus id, kind and separators, rounded
+/// down. A longer one is cut, which affects its display only.
 const LONGEST_SPELLED: usize = 200;
 
 /// What an inbox entry is, by its name alone.
@@ -24,7 +24,7 @@ pub(crate) enum NameKind {
     Spec,
     /// A request to cancel a job: `.cancel`.
     Cancel,
-    /// Anything else: a model, or nothing of ours.
+    /// Anything else: a model, or an unrelated file.
     Other,
 }
 
@@ -44,13 +44,13 @@ pub(crate) fn kind_of(name: &OsStr) -> NameKind {
     }
 }
 
-/// A job's identity: its arrival number on this spool, and the spool's own random tag, so that ids are ordered on one
-/// host whatever its clock does, and unique over hosts. Spelled `0000000042-k3f9a2`.
+/// Identity of a job: its arrival number on this spool and the spool's random tag. Ids are ordered on one
+/// host whatever its clock does, and unique across hosts. Written `0000000042-k3f9a2`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId {
     /// Arrival number, from 1.
     pub number: u64,
-    /// Six letters or digits, made once for each spool folder.
+    /// Six letters or digits, chosen once per spool folder.
     pub tag: String,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for JobId {
 }
 
 impl JobId {
-    /// Read an id as `Display` writes it.
+    /// Parse an id as `Display` writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, tag) = text.split_once('-')?;
         let well_formed = number.len() >= 10
@@ -76,7 +76,7 @@ impl JobId {
         format!("{self}-{configuration:04}")
     }
 
-    /// Job and configuration of a bundle, from its file name.
+    /// Job and configuration of a bundle, from the bundle's file name.
     pub(crate) fn of_bundle(file_name: &str) -> Option<(Self, usize)> {
         Self::parse_bundle_id(file_name.strip_suffix(".json.gz")?.rsplit('.').next()?)
     }
@@ -91,9 +91,9 @@ impl JobId {
 /// Why an entry is in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A job that reached the inbox whole.
+    /// A job whose upload finished.
     Job,
-    /// An upload that never ended within the time the host allows; it is to be rejected.
+    /// An upload that did not finish within the allowed time; it is to be rejected.
     Unfinished,
 }
 
@@ -104,7 +104,7 @@ pub struct Entry {
     pub id: JobId,
     /// Why it is here.
     pub kind: EntryKind,
-    /// File name as it was in the inbox (cut when it was very long).
+    /// File name in the inbox (cut if very long).
     pub file: OsString,
 }
 
@@ -118,7 +118,7 @@ impl Entry {
         format!("{}~{kind}~{}", self.id, spell(&self.file))
     }
 
-    /// Read a name of `queue/` or `done/`; `None` for anything that [`Entry::name`] does not write.
+    /// Parse a name of `queue/` or `done/`; `None` for anything that [`Entry::name`] does not write.
     pub fn parse(name: &OsStr) -> Option<Self> {
         let mut parts = name.to_str()?.splitn(3, '~');
         let id = JobId::parse(parts.next()?)?;
@@ -148,7 +148,7 @@ pub(crate) fn spell(name: &OsStr) -> String {
     spelled
 }
 
-/// The name that [`spell`] wrote (as far as it was not cut).
+/// The name that [`spell`] wrote (up to its cut).
 pub(crate) fn unspell(spelled: &str) -> Option<OsString> {
     let mut bytes = Vec::with_capacity(spelled.len());
     let mut rest = spelled.as_bytes();

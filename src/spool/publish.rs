@@ -12,15 +12,15 @@ use super::names::{Entry, JobId};
 pub enum Published {
     /// In the outbox.
     Yes,
-    /// Still in `ready/`, because the outbox refused; nothing is lost and it is tried again.
+    /// Still in `ready/`, because the outbox refused it. Nothing is lost; the daemon tries again.
     Later(io::Error),
 }
 
 impl Spool {
-    /// Write a bundle into `ready/`. When this returns it is durable under its name.
+    /// Write a bundle into `ready/`. It is durable under its name when this returns.
     ///
     /// # Errors
-    /// The disk is full or broken; nothing is left behind.
+    /// The disk is full or broken; no part of the file remains.
     pub fn make_ready(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = self.ready.join(format!(".{name}"));
         let written = fs_err::File::create(&temporary)
@@ -28,13 +28,14 @@ impl Spool {
             .and_then(|()| fs_err::rename(&temporary, self.ready.join(name)))
             .and_then(|()| self.ready.sync());
         if written.is_err() {
-            // What stays is removed at the next start.
+            // The next start removes what remains.
             let _ = fs_err::remove_file(&temporary);
         }
         written
     }
 
-    /// Publish a bundle of `ready/`: rename it into the outbox, or copy and rename where that is another file system.
+    /// Publish a bundle from `ready/`: rename it into the outbox, or copy and rename it if the outbox is on
+    /// another file system.
     pub fn publish(&self, name: &str) -> Published {
         match self.try_publish(OsStr::new(name)) {
             Ok(()) => Published::Yes,
@@ -42,26 +43,27 @@ impl Spool {
         }
     }
 
-    /// A job is finished: keep its file for `retry`, forget its models and its journal.
+    /// Finish a job: keep its file for `retry`, remove its models and its journal.
     ///
     /// # Errors
-    /// The disk refused; the next start does it again.
+    /// The disk refused; the next start tries again.
     pub fn retire(&mut self, entry: &Entry) -> io::Result<()> {
         let name = OsString::from(entry.name());
         match self.queue.rename(&name, &self.done, &name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // The journal says that the bundles are out. It must not be gone while the job could come back.
+        // The journal records that the bundles are published. It must not disappear while the job could come
+        // back.
         self.done.sync()?;
         self.queue.sync()?;
         self.forget(&entry.id)
     }
 
-    /// Remove all but the newest files of finished jobs.
+    /// Remove the files of finished jobs, except the newest ones.
     ///
     /// # Errors
-    /// The folder can not be read.
+    /// The folder is unreadable.
     pub(crate) fn prune_done(&self, keep: usize) -> io::Result<()> {
         let mut entries: Vec<Entry> =
             self.done.names()?.iter().filter_map(|name| Entry::parse(name)).collect();
@@ -81,7 +83,7 @@ impl Spool {
     }
 
     fn try_publish(&self, name: &OsStr) -> io::Result<()> {
-        // Opened each time: an outbox may be unmounted and mounted again between two bundles.
+        // Opened each time, because an outbox may be unmounted and mounted again between two bundles.
         let outbox = Folder::open(&self.outbox)?;
         match self.ready.rename(name, &outbox, name) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -104,7 +106,7 @@ impl Spool {
     }
 }
 
-/// Remove half-written bundles, and name the whole ones.
+/// Remove incomplete bundles; return the names of the complete ones.
 pub(super) fn clean_ready(ready: &Folder) -> io::Result<Vec<String>> {
     let mut whole = Vec::new();
     for name in ready.names()? {

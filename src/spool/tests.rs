@@ -20,7 +20,7 @@ impl Rig {
         Places { inbox: at("inbox"), spool: at("spool"), outbox: at("outbox") }
     }
 
-    fn open(&self) -> (Spool, Found) {
+    fn open(&self) -> (Spool, AtStart) {
         Spool::open(&self.places()).expect("open")
     }
 
@@ -125,7 +125,7 @@ fn a_file_overwritten_in_place_is_not_taken_before_its_writer_closes_it() {
     rig.drop_file("a.yaml", "one");
     let writer = fs_err::File::create(rig.places().inbox.join("a.yaml")).expect("create");
     let stat = spool.inbox.entry(OsStr::new("a.yaml")).expect("stat");
-    // Moved in and overwritten before anybody looked: planning was told that it is whole.
+    // Moved in and overwritten before the look: planning took it for complete.
     let claim = Claim { name: "a.yaml".into(), stat, unfinished: false };
     let outcomes = spool.claim(vec![claim.clone()]).expect("claim");
     assert!(matches!(outcomes[..], [Claimed::Changed(_)]), "{outcomes:?}");
@@ -234,7 +234,7 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
 }
 
 #[test]
-fn a_model_that_can_not_be_written_whole_leaves_nothing() {
+fn model_that_cannot_be_written_leaves_nothing() {
     let rig = Rig::new();
     let (spool, _) = rig.open();
     let written = spool.models.generate("net.onnx", |output| {

@@ -1,8 +1,9 @@
-//! Watching the inbox and the control folder: what `notify` reports becomes [`Hint`]s and one wake-up.
+//! Watching the inbox and the control folder: turns reports of `notify` into [`Hint`]s and one wake-up.
 //!
-//! The watcher's thread does nothing but queue names; it never touches a file. Only arrivals are asked for (created, moved in,
-//! closed after writing), so that neither our own opens and claims nor the writes of a long upload wake anybody. While a
-//! worker times, [`Watch::pause`] takes the watch away altogether; the rescan after [`Watch::resume`] finds what came.
+//! The watcher's thread only queues names; it never touches a file. It watches for arrivals only (created,
+//! moved in, closed after writing), so that neither our own opens and claims nor the writes of a long upload
+//! wake the daemon. During timed runs, [`Watch::pause`] removes the watch; the rescan after [`Watch::resume`]
+//! finds what arrived.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use super::plan::{Hint, HintEvent};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Config, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// Hints kept; beyond, they are dropped and a rescan is asked for, as the kernel itself does with its queue.
+/// How many hints to keep. Further ones are dropped in favour of a rescan, as the kernel does with its own
+/// queue.
 const KEPT_HINTS: usize = 65_536;
 
 /// A running watch.
@@ -28,7 +30,7 @@ pub(crate) struct Watch {
 pub(crate) struct Seen {
     /// Arrivals in the inbox, in order.
     pub hints: Vec<Hint>,
-    /// Something may have been missed: look at everything.
+    /// Something may have been missed: look at every entry.
     pub rescan: bool,
     /// A command put something into the control folder.
     pub control: bool,
@@ -40,10 +42,10 @@ struct Shared {
 }
 
 impl Watch {
-    /// Watch both folders; `wake` is called from the watcher's thread whenever something was seen.
+    /// Watch both folders. The watcher's thread calls `wake` whenever it sees something.
     ///
     /// # Errors
-    /// inotify's limits are reached, or a folder is missing.
+    /// A limit of inotify is reached, or a folder is missing.
     pub(crate) fn start(
         inbox: &Path,
         control: &Path,
@@ -69,21 +71,21 @@ impl Watch {
         std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stop watching the inbox: until [`Watch::resume`], nothing that happens there wakes this process.
+    /// Stop watching the inbox: until [`Watch::resume`], nothing there wakes this process.
     pub(crate) fn pause(&mut self) {
         if std::mem::take(&mut self.watching) {
-            // An inbox that is gone can not be unwatched; then there is nothing to stop.
+            // Fails if the inbox is gone; then there is nothing to stop.
             let _ = self.watcher.unwatch(&self.inbox);
         }
     }
 
-    /// Watch the inbox (again) and ask for a rescan, because whatever came meanwhile was not seen.
+    /// Watch the inbox (again) and request a rescan, because arrivals in between were not seen.
     ///
     /// # Errors
     /// As [`Watch::start`].
     pub(crate) fn resume(&mut self) -> Result<(), notify::Error> {
         if !self.watching {
-            // Before the watch is there, so that no hint of it comes before this mark.
+            // Before the watch starts, so that none of its hints precedes this mark.
             self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).miss();
             self.watcher.watch(&self.inbox, RecursiveMode::NonRecursive)?;
             self.watching = true;
@@ -128,7 +130,8 @@ impl Seen {
         }
     }
 
-    /// Others may have been missed here. Said in the order of the hints, so that a rescan knows where what it finds belongs.
+    /// Mark that hints may be missing here. The mark is in the order of the hints, so that a rescan knows
+    /// where its finds belong.
     fn miss(&mut self) {
         self.rescan = true;
         let miss = Hint { name: OsString::new(), event: HintEvent::Missed };
@@ -138,7 +141,7 @@ impl Seen {
     }
 }
 
-/// The arrival that an event tells of, if it does.
+/// The arrival that an event reports, if any.
 fn arrival(kind: EventKind) -> Option<HintEvent> {
     match kind {
         EventKind::Create(CreateKind::File | CreateKind::Any | CreateKind::Other | CreateKind::Folder) => {

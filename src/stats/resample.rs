@@ -3,6 +3,7 @@
 //! Random numbers are counted, not drawn from a state: number i of a seed is always the same, so a resample can be made
 //! again anywhere, in any order, by anybody who reads this page. Data comes from `analysis`.
 
+use crate::random::split_mix_64;
 use crate::stats::sample::at_rank;
 
 /// Resamples behind every published interval. The ends of a 95 % interval are then settled to about a fortieth of its
@@ -24,11 +25,7 @@ impl Draws {
     /// The next number, uniform over all of `u64`.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        split_mix_64(&mut self.0)
     }
 
     /// The next index below `count` ≤ 2³²: the upper half of a number, times `count`, over 2³² (Lemire, "Fast random integer

@@ -240,8 +240,9 @@ pub struct ReasonKind {
     pub meaning: &'static str,
     /// What to do about it; lower case, no full stop.
     pub advice: &'static str,
-    /// Details of the case, if the evidence shows it.
-    find: fn(&Evidence) -> Option<String>,
+    /// Details of the case, if the evidence shows it. The second argument is the pooled latencies in ascending order, if
+    /// the configuration was measured.
+    find: fn(&Evidence, Option<&Sorted>) -> Option<String>,
 }
 
 /// What a verdict is based on.
@@ -266,9 +267,11 @@ pub(crate) struct Evidence<'a> {
 
 /// Finds every reason that the evidence shows, and the worst of their states.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
+    // Once for all reasons.
+    let sorted = evidence.sorted();
     let mut verdict = Verdict { state: VerdictState::Valid, reasons: Vec::new() };
     for kind in REASONS {
-        if let Some(detail) = (kind.find)(evidence) {
+        if let Some(detail) = (kind.find)(evidence, sorted.as_ref()) {
             verdict.state = verdict.state.max(kind.state);
             verdict.reasons.push(Reason { code: kind.code.to_owned(), detail });
         }
@@ -288,10 +291,10 @@ impl Evidence<'_> {
     }
 }
 
-fn not_measured(evidence: &Evidence) -> Option<String> {
+fn not_measured(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     let ended = match evidence.status {
         Status::Measured => {
-            return evidence.sorted().is_none().then(|| "the trials contain no latency".to_owned());
+            return sorted.is_none().then(|| "the trials contain no latency".to_owned());
         }
         Status::Rejected => "was rejected",
         Status::NotCompilable => "could not be compiled for this platform",
@@ -302,21 +305,21 @@ fn not_measured(evidence: &Evidence) -> Option<String> {
     Some(format!("the job {ended}"))
 }
 
-fn few_runs(evidence: &Evidence) -> Option<String> {
-    let count = evidence.sorted()?.count();
+fn few_runs(_: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    let count = sorted?.count();
     let fewest = stats::fewest_runs_for_interval();
     (count < fewest).then(|| format!("timed runs: {count}; an interval requires {fewest}"))
 }
 
-fn near_clock_resolution(evidence: &Evidence) -> Option<String> {
-    let median = evidence.sorted()?.median();
+fn near_clock_resolution(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    let median = sorted?.median();
     let step = evidence.clock_resolution.0;
     (median < step as f64 * CLOCK_STEPS_IN_MEDIAN as f64)
         .then(|| format!("median {median:.0} ns, clock step {step} ns"))
 }
 
-fn wide_spread(evidence: &Evidence) -> Option<String> {
-    let sorted = evidence.sorted()?;
+fn wide_spread(_: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    let sorted = sorted?;
     if sorted.count() < stats::fewest_runs_for_interval() {
         return None; // Quartiles of five runs mean nothing, and `few_runs` covers them.
     }
@@ -332,8 +335,8 @@ fn wide_spread(evidence: &Evidence) -> Option<String> {
     })
 }
 
-fn drift(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
+fn drift(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    sorted?;
     let drifting: Vec<String> = evidence.trials.iter().filter_map(drift_of).collect();
     (!drifting.is_empty()).then(|| drifting.join("; "))
 }
@@ -355,8 +358,8 @@ fn drift_of(trial: &Trial) -> Option<String> {
     })
 }
 
-fn processes_disagree(evidence: &Evidence) -> Option<String> {
-    let overall = evidence.sorted()?.median();
+fn processes_disagree(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    let overall = sorted?.median();
     let medians: Vec<f64> = stats::of_chosen_build(evidence.trials)
         .filter_map(|trial| Sorted::new(&trial.latencies.latency_ns))
         .map(|sorted| sorted.median())

@@ -1,8 +1,8 @@
-//! The worker's side: one request in, events out, then the end of the process.
+//! The worker's side: read one request, send events, exit.
 //!
-//! Standard output carries the protocol and is left where it is: an inference library that prints there is caught by
-//! the parent as garbage, for such a write costs time in the midst of a measurement. Logs go to standard error. Nothing
-//! here knows jobs, folders or statistics.
+//! Standard output carries the protocol and is not redirected: if an inference library prints there, the
+//! parent reports it as garbage, because such a write takes time within a measurement. Logs go to standard
+//! error. Nothing here knows jobs, folders or statistics.
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -20,29 +20,29 @@ use crate::worker::protocol::{
     WARM_UP_NAME,
 };
 
-/// Exit code of a worker whose parent is gone or does not listen; nobody reads it.
-const NOBODY_LISTENS: u8 = 1;
+/// Exit code of a worker whose parent is gone or does not listen.
+const PARENT_GONE: u8 = 1;
 
 /// Serve one request with one of `loaders`.
 ///
-/// Exits 0 when a `result` or a `failed` was delivered.
+/// Exits with 0 once it has delivered its answer.
 pub fn run(loaders: &[&dyn Load]) -> ExitCode {
-    // Fails only where a logger is set already, which serves as well.
+    // Fails only if there already is a logger, which will do.
     let _ = env_logger::Builder::new().filter_level(LevelFilter::Warn).parse_default_env().try_init();
     super::rights::give_up();
     if !die_with_parent() {
-        return ExitCode::from(NOBODY_LISTENS);
+        return ExitCode::from(PARENT_GONE);
     }
     match serve(loaders) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            error!("cannot tell the parent: {reason}");
-            ExitCode::from(NOBODY_LISTENS)
+            error!("cannot write to the parent: {reason}");
+            ExitCode::from(PARENT_GONE)
         }
     }
 }
 
-/// False where the parent died before this process could tie itself to it.
+/// False if the parent died before this process could tie itself to it.
 fn die_with_parent() -> bool {
     if let Err(reason) = set_parent_process_death_signal(Some(Signal::KILL)) {
         warn!("this worker may outlive its parent: {reason}");
@@ -56,13 +56,13 @@ fn serve(loaders: &[&dyn Load]) -> std::io::Result<()> {
     match carry_out(loaders) {
         Ok(()) => Ok(()),
         Err(Stop::Failed(failure)) => say(&Event::Failed(failure)),
-        Err(Stop::NobodyListens(reason)) => Err(reason),
+        Err(Stop::ParentGone(reason)) => Err(reason),
     }
 }
 
 enum Stop {
     Failed(Failure),
-    NobodyListens(std::io::Error),
+    ParentGone(std::io::Error),
 }
 
 fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
@@ -82,8 +82,8 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         seed: request.seed,
         compilation: request.compilation,
     })?;
-    // Never dropped: the end of the process frees everything at once, while a library's own teardown could still
-    // crash or hang and take whole latencies with it.
+    // Never dropped: a library's teardown could crash or hang and lose complete latencies. The end of the
+    // process frees everything anyway.
     let execution = Box::leak(Box::new(execution));
     say(&Event::Loaded(LoadedModel { placed, ..model }))?;
     let runs = (request.warm_up_runs, request.timed_runs);
@@ -96,18 +96,17 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
             Ok(say(&Event::Profiled { layers: program.profile(runs.1)? })?)
         }
         (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
-        (task, _) => Err(refusal(
-            "task_not_possible",
-            format!("`{}` can not do what was asked of it: {task:?}", request.runtime),
-        )
-        .into()),
+        (task, _) => {
+            Err(refusal("task_not_possible", format!("`{}` cannot do this task: {task:?}", request.runtime))
+                .into())
+        }
     }
 }
 
 fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32) -> Result<(), Stop> {
     let mut latencies = room_for(runs.0, runs.1).map_err(|_| {
         let detail = format!("no memory for the latencies of {} warm-up and {} timed runs", runs.0, runs.1);
-        Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("ask for fewer runs in `measure`")
+        Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("request fewer runs in `measure`")
     })?;
     measure(session, &mut latencies, &mut enter)?;
     pause(Pause::AfterTiming)?;
@@ -121,20 +120,21 @@ fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32)
     Ok(())
 }
 
-/// It is started once and ends by itself, so both pauses before timing come before it.
+/// The program starts once and ends by itself, so both pauses before timing come before it.
 fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), Stop> {
     pause(Pause::BeforeWarmUp)?;
     pause(Pause::BeforeTiming)?;
-    // Its warm-up is not told apart until it has ended. Without the name the stage of a crash is less exact.
+    // Until it ends, its warm-up cannot be distinguished. Without the name, the stage of a crash is less
+    // exact.
     let _ = rustix::thread::set_name(TIMING_NAME);
     let SelfTimed { latencies, failure } = program.time(runs.0, runs.1)?;
     pause(Pause::AfterTiming)?;
     Ok(say(&Event::Result { latencies, failure })?)
 }
 
-/// Before each phase: the parent learns of it, and reads the host's sensors where the worker waits.
+/// Report the phase to the parent, which reads the host's sensors during pauses.
 fn enter(phase: Phase) -> Result<(), Stop> {
-    // Names only tell the parent where a crash happened; without them the stage is less exact.
+    // The names tell the parent where a crash happened; without them the stage is less exact.
     match phase {
         Phase::WarmUp => {
             let _ = rustix::thread::set_name(WARM_UP_NAME);
@@ -149,7 +149,7 @@ fn enter(phase: Phase) -> Result<(), Stop> {
     Ok(())
 }
 
-/// As many runs as fill so many seconds at the mean latency of the timed ones, through the same loop.
+/// Run as often as fills the given seconds at the mean latency of the timed runs, in the same loop.
 fn run_for_energy(session: &mut dyn Session, seconds: u32, mean_ns: u128) -> Result<Vec<Nanos>, Stop> {
     let runs =
         (u128::from(seconds) * 1_000_000_000).div_ceil(mean_ns.max(1)).min(MAXIMUM_ENERGY_RUNS as u128);
@@ -158,7 +158,7 @@ fn run_for_energy(session: &mut dyn Session, seconds: u32, mean_ns: u128) -> Res
         Failure::new(Stage::Energy, "out_of_memory", detail).with_hint("lower `measure.energy_seconds`")
     })?;
     pause(Pause::IdleBeforeEnergy)?;
-    // One run, so that what the pause put to sleep is awake when the energy of the others is counted.
+    // One run wakes what the pause put to sleep, before the energy of the others is counted.
     repeat(session, Phase::Energy, &mut latencies[..1])?;
     enter(Phase::Energy)?;
     repeat(session, Phase::Energy, &mut latencies)?;
@@ -166,7 +166,7 @@ fn run_for_energy(session: &mut dyn Session, seconds: u32, mean_ns: u128) -> Res
     Ok(latencies)
 }
 
-/// Tell the parent, and wait for its line. Not where its end of the pipe is closed: nobody would answer.
+/// Report a pause to the parent and wait for its line, or for its end of the pipe to close.
 fn pause(at: Pause) -> std::io::Result<()> {
     say(&Event::Paused { at })?;
     std::io::stdin().lock().skip_until(b'\n').map(drop)
@@ -179,9 +179,9 @@ fn read_request(input: impl BufRead) -> Result<Request, Failure> {
         .read_line(&mut line)
         .map_err(|error| refusal("request_not_readable", format!("cannot read the request: {error}")))?;
     if !line.ends_with('\n') {
-        return Err(refusal("request_not_readable", "the request has no end".into()));
+        return Err(refusal("request_not_readable", "the request ends without a line break".into()));
     }
-    // Before its fields: another version may have others.
+    // Read before the other fields, which another version may define differently.
     #[derive(serde::Deserialize)]
     struct Version {
         protocol: u32,
@@ -191,7 +191,7 @@ fn read_request(input: impl BufRead) -> Result<Request, Failure> {
         Ok(Version { protocol }) => {
             return Err(refusal(
                 "protocol_mismatch",
-                format!("the parent speaks protocol {protocol}, this worker {PROTOCOL}"),
+                format!("the parent speaks protocol {protocol}, this worker speaks {PROTOCOL}"),
             ));
         }
         Err(error) => {
@@ -204,14 +204,14 @@ fn read_request(input: impl BufRead) -> Result<Request, Failure> {
 
 fn refusal(reason: &str, detail: String) -> Failure {
     Failure::new(Stage::Start, reason, detail)
-        .with_hint("workers are started by `backbone` itself, of the same version")
+        .with_hint("do not start a worker yourself; `backbone` starts workers of its own version")
 }
 
 fn unknown_runtime(name: &str, loaders: &[&dyn Load]) -> Failure {
     let known: Vec<_> = loaders.iter().map(|loader| format!("`{}`", loader.runtime().name)).collect();
-    let detail = format!("this worker executable has no runtime `{name}`, only {}", known.join(", "));
+    let detail = format!("this worker executable has no runtime `{name}`; it has {}", known.join(", "));
     Failure::new(Stage::Start, "runtime_not_built_in", detail)
-        .with_hint(format!("name an executable that has it in the configuration, `runtimes.{name}.worker`"))
+        .with_hint(format!("set `runtimes.{name}.worker` in the configuration to an executable that has it"))
 }
 
 fn say(event: &Event) -> std::io::Result<()> {
@@ -233,14 +233,14 @@ impl From<MeasureError> for Stop {
         let detail = format!("{error}: {}", error.source);
         let failure = Failure::new(error.phase.into(), "run_failed", detail);
         Self::Failed(
-            failure.with_hint("the runtime loaded the model but could not run it; its message says why"),
+            failure.with_hint("the runtime loaded the model but failed to run it; its message says why"),
         )
     }
 }
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Self::NobodyListens(error)
+        Self::ParentGone(error)
     }
 }
 
@@ -252,12 +252,12 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker 3");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 4");
     }
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 3", &vec![b' '; 2 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 4", &vec![b' '; 2 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

@@ -1,9 +1,10 @@
-//! Finding and ending everything that a worker started, wherever it hid.
+//! Finding and killing every process that a worker started.
 //!
-//! Killing the process group reaches what stayed in it. A process that left by `setsid` becomes a child of the daemon
-//! when its parent dies (the daemon is a child subreaper), and is told from the daemon's own children by three marks
-//! that it inherited: the process group, the out-of-memory score and an environment variable. One of them is enough;
-//! all of its descendants go with it. Looks at `/proc` only after a trial, never within.
+//! Killing the process group reaches the processes that stayed in it. A process that left with `setsid`
+//! becomes a child of the daemon when its parent dies, because the daemon is a child subreaper. Three
+//! inherited marks distinguish it from the daemon's own children: the process group, the out-of-memory score
+//! and an environment variable. One mark is enough, and covers all descendants. `/proc` is read only after a
+//! trial, never during one.
 
 use std::time::{Duration, Instant};
 
@@ -12,25 +13,26 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, 
 
 use super::protocol::PARENT_VARIABLE;
 
-/// Between two looks whether killed processes are gone. A kill takes effect within microseconds, unless much memory
-/// must be given back first.
+/// How often to check whether killed processes are gone. A kill takes effect within microseconds, unless the
+/// kernel has much memory to free first.
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// How a worker's descendants can be told.
+/// How to recognise a worker's descendants.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks {
     pub(super) worker: Pid,
-    /// The worker's out-of-memory score, where it is not the daemon's own.
+    /// The worker's out-of-memory score, if it differs from the daemon's.
     pub(super) out_of_memory_score: Option<i32>,
 }
 
-/// Kill the worker and all that came from it; reap all but the worker itself. Gives up at `deadline`: a process that
-/// hangs in the kernel can not be ended by anyone.
+/// Kill the worker and its descendants; reap all but the worker itself. Gives up at `deadline`, because a
+/// process that hangs in the kernel cannot be killed.
 pub(super) fn end(marks: Marks, deadline: Instant) {
-    // What dies loses its environment, and stays one of the family.
+    // A dying process loses its environment but is still a descendant.
     let mut known = vec![marks.worker];
     loop {
-        // Before the worker is reaped, so that its number can not mean another group. No such group: nothing to do.
+        // Before the worker is reaped, so that its number cannot mean another group. If there is no such
+        // group, there is nothing to do.
         let _ = kill_process_group(marks.worker, Signal::KILL);
         let (dead, alive) = family(marks, &known);
         known.extend(alive.iter().map(|process| process.pid));
@@ -38,7 +40,7 @@ pub(super) fn end(marks: Marks, deadline: Instant) {
         for process in dead {
             if process.parent == getpid() && process.pid != marks.worker {
                 let reaped = waitid(WaitId::Pid(process.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-                // Nothing to reap: the process looks dead, but other threads of it are still dying.
+                // Nothing to reap: the process looks dead, but some of its threads are still dying.
                 is_all_reaped &= !matches!(reaped, Ok(None));
             }
         }
@@ -46,12 +48,12 @@ pub(super) fn end(marks: Marks, deadline: Instant) {
             return;
         }
         for process in &alive {
-            // It may have ended meanwhile; what can not be killed is told below.
+            // It may have ended meanwhile; the warning below names what cannot be killed.
             let _ = kill_process(process.pid, Signal::KILL);
         }
         if Instant::now() >= deadline {
             let numbers: Vec<_> = known.iter().map(|pid| pid.as_raw_nonzero()).collect();
-            warn!("of the processes {numbers:?} of a worker some do not die");
+            warn!("some of a worker's processes {numbers:?} cannot be killed");
             return;
         }
         std::thread::sleep(BETWEEN_LOOKS);
@@ -110,7 +112,8 @@ fn processes() -> Vec<Process> {
         .collect()
 }
 
-/// One `/proc/PID/stat`: `pid (name) state parent group …`. The name may hold anything, brackets and spaces too.
+/// One `/proc/PID/stat`: `pid (name) state parent group …`. The name may contain anything, including brackets
+/// and spaces.
 fn parse(stat: &[u8]) -> Option<Process> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let pid = std::str::from_utf8(stat.split(|byte| *byte == b' ').next()?).ok()?.parse().ok()?;

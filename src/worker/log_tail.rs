@@ -1,13 +1,13 @@
-//! The last lines of what a worker writes to standard error, bounded however much it writes.
+//! The last lines that a worker writes to standard error, bounded however much it writes.
 //!
-//! Bytes come in as they are read, printable lines go out into the bundle.
+//! Takes bytes as they are read, and returns printable lines for the bundle.
 
 use std::collections::VecDeque;
 
-/// Lines kept. A runtime's own explanation and a backtrace fit; a bundle stays small.
+/// Lines kept: enough for a runtime's explanation and a backtrace, and small in a bundle.
 const LINES: usize = 50;
 
-/// Characters kept of a line, enough for a path and a sentence.
+/// Characters kept per line: enough for a path and a sentence.
 const CHARACTERS: usize = 500;
 
 /// Collects the tail.
@@ -21,7 +21,7 @@ impl LogTail {
     pub(super) fn take(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
-            // Four bytes are the most that one character takes; one more shows that the line was longer.
+            // One character takes at most four bytes; one character more shows that the line was longer.
             let room = (4 * (CHARACTERS + 1)).saturating_sub(self.unfinished.len());
             self.unfinished.extend_from_slice(&text[..text.len().min(room)]);
             if piece.len() != text.len() {
@@ -46,8 +46,8 @@ impl LogTail {
     }
 }
 
-/// At most so many characters of a text that may hold anything: control characters escaped, bytes that are no UTF-8
-/// replaced, a cut marked by `…`.
+/// The first characters of a text that may contain anything: control characters are escaped, bytes that are
+/// not UTF-8 are replaced, and `…` marks a cut.
 pub(super) fn printable(bytes: &[u8], characters: usize) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * (characters + 1))]);
     let mut shown = String::new();

@@ -1,8 +1,9 @@
-//! The worker process and its parent.
+//! Worker processes and their parent.
 //!
-//! An inference library may crash, hang, print, leak or fork; so each trial runs in a process of its own that the
-//! daemon starts, listens to and ends. [`protocol`] is what the two say to each other, [`child`] the worker's side,
-//! [`parent`] the daemon's, [`ending`] every way in which a worker can end and what the bundle says of it.
+//! An inference library may crash, hang, print, leak or fork. Therefore each trial runs in its own process,
+//! which the daemon starts, listens to and ends. [`protocol`] defines the messages, [`child`] is the worker's
+//! side, [`parent`] the daemon's, and [`ending`] lists every way in which a worker can end and what the
+//! bundle says of it.
 
 pub mod child;
 mod descendants;

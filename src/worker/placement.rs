@@ -1,5 +1,6 @@
-//! Where and how a worker runs: its processors, its nice value, its memory. Applied by the worker itself before a library starts
-//! threads, read back, and told; what the kernel refuses ends nothing.
+//! Where and how a worker runs: its processors, nice value and memory. The worker applies this to itself
+//! before a library starts threads, reads it back and reports it. A refusal of the kernel does not end the
+//! trial.
 
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
@@ -9,7 +10,7 @@ use rustix::thread::{CapabilitySet, CpuSet, capabilities, sched_getaffinity, sch
 use crate::bundle::format::Placed;
 use crate::worker::protocol::Wish;
 
-/// Place this process. `None` where nothing is asked for.
+/// Place this process. `None` if nothing is requested.
 pub(super) fn apply(wish: &Wish) -> Option<Placed> {
     if *wish == Wish::default() {
         return None;
@@ -29,7 +30,7 @@ pub(super) fn apply(wish: &Wish) -> Option<Placed> {
     let locked = if wish.lock_memory { lock_memory() } else { Ok(()) };
     attempt("locked memory", locked);
     let (cpus, nice) = (cpus_in_force(), getpriority_process(None).ok());
-    // The kernel leaves out processors that it does not have, and says nothing.
+    // The kernel silently leaves out processors that it does not have.
     if !wish.cpus.is_empty()
         && refused.is_empty()
         && cpus.as_ref().is_some_and(|cpus| *cpus != sorted(&wish.cpus))
@@ -39,7 +40,8 @@ pub(super) fn apply(wish: &Wish) -> Option<Placed> {
     Some(Placed { cpus, nice, memory_locked: wish.lock_memory && locked.is_ok(), refused })
 }
 
-/// Not where there is a limit: what the library asks for later would fail beyond it, and the trial with it.
+/// Refused if there is a limit: later allocations of the library would fail beyond it, and the trial with
+/// them.
 fn lock_memory() -> Result<(), Errno> {
     let is_limited = getrlimit(Resource::Memlock).current.is_some();
     let is_above_limits = geteuid().is_root()
@@ -50,10 +52,10 @@ fn lock_memory() -> Result<(), Errno> {
     mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
 }
 
-/// Keep the calling thread, and those it starts, to these processors.
+/// Restrict the calling thread, and the threads it starts, to these processors.
 ///
 /// # Errors
-/// None of them is there, or the kernel does not allow it.
+/// None of them exists, or the kernel does not allow it.
 pub(crate) fn keep_to(cpus: &[u32]) -> Result<(), Errno> {
     let mut set = CpuSet::new();
     for cpu in cpus.iter().map(|&cpu| cpu as usize).filter(|&cpu| cpu < CpuSet::MAX_CPU) {

@@ -1,8 +1,8 @@
-//! A worker as a process: started, written to, read from, killed, reaped, with all that came from it.
+//! A worker process and everything it starts: start, write, read, kill, reap.
 //!
-//! It gets the daemon's environment, because drivers and libraries are found through it, less what belongs to the
-//! daemon's own service manager. Temporary files have a folder of their own, which goes with the worker however it ends. Nothing here waits
-//! but [`Worker::wait`], and nothing decides what an ending means.
+//! It inherits the daemon's environment, through which drivers and libraries are found, without the variables
+//! of the service manager. Temporary files have their own folder, which is removed with the worker however it
+//! ends. Only [`Worker::wait`] waits, and nothing here decides what an ending means.
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,27 +26,27 @@ use crate::worker::protocol::{PARENT_VARIABLE, Request, TIMING_NAME};
 use crate::worker::transcript::Transcript;
 use crate::worker::watch::Watch;
 
-/// How long killing may take. The contract: nothing of a worker is left one second after its timeout.
+/// How long killing may take: nothing of a worker is left one second after its timeout.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 
-/// Read at most so much of one stream before looking at the others: what a pipe holds by default.
+/// How much to read from one stream before looking at the others: what a pipe holds by default.
 pub(super) const PIECE_BYTES: usize = 1 << 16;
 
-/// The most a pipe can hold (`/proc/sys/fs/pipe-max-size`); read this much after the worker's end and no more, for
-/// something that it left behind may go on writing.
+/// The most a pipe can hold (`/proc/sys/fs/pipe-max-size`). No more is read after the worker's end, because a
+/// process that it left behind may keep writing.
 const DRAIN_BYTES: usize = 1 << 20;
 
-/// A worker that said its last word, or closed its output, exits within milliseconds; ten seconds leave room for a
-/// device that is slow to let go of its memory.
+/// A worker that has sent its last event or closed its output exits within milliseconds; ten seconds leave
+/// room for a device that is slow to release its memory.
 const EXIT_GRACE: Duration = Duration::from_secs(10);
 
-/// Added to the daemon's out-of-memory score, so that the kernel chooses the worker.
+/// Added to the daemon's out-of-memory score, so that the kernel kills the worker first.
 const OUT_OF_MEMORY_SCORE: i32 = 500;
 
-/// The largest such score.
+/// The largest out-of-memory score.
 const OUT_OF_MEMORY_SCORE_LIMIT: i32 = 1000;
 
-/// Variables by which a service manager talks with the daemon and nobody else.
+/// Variables of the service manager that are for the daemon only.
 const SERVICE_VARIABLES: &[&str] = &[
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
@@ -57,30 +57,30 @@ const SERVICE_VARIABLES: &[&str] = &[
     "INVOCATION_ID",
 ];
 
-/// By this variable libraries and tools find the folder for temporary files, environ(7).
+/// The variable that names the folder for temporary files, environ(7).
 const TEMPORARY_VARIABLE: &str = "TMPDIR";
 
-/// What to start.
+/// A worker to start.
 #[derive(Debug)]
 pub struct Trial<'a> {
     /// The worker executable.
     pub executable: &'a Path,
     /// Its arguments.
     pub arguments: &'a [&'a str],
-    /// Variables to set beside the inherited ones.
+    /// Variables to set in addition to the inherited ones.
     pub environment: Vec<(OsString, OsString)>,
-    /// What it is to do.
+    /// The request to send it.
     pub request: &'a Request,
-    /// How long it may take from start to exit.
+    /// Time limit from start to exit.
     pub timeout: Duration,
 }
 
-/// What tests replace.
+/// The parts of the system that tests replace.
 pub(super) struct Surroundings {
     pub(super) vmstat: PathBuf,
     /// Since Linux 5.3.
     pub(super) has_pidfd: bool,
-    /// Not where the daemon has the largest score itself.
+    /// False if the daemon has the largest score itself.
     pub(super) raises_score: bool,
     pub(super) exit_grace: Duration,
 }
@@ -91,21 +91,21 @@ impl Default for Surroundings {
     }
 }
 
-/// A running worker. Dropping it kills it and all that came from it.
+/// A running worker. Dropping it kills it and every process it started.
 pub(super) struct Worker {
     child: Child,
     marks: Marks,
-    /// Readable when the process has ended.
+    /// Readable once the process has ended.
     pub(super) pidfd: Option<OwnedFd>,
-    /// Its standard input, for the request and for the line that ends each pause.
+    /// Standard input, for the request and the line that ends each pause.
     input: Option<OwnedFd>,
-    /// What is still to be written there.
+    /// What is still to be written to it.
     unwritten: Vec<u8>,
     pub(super) output: Option<OwnedFd>,
     error: Option<OwnedFd>,
     pub(super) log: LogTail,
     has_ended: bool,
-    /// Removed when all that could write there is dead.
+    /// Removed once every process that could write there is dead.
     _temporary: Option<TempDir>,
 }
 
@@ -129,7 +129,7 @@ impl Worker {
         let mut request = serde_json::to_vec(trial.request).map_err(|error| not_started(error.into()))?;
         request.push(b'\n');
         if let Err(reason) = set_child_subreaper(Some(getpid())) {
-            warn!("processes that a worker leaves behind can not be found: {reason}");
+            warn!("cannot find processes that a worker leaves behind: {reason}");
         }
         let temporary = temporary_folder();
         let mut command = command(trial);
@@ -171,7 +171,7 @@ impl Worker {
             .collect();
         let timeout = Timespec::try_from(timeout).map_err(|_| Errno::INVAL)?;
         match poll(&mut polled, Some(&timeout)) {
-            // A signal woke the daemon; its handler has made the interrupt readable if it matters.
+            // A signal woke the daemon. If it matters, its handler has made the interrupt readable.
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }
@@ -180,7 +180,7 @@ impl Worker {
         Ok(Ready { input: next(0), output: next(1), error: next(2), exit: next(3), interrupt: next(4) })
     }
 
-    /// Let it go on after a pause.
+    /// End a pause of the worker.
     pub(super) fn resume(&mut self) {
         self.unwritten.push(b'\n');
         self.write();
@@ -191,7 +191,7 @@ impl Worker {
         match rustix::io::write(input, &self.unwritten) {
             Ok(written) => drop(self.unwritten.drain(..written)),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // It does not read; how it ends says more.
+            // It does not read. How it ends says more.
             Err(_) => self.input = None,
         }
     }
@@ -213,7 +213,8 @@ impl Worker {
         length
     }
 
-    /// Read what the worker wrote before its end. Streams that others still hold open are not waited for.
+    /// Read what the worker wrote before its end, without waiting for streams that other processes still hold
+    /// open.
     pub(super) fn drain(&mut self, piece: &mut [u8], transcript: &mut Transcript, watch: &mut dyn Watch) {
         let mut left = DRAIN_BYTES;
         while left > 0 {
@@ -239,16 +240,16 @@ impl Worker {
         matches!(waitid(WaitId::Pid(self.marks.worker), options), Ok(Some(_)))
     }
 
-    /// Is it, or was it at its end, in its timed runs? To be asked before [`Worker::end`].
+    /// Is it in its timed runs, or was it when it ended? Ask before [`Worker::end`].
     pub(super) fn is_timing(&self) -> bool {
         fs_err::read(format!("/proc/{}/comm", self.marks.worker))
             .is_ok_and(|name| name.trim_ascii_end() == TIMING_NAME.to_bytes())
     }
 
-    /// Kill what is left of it and reap all; the status of the worker itself.
+    /// Kill and reap everything that is left. Returns the status of the worker itself.
     pub(super) fn end(&mut self) -> Option<ExitStatus> {
         self.has_ended = true;
-        // Closed first: something that only waits for its end of a pipe then ends by itself.
+        // Closed first, so that a process that only waits for the end of a pipe ends by itself.
         (self.input, self.output) = (None, None);
         let deadline = Instant::now() + KILL_LIMIT;
         descendants::end(self.marks, deadline);
@@ -257,7 +258,7 @@ impl Worker {
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                // Some thread of it is still dying.
+                // A thread of it is still dying.
                 Ok(None) if Instant::now() < deadline => std::thread::sleep(descendants::BETWEEN_LOOKS),
                 Ok(None) | Err(_) => return None,
             }
@@ -273,10 +274,10 @@ impl Drop for Worker {
     }
 }
 
-/// Where there can be none, the worker has the daemon's.
+/// If it cannot be made, the worker uses the daemon's.
 fn temporary_folder() -> Option<TempDir> {
     let made = tempfile::Builder::new().prefix("backbone-worker-").tempdir();
-    made.inspect_err(|error| warn!("a worker gets no folder for temporary files: {error}")).ok()
+    made.inspect_err(|error| warn!("cannot make a folder for a worker's temporary files: {error}")).ok()
 }
 
 pub(super) fn command(trial: &Trial<'_>) -> Command {
@@ -295,7 +296,7 @@ pub(super) fn command(trial: &Trial<'_>) -> Command {
     command
 }
 
-/// What is there to read, nothing where there is none yet; the stream is closed at its end.
+/// Read what is available, which may be nothing. The stream is closed at its end.
 fn read_some(stream: &mut Option<OwnedFd>, piece: &mut [u8]) -> usize {
     let Some(descriptor) = stream else { return 0 };
     match rustix::io::read(descriptor, piece) {
@@ -310,11 +311,11 @@ fn read_some(stream: &mut Option<OwnedFd>, piece: &mut [u8]) -> usize {
     0
 }
 
-/// The worker's new score, where it differs from the daemon's.
+/// The worker's new score, if it differs from the daemon's.
 fn raise_out_of_memory_score(pid: Pid) -> Option<i32> {
     let own = descendants::out_of_memory_score(getpid())?;
     let score = (own + OUT_OF_MEMORY_SCORE).min(OUT_OF_MEMORY_SCORE_LIMIT);
-    // Best effort: where it fails, the worker is as likely to be chosen as the daemon.
+    // Best effort: if it fails, the kernel is as likely to kill the daemon as the worker.
     fs_err::write(format!("/proc/{pid}/oom_score_adj"), score.to_string()).ok()?;
     (score != own).then_some(score)
 }

@@ -1,13 +1,14 @@
-//! What the daemon and a worker process say to each other: versioned JSON, one object a line.
+//! The messages between the daemon and a worker: versioned JSON, one object per line.
 //!
-//! The daemon writes one [`Request`] to the worker's standard input. The worker answers on standard output with [`Event`]s:
-//! `hello`, `loaded`, a `paused` before warm-up, one before its last runs and one after timing, then `result`, or `failed` at
-//! any point after `hello`. Where energy is asked for, three more pauses and `energy` follow the result. Where a build was asked
-//! for, `built` follows `loaded`; where a profile was, `profiled`. Any other line there is a failure. Logs go to standard error.
-//! While the worker times it writes nothing.
+//! The daemon writes one [`Request`] to the worker's standard input. The worker answers with [`Event`]s on
+//! standard output: `hello`, `loaded`, `paused` before warm-up, before the last warm-up runs and after
+//! timing, then `result`. It may send `failed` at any point after `hello`. If the request asks for energy,
+//! three more pauses and `energy` follow the result. If it asks for a build, `built` follows `loaded`; if it
+//! asks for a profile, `profiled` does. Any other line on standard output is a failure. Logs go to standard
+//! error. The worker writes nothing during timed runs.
 //!
-//! At each pause the worker waits for a line of the daemon, which reads the host's sensors meanwhile. A worker whose input is
-//! closed does not wait: nobody will answer.
+//! At each pause the worker waits for a line from the daemon, which reads the host's sensors meanwhile. A
+//! worker whose standard input is closed does not wait, because no answer can come.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,10 +21,10 @@ pub use crate::runtime::Task;
 use crate::runtime::{Built, Compilation, Failure, Provided};
 use crate::units::Nanos;
 
-/// Raised whenever a line changes its meaning; both sides refuse another number than their own.
+/// Raised when the meaning of a line changes. Each side refuses any number but its own.
 pub const PROTOCOL: u32 = 4;
 
-/// One trial, as asked for.
+/// What a worker is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
@@ -45,11 +46,11 @@ pub struct Request {
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// Seed of the input data.
     pub seed: u64,
-    /// Runs before timing.
+    /// Number of warm-up runs.
     pub warm_up_runs: u32,
-    /// Timed runs, exactly.
+    /// Number of timed runs.
     pub timed_runs: u32,
-    /// How long the same runs go on for energy, after the result; 0 is not at all.
+    /// How long to repeat the timed runs for energy, after the result; 0 for no energy runs.
     pub energy_seconds: u32,
     /// Where and how to run.
     pub placement: Wish,
@@ -58,19 +59,19 @@ pub struct Request {
     pub compilation: Option<Compilation>,
 }
 
-/// Where and how a worker is to run. What the kernel refuses is told and does not end the trial.
+/// Where and how a worker is to run. If the kernel refuses a part, the worker reports it and continues.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
-    /// Processors to keep to; empty leaves them open.
+    /// Processors to run on; empty for any.
     pub cpus: Vec<u32>,
     /// Nice value.
     pub nice: Option<i32>,
-    /// Keep all memory from being swapped.
+    /// Lock all memory, so that none is swapped.
     pub lock_memory: bool,
 }
 
-/// What a worker tells.
+/// What a worker reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
@@ -79,71 +80,74 @@ pub enum Event {
         /// [`PROTOCOL`].
         protocol: u32,
     },
-    /// The model is loaded, inputs are filled.
+    /// The model is loaded and its inputs are filled.
     Loaded(LoadedModel),
-    /// The worker waits for a line on its standard input.
+    /// The worker waits for a line on standard input.
     Paused {
-        /// Where.
+        /// At which point.
         at: Pause,
     },
-    /// The timed runs are complete. Unless energy is asked for, the worker exits 0 right after.
+    /// The timed runs are complete. Unless energy runs follow, the worker now exits with 0.
     Result {
-        /// Exactly as many as asked for unless there is a failure. Only a program that times itself has any beyond those.
+        /// Exactly as many as requested unless there is a failure. Only a program that times itself has extra
+        /// ones.
         #[serde(flatten)]
         latencies: Latencies,
-        /// What speaks against them: a program that times itself ended badly, or gave another number of latencies.
+        /// Why not to trust them: a program that times itself failed at its end, or delivered another number
+        /// of latencies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
     },
-    /// The runs for energy are complete. The worker exits 0 right after.
+    /// The energy runs are complete. The worker now exits with 0.
     Energy {
         /// Their latencies, in order.
         latency_ns: Vec<Nanos>,
     },
-    /// The model is compiled. The worker exits 0 right after.
+    /// The model is compiled. The worker now exits with 0.
     Built(Built),
-    /// The time of each layer. The worker exits 0 right after.
+    /// The time of each layer. The worker now exits with 0.
     Profiled {
         /// In the order of the network.
         layers: Vec<Layer>,
     },
-    /// The trial can not be completed. The worker exits 0 right after: it did its duty.
+    /// The worker cannot complete the request. It now exits with 0, because it has reported the failure.
     Failed(Failure),
 }
 
-/// Where a worker waits, in order.
+/// The points at which a worker waits, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pause {
     /// Directly before warm-up.
     BeforeWarmUp,
-    /// Right before the last warm-up runs, which timing follows without a pause; before a program that times itself is started,
-    /// for it gives no pause.
+    /// Right before the last warm-up runs, which timing follows without a pause; for a program that times
+    /// itself, before it starts, because it does not pause.
     BeforeTiming,
     /// Right after the last timed run.
     AfterTiming,
-    /// Idle, before the runs for energy.
+    /// Idle, before the energy runs.
     IdleBeforeEnergy,
-    /// Right before the runs for energy.
+    /// Right before the energy runs.
     BeforeEnergy,
-    /// Right after them; idle again.
+    /// Right after the energy runs; idle again.
     AfterEnergy,
 }
 
-/// The most runs for energy: as many as a job may time. Fast models are done with them before their seconds are over.
+/// The largest number of energy runs: as many as a job may time. Fast models finish them before the time is
+/// up.
 pub(crate) const MAXIMUM_ENERGY_RUNS: usize = 1_000_000;
 
-/// The environment variable that holds the process id of a worker's parent. The worker compares it with whose child it
-/// is; the parent finds by it what a worker left behind.
+/// The environment variable with the process id of a worker's parent. The worker compares it with its actual
+/// parent; the parent uses it to find processes that a worker left behind.
 pub const PARENT_VARIABLE: &str = "BACKBONE_WORKER_OF";
 
-/// The worker's name for the kernel while it warms up. The name changes without a line that would wake the parent, and
-/// outlives a crash until the parent has looked.
+/// The worker's process name during warm-up. The worker can change it without waking the parent, and the
+/// parent can still read it after a crash.
 pub(crate) const WARM_UP_NAME: &std::ffi::CStr = c"backbone-warmup";
 
-/// The worker's name for the kernel while it times.
+/// The worker's process name during timed runs.
 pub const TIMING_NAME: &std::ffi::CStr = c"backbone-timing";
 
-/// The longest request that a worker reads, in bytes. Requests have some hundred bytes; options and shapes are limited
-/// by the size of a job file.
+/// The longest request that a worker reads, in bytes. Requests have a few hundred bytes; the size of a job
+/// file limits their options and shapes.
 pub(crate) const REQUEST_LIMIT: u64 = 1 << 20;

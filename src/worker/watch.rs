@@ -1,47 +1,47 @@
-//! Who looks on while a worker runs: told of its events, asked at its pauses, and able to end it.
+//! Observing a running worker: its events, its pauses, and the choice to end it.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::worker::protocol::{Event, Pause};
 
-/// Between two ticks: the design lets sensors be read at 1 Hz while a worker times.
+/// Time between two ticks: sensors may be read at 1 Hz during timed runs.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
-/// Who looks on.
+/// Observes a running worker.
 pub trait Watch {
-    /// A descriptor that becomes readable when [`Watch::tick`] should be called at once.
+    /// A descriptor that becomes readable when [`Watch::tick`] is to be called at once.
     fn interrupt(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
-    /// The worker said something, in order. Not called while it times.
+    /// The worker sent an event. Not called during timed runs.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }
 
-    /// The worker waits. How long it is to wait from when this returns; ticks go on meanwhile.
+    /// The worker waits. Returns how long it is to wait from now; ticks continue meanwhile.
     fn pause(&mut self, at: Pause) -> Duration {
         let _ = at;
         Duration::ZERO
     }
 
-    /// How long after one tick the next is due. Shorter than a second only outside the timed runs.
+    /// Time until the next tick. Less than a second only outside the timed runs.
     fn tick_after(&self) -> Duration {
         TICK
     }
 
-    /// Called when it is due, and whenever the interrupt is readable; it must read the interrupt empty.
+    /// Called when due, and whenever the interrupt is readable; it must read the interrupt empty.
     fn tick(&mut self) -> Control;
 }
 
-/// What becomes of the trial.
+/// What to do with the running worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// It goes on.
+    /// Keep it running.
     Continue,
-    /// It ends, because its job was cancelled.
+    /// End it, because its job was cancelled.
     Cancel,
-    /// It ends, because the daemon does.
+    /// End it, because the daemon stops.
     Stop,
 }

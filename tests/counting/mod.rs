@@ -1,5 +1,5 @@
-//! Counts what a piece of code asks of the allocator and of the kernel. Shared by the test and the benchmark of the
-//! timed loop; each executable that includes it allocates through [`Counting`].
+//! Counts what a piece of code asks of the allocator and of the kernel. Shared by the test and the benchmark
+//! of the timed loop; each executable that includes it allocates through [`Counting`].
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -29,7 +29,7 @@ fn count() {
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local number only.
-#[expect(unsafe_code, reason = "an allocator can not be written without")]
+#[expect(unsafe_code, reason = "an allocator cannot be written without it")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -57,10 +57,11 @@ pub(crate) fn allocations_of(work: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-/// Did `work` do without system calls?
+/// Does `work` make no system call?
 ///
-/// It runs in a thread with a filter by which the kernel ends the thread at any system call, but for the one write that
-/// says that the work is over. (Not seccomp's strict mode: on x86 that forbids to read the clock's counter as well.)
+/// It runs in a thread with a filter by which the kernel ends the thread at any system call, but for the one
+/// write that announces the end of the work. (Not seccomp's strict mode, which on x86 forbids reading the
+/// clock's counter too.)
 ///
 /// # Errors
 /// It did not.
@@ -69,7 +70,7 @@ pub(crate) fn makes_no_system_call(work: impl FnOnce() + Send + 'static) -> Resu
     rustix::io::ioctl_fionbio(&reader, true).expect("a pipe that does not block");
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
-        sender.send(gettid()).expect("somebody listens");
+        sender.send(gettid()).expect("the receiver is there");
         forbid_system_calls_except_writing_to(&writer);
         work();
         let _ = rustix::io::write(&writer, b"over");
@@ -95,7 +96,8 @@ fn forbid_system_calls_except_writing_to(descriptor: &OwnedFd) {
     let load = |offset| (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
     let unless_equal = |value, skip| (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, value);
     let answer = |action| (libc::BPF_RET | libc::BPF_K, 0, 0, action);
-    // Offsets of the call's number and of the low half of its first argument in the kernel's `struct seccomp_data`.
+    // Offsets of the call's number and of the low half of its first argument in the kernel's `struct
+    // seccomp_data`.
     let (number, argument) = (0, if cfg!(target_endian = "little") { 16 } else { 20 });
     let mut filter = [
         load(number),

@@ -1,5 +1,6 @@
-//! Everything that should not be dropped into an inbox, dropped into one. Each ends in a bundle that says where, why and what to do,
-//! or is named in the status; the daemon's memory stays small; and the next job runs.
+//! Everything that should not be dropped into an inbox, dropped into one. Each ends in a bundle that says
+//! where, why and what to do, or is named in the status; the daemon's memory stays small; and the next job
+//! runs.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,10 +13,10 @@ use backbone::spec::MAXIMUM_SPEC_BYTES;
 use crate::hostile::alias_bomb;
 use crate::rig::{Rig, Settings, clean, hosts, job, model};
 
-/// What refusing may cost.
+/// The most that refusing may cost.
 const MEMORY_LIMIT_BYTES: u64 = 32 << 20;
 
-/// A bundle of something that was refused says everything that it must.
+/// The bundle of a refused file has everything that it must have.
 fn refused(bundle: &Bundle, status: Status, stage: Stage, reason: &str) {
     let outcome = &bundle.outcome;
     let name = &bundle.job.file;
@@ -35,7 +36,7 @@ fn of_file<'a>(bundles: &'a [Bundle], file: &str) -> &'a Bundle {
     bundle
 }
 
-/// After all that, a good job runs as ever.
+/// A good job still runs after all that.
 fn next_job_runs(rig: &Rig, before: usize) {
     rig.drop_file("good.sim", model(50));
     rig.drop_file("good.yaml", job("good.sim", ""));
@@ -289,7 +290,7 @@ fn model_larger_than_the_hosts_memory_is_refused_before_it_is_copied_and_the_hos
 }
 
 #[test]
-fn network_larger_than_the_hosts_memory_is_refused_and_the_rest_of_its_study_goes_on() {
+fn network_larger_than_the_hosts_memory_is_refused_and_the_rest_of_its_study_continues() {
     let rig = host_of(4096);
     let state = hosts::state(&rig.path("host"));
     let study = "backbone: 1\nhost: {power_mode: MODE_15W}\nstudy: {blocks: [standard, depthwise-separable], kernels: [3], \
@@ -298,11 +299,8 @@ fn network_larger_than_the_hosts_memory_is_refused_and_the_rest_of_its_study_goe
     let bundles = rig.wait_until_done(2);
     refused(&bundles[0], Status::Rejected, Stage::Model, "model_larger_than_memory");
     assert_eq!(bundles[0].configuration.as_ref().unwrap().block, "standard");
-    assert!(
-        bundles[0].environment.is_none(),
-        "the power state was read for a configuration that can not run"
-    );
-    // As far as a host without the library lets it.
+    assert!(bundles[0].environment.is_none(), "the power state was read for a configuration that cannot run");
+    // As far as a host without the library can check it.
     assert_eq!(bundles[1].outcome.reason.as_deref(), Some("library_not_found"), "{:?}", bundles[1].outcome);
     assert!(bundles[1].environment.as_ref().unwrap().power.is_some());
     assert!(hosts::state(&rig.path("host")).differences(&state).is_empty());
@@ -329,7 +327,7 @@ fn what_is_no_regular_file_is_never_opened() {
     symlink(&secret, rig.inbox("link.yaml")).unwrap();
     symlink("/nonexistent", rig.inbox("dangling.yaml")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(rig.inbox("socket.yaml")).unwrap();
-    // The device that gives zeros without end.
+    // A device that returns zeros without end.
     let device = [rig.inbox("device.yaml").into_os_string(), "c".into(), "1".into(), "5".into()];
     if rustix::process::geteuid().is_root()
         && try_make("mknod", &device.each_ref().map(std::ffi::OsString::as_os_str))

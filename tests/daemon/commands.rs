@@ -59,7 +59,7 @@ impl Desk {
 
     fn lock(&self) -> HostLock {
         let root = HostRoot::new(self.path("host")).unwrap();
-        HostLock::try_acquire(&root).unwrap().expect("nobody else has it")
+        HostLock::try_acquire(&root).unwrap().expect("no other process holds it")
     }
 }
 
@@ -159,7 +159,7 @@ fn check_speaks_of_a_hosts_memory_only_where_a_host_is_named() {
     let with = desk.command(&["check", "good.yaml", "--host-root", "host"]).output().unwrap();
     assert_eq!(with.status.code(), Some(2), "{with:?}");
     let text = stdout(&with);
-    assert!(text.starts_with("good.yaml: would not run as it is"), "{text}");
+    assert!(text.starts_with("good.yaml: would not run"), "{text}");
     assert!(text.contains("3221225472 bytes, and the host has 2147483648 bytes of memory"), "{text}");
     let no_folder = desk.command(&["check", "good.yaml", "--host-root", "nowhere"]).output().unwrap();
     assert_eq!(no_folder.status.code(), Some(2), "{no_folder:?}");
@@ -225,7 +225,7 @@ fn run_ends_with_the_code_of_its_worst_result_and_a_bundle_for_each() {
 }
 
 #[test]
-fn run_refuses_what_it_can_not_begin_and_leaves_nothing() {
+fn run_refuses_what_it_cannot_begin_and_leaves_nothing() {
     let desk = Desk::new();
     let missing = desk.run(&["nothing.yaml"]);
     assert_eq!(missing.status.code(), Some(2), "{missing:?}");
@@ -264,10 +264,10 @@ fn run_waits_for_the_host_or_with_no_wait_ends_with_code_4() {
 }
 
 #[test]
-fn daemon_waits_while_somebody_else_measures_and_says_so() {
+fn daemon_waits_while_another_process_measures_and_says_so() {
     let rig = Rig::running();
     let root = HostRoot::new(rig.path("host")).unwrap();
-    let lock = HostLock::try_acquire(&root).unwrap().expect("nobody else has it");
+    let lock = HostLock::try_acquire(&root).unwrap().expect("no other process holds it");
     rig.drop_file("net.sim", model(50));
     rig.drop_file("patient.yaml", job("net.sim", ""));
     rig.wait_for_status("the daemon to wait", |status| {
@@ -329,7 +329,7 @@ fn killed_export_leaves_no_model_and_the_next_one_removes_its_rest() {
 }
 
 #[test]
-fn status_is_told_in_words_and_as_json_also_after_the_daemon_ended() {
+fn status_is_shown_in_words_and_as_json_also_after_the_daemon_ended() {
     let mut rig = Rig::running();
     rig.must(&["pause"]);
     rig.drop_file("net.sim", model(50));
@@ -346,7 +346,7 @@ fn status_is_told_in_words_and_as_json_also_after_the_daemon_ended() {
     let json: Status = serde_json::from_str(&rig.must(&["status", "--json"])).unwrap();
     assert_eq!(json.format, FORMAT);
     assert_eq!((json.process, json.queued, json.next[0].priority), (rig.process(), 1, 7));
-    // The same lies in the outbox, for whoever collects.
+    // The outbox has a copy for collectors.
     assert_eq!(Status::read(&rig.outbox("")).unwrap(), json);
 
     rig.kill();
@@ -469,7 +469,7 @@ fn requests_without_a_daemon_are_carried_out_by_the_next_one() {
 }
 
 #[test]
-fn output_that_nobody_reads_any_more_is_no_failure() {
+fn output_whose_reader_is_gone_is_no_failure() {
     let desk = Desk::new();
     let mut list =
         desk.command(&["list", "reasons"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,9 +1,9 @@
-//! SIGKILL at every point: strace kills the daemon before each of its system calls that change a file, start or end a worker
-//! or sleep, one run for each; the next start must go on as if nothing had happened.
+//! SIGKILL at every point: strace kills the daemon before each of its system calls that change a file, start
+//! or end a worker or sleep, one run for each; the next start must continue as if nothing had happened.
 //!
-//! After every kill the outbox holds whole bundles only. From there two ways are tried: the outbox left as it is, and its
-//! bundles taken away as a collector may at any moment. At the end there is one bundle for each configuration, the same name
-//! never with other bytes, the spool is empty, and every job file lies in `done/`.
+//! After every kill the outbox holds whole bundles only. From there two ways are tried: the outbox left as it
+//! is, and its bundles taken away as a collector may at any moment. At the end there is one bundle for each
+//! configuration, the same name never with other bytes, the spool is empty, and every job file is in `done/`.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,8 @@ use backbone::bundle::read;
 
 use crate::strace::{self, Rig};
 
-/// System calls that change something on disk, start or end a process, or wait. `?`: not every architecture has it.
+/// System calls that change something on disk, start or end a process, or wait. `?`: not every architecture
+/// has it.
 const CALLS: &str = "?mkdir,mkdirat,?rename,renameat,?renameat2,?link,linkat,?unlink,unlinkat,?symlink,symlinkat,write,pwrite64,\
                      ftruncate,fallocate,copy_file_range,?sendfile,fchmod,fsync,fdatasync,syncfs,flock,clone,?clone3,kill,\
                      ?poll,ppoll,exit_group";
@@ -23,22 +24,22 @@ const CALLS: &str = "?mkdir,mkdirat,?rename,renameat,?renameat2,?link,linkat,?un
 /// Calls that may create a file. They are counted for each path, because most of them only read.
 const CREATING: &str = "openat";
 
-/// A file system in memory on every Linux, and so another one than that of the folder for temporary files.
+/// A tmpfs on every Linux: another file system than that of the temporary folder.
 const OTHER_FILE_SYSTEM: &str = "/dev/shm";
 
 const MODEL: &str = r#"{"latency_us": [100]}"#;
 
-/// Pairs of points tried where the restart is killed as well: all would be some twenty thousand. A job that went down three
-/// times is given up, so more than two kills in a row would be another test.
+/// Pairs of points tried where the restart is killed as well: all would be some twenty thousand. A job that
+/// went down three times is given up, so more than two kills in a row would be another test.
 const PAIRS: usize = 24;
 
 /// What is done, and what must come of it.
 struct Scenario {
     /// Fill the folders before the run that is killed.
     prepare: fn(&Rig),
-    /// After the killed run was gone on with: bring what was missing, for one more run.
+    /// After the restart: add what was missing, for one more run.
     finish: Option<fn(&Rig)>,
-    /// Where the outbox lies, if on another file system.
+    /// The folder of the outbox, if it is on another file system.
     outbox_in: Option<&'static str>,
     /// Job, what its bundles say, and how many there are.
     bundles: &'static [(&'static str, Status, usize)],
@@ -208,7 +209,7 @@ fn kill_everywhere(scenario: &Scenario) {
     assert!(killed * 10 >= points.len() * 9, "only {killed} of {} points were met", points.len());
 }
 
-/// All points of a run that nobody disturbs.
+/// All points of an undisturbed run.
 fn points(rig: &Rig) -> Vec<Point> {
     let log = rig.at("log");
     let trace = format!("trace={CALLS},{CREATING}");

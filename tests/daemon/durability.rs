@@ -1,8 +1,9 @@
-//! What must be on the disk before what, read from strace's log of a real daemon: a power cut keeps only what was synced. And
-//! the silence of the daemon while a worker lives, from the same log.
+//! What must be on the disk before what, read from strace's log of a real daemon: a power cut keeps only what
+//! was synced. And the silence of the daemon while a worker lives, from the same log.
 //!
-//! The order is that of `src/spool/mod.rs`: nothing is acted on before its claim is durable, nothing is published before it is
-//! durable and recorded. A start after SIGKILL finds names that were changed and never synced; it syncs them first.
+//! The order is that of `src/spool/mod.rs`: nothing is acted on before its claim is durable, nothing is
+//! published before it is durable and recorded. A start after SIGKILL finds names that were changed and never
+//! synced; it syncs them first.
 
 use std::path::Path;
 
@@ -300,7 +301,8 @@ fn is_of_tick(call: &Call, rig: &Rig) -> bool {
         || call.is("read", &["<socket:"])
 }
 
-/// A reading of a sensor: of an open file, or of load and memory, which are opened anew; and memory for its row of values.
+/// A reading of a sensor: of an open file, or of load and memory, which are opened anew; and memory for its
+/// row of values.
 fn is_of_sensor(call: &Call, rig: &Rig) -> bool {
     let host = rig.at("host").display().to_string();
     let reads =
@@ -308,7 +310,8 @@ fn is_of_sensor(call: &Call, rig: &Rig) -> bool {
     reads && call.text.contains(&host) || call.is("brk", &[])
 }
 
-/// What listening to a worker takes: its pipes, its end, its out-of-memory score, memory for what it says, and ticks.
+/// What listening to a worker takes: its pipes, its end, its out-of-memory score, memory for what it says,
+/// and ticks.
 fn is_listening(call: &Call, rig: &Rig) -> bool {
     let of_pipe = call.text.contains("<pipe:") || call.text.contains("<anon_inode:[pidfd]>");
     let memory = ["brk", "mmap", "munmap", "mremap", "mprotect", "madvise"].contains(&call.name.as_str());

@@ -1,6 +1,7 @@
-//! The shipped examples are what people copy from: `backbone check` must accept the right ones and refuse the broken one
-//! with everything that is wrong with it, and a daemon must make of them the bundles that their comments promise, where the
-//! runtimes are (`tools/fetch-runtimes` gets them; `BACKBONE_REQUIRE_RUNTIMES=1` makes their absence a failure).
+//! The shipped examples are what people copy from: `backbone check` must accept the right ones and refuse the
+//! broken one with everything that is wrong with it, and a daemon must make of them the bundles that their
+//! comments promise, where the runtimes are (`tools/fetch-runtimes` gets them; `BACKBONE_REQUIRE_RUNTIMES=1`
+//! makes their absence a failure).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -51,14 +52,14 @@ fn examples_of_each_kind_of_job_have_every_field() {
     };
     for field in backbone::spec::FIELDS {
         let name = match field.path.split('.').next().unwrap() {
-            // A mistake beside a runtime that compiles nothing.
+            // A mistake in a job for a runtime that compiles nothing.
             _ if field.path == "measure.builds" => "08-tensorrt.yaml",
             "network" => "06-network.yaml",
             "study" | "order" => "07-study.yaml",
             _ => "04-every-field.yaml",
         };
         let key = format!("{}:", field.path.rsplit('.').next().unwrap());
-        // Keys whose values no two hosts share stand in a comment.
+        // Keys whose values differ on every host are in comments.
         let comment =
             if ["host.power_mode", "host.zones", "host.cpus"].contains(&field.path) { "# " } else { "" };
         let line_begins = format!("{comment}{key}");
@@ -98,7 +99,7 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
     assert_eq!(names.len(), 10);
 }
 
-/// The library of a runtime, where it can be measured with.
+/// The library of a runtime, if this build can measure with it.
 fn library(file: &str, worker_is_built: bool) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes").join(std::env::consts::ARCH).join(file);
     let missing = if !path.is_file() {
@@ -142,7 +143,7 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     rig.wait_for_status("all jobs but the broken one", |status| status.queued == jobs);
     rig.must(&["resume"]);
     let all = if tflite.is_some() { 20 } else { 5 };
-    // The networks take seconds each where the machine is busy: one deadline for each bundle, and none for all.
+    // Each network takes seconds on a busy machine: a deadline for each bundle, and none for all.
     for count in 1..=all {
         rig.wait_until(&format!("bundle {count}"), || rig.bundle_files().len() >= count);
     }

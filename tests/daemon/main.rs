@@ -1,5 +1,5 @@
-//! The daemon and the commands as people meet them: uploads, job files good and bad, crashes, disks, systemd. The real
-//! executable on folders of each test's own.
+//! The daemon and the commands as people meet them: uploads, job files good and bad, crashes, disks, systemd.
+//! The real executable on folders of each test's own.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 #![expect(

@@ -1,8 +1,8 @@
-//! The spool against a model of it: random things done to a real inbox by uploaders, collectors, the daemon and crashes, and
-//! after each the folders compared with what the model says must lie in them.
+//! The spool against a model of it: random things done to a real inbox by uploaders, collectors, the daemon
+//! and crashes, and after each step the folders are compared with what the model expects in them.
 //!
-//! Time is the model's own. The watcher's hints are made up as inotify would send them, and lost now and then. What can go
-//! wrong within one operation is tried in `crash.rs`.
+//! Time is the model's own. The watcher's hints are made up as inotify would send them, and lost now and
+//! then. What can go wrong within one operation is tried in `crash.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use backbone::spool::journal::Record;
 use backbone::spool::names::Entry;
 use backbone::spool::plan::{Claim, Hint, HintEvent, Look, Tracker};
-use backbone::spool::{Claimed, Found, Places, Published, Spool};
+use backbone::spool::{AtStart, Claimed, Places, Published, Spool};
 use proptest::prelude::*;
 
 const CASES: u32 = 64;
@@ -63,7 +63,8 @@ enum Action {
     /// The daemon looks, with the hints it got, or after losing them.
     Look,
     LookWithoutHints,
-    /// The oldest job without a bundle gets one; the oldest bundle is published; the oldest job with one is finished.
+    /// The oldest job without a bundle gets one; the oldest bundle is published; the oldest job with one is
+    /// finished.
     Bundle,
     Publish,
     Retire,
@@ -107,7 +108,8 @@ fn action() -> impl Strategy<Value = Action> {
 #[derive(Debug)]
 struct Dropped {
     what: What,
-    /// Moved or linked in, and the hint that says so not delivered yet: must be claimed by the next look that gets it.
+    /// Moved or linked in, and the hint that says so not delivered yet: must be claimed by the next look that
+    /// gets it.
     announced_whole: bool,
     /// When the daemon heard that the upload in place ended.
     heard_at: Option<Instant>,
@@ -134,8 +136,8 @@ struct World {
     tracker: Tracker,
     now: Instant,
     hints: Vec<Hint>,
-    /// Every piece written is longer than the one before, so that no two contents have one size: the times of files are
-    /// too coarse to tell writes of one millisecond apart.
+    /// Every piece written is longer than the one before, so that no two contents have one size: the times of
+    /// files are too coarse to tell writes of one millisecond apart.
     piece: usize,
     inbox: BTreeMap<&'static str, Dropped>,
     queue: BTreeMap<String, Job>,
@@ -230,7 +232,7 @@ impl World {
     }
 
     fn move_in(&mut self, name: &'static str) {
-        // A rename over a file that somebody still writes is two uploads at once; over a folder it fails.
+        // A rename over a file that is still being written is two uploads at once; over a folder it fails.
         let free = |dropped: &Dropped| matches!(dropped.what, What::File { writer: None, .. });
         if !self.inbox.get(name).is_none_or(free) {
             return;
@@ -346,8 +348,8 @@ impl World {
         }
     }
 
-    /// Jobs that were moved in are claimed in the order in which hints first name them, uploads in place in that of their ends,
-    /// and what a rescan finds in the order of the files' last changes.
+    /// Jobs that were moved in are claimed in the order in which hints first name them, uploads in place in
+    /// that of their ends, and what a rescan finds in the order of the files' last changes.
     fn check_order(&self, look: &Look, hints: &[Hint], rescanned: bool) {
         let claimed: Vec<&OsStr> = look.claims.iter().map(|claim| claim.name.as_os_str()).collect();
         assert_eq!(
@@ -381,7 +383,7 @@ impl World {
         assert!(JOBS.contains(&name.as_str()), "{name} is no job");
         let dropped = self.inbox.remove(name.as_str()).expect("claimed something that was not there");
         let content = match dropped.what {
-            What::File { writer: Some(_), .. } => panic!("{name} was claimed while somebody wrote it"),
+            What::File { writer: Some(_), .. } => panic!("{name} was claimed while it was being written"),
             What::File { content, writer: None } => Some(content),
             What::Special => None,
             What::Folder => panic!("the folder {name} was claimed"),
@@ -505,7 +507,8 @@ impl World {
         }
     }
 
-    /// All uploads end, time goes by, and the daemon looks as often as it said it would: nothing that is a job is left.
+    /// All uploads end, time goes by, and the daemon looks as often as it said it would: nothing that is a
+    /// job is left.
     fn settle(&mut self) {
         for name in JOBS {
             self.close(name);
@@ -530,7 +533,7 @@ impl World {
     }
 }
 
-fn open(folder: &tempfile::TempDir) -> (Spool, Found) {
+fn open(folder: &tempfile::TempDir) -> (Spool, AtStart) {
     let at = |name: &str| folder.path().join(name);
     Spool::open(&Places { inbox: at("inbox"), spool: at("spool"), outbox: at("outbox") }).expect("open")
 }

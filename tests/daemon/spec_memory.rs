@@ -1,4 +1,5 @@
-//! What refusing a hostile job file costs. In a process of its own, because the kernel counts memory by process.
+//! What refusing a hostile job file costs. In a process of its own, because the kernel counts memory by
+//! process.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::rig::alone::in_own_process;
 /// Promised for every input, the program's own pages included.
 const LIMIT_KIB: u64 = 32 * 1024;
 
-/// Far above what any of them takes (tens of milliseconds without optimisation), far below a queue that stands still.
+/// Far above what any of them takes (tens of milliseconds without optimisation), far below a stalled queue.
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn peak_kib() -> u64 {
@@ -19,7 +20,7 @@ fn peak_kib() -> u64 {
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
 }
 
-/// A file of the largest size that begins with `open` and goes on with `unit`.
+/// A file of the largest size: `open`, then `unit` repeated.
 fn filled(open: &str, unit: &str) -> String {
     format!("{open}{}", unit.repeat((MAXIMUM_SPEC_BYTES - open.len()) / unit.len()))
 }

@@ -1,4 +1,5 @@
-//! What strace(1) wrote with `-f -y -ttt`: one line a system call, or two where another process ran meanwhile.
+//! What strace(1) wrote with `-f -y -ttt`: one line for each system call, or two if another process ran
+//! meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ pub(crate) struct Call {
     pub(crate) at: f64,
     /// Line at which it began.
     pub(crate) began: usize,
-    /// Line at which it was over; `None` where it never returned.
+    /// Line at which it was over; `None` if it never returned.
     pub(crate) over: Option<usize>,
 }
 

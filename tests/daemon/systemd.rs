@@ -1,8 +1,8 @@
 //! The shipped unit in a real systemd: installed, started, notified, killed, stalled and stopped.
 //!
-//! Needs root, systemd and util-linux; elsewhere the test prints why it skips, and fails instead where
-//! `BACKBONE_REQUIRE_SYSTEMD=1` (as `.ci/run` sets it for root). `BACKBONE_TEST_EXECUTABLES` names a folder with other
-//! executables than the ones just built, such as `target/release`.
+//! Needs root, systemd and util-linux; elsewhere the test prints why it skips, and fails instead under
+//! `BACKBONE_REQUIRE_SYSTEMD=1` (set by `.ci/run` for root). `BACKBONE_TEST_EXECUTABLES` names a folder with
+//! other executables than the ones just built, such as `target/release`.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ fn shipped_unit_measures_survives_a_kill_and_a_stall_and_stops_cleanly() {
     });
     machine.wait_for("the bundle of `slow`", || machine.bundles("slow") == 1);
 
-    // A clean stop puts the running job back; the next start finishes it.
+    // A clean stop returns the running job to the queue; the next start finishes it.
     machine.drop_job("again", r#"{"latency_us": [100000]}"#, 30);
     machine.wait_for("a worker for `again`", || machine.has_worker());
     let began = Instant::now();
@@ -158,7 +158,7 @@ impl Machine {
         );
     }
 
-    /// What a command printed, trimmed; empty where it failed.
+    /// What a command printed, trimmed; empty if it failed.
     fn output(&self, command: &[&str]) -> String {
         String::from_utf8_lossy(&self.try_run(command).stdout).trim().to_owned()
     }
@@ -183,7 +183,7 @@ impl Machine {
         self.run(&["sh", "-c", script, "sh", name, model, &spec]);
     }
 
-    /// How many bundles of that job lie in the outbox.
+    /// How many bundles of that job are in the outbox.
     fn bundles(&self, job: &str) -> usize {
         let names = self.output(&["ls", "/srv/backbone/outbox"]);
         let of_job = |name: &&str| name.starts_with(&format!("{job}.")) && name.ends_with(".json.gz");
@@ -209,7 +209,7 @@ impl Machine {
         u64::from_str_radix(bits.trim(), 16).ok()
     }
 
-    /// Look until it holds. The panic at the deadline tells what the machine logged.
+    /// Look until it holds. The panic at the deadline shows the machine's log.
     fn wait_for(&self, what: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds() {

@@ -1,5 +1,5 @@
-//! The analysis on studies whose truth is known: coverage of its intervals, findings that must be there, and none that must
-//! not.
+//! The analysis on studies whose truth is known: coverage of its intervals, findings that must be there, and
+//! none that must not.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use backbone::bundle::format::{Bundle, Configuration, Cost};
 
 use crate::studies::{self, OPERATIONS_PER_MILLISECOND, Study};
 
-/// Fewer than in a report, which moves the ends of an interval by a twentieth of its width: enough to see its coverage.
+/// Fewer than in a report, which moves the ends of an interval by a twentieth of its width: enough to see its
+/// coverage.
 const RESAMPLES: usize = 1_000;
 
 const STUDIES: u64 = 1_000;

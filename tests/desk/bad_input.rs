@@ -1,4 +1,4 @@
-//! What lies in folders by accident or malice, through the real command.
+//! What is in folders by accident or malice, through the real command.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -26,12 +26,13 @@ fn told(results: &Path) -> (bool, String) {
 }
 
 #[test]
-fn gzip_bombs_are_named_and_the_results_beside_them_are_exported() {
+fn gzip_bombs_are_named_and_the_other_results_are_exported() {
     const LARGEST_MEBIBYTES: usize = 256;
     let folder = TempDir::new().unwrap();
     write(&folder, "device", &Study::without_effect(1).bundles()[..1]);
     let results = folder.path().join("results");
-    // More than a bundle may have, in a quarter of a megabyte; and one that is JSON all the way to its nesting.
+    // More than a bundle may have, in a quarter of a megabyte; and one that is JSON all the way to its
+    // nesting.
     let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
     let zeros = vec![b'0'; 1 << 20];
     bomb.write_all(b"{\"format\": \"backbone.bundle/1\", \"id\": 1").unwrap();
@@ -187,7 +188,7 @@ fn a_hundred_thousand_files_of_which_few_are_results_are_all_accounted_for() {
 }
 
 #[test]
-fn copies_on_their_way_are_told_from_files_that_are_no_copies() {
+fn unfinished_copies_are_distinguished_from_other_files() {
     let folder = TempDir::new().unwrap();
     write(&folder, "0", &Study::without_effect(1).bundles()[..1]);
     let device = folder.path().join("results/0");

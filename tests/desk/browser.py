@@ -177,7 +177,7 @@ def accessibility(driver, theme):
     check(not wrong, f"accessibility, {theme}: {wrong}")
 
 
-def files_beside():
+def image_files():
     """Figures as files: XML with names, and texts that are texts."""
     from xml.etree import ElementTree
     folder = arguments.report.with_name(arguments.report.stem + "-figures")
@@ -259,7 +259,7 @@ def without_scripts(driver):
     check(not any(one.is_displayed() for one in shown), "what needs scripts is shown without")
 
 
-files_beside()
+image_files()
 for scripts, look in [(True, with_scripts), (False, without_scripts)]:
     driver = browser(scripts)
     try:

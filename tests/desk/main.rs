@@ -1,5 +1,5 @@
-//! The desk side: the analysis on studies whose truth is known, reports and exports of the real program, and other people's
-//! tools as second opinions.
+//! The desk side: the analysis on studies whose truth is known, reports and exports of the real program, and
+//! other people's tools as second opinions.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 #![expect(clippy::print_stdout, reason = "skipped tests say why, others what they found")]

@@ -1,7 +1,7 @@
 //! `backbone report` from outside: the real program on bundles in folders, and its page in a real browser.
 //!
-//! The browser needs Chromium with its driver and the packages of `tests/desk/requirements.txt`: without, it is skipped, and under
-//! `BACKBONE_REQUIRE_BROWSER=1` it fails.
+//! The browser needs Chromium with its driver and the packages of `tests/desk/requirements.txt`: without, it
+//! is skipped, and under `BACKBONE_REQUIRE_BROWSER=1` it fails.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -61,7 +61,8 @@ impl Desk {
     }
 }
 
-/// Of every kind of result some: two versions of one board, another board, failures, suspect and invalid ones.
+/// Of every kind of result some: two versions of one board, another board, failures, suspect and invalid
+/// ones.
 fn lab() -> Desk {
     let study = |host: &str, version: &str, seed| Study {
         host: host.to_owned(),
@@ -97,7 +98,7 @@ fn ours(page: &str) -> String {
 }
 
 #[test]
-fn page_has_every_part_and_every_figure_and_table_lies_beside_it() {
+fn page_has_every_part_and_comes_with_every_figure_and_table() {
     let desk = lab();
     let page = desk.page(&["--search-space", "space.yaml"]);
     assert!(page.len() <= 6_000_000, "{} bytes", page.len());
@@ -141,8 +142,8 @@ fn page_has_every_part_and_every_figure_and_table_lies_beside_it() {
     assert!(desk.page(&[]) == page);
 }
 
-/// The report of `make demo`, on four of its bundles. Their processes differ so little that a contrast has 5.04e7 degrees of
-/// freedom, for which no quantile was ever found.
+/// The report of `make demo`, on four of its bundles. Their processes differ so little that a contrast has
+/// 5.04e7 degrees of freedom, for which no quantile was ever found.
 #[test]
 fn report_on_the_bundles_of_a_demo_ends() {
     const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,7 +1,8 @@
-//! The desk side from outside: bundles in folders, the real program, and other people's tools as second opinions.
+//! The desk side from outside: bundles in folders, the real program, and other people's tools as second
+//! opinions.
 //!
-//! The second opinions need Python with the packages of `tests/desk/requirements.txt` (`make test` brings them): without, they are
-//! skipped, and under `BACKBONE_REQUIRE_PYTHON=1` they fail.
+//! The second opinions need Python with the packages of `tests/desk/requirements.txt` (`make test` brings
+//! them): without, they are skipped, and under `BACKBONE_REQUIRE_PYTHON=1` they fail.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -16,8 +17,8 @@ use tempfile::TempDir;
 use crate::studies::{self, Study, failed};
 use crate::{export, write};
 
-/// A lab's results: a board with a study of three processes, before and after an update, a board whose study had one process
-/// each, with whatever goes wrong.
+/// A lab's results: a board with a study of three processes, before and after an update, a board whose study
+/// had one process each, with whatever goes wrong.
 fn lab() -> TempDir {
     let xavier = |version: &str, seed| Study {
         kernels: vec![3, 5],
@@ -164,7 +165,8 @@ fn csv_and_jsonl_hold_a_row_for_each_result_and_the_same_values() {
     assert_eq!(csv.lines().count(), rows.len() + 1);
     let mean = csv.lines().next().unwrap().split(',').position(|name| name == "latency_mean").unwrap();
     for (line, row) in csv.lines().skip(1).zip(&rows) {
-        // No text before the mean holds a comma but the options and the labels, which are JSON of one key here.
+        // No text before the mean holds a comma but the options and the labels, which are JSON of one key
+        // here.
         let fields: Vec<&str> = line.split(',').collect();
         let shift = fields.len() - csv.lines().next().unwrap().split(',').count();
         let field = fields[mean + shift];

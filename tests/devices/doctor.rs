@@ -1,5 +1,5 @@
-//! `backbone doctor` on every fake host, and on damaged ones: what it finds, that each check can find something and can be
-//! content, that nothing is changed, and that a tool which hangs does not hold it up.
+//! `backbone doctor` on every fake host, and on damaged ones: what it finds, that each check can fail and can
+//! pass, that nothing is changed, and that a tool that hangs does not delay it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
@@ -240,7 +240,7 @@ enum Change {
     Put(&'static str, &'static str),
     /// A file or folder is not there.
     Gone(&'static str),
-    /// A file can not be read, though it is there.
+    /// A file exists and cannot be read.
     Shut(&'static str),
 }
 
@@ -248,7 +248,7 @@ use Change::{Gone, Put, Shut};
 
 const POWER_STATE: &str = r#"{"job": "1-a", "found": {"mode": null, "settings": {}}, "reboot": null}"#;
 
-/// As nvpmodel answers that was told to reboot for a mode and could not.
+/// What nvpmodel answers after it was asked to reboot for a mode and could not.
 const STILL_IN_30W: &str = "#!/bin/sh\necho NV Power Mode: MODE_30W\necho 2\n";
 
 /// A disk of its own for the inbox, and an inbox of another machine.
@@ -267,7 +267,7 @@ const NOT_A_PAIR: &str = "Package: libedgetpu1-std\nStatus: install ok installed
 const TWO_CUDAS: &str = "Package: libnvinfer8\nStatus: install ok installed\nVersion: 8.6.2.3-1+cuda12.2\n\n\
                          Package: cuda-cudart-11-4\nStatus: install ok installed\nVersion: 11.4.298-1\n";
 
-/// A daemon that somebody started by hand, as a user who is in no group.
+/// A daemon that a user started by hand, who is in no group.
 const WITHOUT_RIGHTS: &[Change] = &[
     Put(
         "/proc/812/status",
@@ -394,7 +394,7 @@ const LOCKED: &[(&str, &str)] = &[
     ("idle_states", XAVIER),
 ];
 
-/// As the daemon has a host while it measures a job that asks for locked clocks; put back when it is dropped.
+/// As the daemon has a host while it measures a job that asks for locked clocks; restored when it is dropped.
 fn locked(fake: &Fake) -> Hold {
     let root = fake.root();
     let keep = SavedFile::of(&root, root.as_path());
@@ -404,7 +404,7 @@ fn locked(fake: &Fake) -> Hold {
 
 #[test]
 fn every_check_can_find_something_and_can_be_content() {
-    // What a folder can not stand for: a disk, and processes that run. Their own tests are beside them.
+    // What a folder cannot represent: a disk, and processes that run. They have tests of their own.
     let mut found: BTreeSet<&str> = ["disk_space", "busy_processes", "measured_on"].into();
     let mut content = found.clone();
     let mut silent = BTreeSet::new();
@@ -438,7 +438,7 @@ fn every_check_can_find_something_and_can_be_content() {
         assert_eq!(finding(&report, code).0, Grade::Ok, "{code}: {}", finding(&report, code).1);
         content.insert(code);
     }
-    // These have nothing to advise: what the host does not tell, nobody can make it tell.
+    // These have no advice to give: what the host does not show cannot be changed.
     let only_silent = ["temperature_sensors", "trip_points", "frequency_sensors"];
     let codes: Vec<&str> = CHECKS.iter().map(|check| check.code).collect();
     for code in codes {

@@ -1,5 +1,6 @@
-//! The Edge TPU through the daemon: TensorFlow Lite for real, against stubs of libedgetpu and edgetpu_compiler that these tests build
-//! (`stub_libedgetpu.rs` and `stub_compiler.rs` in `tests/edgetpu/`). Every result is marked simulated, for the host root is a folder.
+//! The Edge TPU through the daemon: TensorFlow Lite for real, against stubs of libedgetpu and
+//! edgetpu_compiler that these tests build (`stub_libedgetpu.rs` and `stub_compiler.rs` in `tests/edgetpu/`).
+//! Every result is marked simulated, because the host root is a folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +35,7 @@ fn tensorflow_lite() -> PathBuf {
     rig::fetched("libtensorflowlite_c.so")
 }
 
-/// Can nothing be run here?
+/// Is the library missing?
 fn is_skipped() -> bool {
     rig::lacks("libtensorflowlite_c.so")
 }
@@ -223,7 +224,7 @@ fn compiled_by_the_stub(rig: &Rig) -> Vec<u8> {
 }
 
 #[test]
-fn options_of_the_delegate_reach_it_beside_a_numbered_device() {
+fn options_of_the_delegate_reach_it_together_with_a_numbered_device() {
     if is_skipped() {
         return;
     }
@@ -241,7 +242,7 @@ fn options_of_the_delegate_reach_it_beside_a_numbered_device() {
 }
 
 #[test]
-fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_goes_on() {
+fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_continues() {
     if is_skipped() {
         return;
     }

@@ -1,4 +1,5 @@
-//! Every fake host: what is detected there, and that its power state can be locked and put back, file by file.
+//! Every fake host: what is detected there, and that its power state can be locked and restored, file by
+//! file.
 
 use std::rc::Rc;
 
@@ -28,7 +29,7 @@ fn every_fake_host_is_detected_for_what_it_is() {
 }
 
 #[test]
-fn every_fake_host_is_locked_and_put_back_as_it_was() {
+fn every_fake_host_is_locked_and_restored_as_it_was() {
     let mut locked = 0;
     for name in hosts::all() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Hosts, their sensors and power states, and the tools that come with a device: on fake hosts, with stubs of the tools.
+//! Hosts, their sensors and power states, and the tools that come with a device: on fake hosts, with stubs of
+//! the tools.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 #![expect(clippy::print_stdout, reason = "skipped tests say why, others what they counted")]

@@ -1,5 +1,5 @@
-//! The daemon on fake hosts: a job asks for a power state, is measured in it, and the host is as its owner left it after, whatever
-//! happens between.
+//! The daemon on fake hosts: a job asks for a power state, is measured in it, and the host is restored to the
+//! state in which its owner left it, whatever happens in between.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ fn power_codes(bundle: &Bundle) -> Vec<&str> {
 }
 
 #[test]
-fn job_on_a_xavier_is_measured_in_its_mode_and_the_host_is_put_back() {
+fn job_on_a_xavier_is_measured_in_its_mode_and_the_host_is_restored() {
     let mut rig = rig_on(XAVIER, Settings::default());
     let before = hosts::state(&rig.path("host"));
     drop_model(&rig, &model(MICROSECONDS));
@@ -93,7 +93,7 @@ fn job_on_a_xavier_is_measured_in_its_mode_and_the_host_is_put_back() {
 }
 
 #[test]
-fn job_that_asks_for_nothing_is_measured_in_the_state_it_finds_and_that_is_told() {
+fn job_that_asks_for_nothing_is_measured_in_the_state_it_finds_and_reports_it() {
     let mut rig = rig_on("laptop-usb-edgetpu", Settings::default());
     let before = hosts::state(&rig.path("host"));
     drop_model(&rig, &model(MICROSECONDS));
@@ -140,7 +140,7 @@ fn mode_that_the_host_does_not_offer_rejects_the_job_and_lists_those_it_has() {
 }
 
 #[test]
-fn every_way_in_which_nvpmodel_fails_is_told_apart_and_the_host_stays_as_it_was() {
+fn every_failure_of_nvpmodel_has_its_own_reason_and_the_host_stays_as_it_was() {
     let cases = [
         ("refuse", "power_mode_refused"),
         ("silent", "power_mode_not_set"),
@@ -209,7 +209,7 @@ fn mode_that_is_back_after_three_seconds_makes_the_result_invalid() {
 }
 
 #[test]
-fn host_is_put_back_when_the_daemon_is_told_to_stop_in_a_trial() {
+fn host_is_restored_when_the_daemon_is_stopped_in_a_trial() {
     let (mut rig, before) = in_a_trial();
     assert!(hosts::state(&rig.path("host")) != before);
     assert!(rig.end(Signal::TERM).status.success());
@@ -223,7 +223,7 @@ fn host_is_put_back_when_the_daemon_is_told_to_stop_in_a_trial() {
 }
 
 #[test]
-fn host_that_a_killed_daemon_left_changed_is_put_back_by_the_next_start_before_anything_is_measured() {
+fn host_that_a_killed_daemon_left_changed_is_restored_at_the_next_start_before_anything_is_measured() {
     let (mut rig, before) = in_a_trial();
     rig.kill();
     assert!(hosts::state(&rig.path("host")) != before);
@@ -262,7 +262,7 @@ fn reboot(rig: &mut Rig) {
 }
 
 #[test]
-fn host_is_rebooted_for_a_job_that_goes_on_once_and_rebooted_again_to_put_it_back() {
+fn host_is_rebooted_once_for_a_job_that_then_continues_and_again_to_restore_it() {
     let mut rig = rig_on(ORIN, Settings { more: "reboot: for_power_mode", ..Settings::default() });
     let before = hosts::state(&rig.path("host"));
     let reboots = |rig: &Rig| {
@@ -335,7 +335,7 @@ fn virtual_machine_says_that_it_shows_no_clock() {
 }
 
 #[test]
-fn setting_that_can_not_be_written_is_flagged_and_the_rest_is_locked() {
+fn setting_that_cannot_be_written_is_flagged_and_the_rest_is_locked() {
     let mut rig = rig_on("laptop-usb-edgetpu", Settings::default());
     let before = hosts::state(&rig.path("host"));
     let governor = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor";
@@ -357,12 +357,12 @@ fn setting_that_can_not_be_written_is_flagged_and_the_rest_is_locked() {
     assert_eq!(hosts::state(&rig.path("host")).differences(&before).len(), 1);
 }
 
-/// A setting of this machine's kernel that takes any number in silence and keeps what fits into its nine bits (core(5)). Each process
-/// has its own, and begins with its parent's.
+/// A setting of this machine's kernel that takes any number in silence and keeps what fits into its nine bits
+/// (core(5)). Each process has its own, and begins with its parent's.
 const CLAMPING: &str = "/proc/self/coredump_filter";
 
 #[test]
-fn clock_that_takes_a_limit_and_keeps_a_lower_one_is_flagged_and_put_back() {
+fn clock_that_takes_a_limit_and_keeps_a_lower_one_is_flagged_and_restored() {
     // A number that is the same in the base in which it is read and in the one in which it is written.
     fs_err::write(CLAMPING, "1").unwrap();
     let mut rig = rig_on("laptop-usb-edgetpu", Settings::default());

@@ -1,6 +1,7 @@
-//! SIGKILL while the daemon changes the power state of a fake Xavier, and while it puts it back: strace kills it before one of
-//! the system calls that write a setting, keep or forget the state found, or start nvpmodel, one run for each point. The next start
-//! must find the host as its owner left it, or put it back, and measure the job in the mode that it asks for.
+//! SIGKILL while the daemon changes the power state of a fake Xavier, and while it restores it: strace kills
+//! it before one of the system calls that write a setting, keep or forget the state found, or start nvpmodel,
+//! one run for each point. The next start must find the host as its owner left it, or restore it, and measure
+//! the job in the mode that it asks for.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -14,12 +15,12 @@ use crate::strace::{self, Rig};
 
 const XAVIER: &str = "agx-xavier-jetpack-4.3";
 
-/// System calls by which a setting is written, the state is kept and forgotten, and tools and workers are started. `?`: not every
-/// architecture has it.
+/// System calls by which a setting is written, the state is kept and forgotten, and tools and workers are
+/// started. `?`: not every architecture has it.
 const CALLS: &str = "write,?rename,renameat,?renameat2,?unlink,unlinkat,fsync,fdatasync,?vfork,clone,?clone3";
 
-/// Points that are tried, spread evenly over all, the first and the last among them; each takes two seconds. All steps are walked
-/// through in memory by `src/host/power/tests.rs`.
+/// Points that are tried, spread evenly over all, the first and the last among them; each takes two seconds.
+/// All steps are walked through in memory by `src/host/power/tests.rs`.
 const TRIED: usize = 18;
 
 /// The n-th such system call.
@@ -43,7 +44,7 @@ fn kept(rig: &Rig) -> PathBuf {
     rig.at("host/var/lib/backbone/power-state.json")
 }
 
-/// The points of a run that nobody disturbs: from the moment before the state found is kept until it is forgotten.
+/// The points of an undisturbed run: from the moment before the state found is kept until it is forgotten.
 fn points() -> Vec<Point> {
     let (rig, before) = prepared();
     let log = rig.at("log");
@@ -83,7 +84,7 @@ fn bundles(rig: &Rig) -> Vec<Bundle> {
 }
 
 #[test]
-fn daemon_killed_while_it_locks_or_restores_a_host_puts_it_back_at_its_next_start() {
+fn daemon_killed_while_it_locks_or_restores_a_host_restores_it_at_its_next_start() {
     if !strace::is_there() {
         return;
     }
@@ -98,7 +99,7 @@ fn daemon_killed_while_it_locks_or_restores_a_host_puts_it_back_at_its_next_star
         left_changed += usize::from(is_changed);
         assert!(
             !is_changed || kept(&rig).exists(),
-            "{point:?}: the host is changed, and nobody knows how it was"
+            "{point:?}: the host is changed, and its former state is lost"
         );
         assert!(rig.serve_once(&[]).status().unwrap().success(), "{point:?}");
         assert_eq!(hosts::state(&rig.at("host")).differences(&before), [""; 0], "{point:?}");

@@ -1,5 +1,5 @@
-//! The daemon on fake hosts whose sensors change, lie and vanish while it measures: what stands in the bundle, and the verdict.
-//! `tests/host/` has the hosts; the runtime `sim` plays the latencies.
+//! The daemon on fake hosts whose sensors change, give wrong values and vanish while it measures: what the
+//! bundle says, and the verdict. `tests/host/` has the hosts; the runtime `sim` plays the latencies.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! TensorRT through the daemon, against a stub of trtexec (`tests/trtexec/stub`) that stands for one release after the other.
-//! Every result is marked simulated, for the host root is a folder.
+//! TensorRT through the daemon, against a stub of trtexec (`tests/trtexec/stub`) that stands for one release
+//! after the other. Every result is marked simulated, because the host root is a folder.
 
 use std::path::Path;
 

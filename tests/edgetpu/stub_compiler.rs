@@ -1,6 +1,7 @@
-//! A stub of edgetpu_compiler for tests, no part of it: it refuses what the compiler refuses, prints what the compiler prints, and
-//! writes a model of one operator of the Edge TPU around the tensors of its input. Nothing is compiled. The tests build it with
-//! rustc. What it is comes from $BACKBONE_HOST_ROOT/etc/edgetpu-compiler-stub, lines `VERSION=14` to `16` and `FAULT=…`.
+//! A stub of edgetpu_compiler for tests, no part of it: it refuses what the compiler refuses, prints what the
+//! compiler prints, and writes a model of one operator of the Edge TPU around the tensors of its input.
+//! Nothing is compiled. The tests build it with rustc. What it is comes from
+//! $BACKBONE_HOST_ROOT/etc/edgetpu-compiler-stub, lines `VERSION=14` to `16` and `FAULT=…`.
 //!
 //! Source of the texts: issues 168, 211, 313, 439, 508 and 879 of https://github.com/google-coral/edgetpu.
 
@@ -166,8 +167,8 @@ fn operators(file: File<'_>, graph: usize) -> BTreeMap<String, usize> {
     counts
 }
 
-/// A model of one custom operator from the graph's inputs to its outputs. Tables of the old file are referred to, which comes whole
-/// behind the new ones, for references in a FlatBuffer lead forward only.
+/// A model of one custom operator from the graph's inputs to its outputs. Tables of the old file are referred
+/// to, which comes whole behind the new ones, for references in a FlatBuffer lead forward only.
 fn compiled(model: &[u8], graph: usize) -> Vec<u8> {
     /// Where the old file begins; a multiple of 16, so that what was aligned in it still is.
     const OLD: usize = 208;
@@ -226,7 +227,7 @@ impl File<'_> {
         self.word(0) as usize
     }
 
-    /// Where a field lies in its table; `None` where it is left out.
+    /// Offset of a field in its table; `None` if it is left out.
     fn field(self, table: usize, field: usize) -> Option<usize> {
         let listed = table.wrapping_sub(self.word(table).cast_signed() as usize);
         let size = u16::from_le_bytes([self.0[listed], self.0[listed + 1]]) as usize;

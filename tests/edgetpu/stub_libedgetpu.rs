@@ -1,9 +1,10 @@
-//! A stub of libedgetpu for tests, no part of it: a delegate for TensorFlow Lite that takes the nodes of the Edge TPU's operator and
-//! computes nothing. The tests build it with rustc as a C library. What it is comes from $BACKBONE_HOST_ROOT/etc/libedgetpu-stub,
-//! lines such as `FAULT=refused` or `MICROSECONDS=1500`.
+//! A stub of libedgetpu for tests, no part of it: a delegate for TensorFlow Lite that takes the nodes of the
+//! Edge TPU's operator and computes nothing. The tests build it with rustc as a C library. What it is comes
+//! from $BACKBONE_HOST_ROOT/etc/libedgetpu-stub, lines such as `FAULT=refused` or `MICROSECONDS=1500`.
 //!
-//! Source of names and signatures: tflite/public/edgetpu_c.h and edgetpu_delegate_for_custom_op_tflite_plugin.cc of
-//! https://github.com/google-coral/libedgetpu; of the structures, tensorflow/lite/core/c/common.h of TensorFlow 2.17.
+//! Source of names and signatures: tflite/public/edgetpu_c.h and
+//! edgetpu_delegate_for_custom_op_tflite_plugin.cc of https://github.com/google-coral/libedgetpu; of the
+//! structures, tensorflow/lite/core/c/common.h of TensorFlow 2.17.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
@@ -124,7 +125,8 @@ unsafe extern "C" fn tflite_plugin_create_delegate(
         copy_from: null(),
         copy_to: null(),
         free: null(),
-        // Nodes may have tensors of a size that is not known yet; without this TensorFlow Lite asks the operator itself first.
+        // Nodes may have tensors of a size that is not known yet; without this TensorFlow Lite asks the
+        // operator itself first.
         flags: 1,
         builder: null_mut(),
     }))

@@ -1,6 +1,8 @@
-//! The model files of the family are the same bytes on every machine: their SHA-256 is kept in `tests/networks.sha256`.
+//! The model files of the family are the same bytes on every machine: their SHA-256 is kept in
+//! `tests/networks.sha256`.
 //!
-//! The 90 files at input 224 and batch 1 hold every weight of the family and are checked always. `make digests` checks all
+//! The 90 files at input 224 and batch 1 hold every weight of the family and are checked always. `make
+//! digests` checks all
 //! 810. With `BACKBONE_REGENERATE=1` the ignored test writes the list anew.
 
 use std::collections::BTreeMap;

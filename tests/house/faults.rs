@@ -1,4 +1,5 @@
-//! The table of faults in `docs/METHOD.md`: every test that it names is there, and every reason is one that the program gives.
+//! The table of faults in `docs/METHOD.md`: every test that it names is there, and every reason is one that
+//! the program gives.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -28,7 +28,7 @@ const ROWS: &[Row<'_>] = &[
     ("worker", &["bundle", "measure", "runtime", "units"]),
     ("spec", &["bundle", "error", "network", "runtime", "text"]),
     ("config", &["bundle", "error", "runtime", "spec", "text"]),
-    ("spool", &["bundle", "error", "worker"]),
+    ("spool", &["bundle", "error"]),
     ("host", &["bundle", "error", "text", "units"]),
     ("installation", &["host", "runtime"]),
     ("doctor", &["bundle", "host", "installation", "text"]),

@@ -1,5 +1,5 @@
-//! What holds for the repository as a whole: layering and habits of the sources, documents that name what exists, and the
-//! digests of generated networks.
+//! What holds for the repository as a whole: layering and habits of the sources, documents that name what
+//! exists, and the digests of generated networks.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 
@@ -11,3 +11,4 @@ mod layers;
 mod scan;
 mod sizes;
 mod tidy;
+mod words;

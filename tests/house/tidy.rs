@@ -1,5 +1,5 @@
-//! Habits that no compiler checks: where files and clocks may be touched, where `unsafe` may stand, how files are named and
-//! opened. Reads the sources as text.
+//! Habits that no compiler checks: where files and clocks may be touched, where `unsafe` may stand, how files
+//! are named and opened. Reads the sources as text.
 //!
 //! Every rule is shown a sample that breaks it, so that a rule which matches nothing is noticed.
 
@@ -151,7 +151,8 @@ fn rules_leave_comments_texts_and_tests_alone() {
 #[test]
 fn links_in_documents_lead_to_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut documents = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    let mut documents =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)).to_vec();
     for entry in fs_err::read_dir(root.join("docs")).unwrap() {
         documents.push(entry.unwrap().path());
     }

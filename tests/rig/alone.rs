@@ -1,12 +1,13 @@
-//! Tests that need a process of their own, because they count its memory or its children: the test's executable once more,
-//! for that test only.
+//! Tests that need a process of their own, because they count its memory or its children: the test's
+//! executable once more, for that test only.
 
 use std::process::Command;
 
 /// Set in the process that a test has for itself.
 const ALONE: &str = "BACKBONE_TEST_ALONE";
 
-/// Run the body of a test in a process of its own. Call it first in the test, with a closure that is the whole body.
+/// Run the body of a test in a process of its own. Call it first in the test, with a closure that is the
+/// whole body.
 pub(crate) fn in_own_process<F: FnOnce()>(body: F) {
     if std::env::var_os(ALONE).is_some() {
         return body();

@@ -27,15 +27,15 @@ pub(crate) fn make_faulty(folder: &Path, fault: &str) {
     fs_err::write(folder.join("faults/nvpmodel"), format!("{fault}\n")).unwrap();
 }
 
-/// Run its nvpmodel, as somebody else on the host would.
+/// Run its nvpmodel, as another user of the host would.
 pub(crate) fn nvpmodel(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(folder.join("usr/sbin/nvpmodel"));
     let output = command.args(arguments).env("BACKBONE_HOST_ROOT", folder).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What its kernel and its nvpmodel say. Not the clock of the memory, which is not ours while it is unlocked, and not the clocks of
-/// processors that are off, which nvpmodel leaves as it likes.
+/// What its kernel and its nvpmodel say. Not the clock of the memory, which is not ours while it is unlocked,
+/// and not the clocks of processors that are off, which nvpmodel may leave at any value.
 #[derive(PartialEq, Eq)]
 pub(crate) struct State(BTreeMap<PathBuf, String>);
 

@@ -1,8 +1,9 @@
-//! A machine of a test's own: inbox, outbox, state and host root in a temporary folder, and the real daemon on them.
+//! A machine of a test's own: inbox, outbox, state and host root in a temporary folder, and the real daemon
+//! on them.
 //!
-//! Files are dropped as people drop them (module `uploads`), and whatever follows is waited for with a deadline. Each rig has a
-//! host root of its own, and with it a host lock of its own, so that rigs do not wait for each other. The daemon is ended
-//! with its rig.
+//! Files are dropped as people drop them (module `uploads`), and whatever follows is waited for with a
+//! deadline. Each rig has a host root of its own, and with it a host lock of its own, so that rigs do not
+//! wait for each other. The daemon is ended with its rig.
 
 #![allow(dead_code, reason = "every test file uses a part of the rig")]
 
@@ -31,7 +32,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// What the daemon is told. The defaults leave everything to events: no rescan comes within the time of a test.
+/// Settings of the daemon. By default it acts on events only: no rescan happens during a test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) settle_seconds: u32,
@@ -93,7 +94,7 @@ impl Rig {
         rig
     }
 
-    /// Start the daemon, and wait until it tells its status.
+    /// Start the daemon, and wait until it has written its status.
     pub(crate) fn start(&mut self) {
         let mut command = self.serve();
         self.begin(&mut command);
@@ -106,7 +107,7 @@ impl Rig {
         command
     }
 
-    /// Start the daemon by another command than [`Rig::serve`]'s.
+    /// Start the daemon with a command other than [`Rig::serve`]'s.
     pub(crate) fn begin(&mut self, command: &mut Command) {
         assert!(self.daemon.is_none(), "a daemon runs already");
         let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
@@ -236,7 +237,7 @@ impl Rig {
         self.wait_for_status(code, |status| status.attention.iter().any(|attention| attention.code == code))
     }
 
-    /// Every bundle of the outbox, in order of arrival. None may ever be seen half.
+    /// Every bundle of the outbox, in order of arrival. A partly written one is a failure.
     pub(crate) fn bundles(&self) -> Vec<Bundle> {
         let mut bundles: Vec<Bundle> = self
             .bundle_files()
@@ -271,7 +272,8 @@ impl Rig {
         bundles
     }
 
-    /// Wait until every job has ended, and its bundles are out: so many in all, and nothing left of the jobs but their files.
+    /// Wait until every job has ended, and its bundles are out: so many in all, and nothing left of the jobs
+    /// but their files.
     pub(crate) fn wait_until_done(&self, count: usize) -> Vec<Bundle> {
         let is_empty = |part: &str| fs_err::read_dir(self.spool(part)).unwrap().next().is_none();
         self.wait_until(&format!("{count} bundles, and an empty spool"), || {
@@ -289,7 +291,7 @@ impl Rig {
         found.remove(0)
     }
 
-    /// Names of what lies in the inbox, sorted.
+    /// Names of the entries of the inbox, sorted.
     pub(crate) fn inbox_names(&self) -> Vec<String> {
         let entries = fs_err::read_dir(self.inbox("")).unwrap();
         let mut names: Vec<String> =
@@ -322,7 +324,7 @@ pub(crate) fn fetched(library: &str) -> PathBuf {
     place.join(library)
 }
 
-/// Is that library not there, so that nothing can be run with it? A test that is skipped says so.
+/// Is that library missing? If so, the test is skipped, and this says so.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(crate) fn lacks(library: &str) -> bool {
     let file = fetched(library);

@@ -1,4 +1,4 @@
-//! What the daemon has started, as `/proc` tells it.
+//! What the daemon has started, from `/proc`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use backbone::worker::protocol::TIMING_NAME;
 
 use super::Rig;
 
-/// A process that is not to outlive something.
+/// A process that must not outlive something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
     id: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Does it still live? One that only waits to be reaped does not.
+    /// Is it alive? A process that only waits to be reaped is not.
     pub(crate) fn is_alive(&self) -> bool {
         fields(self.id).is_some_and(|fields| {
             fields.started == self.started && !matches!(fields.state.as_str(), "Z" | "X")
@@ -29,7 +29,8 @@ struct Fields {
     started: String,
 }
 
-/// Of `/proc/ID/stat`, proc_pid_stat(5): after the name in parentheses the state, the parent, and as 20th the start time.
+/// Of `/proc/ID/stat`, proc_pid_stat(5): after the name in parentheses the state, the parent, and as 20th the
+/// start time.
 fn fields(id: u32) -> Option<Fields> {
     let stat = fs_err::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();

@@ -1,5 +1,4 @@
-//! A daemon that may open only what its user may, also where tests run as root: root without the capabilities that let it pass by the
-//! modes of files.
+//! A daemon that file modes bind even if tests run as root: root without the capabilities that bypass them.
 
 use std::process::Command;
 

@@ -17,8 +17,8 @@ impl Rig {
         fs_err::rename(elsewhere, self.inbox(name)).unwrap();
     }
 
-    /// Wait until the clock of the file system has ticked: files that nobody watched arrive have no other order than the times
-    /// that it wrote down, and it does not tell times within one tick (some milliseconds) apart.
+    /// Wait until the clock of the file system has ticked: only the times of files give an order to those
+    /// that arrived unwatched, and files of one tick (some milliseconds) have equal times.
     pub(crate) fn wait_for_clock(&self) {
         let probe = self.path("probe");
         let changed = || {

@@ -1,8 +1,10 @@
-//! One suite for all runtimes that run real models: what each must do, each with only a list of what does not apply to it.
+//! One suite for all runtimes that run real models: what each must do, each with only a list of what does not
+//! apply to it.
 //!
-//! A runtime is tried through its worker executable, as the daemon does it, where its library is. Without the library, or
-//! without the worker (`cargo test --features tflite` builds that of TensorFlow Lite), it is skipped, and says so; with
-//! `BACKBONE_REQUIRE_RUNTIMES=1` that is a failure instead. `tools/fetch-runtimes` gets the libraries.
+//! A runtime is tried through its worker executable, as the daemon does it, where its library is. Without the
+//! library, or without the worker (`cargo test --features tflite` builds that of TensorFlow Lite), it is
+//! skipped, and says so; with `BACKBONE_REQUIRE_RUNTIMES=1` that is a failure instead. `tools/fetch-runtimes`
+//! gets the libraries.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,7 +19,7 @@ use serde_json::Value;
 /// A runtime under test.
 struct Subject {
     runtime: &'static Runtime,
-    /// Its worker and the arguments; `None` where it was not built.
+    /// Its worker and the arguments; `None` if it was not built.
     worker: Option<&'static str>,
     arguments: &'static [&'static str],
     /// The library file below `runtimes/<arch>/`.
@@ -55,7 +57,7 @@ const SUBJECTS: &[Subject] = &[
     },
 ];
 
-/// Asked by the feature too: cargo names the executable even where it is not built.
+/// Checked by the feature too: cargo names the executable even if it is not built.
 const TFLITE_WORKER: Option<&str> =
     if cfg!(feature = "tflite") { option_env!("CARGO_BIN_EXE_backbone-worker-tflite") } else { None };
 
@@ -73,7 +75,7 @@ enum Ended {
     Died(String),
 }
 
-/// What a loaded model told of itself.
+/// What a worker reported of a loaded model.
 #[derive(Debug)]
 struct Told {
     version: Option<String>,
@@ -171,7 +173,7 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Try a property on every runtime that is here and to which it applies.
+/// Try a property on every available runtime to which it applies.
 fn each(property: &str, holds: impl Fn(&Subject)) {
     for subject in SUBJECTS.iter().filter(|subject| !subject.ignored.contains(&property)) {
         let name = subject.runtime.name;
@@ -242,7 +244,7 @@ fn options_in_force_hold_the_asked_ones_and_every_default() {
             if defaults.options.contains_key(option.name) {
                 continue;
             }
-            // One that has no say beside the other defaults is no promise either.
+            // An option without effect under the other defaults is no promise either.
             let value = match option.kind {
                 OptionKind::Integer { minimum, .. } => minimum.into(),
                 OptionKind::Boolean => true.into(),
@@ -346,6 +348,13 @@ fn every_runtime_recognises_its_own_example_and_no_other() {
             assert_eq!(accepted, subject.runtime.name == other.runtime.name);
         }
     }
+}
+
+#[test]
+fn runtime_whose_worker_is_not_built_is_skipped_and_says_so() {
+    let unbuilt = Subject { worker: None, ..SUBJECTS[1] };
+    let wanted = if unbuilt.library_file().is_file() { "is not built" } else { "is missing" };
+    assert!(unbuilt.obstacle().unwrap().contains(wanted));
 }
 
 /// Programs that time themselves have no library to try; `tests/trtexec/` holds theirs to what it promises.

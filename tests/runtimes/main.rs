@@ -1,6 +1,8 @@
-//! Runtimes, their workers and the timed loop: with the inference libraries where they are, and with the simulated runtime.
+//! Runtimes, their workers and the timed loop: with the inference libraries where they are, and with the
+//! simulated runtime.
 //!
-//! Every executable that includes `counting` allocates through its counter, which changes nothing but the counts.
+//! Every executable that includes `counting` allocates through its counter, which changes nothing but the
+//! counts.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 
@@ -11,5 +13,6 @@ mod rig;
 
 mod conformance;
 mod providers;
+mod source_tree;
 mod timed_loop;
 mod worker;

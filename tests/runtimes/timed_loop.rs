@@ -16,7 +16,7 @@ impl Session for Calls {
 fn loop_around(call: fn()) -> impl FnOnce() + Send + 'static {
     let mut samples = room_for(10, 1000).unwrap();
     let mut session = Calls(call);
-    // The first time finds the clock.
+    // The first call sets up the clock.
     measure(&mut session, &mut samples.clone(), &mut |_| Ok::<(), MeasureError>(())).unwrap();
     move || {
         measure(&mut session, &mut samples, &mut |_| Ok::<(), MeasureError>(())).unwrap();

@@ -313,7 +313,7 @@ fn a_worker_dies_with_its_parent() {
             .unwrap();
         let mut line = serde_json::to_vec(&request(model)).unwrap();
         line.push(b'\n');
-        // Kept open, so that not the end of its input ends the worker.
+        // Kept open, so that the end of its input is not what ends the worker.
         let mut input = parent.stdin.take().unwrap();
         input.write_all(&line).unwrap();
         let mut output = BufReader::new(parent.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -332,7 +332,7 @@ fn a_worker_dies_with_its_parent() {
                 kill_process(number, Signal::KILL).unwrap();
                 panic!("the worker outlives its parent");
             }
-            // Orphans are this process's where a trial has made it a subreaper.
+            // Orphans become this process's children if a trial has made it a subreaper.
             let _ = waitid(WaitId::Pid(number), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
             std::thread::yield_now();
         }

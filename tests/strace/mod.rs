@@ -7,16 +7,16 @@ use tempfile::TempDir;
 
 const BACKBONE: &str = env!("CARGO_BIN_EXE_backbone");
 
-/// Set to 1 where a missing strace is a failure and not a reason to skip.
+/// Set to 1 to fail, rather than skip, if strace is missing.
 const REQUIRED: &str = "BACKBONE_REQUIRE_STRACE";
 
-/// Is strace there, and allowed to trace? Says so where it is not.
+/// Is strace installed and allowed to trace? Prints it if not.
 pub(crate) fn is_there() -> bool {
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let there = traced.is_ok_and(|status| status.success());
     assert!(there || !std::env::var(REQUIRED).is_ok_and(|value| value == "1"), "{REQUIRED}=1, and no strace");
     if !there {
-        println!("skipped: strace is not there, or may not trace");
+        println!("skipped: strace is missing, or may not trace");
     }
     there
 }
@@ -28,7 +28,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// New folders; the outbox lies in `outbox_in`, or with the others.
+    /// New folders; the outbox is in `outbox_in`, or with the others.
     pub(crate) fn new(outbox_in: Option<&Path>) -> Self {
         let folder = TempDir::new().expect("folder");
         let outbox = match outbox_in {

@@ -1,7 +1,8 @@
-//! Studies that were never measured: bundles with known true latencies, for tests and benchmarks of the desk side.
+//! Studies that were never measured: bundles with known true latencies, for tests and benchmarks of the desk
+//! side.
 //!
-//! Noise is that of a shared machine: processes differ, some configurations' more than others'; neighbouring runs resemble
-//! each other; a run in fifty is an outlier. Everything comes from the seed.
+//! Noise is that of a shared machine: processes differ, some configurations' more than others'; neighbouring
+//! runs resemble each other; a run in fifty is an outlier. Everything comes from the seed.
 
 #![allow(dead_code, unreachable_pub, reason = "each test and benchmark uses a part")]
 
@@ -13,7 +14,7 @@ use backbone::bundle::format::{
     JoulesInterval, Latencies, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason,
     Runtime, Stage, Status, Timed, Times, Trial, TrialId, Verdict, VerdictState,
 };
-use backbone::network::configuration::{Configuration as Theta, Wish};
+use backbone::network::configuration::{Configuration as Theta, RequestedConfiguration};
 use backbone::network::count_configuration::cost;
 use backbone::stats::resample::{Draws, seed_of};
 use backbone::units::Nanos;
@@ -59,7 +60,8 @@ pub const BLOCKS: [&str; 6] = [
 pub const OPERATIONS_PER_MILLISECOND: f64 = 2e8;
 
 impl Study {
-    /// Twenty-four configurations, three processes of 30 runs, time proportional to operations: no choice pays or costs.
+    /// Twenty-four configurations, three processes of 30 runs, time proportional to operations: no choice
+    /// pays or costs.
     pub fn without_effect(seed: u64) -> Self {
         Self {
             host: "synthetic".to_owned(),
@@ -278,8 +280,8 @@ pub fn configuration(
 }
 
 fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (Configuration, Cost) {
-    let wish = Wish::new(block, kernel.into(), batch.into(), input.into(), precision);
-    let theta = Theta::new(&wish).expect("a configuration of the family");
+    let requested = RequestedConfiguration::new(block, kernel.into(), batch.into(), input.into(), precision);
+    let theta = Theta::new(&requested).expect("a configuration of the family");
     let counted = cost(&theta);
     let cost = Cost {
         macs: counted.macs(),

@@ -1,8 +1,8 @@
 //! Writes a pair of studies shaped like the paper's: a Jetson AGX Xavier with TensorRT and a Coral Edge TPU.
 //!
-//! **Synthetic.** Nothing here was measured, and no number says anything about the real boards: latencies follow a few rules of
-//! thumb with noise from a seed, to show what a report makes of such a pair. Hosts are named so, every job is labelled so, and every bundle is
-//! `simulated`.
+//! **Synthetic.** Nothing here was measured, and no number says anything about the real boards: latencies
+//! follow a few rules of thumb with noise from a seed, to show what a report makes of such a pair. Hosts are
+//! named so, every job is labelled so, and every bundle is `simulated`.
 //!
 //! ```sh
 //! cargo run --example synthetic-pair -- DIR
@@ -108,8 +108,8 @@ fn coral() -> Vec<Bundle> {
     finish(bundles)
 }
 
-/// Dense int8 convolutions fill the tensor cores once there is enough to do; depthwise ones do not, the less the larger the
-/// kernel is: more operations for each byte, and fewer a second.
+/// Dense int8 convolutions fill the tensor cores once there is enough to do; depthwise ones do not, the less
+/// the larger the kernel is: more operations for each byte, and fewer a second.
 fn on_xavier(theta: &Configuration, cost: &Cost) -> f64 {
     let operations = cost.operations as f64;
     let peak = match (theta.block.as_str(), theta.kernel) {

@@ -1,10 +1,10 @@
-//! Why something failed, and the outcome made of it. Every [`Outcome`] is made here.
+//! Why something failed, and the outcome that follows. Every [`Outcome`] is made here.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Stage, Status};
 
-/// Why a model was not measured: the one shape from the runtime that gave up to the outcome in the bundle.
+/// Why a model was not measured: the same type from the runtime that fails to the outcome in the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{detail}")]
 pub struct Failure {
@@ -12,11 +12,11 @@ pub struct Failure {
     pub stage: Stage,
     /// A stable code in snake case, such as `library_not_found`, `model_not_readable`, `dynamic_shape`.
     pub reason: String,
-    /// What happened, for a person.
+    /// What happened, for people.
     pub detail: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Nothing is broken: this runtime cannot turn this model into something that runs on this platform. That is a result.
+    /// True if the failure is a result about the model: this runtime cannot compile it for this platform.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_not_compilable: bool,
 }
@@ -27,19 +27,19 @@ impl Failure {
         Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None, is_not_compilable: false }
     }
 
-    /// The same as a result about the model.
+    /// The same failure, as a result about the model.
     #[must_use]
     pub(crate) fn not_compilable(self) -> Self {
         Self { is_not_compilable: true, ..self }
     }
 
-    /// The same with advice, lower case, no full stop.
+    /// The same failure with advice; lower case, no full stop.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The outcome of a configuration that ended like this.
+    /// The outcome of a configuration that ended with this failure.
     pub(crate) fn outcome(self, status: Status) -> Outcome {
         Outcome {
             status,
@@ -54,7 +54,7 @@ impl Failure {
 }
 
 impl Outcome {
-    /// Every trial delivered its latencies; `log_tail` is the last trial's.
+    /// Every trial returned its latencies; `log_tail` is that of the last trial.
     pub(crate) fn measured(log_tail: Vec<String>) -> Self {
         Self {
             status: Status::Measured,

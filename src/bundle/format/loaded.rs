@@ -1,5 +1,5 @@
-//! A model as a worker loaded it: the worker reports it, the journal keeps it, and the bundle's `model`, `runtime` and
-//! `placement` are made from it. Serialised types and nothing else, like the rest of the format.
+//! A model as a worker loaded it. The worker reports it, the journal keeps it, and it becomes the bundle's
+//! `model`, `runtime` and `placement`. Serialised types only, like the rest of the format.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::Tensor;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadedModel {
-    /// Version as the library tells it.
+    /// Version that the library reports.
     pub version: Option<String>,
     /// The library file that was mapped, or the program.
     pub library: Option<PathBuf>,
@@ -23,18 +23,19 @@ pub struct LoadedModel {
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
-    /// Which provider runs which nodes, the one that was asked for first; empty for a runtime that has no providers.
+    /// Which provider runs which nodes, starting with the requested one; empty for a runtime without
+    /// providers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderNodes>,
-    /// Library files that were mapped beside `library`.
+    /// Library files that were mapped in addition to `library`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libraries: Vec<PathBuf>,
-    /// Where and how the worker ran, where something was asked for.
+    /// Where and how the worker ran, if the job asks for something.
     #[serde(default)]
     pub placed: Option<Placed>,
 }
 
-/// What came of a request to place a worker.
+/// Result of a request to place a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Placed {
@@ -42,25 +43,25 @@ pub struct Placed {
     pub cpus: Option<Vec<u32>>,
     /// Nice value in force, read back.
     pub nice: Option<i32>,
-    /// Is all memory locked?
+    /// Whether all memory is locked.
     pub memory_locked: bool,
-    /// What the kernel refused, and its words.
+    /// What the kernel refused, with its messages.
     pub refused: Vec<String>,
 }
 
-/// What a provider of the library runs of the network.
+/// The part of a network that one provider runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderNodes {
-    /// The library's name for the provider.
+    /// The provider's name in the library.
     pub provider: String,
-    /// The job did not ask for it: it runs what the one that was asked for did not take.
+    /// True if the job did not ask for it: it runs what the requested provider did not take.
     pub is_fallback: bool,
-    /// The library file that holds it; `None` where that is the runtime's own.
+    /// The library file that contains it; `None` if it is built into the runtime's own library.
     pub library: Option<PathBuf>,
-    /// How many nodes it runs, as the library made them of the model's; `None` where that was not observed.
+    /// Number of nodes that it runs, after the library's transformations; `None` if not observed.
     pub nodes: Option<u64>,
-    /// For a fallback: the convolutions and matrix products among them; `None` where they are not told.
+    /// For a fallback: the convolutions and matrix products among them; `None` if they are not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) products: Option<Vec<ProductNode>>,
 }
@@ -69,8 +70,8 @@ pub struct ProviderNodes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProductNode {
-    /// Its name, which may hold that of one of the model's nodes.
+    /// Its name, which may contain the name of a node of the model.
     pub name: String,
-    /// Its multiply-accumulates by the shapes of its tensors; `None` where those do not tell.
+    /// Its multiply-accumulates, from the shapes of its tensors; `None` if the shapes do not determine them.
     pub macs: Option<u64>,
 }

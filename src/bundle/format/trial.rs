@@ -1,4 +1,4 @@
-//! Trials and their latencies. Serialised types and nothing else, like the rest of the format.
+//! Trials and their latencies. Serialised types only, like the rest of the format.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::units::Nanos;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "FlatTrial")]
 pub struct Trial {
-    /// Which of the configuration's trials.
+    /// Identifies the trial within its configuration.
     #[serde(flatten)]
     pub id: TrialId,
     /// Its latencies.
@@ -17,7 +17,7 @@ pub struct Trial {
     pub latencies: Latencies,
 }
 
-/// Which trial of a configuration.
+/// Identifies a trial within its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialId {
     /// Number of the build that it ran, from 1. A runtime that does not compile has one.
@@ -26,7 +26,7 @@ pub struct TrialId {
     pub process: u32,
 }
 
-/// Raw latencies of one trial. They are filled in by the clock's loop and moved from there into the bundle.
+/// Raw latencies of one trial. The timed loop fills them in; from there they are moved into the bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latencies {
     /// Latencies of the warm-up runs, in order. They enter no statistic.
@@ -38,7 +38,8 @@ pub struct Latencies {
     pub extra_latency_ns: Vec<Nanos>,
 }
 
-/// A [`Trial`] as it is read. `flatten` would first read every latency into a buffer four times its size.
+/// A [`Trial`] as it is read. `flatten` would first read the latencies into a buffer of four times their
+/// size.
 #[derive(Deserialize, JsonSchema)]
 struct FlatTrial {
     build: u32,

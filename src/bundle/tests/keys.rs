@@ -9,7 +9,7 @@ use crate::derived_docs;
 pub(super) struct Row {
     /// Where it is, such as `trials[].latency_ns[]`.
     pub(super) path: String,
-    /// JSON type, and `null` where that is allowed.
+    /// JSON type, and `null` if that is allowed.
     pub(super) kind: String,
     unit: &'static str,
     meaning: String,

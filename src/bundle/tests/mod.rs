@@ -29,8 +29,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     let bytes = encode(&measured()).unwrap();
     // No flags, time 0, no extra flags for level 6, operating system unknown.
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-    // Changes with the format, and with a version of the compressor that compresses otherwise: both are to be
-    // noticed.
+    // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
     insta::assert_snapshot!(digest, @"d06d1330f5fe6dde0e139e6a2a34d497805c576809a551e8604e638d6cec0a1f");
 }
@@ -133,7 +132,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
     // A number added to the format must be added above.
     let of_numbers =
         |row: &&keys::Row| row.kind.contains("number") && !row.path.starts_with("energy.idle_after");
-    // Of the three lists of readings of energy, which are of one type, each key is tried once.
+    // The three lists of energy readings have one type, so each key is tried once.
     let numbers = keys::rows().iter().filter(of_numbers).count() - 2;
     assert_eq!(numbers, spoilers.len());
 }
@@ -232,7 +231,7 @@ fn file_that_decompresses_without_end_is_refused_at_the_limit() {
 }
 
 #[test]
-fn unreadable_source_is_told_apart_from_damage() {
+fn unreadable_source_is_observed_apart_from_damage() {
     struct Broken;
     impl std::io::Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -245,7 +244,7 @@ fn unreadable_source_is_told_apart_from_damage() {
     assert!(matches!(decode(Broken), Err(ReadError::Unreadable(_))));
 }
 
-/// Samples of every version are read for ever. One is written once, when its version is new, and never again.
+/// Samples of every version stay readable. A sample is written once, when its version is new, and never again.
 #[test]
 fn every_sample_since_version_1_is_read() {
     // `v1-measured` is from before the first environment.

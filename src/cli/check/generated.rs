@@ -133,7 +133,7 @@ fn operations(count: u128) -> String {
 mod tests {
     use super::*;
     use crate::cli::check::accepted;
-    use crate::network::configuration::Wish;
+    use crate::network::configuration::RequestedConfiguration;
     use crate::network::emit::Form;
     use crate::spec::resolve;
 
@@ -201,8 +201,11 @@ mod tests {
         let (text, _) = check(
             "network: {block: depthwise-separable, kernel: 3, input: 32, precision: fp32, width_percent: 25}\n",
         );
-        let wish = Wish { width_percent: 25, ..Wish::new("depthwise-separable", 3, 1, 32, "fp32") };
-        let file = Form::ONNX_UNSIGNED.model_file(&Configuration::new(&wish).unwrap()).unwrap();
+        let requested = RequestedConfiguration {
+            width_percent: 25,
+            ..RequestedConfiguration::new("depthwise-separable", 3, 1, 32, "fp32")
+        };
+        let file = Form::ONNX_UNSIGNED.model_file(&Configuration::new(&requested).unwrap()).unwrap();
         let words: Vec<&str> = text.split_once("disk: ").unwrap().1.split(' ').collect();
         let mut written = Vec::new();
         file.write(&mut written).unwrap();

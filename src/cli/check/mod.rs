@@ -1,28 +1,24 @@
-//! `backbone check`: what would happen to job files if they were dropped now.
+//! `backbone check`: what the daemon would do with job files that were dropped now.
 //!
-//! Reads the job files and the heads of the model files beside them; loads no inference library and writes nothing. The
-//! answers come from the same functions that the daemon asks, so that both agree.
+//! Reads the job files and the first bytes of the model files next to them; loads no inference library and writes nothing. What the
+//! daemon accepts is asked of the daemon's own functions.
 
 use std::ffi::OsStr;
-use std::fs::FileType;
-use std::io::Read as _;
-use std::os::unix::fs::FileTypeExt as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 
-use sha2::{Digest as _, Sha256};
-
 use super::failure::Advise as _;
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
-use crate::daemon::memory::LargerThanMemory;
-use crate::error::Hint;
+use crate::daemon::admit::{self, Rejection};
 use crate::host::{self, HostRoot};
-use crate::runtime::Runtime;
-use crate::spec::{self, Job, ModelReference, ModelSource};
+use crate::spec::{self, Job, ModelSource};
+use crate::spool;
+use crate::spool::names::{self, NameKind};
 use crate::text::counted;
 
 mod duration;
@@ -31,24 +27,18 @@ mod precision;
 
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
-/// For a network or a study it also counts operations and the disk that generated models take. Ends with code 2 when a job
-/// file has mistakes, a model file is missing or is not what the job needs, or a network is too large for its format. This may
-/// not be the machine that measures, so nothing is said about hosts unless one is named: `--host-root /` is this machine.
+/// For a network or a study it also counts operations, and the disk space that generated models take. Ends with code 2 if a job
+/// file has mistakes, a model file is missing or does not suit the job, or a network is too large for its format. The machine
+/// that measures may be another one, so hosts are left out unless you name one: `--host-root /` is this machine.
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
-    /// Job files, with their models beside them
+    /// Job files, with their models next to them
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
-    /// Look also whether the models fit into the memory of the host whose files lie there; `/` for this machine
+    /// Check also that the models fit into the memory of the host whose files are in this folder; `/` for this machine
     #[arg(long, value_name = "FOLDER")]
     host_root: Option<PathBuf>,
 }
-
-/// Largest job file that is read.
-const MAXIMUM_SPEC_BYTES: u64 = spec::MAXIMUM_SPEC_BYTES as u64;
-
-/// What [`Runtime::recognise`] wants to see of a model file.
-const HEAD_BYTES: u64 = 16;
 
 pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let memory_bytes = arguments.host_root.as_deref().map(memory_of).transpose()?;
@@ -64,15 +54,15 @@ pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     Ok(if every_file_is_right { Exit::Done } else { Exit::WrongInput })
 }
 
-/// Bytes of memory of the host whose files lie there.
+/// Bytes of memory of the host whose files are in the folder.
 fn memory_of(folder: &Path) -> anyhow::Result<u64> {
     let root = HostRoot::new(folder)?;
-    let what = || format!("no memory is told by {}", root.path("/proc/meminfo").display());
+    let what = || format!("cannot read the size of the memory from {}", root.path("/proc/meminfo").display());
     let told = host::observe(&root).memory_bytes.with_context(what);
     told.advise("leave out --host-root, or name a folder with a host's files").exit(Exit::WrongInput)
 }
 
-/// The report on one job file, and whether it would run as it lies there. `memory_bytes` is that of the host that shall run it.
+/// The report on one job file, and whether the daemon would run it. `memory_bytes` is the memory of the host that runs it.
 fn check(path: &Path, memory_bytes: Option<u64>) -> (String, bool) {
     let shown = readable(path.as_os_str());
     let name = readable(path.file_name().unwrap_or(OsStr::new("")));
@@ -102,11 +92,8 @@ fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (
 
     let mut would_run = true;
     for (index, model) in job.models.iter().enumerate() {
-        let readers = job.configurations.iter().filter(|one| one.source == ModelSource::Dropped(index));
-        let runtimes: Vec<&Runtime> = readers.map(|configuration| configuration.runtime).collect();
-        let file = path.with_file_name(&model.file);
-        let finding = match look_at_model(&file, model, &runtimes, memory_bytes) {
-            Ok(size) => format!("{size} bytes, looks right"),
+        let finding = match look_at_model(path, job, index, memory_bytes) {
+            Ok(size) => format!("{size} bytes, ok"),
             Err(problem) => {
                 would_run = false;
                 problem
@@ -125,7 +112,7 @@ fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (
     would_run &= fits;
     let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
     text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
-    let found = if would_run { "ok" } else { "would not run as it is, see below" };
+    let found = if would_run { "ok" } else { "would not run, see below" };
     (format!("{shown}: {found}\n{text}"), would_run)
 }
 
@@ -172,83 +159,52 @@ fn options(configuration: &spec::Configuration) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Read a job file, unless it is too large to be one.
+/// Read a job file that the daemon would take.
 fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
-    let size = regular_file_size(path)?;
-    if size > MAXIMUM_SPEC_BYTES {
-        return Err(format!("{size} bytes are too many for a job file, the limit is {MAXIMUM_SPEC_BYTES}"));
+    let rejected = |rejection: Rejection| with_hint(&rejection);
+    let name = path.file_name().unwrap_or(OsStr::new(""));
+    admit::check_name(name).map_err(rejected)?;
+    let size = regular_file_size(path)?.ok_or_else(|| "not a regular file".to_owned())?;
+    if names::kind_of(name) != NameKind::Spec {
+        return Err("the daemon takes job files named `*.yaml` or `*.yml`\n    hint: rename it".to_owned());
     }
+    admit::check_size(size).map_err(rejected)?;
     let mut text = Vec::new();
-    let file = fs_err::File::open(path).map_err(reason)?;
-    file.take(MAXIMUM_SPEC_BYTES).read_to_end(&mut text).map_err(reason)?;
+    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
+    file.take(size).read_to_end(&mut text).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
-/// The size of a model file that is there, fits into the memory, has the format of the runtimes that shall read it, and the digest
-/// that the job names.
-fn look_at_model(
-    file: &Path,
-    model: &ModelReference,
-    runtimes: &[&Runtime],
-    memory_bytes: Option<u64>,
-) -> Result<u64, String> {
-    let size = regular_file_size(file)?;
-    LargerThanMemory::check(&model.file, size, memory_bytes).map_err(|error| with_hint(&error))?;
-    let mut content = fs_err::File::open(file).map_err(reason)?;
-    let mut head = Vec::new();
-    content.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(reason)?;
-    for runtime in runtimes {
-        (runtime.recognise)(&head).map_err(|looks| format!("{} cannot read it: {looks}", runtime.name))?;
+/// The size of a model file that the daemon would take.
+fn look_at_model(spec: &Path, job: &Job, index: usize, memory_bytes: Option<u64>) -> Result<u64, String> {
+    let rejected = |rejection: Rejection| with_hint(&rejection);
+    let model = &job.models[index];
+    let path = spec.with_file_name(&model.file);
+    let size = regular_file_size(&path)?.ok_or_else(|| rejected(admit::not_a_file(&model.file)))?;
+    admit::check_memory(&model.file, size, memory_bytes).map_err(rejected)?;
+    // Only if the job names a digest: reading a large model takes seconds.
+    if model.sha256.is_some() {
+        let hashed = fs_err::File::open(&path).and_then(|mut file| spool::hash(&mut file, &mut io::sink()));
+        admit::check_digest(model, &hashed.map_err(|error| error.to_string())?).map_err(rejected)?;
     }
-    if let Some(expected) = &model.sha256 {
-        let mut digest = Sha256::new();
-        digest.update(&head);
-        let mut part = [0; 64 * 1024];
-        loop {
-            match content.read(&mut part).map_err(reason)? {
-                0 => break,
-                length => digest.update(&part[..length]),
-            }
-        }
-        let found = data_encoding::HEXLOWER.encode(&digest.finalize());
-        if found != *expected {
-            return Err(format!("its SHA-256 is {found}, the job names {expected}"));
-        }
-    }
+    admit::check_format(&path, job, index).map_err(rejected)?;
     Ok(size)
 }
 
-/// Two lines, as they stand in the report.
-fn with_hint(error: &(impl std::error::Error + Hint)) -> String {
-    format!("{error}\n    hint: {}", error.hint().unwrap_or_default())
+/// Two lines of the report.
+fn with_hint(rejection: &Rejection) -> String {
+    let hint = rejection.failure.hint.as_deref().unwrap_or_default();
+    format!("{}\n    hint: {hint}", rejection.failure.detail)
 }
 
-/// Looked at without opening: opening a FIFO would wait for its writer, opening a device may act on it.
-fn regular_file_size(path: &Path) -> Result<u64, String> {
+/// The size of a file; `None` if it is something else. Not opened: opening a FIFO would wait for its writer, and opening a device may
+/// act on it.
+fn regular_file_size(path: &Path) -> Result<Option<u64>, String> {
     match fs_err::symlink_metadata(path) {
-        Ok(found) if found.is_file() => Ok(found.len()),
-        Ok(found) => Err(format!("{}, not a regular file", kind(found.file_type()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("no such file".to_owned()),
-        Err(error) => Err(reason(error)),
+        Ok(found) => Ok(found.is_file().then_some(found.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err("no such file".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
-}
-
-fn kind(file_type: FileType) -> &'static str {
-    if file_type.is_dir() {
-        "a folder"
-    } else if file_type.is_symlink() {
-        "a symbolic link"
-    } else if file_type.is_fifo() {
-        "a FIFO"
-    } else if file_type.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    }
-}
-
-fn reason(error: std::io::Error) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]

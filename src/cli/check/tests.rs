@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 use crate::runtime::find;
-use crate::spec::{Builds, Configuration, Measure};
+use crate::spec::{Builds, Configuration, Measure, ModelReference};
 
 fn job(model: &str, sha256: Option<String>) -> Job {
     let models = vec![ModelReference { file: model.to_owned(), sha256 }];
@@ -42,7 +44,7 @@ fn a_right_job_shows_what_would_run_how_long_and_how_precise() {
       JOB    MODEL     RUNTIME      OPTIONS    WARM-UP + TIMED        LIMIT EACH
       smoke  net.onnx  onnxruntime  threads=2  10 + 50 × 2 processes  1 h 30 min
 
-      model net.onnx: 8 bytes, looks right
+      model net.onnx: 8 bytes, ok
       duration: at most 3 h (2 processes of at most 1 h 30 min)
       precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
     ");
@@ -57,7 +59,13 @@ fn a_model_that_is_missing_or_is_another_kind_of_file_is_named() {
 
     fs_err::create_dir(folder.path().join("net.onnx")).unwrap();
     let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None), None);
-    assert!(!is_right && text.contains("model net.onnx: a folder, not a regular file"), "{text}");
+    assert!(
+        !is_right
+            && text.contains(
+                "`net.onnx` is a link, a folder, a FIFO or a device, and was not opened\n    hint: "
+            ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -69,7 +77,7 @@ fn a_digest_that_does_not_match_is_named() {
     let right = data_encoding::HEXLOWER.encode(&Sha256::digest(content));
     assert!(accepted(&spec, "smoke.yaml", &job("net.onnx", Some(right)), None).1);
     let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", Some("0".repeat(64))), None);
-    assert!(!is_right && text.contains("the job names 000"), "{text}");
+    assert!(!is_right && text.contains("the job file names 000"), "{text}");
 }
 
 #[test]
@@ -81,7 +89,7 @@ fn a_model_larger_than_the_memory_of_the_host_that_is_named_is_refused_with_both
     let (text, is_right) = accepted(&spec, "smoke.yaml", &job("net.onnx", None), Some(7));
     assert!(!is_right);
     insta::assert_snapshot!(text, @"
-    smoke.yaml: would not run as it is, see below
+    smoke.yaml: would not run, see below
       JOB    MODEL     RUNTIME      OPTIONS    WARM-UP + TIMED        LIMIT EACH
       smoke  net.onnx  onnxruntime  threads=2  10 + 50 × 2 processes  1 h 30 min
 
@@ -98,16 +106,33 @@ fn a_fifo_or_an_oversized_job_file_is_refused_without_reading_it() {
     let fifo = folder.path().join("fifo.yaml");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    assert!(check(&fifo, None).0.ends_with("a FIFO, not a regular file\n"));
+    assert!(check(&fifo, None).0.ends_with("not a regular file\n"));
 
     let large = folder.path().join("large.yaml");
-    fs_err::File::create(&large).unwrap().set_len(MAXIMUM_SPEC_BYTES + 1).unwrap();
+    fs_err::File::create(&large).unwrap().set_len(spec::MAXIMUM_SPEC_BYTES as u64 + 1).unwrap();
     let (text, is_right) = check(&large, None);
-    assert!(!is_right && text.contains("too many for a job file"), "{text}");
+    assert!(!is_right && text.contains("bytes; the limit is "), "{text}");
 }
 
 #[test]
 fn durations_are_exact_and_readable() {
     let texts: Vec<String> = [0, 90, 119, 120, 3600, 9000, 3661].map(duration::of).to_vec();
     assert_eq!(texts.join(", "), "0 s, 90 s, 119 s, 2 min, 1 h, 2 h 30 min, 1 h 1 min 1 s");
+}
+
+#[test]
+fn file_that_the_daemon_would_not_take_is_refused_in_its_words() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("net.onnx"), "backbone: 1\n").unwrap();
+    let (text, is_right) =
+        accepted(&folder.path().join("smoke.yaml"), "smoke.yaml", &job("net.onnx", None), None);
+    assert!(!is_right);
+    let line = text.lines().find(|line| line.contains("model net.onnx")).unwrap();
+    insta::assert_snapshot!(line, @"  model net.onnx: `net.onnx` is not a valid .onnx file; it looks like plain text");
+
+    fs_err::write(folder.path().join("smoke.txt"), "backbone: 1\nmodel: net.onnx\n").unwrap();
+    for (name, why) in [("two\nlines.yaml", "has control characters"), ("smoke.txt", "named `*.yaml` or")] {
+        let (text, is_right) = check(&folder.path().join(name), None);
+        assert!(!is_right && text.contains(why), "{text}");
+    }
 }

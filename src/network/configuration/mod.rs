@@ -89,7 +89,7 @@ pub struct Configuration {
 
 /// What somebody asked for, before it is checked. Numbers are as wide as any text can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish<'a> {
+pub struct RequestedConfiguration<'a> {
     /// Name of the block.
     pub block: &'a str,
     /// Kernel size k.
@@ -106,7 +106,7 @@ pub struct Wish<'a> {
     pub depths: [i64; 4],
 }
 
-impl<'a> Wish<'a> {
+impl<'a> RequestedConfiguration<'a> {
     /// With the paper's widths and depths.
     pub fn new(block: &'a str, kernel: i64, batch: i64, input: i64, precision: &'a str) -> Self {
         let depths = RESNET_50_DEPTHS.map(i64::from);
@@ -115,18 +115,18 @@ impl<'a> Wish<'a> {
 }
 
 impl Configuration {
-    /// Check a wish.
+    /// Check a requested.
     ///
     /// # Errors
     /// Every mistake in it.
-    pub fn new(wish: &Wish<'_>) -> Result<Self, Vec<Mistake>> {
-        let block = find_block(wish.block);
-        let kernel = check_kernel(wish.kernel);
-        let batch = check_batch(wish.batch);
-        let input = check_input(wish.input);
-        let precision = Precision::find(wish.precision);
-        let width_percent = check_width_percent(wish.width_percent);
-        let depths = wish.depths.map(check_depth);
+    pub fn new(requested: &RequestedConfiguration<'_>) -> Result<Self, Vec<Mistake>> {
+        let block = find_block(requested.block);
+        let kernel = check_kernel(requested.kernel);
+        let batch = check_batch(requested.batch);
+        let input = check_input(requested.input);
+        let precision = Precision::find(requested.precision);
+        let width_percent = check_width_percent(requested.width_percent);
+        let depths = requested.depths.map(check_depth);
         match (&block, &kernel, &batch, &input, &precision, &width_percent, &depths) {
             (
                 Ok(block),

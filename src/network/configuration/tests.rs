@@ -1,27 +1,31 @@
 use super::*;
 
-fn standard() -> Wish<'static> {
-    Wish::new("standard", 3, 1, 224, "int8")
+fn standard() -> RequestedConfiguration<'static> {
+    RequestedConfiguration::new("standard", 3, 1, 224, "int8")
 }
 
-fn mistakes(wish: &Wish<'_>) -> Vec<String> {
-    let mistakes = Configuration::new(wish).unwrap_err();
+fn mistakes(requested: &RequestedConfiguration<'_>) -> Vec<String> {
+    let mistakes = Configuration::new(requested).unwrap_err();
     mistakes.iter().map(|mistake| format!("{mistake}; {}", mistake.hint().unwrap_or_default())).collect()
 }
 
 #[test]
 fn a_configuration_is_named_by_its_factors_and_by_what_is_not_the_papers() {
     assert_eq!(Configuration::new(&standard()).unwrap().to_string(), "standard-k3-b1-i224-int8");
-    let wish = Wish { width_percent: 50, depths: [2, 2, 2, 2], ..standard() };
-    let configuration = Configuration::new(&wish).unwrap();
+    let requested = RequestedConfiguration { width_percent: 50, depths: [2, 2, 2, 2], ..standard() };
+    let configuration = Configuration::new(&requested).unwrap();
     assert_eq!(configuration.to_string(), "standard-k3-b1-i224-int8-w50-d2_2_2_2");
     assert_eq!(configuration.weights_name(), "standard-k3-w50-d2_2_2_2");
 }
 
 #[test]
 fn impossible_values_come_all_at_once_each_with_advice() {
-    let wish = Wish { width_percent: 0, depths: [3, 0, 6, 3], ..Wish::new("standart", 4, 0, 31, "int4") };
-    insta::assert_snapshot!(mistakes(&wish).join("\n"), @"
+    let requested = RequestedConfiguration {
+        width_percent: 0,
+        depths: [3, 0, 6, 3],
+        ..RequestedConfiguration::new("standart", 4, 0, 31, "int4")
+    };
+    insta::assert_snapshot!(mistakes(&requested).join("\n"), @"
     no block type is called `standart`; did you mean `standard`? `backbone list blocks` shows all
     kernel 4 is even; write 3 or 5
     batch 0 is outside 1 … 256; the nearest possible value is 1
@@ -34,14 +38,14 @@ fn impossible_values_come_all_at_once_each_with_advice() {
 
 #[test]
 fn unknown_block_gets_the_nearest_name_and_nonsense_gets_the_list() {
-    insta::assert_snapshot!(mistakes(&Wish { block: "Bottleneck_Standard", ..standard() }).join("\n"), @"no block type is called `Bottleneck_Standard`; did you mean `bottleneck-standard`? `backbone list blocks` shows all");
-    insta::assert_snapshot!(mistakes(&Wish { block: "transformer", ..standard() }).join("\n"), @"no block type is called `transformer`; `backbone list blocks` shows all");
+    insta::assert_snapshot!(mistakes(&RequestedConfiguration { block: "Bottleneck_Standard", ..standard() }).join("\n"), @"no block type is called `Bottleneck_Standard`; did you mean `bottleneck-standard`? `backbone list blocks` shows all");
+    insta::assert_snapshot!(mistakes(&RequestedConfiguration { block: "transformer", ..standard() }).join("\n"), @"no block type is called `transformer`; `backbone list blocks` shows all");
 }
 
 #[test]
 fn numbers_that_fit_no_machine_word_are_out_of_range_not_wrapped() {
     for batch in [-1, i64::from(u32::MAX) + 2, i64::MAX, i64::MIN] {
-        assert_eq!(mistakes(&Wish { batch, ..standard() }).len(), 1, "{batch}");
+        assert_eq!(mistakes(&RequestedConfiguration { batch, ..standard() }).len(), 1, "{batch}");
     }
 }
 

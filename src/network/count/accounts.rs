@@ -50,7 +50,7 @@ struct Accounts<'g> {
 }
 
 /// A row in the making, with what was fused into it so far.
-struct Row {
+struct Account {
     layer: LayerCost,
     /// Whether batch normalisation and biases may still be folded in: nothing but the product so far.
     is_bare_product: bool,
@@ -128,7 +128,7 @@ impl<'g> Accounts<'g> {
     }
 
     /// A row with the step alone: what it reads and computes, not yet what it writes.
-    fn begin(&mut self, step: &Step) -> Result<Row, CountError> {
+    fn begin(&mut self, step: &Step) -> Result<Account, CountError> {
         let written = step.outputs.first().copied().ok_or_else(|| CountError::WrongShape {
             node: step.name.clone(),
             operator: step.operator.clone(),
@@ -147,7 +147,7 @@ impl<'g> Accounts<'g> {
             _ => 0,
         };
         let is_product = matches!(step.work, Work::Product { .. });
-        let mut row = Row {
+        let mut row = Account {
             layer: LayerCost {
                 name: step.name.clone(),
                 operator: step.operator.clone(),
@@ -170,7 +170,7 @@ impl<'g> Accounts<'g> {
         Ok(row)
     }
 
-    fn read(&mut self, step: &Step, row: &mut Row) -> Result<(), CountError> {
+    fn read(&mut self, step: &Step, row: &mut Account) -> Result<(), CountError> {
         if let Work::Normalisation { channels } = step.work {
             // Four constants a channel come to a scale and a shift.
             row.layer.parameters = checked(channels.checked_mul(2), step)?;
@@ -200,7 +200,7 @@ impl<'g> Accounts<'g> {
     }
 
     /// Follow the tensor through what can be done while it is being written.
-    fn fuse(&mut self, row: &mut Row, output: TensorIndex) -> Result<(), CountError> {
+    fn fuse(&mut self, row: &mut Account, output: TensorIndex) -> Result<(), CountError> {
         let mut current = output;
         while let (false, &[reader]) = (self.is_output[current], self.readers[current].as_slice()) {
             let step = &self.graph.steps[reader];
@@ -223,7 +223,7 @@ impl<'g> Accounts<'g> {
     }
 
     /// Fuse one step if it can be.
-    fn fuse_one(&mut self, row: &mut Row, current: TensorIndex, step: &Step) -> Result<bool, CountError> {
+    fn fuse_one(&mut self, row: &mut Account, current: TensorIndex, step: &Step) -> Result<bool, CountError> {
         let others: Vec<TensorIndex> =
             step.inputs.iter().copied().filter(|input| *input != current).collect();
         let constant = others.iter().all(|other| self.tensor(*other).is_constant);
@@ -256,7 +256,7 @@ impl<'g> Accounts<'g> {
 
     fn fuse_sum(
         &mut self,
-        row: &mut Row,
+        row: &mut Account,
         current: TensorIndex,
         others: &[TensorIndex],
         step: &Step,
@@ -290,7 +290,7 @@ impl<'g> Accounts<'g> {
         Ok(true)
     }
 
-    fn add_bias(&self, row: &mut Row, step: &Step) -> Result<(), CountError> {
+    fn add_bias(&self, row: &mut Account, step: &Step) -> Result<(), CountError> {
         row.has_bias = true;
         row.layer.parameters = checked(row.layer.parameters.checked_add(row.channels), step)?;
         let bytes = checked(row.channels.checked_mul(row.bias_bits), step)?.div_ceil(8);
@@ -298,7 +298,7 @@ impl<'g> Accounts<'g> {
         Ok(())
     }
 
-    fn add_constant(&mut self, row: &mut Row, index: TensorIndex, step: &Step) -> Result<(), CountError> {
+    fn add_constant(&mut self, row: &mut Account, index: TensorIndex, step: &Step) -> Result<(), CountError> {
         let tensor = self.tensor(index);
         if self.counted.insert(index) {
             row.layer.parameters = checked(row.layer.parameters.checked_add(tensor.elements()?), step)?;
@@ -307,7 +307,7 @@ impl<'g> Accounts<'g> {
         Ok(())
     }
 
-    fn finish(&mut self, step: &Step, mut row: Row) -> Result<(), CountError> {
+    fn finish(&mut self, step: &Step, mut row: Account) -> Result<(), CountError> {
         let further = step.outputs.iter().skip(1).copied();
         for output in std::iter::once(row.written).chain(further) {
             let bytes = self.tensor(output).bytes()?;

@@ -3,21 +3,17 @@
 //! All of these are the model's fault or a wrong `--input`; none is worth another try with the same bytes.
 
 use crate::error::Hint;
+use crate::model_file::ReadError;
 
 /// A model that cannot be counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CountError {
-    /// The bytes are not such a file, or end early.
-    #[error("the file is not a whole {format} model: {what}")]
-    Unreadable {
-        /// `ONNX` or `TensorFlow Lite`.
-        format: &'static str,
-        /// What was met.
-        what: String,
-    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Nodes wait for each other.
     #[error(
-        "the graph is not one that can be run: node `{node}` needs `{tensor}`, which is made from the node's own output"
+        "the graph cannot run: node `{node}` needs `{tensor}`, which depends on the output of the node itself"
     )]
     Cyclic {
         /// A node on the circle.
@@ -26,7 +22,7 @@ pub enum CountError {
         tensor: String,
     },
     /// A node reads what nobody makes.
-    #[error("node `{node}` reads `{tensor}`, which nothing in the file makes")]
+    #[error("node `{node}` reads `{tensor}`, which no node or input of the file provides")]
     Missing {
         /// The node.
         node: String,
@@ -34,7 +30,7 @@ pub enum CountError {
         tensor: String,
     },
     /// Two nodes make a tensor of one name.
-    #[error("`{tensor}` is made twice, the second time by node `{node}`")]
+    #[error("two nodes write `{tensor}`; the second is `{node}`")]
     MadeTwice {
         /// The second one.
         node: String,
@@ -42,7 +38,7 @@ pub enum CountError {
         tensor: String,
     },
     /// Inputs have open dimensions.
-    #[error("the model leaves dimensions of its inputs open: {inputs}")]
+    #[error("the model has inputs with open dimensions: {inputs}")]
     OpenShapes {
         /// Inputs with open dimensions, as the model declares them.
         inputs: String,
@@ -50,7 +46,7 @@ pub enum CountError {
         example: String,
     },
     /// A shape was given for a name that the model does not have.
-    #[error("a shape is given for `{name}`, and the model has no such input; it has {inputs}")]
+    #[error("there is a shape for `{name}`, but the model has no such input; its inputs are {inputs}")]
     UnknownInput {
         /// The name.
         name: String,
@@ -58,7 +54,7 @@ pub enum CountError {
         inputs: String,
     },
     /// A given shape contradicts the model.
-    #[error("{given} is given for an input that the model declares as {declared}")]
+    #[error("the given shape {given} contradicts the model, which declares {declared}")]
     InputMismatch {
         /// What was given.
         given: String,
@@ -75,16 +71,8 @@ pub enum CountError {
         /// What contradicts what.
         what: String,
     },
-    /// A tensor's payload and its shape contradict each other.
-    #[error("tensor `{tensor}` {what}")]
-    WrongTensor {
-        /// The tensor.
-        tensor: String,
-        /// What contradicts what.
-        what: String,
-    },
     /// Counts that no 64-bit number holds.
-    #[error("{what} is more than a 64-bit number holds")]
+    #[error("{what} does not fit into 64 bits")]
     TooLarge {
         /// What was counted.
         what: String,
@@ -94,39 +82,28 @@ pub enum CountError {
 impl Hint for CountError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unreadable { .. } => {
-                "compare the file's size and SHA-256 with the original's; a copy may have been cut off"
-                    .to_owned()
-            }
+            Self::Read(error) => return error.hint(),
             Self::Cyclic { .. } | Self::Missing { .. } | Self::MadeTwice { .. } => {
-                "export the model again; `onnx.checker.check_model` shows what else is wrong with it"
+                "export the model again; `onnx.checker.check_model` lists everything that is wrong with it"
                     .to_owned()
             }
             Self::OpenShapes { example, .. } => {
                 format!("give the shapes to count for, such as --input {example}")
             }
-            Self::UnknownInput { .. } => "give shapes for inputs of the model only".to_owned(),
+            Self::UnknownInput { .. } => "give shapes only for inputs that the model has".to_owned(),
             Self::InputMismatch { .. } => {
-                "dimensions that the model fixes cannot be changed, open ones need a size of 1 or more"
+                "dimensions that the model fixes cannot be changed; open dimensions need a size of 1 or more"
                     .to_owned()
             }
             Self::WrongShape { .. } => {
                 "the file contradicts itself; export the model again, or remove its intermediate shapes"
                     .to_owned()
             }
-            Self::WrongTensor { .. } => {
-                "the file is damaged or was written by a faulty exporter; export it again".to_owned()
-            }
             Self::TooLarge { .. } => {
-                "look for an absurd dimension in the model's inputs and weights".to_owned()
+                "check the inputs and weights of the model for an absurdly large dimension".to_owned()
             }
         })
     }
-}
-
-/// Names from a file, such that they cannot move a terminal's cursor.
-pub(super) fn readable(bytes: &[u8]) -> String {
-    crate::text::escaped(&String::from_utf8_lossy(bytes))
 }
 
 /// `[1, 3, 224, 224]`.

@@ -4,6 +4,7 @@
 //! in the format's own layout; nothing here depends on which axis is which.
 
 use super::error::CountError;
+use crate::model_file::elements;
 
 /// Place of a tensor in [`Walked::tensors`].
 pub(super) type TensorIndex = usize;
@@ -35,15 +36,6 @@ impl Tensor {
         bits.map(|bits| bits.div_ceil(8))
             .ok_or_else(|| CountError::TooLarge { what: format!("the size of `{}`", self.name) })
     }
-}
-
-/// Product of all dimensions; `None` where it overflows.
-pub(super) fn elements(shape: &[u64]) -> Option<u64> {
-    // A zero anywhere makes the product zero, whatever overflows beside it.
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size))
 }
 
 /// The shape of an operator on each element of two tensors; `None` where they do not fit each other. Missing axes come first,

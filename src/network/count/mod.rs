@@ -22,9 +22,9 @@ mod error;
 mod graph;
 mod onnx;
 mod tflite;
+mod uncountable;
 
 pub(crate) use error::CountError;
-pub(crate) use onnx::{Border, BorderTensor, onnx_border};
 
 /// Shapes for inputs, by name, in the model's own layout; only for inputs that the model leaves open.
 pub type InputShapes = BTreeMap<String, Vec<u64>>;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::network::configuration::Wish;
+use crate::network::configuration::RequestedConfiguration;
 
 /// The whole network's MACs and parameters, written a second time from the paper's table alone: closed sums over stages,
 /// without a graph.
@@ -83,9 +83,9 @@ fn rounding_up_twice_is_rounding_up_once() {
 fn the_counting_rules_give_resnet_50s_published_scale() {
     // ResNet-50 itself from the same rules (expansion 4, stride in the 3×3 convolution): 4.09 GMACs, so the paper's
     // 8.2 GOP, and 23.5 million parameters without the head.
-    use crate::network::graph::{Convolution, Shape, Window};
+    use crate::network::graph::{Convolution, FeatureMap, Window};
     let mut graph =
-        Graph { batch: 1, image: Shape { channels: 3, height: 224, width: 224 }, layers: Vec::new() };
+        Graph { batch: 1, image: FeatureMap { channels: 3, height: 224, width: 224 }, layers: Vec::new() };
     let mut push = |input_channels: u64, output_channels: u64, kernel: u64, side: u64| {
         let window = Window { height: kernel, width: kernel, stride: 1 };
         let convolution =
@@ -94,7 +94,7 @@ fn the_counting_rules_give_resnet_50s_published_scale() {
             name: String::new(),
             operation: Operation::Convolution(convolution),
             inputs: vec![0],
-            output: Shape { channels: output_channels, height: side, width: side },
+            output: FeatureMap { channels: output_channels, height: side, width: side },
         });
     };
     push(3, 64, 7, 112);
@@ -119,8 +119,11 @@ fn the_counting_rules_give_resnet_50s_published_scale() {
 #[test]
 fn bytes_are_those_of_a_count_by_hand() {
     // Width 100 %, one block a stage, standard k = 1, input 32: sides 16 (conv1), 8, 4, 2, 1.
-    let wish = Wish { depths: [1, 1, 1, 1], ..Wish::new("standard", 1, 2, 32, "int8") };
-    let cost = cost(&Configuration::new(&wish).unwrap());
+    let requested = RequestedConfiguration {
+        depths: [1, 1, 1, 1],
+        ..RequestedConfiguration::new("standard", 1, 2, 32, "int8")
+    };
+    let cost = cost(&Configuration::new(&requested).unwrap());
     let bytes: Vec<(&str, u64)> =
         cost.layers.iter().map(|layer| (layer.name.as_str(), layer.bytes_moved)).collect();
     let expected = [
@@ -137,7 +140,9 @@ fn bytes_are_those_of_a_count_by_hand() {
 
 #[test]
 fn only_activations_grow_with_the_batch() {
-    let of = |batch| cost(&Configuration::new(&Wish::new("standard", 3, batch, 224, "fp32")).unwrap());
+    let of = |batch| {
+        cost(&Configuration::new(&RequestedConfiguration::new("standard", 3, batch, 224, "fp32")).unwrap())
+    };
     let (one, two, four) = (of(1), of(2), of(4));
     assert_eq!(two.macs(), 2 * one.macs());
     assert_eq!(four.parameters(), one.parameters());
@@ -148,9 +153,12 @@ fn only_activations_grow_with_the_batch() {
 #[test]
 fn the_largest_possible_network_is_counted_without_overflow() {
     for block in crate::network::blocks::BLOCKS {
-        let wish =
-            Wish { width_percent: 200, depths: [64; 4], ..Wish::new(block.name, 31, 256, 8192, "fp32") };
-        let cost = cost(&Configuration::new(&wish).unwrap());
+        let requested = RequestedConfiguration {
+            width_percent: 200,
+            depths: [64; 4],
+            ..RequestedConfiguration::new(block.name, 31, 256, 8192, "fp32")
+        };
+        let cost = cost(&Configuration::new(&requested).unwrap());
         // Debug builds panic on overflow, this one included.
         assert!(cost.operations() > 0 && cost.bytes_moved() > 0);
     }

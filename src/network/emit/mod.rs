@@ -49,7 +49,7 @@ impl Format {
 pub struct Form {
     /// The file's format.
     pub format: Format,
-    /// Whether int8 activations are uint8; only in ONNX. See [`onnx::Options::are_activations_unsigned`].
+    /// Whether int8 activations are uint8; only in ONNX. See [`onnx::EmitOptions::are_activations_unsigned`].
     pub are_activations_unsigned: bool,
 }
 
@@ -98,9 +98,12 @@ impl Form {
         }
     }
 
-    fn onnx_options(self, configuration: &Configuration) -> onnx::Options {
+    fn onnx_options(self, configuration: &Configuration) -> onnx::EmitOptions {
         let are_activations_unsigned = self.are_activations_unsigned;
-        onnx::Options { are_activations_unsigned, ..onnx::Options::for_precision(configuration.precision()) }
+        onnx::EmitOptions {
+            are_activations_unsigned,
+            ..onnx::EmitOptions::for_precision(configuration.precision())
+        }
     }
 }
 

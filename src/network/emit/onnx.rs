@@ -13,12 +13,12 @@ use super::{
     numbers, pieces_length,
 };
 use crate::network::configuration::{Configuration, Precision};
-use crate::network::graph::{Convolution, Operation, Shape, TensorIndex, Window};
+use crate::network::graph::{Convolution, FeatureMap, Operation, TensorIndex, Window};
 use crate::network::weights::{EPSILON, Weights};
 
 /// How to write the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct EmitOptions {
     /// Version of the operator set.
     pub opset: u32,
     /// Whether batch normalisation is a node of its own. Only in fp32.
@@ -38,7 +38,7 @@ const LOWEST_OPSET_INT8: u32 = 13;
 /// The newest whose operators were compared with what is written here.
 const HIGHEST_OPSET: u32 = 21;
 
-impl Options {
+impl EmitOptions {
     /// Opset 11 in fp32, which TensorRT 6 reads; opset 13 in int8.
     pub(crate) fn for_precision(precision: Precision) -> Self {
         let opset = match precision {
@@ -87,7 +87,10 @@ impl Options {
 ///
 /// # Errors
 /// [`EmitError`].
-pub(crate) fn model_file(configuration: &Configuration, options: &Options) -> Result<ModelFile, EmitError> {
+pub(crate) fn model_file(
+    configuration: &Configuration,
+    options: &EmitOptions,
+) -> Result<ModelFile, EmitError> {
     let Sizes { are_weights_beside, .. } = sizes(configuration, options)?;
     let weights = Weights::new(configuration);
     let layout = layout(configuration, options, &weights, are_weights_beside);
@@ -98,7 +101,7 @@ pub(crate) fn model_file(configuration: &Configuration, options: &Options) -> Re
 ///
 /// # Errors
 /// [`EmitError`].
-pub(crate) fn length(configuration: &Configuration, options: &Options) -> Result<u64, EmitError> {
+pub(crate) fn length(configuration: &Configuration, options: &EmitOptions) -> Result<u64, EmitError> {
     sizes(configuration, options).map(|sizes| sizes.bytes)
 }
 
@@ -107,7 +110,7 @@ struct Sizes {
     are_weights_beside: bool,
 }
 
-fn sizes(configuration: &Configuration, options: &Options) -> Result<Sizes, EmitError> {
+fn sizes(configuration: &Configuration, options: &EmitOptions) -> Result<Sizes, EmitError> {
     options.check(configuration.precision())?;
     let weights = Weights::sized(configuration);
     let length = |pieces: &[Piece]| pieces_length(pieces, &weights, configuration.precision());
@@ -125,7 +128,7 @@ fn sizes(configuration: &Configuration, options: &Options) -> Result<Sizes, Emit
 
 fn layout(
     configuration: &Configuration,
-    options: &Options,
+    options: &EmitOptions,
     weights: &Weights,
     are_weights_beside: bool,
 ) -> Layout {
@@ -397,7 +400,7 @@ fn output_name(weights: &Weights, precision: Precision) -> String {
 
 /// A graph's input or output: fp32, NCHW.
 fn value(name: &str, weights: &Weights, tensor: TensorIndex) -> Message {
-    let Shape { channels, height, width } = weights.graph.shape(tensor);
+    let FeatureMap { channels, height, width } = weights.graph.shape(tensor);
     let mut shape = Message::new();
     for extent in [weights.graph.batch, channels, height, width] {
         shape = shape.message(1, Message::new().integer(1, extent));
@@ -407,7 +410,7 @@ fn value(name: &str, weights: &Weights, tensor: TensorIndex) -> Message {
 }
 
 /// Rows before, columns before, rows after, columns after.
-fn pads(window: Window, read: Shape) -> [u64; 4] {
+fn pads(window: Window, read: FeatureMap) -> [u64; 4] {
     let (above, below) = window.row_padding(read.height);
     let (left, right) = window.column_padding(read.width);
     [above, left, below, right]

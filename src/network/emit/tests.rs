@@ -1,5 +1,5 @@
 use super::*;
-use crate::network::configuration::Wish;
+use crate::network::configuration::RequestedConfiguration;
 
 fn written(file: &ModelFile) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -8,8 +8,12 @@ fn written(file: &ModelFile) -> Vec<u8> {
 }
 
 fn small(block: &str, precision: &str) -> Configuration {
-    let wish = Wish { width_percent: 25, depths: [1, 1, 1, 1], ..Wish::new(block, 3, 1, 64, precision) };
-    Configuration::new(&wish).unwrap()
+    let requested = RequestedConfiguration {
+        width_percent: 25,
+        depths: [1, 1, 1, 1],
+        ..RequestedConfiguration::new(block, 3, 1, 64, precision)
+    };
+    Configuration::new(&requested).unwrap()
 }
 
 #[test]
@@ -30,8 +34,12 @@ fn a_file_is_as_long_as_it_says_and_the_same_every_time() {
 
 #[test]
 fn a_file_that_no_format_can_hold_is_refused_before_its_weights_are_made() {
-    let wish = Wish { width_percent: 200, depths: [1, 1, 1, 64], ..Wish::new("standard", 31, 1, 64, "int8") };
-    let configuration = Configuration::new(&wish).unwrap();
+    let requested = RequestedConfiguration {
+        width_percent: 200,
+        depths: [1, 1, 1, 64],
+        ..RequestedConfiguration::new("standard", 31, 1, 64, "int8")
+    };
+    let configuration = Configuration::new(&requested).unwrap();
     for form in Form::all(&configuration) {
         let error = form.model_file(&configuration).unwrap_err();
         assert!(matches!(error, EmitError::TooLarge { bytes, .. } if bytes > LARGEST_FILE_BYTES), "{error}");
@@ -42,12 +50,12 @@ fn a_file_that_no_format_can_hold_is_refused_before_its_weights_are_made() {
 fn weights_that_a_file_may_not_hold_lie_beside_it_and_are_the_same() {
     for precision in ["fp32", "int8"] {
         let configuration = small("standard", precision);
-        let one = onnx::Options::for_precision(configuration.precision());
+        let one = onnx::EmitOptions::for_precision(configuration.precision());
         let whole = onnx::model_file(&configuration, &one).unwrap();
-        let just_fits = onnx::Options { weights_beside_above_bytes: Some(whole.length()), ..one };
+        let just_fits = onnx::EmitOptions { weights_beside_above_bytes: Some(whole.length()), ..one };
         assert!(!onnx::model_file(&configuration, &just_fits).unwrap().has_file_beside());
 
-        let two = onnx::Options { weights_beside_above_bytes: Some(whole.length() - 1), ..one };
+        let two = onnx::EmitOptions { weights_beside_above_bytes: Some(whole.length() - 1), ..one };
         let parted = onnx::model_file(&configuration, &two).unwrap();
         let (model, mut beside) = (written(&parted), Vec::new());
         parted.write_beside(&mut beside).unwrap();
@@ -71,8 +79,11 @@ fn options_that_no_reader_understands_are_refused_with_advice() {
     let (fp32, int8) = (small("standard", "fp32"), small("standard", "int8"));
     let refusal = |configuration: &Configuration, opset, is_normalisation_apart| {
         let precision = configuration.precision();
-        let options =
-            onnx::Options { opset, is_normalisation_apart, ..onnx::Options::for_precision(precision) };
+        let options = onnx::EmitOptions {
+            opset,
+            is_normalisation_apart,
+            ..onnx::EmitOptions::for_precision(precision)
+        };
         let error = onnx::model_file(configuration, &options).unwrap_err();
         format!("{error}; {}", error.hint().unwrap())
     };

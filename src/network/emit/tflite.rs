@@ -116,6 +116,14 @@ fn operator_codes(precision: Precision) -> Vec<Table> {
     OPERATORS.iter().map(code).collect()
 }
 
+/// How the weights of a convolution are stored.
+struct WeightsLayout {
+    order: Order,
+    shape: [u64; 4],
+    /// The axis of `shape` that output channels lie along.
+    channel_axis: u32,
+}
+
 struct Writer<'a> {
     weights: &'a Weights,
     precision: Precision,
@@ -188,16 +196,16 @@ impl<'a> Writer<'a> {
     ) {
         let Convolution { window, input_channels, output_channels, per_channel, relu } = *convolution;
         let activation = if relu { RELU } else { NO_ACTIVATION };
-        let (operator, order, shape, channel_axis, options) = if per_channel {
+        let (operator, layout, options) = if per_channel {
             let shape = [1, window.height, window.width, output_channels];
             let options = strides(window).word(3, 1).byte(4, activation).word(5, 1).word(6, 1);
-            (DEPTHWISE_CONV_2D, Order::Interleaved, shape, 3, options)
+            (DEPTHWISE_CONV_2D, WeightsLayout { order: Order::Interleaved, shape, channel_axis: 3 }, options)
         } else {
             let shape = [output_channels, window.height, window.width, input_channels];
             let options = strides(window).byte(3, activation).word(4, 1).word(5, 1);
-            (CONV_2D, Order::ChannelsLast, shape, 0, options)
+            (CONV_2D, WeightsLayout { order: Order::ChannelsLast, shape, channel_axis: 0 }, options)
         };
-        let weights_tensor = self.weights_tensor(index, layer, order, &shape, channel_axis, values);
+        let weights_tensor = self.weights_tensor(index, layer, &layout, values);
         let bias_tensor = self.bias_tensor(layer, values);
         self.operator(operator, &[layer.inputs[0] as u32, weights_tensor, bias_tensor], index, options);
     }
@@ -206,19 +214,21 @@ impl<'a> Writer<'a> {
         &mut self,
         index: usize,
         layer: &Layer,
-        order: Order,
-        shape: &[u64],
-        channel_axis: u32,
+        layout: &WeightsLayout,
         values: &ConvolutionValues,
     ) -> u32 {
         let length = numbers::length(self.weights, index, self.precision);
-        self.later.push(Piece::Weights(WeightsPiece { layer: index, order, is_normalisation_apart: false }));
+        self.later.push(Piece::Weights(WeightsPiece {
+            layer: index,
+            order: layout.order,
+            is_normalisation_apart: false,
+        }));
         let buffer = self.buffer(Table::new().later(0, self.later.len() - 1, length));
         let name = format!("{}_weights", layer.name);
-        let table = tensor_table(shape, self.element(), buffer, &name);
+        let table = tensor_table(&layout.shape, self.element(), buffer, &name);
         self.tensor(match self.precision {
             Precision::Fp32 => table,
-            Precision::Int8 => table.table(4, quantisation(&values.weight_scales, channel_axis)),
+            Precision::Int8 => table.table(4, quantisation(&values.weight_scales, layout.channel_axis)),
         })
     }
 

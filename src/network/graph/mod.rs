@@ -23,15 +23,15 @@ const POOLING_WINDOW: u64 = 3;
 pub(crate) struct Graph {
     /// Images at once.
     pub batch: u64,
-    /// Shape of one image.
-    pub image: Shape,
+    /// FeatureMap of one image.
+    pub image: FeatureMap,
     /// Layers, each after all that it reads. The last one makes the network's output.
     pub layers: Vec<Layer>,
 }
 
-/// Shape of one element of the batch.
+/// FeatureMap of one element of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct FeatureMap {
     /// Channels.
     pub channels: u64,
     /// Rows.
@@ -40,7 +40,7 @@ pub(crate) struct Shape {
     pub width: u64,
 }
 
-impl Shape {
+impl FeatureMap {
     /// Numbers in it.
     pub(crate) fn elements(self) -> u64 {
         self.channels * self.height * self.width
@@ -60,7 +60,7 @@ pub(crate) struct Layer {
     /// What it reads.
     pub inputs: Vec<TensorIndex>,
     /// What it makes.
-    pub output: Shape,
+    pub output: FeatureMap,
 }
 
 /// What a layer does.
@@ -144,11 +144,16 @@ impl Graph {
     /// The network of a configuration. Its precision makes no difference here.
     pub(crate) fn new(configuration: &Configuration) -> Self {
         let side = u64::from(configuration.input());
-        let image = Shape { channels: IMAGE_CHANNELS, height: side, width: side };
+        let image = FeatureMap { channels: IMAGE_CHANNELS, height: side, width: side };
         let mut graph = Self { batch: u64::from(configuration.batch()), image, layers: Vec::new() };
-        let stem = Window { height: STEM_KERNEL, width: STEM_KERNEL, stride: 2 };
-        let stem_width = scaled(STEM_WIDTH, configuration);
-        let mut tensor = graph.push_convolution("conv1".to_owned(), 0, stem, stem_width, false, true);
+        let stem = Convolution {
+            window: Window { height: STEM_KERNEL, width: STEM_KERNEL, stride: 2 },
+            input_channels: IMAGE_CHANNELS,
+            output_channels: scaled(STEM_WIDTH, configuration),
+            per_channel: false,
+            relu: true,
+        };
+        let mut tensor = graph.push_convolution("conv1".to_owned(), 0, stem);
         tensor = graph.push_max_pool("pool1", tensor);
         for (stage, (&depth, &width)) in configuration.depths().iter().zip(&STAGE_WIDTHS).enumerate() {
             for block in 0..depth {
@@ -160,8 +165,8 @@ impl Graph {
         graph
     }
 
-    /// Shape of a tensor.
-    pub(crate) fn shape(&self, tensor: TensorIndex) -> Shape {
+    /// FeatureMap of a tensor.
+    pub(crate) fn shape(&self, tensor: TensorIndex) -> FeatureMap {
         match tensor.checked_sub(1) {
             None => self.image,
             Some(layer) => self.layers[layer].output,
@@ -191,17 +196,28 @@ impl Graph {
                 width: columns.pixels(kernel),
                 stride: if strided { stride } else { 1 },
             };
-            let channels = if per_channel { self.shape(tensor).channels } else { width };
-            // The last activation comes after the addition.
-            let relu = index + 1 < convolutions.len();
-            let name = format!("{name}_{}", index + 1);
-            tensor = self.push_convolution(name, tensor, window, channels, per_channel, relu);
+            let input_channels = self.shape(tensor).channels;
+            let convolution = Convolution {
+                window,
+                input_channels,
+                output_channels: if per_channel { input_channels } else { width },
+                per_channel,
+                // The last activation comes after the addition.
+                relu: index + 1 < convolutions.len(),
+            };
+            tensor = self.push_convolution(format!("{name}_{}", index + 1), tensor, convolution);
         }
         let shortcut = if self.shape(input) == self.shape(tensor) {
             input
         } else {
-            let window = Window { height: 1, width: 1, stride };
-            self.push_convolution(format!("{name}_shortcut"), input, window, width, false, false)
+            let projection = Convolution {
+                window: Window { height: 1, width: 1, stride },
+                input_channels: self.shape(input).channels,
+                output_channels: width,
+                per_channel: false,
+                relu: false,
+            };
+            self.push_convolution(format!("{name}_shortcut"), input, projection)
         };
         let output = self.shape(tensor);
         self.push(format!("{name}_add"), Operation::Add, vec![tensor, shortcut], output)
@@ -211,18 +227,13 @@ impl Graph {
         &mut self,
         name: String,
         input: TensorIndex,
-        window: Window,
-        output_channels: u64,
-        per_channel: bool,
-        relu: bool,
+        convolution: Convolution,
     ) -> TensorIndex {
         let shape = self.shape(input);
-        let convolution =
-            Convolution { window, input_channels: shape.channels, output_channels, per_channel, relu };
-        let output = Shape {
-            channels: output_channels,
-            height: window.positions(shape.height),
-            width: window.positions(shape.width),
+        let output = FeatureMap {
+            channels: convolution.output_channels,
+            height: convolution.window.positions(shape.height),
+            width: convolution.window.positions(shape.width),
         };
         self.push(name, Operation::Convolution(convolution), vec![input], output)
     }
@@ -230,8 +241,11 @@ impl Graph {
     fn push_max_pool(&mut self, name: &str, input: TensorIndex) -> TensorIndex {
         let shape = self.shape(input);
         let window = Window { height: POOLING_WINDOW, width: POOLING_WINDOW, stride: 2 };
-        let output =
-            Shape { height: window.positions(shape.height), width: window.positions(shape.width), ..shape };
+        let output = FeatureMap {
+            height: window.positions(shape.height),
+            width: window.positions(shape.width),
+            ..shape
+        };
         self.push(name.to_owned(), Operation::MaxPool(window), vec![input], output)
     }
 
@@ -240,7 +254,7 @@ impl Graph {
         name: String,
         operation: Operation,
         inputs: Vec<TensorIndex>,
-        output: Shape,
+        output: FeatureMap,
     ) -> TensorIndex {
         self.layers.push(Layer { name, operation, inputs, output });
         self.layers.len()

@@ -1,16 +1,16 @@
 use super::*;
 use crate::network::blocks::BLOCKS;
-use crate::network::configuration::{Precision, Wish};
+use crate::network::configuration::{Precision, RequestedConfiguration};
 
 fn graph(block: &str, kernel: i64, input: i64) -> Graph {
-    Graph::new(&Configuration::new(&Wish::new(block, kernel, 1, input, "fp32")).unwrap())
+    Graph::new(&Configuration::new(&RequestedConfiguration::new(block, kernel, 1, input, "fp32")).unwrap())
 }
 
 /// One line a layer: what a person would check against the paper's table.
 fn text(graph: &Graph) -> String {
     let mut text = String::new();
     for layer in &graph.layers {
-        let Shape { channels, height, width } = layer.output;
+        let FeatureMap { channels, height, width } = layer.output;
         let what = match layer.operation {
             Operation::Convolution(convolution) => {
                 let Window { height, width, stride } = convolution.window;
@@ -29,8 +29,11 @@ fn text(graph: &Graph) -> String {
 #[test]
 fn the_first_blocks_of_each_type_are_those_of_the_table() {
     for block in BLOCKS {
-        let wish = Wish { depths: [1, 2, 1, 1], ..Wish::new(block.name, 3, 1, 224, "fp32") };
-        let graph = Graph::new(&Configuration::new(&wish).unwrap());
+        let requested = RequestedConfiguration {
+            depths: [1, 2, 1, 1],
+            ..RequestedConfiguration::new(block.name, 3, 1, 224, "fp32")
+        };
+        let graph = Graph::new(&Configuration::new(&requested).unwrap());
         insta::assert_snapshot!(block.name, text(&graph));
     }
 }
@@ -39,7 +42,7 @@ fn the_first_blocks_of_each_type_are_those_of_the_table() {
 fn sizes_are_rounded_up_at_every_halving() {
     for (input, last) in [(224, 7), (560, 18), (1400, 44), (32, 1), (33, 2)] {
         let graph = graph("standard", 3, input);
-        let expected = Shape { channels: 512, height: last, width: last };
+        let expected = FeatureMap { channels: 512, height: last, width: last };
         assert_eq!(graph.shape(graph.output()), expected, "{input}");
     }
 }
@@ -80,8 +83,11 @@ fn both_inputs_of_an_addition_have_its_shape() {
 
 #[test]
 fn a_width_multiplier_scales_every_layer_but_the_image() {
-    let wish = Wish { width_percent: 50, ..Wish::new("standard", 3, 1, 224, "fp32") };
-    let graph = Graph::new(&Configuration::new(&wish).unwrap());
+    let requested = RequestedConfiguration {
+        width_percent: 50,
+        ..RequestedConfiguration::new("standard", 3, 1, 224, "fp32")
+    };
+    let graph = Graph::new(&Configuration::new(&requested).unwrap());
     assert_eq!(graph.shape(0).channels, 3);
     assert_eq!(graph.shape(1).channels, 32);
     assert_eq!(graph.shape(graph.output()).channels, 256);

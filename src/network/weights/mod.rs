@@ -12,6 +12,7 @@ mod moments;
 
 use crate::network::configuration::Configuration;
 use crate::network::graph::{Convolution, Graph, Layer, Operation};
+use crate::random::split_mix_64;
 use moments::Moments;
 
 /// The largest magnitude of a code. −128 is left out, as TensorFlow Lite and TensorRT ask for weights.
@@ -144,7 +145,7 @@ impl Weights {
         // byte takes a multiple.
         *codes = vec![0; length.next_multiple_of(8)];
         for eight in codes.as_chunks_mut::<8>().0 {
-            *eight = without_lowest_code(next(&mut state)).to_le_bytes();
+            *eight = without_lowest_code(split_mix_64(&mut state)).to_le_bytes();
         }
         codes.truncate(length);
     }
@@ -209,7 +210,7 @@ impl Weights {
 
     fn channel_seed(&self, layer: usize, channel: u64) -> u64 {
         let mut state = self.seed ^ fingerprint(&self.graph.layers[layer].name).wrapping_add(channel);
-        next(&mut state)
+        split_mix_64(&mut state)
     }
 }
 
@@ -279,18 +280,6 @@ fn tensor_scales(graph: &Graph, before_activation: &[Moments]) -> Vec<f32> {
     scales
 }
 
-/// SplitMix64: one step of the counter, mixed.
-///
-/// Source: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
-/// <https://doi.org/10.1145/2660193.2660195>; constants of its variant 13.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 /// Eight bytes at once with −128 replaced by −127.
 ///
 /// Source: H. S. Warren, "Hacker's Delight", 2nd edition, § 6-1: finding a byte that is 0.
@@ -303,7 +292,7 @@ fn without_lowest_code(eight: u64) -> u64 {
 
 /// Uniform in [−1, 1), a multiple of 2^−31.
 fn signed_fraction(state: &mut u64) -> f64 {
-    f64::from((next(state) >> 32) as u32 as i32) / f64::from(1_u32 << 31)
+    f64::from((split_mix_64(state) >> 32) as u32 as i32) / f64::from(1_u32 << 31)
 }
 
 /// A name as 64 bits: FNV-1a, <https://www.rfc-editor.org/rfc/rfc9923>.

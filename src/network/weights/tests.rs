@@ -1,15 +1,15 @@
 use super::*;
-use crate::network::configuration::{Precision, Wish};
+use crate::network::configuration::{Precision, RequestedConfiguration};
 
 fn weights(block: &str, kernel: i64) -> Weights {
-    Weights::new(&Configuration::new(&Wish::new(block, kernel, 1, 224, "fp32")).unwrap())
+    Weights::new(&Configuration::new(&RequestedConfiguration::new(block, kernel, 1, 224, "fp32")).unwrap())
 }
 
 #[test]
 fn batch_input_and_precision_change_no_weight() {
     let one = weights("depthwise-separable", 3);
-    let wish = Wish::new("depthwise-separable", 3, 4, 1400, "int8");
-    let other = Weights::new(&Configuration::new(&wish).unwrap());
+    let requested = RequestedConfiguration::new("depthwise-separable", 3, 4, 1400, "int8");
+    let other = Weights::new(&Configuration::new(&requested).unwrap());
     assert_eq!(one.convolutions, other.convolutions);
     assert_eq!(one.tensor_scales, other.tensor_scales);
     let (mut these, mut those) = (Vec::new(), Vec::new());

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::compile::{Compilation, CompiledFiles};
-use super::{OPERATOR, RUNTIME, session};
-use crate::bundle::format::{LoadedModel, Stage, Tensor};
-use crate::model_file::Dimension;
-use crate::model_file::tflite::{self, FileTensor, ModelFile};
+use super::compile::{CompiledFiles, EdgeTpuCompiler};
+use super::{RUNTIME, is_compiled, session};
+use crate::bundle::format::{LoadedModel, Stage};
+use crate::runtime::tflite::model;
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Runtime, Task};
 
 /// Compiles models for the Edge TPU and runs them on it.
@@ -23,66 +22,36 @@ impl Load for EdgeTpuRuntime {
             Failure::new(
                 Stage::Start,
                 "request_not_readable",
-                "the request names no place for compiled models",
+                "the request has no folder for compiled models",
             )
-            .with_hint("workers are started by `backbone` itself, of the same version")
+            .with_hint("only `backbone` of the same version starts workers")
         })?;
-        let model = read(&request.model)?;
-        let comes_compiled = is_compiled(&model);
+        let file = model::read(&request.model)?;
+        let comes_compiled = is_compiled(&file);
         match request.task {
             Task::Build => {
-                let compilation = Compilation::new(request, place, comes_compiled)?;
+                let compiler = EdgeTpuCompiler::new(request, place, comes_compiled)?;
                 Ok(Loaded {
-                    execution: Execution::Compiler(Box::new(compilation)),
+                    execution: Execution::Compiler(Box::new(compiler)),
                     model: LoadedModel {
                         library: request.provided.get(NeedKind::Program).map(Path::to_path_buf),
-                        inputs: model.inputs.iter().map(tensor).collect(),
-                        outputs: model.outputs.iter().map(tensor).collect(),
+                        inputs: file.inputs.iter().map(model::describe).collect(),
+                        outputs: file.outputs.iter().map(model::describe).collect(),
                         ..LoadedModel::default()
                     },
                 })
             }
-            Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &model),
+            Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &file),
             Task::Measure | Task::Profile => {
-                let compiled = CompiledFiles::new(request.provided.get(NeedKind::Program), place)?.compiled;
+                let compiled =
+                    CompiledFiles::new(request.provided.get(NeedKind::Program), place)?.model.compiled;
                 let missing = |_| {
-                    Failure::new(
-                        Stage::Prepare,
-                        "compiled_model_missing",
-                        "the model that was compiled is gone",
-                    )
-                    .with_hint("`backbone retry` compiles it again")
+                    Failure::new(Stage::Prepare, "compiled_model_missing", "the compiled model is gone")
+                        .with_hint("`backbone retry` compiles it again")
                 };
-                let model = read(&compiled).map_err(missing)?;
-                session::load(request, &compiled, &model)
+                let file = model::read(&compiled).map_err(missing)?;
+                session::load(request, &compiled, &file)
             }
         }
-    }
-}
-
-/// Is this a model that the compiler made?
-pub(super) fn is_compiled(model: &ModelFile) -> bool {
-    model.custom_operators.iter().any(|name| name == OPERATOR)
-}
-
-pub(super) fn read(path: &Path) -> Result<ModelFile, Failure> {
-    let refused = |detail: String| {
-        Failure::new(Stage::Load, "model_not_readable", detail)
-            .with_hint("upload the file again; was it converted to the end?")
-    };
-    let bytes = fs_err::read(path).map_err(|error| refused(error.to_string()))?;
-    tflite::read(&bytes)
-        .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
-}
-
-pub(super) fn tensor(declared: &FileTensor) -> Tensor {
-    let size = |dimension: &Dimension| match dimension {
-        Dimension::Fixed(size) => Some(*size),
-        Dimension::Open(_) => None,
-    };
-    Tensor {
-        name: declared.name.clone(),
-        element_type: declared.element_type.clone(),
-        shape: declared.shape.iter().map(size).collect(),
     }
 }

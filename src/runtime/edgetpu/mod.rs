@@ -14,6 +14,7 @@
 
 use super::needs::{Origin, ProgramWork};
 use super::{Need, OptionKind, Runtime, RuntimeOption, options, tflite};
+use crate::model_file::tflite::TfliteFile;
 
 pub(crate) mod causes;
 mod compile;
@@ -37,6 +38,11 @@ pub(crate) const DELEGATE_FILE: &str = "libedgetpu.so.1";
 
 /// The operator that a compiled model consists of.
 pub(crate) const OPERATOR: &str = "edgetpu-custom-op";
+
+/// Did the compiler make this model?
+fn is_compiled(model: &TfliteFile) -> bool {
+    model.custom_operators.iter().any(|name| name == OPERATOR)
+}
 
 /// The description.
 pub(crate) const RUNTIME: Runtime = Runtime {

@@ -1,17 +1,17 @@
 //! What a run of edgetpu_compiler amounts to. Pure.
 //!
-//! A success is exit 0 *and* the line `Model compiled successfully` *and* a sound file with the Edge TPU's own operator in it: the
-//! compiler exits 0 where it mapped nothing, and a run that failed may leave a file of some kilobytes.
+//! A success is exit 0 *and* the line `Model compiled successfully` *and* a valid file that contains the Edge TPU's own operator: the
+//! compiler exits 0 even if it mapped nothing, and a run that failed may leave a file of some kilobytes.
 
-use super::report::Report;
+use super::report::{CAUSES, CompilerReport};
 use crate::bundle::format::{EdgeTpuBuild, Stage};
 use crate::runtime::Failure;
 use crate::runtime::program::Exit;
 
-/// What there is in the output file.
+/// What the output file contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// None, or it is not a TensorFlow Lite model.
+    /// It is missing, or it is not a TensorFlow Lite model.
     Unsound,
     /// A model without the Edge TPU's operator: it would run on the processor.
     Processor,
@@ -23,8 +23,8 @@ pub(crate) enum Output {
 ///
 /// # Errors
 /// Why there is nothing to run on the Edge TPU.
-pub(crate) fn of(report: &Report, exit: Exit, output: Output) -> Result<EdgeTpuBuild, Failure> {
-    if let Some((cause, line)) = report.known_cause() {
+pub(crate) fn of(report: &CompilerReport, exit: Exit, output: Output) -> Result<EdgeTpuBuild, Failure> {
+    if let Some((cause, line)) = report.cause.of(CAUSES) {
         let detail = format!("edgetpu_compiler says `{line}`{}", reasons(report));
         return Err(Failure::new(Stage::Build, cause.reason, detail).with_hint(cause.hint).not_compilable());
     }
@@ -35,7 +35,8 @@ pub(crate) fn of(report: &Report, exit: Exit, output: Output) -> Result<EdgeTpuB
         Exit::Code(0) if !report.is_compiled => {
             return failed(
                 "not_passed",
-                "edgetpu_compiler exited with 0 and never said that the model was compiled".to_owned(),
+                "edgetpu_compiler exited with code 0 but did not report that it compiled the model"
+                    .to_owned(),
                 "see the log tail",
             );
         }
@@ -44,33 +45,33 @@ pub(crate) fn of(report: &Report, exit: Exit, output: Output) -> Result<EdgeTpuB
             return failed(
                 "tool_crashed",
                 format!("edgetpu_compiler {exit}"),
-                "signal 9 is most often lack of memory; see the kernel's log",
+                "signal 9 most often means lack of memory; see the kernel's log",
             );
         }
         _ => return failed("tool_failed", format!("edgetpu_compiler {exit}"), "see the log tail"),
     }
-    match (report.told.operations_on_edge_tpu, output) {
+    match (report.build.operations_on_edge_tpu, output) {
         (Some(0), _) | (_, Output::Processor) => {
             let detail = format!("the compiler mapped no operation to the Edge TPU{}", reasons(report));
             Err(Failure::new(Stage::Build, "nothing_mapped", detail)
                 .with_hint(
-                    "the Edge TPU runs one image at a time (batch 1) of static shape, in 8-bit integers; the model as it is would \
-                     run wholly on the processor, which `runtime: tflite` measures",
+                    "the Edge TPU runs one image at a time (batch 1) of static shape, in 8-bit integers; this model would run \
+                     entirely on the processor, which `runtime: tflite` measures",
                 )
                 .not_compilable())
         }
         (_, Output::Unsound) => failed(
             "compiled_file_not_sound",
-            "edgetpu_compiler says that it compiled the model, and left no sound file".to_owned(),
-            "make room on the disk of the spool, and see the log tail",
+            "edgetpu_compiler reported success but wrote no valid file".to_owned(),
+            "free space on the spool's disk, and see the log tail",
         ),
-        (_, Output::EdgeTpu) => Ok(report.told.clone()),
+        (_, Output::EdgeTpu) => Ok(report.build.clone()),
     }
 }
 
-/// Why operators were not mapped, where the compiler came to that: `: 3 CONV_2D (…), 1 SOFTMAX (…)`.
-fn reasons(report: &Report) -> String {
-    let unmapped = report.told.operators.iter().filter(|operator| !operator.is_mapped);
+/// Why operators were not mapped, if the compiler got that far: `: 3 CONV_2D (…), 1 SOFTMAX (…)`.
+fn reasons(report: &CompilerReport) -> String {
+    let unmapped = report.build.operators.iter().filter(|operator| !operator.is_mapped);
     let listed: Vec<String> = unmapped
         .map(|operator| format!("{} {} ({})", operator.count, operator.operator, operator.status))
         .collect();

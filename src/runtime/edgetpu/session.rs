@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, Model, TensorType};
 use serde_json::Value;
 
-use super::loader::{is_compiled, tensor};
-use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH};
+use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, is_compiled};
 use crate::bundle::format::{LoadedModel, Stage, Tensor};
-use crate::model_file::tflite::ModelFile;
+use crate::model_file::tflite::TfliteFile;
 use crate::runtime::fill::{ElementType, Generator};
+use crate::runtime::tflite::model;
 use crate::runtime::{Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, mapped, options};
 
 /// Where the libraries' own words are, for hints.
-const SEE_LOG: &str = "the library's reason is among the worker's last lines on standard error";
+const SEE_LOG: &str = "the library's reason is in the worker's log tail";
 
-/// What of TensorFlow Lite is called. The wrapper panics where one is missing.
+/// The functions of TensorFlow Lite that are called. The wrapper panics if one is missing.
 const NEEDED: &[&CStr] = &[
     c"TfLiteVersion",
     c"TfLiteModelCreate",
@@ -35,17 +35,17 @@ const NEEDED: &[&CStr] = &[
     c"TfLiteTensorData",
 ];
 
-/// What libedgetpu carries where its clock is halved, and where it is not (`libedgetpu1-std`, `libedgetpu1-max`).
+/// Texts in libedgetpu that tell half clock (`libedgetpu1-std`) and full clock (`libedgetpu1-max`) apart.
 const BUILDS: &[(&[u8], &str)] = &[(b"PERFORMANCE=THROTTLED", "std"), (b"PERFORMANCE=DIRECT", "max")];
 
 /// Load `compiled`, which `file` describes.
 ///
 /// # Errors
 /// A library is missing or does not fit, or there is no Edge TPU that it may use.
-pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> Result<Loaded, Failure> {
+pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) -> Result<Loaded, Failure> {
     if !is_compiled(file) {
-        // Without the operator the delegate takes nothing and says nothing, and the processor runs it all.
-        let detail = format!("{} holds no `{OPERATOR}`", compiled.display());
+        // Without the operator the delegate takes no node and reports nothing, and the processor runs everything.
+        let detail = format!("{} contains no `{OPERATOR}`", compiled.display());
         return Err(Failure::new(Stage::Load, "model_not_compiled", detail)
             .with_hint("compile it with edgetpu_compiler, or use `runtime: tflite`"));
     }
@@ -69,11 +69,11 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
         Model::from_bytes(library, bytes).map_err(|error| refused("could not read the model", &error))?,
     ));
     let mut interpreter = Interpreter::builder(library)
-        .map_err(|error| refused("made no interpreter", &error))?
+        .map_err(|error| refused("created no interpreter", &error))?
         .num_threads(i32::try_from(threads).unwrap_or(i32::MAX))
         .delegate(delegate)
         .build(model)
-        .map_err(|error| refused("made no interpreter for the model", &error))?;
+        .map_err(|error| refused("created no interpreter for the model", &error))?;
     let inputs = fill(&mut interpreter, file, request.seed)?;
     let found = delegate_of(name);
     let mut in_force: BTreeMap<String, Value> =
@@ -82,24 +82,24 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &ModelFile) -> 
     in_force.insert("tflite_version".to_owned(), version.clone().into());
     in_force.insert("libedgetpu_build".to_owned(), found.build.into());
     Ok(Loaded {
-        execution: Execution::Session(Box::new(BoundSession { interpreter })),
+        execution: Execution::Session(Box::new(DelegateSession { interpreter })),
         model: LoadedModel {
             version: found.version.or(version),
             library: found.file,
             options: in_force,
             inputs,
-            outputs: file.outputs.iter().map(tensor).collect(),
+            outputs: file.outputs.iter().map(model::describe).collect(),
             ..LoadedModel::default()
         },
     })
 }
 
 /// An interpreter with allocated tensors and filled inputs.
-struct BoundSession {
+struct DelegateSession {
     interpreter: Interpreter<'static>,
 }
 
-impl Session for BoundSession {
+impl Session for DelegateSession {
     fn run(&mut self) -> Result<(), RunError> {
         self.interpreter.invoke().map_err(|error| {
             RunError(format!("TensorFlow Lite refused to run the model: {error}; {SEE_LOG}"))
@@ -110,9 +110,9 @@ impl Session for BoundSession {
 fn tensorflow_lite(path: Option<&Path>) -> Result<&'static Library, Failure> {
     let found = path.map_or_else(Library::new, Library::from_path);
     let hint =
-        "give a libtensorflowlite_c.so of the same TensorFlow as libedgetpu by `runtimes.edgetpu.library`";
+        "set `runtimes.edgetpu.library` to a libtensorflowlite_c.so of the same TensorFlow as libedgetpu";
     let library = found.map_err(|error| {
-        Failure::new(Stage::Load, "library_not_found", format!("can not load TensorFlow Lite: {error}"))
+        Failure::new(Stage::Load, "library_not_found", format!("cannot load TensorFlow Lite: {error}"))
             .with_hint(hint)
     })?;
     for symbol in NEEDED {
@@ -142,7 +142,7 @@ fn version_of(library: &Library) -> Option<String> {
     Some(version.to_string_lossy().into_owned())
 }
 
-/// In libedgetpu's words. All but the device itself act only beside a numbered one, so one is named then.
+/// In libedgetpu's words. Every other option takes effect only with a numbered device, so one is named then.
 fn delegate_options(asked: &BTreeMap<String, Value>) -> Vec<(&'static str, String)> {
     let mut device = match options::choice(asked, DEVICE, "any") {
         "any" => String::new(),
@@ -172,22 +172,22 @@ fn delegate_options(asked: &BTreeMap<String, Value>) -> Vec<(&'static str, Strin
 fn not_delegated(name: &Path, error: &Error) -> Failure {
     let failure = |reason: &str, detail: String| Failure::new(Stage::Load, reason, detail);
     if error.is_library_error() {
-        let detail = format!("can not load {}: {error}", name.display());
+        let detail = format!("cannot load {}: {error}", name.display());
         return failure("delegate_not_found", detail).with_hint(
-            "install libedgetpu1-std or libedgetpu1-max, or name the file in the configuration, `runtimes.edgetpu.delegate`",
+            "install libedgetpu1-std or libedgetpu1-max, or set `runtimes.edgetpu.delegate` in the configuration to the file",
         );
     }
-    failure("delegate_refused", format!("{} gives no delegate, and tells no reason", name.display()))
-        .with_hint("is an Edge TPU connected, and one of the kind that `runtime_options.device` asks for?")
+    failure("delegate_refused", format!("{} provides no delegate and gives no reason", name.display()))
+        .with_hint("check that an Edge TPU is connected, and that it is of the kind that `runtime_options.device` names")
 }
 
-fn fill(interpreter: &mut Interpreter<'_>, file: &ModelFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
+fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
     let not_bound = |detail: String| Failure::new(Stage::Prepare, "tensor_not_bound", detail);
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     if tensors.len() != file.inputs.len() {
         let counts = (file.inputs.len(), tensors.len());
         return Err(not_bound(format!(
-            "the file declares {} inputs, and the interpreter has {}",
+            "the file declares {} inputs, but the interpreter has {}",
             counts.0, counts.1
         )));
     }
@@ -195,8 +195,9 @@ fn fill(interpreter: &mut Interpreter<'_>, file: &ModelFile, seed: u64) -> Resul
     for (bound, declared) in tensors.iter_mut().zip(&file.inputs) {
         let element_type = fillable(bound.tensor_type()).ok_or_else(|| {
             let detail = format!("input `{}` has elements of type {}", declared.name, declared.element_type);
-            Failure::new(Stage::Prepare, "unsupported_element_type", detail)
-                .with_hint("the Edge TPU takes 8-bit integers; what stays on the processor may take floats")
+            Failure::new(Stage::Prepare, "unsupported_element_type", detail).with_hint(
+                "the Edge TPU takes 8-bit integers; the part that stays on the processor may take floats",
+            )
         })?;
         let mut bytes = vec![0; bound.byte_size()];
         generator.fill(element_type, &mut bytes);
@@ -204,7 +205,7 @@ fn fill(interpreter: &mut Interpreter<'_>, file: &ModelFile, seed: u64) -> Resul
             .copy_from_bytes(&bytes)
             .map_err(|error| not_bound(format!("input `{}` was not filled: {error}", declared.name)))?;
     }
-    Ok(file.inputs.iter().map(tensor).collect())
+    Ok(file.inputs.iter().map(model::describe).collect())
 }
 
 fn fillable(element_type: TensorType) -> Option<ElementType> {
@@ -220,7 +221,7 @@ fn fillable(element_type: TensorType) -> Option<ElementType> {
 
 /// What is known of the delegate's library.
 #[derive(Default)]
-struct Found {
+struct DelegateLibrary {
     version: Option<String>,
     file: Option<PathBuf>,
     build: Option<&'static str>,
@@ -228,14 +229,14 @@ struct Found {
 
 /// The library that was loaded under that name.
 #[expect(unsafe_code, reason = "asks the C library for its version")]
-fn delegate_of(name: &Path) -> Found {
+fn delegate_of(name: &Path) -> DelegateLibrary {
     type Version = unsafe extern "C" fn() -> *const libc::c_char;
 
-    let Ok(name) = CString::new(name.as_os_str().as_bytes()) else { return Found::default() };
+    let Ok(name) = CString::new(name.as_os_str().as_bytes()) else { return DelegateLibrary::default() };
     // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays open anyway.
     let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     if library.is_null() {
-        return Found::default();
+        return DelegateLibrary::default();
     }
     // SAFETY: a handle from dlopen and C strings.
     let (plugin, version) = unsafe {
@@ -256,5 +257,5 @@ fn delegate_of(name: &Path) -> Found {
     let bytes = file.as_ref().and_then(|file| fs_err::read(file).ok()).unwrap_or_default();
     let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     let build = BUILDS.iter().find(|(text, _)| holds(text)).map(|(_, build)| *build);
-    Found { version, file, build }
+    DelegateLibrary { version, file, build }
 }

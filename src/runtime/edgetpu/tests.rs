@@ -2,7 +2,7 @@
 //! 168, 211, 313, 439, 508 and 879 of google-coral/edgetpu and public logs of versions 14 to 16 show.
 
 use super::outcome::{self, Output};
-use super::report::{CAUSES, Report};
+use super::report::{CAUSES, CompilerReport};
 use crate::bundle::format::Stage;
 use crate::runtime::program::Exit;
 
@@ -93,10 +93,10 @@ fn transcript(name: &str) -> String {
 fn every_transcript_means_what_its_author_wrote_down() {
     for case in CASES {
         let name = case.transcript;
-        let report = Report::of(&transcript(name));
-        let version = report.told.compiler_version.as_deref().unwrap();
+        let report = CompilerReport::of(&transcript(name));
+        let version = report.build.compiler_version.as_deref().unwrap();
         assert!(version.starts_with(name.split('-').next().unwrap()), "{name}: {version}");
-        let told = &report.told;
+        let told = &report.build;
         let mapped = told.operations_on_edge_tpu.zip(told.operations_on_cpu);
         assert_eq!(mapped, case.mapped, "{name}");
         let bytes = told.on_chip_used_bytes.zip(told.on_chip_remaining_bytes).zip(told.off_chip_bytes);
@@ -117,7 +117,7 @@ fn every_transcript_means_what_its_author_wrote_down() {
 #[test]
 fn operators_are_told_with_the_reason_for_each() {
     let rows = |name| {
-        let operators = Report::of(&transcript(name)).told.operators;
+        let operators = CompilerReport::of(&transcript(name)).build.operators;
         operators
             .iter()
             .map(|row| format!("{} {} {} {}", row.operator, row.count, row.is_mapped, row.status))
@@ -130,8 +130,11 @@ fn operators_are_told_with_the_reason_for_each() {
             "SOFTMAX 1 false Operation is otherwise supported, but not mapped due to some unspecified limitation",
         ]
     );
-    let unmapped =
-        outcome::of(&Report::of(&transcript("15.0-nothing-mapped")), Exit::Code(0), Output::Processor);
+    let unmapped = outcome::of(
+        &CompilerReport::of(&transcript("15.0-nothing-mapped")),
+        Exit::Code(0),
+        Output::Processor,
+    );
     insta::assert_snapshot!(unmapped.unwrap_err(), @"the compiler mapped no operation to the Edge TPU: 17 CONV_2D (Tensor has unsupported rank (up to 3 innermost dimensions mapped)), 1 MEAN (Operation is working on an unsupported data type), 1 FULLY_CONNECTED (More than one subgraph is not supported)");
 }
 
@@ -140,7 +143,7 @@ fn compiler_that_dies_at_any_line_or_byte_still_gives_an_outcome() {
     for case in CASES {
         let whole = transcript(case.transcript);
         for (end, _) in whole.char_indices() {
-            let report = Report::of(&whole[..end]);
+            let report = CompilerReport::of(&whole[..end]);
             let Err(failure) = outcome::of(&report, Exit::Signal(9), Output::Unsound) else {
                 panic!("{} to {end} is a success", case.transcript)
             };
@@ -149,11 +152,13 @@ fn compiler_that_dies_at_any_line_or_byte_still_gives_an_outcome() {
         let lines: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at + 1).collect();
         for end in lines {
             // It ended by itself and left half of its words: a success only where it said so.
-            let report = Report::of(&whole[..end]);
+            let report = CompilerReport::of(&whole[..end]);
             let found = outcome::of(&report, Exit::Code(0), Output::EdgeTpu);
             assert_eq!(
                 found.is_ok(),
-                report.is_compiled && report.cause.is_none() && report.told.operations_on_edge_tpu != Some(0)
+                report.is_compiled
+                    && report.cause == Default::default()
+                    && report.build.operations_on_edge_tpu != Some(0)
             );
         }
     }
@@ -161,13 +166,14 @@ fn compiler_that_dies_at_any_line_or_byte_still_gives_an_outcome() {
 
 #[test]
 fn success_needs_exit_0_its_words_and_a_sound_file_with_the_operator() {
-    let report = Report::of(&transcript("14.1-wholly-mapped"));
-    let reason = |report: &Report, exit, output| outcome::of(report, exit, output).unwrap_err().reason;
+    let report = CompilerReport::of(&transcript("14.1-wholly-mapped"));
+    let reason =
+        |report: &CompilerReport, exit, output| outcome::of(report, exit, output).unwrap_err().reason;
     assert_eq!(reason(&report, Exit::Code(1), Output::EdgeTpu), "tool_failed");
     assert_eq!(reason(&report, Exit::Code(139), Output::EdgeTpu), "tool_crashed");
     assert_eq!(reason(&report, Exit::Code(0), Output::Unsound), "compiled_file_not_sound");
     assert_eq!(reason(&report, Exit::Code(0), Output::Processor), "nothing_mapped");
-    assert_eq!(reason(&Report::of(""), Exit::Code(0), Output::EdgeTpu), "not_passed");
+    assert_eq!(reason(&CompilerReport::of(""), Exit::Code(0), Output::EdgeTpu), "not_passed");
 }
 
 #[test]

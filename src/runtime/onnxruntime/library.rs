@@ -1,6 +1,6 @@
 //! Opening the ONNX Runtime library, once in a process.
 //!
-//! `ort` opens it; this decides which file, turns every way that can go wrong into a [`Failure`], and tells what was opened.
+//! `ort` opens it; this turns every way that can go wrong into a [`Failure`], and reports which file was opened.
 
 use std::error::Error as _;
 use std::ffi::{CStr, CString};
@@ -15,35 +15,35 @@ use ort::sys;
 use crate::bundle::format::Stage;
 use crate::runtime::{Failure, mapped};
 
-/// The variable by which `ort`'s users name the library.
+/// The variable in which users of `ort` name the library.
 pub(super) const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// By this variable the library sends nothing to its makers. The builds that they publish for Linux do since 1.29, and what
-/// `with_telemetry` turns off comes too late: a thread has begun, a database lies in the user's cache, and while the clock runs threads
-/// come and go that look up the makers' host (seen with 1.31.1). Source of the name:
+/// With this variable the library sends nothing to its makers. The published builds for Linux do so since 1.29, and `with_telemetry`
+/// turns it off too late: by then a thread runs, a database is in the user's cache, and while the clock runs threads start that look
+/// up the makers' host (seen with 1.31.1). Source of the name:
 /// <https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/platform/posix/telemetry.cc>.
 const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
-/// What the system's loader is asked for otherwise: the development name, then the soname.
+/// What the system's loader is asked for if no file is named: the development name, then the soname.
 const SYSTEM_NAMES: &[&str] = &["libonnxruntime.so", "libonnxruntime.so.1"];
 
 /// The opened library.
 #[derive(Clone)]
 pub(super) struct Library {
-    /// Its environment: logging and nothing else, for threads belong to the session.
+    /// Its environment: logging and nothing else; threads belong to the session.
     pub(super) environment: Environment,
     /// The file.
     pub(super) file: Option<PathBuf>,
     /// Its version, such as `1.31.1`.
     pub(super) version: Option<String>,
-    /// Where its tables of functions come from.
+    /// The source of its tables of functions.
     pub(super) base: Option<&'static sys::OrtApiBase>,
-    /// How it was asked for.
+    /// The path that was asked for.
     asked: Option<PathBuf>,
 }
 
 impl Library {
-    /// The name by which it was opened, where it was asked for by one.
+    /// The path by which it was opened.
     pub(super) fn opened_as(&self) -> Option<&Path> {
         self.asked.as_deref().or(self.file.as_deref())
     }
@@ -51,9 +51,9 @@ impl Library {
 
 static OPENED: Mutex<Option<Library>> = Mutex::new(None);
 
-/// What must be said before the library is opened.
+/// Set what the library reads when it is opened.
 pub(super) fn prepare() {
-    #[expect(unsafe_code, reason = "an environment variable is the one way to tell the library in time")]
+    #[expect(unsafe_code, reason = "only an environment variable reaches the library in time")]
     // SAFETY: a worker process has no other thread before it opens its library.
     unsafe {
         std::env::set_var(TELEMETRY_VARIABLE, "1");
@@ -63,7 +63,7 @@ pub(super) fn prepare() {
 /// Open the library that was asked for, otherwise the one that the system's loader finds.
 ///
 /// # Errors
-/// `library_not_found`, `library_too_old`, `library_not_usable`; `library_already_open` where the process has another.
+/// `library_not_found`, `library_too_old`, `library_not_usable`; `library_already_open` if the process has opened another one.
 pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
     let mut opened = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(library) = &*opened {
@@ -73,7 +73,7 @@ pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
             Err(Failure::new(
                 Stage::Start,
                 "library_already_open",
-                format!("this process has opened {:?} and cannot open {asked:?} too", library.file),
+                format!("this process has opened {:?} and cannot also open {asked:?}", library.file),
             ))
         };
     }
@@ -82,9 +82,9 @@ pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
         Failure::new(
             Stage::Start,
             "library_not_usable",
-            format!("ONNX Runtime set up no environment: {error}"),
+            format!("ONNX Runtime could not set up its environment: {error}"),
         )
-        .with_hint("the worker's last lines on standard error may say more")
+        .with_hint("see the worker's log tail")
     })?;
     let file = mapped::file_at(ort::api().RunWithBinding as *const () as usize);
     let base = file.as_deref().and_then(base);
@@ -100,7 +100,7 @@ pub(super) fn first_that_opens(
     let candidates = candidates(asked);
     let mut refusals = Vec::new();
     for candidate in &candidates {
-        // Asked before `ort` is: once it has a library it says yes to any path.
+        // Checked before `ort` is asked: once it has a library it accepts any path.
         if candidate.is_absolute() && !candidate.is_file() {
             refusals.push(format!("there is no file {}", candidate.display()));
             continue;
@@ -112,7 +112,7 @@ pub(super) fn first_that_opens(
                 let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
                 refusals.push(format!("{}: {reason}", path.display()));
             }
-            // A library that opens but is not usable is the one that was meant: going on would hide it.
+            // A library that opens but is not usable is the intended one: trying others would hide that.
             Err(LoadDynamicError::BadVersion { version_str, path }) => {
                 return Err(Failure::new(
                     Stage::Start,
@@ -120,13 +120,13 @@ pub(super) fn first_that_opens(
                     format!("{} is ONNX Runtime {version_str}", path.display()),
                 )
                 .with_hint(format!(
-                    "give a library of version 1.{}.0 or later by `runtimes.onnxruntime.library` in the configuration or by {VARIABLE}",
+                    "set `runtimes.onnxruntime.library` in the configuration, or {VARIABLE}, to version 1.{}.0 or later",
                     ort::MINOR_VERSION
                 )));
             }
             Err(error) => {
                 return Err(Failure::new(Stage::Start, "library_not_usable", error.to_string())
-                    .with_hint("is this file ONNX Runtime's libonnxruntime.so, and for this machine?"));
+                    .with_hint("check that this file is ONNX Runtime's libonnxruntime.so, and that it is built for this machine"));
             }
         }
     }
@@ -152,8 +152,8 @@ fn candidates(asked: Option<&Path>) -> Vec<PathBuf> {
     SYSTEM_NAMES.iter().map(PathBuf::from).collect()
 }
 
-/// `ort` looks for relative paths beside the executable; whoever wrote one meant the working directory. A bare name stays one: the
-/// system's loader has its own search for those.
+/// `ort` resolves relative paths from the executable's folder; the author meant the working directory. A bare name stays as it is: the
+/// system's loader searches for it.
 fn absolute(path: &Path) -> PathBuf {
     if path.components().count() == 1 && path.is_relative() && !path.exists() {
         return path.to_path_buf();
@@ -161,7 +161,7 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// What the opened library tells without being asked for a version of its interface. `ort` keeps it to itself.
+/// The opened library's entry, which needs no version of its interface. `ort` does not expose it.
 #[expect(unsafe_code, reason = "asks the C library, which is open")]
 fn base(file: &Path) -> Option<&'static sys::OrtApiBase> {
     type GetApiBase = unsafe extern "system" fn() -> *const sys::OrtApiBase;

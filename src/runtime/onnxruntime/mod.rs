@@ -21,9 +21,10 @@
 
 use super::needs::Origin;
 use super::{Need, OptionKind, Options, Runtime, RuntimeOption, options};
-use crate::model_file::signatures::looks_like;
+use crate::model_file::signatures::{looks_like, other_format};
 use crate::network::emit::Form;
 
+mod failures;
 mod library;
 mod placement;
 mod plugin;
@@ -132,11 +133,8 @@ fn provider_of(options: &Options) -> &str {
 /// Source: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>, message `ModelProto`; tag = number × 8 + wire type.
 const FIRST_TAGS: &[u8] = &[0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72, 0xa2, 0xca];
 
-/// ONNX files have no signature: refuse what is known to be another format, and what cannot begin such a message.
+/// ONNX files have no signature. Refuse known other formats, and bytes that cannot begin such a message.
 fn recognise(head: &[u8]) -> Result<(), String> {
-    match looks_like(head) {
-        Some(other) => Err(other.to_owned()),
-        None if FIRST_TAGS.contains(&head[0]) => Ok(()),
-        None => Err("a file of no known model format".to_owned()),
-    }
+    let can_begin = head.first().is_some_and(|first| FIRST_TAGS.contains(first));
+    if can_begin && looks_like(head).is_none() { Ok(()) } else { Err(other_format(head)) }
 }

@@ -1,7 +1,6 @@
 //! Which provider runs which nodes: one run of the session under the library's own profiler, before anything is timed.
 //!
-//! The profile is a file, for the library writes no other; it has lost its name before the run, so that a crash leaves
-//! nothing behind.
+//! The library writes the profile to a file. The file loses its name before the run, so a crash leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -16,61 +15,60 @@ use crate::bundle::format::Stage;
 use crate::bundle::format::{ProductNode, ProviderNodes};
 use crate::runtime::Failure;
 
-/// Products that are told of a provider, with at most so many bytes of names: beyond this only the number of nodes is. The daemon holds
-/// what a worker tells in memory, and takes lines of 1 MiB; a session has two fallbacks at most.
+/// The most products of a provider that are reported, and the most bytes of their names; beyond that, only the number of nodes is.
+/// The daemon keeps what a worker reports in memory, and takes lines of 1 MiB; a session has two fallbacks at most.
 const MOST_PRODUCTS: usize = 4_000;
 const NAMES_LIMIT: usize = 128 << 10;
 
-/// Have a session write its profile into a folder. Where there is no folder to write to, who runs what is not observed.
+/// Make a session write its profile into a folder. Without a folder the placement is not observed.
 pub(super) fn profiled(builder: SessionBuilder) -> (SessionBuilder, Option<TempDir>) {
     let folder = match tempfile::Builder::new().prefix("backbone-profile-").tempdir() {
         Ok(folder) => folder,
         Err(error) => {
-            log::warn!("can not keep a profile: {error}");
+            log::warn!("cannot keep a profile: {error}");
             return (builder, None);
         }
     };
     match builder.with_profiling(folder.path().join("run")) {
         Ok(builder) => (builder, Some(folder)),
         Err(error) => {
-            log::warn!("ONNX Runtime makes no profile: {error}");
+            log::warn!("ONNX Runtime creates no profile: {error}");
             (error.recover(), None)
         }
     }
 }
 
-/// A profile that is being written; its file, where it could be opened.
+/// A profile that is being written; its file, if it could be opened.
 pub(super) struct Profile(Option<fs_err::File>);
 
 impl Profile {
-    /// The session is made, and its file with it: hold it, and take it out of the file system.
+    /// The session exists, and its file with it: hold the file, and remove it from the file system.
     pub(super) fn hold(folder: TempDir) -> Self {
         let only = fs_err::read_dir(folder.path()).ok().and_then(|mut files| files.next()?.ok());
         Self(only.and_then(|file| fs_err::File::open(file.path()).ok()))
     }
 
-    /// The session has run once: end the profile and read it. `None` where it tells nothing.
+    /// The session has run once: end the profile and read it. `None` if it cannot be used.
     ///
     /// # Errors
-    /// `profiler_not_ended`: nothing may be timed then.
+    /// `profiler_not_ended`: nothing may be timed after that.
     pub(super) fn end(self, session: &mut Session) -> Result<Option<Vec<RanNode>>, Failure> {
-        // Whatever became of the file: the library writes on until it is told.
+        // Also if the file was lost: the library keeps writing until it is told to stop.
         session.end_profiling().map_err(|error| {
-            let detail = format!("ONNX Runtime's profiler could not be turned off: {error}");
-            Failure::new(Stage::Prepare, "profiler_not_ended", detail).with_hint(
-                "see that the folder for temporary files (TMPDIR) can be written to, and is not full",
-            )
+            let detail = format!("ONNX Runtime's profiler cannot be turned off: {error}");
+            Failure::new(Stage::Prepare, "profiler_not_ended", detail)
+                .with_hint("check that the folder for temporary files (TMPDIR) is writable and not full")
         })?;
         let nodes = self.0.ok_or_else(|| "it was not written".to_owned()).and_then(|mut file| {
             let mut text = Vec::new();
             file.read_to_end(&mut text).map_err(|error| error.to_string())?;
             profile::nodes(&text).map_err(|error| error.to_string())
         });
-        Ok(nodes.inspect_err(|error| log::warn!("the profile tells nothing: {error}")).ok())
+        Ok(nodes.inspect_err(|error| log::warn!("the profile cannot be used: {error}")).ok())
     }
 }
 
-/// What each provider runs, the one that was asked for first, then by name.
+/// What each provider runs: first the one that was asked for, then the others by name.
 pub(super) fn by_provider(asked: &Provider, ran: Option<Vec<RanNode>>) -> Vec<ProviderNodes> {
     let is_observed = ran.is_some();
     let mut by_name: BTreeMap<String, Vec<RanNode>> = BTreeMap::new();
@@ -96,7 +94,7 @@ pub(super) fn by_provider(asked: &Provider, ran: Option<Vec<RanNode>>) -> Vec<Pr
     told
 }
 
-/// `None` where they are too many to tell.
+/// `None` if there are too many.
 fn products(nodes: Vec<RanNode>) -> Option<Vec<ProductNode>> {
     let products: Vec<ProductNode> = nodes.into_iter().filter_map(|node| node.product).collect();
     let length: usize = products.iter().map(|product| product.name.len()).sum();

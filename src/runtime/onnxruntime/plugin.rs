@@ -1,4 +1,4 @@
-//! Plug-in providers: libraries of others that bring ONNX Runtime a provider, by path.
+//! Plug-in providers: libraries that add a provider to ONNX Runtime, loaded by path.
 //!
 //! They came with version 22 of the library's interface, and `ort` is built for 17 here, so the few functions are called
 //! through the library's own table. It only grows at its end, and its first 22 versions are one prefix of it. Source of the
@@ -14,19 +14,16 @@ use ort::environment::Environment;
 use ort::session::builder::SessionBuilder;
 use ort::{AsPointer, sys};
 
+use super::failures::not_loaded;
 use super::library::{Library, checked};
-use super::provider::not_loaded;
 use crate::bundle::format::Stage;
 use crate::runtime::Failure;
 
 /// The version of the interface that has plug-ins, and the release of the library that has it.
 const SINCE: u32 = 22;
 
-/// The function that a plug-in exports, and other libraries do not.
-pub(super) const ENTRY: &str = "CreateEpFactories";
-
 const SEE_PLUGIN: &str =
-    "see what the plug-in's own documents ask of the host: its devices, drivers and release of ONNX Runtime";
+    "see the plug-in's documentation for the devices, drivers and release of ONNX Runtime that it needs";
 
 /// A function that is not called here.
 type Unused = unsafe extern "system" fn();
@@ -75,7 +72,7 @@ struct HardwareDevice {
     _opaque: [u8; 0],
 }
 
-/// What the session was told to use.
+/// The provider and the device that the session uses.
 pub(super) struct Plugged {
     /// The library's name for the provider.
     pub(super) provider: String,
@@ -95,10 +92,9 @@ pub(super) fn plug(
 ) -> Result<Plugged, Failure> {
     let table = table(library).ok_or_else(|| {
         let version = library.version.as_deref().unwrap_or("of an unknown version");
-        let detail = format!("ONNX Runtime {version} takes no plug-in providers");
-        Failure::new(Stage::Load, "library_too_old", detail).with_hint(format!(
-            "give a library of version 1.{SINCE}.0 or later by `runtimes.onnxruntime.library`"
-        ))
+        let detail = format!("ONNX Runtime {version} does not support plug-in providers");
+        Failure::new(Stage::Load, "library_too_old", detail)
+            .with_hint(format!("set `runtimes.onnxruntime.library` to version 1.{SINCE}.0 or later"))
     })?;
     let brought = brought(table, &library.environment, file)?;
     let device = *brought.get(number).ok_or_else(|| device_not_found(table, file, &brought, number))?;
@@ -113,7 +109,7 @@ fn table(library: &Library) -> Option<&'static Api> {
     unsafe { (library.base?.GetApi)(SINCE).cast::<Api>().as_ref() }
 }
 
-/// The devices that the plug-in brings. A library is registered once in a process, so they are kept for a second session.
+/// The devices that the plug-in adds. A library is registered once in a process, so they are kept for a second session.
 fn brought(table: &Api, environment: &Environment, file: &Path) -> Result<Vec<*const EpDevice>, Failure> {
     static BROUGHT: Mutex<Vec<(PathBuf, Vec<usize>)>> = Mutex::new(Vec::new());
     let mut known = BROUGHT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +133,7 @@ fn devices(table: &Api, environment: &Environment) -> Result<Vec<*const EpDevice
     // SAFETY: an environment that lives, and two places to write to. The array belongs to the environment.
     let status = unsafe { (table.devices)(environment.ptr(), &mut first, &mut count) };
     checked(status).map_err(|error| {
-        let detail = format!("ONNX Runtime names no devices: {}", error.message());
+        let detail = format!("ONNX Runtime lists no devices: {}", error.message());
         Failure::new(Stage::Load, "provider_refused", detail).with_hint(SEE_PLUGIN)
     })?;
     if first.is_null() {
@@ -195,7 +191,7 @@ fn device_not_found(table: &Api, file: &Path, brought: &[*const EpDevice], numbe
         .collect();
     let file = file.display();
     let (detail, hint) = match known.is_empty() {
-        true => (format!("the plug-in {file} found nothing on this host that it can run on"), SEE_PLUGIN),
+        true => (format!("the plug-in {file} found no device on this host"), SEE_PLUGIN),
         false => (
             format!("the plug-in {file} has no device {number}, only {}", known.join("; ")),
             "`runtime_options.device` is the number of one of these",

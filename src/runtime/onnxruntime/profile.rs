@@ -1,9 +1,9 @@
-//! What the library's own profile of one run tells: which node ran on which provider.
+//! The library's own profile of one run: which node ran on which provider.
 //!
 //! The profile is a file of trace events in JSON, documented at <https://onnxruntime.ai/docs/performance/tune-performance/profiling-tools.html>.
 //! All versions since 1.2 name the provider of each node that ran. Nodes are those that the library made of the model's: a
-//! fused one carries the name of one of its parts in its own or that of its output, a compiled one has a name of its own. What
-//! cannot be read, or is not whole, gives an error and no half of an answer. Bodies of branches that were not taken did not run.
+//! fused one carries the name of one of its parts in its own or that of its output, a compiled one has a name of its own. A
+//! profile that cannot be read or is incomplete is an error, never half an answer. Branches that were not taken did not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,20 +16,20 @@ use crate::bundle::format::ProductNode;
 pub(super) struct RanNode {
     /// The provider that ran it, by the library's name for it.
     pub(super) provider: String,
-    /// Where it is a convolution or a matrix product.
+    /// Set if it is a convolution or a matrix product.
     pub(super) product: Option<ProductNode>,
 }
 
 /// The events of nodes end in this; those of the fences around them in older versions do not.
 const KERNEL: &str = "_kernel_time";
 
-/// Parts of the names of operators that multiply and accumulate: those of the standard and the many that the library puts in their
-/// place. Source: <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
+/// Parts of the names of operators that multiply and accumulate: those of the standard, and the many that the library replaces them
+/// with. Source: <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
 const PRODUCTS: &[&str] = &["Attention", "Conv", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "MoE", "RNN"];
 const CONVOLUTION: &str = "Conv";
 const FUSED_CONVOLUTION: &str = "FusedConv";
 
-/// The library's own copies between devices are no nodes of the network.
+/// The library's own copies between devices, which are not nodes of the network.
 const COPIES: &[&str] = &["MemcpyFromHost", "MemcpyToHost"];
 
 /// The library stops writing here, and says so in its log only. Source: `max_num_events_` in
@@ -43,42 +43,42 @@ struct Event {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    args: Arguments,
+    args: NodeArguments,
 }
 
 #[derive(Deserialize, Default)]
-struct Arguments {
+struct NodeArguments {
     #[serde(default)]
     op_name: String,
     provider: Option<String>,
-    // A number in a text in some versions, a number in others.
+    // A text in some versions, a number in others.
     node_index: Option<serde_json::Value>,
     #[serde(default)]
-    input_type_shape: Vec<Shape>,
+    input_type_shape: Vec<TypedShape>,
     #[serde(default)]
-    output_type_shape: Vec<Shape>,
+    output_type_shape: Vec<TypedShape>,
 }
 
 /// Sizes by element type; one of them.
-type Shape = BTreeMap<String, Vec<u64>>;
+type TypedShape = BTreeMap<String, Vec<u64>>;
 
 /// The nodes that ran, in the order in which they did; each once, however often it ran.
 ///
 /// # Errors
-/// Where the text is no such profile.
+/// The text is not such a profile.
 pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
     let events: Vec<Event> = serde_json::from_slice(text)?;
     if events.len() >= MOST_EVENTS {
-        return Err(serde::de::Error::custom("the library left out what came after a million events"));
+        return Err(serde::de::Error::custom("the library dropped what came after a million events"));
     }
     let mut seen = BTreeSet::new();
     let mut nodes = Vec::new();
     for event in events.into_iter().filter(|event| event.cat == "Node") {
         let Some(name) = event.name.strip_suffix(KERNEL) else { continue };
         let product = product(name, &event.args);
-        let Arguments { op_name, provider, node_index, .. } = event.args;
+        let NodeArguments { op_name, provider, node_index, .. } = event.args;
         let Some(provider) = provider.filter(|_| !COPIES.contains(&op_name.as_str())) else { continue };
-        // Numbers begin again in the body of each loop and branch.
+        // The numbering restarts in the body of each loop and branch.
         let index = node_index.map(|index| index.to_string());
         if seen.insert((index, name.to_owned(), provider.clone(), op_name)) {
             nodes.push(RanNode { provider, product });
@@ -87,7 +87,7 @@ pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
     Ok(nodes)
 }
 
-fn product(name: &str, arguments: &Arguments) -> Option<ProductNode> {
+fn product(name: &str, arguments: &NodeArguments) -> Option<ProductNode> {
     PRODUCTS
         .iter()
         .any(|part| arguments.op_name.contains(part))
@@ -97,11 +97,11 @@ fn product(name: &str, arguments: &Arguments) -> Option<ProductNode> {
 /// Each element of the output takes one product for each element of its filter: weights are `[outputs, inputs in a group, …kernel]`,
 /// the output is `[batch, outputs, …]`. Only convolutions in fp32 keep their weights, of other operators the profile does not tell
 /// them once the library has packed them anew.
-fn macs_of_convolution(arguments: &Arguments) -> Option<u64> {
+fn macs_of_convolution(arguments: &NodeArguments) -> Option<u64> {
     if ![CONVOLUTION, FUSED_CONVOLUTION].contains(&arguments.op_name.as_str()) {
         return None;
     }
-    let sizes = |shapes: &[Shape], index: usize| shapes.get(index)?.values().next().cloned();
+    let sizes = |shapes: &[TypedShape], index: usize| shapes.get(index)?.values().next().cloned();
     let (weights, output) = (sizes(&arguments.input_type_shape, 1)?, sizes(&arguments.output_type_shape, 0)?);
     let is_filter = weights.len() == output.len() && weights.len() > 2 && weights[0] == output[1];
     let factors = output.iter().chain(weights.iter().skip(1));

@@ -1,4 +1,4 @@
-//! Telling a session which provider to use, and why one could not be had.
+//! The provider that a session uses.
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
@@ -9,13 +9,14 @@ use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::SessionBuilder;
 use serde_json::Value;
 
+use super::failures::{not_loaded, refused};
 use super::library::Library;
 use super::{CPU_PROVIDER, DEVICE, RUNTIME, TF32, plugin, provider_of, word};
 use crate::bundle::format::Stage;
-use crate::network::count::onnx_border;
+use crate::model_file;
 use crate::runtime::{Failure, LoadRequest, NeedKind, Options, options};
 
-/// By this variable NVIDIA's libraries leave TF32 out, whatever else they were told. Source:
+/// With this variable NVIDIA's libraries do not use TF32, whatever else was set. Source:
 /// <https://docs.nvidia.com/cuda/cublas/#tensor-core-usage>; TensorRT documents it too.
 const TF32_VARIABLE: &str = "NVIDIA_TF32_OVERRIDE";
 
@@ -25,20 +26,20 @@ pub(super) struct Provider {
     pub(super) name: String,
     /// The library file that holds it; `None` for the runtime's own.
     pub(super) library: Option<PathBuf>,
-    /// Another one beside the processor's that the session may use, and its file.
+    /// A second provider besides the processor's that the session may use, and its file.
     pub(super) second: Option<(&'static str, PathBuf)>,
-    /// The device on whose memory outputs are to stay.
+    /// Where the outputs stay.
     pub(super) outputs_on: OutputsOn,
     /// Options in force.
     pub(super) options: Options,
 }
 
-/// Where a run leaves its outputs.
+/// The memory in which a run leaves its outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutputsOn {
-    /// In main memory, made there or copied there.
+    /// Main memory: computed there or copied there.
     Host,
-    /// On that CUDA device, which is waited for.
+    /// That of the CUDA device of this number; runs wait for it.
     Cuda(i32),
 }
 
@@ -52,13 +53,13 @@ impl OutputsOn {
     }
 }
 
-/// What must be said before any library of the provider is loaded.
+/// Set what any library of the provider reads when it is loaded.
 pub(super) fn prepare(request: &Options) {
     // Some plug-ins run on NVIDIA's libraries too.
     if provider_of(request) == word::CPU {
         return;
     }
-    #[expect(unsafe_code, reason = "environment variables are the one way to tell all of NVIDIA's libraries")]
+    #[expect(unsafe_code, reason = "only environment variables reach all of NVIDIA's libraries")]
     // SAFETY: a worker process has no other thread before it opens its library.
     unsafe {
         match options::boolean(request, TF32, false) {
@@ -97,9 +98,9 @@ pub(super) fn add(
         word::TENSORRT => {
             let is_quantised = is_quantised(&request.model);
             in_force.insert("int8".to_owned(), is_quantised.into());
-            // Without it TensorRT refuses what the model says is int8; with it, it leaves other models as they are.
+            // Without it TensorRT refuses models that are quantised; it changes nothing for other models.
             let tensorrt = ep::TensorRT::default().with_device_id(cuda_device).with_int8(is_quantised);
-            // What TensorRT does not take is to stay on the GPU.
+            // What TensorRT does not take stays on the GPU.
             let cuda = ep::CUDA::default().with_device_id(cuda_device);
             builder = added(builder, library, asked, vec![tensorrt.build(), cuda.build()])?;
             second = Some((ep::CUDA::NAME, mapped_name(provider_file(library, word::CUDA))));
@@ -122,12 +123,12 @@ pub(super) fn add(
     Ok((builder, Provider { name, library: file.map(mapped_name), second, outputs_on, options: in_force }))
 }
 
-/// The name that the kernel knows a file by, which is how it stands among the mapped ones.
+/// The name by which the kernel lists a mapped file.
 fn mapped_name(file: PathBuf) -> PathBuf {
     fs_err::canonicalize(&file).unwrap_or(file)
 }
 
-/// An option that the provider does not look at would be a promise that nobody keeps.
+/// An option without effect would mislead.
 fn refuse_idle_options(asked: &str, given: &Options) -> Result<(), Failure> {
     let idle = [DEVICE, TF32].into_iter().find(|option| given.contains_key(*option));
     match idle.filter(|_| asked == word::CPU) {
@@ -135,7 +136,7 @@ fn refuse_idle_options(asked: &str, given: &Options) -> Result<(), Failure> {
         Some(option) => {
             let detail = format!("provider `{asked}` has no option `{option}`");
             Err(Failure::new(Stage::Load, "options_not_accepted", detail)
-                .with_hint(format!("leave `{option}` out, or choose the provider that it is for")))
+                .with_hint(format!("leave `{option}` out, or choose a provider that has it")))
         }
     }
 }
@@ -154,14 +155,14 @@ fn added(
         let own = library.file.as_deref().unwrap_or(Path::new("the library")).display();
         let detail = format!("{own} was built without the provider `{asked}`");
         return Err(Failure::new(Stage::Load, "provider_not_built_in", detail).with_hint(
-            "give a build of ONNX Runtime for GPUs by `runtimes.onnxruntime.library`, such as the one in the onnxruntime-gpu \
+            "set `runtimes.onnxruntime.library` to a build of ONNX Runtime for GPUs, such as the one in the onnxruntime-gpu \
              package, or the one for this JetPack",
         ));
     }
     let providers: Vec<_> =
         providers.into_iter().map(ep::ExecutionProviderDispatch::error_on_failure).collect();
     builder.with_execution_providers(providers).map_err(|error| {
-        // The library writes the loader's words to its log and not into its answer.
+        // The library writes the loader's words to its log, not into its answer.
         let files = [asked, word::CUDA].map(|provider| provider_file(library, provider));
         match files.into_iter().find_map(|file| Some((loader_error(&file)?, file))) {
             Some((why, file)) => not_loaded(asked, &file, &why),
@@ -170,13 +171,13 @@ fn added(
     })
 }
 
-/// A provider that comes with the library is looked for beside the name by which that was opened, which may be a link.
+/// A provider that comes with the library is next to the name by which that was opened, which may be a link.
 fn provider_file(library: &Library, provider: &str) -> PathBuf {
     let name = format!("libonnxruntime_providers_{provider}.so");
     library.opened_as().map_or_else(|| PathBuf::from(&name), |file| file.with_file_name(&name))
 }
 
-/// The loader's words on why it does not open a library; `None` where it does.
+/// Why the loader cannot open a library, in its words; `None` if it can.
 #[expect(unsafe_code, reason = "asks the system's loader")]
 fn loader_error(file: &Path) -> Option<String> {
     let name = CString::new(file.as_os_str().as_bytes()).ok()?;
@@ -191,78 +192,17 @@ fn loader_error(file: &Path) -> Option<String> {
     (!words.is_null()).then(|| unsafe { CStr::from_ptr(words) }.to_string_lossy().into_owned())
 }
 
-/// A provider's library that did not load: which one is missing is in the loader's words.
-pub(super) fn not_loaded(asked: &str, file: &Path, why: &str) -> Failure {
-    let hint = match missing_library(why) {
-        Some(missing) if !file.ends_with(missing) => format!(
-            "install what brings {missing}, of the version that {} asks for, and see that the loader finds it (`ldconfig -p`, or \
-             LD_LIBRARY_PATH of the service)",
-            file.file_name().unwrap_or_default().display()
-        ),
-        _ if why.contains(plugin::ENTRY) => {
-            format!("{} is a library, but no plug-in provider of ONNX Runtime", file.display())
-        }
-        _ => format!(
-            "see that {} is there, and that it goes with this release of ONNX Runtime",
-            file.display()
-        ),
-    };
-    let detail = format!("the provider `{asked}` could not be loaded: {why}");
-    Failure::new(Stage::Load, "provider_not_loaded", detail).with_hint(hint)
-}
-
-/// A provider that is there and does not want to: no device, no driver, another one than it was built for.
-fn refused(asked: &str, why: &str) -> Failure {
-    let detail = format!("the provider `{asked}` is there and refuses to work: {}", why.trim());
-    Failure::new(Stage::Load, "provider_refused", detail).with_hint(
-        "run `nvidia-smi` as the daemon's user: it names the devices, of which `runtime_options.device` is one, and the version of CUDA \
-         that the driver goes with, which must be the provider's or later",
-    )
-}
-
-/// The loader says `name: cannot open shared object file: …`.
-fn missing_library(why: &str) -> Option<&str> {
-    let before = &why[..why.find(": cannot open shared object file")?];
-    before.rsplit([' ', '"', '\'']).next().filter(|name| !name.is_empty())
-}
-
-/// Words of the library, of CUDA and of the system for memory that is not there.
-pub(super) fn says_out_of_memory(why: &str) -> bool {
-    ["out of memory", "Failed to allocate memory", "bad_alloc"].iter().any(|words| why.contains(words))
-}
-
-/// Does the model hold QuantizeLinear or DequantizeLinear nodes? A file that cannot be read is refused by the library.
+/// Does the model contain QuantizeLinear or DequantizeLinear nodes? The library refuses a file that cannot be read.
 fn is_quantised(model: &Path) -> bool {
     fs_err::read(model)
         .ok()
-        .and_then(|bytes| onnx_border(&bytes).ok())
+        .and_then(|bytes| model_file::onnx::border(&bytes).ok())
         .is_some_and(|border| border.is_quantised)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_missing_library_is_named() {
-        let failure = not_loaded(
-            "cuda",
-            Path::new("/opt/ort/libonnxruntime_providers_cuda.so"),
-            "libcublasLt.so.13: cannot open shared object file: No such file or directory",
-        );
-        assert_eq!((failure.stage, failure.reason.as_str()), (Stage::Load, "provider_not_loaded"));
-        insta::assert_snapshot!(failure.detail, @"the provider `cuda` could not be loaded: libcublasLt.so.13: cannot open shared object file: No such file or directory");
-        insta::assert_snapshot!(failure.hint.unwrap(), @"install what brings libcublasLt.so.13, of the version that libonnxruntime_providers_cuda.so asks for, and see that the loader finds it (`ldconfig -p`, or LD_LIBRARY_PATH of the service)");
-    }
-
-    #[test]
-    fn missing_library_is_found_in_the_words_of_loader_and_runtime() {
-        let own = "/opt/libonnxruntime_providers_cuda.so: cannot open shared object file: No such file or directory";
-        assert_eq!(missing_library(own), Some("/opt/libonnxruntime_providers_cuda.so"));
-        let plugin = "Failed to load library /opt/plugin.so with error: libnvinfer.so.10: cannot open shared object file: No such";
-        assert_eq!(missing_library(plugin), Some("libnvinfer.so.10"));
-        assert_eq!(missing_library("undefined symbol: x"), None);
-    }
 
     #[test]
     fn options_that_a_provider_does_not_look_at_are_refused() {

@@ -1,12 +1,12 @@
 //! The executing half of ONNX Runtime: one session with everything bound before it is timed.
 //!
-//! Inputs and outputs are bound through I/O binding: inputs are copied to where the provider wants them once, and the first run, which
-//! also tells who runs what, sets the outputs aside for all later ones. What is timed is one C call on three pointers, and for
-//! CUDA devices one more that waits for the device; `ort`'s own `run_binding` collects the outputs at each run and would be measured
-//! with it.
+//! Inputs and outputs are bound through I/O binding. Inputs are copied once to where the provider wants them. The first run, which also
+//! shows which provider runs which node, reserves the outputs for all later runs. The clock covers one C call on three pointers, and
+//! for CUDA devices one more that waits for the device; `ort`'s own `run_binding` collects the outputs at each run, which would be
+//! timed too.
 //!
-//! A plug-in's outputs are copied to main memory in each run. That the library waits for a plug-in's device can not be relied on:
-//! one was seen to return from both calls after 0.08 ms with most of the work still to do.
+//! A plug-in's outputs are copied to main memory in each run. The library does not reliably wait for a plug-in's device: one plug-in
+//! returned from both calls after 0.08 ms with most of the work still to do.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use ort::value::{DynTensor, Outlet, TensorElementType, ValueType};
 use super::library::checked;
 use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
-use super::{CPU_PROVIDER, RUNTIME, library, provider};
+use super::{CPU_PROVIDER, RUNTIME, failures, library, provider};
 use crate::bundle::format::{LoadedModel, ProviderNodes, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::runtime::fill::{ElementType, Generator};
@@ -47,7 +47,7 @@ impl Load for OnnxRuntime {
         let library = library::open(request.provided.get(NeedKind::Library))?;
         let mut bound = open_model(&library, request, true)?.bind(request)?;
         let mut libraries = mapped::libraries();
-        // Builds with CUDA's own tracing go on tracing until the session that was profiled is gone.
+        // Builds with CUDA's own tracing keep tracing until the profiled session is dropped.
         if libraries.iter().any(|file| file.to_string_lossy().contains(TRACING_LIBRARY)) {
             let providers = bound.providers;
             drop(bound.session);
@@ -76,7 +76,7 @@ impl Load for OnnxRuntime {
 /// CUDA's library for tracing.
 const TRACING_LIBRARY: &str = "libcupti";
 
-/// Where the system's loader found another file of the name that was expected: that.
+/// If the system's loader found another file of the expected name, that file.
 pub(super) fn as_mapped(expected: &mut PathBuf, mapped: &BTreeSet<PathBuf>) {
     if !mapped.contains(expected)
         && let Some(found) = mapped.iter().find(|file| file.file_name() == expected.file_name())
@@ -86,13 +86,13 @@ pub(super) fn as_mapped(expected: &mut PathBuf, mapped: &BTreeSet<PathBuf>) {
 }
 
 /// A session whose inputs and outputs are bound.
-pub(super) struct BoundSession {
+pub(super) struct OnnxSession {
     run_with_binding: unsafe extern "system" fn(
         *mut sys::OrtSession,
         *const sys::OrtRunOptions,
         *const sys::OrtIoBinding,
     ) -> sys::OrtStatusPtr,
-    /// For a provider that may still be at work when a run returns.
+    /// For a provider that may still be working when a run returns.
     synchronize: Option<unsafe extern "system" fn(*mut sys::OrtIoBinding) -> sys::OrtStatusPtr>,
     session_pointer: *mut sys::OrtSession,
     binding_pointer: *mut sys::OrtIoBinding,
@@ -101,7 +101,7 @@ pub(super) struct BoundSession {
     _session: OrtSession,
 }
 
-impl Session for BoundSession {
+impl Session for OnnxSession {
     #[expect(unsafe_code, reason = "the C calls that are timed; ort's own run_binding allocates at each run")]
     fn run(&mut self) -> Result<(), RunError> {
         // SAFETY: both pointers belong to values that this struct owns and does not touch meanwhile; no run options are given,
@@ -122,7 +122,7 @@ fn run_error(error: ort::Error) -> RunError {
     RunError(error.message().to_owned())
 }
 
-/// A session, and what is known of it before it ran.
+/// A session, and what is known about it before it runs.
 pub(super) struct Opened {
     session: OrtSession,
     provider: Provider,
@@ -131,16 +131,16 @@ pub(super) struct Opened {
     options: Options,
 }
 
-/// A session that is ready, and what its first run told.
+/// A session that is ready, and what its first run showed.
 pub(super) struct Bound {
-    pub(super) session: BoundSession,
+    pub(super) session: OnnxSession,
     options: Options,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     pub(super) providers: Vec<ProviderNodes>,
 }
 
-/// Make the session; with `is_profiled`, one that writes a profile until [`Opened::bind`] ends it.
+/// Create the session; with `is_profiled`, one that writes a profile until [`Opened::bind`] ends it.
 pub(super) fn open_model(
     library: &library::Library,
     request: &LoadRequest,
@@ -185,22 +185,25 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
             "model_not_readable",
             format!("ONNX Runtime refused the model: {why}"),
         )
-        .with_hint("check the file with onnx.checker, and that its opset is known to the library's version");
+        .with_hint(
+            "check the file with onnx.checker, and that this version of the library supports its opset",
+        );
     }
-    let detail = format!("ONNX Runtime made no session for {}: {why}", provider.name);
+    let detail = format!("ONNX Runtime created no session for {}: {why}", provider.name);
     let failure = |reason| Failure::new(Stage::Load, reason, detail.clone());
-    if provider::says_out_of_memory(why) {
+    if failures::says_out_of_memory(why) {
         return failure("out_of_memory")
-            .with_hint("the device's memory does not hold it: measure a smaller batch or input");
+            .with_hint("it does not fit into the device's memory: measure a smaller batch or input");
     }
     // The words of the TensorRT provider, of two releases.
     if ["could not build engine", "failed to create engine"].iter().any(|words| why.contains(words)) {
         return failure("engine_not_built")
-            .with_hint("the last lines of the log have TensorRT's own words")
+            .with_hint("see the log tail for TensorRT's own words")
             .not_compilable();
     }
-    failure("session_refused")
-        .with_hint("does `provider: cpu` take the model? The library's words name the device or the node")
+    failure("session_refused").with_hint(
+        "check whether `provider: cpu` accepts the model; the library's words name the device or the node",
+    )
 }
 
 impl Opened {
@@ -216,7 +219,7 @@ impl Opened {
         }
         binding.synchronize_inputs().map_err(|error| not_bound("", &error))?;
         session.outputs().iter().try_for_each(is_supported)?;
-        // Set aside by the first run in that memory, and reused by those after it.
+        // The first run reserves them in that memory, and the later ones reuse them.
         let memory = provider.outputs_on.memory().map_err(|error| not_bound("", &error))?;
         for output in session.outputs() {
             binding
@@ -236,7 +239,7 @@ impl Opened {
             inputs: described(session.inputs(), &input_shapes),
             outputs: described(session.outputs(), &output_shapes),
             providers: by_provider(&provider, ran),
-            session: BoundSession {
+            session: OnnxSession {
                 run_with_binding: ort::api().RunWithBinding,
                 synchronize: matches!(provider.outputs_on, OutputsOn::Cuda(_))
                     .then_some(ort::api().SynchronizeBoundOutputs),
@@ -250,8 +253,8 @@ impl Opened {
 }
 
 #[cfg(test)]
-impl BoundSession {
-    /// One more run, and its first output, a tensor of floats: where it lies, and what it holds.
+impl OnnxSession {
+    /// One more run, and its first output, a tensor of floats: its address and its values.
     pub(super) fn first_output(&mut self) -> (usize, Vec<f32>) {
         let outputs = self._session.run_binding(&self._binding).unwrap();
         let (_, values) = outputs[0].try_extract_tensor::<f32>().unwrap();
@@ -285,7 +288,7 @@ fn is_supported(output: &Outlet) -> Result<(), Failure> {
         other => Err(Failure::new(
             Stage::Prepare,
             "unsupported_output",
-            format!("output `{}` is {other}, for which no memory can be set aside", output.name()),
+            format!("output `{}` is {other}, for which no memory can be reserved", output.name()),
         )
         .with_hint("only models whose outputs are tensors of numbers can be measured")),
     }
@@ -308,15 +311,15 @@ fn filled_tensor(
                 name_of(declared)
             ),
         )
-        .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool can")
+        .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool are supported")
     })?;
     let mut tensor = new_tensor(session, input.name(), declared, shape)?;
     let size = shapes::element_count(shape).unwrap_or(0) * element_type.size_bytes();
     let start = tensor.data_ptr_mut().cast::<u8>();
     if size > 0 && !start.is_null() {
         #[expect(unsafe_code, reason = "writes the tensor's bytes, whatever their type")]
-        // SAFETY: the tensor is in main memory, was made with this type and shape, hence holds `size` initialised bytes (`ort` sets
-        // them to zero), and nobody else refers to it yet.
+        // SAFETY: the tensor is in main memory and was made with this type and shape, so it has `size` initialised bytes (`ort` sets
+        // them to zero), and nothing else refers to it yet.
         let bytes = unsafe { std::slice::from_raw_parts_mut(start, size) };
         generator.fill(element_type, bytes);
     }
@@ -335,9 +338,9 @@ fn new_tensor(
             "tensor_too_large",
             format!("no memory for tensor `{name}` of shape {shape:?}"),
         )
-        .with_hint("give smaller shapes below `inputs`")
+        .with_hint("use smaller shapes under `inputs`")
     };
-    // Checked before the library multiplies: 16 bytes is the largest element there is.
+    // Checked before the library multiplies. No element is larger than 16 bytes.
     let elements = shapes::element_count(shape).ok_or_else(too_large)?;
     if elements > isize::MAX as usize / 16 {
         return Err(too_large());
@@ -350,18 +353,18 @@ fn not_bound(name: &str, error: &ort::Error) -> Failure {
     Failure::new(
         Stage::Prepare,
         "tensor_not_bound",
-        format!("ONNX Runtime did not bind tensor `{name}`: {error}"),
+        format!("ONNX Runtime could not bind tensor `{name}`: {error}"),
     )
 }
 
-/// The run that nobody times: it sets the outputs aside, and their shapes are those of all later ones.
+/// The run before the timed ones: it reserves the outputs, and their shapes are those of all later runs.
 fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Vec<u64>>, Failure> {
     let names: Vec<String> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
     let outputs = session.run_binding(binding).map_err(|error| {
         let why = error.message();
-        let reason = if provider::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
+        let reason = if failures::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
         Failure::new(Stage::Prepare, reason, format!("ONNX Runtime refused the first run: {why}"))
-            .with_hint("do the shapes below `inputs` suit the model, and the device?")
+            .with_hint("check that the shapes under `inputs` are valid for this model and fit into memory")
     })?;
     names
         .iter()

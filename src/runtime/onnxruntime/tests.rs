@@ -15,7 +15,7 @@ fn onnx_files_are_taken_and_others_are_named() {
     assert_eq!(recognise(b"\x08\x08\x12\x11backbone-ana"), Ok(()));
     assert_eq!(recognise(b"\x1c\0\0\0TFL3\x14\0 \0\x1c\0\x18\0"), Err("a TensorFlow Lite model".to_owned()));
     assert_eq!(recognise(b""), Err("an empty file".to_owned()));
-    assert_eq!(recognise(b"\xff\xfe\x01"), Err("a file of no known model format".to_owned()));
+    assert_eq!(recognise(b"\xff\xfe\x01"), Err("a file of an unknown format".to_owned()));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{LoadedModel, Stage, Tensor};
+use crate::model_file::signatures::other_format;
 use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session};
 
 mod fault;
@@ -67,13 +68,9 @@ impl Load for Simulator {
     }
 }
 
-/// Looks like JSON?
+/// A script is a JSON object.
 fn recognise(head: &[u8]) -> Result<(), String> {
-    match head.trim_ascii_start().first() {
-        Some(b'{') => Ok(()),
-        Some(_) => Err("a script of `sim` is a JSON object and starts with `{`".into()),
-        None => Err("an empty file".into()),
-    }
+    if head.trim_ascii_start().starts_with(b"{") { Ok(()) } else { Err(other_format(head)) }
 }
 
 fn scalar(name: &str) -> Tensor {

@@ -1,14 +1,17 @@
 //! TensorFlow Lite: runs `.tflite` files on the processor.
 //!
-//! This file is the description that the daemon reads, [`model_file`] a reader of the file format that needs no library. The
-//! executing half, `session.rs`, is not part of this library crate: it is linked with libtensorflowlite_c and compiled into
-//! `backbone-worker-tflite` alone, so that the daemon's executable never names that library.
+//! This file is the description that the daemon reads; [`crate::model_file::tflite`] reads the file format without
+//! a library. The executing half, `session.rs`, is not part of this library crate: it is linked with
+//! libtensorflowlite_c and compiled into `backbone-worker-tflite` alone, so that the daemon's executable never
+//! names that library.
 
 use super::needs::Origin;
 use super::{Need, OptionKind, Runtime, RuntimeOption, options};
-use crate::model_file::signatures::looks_like;
+use crate::model_file::signatures::other_format;
 use crate::model_file::tflite;
 use crate::network::emit::Form;
+
+pub mod model;
 
 /// The option that switches the delegate.
 pub const XNNPACK: RuntimeOption = RuntimeOption {
@@ -41,10 +44,7 @@ pub const RUNTIME: Runtime = Runtime {
 
 /// Bytes 4 to 8 of a FlatBuffer name its schema.
 fn recognise(head: &[u8]) -> Result<(), String> {
-    if tflite::has_identifier(head) {
-        return Ok(());
-    }
-    Err(looks_like(head).unwrap_or("a file of no known model format").to_owned())
+    if tflite::has_identifier(head) { Ok(()) } else { Err(other_format(head)) }
 }
 
 #[cfg(test)]
@@ -55,6 +55,6 @@ mod tests {
     fn tflite_files_are_taken_and_others_are_named() {
         assert_eq!(recognise(b"\x1c\0\0\0TFL3\x14\0 \0\x1c\0\x18\0"), Ok(()));
         assert_eq!(recognise(b"PK\x03\x04\x14\0\0\0\x08\0"), Err("a zip archive".to_owned()));
-        assert_eq!(recognise(b"\x08\x08\x12\x11backbone"), Err("a file of no known model format".to_owned()));
+        assert_eq!(recognise(b"\x08\x08\x12\x11backbone"), Err("a file of an unknown format".to_owned()));
     }
 }

@@ -1,18 +1,17 @@
 //! The executing half of TensorFlow Lite. Compiled into `backbone-worker-tflite` only: linked with libtensorflowlite_c.
 //!
-//! `tflitec` wraps the C interface and tells no reasons; the library writes them to standard error, whose tail is kept
-//! with the result. What can be checked before the library sees the file is checked by
-//! [`model_file`].
+//! `tflitec` wraps the C interface and gives no reasons; the library writes them to standard error, whose tail is kept with the
+//! result. `model_file` checks the file before the library sees it.
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::model_file::Dimension;
-use backbone::model_file::tflite::{self, FileTensor, ModelFile};
+use backbone::model_file::tflite::TfliteFile;
 use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
-use backbone::runtime::tflite::{RUNTIME, XNNPACK};
+use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options,
 };
@@ -22,7 +21,7 @@ use tflitec::model::Model;
 use tflitec::tensor::{self, DataType};
 
 /// Where the library's own words are, for hints.
-const SEE_LOG: &str = "the library's reason is among the worker's last lines on standard error";
+const SEE_LOG: &str = "the library's reason is in the worker's log tail";
 
 /// The oldest version whose XNNPACK options are known to fit [`XnnpackOptions`]: read off the library itself, see
 /// tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller structures of old versions are returned in
@@ -48,7 +47,7 @@ impl Load for TensorFlowLite {
         if xnnpack {
             check_xnnpack_layout(version)?;
         }
-        let file = read_model_file(request)?;
+        let file = model::read(&request.model)?;
         let shapes = input_shapes(&file, request)?;
         let interpreter = interpreter(request, threads, xnnpack)?;
         let inputs = prepare_inputs(&interpreter, &file, &shapes, request)?;
@@ -58,7 +57,7 @@ impl Load for TensorFlowLite {
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            execution: Execution::Session(Box::new(BoundSession { interpreter })),
+            execution: Execution::Session(Box::new(TfliteSession { interpreter })),
             model: LoadedModel {
                 version: Some(version.to_owned()),
                 // The version text is in the library's own memory.
@@ -73,11 +72,11 @@ impl Load for TensorFlowLite {
 }
 
 /// An interpreter with allocated tensors and filled inputs.
-struct BoundSession {
+struct TfliteSession {
     interpreter: Interpreter<'static>,
 }
 
-impl Session for BoundSession {
+impl Session for TfliteSession {
     fn run(&mut self) -> Result<(), RunError> {
         self.interpreter
             .invoke()
@@ -85,17 +84,7 @@ impl Session for BoundSession {
     }
 }
 
-fn read_model_file(request: &LoadRequest) -> Result<ModelFile, Failure> {
-    let refused = |detail: String| {
-        Failure::new(Stage::Load, "model_not_readable", detail)
-            .with_hint("upload the file again; was it converted to the end?")
-    };
-    let bytes = fs_err::read(&request.model).map_err(|error| refused(error.to_string()))?;
-    tflite::read(&bytes)
-        .map_err(|fault| refused(format!("the model is not a sound TensorFlow Lite file: {fault}")))
-}
-
-fn input_shapes(file: &ModelFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
+fn input_shapes(file: &TfliteFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
     let declared: Vec<DeclaredInput> = file
         .inputs
         .iter()
@@ -107,7 +96,7 @@ fn input_shapes(file: &ModelFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>
 fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Interpreter<'static>, Failure> {
     let refused = |what: &str| {
         Failure::new(Stage::Load, "model_not_accepted", format!("TensorFlow Lite {what}")).with_hint(format!(
-            "{SEE_LOG}; an operator that the library does not know (custom, or newer than the library) is the usual one"
+            "{SEE_LOG}; most often the library lacks an operator (a custom one, or one newer than the library)"
         ))
     };
     let path = request.model.to_str().ok_or_else(|| {
@@ -122,12 +111,12 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
         Box::leak(Box::new(Model::new(path).map_err(|_| refused("could not read the model"))?));
     let options =
         Options { thread_count: i32::try_from(threads).unwrap_or(i32::MAX), is_xnnpack_enabled: xnnpack };
-    Interpreter::new(model, Some(options)).map_err(|_| refused("made no interpreter for the model"))
+    Interpreter::new(model, Some(options)).map_err(|_| refused("created no interpreter for the model"))
 }
 
 fn prepare_inputs(
     interpreter: &Interpreter<'_>,
-    file: &ModelFile,
+    file: &TfliteFile,
     shapes: &[Vec<u64>],
     request: &LoadRequest,
 ) -> Result<Vec<Tensor>, Failure> {
@@ -136,15 +125,16 @@ fn prepare_inputs(
             Stage::Prepare,
             "model_not_accepted",
             format!(
-                "the file declares {} inputs, and the interpreter has {}",
+                "the file declares {} inputs, but the interpreter has {}",
                 file.inputs.len(),
                 interpreter.input_tensor_count()
             ),
         ));
     }
     for (index, (input, shape)) in file.inputs.iter().zip(shapes).enumerate() {
-        // Only where something changes: resizing undoes what the delegate has prepared.
-        if !request.inputs.contains_key(&input.name) || is_fixed(input) {
+        // Only if something changes: resizing undoes what the delegate has prepared.
+        let is_open = input.shape.iter().any(Dimension::is_open);
+        if !request.inputs.contains_key(&input.name) || !is_open {
             continue;
         }
         let dimensions = shape
@@ -161,10 +151,6 @@ fn prepare_inputs(
     (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, &mut generator)).collect()
 }
 
-fn is_fixed(input: &FileTensor) -> bool {
-    input.shape.iter().all(|dimension| matches!(dimension, Dimension::Fixed(_)))
-}
-
 fn not_allocated(what: &str) -> Failure {
     Failure::new(
         Stage::Prepare,
@@ -172,13 +158,13 @@ fn not_allocated(what: &str) -> Failure {
         format!("TensorFlow Lite could not allocate {what}"),
     )
     .with_hint(format!(
-        "{SEE_LOG}; do the shapes below `inputs` suit the model, and is there memory for them?"
+        "{SEE_LOG}; check that the shapes under `inputs` are valid for this model and fit into memory"
     ))
 }
 
 fn fill_input(
     interpreter: &Interpreter<'_>,
-    file: &ModelFile,
+    file: &TfliteFile,
     index: usize,
     generator: &mut Generator,
 ) -> Result<Tensor, Failure> {
@@ -192,7 +178,7 @@ fn fill_input(
                 declared.name, declared.element_type
             ),
         )
-        .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool can")
+        .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool are supported")
     };
     let tensor = interpreter.input(index).map_err(|_| unsupported())?;
     let element_type = fillable(tensor.data_type()).ok_or_else(unsupported)?;
@@ -211,27 +197,16 @@ fn fill_input(
     Ok(described(&declared.name, element_type.name(), &shape))
 }
 
-/// As allocated; as the file declares them where the library sets the shape only when it runs.
-fn describe_outputs(interpreter: &Interpreter<'_>, file: &ModelFile) -> Vec<Tensor> {
+/// As allocated; as the file declares them if the library sets the shape only when it runs.
+fn describe_outputs(interpreter: &Interpreter<'_>, file: &TfliteFile) -> Vec<Tensor> {
     file.outputs
         .iter()
         .enumerate()
         .map(|(index, declared)| match interpreter.output(index) {
             Ok(tensor) => described(&declared.name, &declared.element_type, &sizes(tensor.shape())),
-            Err(_) => Tensor {
-                name: declared.name.clone(),
-                element_type: declared.element_type.clone(),
-                shape: declared.shape.iter().map(fixed_size).collect(),
-            },
+            Err(_) => model::describe(declared),
         })
         .collect()
-}
-
-fn fixed_size(dimension: &Dimension) -> Option<u64> {
-    match dimension {
-        Dimension::Fixed(size) => Some(*size),
-        Dimension::Open(_) => None,
-    }
 }
 
 fn described(name: &str, element_type: &str, shape: &[u64]) -> Tensor {
@@ -282,12 +257,12 @@ mod ffi {
     }
 }
 
-/// Does the library fill in the options that `tflitec` will take from it as our header declares them?
+/// Does the library fill in the options with the layout that our header declares to `tflitec`?
 fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
     let refused = |why: String| {
         Failure::new(Stage::Start, "library_not_supported", format!("the XNNPACK delegate cannot be used: {why}")).with_hint(
             format!(
-                "give a libtensorflowlite_c.so of TensorFlow {}.{} or later by `runtimes.tflite.library`, or say `xnnpack: false` below \
+                "set `runtimes.tflite.library` to a libtensorflowlite_c.so of TensorFlow {}.{} or later, or set `xnnpack: false` under \
                  `runtime_options`",
                 OLDEST_XNNPACK.0, OLDEST_XNNPACK.1
             ),
@@ -299,7 +274,7 @@ fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
         _ => false,
     };
     if !known {
-        return Err(refused(format!("the library is of version {version}")));
+        return Err(refused(format!("the library has version {version}")));
     }
     let options = ffi::TfLiteXNNPackDelegateOptionsDefault();
     let options = options.as_ptr();
@@ -308,7 +283,7 @@ fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
     let (threads, flags) = unsafe { ((*options).threads, (*options).flags) };
     if threads != 0 || flags & QUANTISED_KERNELS != QUANTISED_KERNELS {
         return Err(refused(format!(
-            "version {version} has other defaults than expected (threads {threads}, flags {flags:#x}), so its options are laid out otherwise"
+            "version {version} has unexpected defaults (threads {threads}, flags {flags:#x}), so the layout of its options differs"
         )));
     }
     Ok(())

@@ -1,36 +1,21 @@
-//! The error texts of trtexec that say why, as a table: what they mean, and what to do. Pure.
+//! Error texts of trtexec: what they mean, and what to do.
 //!
-//! One run prints several of them, from the cause to its last consequence. The table goes from those that say most to those
-//! that say least, and the first of it that occurs is the reason.
+//! One run prints several of them, from the cause to its last consequence. The table lists the most telling text first, and the first
+//! one of it that occurs is the reason.
 //!
 //! Source: sources of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to release/11.1, its ONNX parser,
-//! and public logs and issues.
+//! public logs and issues.
 
-/// A text and what it means.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Cause {
-    /// What the line contains.
-    text: &'static str,
-    /// Reason code of the outcome.
-    pub reason: &'static str,
-    /// While an engine is built: the model is what this TensorRT can not make an engine of, on this GPU.
-    pub concerns_model: bool,
-    /// What to do; lower case, no full stop.
-    pub hint: &'static str,
-}
+use crate::runtime::causes::{Cause, cause};
 
-const fn cause(text: &'static str, reason: &'static str, concerns_model: bool, hint: &'static str) -> Cause {
-    Cause { text, reason, concerns_model, hint }
-}
-
-const MEMORY: &str = "use a smaller input or batch, stop other programs that hold memory, or lower `runtime_options.workspace_mebibytes`";
+const MEMORY: &str = "use a smaller input or batch, stop other programs that use memory, or lower `runtime_options.workspace_mebibytes`";
 const BUG: &str =
     "this trtexec differs from its release's sources; please report its `--help` text and the log tail";
-const REBUILD: &str = "the engine was made by another TensorRT or for another GPU; it is dropped from the cache, and `backbone retry` builds it again";
-const OPERATOR: &str = "see the log tail for the operator, and export the model with operators and an opset that this TensorRT reads";
+const REBUILD: &str = "another TensorRT built the engine, or it is for another GPU; it was removed from the cache, and `backbone retry` builds it again";
+const OPERATOR: &str = "the log tail names the operator; export the model with operators and an opset that this TensorRT supports";
 
-/// The texts, from those that say most.
-const CAUSES: &[Cause] = &[
+/// The most telling first.
+pub(super) const CAUSES: &[Cause] = &[
     cause("Unknown option: ", "unknown_option", false, BUG),
     cause(
         "only supports TensorRT INetworkDefinitions with an explicit batch dimension",
@@ -59,13 +44,13 @@ const CAUSES: &[Cause] = &[
         "NvRmMemInit failed",
         "gpu_not_accessible",
         false,
-        "check that the daemon's user is in the group `video` and that the unit hides no device",
+        "check that the daemon's user is in the group `video`, and that the systemd unit hides no device",
     ),
     cause(
         "Could not find any implementation for node",
         "no_implementation",
         true,
-        "TensorRT has no kernel for this layer on this GPU; try more `runtime_options.workspace_mebibytes` or another precision",
+        "TensorRT has no kernel for this layer on this GPU; raise `runtime_options.workspace_mebibytes`, or try another precision",
     ),
     cause("Serialization assertion", "engine_mismatch", false, REBUILD),
     cause("Serialization Error in verifyHeader", "engine_mismatch", false, REBUILD),
@@ -80,7 +65,7 @@ const CAUSES: &[Cause] = &[
         "Uncaught exception detected",
         "uncaught_exception",
         false,
-        "a fault of TensorRT or of its installation; its message says more",
+        "this is a fault of TensorRT or of its installation; see its message",
     ),
     cause("Engine could not be created", "engine_not_built", true, OPERATOR),
     cause("Building engine failed", "engine_not_built", true, OPERATOR),
@@ -90,19 +75,9 @@ const CAUSES: &[Cause] = &[
         "Inference set up failed",
         "inference_not_set_up",
         false,
-        "the lines before it in the log tail say why",
+        "see the lines before it in the log tail",
     ),
 ];
-
-/// The cause that a line names.
-pub(super) fn find(line: &str) -> Option<&'static Cause> {
-    CAUSES.iter().find(|cause| line.contains(cause.text))
-}
-
-/// Its place in the table.
-pub(super) fn rank(cause: &Cause) -> usize {
-    CAUSES.iter().position(|other| other == cause).unwrap_or(CAUSES.len())
-}
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +86,8 @@ mod tests {
     #[test]
     fn no_text_hides_behind_an_earlier_one() {
         for (place, cause) in CAUSES.iter().enumerate() {
-            assert_eq!(find(cause.text).map(rank), Some(place), "{}", cause.text);
+            let first = CAUSES.iter().position(|other| cause.text.contains(other.text));
+            assert_eq!(first, Some(place), "{}", cause.text);
         }
     }
 }

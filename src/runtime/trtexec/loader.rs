@@ -10,7 +10,7 @@ use super::release;
 use super::{RUNTIME, run, times};
 use crate::bundle::format::{Layer, LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
-use crate::network::count::{Border, BorderTensor, onnx_border};
+use crate::model_file::onnx::{self, Border, BorderTensor};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Program, Runtime, SelfTimed,
@@ -96,7 +96,7 @@ struct Trtexec {
 
 impl Compiler for Trtexec {
     fn build(&mut self) -> Result<Built, Failure> {
-        if let Some(built) = self.files.kept() {
+        if let Some(built) = self.files.engine.kept() {
             return Ok(built);
         }
         let flags = self.build_flags.clone();
@@ -107,9 +107,9 @@ impl Compiler for Trtexec {
         let seconds = started.elapsed().as_secs_f64();
         let size =
             ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
-        let size_bytes = size.inspect_err(|_| self.files.drop_engine())?;
+        let size_bytes = size.inspect_err(|_| self.files.forget())?;
         let built = Built { seconds: Some(seconds), is_kept: false, size_bytes, edge_tpu: None };
-        self.files.keep(&built).map_err(|error| {
+        self.files.engine.keep(&self.files.partial, &built).map_err(|error| {
             Failure::new(Stage::Build, "engine_not_saved", format!("can not keep the engine: {error}"))
                 .with_hint("make room on the disk of the spool")
         })?;
@@ -122,7 +122,7 @@ impl Program for Trtexec {
         self.engine_is_there()?;
         let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
         let flags = self.timing_flags.clone();
-        let words = command::time(flags, &self.program, &self.files.engine, &self.files.times, runs);
+        let words = command::time(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs);
         // Of a run that was killed.
         let _ = fs_err::remove_file(&self.files.times);
         let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
@@ -130,7 +130,7 @@ impl Program for Trtexec {
         let _ = fs_err::remove_file(&self.files.times);
         let timed = outcome::of_timing(&report, exit, exported, warm_up_runs as usize, timed_runs as usize);
         if timed.failure.as_ref().is_some_and(|failure| failure.reason == "engine_mismatch") {
-            self.files.drop_engine();
+            self.files.forget();
         }
         Ok(timed)
     }
@@ -139,7 +139,8 @@ impl Program for Trtexec {
         self.engine_is_there()?;
         let runs = u64::from(runs);
         let flags = self.timing_flags.clone();
-        let words = command::profile(flags, &self.program, &self.files.engine, &self.files.times, runs)?;
+        let words =
+            command::profile(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs)?;
         let _ = fs_err::remove_file(&self.files.times);
         let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
         let exported = fs_err::read(&self.files.times);
@@ -150,7 +151,7 @@ impl Program for Trtexec {
 
 impl Trtexec {
     fn engine_is_there(&self) -> Result<(), Failure> {
-        if self.files.kept().is_some() {
+        if self.files.engine.kept().is_some() {
             return Ok(());
         }
         Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone").with_hint(
@@ -195,18 +196,14 @@ fn border(model: &Path) -> Result<Border, Failure> {
         )));
     }
     let bytes = fs_err::read(model).map_err(|error| not_readable(error.to_string()))?;
-    onnx_border(&bytes).map_err(|error| not_readable(error.to_string()))
+    onnx::border(&bytes).map_err(|error| not_readable(error.to_string()))
 }
 
 fn declared(input: &BorderTensor) -> DeclaredInput {
-    let dimension = |size: &Result<u64, String>| match size {
-        Ok(size) => Dimension::Fixed(*size),
-        Err(name) => Dimension::Open(Some(name.clone()).filter(|name| !name.is_empty())),
-    };
-    DeclaredInput { name: input.name.clone(), shape: input.shape.iter().map(dimension).collect() }
+    DeclaredInput { name: input.name.clone(), shape: input.shape.clone() }
 }
 
 fn tensor(tensor: &BorderTensor) -> Tensor {
-    let shape = tensor.shape.iter().map(|size| size.as_ref().ok().copied()).collect();
+    let shape = tensor.shape.iter().map(Dimension::fixed).collect();
     Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape }
 }

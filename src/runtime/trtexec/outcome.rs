@@ -1,10 +1,11 @@
-//! What a run of trtexec amounts to: its report, its exit and its files come in, an engine, latencies or a failure go out. Pure.
+//! What a run of trtexec amounts to: its report, its exit and its files come in; an engine, latencies or a failure go out. Pure.
 //!
-//! A success is exit 0 *and* the line PASSED *and* the numbers (or the engine). Whatever else happened, latencies that were
-//! there are kept beside the failure.
+//! A success is exit 0 *and* the line PASSED *and* the numbers (or the engine). Otherwise latencies are kept, if there are any,
+//! together with the failure.
 
+use super::causes::CAUSES;
 use super::profile;
-use super::report::Report;
+use super::report::TrtexecReport;
 use crate::bundle::format::{Latencies, Layer, Stage};
 pub use crate::runtime::program::Exit;
 use crate::runtime::{Failure, SelfTimed};
@@ -13,28 +14,28 @@ use crate::units::Nanos;
 const SIGABRT: i32 = rustix::process::Signal::ABORT.as_raw();
 const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 
-/// After a build. `engine_bytes` is the size of the engine file, where there is one.
+/// After a build. `engine_bytes` is the size of the engine file, if it exists.
 ///
 /// # Errors
 /// Why there is no engine.
-pub(crate) fn of_build(report: &Report, exit: Exit, engine_bytes: Option<u64>) -> Result<u64, Failure> {
+pub(crate) fn of_build(
+    report: &TrtexecReport,
+    exit: Exit,
+    engine_bytes: Option<u64>,
+) -> Result<u64, Failure> {
     if let Some(failure) = failure(report, exit, Stage::Build) {
         return Err(failure);
     }
     engine_bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        Failure::new(
-            Stage::Build,
-            "engine_not_saved",
-            "trtexec says that it passed, and wrote no engine file",
-        )
-        .with_hint("make room on the disk of the spool, and see the log tail")
+        Failure::new(Stage::Build, "engine_not_saved", "trtexec reported success but wrote no engine file")
+            .with_hint("free space on the spool's disk, and see the log tail")
     })
 }
 
-/// After a timed run of `warm_up_runs` and then `timed_runs` queries. `times` are those of the exported file, where it is
-/// whole; else those of the report count.
+/// After a timed run of `warm_up_runs` and then `timed_runs` queries. `times` come from the exported file, if it is complete;
+/// otherwise those of the report count.
 pub fn of_timing(
-    report: &Report,
+    report: &TrtexecReport,
     exit: Exit,
     times: Option<Vec<Nanos>>,
     warm_up_runs: usize,
@@ -48,7 +49,7 @@ pub fn of_timing(
     let failure = failure(report, exit, Stage::Timing).or_else(|| {
         (timed.len() < timed_runs).then(|| {
             let detail = format!(
-                "{warm_up_runs} warm-up and {timed_runs} timed runs were asked for, and trtexec reports {count} in all"
+                "trtexec was to run {warm_up_runs} warm-up and {timed_runs} timed queries, and reported {count} in total"
             );
             Failure::new(Stage::Timing, "wrong_count", detail)
                 .with_hint("see the log tail for what it printed instead")
@@ -62,38 +63,30 @@ pub fn of_timing(
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) fn of_profile(report: &Report, exit: Exit, exported: &[u8]) -> Result<Vec<Layer>, Failure> {
+pub(crate) fn of_profile(report: &TrtexecReport, exit: Exit, exported: &[u8]) -> Result<Vec<Layer>, Failure> {
     if let Some(failure) = failure(report, exit, Stage::Timing) {
         return Err(failure);
     }
     profile::parse(exported).ok_or_else(|| {
-        Failure::new(Stage::Timing, "no_profile", "trtexec says that it passed, and wrote no profile")
+        Failure::new(Stage::Timing, "no_profile", "trtexec reported success but wrote no profile")
             .with_hint("see the log tail")
     })
 }
 
-fn failure(report: &Report, exit: Exit, stage: Stage) -> Option<Failure> {
+fn failure(report: &TrtexecReport, exit: Exit, stage: Stage) -> Option<Failure> {
     match (report.is_passed, exit) {
         (true, Exit::Code(0)) => None,
         (true, exit) => Some(
-            Failure::new(
-                stage,
-                "crash_after_passed",
-                format!("trtexec says that it passed, and then {exit}"),
-            )
-            .with_hint("what it gave is kept; decide whether to trust it, and see the log tail for its end"),
+            Failure::new(stage, "crash_after_passed", format!("trtexec reported success, then {exit}"))
+                .with_hint("its results are kept; see the log tail for how it ended, and decide whether to trust them"),
         ),
-        (false, _) if report.cause.is_some() => told(report, stage),
-        (false, Exit::Code(0)) => Some(
-            Failure::new(stage, "not_passed", "trtexec exited with 0 and never said that it passed")
-                .with_hint("see the log tail; a wrapper that hides the exit code of trtexec does this"),
-        ),
-        (false, exit) => Some(silent(report, exit, stage)),
+        (false, exit) => Some(known(report, stage).unwrap_or_else(|| unknown(report, exit, stage))),
     }
 }
 
-fn told(report: &Report, stage: Stage) -> Option<Failure> {
-    let (cause, line) = report.cause.as_ref()?;
+/// The failure that a known text among its lines explains.
+fn known(report: &TrtexecReport, stage: Stage) -> Option<Failure> {
+    let (cause, line) = report.cause.of(CAUSES)?;
     let mut detail = format!("trtexec says `{line}`");
     if let (Some(node), "operator_not_supported" | "model_not_parsed") = (&report.node, cause.reason) {
         detail = format!("{node}, could not be read: {detail}");
@@ -102,8 +95,12 @@ fn told(report: &Report, stage: Stage) -> Option<Failure> {
     Some(if cause.concerns_model && stage == Stage::Build { failure.not_compilable() } else { failure })
 }
 
-/// It ended badly and none of the known texts says why.
-fn silent(report: &Report, exit: Exit, stage: Stage) -> Failure {
+/// It failed without a known text.
+fn unknown(report: &TrtexecReport, exit: Exit, stage: Stage) -> Failure {
+    if exit == Exit::Code(0) {
+        return Failure::new(stage, "not_passed", "trtexec exited with code 0 but did not report success")
+            .with_hint("see the log tail; a wrapper that hides the exit code of trtexec does this");
+    }
     let mut detail = format!("trtexec {exit}");
     if let Some(error) = &report.first_error {
         detail.push_str(&format!("; its first error is `{error}`"));
@@ -111,12 +108,15 @@ fn silent(report: &Report, exit: Exit, stage: Stage) -> Failure {
     let (reason, hint) = match exit.signal() {
         Some(SIGKILL) => (
             "killed",
-            "most often for lack of memory: look for `Out of memory` in the kernel's log; use a smaller input or batch",
+            "it most often lacked memory: look for `Out of memory` in the kernel's log, and use a smaller input or batch",
         ),
-        Some(SIGABRT) => ("aborted", "a release before 8.6 ends so at any exception; the log tail names it"),
-        Some(_) => {
-            ("tool_crashed", "a fault of TensorRT or of its driver; see the log tail and the kernel's log")
+        Some(SIGABRT) => {
+            ("aborted", "releases before 8.6 end like this at any exception; the log tail names it")
         }
+        Some(_) => (
+            "tool_crashed",
+            "this is a fault of TensorRT or of its driver; see the log tail and the kernel's log",
+        ),
         None => ("tool_failed", "see the log tail"),
     };
     Failure::new(stage, reason, detail).with_hint(hint)

@@ -1,66 +1,49 @@
-//! What trtexec prints, read line by line: who it is, its latencies, whether it passed, and the error that says most. Pure.
+//! What trtexec prints, read line by line: its release, its latencies, whether it passed, and the most telling error. Pure.
 //!
-//! Bytes may come in any pieces and may stop anywhere; memory is bounded by the latencies. The line that says PASSED is taken
-//! wherever it stands, for memory reports and even a crash may follow it.
+//! The latencies bound the memory. The line PASSED counts wherever it is: memory reports, and even a crash, may follow it.
 //!
 //! Source of the lines: `samples/common/sampleReporting.cpp` and `logger.h` of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1
 //! and branches release/6.0 to release/11.1, and logs of Jetsons that people made public.
 
-use super::causes::{self, Cause};
+use super::causes::CAUSES;
 use super::release;
+use crate::runtime::causes::MostTelling;
+use crate::runtime::lines::Lines;
 use crate::units::Nanos;
-
-/// The longest line that is looked at; what is longer is cut. Errors that quote a node have some hundred bytes.
-const LONGEST_LINE_BYTES: usize = 16 * 1024;
 
 /// What was read so far.
 #[derive(Debug, Default)]
-pub struct Report {
-    line: Vec<u8>,
+pub struct TrtexecReport {
+    lines: Lines,
     /// The number of the release in the frame line, from 8.0 on.
     pub number: Option<u32>,
-    /// The GPU that it ran on.
+    /// The GPU it ran on.
     pub device: Option<String>,
-    /// The frame line of a success was there.
+    /// It printed the frame line of a success.
     pub is_passed: bool,
     /// Compute time of each query, in order, warm-up included.
     pub latency_ns: Vec<Nanos>,
     /// The first error line, without its time.
     pub first_error: Option<String>,
-    /// The error that says most, and its line.
-    pub(crate) cause: Option<(&'static Cause, String)>,
-    /// The node that could not be read, such as `node 7, a Resize`.
+    /// The most telling error.
+    pub(crate) cause: MostTelling,
+    /// The node that it could not read, such as `node 7, a Resize`.
     pub node: Option<String>,
 }
 
-impl Report {
+impl TrtexecReport {
     /// Read a piece.
     pub fn take(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
-            if self.line.is_empty() && text.len() < piece.len() {
-                self.read_bytes(text);
-                continue;
-            }
-            let room = LONGEST_LINE_BYTES.saturating_sub(self.line.len());
-            self.line.extend_from_slice(&text[..text.len().min(room)]);
-            if text.len() < piece.len() {
-                self.finish();
-            }
-        }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.take(bytes, |line| self.read_line(line));
+        self.lines = lines;
     }
 
-    /// No byte will come any more.
+    /// No byte follows.
     pub fn finish(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        if !line.is_empty() {
-            self.read_bytes(&line);
+        if let Some(line) = self.lines.finish() {
+            self.read_line(&line);
         }
-    }
-
-    fn read_bytes(&mut self, line: &[u8]) {
-        let line = &line[..line.len().min(LONGEST_LINE_BYTES)];
-        self.read_line(String::from_utf8_lossy(line).trim_end());
     }
 
     fn read_line(&mut self, line: &str) {
@@ -72,7 +55,7 @@ impl Report {
         let (severity, text) = split(line);
         match severity {
             Some('I' | 'W' | 'V') => self.read_message(text),
-            // Libraries print without a severity, and so does 6 where it reports its times.
+            // Libraries print without a severity, and so does 6 when it reports its times.
             None if self.read_latency(text) => {}
             _ => self.read_error(severity.is_some(), text),
         }
@@ -102,11 +85,7 @@ impl Report {
         if (is_marked || text.starts_with("ERROR")) && self.first_error.is_none() {
             self.first_error = Some(text.to_owned());
         }
-        let Some(cause) = causes::find(text) else { return };
-        let says_more = |(former, _): &(&Cause, String)| causes::rank(cause) < causes::rank(former);
-        if self.cause.as_ref().is_none_or(says_more) {
-            self.cause = Some((cause, text.to_owned()));
-        }
+        self.cause.take(CAUSES, text);
     }
 }
 
@@ -117,7 +96,7 @@ const SINGLE_RUN: &[&str] = &[
     "Average over 1 runs is ",
 ];
 
-/// Milliseconds as whole nanoseconds; `None` for what no duration can be.
+/// Milliseconds as whole nanoseconds; `None` for numbers that are no duration.
 pub(super) fn nanoseconds(milliseconds: f64) -> Option<Nanos> {
     let nanoseconds = (milliseconds * 1e6).round();
     (nanoseconds >= 0.0 && nanoseconds <= u64::MAX as f64).then_some(Nanos(nanoseconds as u64))

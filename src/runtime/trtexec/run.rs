@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::report::Report;
+use super::report::TrtexecReport;
 use crate::bundle::format::Stage;
 use crate::runtime::Failure;
 use crate::runtime::program::{self, Exit};
@@ -29,8 +29,8 @@ pub(super) fn run(
     words: &[OsString],
     runs: u64,
     stage: Stage,
-) -> Result<(Report, Exit), Failure> {
-    let mut report = Report::default();
+) -> Result<(TrtexecReport, Exit), Failure> {
+    let mut report = TrtexecReport::default();
     let limit = OUTPUT_BYTES + runs * LATENCY_BYTES;
     let exit = program::listen(program, words, limit, stage, WHERE_FROM, &mut |piece| {
         // Nobody to read it is no reason to stop.

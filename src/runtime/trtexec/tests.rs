@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::command::{self, Settings};
 use super::outcome::{self, Exit};
 use super::release::{Program, Release};
-use super::report::Report;
+use super::report::TrtexecReport;
 use super::times;
 use crate::bundle::format::Stage;
 use crate::runtime::{Failure, SelfTimed};
@@ -96,14 +96,14 @@ fn transcript(name: &str) -> String {
     text.to_owned()
 }
 
-fn read(text: &str) -> Report {
-    let mut report = Report::default();
+fn read(text: &str) -> TrtexecReport {
+    let mut report = TrtexecReport::default();
     report.take(text.as_bytes());
     report.finish();
     report
 }
 
-fn timed(report: &Report, exit: Exit) -> SelfTimed {
+fn timed(report: &TrtexecReport, exit: Exit) -> SelfTimed {
     outcome::of_timing(report, exit, None, WARM_UP_RUNS, TIMED_RUNS)
 }
 
@@ -204,7 +204,7 @@ fn transcript_cut_off_after_any_line_or_byte_is_an_outcome_and_never_a_success()
 fn report_is_the_same_however_its_bytes_arrive() {
     for (name, ..) in TRANSCRIPTS {
         let text = transcript(name);
-        let mut in_pieces = Report::default();
+        let mut in_pieces = TrtexecReport::default();
         text.as_bytes().chunks(7).for_each(|piece| in_pieces.take(piece));
         in_pieces.finish();
         assert_eq!(format!("{in_pieces:?}"), format!("{:?}", read(&text)), "{name}");
@@ -213,7 +213,7 @@ fn report_is_the_same_however_its_bytes_arrive() {
 
 #[test]
 fn flood_of_bytes_takes_no_memory() {
-    let mut report = Report::default();
+    let mut report = TrtexecReport::default();
     for _ in 0..1000 {
         report.take(&[0xfe; 4096]);
     }

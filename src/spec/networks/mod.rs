@@ -10,7 +10,7 @@ use super::raw::{Node, Position, Value};
 use crate::error::Hint as _;
 use crate::network::blocks::Block;
 use crate::network::configuration::{
-    self, BATCHES, Configuration, INPUTS, KERNELS, Precision, RESNET_50_DEPTHS, Wish,
+    self, BATCHES, Configuration, INPUTS, KERNELS, Precision, RESNET_50_DEPTHS, RequestedConfiguration,
 };
 
 /// Precisions of a study that names none: what the paper measured.
@@ -38,10 +38,10 @@ pub(super) fn network(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Conf
         Some(node) => depths(node, mistakes),
         None => Some(RESNET_50_DEPTHS),
     };
-    let wish = Wish {
+    let requested = RequestedConfiguration {
         width_percent: width_percent.unwrap_or(Some(DEFAULT_WIDTH_PERCENT))?.into(),
         depths: depths?.map(i64::from),
-        ..Wish::new(
+        ..RequestedConfiguration::new(
             block??,
             kernel??.into(),
             batch.unwrap_or(Some(DEFAULT_BATCH))?.into(),
@@ -49,7 +49,7 @@ pub(super) fn network(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Conf
             precision??,
         )
     };
-    possible(&wish, place, "network", mistakes)
+    possible(&requested, place, "network", mistakes)
 }
 
 /// The configurations of `study` as `backbone networks list` orders them, precisions innermost; `None` where the key is
@@ -77,8 +77,14 @@ pub(super) fn study(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Vec<Co
             for &batch in &batches {
                 for &input in &inputs {
                     for &precision in &precisions {
-                        let wish = Wish::new(block, kernel.into(), batch.into(), input.into(), precision);
-                        configurations.push(possible(&wish, place, "study", mistakes)?);
+                        let requested = RequestedConfiguration::new(
+                            block,
+                            kernel.into(),
+                            batch.into(),
+                            input.into(),
+                            precision,
+                        );
+                        configurations.push(possible(&requested, place, "study", mistakes)?);
                     }
                 }
             }
@@ -99,8 +105,13 @@ pub(super) fn is_too_many(count: usize, place: Position, field: &str, mistakes: 
 }
 
 /// Each factor is right by itself; what only the whole can be wrong in is told where the whole begins.
-fn possible(wish: &Wish<'_>, place: &Node, field: &str, mistakes: &mut Mistakes) -> Option<Configuration> {
-    match Configuration::new(wish) {
+fn possible(
+    requested: &RequestedConfiguration<'_>,
+    place: &Node,
+    field: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Configuration> {
+    match Configuration::new(requested) {
         Ok(configuration) => Some(configuration),
         Err(found) => {
             for mistake in found {

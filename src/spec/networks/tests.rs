@@ -89,22 +89,22 @@ runtime_options: {tflite: {threads: 2}, onnxruntime: {threads: 3}}
 #[test]
 fn exactly_one_key_says_what_to_measure() {
     insta::assert_snapshot!(refused("name: a\n"), @"
-    study.yaml:1:1: model: nothing says what to measure: none of `model`, `network`, `study` is there
-      hint: name a file that lies in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
+    study.yaml:1:1: model: the job does not say what to measure: `model`, `network`, `study` are all missing
+      hint: name a file in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
     ");
     insta::assert_snapshot!(refused("study: {}\nname: a\nmodel: net.onnx\n"), @"
     study.yaml:4:1: model: more than one key says what to measure: `study` in line 2, `model` in line 4
-      hint: keep one of `model`, `network`, `study`; make a job of each
+      hint: keep one of `model`, `network`, `study`; write one job for each
     ");
     insta::assert_snapshot!(
         refused("model: ../a\nnetwork: {block: standard, kernel: 4, input: 224, precision: int8}\nstudy:\n  kernels: []\n"),
         @"
         study.yaml:2:8: model: `../a` leads out of the folder
-          hint: drop the model beside the job file and write its bare name
+          hint: drop the model into the same folder as the job file and write its bare name
         study.yaml:3:36: network.kernel: kernel 4 is even
           hint: write 3 or 5
         study.yaml:4:1: study: more than one key says what to measure: `model` in line 2, `network` in line 3, `study` in line 4
-          hint: keep one of `model`, `network`, `study`; make a job of each
+          hint: keep one of `model`, `network`, `study`; write one job for each
         study.yaml:5:12: study.kernels: the list is empty
           hint: leave the key out to take the values of the paper
         "
@@ -271,12 +271,12 @@ fn runtime_that_reads_no_generated_format_is_refused_and_told_why() {
 #[test]
 fn keys_that_would_do_nothing_are_refused() {
     insta::assert_snapshot!(refused("study: {}\ninputs: {image: [1, 3, 224, 224]}\n"), @"
-    study.yaml:3:9: inputs: generated networks leave no shape open
+    study.yaml:3:9: inputs: generated networks have no open shapes
       hint: leave `inputs` out; the batch and the input size of the network decide the shape
     ");
     insta::assert_snapshot!(refused("model: net.onnx\norder: listed\n"), @"
-    study.yaml:3:8: order: only the configurations of a `study` can be put in order
-      hint: leave `order` out; the runtimes of the list follow each other as written
+    study.yaml:3:8: order: only a `study` has an `order`
+      hint: leave `order` out; the runtimes of a list run in the order in which they are written
     ");
     let network = "network: {block: standard, kernel: 3, input: 224, precision: int8}\n";
     assert_eq!(codes(&format!("{network}order: random\n")), ["needs_study"]);

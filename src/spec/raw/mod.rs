@@ -12,7 +12,7 @@ use std::fmt;
 use saphyr_parser::ScalarStyle;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use self::places::{Place, Shape};
+use self::places::{ValuePlace, ValueShape};
 use super::mistakes::mistake;
 use crate::bundle::format::Mistake;
 
@@ -108,7 +108,7 @@ fn decoded(bytes: &[u8]) -> Result<&str, Mistake> {
             "",
             "not_text",
             format!("the file is not text: it holds {what}"),
-            "save it as plain text in UTF-8; a model file goes beside it under its own name",
+            "save the job as plain text in UTF-8; a model is a file of its own next to it",
         ));
     }
     let text = valid.unwrap_or_default();
@@ -153,21 +153,25 @@ fn saturated(number: usize) -> u32 {
 }
 
 /// Walk the values in the order in which the event pass met them. `key` is the place of the key that a value belongs to.
-fn join(tree: Tree, places: &mut std::vec::IntoIter<Place>, key: Option<Position>) -> Result<Node, Mistake> {
+fn join(
+    tree: Tree,
+    places: &mut std::vec::IntoIter<ValuePlace>,
+    key: Option<Position>,
+) -> Result<Node, Mistake> {
     let Some(place) = places.next() else {
         return Err(disagreement(key.unwrap_or(Position { line: 1, column: 1 })));
     };
     let is_left_out = place.written.is_empty() && place.style == ScalarStyle::Plain;
     let position = match key {
-        Some(key) if place.shape == Shape::Scalar && is_left_out => key,
+        Some(key) if place.shape == ValueShape::Scalar && is_left_out => key,
         _ => place.position,
     };
     let value = match (tree, place.shape) {
-        (Tree::Scalar(value), Shape::Scalar) => value,
-        (Tree::List(items), Shape::List) => {
+        (Tree::Scalar(value), ValueShape::Scalar) => value,
+        (Tree::List(items), ValueShape::List) => {
             Value::List(items.into_iter().map(|item| join(item, places, None)).collect::<Result<_, _>>()?)
         }
-        (Tree::Map(entries), Shape::Map) => {
+        (Tree::Map(entries), ValueShape::Map) => {
             let mut nodes = Vec::with_capacity(entries.len());
             for (key, value) in entries {
                 let key = join(key, places, None)?;

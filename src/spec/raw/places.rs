@@ -19,22 +19,22 @@ pub(super) const MAXIMUM_NODES: usize = 10_000;
 pub(super) const MAXIMUM_MARKS: usize = 32_768;
 
 /// Where a value stands and what it looks like.
-pub(super) struct Place {
+pub(super) struct ValuePlace {
     pub(super) position: Position,
-    pub(super) shape: Shape,
+    pub(super) shape: ValueShape,
     pub(super) written: String,
     pub(super) style: ScalarStyle,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     Scalar,
     List,
     Map,
 }
 
 /// The places of all values in the order in which they are written; none for a text without values.
-pub(super) fn find(text: &str) -> Result<Vec<Place>, Mistake> {
+pub(super) fn find(text: &str) -> Result<Vec<ValuePlace>, Mistake> {
     let Some(cut) = mark_beyond_limit(text) else {
         return walk(text).map_err(|refusal| refusal.mistake);
     };
@@ -78,7 +78,7 @@ enum Open {
     Map { is_key_next: bool },
 }
 
-fn walk(text: &str) -> Result<Vec<Place>, Refusal> {
+fn walk(text: &str) -> Result<Vec<ValuePlace>, Refusal> {
     let mut parser = Parser::new_from_str(text);
     let mut places = Vec::new();
     let mut open: Vec<Open> = Vec::new();
@@ -120,22 +120,22 @@ fn walk(text: &str) -> Result<Vec<Place>, Refusal> {
                     let hint = "write the keys where they are needed";
                     return Err(refusal(span, "merge_key", "merge keys (`<<`) are not accepted", hint));
                 }
-                (Shape::Scalar, written.into_owned(), style)
+                (ValueShape::Scalar, written.into_owned(), style)
             }
-            Event::SequenceStart(..) => (Shape::List, String::new(), ScalarStyle::Plain),
-            Event::MappingStart(..) => (Shape::Map, String::new(), ScalarStyle::Plain),
+            Event::SequenceStart(..) => (ValueShape::List, String::new(), ScalarStyle::Plain),
+            Event::MappingStart(..) => (ValueShape::Map, String::new(), ScalarStyle::Plain),
         };
-        if is_key && shape != Shape::Scalar {
+        if is_key && shape != ValueShape::Scalar {
             let message = "a key must be a word, not a list or a map";
-            return Err(refusal(span, "key_not_text", message, "is a `{`, `[` or `? ` there by accident?"));
+            return Err(refusal(span, "key_not_text", message, "check for a stray `{`, `[` or `? `"));
         }
         if let Some(Open::Map { is_key_next }) = open.last_mut() {
             *is_key_next = !*is_key_next;
         }
         match shape {
-            Shape::Scalar => {}
-            Shape::List => open.push(Open::List),
-            Shape::Map => open.push(Open::Map { is_key_next: true }),
+            ValueShape::Scalar => {}
+            ValueShape::List => open.push(Open::List),
+            ValueShape::Map => open.push(Open::Map { is_key_next: true }),
         }
         if open.len() > MAXIMUM_DEPTH {
             return Err(too_deep(span));
@@ -143,7 +143,7 @@ fn walk(text: &str) -> Result<Vec<Place>, Refusal> {
         if places.len() == MAXIMUM_NODES {
             return Err(Refusal { mistake: too_many(Some(position(span))), is_syntax: false });
         }
-        places.push(Place { position: position(span), shape, written, style });
+        places.push(ValuePlace { position: position(span), shape, written, style });
     }
     Ok(places)
 }
@@ -172,7 +172,7 @@ fn too_deep(span: Span) -> Refusal {
         span,
         "too_deep",
         &message,
-        "a bracket may be missing its partner; no job needs more than four levels",
+        "check that every bracket is closed; no job needs more than four levels",
     )
 }
 
@@ -183,7 +183,7 @@ fn too_many(position: Option<Position>) -> Mistake {
         "",
         "too_many_values",
         message,
-        "is this a job file? split what it asks for over several jobs",
+        "check that this is a job file; if it is, split it into several jobs",
     )
 }
 

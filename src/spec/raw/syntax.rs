@@ -28,13 +28,13 @@ struct Syntax {
 const SYNTAX: &[Syntax] = &[
     Syntax {
         fragment: "mapping values are not allowed",
-        message: "a `: ` stands where no key can begin",
+        message: "a `: ` is in a place where no key can begin",
         hint: "each key needs its own line, and a space after its `:`; text that holds `: ` goes in quotes",
     },
     Syntax {
         fragment: NEITHER_KEY_NOR_VALUE,
         message: "this line is neither a `key: value` nor the continuation of a value",
-        hint: "is a `:` missing after the key, or a space after the `:`?",
+        hint: "check for a missing `:` after the key, or a missing space after the `:`",
     },
     Syntax {
         fragment: "did not find expected key",
@@ -53,13 +53,13 @@ const SYNTAX: &[Syntax] = &[
     },
     Syntax {
         fragment: "illegal placement of ':'",
-        message: "a key stands inside a list or map that is still open",
-        hint: "is a `]` or `}` missing in a line above?",
+        message: "a key is inside a list or map that is not closed",
+        hint: "check for a missing `]` or `}` in a line above",
     },
     Syntax {
         fragment: "invalid indentation",
         message: "the indentation does not fit the lines above",
-        hint: "keys of one map begin in one column; what lies below a key is indented further",
+        hint: "keys of one map begin in one column; values below a key are indented further",
     },
     Syntax { fragment: "tab", message: "a tab is used to indent", hint: "indent with spaces" },
     Syntax {
@@ -89,17 +89,17 @@ const SYNTAX: &[Syntax] = &[
     },
     Syntax {
         fragment: "block sequence entries are not allowed",
-        message: "a list item `- ` stands where none can begin",
+        message: "a list item `- ` is in a place where none can begin",
         hint: "put each `- ` on a line of its own, below its key",
     },
     Syntax {
         fragment: "only valid inside a block",
-        message: "a list item `- ` stands inside brackets",
+        message: "a list item `- ` is inside brackets",
         hint: "write lists as `[1, 2, 3]`",
     },
     Syntax {
         fragment: "expected <document start>",
-        message: "this line does not belong to what stands above",
+        message: "this line does not belong to the lines above",
         hint: "keys of one map begin in one column, each with a `:` after it",
     },
     Syntax {
@@ -109,7 +109,7 @@ const SYNTAX: &[Syntax] = &[
     },
     Syntax {
         fragment: "comment intercepting",
-        message: "a comment cuts a text in two",
+        message: "a comment interrupts a text",
         hint: "put the text in quotes or on one line, the comment above it",
     },
     Syntax {
@@ -144,7 +144,7 @@ const SYNTAX: &[Syntax] = &[
     },
     Syntax {
         fragment: "unknown escape character",
-        message: "a `\\` in double quotes is followed by a letter that means nothing",
+        message: "a `\\` in double quotes is followed by an unknown escape character",
         hint: "use single quotes, where `\\` is an ordinary character",
     },
     Syntax {
@@ -154,7 +154,7 @@ const SYNTAX: &[Syntax] = &[
     },
     Syntax {
         fragment: "unprintable",
-        message: "a character here cannot be printed",
+        message: "this character cannot be printed",
         hint: "save the file as plain text in UTF-8",
     },
 ];

@@ -8,7 +8,7 @@ use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_EN
 use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK, PAPER};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
-use super::source::{self, Source};
+use super::source::{self, JobSource};
 use super::{Builds, Configuration, Host, Job, Measure, SPEC_EXTENSIONS, host, order, runtimes};
 use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
@@ -64,7 +64,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         order::shuffle(&mut configurations, measure.seed);
     }
     let models = match source {
-        Some(Source::Dropped(models)) => models.into_iter().map(|model| model.reference).collect(),
+        Some(JobSource::Dropped(models)) => models.into_iter().map(|model| model.reference).collect(),
         _ => Vec::new(),
     };
     match configurations.is_empty() {

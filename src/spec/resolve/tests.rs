@@ -208,8 +208,8 @@ fn missing_keys_are_named() {
     insta::assert_snapshot!(render(&read("name: a\n").expect_err("no model"), "smoke.yaml"), @"
     smoke.yaml:1:1: backbone: the key `backbone` is missing
       hint: begin the file with `backbone: 1`
-    smoke.yaml:1:1: model: nothing says what to measure: none of `model`, `network`, `study` is there
-      hint: name a file that lies in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
+    smoke.yaml:1:1: model: the job does not say what to measure: `model`, `network`, `study` are all missing
+      hint: name a file in the same folder, such as `model: net.onnx`, or a network of the family, such as `network: {block: standard, kernel: 3, input: 224, precision: int8}`
     ");
 }
 
@@ -356,7 +356,7 @@ fn options_are_an_allow_list() {
     insta::assert_snapshot!(refused("model: a.onnx\nruntime_options: {thread: 2, provider: gpv, library: /tmp/x.so}\n"), @r"
     smoke.yaml:3:19: runtime_options.thread: `alpha` has no option `thread`
       hint: did you mean `threads`? options of `alpha`: `threads` (1 to 1024), `provider` (cpu or gpu)
-    smoke.yaml:3:40: runtime_options.provider: `gpv` is not known here
+    smoke.yaml:3:40: runtime_options.provider: `gpv` is not a valid value here
       hint: did you mean `gpu`?
     smoke.yaml:3:45: runtime_options.library: `alpha` has no option `library`
       hint: options of `alpha`: `threads` (1 to 1024), `provider` (cpu or gpu)
@@ -375,7 +375,7 @@ fn options_are_an_allow_list() {
 fn options_are_flat_for_one_runtime_and_keyed_for_several() {
     insta::assert_snapshot!(refused("model: a.onnx\nruntime_options: {alpha: {threads: 2}}\n"), @r"
     smoke.yaml:3:19: runtime_options.alpha: `alpha` has no option `alpha`
-      hint: with one runtime, options stand directly below `runtime_options`, without `alpha`
+      hint: with one runtime, write options directly below `runtime_options`, without `alpha`
     ");
     insta::assert_snapshot!(refused("model: [a.onnx, b.tflite]\nruntime_options: {threads: 2, btea: {}, alpha: {threads: 0}}\n"), @r"
     smoke.yaml:3:19: runtime_options.threads: `threads` is not a runtime of this job

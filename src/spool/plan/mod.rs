@@ -1,16 +1,17 @@
-//! Is the upload whole? Planning, apart from doing: which entries of the inbox may be taken now, and when to look again.
+//! Has an upload finished? Planning, separate from doing: which entries of the inbox may be taken now, and
+//! when to look again.
 //!
-//! [`Tracker::look`] decides from what it remembers, from the watcher's [`Hint`]s, and from what it asks of the disk through
-//! the three questions of [`Disk`]. It changes nothing, reads no clock (the caller tells the time) and touches no file.
+//! [`Tracker::look`] decides from its memory, the watcher's [`Hint`]s and the answers of [`Disk`]. It changes
+//! nothing, reads no clock (the caller passes the time) and touches no file.
 //!
 //! An entry is whole
-//! - when it was moved in under its name (rsync, sftp, `mv`), or linked in with an inode that was seen closed under a
-//!   temporary name (WinSCP);
-//! - otherwise when it was closed after writing and has been quiet for the settle time;
-//! - found by a rescan: when nobody has it open for writing; where that can not be told, when two looks a settle time
-//!   apart saw it unchanged.
+//! - when it was moved in under its name (rsync, sftp, `mv`), or linked in with an inode that was seen closed
+//!   under a temporary name (WinSCP);
+//! - otherwise when it was closed after writing and did not change for the settle time;
+//! - found by a rescan: when no process has it open for writing; if that is unknown, when two looks a settle
+//!   time apart saw it unchanged.
 //!
-//! Hints only make this quicker and keep the order of arrival. Whatever they miss, a rescan finds.
+//! Hints only make this faster and preserve the order of arrival. A rescan finds whatever they miss.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -19,32 +20,32 @@ use std::time::{Duration, Instant};
 
 use super::names::{NameKind, kind_of};
 
-/// Inodes remembered as closed under a temporary name; a longer list than any client leaves behind at once.
+/// How many inodes to remember as closed under a temporary name: more than any client leaves behind at once.
 const REMEMBERED_TEMPORARIES: usize = 1024;
 
-/// What planning may ask of the inbox.
+/// What planning may ask about the inbox.
 pub trait Disk {
-    /// Names of all entries, in no particular order.
+    /// Names of all entries, in any order.
     ///
     /// # Errors
-    /// The folder can not be read.
+    /// The folder is unreadable.
     fn list(&mut self) -> io::Result<Vec<OsString>>;
 
-    /// What lies under a name, links not followed; `None` where nothing does.
+    /// The entry with this name, without following links; `None` if there is none.
     fn stat(&mut self, name: &OsStr) -> Option<Stat>;
 
-    /// Has anybody the file open for writing?
+    /// Does any process have the file open for writing?
     fn writers(&mut self, name: &OsStr) -> Writers;
 }
 
-/// Answer to: has anybody the file open for writing?
+/// Whether any process has a file open for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writers {
-    /// Nobody.
+    /// No process.
     None,
-    /// Somebody.
+    /// At least one process.
     Some,
-    /// The file system, or our rights, do not let us know.
+    /// The file system or our permissions do not tell.
     Unknown,
 }
 
@@ -64,8 +65,8 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Same file with the same content as far as its inode tells. The change time is left out: removing another link,
-    /// as WinSCP does after linking, changes it.
+    /// Same file with the same content, as far as the inode shows. Ignores the change time, because removing
+    /// another link changes it, as WinSCP does after linking.
     pub(crate) fn same_content(&self, other: &Self) -> bool {
         (self.kind, self.inode, self.size, self.modified_ns)
             == (other.kind, other.inode, other.size, other.modified_ns)
@@ -77,7 +78,7 @@ impl Stat {
 pub enum FileKind {
     /// A regular file.
     Regular,
-    /// A folder: named in the status, never entered.
+    /// A folder: listed in the status, never entered.
     Folder,
     /// A FIFO, device node, socket or symbolic link: never opened.
     Special,
@@ -99,9 +100,9 @@ pub enum HintEvent {
     MovedIn,
     /// Created or linked.
     Created,
-    /// Closed by somebody who had it open for writing.
+    /// Closed after writing.
     Closed,
-    /// No event and no name: between the hint before and the one after, others may have been missed.
+    /// No event and no name: hints may be missing between the previous and the next one.
     Missed,
 }
 
@@ -112,9 +113,9 @@ pub struct Look {
     pub claims: Vec<Claim>,
     /// Names of `.cancel` files.
     pub cancels: Vec<OsString>,
-    /// Names of files that became whole and that a waiting job may need.
+    /// Names of files that became complete and that a waiting job may need.
     pub models: Vec<OsString>,
-    /// When to look again, without any event; `None`: an event or the safety rescan will come first.
+    /// When to look again without an event; `None` if only an event or the safety rescan calls for it.
     pub again_at: Option<Instant>,
 }
 
@@ -123,19 +124,20 @@ pub struct Look {
 pub struct Claim {
     /// Name in the inbox.
     pub name: OsString,
-    /// What lay there when the decision was made.
+    /// Its state when the decision was made.
     pub stat: Stat,
-    /// The upload never ended and time is up.
+    /// The upload did not finish in time.
     pub unfinished: bool,
 }
 
-/// Memory between looks: what lies in the inbox, since when, and whether it is whole.
+/// Memory between looks: what is in the inbox, since when, and whether it is complete.
 #[derive(Debug)]
 pub struct Tracker {
     settle: Duration,
     give_up: Duration,
     entries: BTreeMap<OsString, Tracked>,
-    /// Inodes seen closed under a temporary name, as they were then: the next file may get the number of a removed one.
+    /// Inodes seen closed under a temporary name, with their state then, because a new file may reuse the
+    /// number of a removed one.
     closed_temporaries: BTreeMap<u64, Stat>,
 }
 
@@ -144,32 +146,32 @@ struct Tracked {
     stat: Stat,
     first_seen: Instant,
     unchanged_since: Instant,
-    /// When the question may be asked again; `None` while somebody writes: closing will be an event.
+    /// When to ask again; `None` while a process writes, because closing will be an event.
     due: Option<Instant>,
     whole: bool,
-    /// Its wholeness was told in a [`Look`].
+    /// A [`Look`] has reported it as complete.
     told: bool,
 }
 
-/// An entry that the status should name.
+/// An entry to list in the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oddity {
     /// Name in the inbox.
     pub name: OsString,
-    /// What is odd.
+    /// What is odd about it.
     pub what: OddityKind,
-    /// How long it has been there, as far as this process saw.
+    /// How long this process has seen it there.
     pub age: Duration,
 }
 
-/// Why an inbox entry is named in the status.
+/// Why the status lists an inbox entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OddityKind {
-    /// A folder; job and model files belong directly into the inbox.
+    /// A folder; job and model files belong into the inbox itself.
     Folder,
     /// A FIFO, device node, socket or symbolic link.
     Special,
-    /// A file that somebody still writes, or that keeps changing.
+    /// An upload that has not finished.
     Unfinished,
     /// An upload under a temporary name.
     Temporary,
@@ -178,13 +180,13 @@ pub enum OddityKind {
 /// Can a waiting job take this model now?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelState {
-    /// Whole, with this state.
+    /// Complete, with this state.
     Whole(Stat),
-    /// There, but not whole.
+    /// Present, but not complete.
     Unfinished,
-    /// Nothing of that name.
+    /// No entry of that name.
     Missing,
-    /// There, but not a regular file.
+    /// Present, but not a regular file.
     NotAFile,
 }
 
@@ -196,11 +198,11 @@ impl Tracker {
 
     /// Decide what may be taken now.
     ///
-    /// `hints` are the watcher's, in order; `rescan` asks for a look at every name (at the start, after a queue overflow,
-    /// after a span without watching, and now and then for safety).
+    /// `hints` are the watcher's, in order. `rescan` looks at every name: at the start, after a queue
+    /// overflow, after a time without watching, and at intervals for safety.
     ///
     /// # Errors
-    /// The folder can not be read; nothing was forgotten.
+    /// The folder is unreadable; the memory is unchanged.
     pub fn look(
         &mut self,
         disk: &mut dyn Disk,
@@ -230,20 +232,21 @@ impl Tracker {
         Ok(look)
     }
 
-    /// When to look again, without any event.
+    /// When to look again without an event.
     pub(crate) fn again_at(&self) -> Option<Instant> {
         self.entries.values().filter_map(|tracked| tracked.due).min()
     }
 
-    /// The claim of `name` did not happen, because the file changed meanwhile or the disk refused: look at it afresh.
+    /// Track an entry again whose claim failed, because the file changed or the disk refused.
     pub fn put_back(&mut self, claim: &Claim, now: Instant) {
         self.entries.insert(claim.name.clone(), Tracked::new(claim.stat, now, Some(now + self.settle)));
     }
 
-    /// Can a waiting job take the model `name` now? Asks the disk again, because files are overwritten in place.
+    /// Can a waiting job take the model `name` now? Asks the disk again, because files may be overwritten in
+    /// place.
     ///
-    /// Only a [`look`](Self::look) makes a file whole, because it tells so to all who wait for it, and not just to whoever
-    /// asks first. What is not whole yet is due at [`again_at`](Self::again_at).
+    /// Only [`look`](Self::look) marks a file complete, because it reports that to every waiting job and not
+    /// just to the first that asks. A file that is not complete yet is due at [`again_at`](Self::again_at).
     pub fn model(&mut self, disk: &mut dyn Disk, name: &OsStr, now: Instant) -> ModelState {
         let Some(stat) = disk.stat(name) else {
             self.entries.remove(name);
@@ -261,7 +264,7 @@ impl Tracker {
         if tracked.whole { ModelState::Whole(stat) } else { ModelState::Unfinished }
     }
 
-    /// Entries that the status should name.
+    /// Entries to list in the status.
     pub fn oddities(&self, now: Instant) -> Vec<Oddity> {
         let mut oddities = Vec::new();
         for (name, tracked) in &self.entries {
@@ -278,8 +281,8 @@ impl Tracker {
         oddities
     }
 
-    /// Regular files of other kinds than jobs that have been whole for longer than `age`, as far as this process saw: time
-    /// before its start does not count, because only a monotonic clock can be trusted with deleting things.
+    /// Regular files other than jobs that this process has seen complete for longer than `age`. Time before
+    /// its start does not count, because only a monotonic clock is safe for deleting files.
     pub(crate) fn whole_for(&self, age: Duration, now: Instant) -> Vec<OsString> {
         let old = |tracked: &Tracked| {
             tracked.whole
@@ -290,14 +293,14 @@ impl Tracker {
         entries.map(|(name, _)| name.clone()).collect()
     }
 
-    /// A job used this model just now: its retention starts anew.
+    /// A job used this model just now: restart its retention.
     pub fn used(&mut self, name: &OsStr, now: Instant) {
         if let Some(tracked) = self.entries.get_mut(name) {
             tracked.unchanged_since = now;
         }
     }
 
-    /// Is any upload on its way, so that a run that ends "when the inbox is done" has to wait for it?
+    /// Is an upload in progress, which a run that ends once the inbox is done must wait for?
     pub(crate) fn has_unsettled(&self) -> bool {
         self.entries.iter().any(|(name, tracked)| {
             !tracked.whole && tracked.stat.kind == FileKind::Regular && kind_of(name) != NameKind::Temporary
@@ -328,7 +331,8 @@ impl Tracker {
         };
         let settled_at = now + self.settle;
         let tracked = self.entries.entry(hint.name.clone()).or_insert_with(|| Tracked::new(stat, now, None));
-        // A link made whole, then the CLOSE_WRITE of an older descriptor: what was whole and did not change stays so.
+        // A complete file that did not change stays complete, even if an older descriptor is closed after
+        // linking.
         let stays_whole = tracked.whole && tracked.stat.same_content(&stat);
         if whole || stays_whole {
             *tracked = Tracked { whole: true, due: None, ..Tracked::new(stat, now, None) };
@@ -338,10 +342,11 @@ impl Tracker {
         }
     }
 
-    /// Bring the memory in line with a full listing; returns the names to decide on, by time of their last change (a rename
-    /// is one): the order of arrival as far as the disk remembers it. Within one tick of the disk's clock, what the watcher saw
-    /// keeps the order in which it saw it. The rest came where the watcher says that it missed something, or so late that its
-    /// events are still under way; between these two its name decides, for files are mostly copied in the order of their names.
+    /// Update the memory from a full listing. Returns the names to decide on by time of last change (a rename
+    /// is one), which is the order of arrival as far as the disk knows it. Within one tick of the disk's
+    /// clock, names that the watcher saw keep its order. The others arrived where the watcher missed
+    /// something, or so late that their events are still pending; between these two the name decides, because
+    /// files are mostly copied in order of their names.
     fn take_listing(
         &mut self,
         disk: &mut dyn Disk,
@@ -421,7 +426,7 @@ impl Tracker {
         }
     }
 
-    /// Is a file that no event called whole, whole by now?
+    /// Check whether a file that no event marked complete is complete by now.
     fn settle(tracked: &mut Tracked, disk: &mut dyn Disk, name: &OsStr, settle: Duration, now: Instant) {
         let Some(stat) = disk.stat(name) else { return };
         if !tracked.stat.same_content(&stat) {

@@ -149,7 +149,8 @@ fn an_upload_in_place_that_got_the_inode_of_an_abandoned_temporary_file_is_not_w
 #[test]
 fn a_rescan_keeps_the_order_of_what_was_seen_what_was_missed_and_what_came_just_now() {
     let moved = |name| (name, HintEvent::MovedIn);
-    // By time where the disk's clock ticks between them; else by what was seen, and by name where nothing was.
+    // By time where the disk's clock ticks between them; else by what was seen, and by name where nothing
+    // was.
     let cases = [
         (1, ["e.yaml", "d.yaml", "c.yaml", "b.yaml", "a.yaml"]),
         (0, ["x.yaml", "b.yaml", "d.yaml", "c.yaml", "e.yaml"]),
@@ -167,7 +168,7 @@ fn a_rescan_keeps_the_order_of_what_was_seen_what_was_missed_and_what_came_just_
 }
 
 #[test]
-fn what_a_rescan_finds_is_taken_when_nobody_writes_it_in_order_of_arrival() {
+fn rescan_takes_files_without_a_writer_in_order_of_arrival() {
     let mut inbox = Inbox::new();
     for (inode, name) in [(1, "z.yaml"), (2, "m.yaml"), (3, "a.yaml")] {
         inbox.disk.put(name, inode, Writers::None);
@@ -177,7 +178,7 @@ fn what_a_rescan_finds_is_taken_when_nobody_writes_it_in_order_of_arrival() {
 }
 
 #[test]
-fn where_writers_can_not_be_known_two_looks_must_agree() {
+fn if_writers_are_unknown_two_looks_must_agree() {
     let mut inbox = Inbox::new();
     inbox.disk.put("a.yaml", 1, Writers::Unknown);
     assert!(inbox.look(&[], true).is_empty());
@@ -222,7 +223,7 @@ fn an_upload_that_never_ends_is_given_up_and_taken_as_unfinished() {
 }
 
 #[test]
-fn a_model_is_told_once_when_it_becomes_whole_and_again_after_it_was_overwritten() {
+fn model_is_reported_once_when_complete_and_again_after_it_was_overwritten() {
     let mut inbox = Inbox::new();
     let name = OsStr::new("net.onnx");
     assert_eq!(inbox.tracker.model(&mut inbox.disk, name, inbox.now), ModelState::Missing);
@@ -266,7 +267,7 @@ fn a_claim_that_failed_is_decided_again_after_the_settle_time() {
 }
 
 #[test]
-fn a_model_found_whole_while_one_job_asks_is_told_to_all_who_wait_for_it() {
+fn model_found_complete_while_one_job_asks_is_reported_to_all_that_wait() {
     let mut inbox = Inbox::new();
     let name = OsStr::new("net.onnx");
     inbox.disk.put("net.onnx", 1, Writers::None);

@@ -3,6 +3,7 @@
 
 use super::{Evidence, FREQUENCY_DRIFT};
 use crate::bundle::format::{CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
+use crate::stats::Sorted;
 
 /// Without one of each, the state of the host during the measurement is unknown.
 const NEEDED: &[(Quantity, &str)] =
@@ -24,8 +25,8 @@ impl Span<'_> {
 }
 
 /// Every sensor during every measured trial.
-fn spans<'a>(evidence: &Evidence<'a>) -> Vec<Span<'a>> {
-    let Some(environment) = evidence.environment.filter(|_| evidence.sorted().is_some()) else {
+fn spans<'a>(evidence: &Evidence<'a>, sorted: Option<&Sorted>) -> Vec<Span<'a>> {
+    let Some(environment) = evidence.environment.filter(|_| sorted.is_some()) else {
         return Vec::new();
     };
     let mut spans = Vec::new();
@@ -56,10 +57,10 @@ fn listed(details: Vec<String>) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join("; "))
 }
 
-pub(super) fn environment_unobserved(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
-    let spans = spans(evidence);
-    let is_told = |quantity: Quantity, trial: &Trial| {
+pub(super) fn environment_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    sorted?;
+    let spans = spans(evidence, sorted);
+    let is_observed = |quantity: Quantity, trial: &Trial| {
         let of_trial = spans.iter().filter(|span| {
             (span.trial.id.build, span.trial.id.process) == (trial.id.build, trial.id.process)
                 && span.sensor.quantity == quantity
@@ -70,14 +71,14 @@ pub(super) fn environment_unobserved(evidence: &Evidence) -> Option<String> {
     };
     let missing: Vec<&str> = NEEDED
         .iter()
-        .filter(|(quantity, _)| !evidence.trials.iter().all(|trial| is_told(*quantity, trial)))
+        .filter(|(quantity, _)| !evidence.trials.iter().all(|trial| is_observed(*quantity, trial)))
         .map(|(_, words)| *words)
         .collect();
     (!missing.is_empty()).then(|| format!("{} were not observed", missing.join(" and ")))
 }
 
-pub(super) fn not_cooled(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
+pub(super) fn not_cooled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    sorted?;
     let of_cooling = evidence.environment?.cooling.iter().filter_map(|cooling| {
         let asked =
             format!("process {}: the job asks for less than {} °C", cooling.process, cooling.below_celsius);
@@ -98,8 +99,8 @@ pub(super) fn not_cooled(evidence: &Evidence) -> Option<String> {
     listed(of_cooling.collect())
 }
 
-pub(super) fn throttled(evidence: &Evidence) -> Option<String> {
-    let details = spans(evidence).into_iter().filter_map(|span| {
+pub(super) fn throttled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    let details = spans(evidence, sorted).into_iter().filter_map(|span| {
         let values = span.later.iter().flatten().copied();
         match span.sensor.quantity {
             Quantity::ThrottleCount => {
@@ -116,12 +117,12 @@ pub(super) fn throttled(evidence: &Evidence) -> Option<String> {
     listed(details.collect())
 }
 
-pub(super) fn frequency_drift(evidence: &Evidence) -> Option<String> {
+pub(super) fn frequency_drift(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     let chosen = evidence.environment.and_then(cpus_of_worker);
     // Before and after a program that times itself, nothing runs: an idle host may lower its clocks.
     let is_around =
         evidence.environment.is_some_and(|environment| environment.observation == Observation::Around);
-    let details = spans(evidence).into_iter().filter_map(|span| {
+    let details = spans(evidence, sorted).into_iter().filter_map(|span| {
         let counts = match span.sensor.quantity {
             Quantity::CpuFrequency => chosen.as_ref().is_none_or(|names| names.contains(&span.sensor.name)),
             Quantity::GpuFrequency | Quantity::MemoryFrequency => true,
@@ -153,8 +154,8 @@ fn cpus_of_worker(environment: &Environment) -> Option<Vec<String>> {
     Some(cpus.iter().map(|cpu| format!("cpu{cpu}")).collect())
 }
 
-pub(super) fn trip_point_reached(evidence: &Evidence) -> Option<String> {
-    let details = spans(evidence).into_iter().filter_map(|span| {
+pub(super) fn trip_point_reached(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    let details = spans(evidence, sorted).into_iter().filter_map(|span| {
         let trip = span.sensor.trip_celsius?;
         let hottest =
             span.before.into_iter().chain(span.later.iter().flatten().copied()).max_by(f64::total_cmp)?;
@@ -164,13 +165,13 @@ pub(super) fn trip_point_reached(evidence: &Evidence) -> Option<String> {
     listed(details.collect())
 }
 
-pub(super) fn sensor_lost(evidence: &Evidence) -> Option<String> {
+pub(super) fn sensor_lost(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     let lost = |span: &Span<'_>| span.before.is_some() && span.later.iter().any(Option::is_none);
-    listed(spans(evidence).iter().filter(|span| lost(span)).map(Span::which).collect())
+    listed(spans(evidence, sorted).iter().filter(|span| lost(span)).map(Span::which).collect())
 }
 
-pub(super) fn placement_refused(evidence: &Evidence) -> Option<String> {
-    evidence.sorted()?;
+pub(super) fn placement_refused(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    sorted?;
     listed(evidence.environment?.placement.as_ref()?.refused.clone())
 }
 

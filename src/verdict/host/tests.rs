@@ -154,7 +154,7 @@ fn sensor_that_stops_telling_within_the_span_is_lost() {
 }
 
 #[test]
-fn host_that_was_not_seen_to_be_cool_is_told_with_the_reason() {
+fn host_not_seen_to_be_cool_is_reported_with_the_reason() {
     let cooled = |ended, hottest_celsius, zones: &[&str]| Cooling {
         build: 1,
         process: 1,
@@ -177,7 +177,7 @@ fn host_that_was_not_seen_to_be_cool_is_told_with_the_reason() {
 }
 
 #[test]
-fn what_the_kernel_refused_is_told() {
+fn what_the_kernel_refused_is_reported() {
     let refused =
         Placement { refused: vec!["nice value -10: Permission denied".into()], ..Placement::default() };
     let found = reasons(|it| it.placement = Some(refused));

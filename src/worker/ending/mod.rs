@@ -1,7 +1,7 @@
 //! Every way in which a worker can end, and what a bundle says of each.
 //!
-//! Pure: an [`Ended`] comes in from [`super::parent`], an [`Outcome`] goes out. Two ways of ending are kept apart if
-//! the person who reads the bundle would act differently on them.
+//! Pure: an [`Ended`] comes in from [`super::parent`], an [`Outcome`] goes out. Two ways of ending are kept
+//! apart if the person who reads the bundle would act differently on them.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -268,13 +268,13 @@ impl Ended {
             Ending::NoResult => format!("the worker exited normally {during}, but gave no result"),
             Ending::Signalled { signal, out_of_memory } => {
                 let cause = signal::explain(*signal, *out_of_memory, &self.log_tail).cause;
-                format!("{} killed the worker {during}: {cause}", signal::name(*signal))
+                format!("the worker was killed by {} {during}: {cause}", signal::name(*signal))
             }
             Ending::TimedOut { limit } => {
                 format!("the worker exceeded its limit of {} s {during} and was killed", limit.as_secs_f64())
             }
             Ending::Garbage { line } => {
-                format!("the worker wrote `{line}` to its standard output {during}, which is reserved")
+                format!("the worker wrote `{line}` to its reserved standard output {during}")
             }
             Ending::LineTooLong { limit_bytes } => {
                 format!("the worker wrote more than {limit_bytes} bytes without a line break {during}")

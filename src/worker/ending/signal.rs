@@ -24,7 +24,7 @@ pub(super) fn explain(signal: i32, out_of_memory: Option<bool>, log_tail: &[Stri
         (SIGKILL, Some(true)) => ("out_of_memory", "the host ran out of memory", USE_LESS_MEMORY),
         (SIGKILL, Some(false)) => (
             "killed",
-            "someone sent it; the kernel did not run out of memory",
+            "someone killed it; the kernel did not run out of memory",
             "look for an operator, a script or a supervisor that kills processes",
         ),
         (SIGKILL, None) => (

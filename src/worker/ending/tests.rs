@@ -90,7 +90,7 @@ fn ended(reached: Stage, ending: Ending) -> Ended {
 }
 
 #[test]
-fn every_ending_is_told_with_stage_reason_and_hint() {
+fn every_ending_has_stage_reason_and_hint() {
     let mut text = String::new();
     for (reached, ending) in every_ending() {
         let outcome = ended(reached, ending).outcome("tflite");

@@ -1,9 +1,9 @@
-//! The daemon's side of a trial: start a worker, listen to it, end it, and leave nothing of it behind.
+//! The daemon's side of a trial: start a worker, listen to it, end it, and leave no process behind.
 //!
-//! One thread and one `poll` over the worker's streams, its end and the caller's interrupt. While the worker times,
-//! that `poll` sleeps; the caller is let in once a second at most, by [`Watch::tick`]. Where the worker pauses, the caller may
-//! read the host's sensors and say how long the pause is to be, by [`Watch::pause`]. The process and its streams are
-//! `process`'s, what the worker says is judged by `transcript`, what became of it is told by [`super::ending`].
+//! One thread polls the worker's streams, its end and the caller's interrupt. During timed runs the `poll`
+//! sleeps; [`Watch::tick`] lets the caller in at most once a second. At a pause, [`Watch::pause`] lets the
+//! caller read the host's sensors and choose the length of the pause. `process` owns the process and its
+//! streams, `transcript` judges what the worker writes, and [`super::ending`] says what became of it.
 //!
 //! The kernel kills a worker when the thread that called [`run`] ends.
 
@@ -24,14 +24,15 @@ use crate::worker::transcript::{Heard, Transcript};
 pub(crate) use crate::worker::watch::TICK;
 pub use crate::worker::watch::{Control, Watch};
 
-/// Between two looks for the end of a worker that closed its output, where the kernel has no pidfd (before 5.3).
+/// How often to check whether a worker that closed its output has ended, if the kernel has no pidfd (before
+/// 5.3).
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
-/// One at a time in a process: two would disturb each other, and would be taken for each other's descendants.
+/// One worker at a time: two would disturb each other and be taken for each other's descendants.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Run a trial to its end, whatever that is. Returns when nothing of it is left, at the latest one second after its
-/// timeout (unless a process hangs in the kernel).
+/// Run a worker to its end, whatever that is. Returns once nothing of it is left, at the latest one second
+/// after its timeout (unless a process hangs in the kernel).
 ///
 /// Makes this process a child subreaper for the rest of its life.
 pub fn run(trial: &Trial<'_>, watch: &mut dyn Watch) -> Ended {
@@ -134,7 +135,8 @@ fn listen(
         }
         if resume_at.is_some_and(|at| Instant::now() >= at) {
             resume_at = None;
-            // Counted from here, so that nothing falls into a span that is shorter than the time between two ticks.
+            // Counted from here, so that no tick falls into a span that is shorter than the time between two
+            // ticks.
             next_tick = Instant::now() + watch.tick_after();
             worker.resume();
         }
@@ -152,7 +154,7 @@ enum End {
     Unheard(Errno),
 }
 
-/// Why a worker is killed.
+/// Why the daemon kills a worker.
 #[derive(Debug, Clone, Copy)]
 enum KillCause {
     TimedOut,
@@ -171,7 +173,7 @@ fn exited(
 ) -> Ending {
     let (code, signal) = (status.and_then(|it| it.code()), status.and_then(|it| it.signal()));
     match (heard, code, signal) {
-        // However the worker exits: if it compiled a model, the file is there, and the next worker checks it.
+        // However the worker exits: a compiled model is on disk by then, and the next worker checks it.
         (Heard::Answered(ending) | Heard::Refused(ending), _, _) => ending,
         (Heard::Result { latencies, energy_ns }, Some(0), _) if request_is_met => {
             Ending::Complete { latencies, energy_ns }
@@ -195,7 +197,7 @@ fn exited(
                 _ => Ending::Exited { code },
             }
         }
-        (Heard::Unfinished, None, None) => Ending::Unheard { error: "its exit status is lost".into() },
+        (Heard::Unfinished, None, None) => Ending::Unheard { error: "its exit status was lost".into() },
     }
 }
 
@@ -212,14 +214,14 @@ fn killed(cause: KillCause, heard: Heard, limit: Duration) -> Ending {
     }
 }
 
-/// The exit code of a program whose libraries the dynamic loader did not find, with glibc and with musl.
+/// The exit code of a program whose libraries the dynamic loader did not find, both with glibc and musl.
 const LOADER_FAILED: i32 = 127;
 
 fn says_library_not_found(line: &str) -> bool {
     line.contains("error while loading shared libraries") || line.contains("Error loading shared library")
 }
 
-/// The kernel's count of processes it killed for lack of memory; kernels before 4.13 do not tell.
+/// The kernel's count of processes that it killed for lack of memory; kernels before 4.13 do not report it.
 fn out_of_memory_kills(vmstat: &Path) -> Option<u64> {
     let text = fs_err::read_to_string(vmstat).ok()?;
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()

@@ -1,4 +1,5 @@
-//! Workers played by the shell, for what no worker of ours does. The real one is tried in `tests/runtimes/worker.rs`.
+//! Workers played by the shell, for what no worker of ours does. The real one is tried in
+//! `tests/runtimes/worker.rs`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,8 +11,8 @@ use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":3}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":3}
+const HELLO: &str = r#"echo '{"event":"hello","protocol":4}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":4}
 {"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
 {"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
@@ -212,7 +213,7 @@ fn a_worker_that_closes_its_output_and_exits_is_judged_by_its_exit() {
 }
 
 #[test]
-fn out_of_memory_is_told_from_other_kills_by_the_kernels_count() {
+fn kernels_count_distinguishes_out_of_memory_from_other_kills() {
     let folder = tempfile::tempdir().unwrap();
     let vmstat = folder.path().join("vmstat");
     let kill = |count_after: &str, before: &str| {
@@ -228,9 +229,9 @@ fn out_of_memory_is_told_from_other_kills_by_the_kernels_count() {
 }
 
 #[test]
-fn a_worker_that_never_reads_blocks_nobody() {
+fn worker_that_never_reads_does_not_block_the_daemon() {
     let mut request = request();
-    // More than a pipe holds, so that one write can not do.
+    // More than a pipe holds, so that one write cannot do.
     request.options.insert("long".into(), serde_json::Value::String("x".repeat(1 << 20)));
     let ended = shell_on(&Surroundings::default(), HELLO, &request, LONG, &mut Unattended);
     assert_eq!(ended.ending, Ending::NoResult);

@@ -1,7 +1,7 @@
-//! What a worker has said so far: bytes from its standard output in, a judgement out.
+//! What a worker has written so far: takes bytes from its standard output and judges them.
 //!
-//! Bounded: a line that is longer than the longest result can be, or that is no event, or that comes out of turn, ends
-//! the conversation, and no later byte is looked at. Nothing is read or waited for here.
+//! Bounded: a line that is longer than any result, is not an event, or comes out of turn ends the
+//! conversation, and later bytes are ignored. Nothing here reads or waits.
 
 use crate::bundle::format::{Failure, Latencies, LoadedModel, Stage};
 use crate::units::Nanos;
@@ -9,13 +9,14 @@ use crate::worker::ending::{Afterwards, Ending};
 use crate::worker::log_tail::printable;
 use crate::worker::protocol::{Event, MAXIMUM_ENERGY_RUNS, PROTOCOL, Pause, Request, Task};
 
-/// Bytes that any event but a result may take: tensors and options of a model, or a library's whole error text.
+/// Longest event other than a result, in bytes: a model's tensors and options, or a library's whole error
+/// text.
 const EVENT_LIMIT: usize = 1 << 20;
 
 /// Bytes of one latency in JSON: the 20 digits of the largest, and a comma.
 const LATENCY_BYTES: usize = 21;
 
-/// Characters of a bad line that are shown.
+/// How many characters of a bad line to show.
 const SHOWN_CHARACTERS: usize = 200;
 
 /// The conversation so far.
@@ -27,18 +28,18 @@ pub(super) struct Transcript {
     task: Task,
     line_limit: usize,
     line: Vec<u8>,
-    /// Events in order that were said.
+    /// Number of events received in order.
     said: usize,
-    /// Start: nothing was said yet. Load, prepare, warm-up: `hello`, `loaded`, the first pause were said. Report: timing is
-    /// over. Energy: the result was said, and energy is asked for.
+    /// Start: no event yet. Load, prepare, warm-up: `hello`, `loaded`, the first pause arrived. Report:
+    /// timing is over. Energy: the result arrived, and energy runs follow.
     pub(super) stage: Stage,
     pub(super) loaded: Option<LoadedModel>,
     pub(super) heard: Heard,
-    /// The worker waits here, until somebody takes it.
+    /// The pause at which the worker waits, until it is taken.
     pub(super) pause: Option<Pause>,
 }
 
-/// What it amounts to.
+/// What the worker has said, in sum.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// Nothing decisive yet.
@@ -73,7 +74,7 @@ impl Transcript {
         }
     }
 
-    /// Take what was read; `on_event` sees each event that is in order.
+    /// Take what was read. `on_event` gets each event that is in order.
     pub(super) fn take(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(&Event)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if matches!(self.heard, Heard::Answered(Ending::Failed(_)) | Heard::Refused(_)) {
@@ -84,20 +85,20 @@ impl Transcript {
                 let line = std::mem::take(&mut self.line);
                 self.take_line(&line[..line.len() - 1], on_event);
             } else if !self.line.starts_with(b"{") || self.line.len() > self.line_limit {
-                // Judged before it ends: a flood may never end.
+                // Judged before the line ends, because a flood may never end.
                 self.refuse_unfinished();
             }
         }
     }
 
-    /// No byte will come any more. A line without an end is no event.
+    /// No more bytes will come. A line without an end is not an event.
     pub(super) fn finish(&mut self) {
         if !self.line.is_empty() && matches!(self.heard, Heard::Unfinished | Heard::Result { .. }) {
             self.refuse_unfinished();
         }
     }
 
-    /// Is there anything left to wait for but the end of the process?
+    /// Is the end of the process all that is left to wait for?
     pub(super) fn is_decided(&self) -> bool {
         match &self.heard {
             Heard::Unfinished => false,
@@ -106,7 +107,7 @@ impl Transcript {
         }
     }
 
-    /// Is energy asked for and not said yet?
+    /// Was energy requested but not received yet?
     pub(super) fn lacks_energy(&self, energy_ns: Option<&Vec<Nanos>>) -> bool {
         self.asks_for_energy && energy_ns.is_none()
     }
@@ -123,7 +124,7 @@ impl Transcript {
     fn take_line(&mut self, line: &[u8], on_event: &mut dyn FnMut(&Event)) {
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return self.refuse(line) };
         match self.turn_of(&event) {
-            // Without energy the result is the last word.
+            // Without energy runs, the result is the last event.
             Some((turn, next)) if turn == self.said && !self.is_decided() => {
                 self.said += 1;
                 self.stage = next;
@@ -137,7 +138,8 @@ impl Transcript {
         }
     }
 
-    /// After how many events this one is in order, and the stage that it begins; `None` if it has no place here.
+    /// After how many events this one is in order, and the stage that it begins; `None` if it has no place
+    /// here.
     fn turn_of(&self, event: &Event) -> Option<(usize, Stage)> {
         let measures = self.task == Task::Measure;
         let after_result = if self.asks_for_energy { Stage::Energy } else { Stage::Report };

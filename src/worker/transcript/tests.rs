@@ -1,6 +1,6 @@
 use super::*;
 
-const HELLO: &str = r#"{"event":"hello","protocol":3}"#;
+const HELLO: &str = r#"{"event":"hello","protocol":4}"#;
 const LOADED: &str =
     r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
 const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
@@ -182,4 +182,18 @@ fn what_comes_after_failed_changes_nothing() {
 fn a_line_without_end_stops_at_the_limit() {
     let heard = said(&format!("{{{}", " ".repeat(EVENT_LIMIT + 100))).heard;
     assert!(matches!(heard, Heard::Refused(Ending::LineTooLong { .. })), "{heard:?}");
+}
+
+#[test]
+fn result_is_flat_and_refuses_an_unknown_key() {
+    let latencies = Latencies {
+        warm_up_ns: vec![Nanos(0)],
+        latency_ns: vec![Nanos(5), Nanos(u64::MAX)],
+        extra_latency_ns: Vec::new(),
+    };
+    let result = Event::Result { latencies, failure: None };
+    assert_eq!(serde_json::to_string(&result).unwrap(), RESULT);
+    let more = RESULT.replace('}', r#","more":1}"#);
+    let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{more}\n")).heard;
+    assert!(matches!(heard, Heard::Refused(Ending::Garbage { .. })), "{heard:?}");
 }

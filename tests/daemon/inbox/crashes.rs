@@ -1,4 +1,5 @@
-//! The daemon ends in every way at every moment, events are missed, the inbox goes away: nothing is lost, nothing runs twice.
+//! The daemon ends in every way at every moment, events are missed, the inbox disappears: nothing is lost,
+//! nothing runs twice.
 
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ fn clean_stops_never_count_against_a_job() {
 
 #[test]
 fn job_on_two_runtimes_gives_two_bundles_and_after_a_kill_only_the_second_is_measured() {
-    // The library is not there, so that one runtime ends at once on every machine.
+    // The library is missing, so that one runtime fails at once on every machine.
     let more = "runtimes: {onnxruntime: {library: /nonexistent/libonnxruntime.so}}";
     let mut rig = Rig::running_with(Settings { more, ..Settings::default() });
     rig.drop_file("net.onnx", "\x08\x0a");
@@ -115,7 +116,7 @@ fn job_on_two_runtimes_gives_two_bundles_and_after_a_kill_only_the_second_is_mea
 }
 
 #[test]
-fn job_of_three_processes_goes_on_after_a_kill_with_its_finished_trials_kept() {
+fn job_of_three_processes_continues_after_a_kill_with_its_finished_trials_kept() {
     let mut rig = Rig::running();
     rig.drop_file("net.sim", slow_model());
     let measure = "measure: {warm_up_runs: 0, timed_runs: 6, processes: 3}";
@@ -145,7 +146,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_published_twice() {
     rig.drop_file("net.sim", model(2000));
     let jobs: Vec<String> = (0..12).map(|number| format!("job-{number:02}")).collect();
     let mut published: Vec<(std::path::PathBuf, Vec<u8>)> = Vec::new();
-    // Moments spread over a claim, a trial and a publication, in no rhythm of theirs.
+    // Moments spread over a claim, a trial and a publication, out of step with them.
     for (round, pair) in jobs.chunks(2).enumerate() {
         for name in pair {
             rig.drop_file(format!("{name}.yaml"), job("net.sim", ""));
@@ -163,7 +164,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_published_twice() {
     let mut names: Vec<&str> = bundles.iter().map(|bundle| bundle.job.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, jobs);
-    // One that was under way at three of the kills is given up, as promised.
+    // A job that ran at three of the kills is given up, as documented.
     let is_well = |reason: Option<&str>| matches!(reason, None | Some("interrupted_repeatedly"));
     assert!(bundles.iter().all(|bundle| is_well(bundle.outcome.reason.as_deref())), "{}", rig.log());
 }
@@ -206,7 +207,7 @@ fn job_whose_event_was_lost_in_an_overflow_is_found() {
         eprintln!("skipped: the queue takes {most} events");
         return;
     }
-    // While the daemon stands still, more happens than the kernel remembers; the job comes after all that.
+    // While the daemon is stopped, more events arrive than the kernel queues; the job comes after them.
     rig.signal(Signal::STOP);
     let noise = [rig.inbox("noise"), rig.inbox("more-noise")];
     fs_err::write(&noise[0], "").unwrap();

@@ -6,7 +6,7 @@ use backbone::daemon::status::State;
 
 use crate::rig::{Rig, disks, job, model};
 
-/// Is there a way to mount disks? Says why not.
+/// Can this process mount disks? Prints why not.
 fn can_mount() -> bool {
     match disks::obstacle() {
         None => true,
@@ -80,7 +80,7 @@ fn outbox_that_is_full_or_read_only_keeps_the_bundles_until_it_is_not() {
     rig.fill("lab/outbox");
     drop_jobs(&rig, &["full"]);
     rig.wait_for_attention("outbox_unwritable");
-    // The queue goes on meanwhile.
+    // The queue continues meanwhile.
     rig.drop_file("behind.yaml", job("net.sim", ""));
     rig.wait_for_status("two bundles kept", |status| status.unpublished == 2);
     assert!(rig.bundles().is_empty());
@@ -95,7 +95,7 @@ fn outbox_that_is_full_or_read_only_keeps_the_bundles_until_it_is_not() {
 }
 
 #[test]
-fn spool_that_is_full_loses_nothing_and_goes_on_when_it_is_not() {
+fn full_spool_loses_nothing_and_continues_once_there_is_space() {
     if !can_mount() {
         return;
     }

@@ -1,5 +1,5 @@
-//! The daemon as people meet it: files come into an inbox in all ways, and bundles come out of the outbox, whatever happens
-//! between. The real executable on a machine of each test's own.
+//! The daemon as people meet it: files come into an inbox in all ways, and bundles come out of the outbox,
+//! whatever happens between. The real executable on a machine of each test's own.
 
 mod crashes;
 mod disks;

@@ -92,7 +92,7 @@ fn running_job_is_cancelled_by_command_and_by_file_with_its_worker() {
 }
 
 #[test]
-fn job_that_nobody_knows_is_refused_with_the_names_that_there_are() {
+fn unknown_job_is_refused_with_the_names_of_the_known_ones() {
     let rig = Rig::running();
     rig.must(&["pause"]);
     rig.drop_file("net.sim", model(50));
@@ -159,8 +159,13 @@ fn second_daemon_on_one_inbox_refuses_and_says_who_has_it() {
     let second = rig.serve().output().unwrap();
     let text = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(4), "{text}");
-    let expected = format!("error: another backbone (process {}) works on", rig.process());
-    assert!(text.contains(&expected) && text.contains("\nhint: "), "{text}");
+    let expected = format!(": another backbone (process {}) uses it", rig.process());
+    assert!(
+        text.contains("error: cannot lock the spool ")
+            && text.contains(&expected)
+            && text.contains("\nhint: "),
+        "{text}"
+    );
     // The first one does not notice.
     rig.drop_file("net.sim", model(50));
     rig.drop_file("fine.yaml", job("net.sim", ""));

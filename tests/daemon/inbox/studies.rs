@@ -26,7 +26,7 @@ fn no_model_is_left(rig: &Rig) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Settings with the library of this checkout; `None`, and a reason told, where it is missing.
+/// Settings with the library of this checkout; `None`, with the reason printed, if it is missing.
 fn with_library(more: &str) -> Option<Settings> {
     let library = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("runtimes")
@@ -66,7 +66,7 @@ fn study_on_a_host_without_the_library_says_so_for_each_configuration_and_what_i
 }
 
 #[test]
-fn study_killed_twice_goes_on_and_measures_nothing_twice() {
+fn study_killed_twice_continues_and_measures_nothing_twice() {
     let Some(settings) = with_library("") else { return };
     let mut rig = Rig::running_with(settings);
     rig.drop_file("s.yaml", STUDY.replace("timed_runs: 6", "timed_runs: 400, processes: 2"));
@@ -124,7 +124,7 @@ fn disk_that_is_full_while_a_model_is_generated_costs_that_configuration_alone()
     let mut rig = Rig::new(settings);
     rig.start_with_disks(&[("lab", "size=64m")]);
     rig.drop_file("s.yaml", STUDY_WITH_A_LARGE_ONE);
-    // The study starts with all the room it needs; somebody else takes it before the second configuration.
+    // The study starts with all the space it needs; another program takes it before the second configuration.
     rig.wait_for_timing();
     control::pause(&rig.spool("control")).unwrap();
     rig.wait_for_bundles(1);

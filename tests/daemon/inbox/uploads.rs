@@ -17,7 +17,8 @@ fn stage_and_reason(bundle: &Bundle) -> (Option<Stage>, Option<&str>) {
     (bundle.outcome.stage, bundle.outcome.reason.as_deref())
 }
 
-/// A stall of an upload: long enough for the daemon to measure another job, and to look at everything again after it.
+/// A stall of an upload: long enough for the daemon to measure another job, and to look at everything again
+/// after it.
 fn stall(rig: &Rig, witness: usize) {
     rig.drop_file("witness.sim", model(50));
     rig.drop_file(format!("witness-{witness}.yaml"), job("witness.sim", ""));
@@ -29,7 +30,7 @@ fn stall(rig: &Rig, witness: usize) {
 
 #[test]
 fn job_uploaded_in_place_is_not_taken_before_its_end_although_it_stalls_where_it_is_a_valid_job() {
-    // No settle time: whether somebody still writes decides alone.
+    // No settle time: only an open writer delays the claim.
     let rig = Rig::running();
     rig.drop_file("net.sim", model(100));
     let text = "backbone: 1\nmodel: net.sim\nlabels: {a: first}\nmeasure: {timed_runs: 7, warm_up_runs: 1}\n";
@@ -72,7 +73,7 @@ fn model_uploaded_in_place_is_not_taken_before_its_end() {
 }
 
 #[test]
-fn upload_that_is_closed_and_goes_on_within_the_settle_time_is_taken_once_and_whole() {
+fn upload_that_is_closed_and_continued_within_the_settle_time_is_taken_once_and_whole() {
     let rig = Rig::running_with(Settings { settle_seconds: 3, ..Settings::default() });
     rig.drop_file("net.sim", model(100));
     rig.copy_in_place("reput.yaml", "backbone: 1\nmodel: net.sim\n");
@@ -115,7 +116,7 @@ fn copies_in_place_settle_and_are_measured() {
 }
 
 #[test]
-fn job_before_its_model_waits_and_holds_up_nobody() {
+fn job_before_its_model_waits_and_holds_up_no_other_job() {
     let rig = Rig::running();
     rig.drop_file("patient.yaml", job("late.sim", "priority: 100"));
     let status = rig.wait_for_status("the job to wait", |status| status.waiting.len() == 1);
@@ -201,7 +202,7 @@ fn files_under_temporary_names_are_never_touched() {
         rig.copy_in_place(name, job("net.sim", ""));
     }
     let before: Vec<_> = temporary.iter().map(|name| state(&rig, name)).collect();
-    // Longer than the time after which uploads are given up: these are not.
+    // Longer than the limit after which the daemon gives up an upload.
     let status = rig.wait_for_status("all of them to be named", |status| {
         let named = |name: &&str| status.attention.iter().any(|attention| attention.what == **name);
         temporary.iter().all(named)
@@ -217,7 +218,7 @@ fn files_under_temporary_names_are_never_touched() {
     assert_eq!(before, after);
 }
 
-/// Everything that tells whether a file was read, written, renamed or linked.
+/// Metadata that changes when a file is read, written, renamed or linked.
 fn state(rig: &Rig, name: &str) -> (u64, i64, i64, i64, i64, u64) {
     use std::os::unix::fs::MetadataExt as _;
     let stat = fs_err::metadata(rig.inbox(name)).unwrap();
@@ -265,13 +266,13 @@ fn upload_that_never_ends_is_named_and_at_last_rejected_with_its_file_kept() {
     assert!(bundle.outcome.hint.is_some());
     assert_eq!(bundle.job.spec.as_deref(), Some("backbone: 1\nmodel: net.sim\n"));
     assert_eq!(fs_err::read_dir(rig.spool("done")).unwrap().count(), 1);
-    // The line comes back after all: nothing of it is a second job.
+    // The connection returns: the rest of the upload does not become a second job.
     upload.piece("labels: {late: very}\n");
     drop(upload);
     stall_after(&rig, 1);
 }
 
-/// As [`stall`], where there are bundles that no witness made.
+/// Like [`stall`], when there are bundles that no witness made.
 fn stall_after(rig: &Rig, others: usize) {
     rig.drop_file("witness.sim", model(50));
     rig.drop_file("witness.yaml", job("witness.sim", ""));
@@ -287,7 +288,7 @@ fn job_whose_model_is_never_whole_is_rejected_and_the_model_is_kept() {
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!(stage_and_reason(&bundle), (Some(Stage::Model), Some("model_never_came")));
     assert_eq!(rig.inbox_names(), ["endless.sim"]);
-    // Its end came too late for this job, but not for a retry.
+    // It was complete too late for this job, but not for a retry.
     upload.piece(&model(100)[1..]);
     drop(upload);
     rig.must(&["retry", "tired"]);

@@ -1,4 +1,4 @@
-//! A model that takes its worker down costs its own job one bundle that says how, and nobody else anything.
+//! A model that crashes its worker costs its own job one bundle that says how, and no other job anything.
 
 use backbone::bundle::format::{Stage, Status};
 
@@ -10,7 +10,7 @@ fn faulty(kind: &str) -> String {
 }
 
 #[test]
-fn every_way_in_which_a_worker_fails_is_a_bundle_of_its_own_and_the_queue_goes_on() {
+fn every_failure_of_a_worker_has_its_own_bundle_and_the_queue_continues() {
     let rig = Rig::running();
     let cases = [
         ("error", r#""error""#, Status::Failed, "run_failed"),

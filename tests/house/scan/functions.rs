@@ -17,7 +17,8 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
     starts(code, "fn").filter_map(|(start, name)| function(code, start, name)).collect()
 }
 
-/// Names of the structs, enums, traits, unions and type aliases that the code defines. Associated types are not among them.
+/// Names of the structs, enums, traits, unions and type aliases that the code defines. Associated types are
+/// not among them.
 pub(crate) fn types(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for keyword in ["struct", "enum", "trait", "union", "type"] {
@@ -60,7 +61,8 @@ fn function(code: &str, start: usize, name: &str) -> Option<Function> {
     Some(Function { name: name.to_owned(), lines, parameters })
 }
 
-/// Of the bracket at the start of the text: up to the one that closes it, and how many members, separated by commas, are in it.
+/// Of the bracket at the start of the text: up to the one that closes it, and how many members, separated by
+/// commas, are in it.
 fn closed(text: &str) -> Option<(usize, usize)> {
     let (mut depth, mut members, mut is_empty) = (0_usize, 0, true);
     let mut before = ' ';

@@ -1,5 +1,5 @@
-//! The sources as the guards see them: without comments, literals and tests. A scan of text, not a parser: it knows as much
-//! of the language as the project's own style uses.
+//! The sources as the guards see them: without comments, literals and tests. A scan of text, not a parser: it
+//! knows as much of the language as the project's own style uses.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

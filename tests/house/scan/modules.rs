@@ -1,5 +1,5 @@
-//! Which file uses which: paths that begin with `crate`, `super`, `self` or a module of the file's own, followed through
-//! re-exports to the file that defines what they name.
+//! Which file uses which: paths that begin with `crate`, `super`, `self` or a module of the file's own,
+//! followed through re-exports to the file that defines what they name.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Every name and every path of names in the code: of `std::fs::File` there is `std`, `std::fs`, `fs`, …; a macro
-/// keeps its `!`. Groups in braces are taken apart.
+/// Every name and every path of names in the code: of `std::fs::File` there is `std`, `std::fs`, `fs`, …; a
+/// macro keeps its `!`. Groups in braces are taken apart.
 pub(crate) fn used_words(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut rest = code;
@@ -44,7 +44,8 @@ pub(crate) fn expanded(text: &str) -> Vec<String> {
     renamed(text).into_iter().map(|(path, _)| path).collect()
 }
 
-/// The paths at the start of the text, each with the name by which it is known here: its last, or that after `as`.
+/// The paths at the start of the text, each with the name by which it is known here: its last, or that after
+/// `as`.
 pub(crate) fn renamed(text: &str) -> Vec<(String, String)> {
     let text = text.trim_start();
     if let Some(inner) = text.strip_prefix('{') {

@@ -21,7 +21,8 @@ const ITEMS: &[&str] = &[
     "macro_rules",
 ];
 
-/// The code without items, fields and statements under `#[cfg(test)]`, and what was taken out. Line breaks stay.
+/// The code without items, fields and statements under `#[cfg(test)]`, and what was taken out. Line breaks
+/// stay.
 pub(crate) fn without_tests(code: &str) -> (String, String) {
     let (mut kept, mut removed) = (String::new(), String::new());
     let mut rest = code;
@@ -66,7 +67,8 @@ fn length_of_attribute(text: &str) -> usize {
     text.len()
 }
 
-/// Up to the end of the item, field, match arm or statement at the start of the text, its further attributes included.
+/// Up to the end of the item, field, match arm or statement at the start of the text, its further attributes
+/// included.
 fn length_of_item(text: &str) -> usize {
     let mut start = 0;
     loop {

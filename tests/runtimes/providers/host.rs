@@ -26,8 +26,8 @@ pub(super) fn stubs() -> &'static Path {
         fs_err::write(folder.join("part.rs"), "#[unsafe(no_mangle)] extern \"C\" fn stub_part() {}").unwrap();
         compile(&folder, &["-o", PART, "part.rs"]);
         compile(&folder, &["-o", STUB, source]);
-        let beside = ["--cfg", "needs_part", "-L", ".", "-C", "link-arg=-Wl,-rpath,$ORIGIN"];
-        compile(&folder, &[&["-o", STUB_WITH_PART, source], &beside[..]].concat());
+        let next_to_it = ["--cfg", "needs_part", "-L", ".", "-C", "link-arg=-Wl,-rpath,$ORIGIN"];
+        compile(&folder, &[&["-o", STUB_WITH_PART, source], &next_to_it[..]].concat());
         folder
     })
 }
@@ -46,7 +46,7 @@ pub(super) fn onnx_runtime() -> PathBuf {
     crate::rig::fetched("libonnxruntime.so")
 }
 
-/// Can nothing be run here?
+/// Is the library missing?
 pub(super) fn is_skipped() -> bool {
     crate::rig::lacks("libonnxruntime.so")
 }

@@ -1,5 +1,6 @@
-//! ONNX Runtime's providers through the daemon: the library for real, the processor's provider for real, and a stub of a plug-in that
-//! these tests build (`stub_plugin.rs`). Every result is marked simulated, for the host root is a folder.
+//! ONNX Runtime's providers through the daemon: the library for real, the processor's provider for real, and
+//! a stub of a plug-in that these tests build (`stub_plugin.rs`). Every result is marked simulated, because
+//! the host root is a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -170,7 +171,7 @@ fn plug_in_that_takes_everything_has_no_fallback_and_one_that_takes_nothing_is_n
 }
 
 #[test]
-fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on() {
+fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_continues() {
     if is_skipped() {
         return;
     }
@@ -202,7 +203,7 @@ fn every_way_to_lose_a_plug_in_is_an_outcome_with_a_hint_and_the_queue_goes_on()
     fail("crash", "", Stage::Timing, "aborted");
     host.set("TAKES=Relu");
     fail("device", ", device: 7", Stage::Load, "device_not_found");
-    // Its part is not beside it.
+    // Its part is not in its folder.
     host.plug(STUB_WITH_PART);
     fail("part", "", Stage::Load, "provider_not_loaded");
     fs_err::write(host.plugin(), "no library\n").unwrap();
@@ -238,7 +239,7 @@ fn text_of(name: &str, bundle: &Bundle) -> String {
 }
 
 #[test]
-fn providers_that_are_not_there_and_options_that_nobody_looks_at_are_refused() {
+fn missing_providers_and_unused_options_are_refused() {
     if is_skipped() {
         return;
     }
@@ -308,7 +309,8 @@ fn study_through_a_plug_in_tells_of_each_network_who_ran_how_much() {
         let names: Vec<(&str, bool)> = told.iter().map(|share| (share.0, share.1)).collect();
         assert_eq!(names, [(STUB_PROVIDER, false), (CPU, true)]);
         assert!(told.iter().all(|share| share.2 > Some(0)), "{told:?}");
-        // What the library makes of these networks is its own affair; who ran how much is known wholly or not at all.
+        // What the library makes of these networks is its own affair; who ran how much is known wholly or not
+        // at all.
         let operations: Option<u64> = told.iter().map(|share| share.3).sum();
         match operations {
             Some(operations) => assert_eq!(operations, bundle.cost.as_ref().unwrap().operations),

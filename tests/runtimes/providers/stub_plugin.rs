@@ -1,9 +1,10 @@
-//! A stub of a plug-in provider for ONNX Runtime, for tests, no part of any real one: it takes the nodes that it is told to on the
-//! host's processor. A `Relu` on floats that it took alone is computed; whatever else it took gives zeros. The tests build it with
-//! rustc as a C library. What it is comes from a file beside it, `FILE.settings`, with lines such as `TAKES=Relu` (or an operator of
-//! another name, `all` as one node, `nothing`) and `FAULT=crash` (or `crash_at_load`, `no_device`, `refuse_session`, `refuse_network`,
-//! `refuse_run`). With `--cfg needs_part` it is linked with a second library, `stub_part`. The C interface is in
-//! `stub_plugin_interface.rs`.
+//! A stub of a plug-in provider for ONNX Runtime, for tests, no part of any real one: it runs the nodes that
+//! its settings name on the host's processor. A `Relu` on floats that it took alone is computed; whatever
+//! else it took gives zeros. The tests build it with rustc as a C library. Its settings are in a file next to
+//! it, `FILE.settings`, with lines such as `TAKES=Relu` (or an operator of another name, `all` as one node,
+//! `nothing`) and `FAULT=crash` (or `crash_at_load`, `no_device`, `refuse_session`, `refuse_network`,
+//! `refuse_run`). With `--cfg needs_part` it is linked with a second library, `stub_part`. The C interface is
+//! in `stub_plugin_interface.rs`.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -300,7 +301,8 @@ fn work(graph: *const c_void) -> Result<Work, Refused> {
         return Ok(Work::Relu);
     }
     let mut count = 0;
-    // SAFETY: the library's graph, which lives during this call, and places to write to of the lengths that it told.
+    // SAFETY: the library's graph, which lives during this call, and places to write to of the lengths that
+    // it told.
     unsafe {
         checked((api().output_count)(graph, &raw mut count))?;
         let mut outputs = vec![null(); count];

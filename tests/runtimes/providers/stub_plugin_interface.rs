@@ -1,8 +1,8 @@
-//! The C interface of ONNX Runtime for plug-in providers, as far as the stub goes: the library's tables of functions, and those that a
-//! plug-in fills in.
+//! The C interface of ONNX Runtime for plug-in providers, as far as the stub goes: the library's tables of
+//! functions, and those that a plug-in fills in.
 //!
-//! Source of names, signatures and the places in the tables: onnxruntime_ep_c_api.h and onnxruntime_c_api.h of
-//! https://github.com/microsoft/onnxruntime, release 1.23, places counted from 0.
+//! Source of names, signatures and the places in the tables: onnxruntime_ep_c_api.h and onnxruntime_c_api.h
+//! of https://github.com/microsoft/onnxruntime, release 1.23, places counted from 0.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::null_mut;

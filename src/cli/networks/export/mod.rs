@@ -15,7 +15,7 @@ use crate::cli::{Exit, note, print};
 use crate::error::Hint as _;
 use crate::network::blocks::Block;
 use crate::network::configuration::{
-    BATCHES, Configuration, INPUTS, KERNELS, Mistake, Precision, RESNET_50_DEPTHS, Wish,
+    BATCHES, Configuration, INPUTS, KERNELS, Mistake, Precision, RESNET_50_DEPTHS, RequestedConfiguration,
 };
 use crate::network::emit::{self, Form, Format, LARGEST_FILE_BYTES, ModelFile, onnx};
 use part::Part;
@@ -125,12 +125,12 @@ fn wanted(arguments: &NetworksExportArguments) -> anyhow::Result<Vec<Wanted>> {
                 for &input in &inputs {
                     for &precision in &precisions {
                         let width_percent = arguments.width_percent;
-                        let wish = Wish {
+                        let requested = RequestedConfiguration {
                             width_percent,
                             depths,
-                            ..Wish::new(block, kernel, batch, input, precision)
+                            ..RequestedConfiguration::new(block, kernel, batch, input, precision)
                         };
-                        match Configuration::new(&wish) {
+                        match Configuration::new(&requested) {
                             Ok(configuration) => {
                                 wanted.extend(forms.iter().map(|&form| Wanted { configuration, form }));
                             }
@@ -220,7 +220,7 @@ fn write_one(wanted: &Wanted, arguments: &NetworksExportArguments) -> anyhow::Re
     let path = arguments.out.join(form.file_name(configuration));
     let file = match form.format {
         Format::Onnx => {
-            let mut options = onnx::Options::for_precision(configuration.precision());
+            let mut options = onnx::EmitOptions::for_precision(configuration.precision());
             options.opset = arguments.opset.unwrap_or(options.opset);
             options.is_normalisation_apart = arguments.separate_batch_normalisation;
             options.are_activations_unsigned = form.are_activations_unsigned;

@@ -6,10 +6,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
-use super::model::{Declared, Model, Payload, Size};
-use super::operators::{self, Context, Made, Outcome, Trouble, storage_bits};
+use super::operators::{self, Context, Effect, Made, storage_bits};
+use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode, Payload};
+use crate::model_file::{Dimension, elements};
 use crate::network::count::error::{CountError, shape_text};
-use crate::network::count::graph::{Step, Tensor, TensorIndex, Walked, Work, elements};
+use crate::network::count::graph::{Step, Tensor, TensorIndex, Walked, Work};
 
 /// No runtime takes more axes; a hostile file could have every node hold a copy of very many.
 const MOST_AXES: usize = 64;
@@ -34,7 +35,7 @@ impl Fact<'_> {
 }
 
 /// Walk a model whose inputs have these shapes where it leaves them open.
-pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {
+pub(super) fn walk(model: OnnxModel<'_>, given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {
     let order = order(&model)?;
     let mut walk = Walk {
         facts: Vec::new(),
@@ -43,7 +44,7 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
         steps: Vec::new(),
         given_out: HashSet::new(),
     };
-    let Model { nodes, initializers, inputs, outputs, intermediates } = model;
+    let OnnxModel { nodes, initializers, inputs, outputs, intermediates } = model;
     for payload in initializers {
         payload.check()?;
         walk.add(Fact {
@@ -56,7 +57,7 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
             values: None,
         });
     }
-    let images: Vec<&Declared> =
+    let images: Vec<&DeclaredTensor> =
         inputs.iter().filter(|input| !walk.places.contains_key(&input.name)).collect();
     for (input, shape) in images.iter().zip(input_shapes(&images, given)?) {
         walk.add(Fact {
@@ -88,7 +89,7 @@ pub(super) fn walk(model: Model<'_>, given: &BTreeMap<String, Vec<u64>>) -> Resu
 struct Walk<'d, 'a> {
     facts: Vec<Fact<'a>>,
     places: HashMap<String, TensorIndex>,
-    declared: HashMap<&'d str, &'d Declared>,
+    declared: HashMap<&'d str, &'d DeclaredTensor>,
     steps: Vec<Step>,
     /// Names of the graph's outputs: they are stored as their type says.
     given_out: HashSet<&'d str>,
@@ -102,7 +103,7 @@ impl<'a> Walk<'_, 'a> {
         place
     }
 
-    fn step(&mut self, node: &super::model::Node<'a>, name: String) -> Result<(), CountError> {
+    fn step(&mut self, node: &OnnxNode<'a>, name: String) -> Result<(), CountError> {
         let read: Vec<Option<TensorIndex>> =
             node.inputs.iter().map(|name| self.places.get(name).copied()).collect();
         let inputs = read.iter().map(|place| place.map(|place| &self.facts[place])).collect();
@@ -112,20 +113,17 @@ impl<'a> Walk<'_, 'a> {
             what,
         };
         let answer = operators::apply(&Context { node, inputs });
-        let (mut outcome, known) = match answer {
-            Ok(outcome) => (outcome, true),
-            Err(Trouble::Wrong(what)) => return Err(wrong(what)),
-            Err(Trouble::TooLarge) => {
-                return Err(CountError::TooLarge { what: format!("what node `{name}` makes") });
-            }
-            Err(Trouble::Unknown(why)) => {
-                (Outcome { outputs: Vec::new(), work: Work::Uncounted(why), settings: &[] }, false)
+        let (mut effect, known) = match answer {
+            Ok(effect) => (effect, true),
+            Err(uncountable) => {
+                let work = Work::Uncounted(uncountable.reason(&name, &node.operator)?);
+                (Effect { outputs: Vec::new(), work, settings: &[] }, false)
             }
         };
-        if known && outcome.outputs.len() < node.outputs.iter().filter(|name| !name.is_empty()).count() {
-            outcome.work = Work::Uncounted("it has more outputs than are counted".to_owned());
+        if known && effect.outputs.len() < node.outputs.iter().filter(|name| !name.is_empty()).count() {
+            effect.work = Work::Uncounted("it has more outputs than are counted".to_owned());
         }
-        let tensors = |place: &usize| !outcome.settings.contains(place);
+        let tensors = |place: &usize| !effect.settings.contains(place);
         let inputs: Vec<TensorIndex> = read
             .iter()
             .enumerate()
@@ -139,7 +137,7 @@ impl<'a> Walk<'_, 'a> {
         // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here too.
         let is_constant =
             known && (inputs.iter().all(|place| self.facts[*place].is_constant)) && settings_are_constant
-                || known && outcome.outputs.iter().all(|made| made.values.is_some());
+                || known && effect.outputs.iter().all(|made| made.values.is_some());
         // The value of a `Constant` is where an initializer's would be.
         let payload = node.attributes.iter().find(|attribute| attribute.name == "value");
         let payload =
@@ -147,7 +145,7 @@ impl<'a> Walk<'_, 'a> {
         if let Some(payload) = &payload {
             payload.check()?;
         }
-        let mut made = outcome.outputs.into_iter().map(Some).collect::<Vec<_>>();
+        let mut made = effect.outputs.into_iter().map(Some).collect::<Vec<_>>();
         made.resize_with(made.len().max(node.outputs.len()), || None);
         let mut outputs = Vec::new();
         for (output, made) in node.outputs.iter().zip(made) {
@@ -161,7 +159,7 @@ impl<'a> Walk<'_, 'a> {
         }
         if !is_constant {
             let operator = node.operator.clone();
-            self.steps.push(Step { name, operator, inputs, outputs, work: outcome.work });
+            self.steps.push(Step { name, operator, inputs, outputs, work: effect.work });
         }
         Ok(())
     }
@@ -176,12 +174,7 @@ impl<'a> Walk<'_, 'a> {
         let declared = self.declared.get(name).copied();
         let said = declared.and_then(|declared| declared.shape.as_deref());
         let Some(made) = made else {
-            let fixed = said.and_then(|sizes| {
-                sizes
-                    .iter()
-                    .map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None })
-                    .collect()
-            });
+            let fixed = said.and_then(|shape| shape.iter().map(Dimension::fixed).collect());
             let element_type = declared.map_or(1, |declared| declared.element_type);
             let stored_bits = storage_bits(element_type);
             return Ok(Fact {
@@ -222,61 +215,49 @@ impl<'a> Walk<'_, 'a> {
 }
 
 /// Open dimensions agree with every size.
-fn agrees(said: &[Size], shape: &[u64]) -> bool {
+fn agrees(said: &[Dimension], shape: &[u64]) -> bool {
     said.len() == shape.len()
-        && said.iter().zip(shape).all(|(said, size)| match said {
-            Size::Fixed(said) => said == size,
-            Size::Open(_) => true,
-        })
+        && said.iter().zip(shape).all(|(said, size)| said.fixed().is_none_or(|said| said == *size))
 }
 
-fn declared_text(shape: &[Size]) -> String {
-    let sizes: Vec<String> = shape
-        .iter()
-        .map(|size| match size {
-            Size::Fixed(size) => size.to_string(),
-            Size::Open(name) if name.is_empty() => "?".to_owned(),
-            Size::Open(name) => name.clone(),
-        })
-        .collect();
+fn declared_text(shape: &[Dimension]) -> String {
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     format!("[{}]", sizes.join(", "))
 }
 
 /// The shapes to count for, in the order of the inputs.
 fn input_shapes(
-    inputs: &[&Declared],
+    inputs: &[&DeclaredTensor],
     given: &BTreeMap<String, Vec<u64>>,
 ) -> Result<Vec<Vec<u64>>, CountError> {
-    let shape_of = |input: &Declared| input.shape.as_deref().map_or_else(|| "[…]".to_owned(), declared_text);
-    let listed = |inputs: &[&&Declared]| {
+    let shape_of =
+        |input: &DeclaredTensor| input.shape.as_deref().map_or_else(|| "[…]".to_owned(), declared_text);
+    let listed = |inputs: &[&&DeclaredTensor]| {
         inputs
             .iter()
             .map(|input| format!("`{}` {}", input.name, shape_of(input)))
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let all: Vec<&&Declared> = inputs.iter().collect();
+    let all: Vec<&&DeclaredTensor> = inputs.iter().collect();
     if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(&all) });
     }
-    let fixed = |input: &Declared| -> Option<Vec<u64>> {
-        input
-            .shape
-            .as_ref()?
-            .iter()
-            .map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None })
-            .collect()
+    let fixed = |input: &DeclaredTensor| -> Option<Vec<u64>> {
+        input.shape.as_ref()?.iter().map(Dimension::fixed).collect()
     };
-    let open: Vec<&&Declared> =
+    let open: Vec<&&DeclaredTensor> =
         inputs.iter().filter(|input| !given.contains_key(&input.name) && fixed(input).is_none()).collect();
     if let Some(first) = open.first() {
         let sizes = first.shape.iter().flatten().map(|size| match size {
-            Size::Fixed(size) => size.to_string(),
+            Dimension::Fixed(size) => size.to_string(),
             // Batches come first and are 1 in most measurements; what else is open is a side of an image more often than not.
-            Size::Open(_) => "224".to_owned(),
+            Dimension::Open(_) => "224".to_owned(),
         });
         let mut sizes: Vec<String> = sizes.collect();
-        if let (Some(Size::Open(_)), Some(batch)) = (first.shape.iter().flatten().next(), sizes.first_mut()) {
+        if let (Some(Dimension::Open(_)), Some(batch)) =
+            (first.shape.iter().flatten().next(), sizes.first_mut())
+        {
             "1".clone_into(batch);
         }
         let sizes = if sizes.is_empty() { "1x3x224x224".to_owned() } else { sizes.join("x") };
@@ -304,7 +285,7 @@ fn input_shapes(
 }
 
 /// Places of the nodes in an order in which they can run: the file's own, unless a node there reads what comes later.
-fn order(model: &Model<'_>) -> Result<Vec<usize>, CountError> {
+fn order(model: &OnnxModel<'_>) -> Result<Vec<usize>, CountError> {
     let title = |index: usize| {
         let node = &model.nodes[index];
         if node.name.is_empty() { format!("#{index}") } else { node.name.clone() }

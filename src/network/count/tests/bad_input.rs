@@ -137,22 +137,22 @@ fn a_wrong_shape_between_the_layers_of_a_tflite_file_is_noticed() {
 fn open_shapes_are_asked_for_and_taken() {
     let open = network(&[0, 3, 0, 0], &[0, 4, 0, 0]);
     insta::assert_snapshot!(refusal(&open), @"
-    the model leaves dimensions of its inputs open: `image` [n, 3, n, n]
+    the model has inputs with open dimensions: `image` [n, 3, n, n]
     hint: give the shapes to count for, such as --input image=1x3x224x224
     ");
     let given = |name: &str, shape: &[u64]| InputShapes::from([(name.to_owned(), shape.to_vec())]);
     assert_eq!(onnx(&open, &given("image", &[2, 3, 8, 8])).unwrap().macs(), 2 * 4 * 36 * 27);
     insta::assert_snapshot!(told(&onnx(&open, &given("image", &[2, 4, 8, 8])).unwrap_err()), @"
-    `image` [2, 4, 8, 8] is given for an input that the model declares as [n, 3, n, n]
-    hint: dimensions that the model fixes cannot be changed, open ones need a size of 1 or more
+    the given shape `image` [2, 4, 8, 8] contradicts the model, which declares [n, 3, n, n]
+    hint: dimensions that the model fixes cannot be changed; open dimensions need a size of 1 or more
     ");
     insta::assert_snapshot!(told(&onnx(&open, &given("picture", &[2, 4, 8, 8])).unwrap_err()), @"
-    a shape is given for `picture`, and the model has no such input; it has `image` [n, 3, n, n]
-    hint: give shapes for inputs of the model only
+    there is a shape for `picture`, but the model has no such input; its inputs are `image` [n, 3, n, n]
+    hint: give shapes only for inputs that the model has
     ");
     let dynamic = file("tests/models/dynamic.tflite");
     insta::assert_snapshot!(told(&model(&dynamic, &none()).unwrap_err()), @"
-    the model leaves dimensions of its inputs open: `image` [1, ?, ?, 3]
+    the model has inputs with open dimensions: `image` [1, ?, ?, 3]
     hint: give the shapes to count for, such as --input image=1x224x224x3
     ");
     let name = "image";
@@ -172,12 +172,12 @@ fn circles_gaps_and_doubles_are_named() {
         (1, node("Relu", &["b"], "c", &[])),
     ]);
     insta::assert_snapshot!(refusal(&circle), @"
-    the graph is not one that can be run: node `c` needs `b`, which is made from the node's own output
-    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    the graph cannot run: node `c` needs `b`, which depends on the output of the node itself
+    hint: export the model again; `onnx.checker.check_model` lists everything that is wrong with it
     ");
     insta::assert_snapshot!(refusal(&graph(&[image.clone(), (1, node("Relu", &["gone"], "a", &[]))])), @"
-    node `a` reads `gone`, which nothing in the file makes
-    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    node `a` reads `gone`, which no node or input of the file provides
+    hint: export the model again; `onnx.checker.check_model` lists everything that is wrong with it
     ");
     let twice = graph(&[
         image.clone(),
@@ -185,8 +185,8 @@ fn circles_gaps_and_doubles_are_named() {
         (1, node("Relu", &["image"], "a", &[])),
     ]);
     insta::assert_snapshot!(refusal(&twice), @"
-    `a` is made twice, the second time by node `a`
-    hint: export the model again; `onnx.checker.check_model` shows what else is wrong with it
+    two nodes write `a`; the second is `a`
+    hint: export the model again; `onnx.checker.check_model` lists everything that is wrong with it
     ");
 }
 
@@ -204,12 +204,12 @@ fn nodes_in_the_wrong_order_are_put_right() {
 fn payloads_that_do_not_fit_their_shape_are_refused() {
     insta::assert_snapshot!(refusal(&convolution(&[1, 3, 8, 8], &[1, 4, 6, 6], 400)), @"
     tensor `w` of shape [4, 3, 3, 3] needs 432 bytes, and the file has 400 for it
-    hint: the file is damaged or was written by a faulty exporter; export it again
+    hint: the file is damaged, or a faulty exporter wrote it; export the model again
     ");
     let endless = graph(&[(5, weights("w", &[1 << 40, 1 << 40], 4)), (11, declared("image", &[1]))]);
     insta::assert_snapshot!(refusal(&endless), @"
-    tensor `w` has more elements than a 64-bit number holds
-    hint: the file is damaged or was written by a faulty exporter; export it again
+    tensor `w` has more elements than fit into 64 bits
+    hint: the file is damaged, or a faulty exporter wrote it; export the model again
     ");
 }
 
@@ -246,13 +246,13 @@ fn elements_of_unknown_size_are_listed_as_uncounted() {
 fn sizes_beyond_64_bits_are_refused_before_they_are_multiplied() {
     let side = 1 << 31;
     insta::assert_snapshot!(refusal(&network(&[1, 3, side, side], &[1, 4, side - 2, side - 2])), @"
-    what node `conv` makes is more than a 64-bit number holds
-    hint: look for an absurd dimension in the model's inputs and weights
+    what node `conv` makes does not fit into 64 bits
+    hint: check the inputs and weights of the model for an absurdly large dimension
     ");
     let wide = [1 << 62, 3, 8, 8];
     insta::assert_snapshot!(refusal(&network(&wide, &[0, 4, 6, 6])), @"
-    what node `conv` makes is more than a 64-bit number holds
-    hint: look for an absurd dimension in the model's inputs and weights
+    what node `conv` makes does not fit into 64 bits
+    hint: check the inputs and weights of the model for an absurdly large dimension
     ");
 }
 
@@ -260,11 +260,11 @@ fn sizes_beyond_64_bits_are_refused_before_they_are_multiplied() {
 fn what_is_no_model_is_refused() {
     insta::assert_snapshot!(refusal(b""), @"
     the file is not a whole ONNX model: it holds no graph
-    hint: compare the file's size and SHA-256 with the original's; a copy may have been cut off
+    hint: compare the size and the SHA-256 of the file with the original; the copy may be incomplete
     ");
     insta::assert_snapshot!(refusal(b"version https://git-lfs.github.com/spec/v1\n"), @"
     the file is not a whole ONNX model: a field is of the unknown wire type 6
-    hint: compare the file's size and SHA-256 with the original's; a copy may have been cut off
+    hint: compare the size and the SHA-256 of the file with the original; the copy may be incomplete
     ");
     let whole = file("tests/graphs/grouped.onnx");
     for length in 0..whole.len() {

@@ -2,7 +2,7 @@
 
 use super::none;
 use crate::network::blocks::BLOCKS;
-use crate::network::configuration::{Configuration, Precision, Wish};
+use crate::network::configuration::{Configuration, Precision, RequestedConfiguration};
 use crate::network::cost::{Cost, LayerCost};
 use crate::network::count::model;
 use crate::network::count_configuration;
@@ -28,19 +28,24 @@ fn files_of_the_family_cost_what_their_configuration_costs() {
         for precision in [Precision::Fp32, Precision::Int8] {
             // An eighth of the paper's width, so that the weights are made quickly; all layers are there. 75 pixels are odd
             // in every stage.
-            let wish = Wish { width_percent: 12, ..Wish::new(block.name, 3, 2, 75, precision.name()) };
-            let configuration = Configuration::new(&wish).unwrap();
+            let requested = RequestedConfiguration {
+                width_percent: 12,
+                ..RequestedConfiguration::new(block.name, 3, 2, 75, precision.name())
+            };
+            let configuration = Configuration::new(&requested).unwrap();
             let wanted = count_configuration::cost(&configuration);
             for form in emit::Form::all(&configuration) {
                 let cost = counted(&form.model_file(&configuration).unwrap());
                 assert_eq!(cost.uncounted, []);
-                assert_eq!(numbers(&cost), numbers(&wanted), "{wish:?} {form:?}");
+                assert_eq!(numbers(&cost), numbers(&wanted), "{requested:?} {form:?}");
             }
             if precision == Precision::Fp32 {
-                let apart =
-                    onnx::Options { is_normalisation_apart: true, ..onnx::Options::for_precision(precision) };
+                let apart = onnx::EmitOptions {
+                    is_normalisation_apart: true,
+                    ..onnx::EmitOptions::for_precision(precision)
+                };
                 let cost = counted(&onnx::model_file(&configuration, &apart).unwrap());
-                assert_eq!(numbers(&cost), numbers(&wanted), "{wish:?} with normalisation apart");
+                assert_eq!(numbers(&cost), numbers(&wanted), "{requested:?} with normalisation apart");
             }
         }
     }

@@ -1,21 +1,21 @@
 //! TensorFlow Lite files.
 //!
-//! [`mod@file`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
+//! [`crate::model_file::tflite::graph`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
 //! the one that an interpreter runs; control flow into others is listed as uncounted. Every tensor of a file has a shape:
 //! what an operator makes is held against it. Where inputs are open, the shapes that were given are followed instead.
 
 use super::InputShapes;
 use super::error::{CountError, shape_text};
 use super::graph::{Step, Tensor, Walked, Work};
-use file::{CUSTOM, FileTensor, Graph, Operator};
-use operators::{OPERATORS, Reading, Trouble};
+use super::uncountable::Uncountable;
+use crate::model_file::tflite::graph::{CUSTOM, GraphTensor, TfliteGraph, TfliteOperator};
+use operators::{Context, OPERATORS};
 
-mod file;
 mod operators;
 
 /// Read and walk.
 pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountError> {
-    let graph = Graph::read(bytes)?;
+    let graph = TfliteGraph::read(bytes)?;
     let inputs = input_shapes(&graph, given)?;
     // Shapes in the file are placeholders as soon as one input is open.
     let is_open = graph.inputs.iter().any(|index| graph.tensors[*index].signature.contains(&None));
@@ -51,8 +51,8 @@ pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountErr
 
 /// One operator; nothing where it is computed from constants alone, once.
 fn step(
-    graph: &Graph<'_>,
-    operator: &Operator<'_>,
+    graph: &TfliteGraph<'_>,
+    operator: &TfliteOperator<'_>,
     place: usize,
     tensors: &mut [Tensor],
     is_made: &mut [bool],
@@ -81,24 +81,20 @@ fn step(
             return Err(CountError::MadeTwice { node: name, tensor: tensors[*output].name.clone() });
         }
     }
-    let reading = Reading { file: &graph.tensors, tensors, operator };
+    let context = Context { file: &graph.tensors, tensors, operator };
     let answer = rule.map_or_else(
-        || Err(Trouble::Unknown("this operator is not counted".to_owned())),
-        |(_, _, rule)| rule(&reading),
+        || Err(Uncountable::Unknown("this operator is not counted".to_owned())),
+        |(_, _, rule)| rule(&context),
     );
-    let outcome = match answer {
-        Ok(outcome) => outcome,
-        Err(Trouble::Unknown(why)) => {
+    let effect = match answer {
+        Ok(effect) => effect,
+        Err(uncountable) => {
+            let work = Work::Uncounted(uncountable.reason(&name, &title)?);
             let inputs = operator.inputs.iter().flatten().copied().collect();
-            let (outputs, work) = (operator.outputs.clone(), Work::Uncounted(why));
-            return Ok(Some(Step { name, operator: title, inputs, outputs, work }));
+            return Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work }));
         }
-        Err(Trouble::Wrong(what)) => {
-            return Err(CountError::WrongShape { node: name, operator: title, what });
-        }
-        Err(Trouble::TooLarge) => return Err(CountError::TooLarge { what: format!("what `{name}` holds") }),
     };
-    for (output, shape) in operator.outputs.iter().zip(outcome.shapes) {
+    for (output, shape) in operator.outputs.iter().zip(effect.shapes) {
         let declared = tensors[*output].shape.as_deref();
         if let Some(declared) = declared.filter(|declared| *declared != shape) {
             let what = format!(
@@ -111,7 +107,7 @@ fn step(
         tensors[*output].shape = Some(shape);
     }
     let inputs: Vec<usize> =
-        outcome.tensors.iter().filter_map(|place| *operator.inputs.get(*place)?).collect();
+        effect.tensors.iter().filter_map(|place| *operator.inputs.get(*place)?).collect();
     if !inputs.is_empty() && inputs.iter().all(|input| tensors[*input].is_constant) {
         for output in &operator.outputs {
             tensors[*output].is_constant = true;
@@ -120,12 +116,12 @@ fn step(
         }
         return Ok(None);
     }
-    Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work: outcome.work }))
+    Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work: effect.work }))
 }
 
 /// The shapes to count for, in the order of the inputs.
-fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>, CountError> {
-    let inputs: Vec<&FileTensor<'_>> = graph.inputs.iter().map(|index| &graph.tensors[*index]).collect();
+fn input_shapes(graph: &TfliteGraph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>, CountError> {
+    let inputs: Vec<&GraphTensor<'_>> = graph.inputs.iter().map(|index| &graph.tensors[*index]).collect();
     let listed = |only_open: bool| {
         let shown = inputs.iter().filter(|input| !only_open || input.signature.contains(&None));
         shown
@@ -167,7 +163,7 @@ fn input_shapes(graph: &Graph<'_>, given: &InputShapes) -> Result<Vec<Vec<u64>>,
         .collect()
 }
 
-fn signature_text(tensor: &FileTensor<'_>) -> String {
+fn signature_text(tensor: &GraphTensor<'_>) -> String {
     let sizes =
         tensor.signature.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string()));
     format!("[{}]", sizes.collect::<Vec<_>>().join(", "))

@@ -4,9 +4,10 @@
 //! What a function costs in instructions differs between processors by more than any weighting would mend.
 
 use super::values;
-use super::{Answer, Context, Made, Outcome, Trouble, broadcast, storage_bits};
+use super::{Answer, Context, Effect, Made, storage_bits};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
+use crate::network::count::uncountable::{Uncountable, broadcast, resolve_axis};
 
 /// One operation an element.
 pub(super) const UNARY: &[&str] = &[
@@ -74,23 +75,23 @@ const SOFTMAX_OPERATIONS: u64 = 5;
 /// Mean, differences, squares with their sum, quotients, scale, shift.
 const NORMALIZATION_OPERATIONS: u64 = 6;
 
-fn times(elements: u64, operations: u64) -> Result<Work, Trouble> {
-    elements.checked_mul(operations).map(Work::Operations).ok_or(Trouble::TooLarge)
+fn times(elements: u64, operations: u64) -> Result<Work, Uncountable> {
+    elements.checked_mul(operations).map(Work::Operations).ok_or(Uncountable::TooLarge)
 }
 
-fn same_shape(context: &Context<'_, '_>) -> Result<Made, Trouble> {
+fn same_shape(context: &Context<'_, '_>) -> Result<Made, Uncountable> {
     Ok(Made::new(context.shape(0)?.to_vec(), context.element_type()))
 }
 
 pub(super) fn unary(context: &Context<'_, '_>) -> Answer {
     let mut made = same_shape(context)?;
     made.values = values::unary(context);
-    Ok(Outcome::one(made, Work::Operations(context.elements(0)?)))
+    Ok(Effect::one(made, Work::Operations(context.elements(0)?)))
 }
 
 /// The bounds of `Clip` are settings; the slopes of `PRelu` are weights.
 pub(super) fn clamp(context: &Context<'_, '_>) -> Answer {
-    let outcome = Outcome::one(same_shape(context)?, Work::Clamp);
+    let outcome = Effect::one(same_shape(context)?, Work::Clamp);
     let is_clip = context.node.operator == "Clip";
     Ok(if is_clip { outcome.with_settings(&[1, 2]) } else { outcome })
 }
@@ -98,7 +99,7 @@ pub(super) fn clamp(context: &Context<'_, '_>) -> Answer {
 pub(super) fn addition(context: &Context<'_, '_>) -> Answer {
     let mut made = Made::new(broadcast(context.shape(0)?, context.shape(1)?)?, context.element_type());
     made.values = values::binary(context);
-    Ok(Outcome::one(made, Work::Sum))
+    Ok(Effect::one(made, Work::Sum))
 }
 
 pub(super) fn binary(context: &Context<'_, '_>) -> Answer {
@@ -107,7 +108,7 @@ pub(super) fn binary(context: &Context<'_, '_>) -> Answer {
     let mut made = Made::new(broadcast(context.shape(0)?, context.shape(1)?)?, element_type);
     made.values = values::binary(context);
     let work = times(super::product(&made.shape)?, 1)?;
-    Ok(Outcome::one(made, work))
+    Ok(Effect::one(made, work))
 }
 
 /// One operation for each element and each input after the first.
@@ -123,38 +124,38 @@ pub(super) fn several(context: &Context<'_, '_>) -> Answer {
     let work = times(super::product(&shape)?, per_element)?;
     let mut made = Made::new(shape, element_type);
     made.values = values::choice(context);
-    Ok(Outcome::one(made, work))
+    Ok(Effect::one(made, work))
 }
 
 pub(super) fn softmax(context: &Context<'_, '_>) -> Answer {
-    Ok(Outcome::one(same_shape(context)?, times(context.elements(0)?, SOFTMAX_OPERATIONS)?))
+    Ok(Effect::one(same_shape(context)?, times(context.elements(0)?, SOFTMAX_OPERATIONS)?))
 }
 
 pub(super) fn normalization(context: &Context<'_, '_>) -> Answer {
     if context.node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
-        return Err(Trouble::Unknown(
+        return Err(Uncountable::Unknown(
             "its mean and deviation are asked for, which is done in training".to_owned(),
         ));
     }
-    Ok(Outcome::one(same_shape(context)?, times(context.elements(0)?, NORMALIZATION_OPERATIONS)?))
+    Ok(Effect::one(same_shape(context)?, times(context.elements(0)?, NORMALIZATION_OPERATIONS)?))
 }
 
 pub(super) fn batch_normalization(context: &Context<'_, '_>) -> Answer {
     if context.integer("training_mode", 0) != 0 {
-        return Err(Trouble::Unknown("it is in training mode".to_owned()));
+        return Err(Uncountable::Unknown("it is in training mode".to_owned()));
     }
     let shape = context.shape(0)?;
     let channels = shape.get(1).copied().unwrap_or(1);
     for index in 1..5 {
         let parameters = context.shape(index)?;
         if parameters != [channels] {
-            return Err(Trouble::Wrong(format!(
+            return Err(Uncountable::Wrong(format!(
                 "its input {index} has the shape {}, and it normalises {channels} channels",
                 shape_text(parameters)
             )));
         }
     }
-    Ok(Outcome::one(same_shape(context)?, Work::Normalisation { channels }))
+    Ok(Effect::one(same_shape(context)?, Work::Normalisation { channels }))
 }
 
 pub(super) fn reduction(context: &Context<'_, '_>) -> Answer {
@@ -165,18 +166,18 @@ pub(super) fn reduction(context: &Context<'_, '_>) -> Answer {
         (None, None) => Vec::new(),
     };
     let axes: Vec<usize> =
-        axes.iter().map(|axis| Context::axis(*axis, shape.len())).collect::<Result<_, _>>()?;
+        axes.iter().map(|number| resolve_axis(*number, shape.len())).collect::<Result<_, _>>()?;
     let keeps = context.integer("keepdims", 1) != 0;
     let reduces = |axis: &usize| axes.contains(axis) || axes.is_empty();
     if axes.is_empty() && context.integer("noop_with_empty_axes", 0) != 0 {
-        return Ok(Outcome::one(same_shape(context)?, Work::View).with_settings(&[1]));
+        return Ok(Effect::one(same_shape(context)?, Work::View).with_settings(&[1]));
     }
     let sizes = shape.iter().enumerate();
     let output = sizes.filter(|(axis, _)| keeps || !reduces(axis));
     let output = output.map(|(axis, size)| if reduces(&axis) { 1 } else { *size }).collect();
     let mut made = Made::new(output, context.element_type());
     made.values = values::reduction(context);
-    Ok(Outcome::one(made, Work::Operations(context.elements(0)?)).with_settings(&[1]))
+    Ok(Effect::one(made, Work::Operations(context.elements(0)?)).with_settings(&[1]))
 }
 
 pub(super) fn quantize(context: &Context<'_, '_>) -> Answer {
@@ -185,12 +186,12 @@ pub(super) fn quantize(context: &Context<'_, '_>) -> Answer {
     // uint8 is what ONNX takes where neither is given.
     let element_type = zero.or(named).unwrap_or(2);
     let made = Made::new(context.shape(0)?.to_vec(), element_type);
-    Ok(Outcome::one(made, Work::Quantise).with_settings(&[1, 2]))
+    Ok(Effect::one(made, Work::Quantise).with_settings(&[1, 2]))
 }
 
 pub(super) fn dequantize(context: &Context<'_, '_>) -> Answer {
     let element_type = context.optional(1).map_or(1, |scale| scale.element_type);
     let mut made = Made::new(context.shape(0)?.to_vec(), element_type);
     made.stored_bits = Some(storage_bits(context.element_type()));
-    Ok(Outcome::one(made, Work::Dequantise).with_settings(&[1, 2]))
+    Ok(Effect::one(made, Work::Dequantise).with_settings(&[1, 2]))
 }

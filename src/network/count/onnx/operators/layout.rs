@@ -1,21 +1,22 @@
 //! Operators that give the same bytes another shape. They cost nothing.
 
-use super::{Answer, Context, Made, Outcome, Trouble, product};
+use super::{Answer, Context, Effect, Made};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
+use crate::network::count::uncountable::{Uncountable, product, resolve_axis};
 
 fn view(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usize]) -> Answer {
     let input = context.input(0)?;
     let mut made = Made::new(shape, input.element_type);
     made.stored_bits = Some(input.stored_bits);
     made.values = input.integers();
-    Ok(Outcome::one(made, Work::View).with_settings(settings))
+    Ok(Effect::one(made, Work::View).with_settings(settings))
 }
 
 /// The mask of `Dropout` is made in training only.
 pub(super) fn identity(context: &Context<'_, '_>) -> Answer {
     if context.node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
-        return Err(Trouble::Unknown("its mask is asked for, which is done in training".to_owned()));
+        return Err(Uncountable::Unknown("its mask is asked for, which is done in training".to_owned()));
     }
     view(context, context.shape(0)?.to_vec(), &[1, 2])
 }
@@ -29,7 +30,7 @@ pub(super) fn reshape(context: &Context<'_, '_>) -> Answer {
         _ => context.values(1)?,
     };
     let keeps_zero = context.integer("allowzero", 0) != 0;
-    let misfit = || Trouble::Wrong(format!("{} cannot be reshaped to {wanted:?}", shape_text(input)));
+    let misfit = || Uncountable::Wrong(format!("{} cannot be reshaped to {wanted:?}", shape_text(input)));
     let mut output = Vec::with_capacity(wanted.len());
     let mut open = None;
     for (axis, size) in wanted.iter().enumerate() {
@@ -57,15 +58,12 @@ pub(super) fn flatten(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let axis = context.integer("axis", 1);
     // Behind the last axis is allowed.
-    let axis = if usize::try_from(axis) == Ok(input.len()) {
-        input.len()
-    } else {
-        Context::axis(axis, input.len())?
-    };
+    let axis =
+        if usize::try_from(axis) == Ok(input.len()) { input.len() } else { resolve_axis(axis, input.len())? };
     view(context, vec![product(&input[..axis])?, product(&input[axis..])?], &[])
 }
 
-fn axes(context: &Context<'_, '_>) -> Result<Option<Vec<i64>>, Trouble> {
+fn axes(context: &Context<'_, '_>) -> Result<Option<Vec<i64>>, Uncountable> {
     match (context.integers("axes"), context.optional(1)) {
         (Some(axes), _) => Ok(Some(axes.to_vec())),
         (None, Some(_)) => context.values(1).map(Some),
@@ -76,11 +74,13 @@ fn axes(context: &Context<'_, '_>) -> Result<Option<Vec<i64>>, Trouble> {
 pub(super) fn squeeze(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let axes = match axes(context)? {
-        Some(axes) => axes.iter().map(|axis| Context::axis(*axis, input.len())).collect::<Result<_, _>>()?,
+        Some(axes) => {
+            axes.iter().map(|number| resolve_axis(*number, input.len())).collect::<Result<_, _>>()?
+        }
         None => (0..input.len()).filter(|axis| input[*axis] == 1).collect::<Vec<usize>>(),
     };
     if let Some(axis) = axes.iter().find(|axis| input[**axis] != 1) {
-        return Err(Trouble::Wrong(format!("axis {axis} of {} cannot be squeezed", shape_text(input))));
+        return Err(Uncountable::Wrong(format!("axis {axis} of {} cannot be squeezed", shape_text(input))));
     }
     let kept = input.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
     view(context, kept.map(|(_, size)| *size).collect(), &[1])
@@ -88,15 +88,15 @@ pub(super) fn squeeze(context: &Context<'_, '_>) -> Answer {
 
 pub(super) fn unsqueeze(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
-    let axes = axes(context)?.ok_or_else(|| Trouble::Wrong("it has no `axes`".to_owned()))?;
+    let axes = axes(context)?.ok_or_else(|| Uncountable::Wrong("it has no `axes`".to_owned()))?;
     let rank = input.len() + axes.len();
     let mut added: Vec<usize> =
-        axes.iter().map(|axis| Context::axis(*axis, rank)).collect::<Result<_, _>>()?;
+        axes.iter().map(|number| resolve_axis(*number, rank)).collect::<Result<_, _>>()?;
     added.sort_unstable();
     let mut output = input.to_vec();
     for axis in added {
         if axis > output.len() {
-            return Err(Trouble::Wrong(format!("its `axes` {axes:?} name one twice")));
+            return Err(Uncountable::Wrong(format!("its `axes` {axes:?} name one twice")));
         }
         output.insert(axis, 1);
     }

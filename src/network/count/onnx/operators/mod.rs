@@ -1,14 +1,15 @@
 //! What each ONNX operator makes and costs, from the shapes that it reads.
 //!
 //! [`OPERATORS`] is the list of what is counted. An operator that is not in it, or whose shapes cannot be known, is handed
-//! back as [`Trouble::Unknown`] and listed as uncounted; shapes that contradict each other are [`Trouble::Wrong`].
+//! back as [`Uncountable::Unknown`] and listed as uncounted; shapes that contradict each other are [`Uncountable::Wrong`].
 //!
 //! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>.
 
-use super::model::{self, bits};
 use super::walk::Fact;
-use crate::network::count::error::shape_text;
-use crate::network::count::graph::{self, Work, elements};
+use crate::model_file::elements;
+use crate::model_file::onnx::{OnnxAttribute, OnnxNode, Payload, bits, is_own_domain};
+use crate::network::count::graph::Work;
+use crate::network::count::uncountable::{Uncountable, product};
 
 mod elementwise;
 mod layout;
@@ -17,19 +18,8 @@ mod selection;
 mod values;
 mod windows;
 
-/// Why an operator is not counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// Not known, or not with these inputs; the reason for the list.
-    Unknown(String),
-    /// The model contradicts itself.
-    Wrong(String),
-    /// A count that no 64-bit number holds.
-    TooLarge,
-}
-
 /// What an operator answers.
-type Answer = Result<Outcome, Trouble>;
+type Answer = Result<Effect, Uncountable>;
 
 /// A rule for one or more operators.
 type Rule = fn(&Context<'_, '_>) -> Answer;
@@ -96,14 +86,14 @@ impl Made {
 
 /// What an operator makes and does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct Effect {
     pub(super) outputs: Vec<Made>,
     pub(super) work: Work,
     /// From which input on they are shapes, scales and bounds rather than tensors that are read; and single ones before.
     pub(super) settings: &'static [usize],
 }
 
-impl Outcome {
+impl Effect {
     pub(super) fn one(output: Made, work: Work) -> Self {
         Self { outputs: vec![output], work, settings: &[] }
     }
@@ -115,18 +105,18 @@ impl Outcome {
 
 /// A node with what it reads.
 pub(super) struct Context<'n, 'a> {
-    pub(super) node: &'n model::Node<'a>,
+    pub(super) node: &'n OnnxNode<'a>,
     pub(super) inputs: Vec<Option<&'n Fact<'a>>>,
 }
 
 /// What a node makes and does.
 pub(super) fn apply(context: &Context<'_, '_>) -> Answer {
     let node = context.node;
-    let own = model::is_own_domain(&node.domain) || QUANTISED_TWINS.contains(&node.operator.as_str());
+    let own = is_own_domain(&node.domain) || QUANTISED_TWINS.contains(&node.operator.as_str());
     let rule = OPERATORS.iter().find(|(names, _)| own && names.contains(&node.operator.as_str()));
     match rule {
         Some((_, rule)) => rule(context),
-        None => Err(Trouble::Unknown("this operator is not counted".to_owned())),
+        None => Err(Uncountable::Unknown("this operator is not counted".to_owned())),
     }
 }
 
@@ -135,8 +125,8 @@ const QUANTISED_TWINS: &[&str] = &["QLinearGlobalAveragePool", "QuantizeLinear",
 
 impl<'n, 'a> Context<'n, 'a> {
     /// An input that must be there.
-    pub(super) fn input(&self, index: usize) -> Result<&'n Fact<'a>, Trouble> {
-        self.optional(index).ok_or_else(|| Trouble::Wrong(format!("its input {index} is missing")))
+    pub(super) fn input(&self, index: usize) -> Result<&'n Fact<'a>, Uncountable> {
+        self.optional(index).ok_or_else(|| Uncountable::missing_input(index))
     }
 
     pub(super) fn optional(&self, index: usize) -> Option<&'n Fact<'a>> {
@@ -144,32 +134,29 @@ impl<'n, 'a> Context<'n, 'a> {
     }
 
     /// Shape of an input that must be there.
-    pub(super) fn shape(&self, index: usize) -> Result<&'n [u64], Trouble> {
+    pub(super) fn shape(&self, index: usize) -> Result<&'n [u64], Uncountable> {
         let input = self.input(index)?;
-        input
-            .shape
-            .as_deref()
-            .ok_or_else(|| Trouble::Unknown(format!("the shape of its input `{}` is not known", input.name)))
+        input.shape.as_deref().ok_or_else(|| Uncountable::unknown_shape(&input.name))
     }
 
     /// Number of elements of an input.
-    pub(super) fn elements(&self, index: usize) -> Result<u64, Trouble> {
-        elements(self.shape(index)?).ok_or(Trouble::TooLarge)
+    pub(super) fn elements(&self, index: usize) -> Result<u64, Uncountable> {
+        elements(self.shape(index)?).ok_or(Uncountable::TooLarge)
     }
 
     /// Whole numbers that an input holds and shapes depend on.
-    pub(super) fn values(&self, index: usize) -> Result<Vec<i64>, Trouble> {
+    pub(super) fn values(&self, index: usize) -> Result<Vec<i64>, Uncountable> {
         let input = self.input(index)?;
         input.integers().ok_or_else(|| unknown_values(input))
     }
 
     /// Floating-point numbers that an input holds.
-    pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Trouble> {
+    pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Uncountable> {
         let input = self.input(index)?;
-        input.payload.as_ref().and_then(model::Payload::floats).ok_or_else(|| unknown_values(input))
+        input.payload.as_ref().and_then(Payload::floats).ok_or_else(|| unknown_values(input))
     }
 
-    pub(super) fn attribute(&self, name: &str) -> Option<&'n model::Attribute<'a>> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&'n OnnxAttribute<'a>> {
         self.node.attributes.iter().find(|attribute| attribute.name == name)
     }
 
@@ -189,40 +176,17 @@ impl<'n, 'a> Context<'n, 'a> {
     pub(super) fn element_type(&self) -> i64 {
         self.optional(0).map_or(1, |input| input.element_type)
     }
-
-    /// An axis of an attribute or input, which may count from the end, among `rank` axes.
-    pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Trouble> {
-        let rank_signed = i64::try_from(rank).unwrap_or(i64::MAX);
-        let place = if axis < 0 { axis.checked_add(rank_signed) } else { Some(axis) };
-        place
-            .and_then(|place| usize::try_from(place).ok())
-            .filter(|place| *place < rank)
-            .ok_or_else(|| Trouble::Wrong(format!("it names axis {axis} of a tensor that has {rank}")))
-    }
 }
 
-fn unknown_values(input: &Fact<'_>) -> Trouble {
+fn unknown_values(input: &Fact<'_>) -> Uncountable {
     let why = match &input.payload {
         Some(payload) if payload.is_external => "not in the file",
         _ => "not constant",
     };
-    Trouble::Unknown(format!("its result's shape depends on the values of `{}`, which are {why}", input.name))
-}
-
-/// Product in 64 bits.
-pub(super) fn product(factors: &[u64]) -> Result<u64, Trouble> {
-    elements(factors).ok_or(Trouble::TooLarge)
-}
-
-/// The shape to which two are broadcast.
-pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
-    graph::broadcast(first, second).ok_or_else(|| {
-        Trouble::Wrong(format!(
-            "its inputs of shapes {} and {} do not fit each other",
-            shape_text(first),
-            shape_text(second)
-        ))
-    })
+    Uncountable::Unknown(format!(
+        "its result's shape depends on the values of `{}`, which are {why}",
+        input.name
+    ))
 }
 
 /// Bits that elements of a type are stored in; 0 where the type is unknown.

@@ -4,9 +4,10 @@
 //! the tools that people compare with.
 
 use super::windows::{Sliding, kernel_shape, spatial};
-use super::{Answer, Context, Made, Outcome, Trouble, broadcast, product};
+use super::{Answer, Context, Effect, Made};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
+use crate::network::count::uncountable::{Uncountable, broadcast, product};
 
 /// ONNX's number of the type of sums of 8-bit products.
 const INT32: i64 = 6;
@@ -20,7 +21,7 @@ pub(super) fn convolution(context: &Context<'_, '_>) -> Answer {
     let (input, weights) = (context.shape(0)?, context.shape(weights_at)?);
     let groups = groups(context)?;
     check_window(context, input, weights)?;
-    if input[1] != weights[1].checked_mul(groups).ok_or(Trouble::TooLarge)? || weights[0] % groups != 0 {
+    if input[1] != weights[1].checked_mul(groups).ok_or(Uncountable::TooLarge)? || weights[0] % groups != 0 {
         return Err(misfit(input, weights, groups));
     }
     if !is_integer && let Some(bias) = context.optional(bias_at) {
@@ -29,14 +30,14 @@ pub(super) fn convolution(context: &Context<'_, '_>) -> Answer {
     let sliding = Sliding::read(context, weights[2..].to_vec())?;
     let mut output = vec![input[0], weights[0]];
     output.extend(sliding.positions(spatial(input)?, false)?);
-    let macs = product(&output)?.checked_mul(product(&weights[1..])?).ok_or(Trouble::TooLarge)?;
+    let macs = product(&output)?.checked_mul(product(&weights[1..])?).ok_or(Uncountable::TooLarge)?;
     let (element_type, settings): (i64, &[usize]) = match (is_linear, is_integer) {
         (true, _) => (context.optional(7).map_or(2, |zero| zero.element_type), &[1, 2, 4, 5, 6, 7]),
         (_, true) => (INT32, &[2, 3]),
         _ => (context.element_type(), &[]),
     };
     let work = Work::Product { macs, channels: weights[0] };
-    Ok(Outcome::one(Made::new(output, element_type), work).with_settings(settings))
+    Ok(Effect::one(Made::new(output, element_type), work).with_settings(settings))
 }
 
 /// `prod(in) × prod(W[1:])`, with weights of shape (input channels, output channels ÷ groups, window): every element that
@@ -48,7 +49,7 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
     if input[1] != weights[0] || !weights[0].is_multiple_of(groups) {
         return Err(misfit(input, weights, groups));
     }
-    let channels = weights[1].checked_mul(groups).ok_or(Trouble::TooLarge)?;
+    let channels = weights[1].checked_mul(groups).ok_or(Uncountable::TooLarge)?;
     if let Some(bias) = context.optional(2) {
         check_bias(bias.shape.as_deref(), channels)?;
     }
@@ -57,7 +58,7 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
     let mut output = vec![input[0], channels];
     let lists = [context.integers("output_padding"), context.integers("output_shape")];
     if lists.iter().flatten().any(|list| list.len() != pixels.len() || list.iter().any(|size| *size < 0)) {
-        return Err(Trouble::Wrong(
+        return Err(Uncountable::Wrong(
             "its `output_padding` or `output_shape` does not fit its input".to_owned(),
         ));
     }
@@ -66,7 +67,7 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
         output.push(match (output_shape, output_padding) {
             (Some(shape), _) => shape[axis].unsigned_abs(),
             (None, _) if sliding.is_same() => {
-                pixels.checked_mul(sliding.strides[axis]).ok_or(Trouble::TooLarge)?
+                pixels.checked_mul(sliding.strides[axis]).ok_or(Uncountable::TooLarge)?
             }
             (None, extra) => {
                 let extra = extra.map_or(0, |extra| extra[axis].unsigned_abs());
@@ -74,13 +75,13 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
                 let full =
                     steps.and_then(|steps| steps.checked_add(sliding.reach(axis).ok()?)?.checked_add(extra));
                 full.and_then(|full| full.checked_add_signed(-sliding.padding[axis])).ok_or_else(|| {
-                    Trouble::Wrong("its padding is larger than what it would make".to_owned())
+                    Uncountable::Wrong("its padding is larger than what it would make".to_owned())
                 })?
             }
         });
     }
-    let macs = context.elements(0)?.checked_mul(product(&weights[1..])?).ok_or(Trouble::TooLarge)?;
-    Ok(Outcome::one(Made::new(output, context.element_type()), Work::Product { macs, channels }))
+    let macs = context.elements(0)?.checked_mul(product(&weights[1..])?).ok_or(Uncountable::TooLarge)?;
+    Ok(Effect::one(Made::new(output, context.element_type()), Work::Product { macs, channels }))
 }
 
 /// M × N × K.
@@ -96,10 +97,10 @@ pub(super) fn gemm(context: &Context<'_, '_>) -> Answer {
     if let Some(bias) = context.optional(2).and_then(|bias| bias.shape.as_deref())
         && broadcast(bias, &output)? != output
     {
-        return Err(Trouble::Wrong(format!("its bias has the shape {}", shape_text(bias))));
+        return Err(Uncountable::Wrong(format!("its bias has the shape {}", shape_text(bias))));
     }
     let work = Work::Product { macs: product(&[rows, columns, depth])?, channels: columns };
-    Ok(Outcome::one(Made::new(output, context.element_type()), work))
+    Ok(Effect::one(Made::new(output, context.element_type()), work))
 }
 
 /// `prod(out) × K`.
@@ -131,25 +132,25 @@ pub(super) fn matrix_product(context: &Context<'_, '_>) -> Answer {
     };
     let mut output = broadcast(first_batch, second_batch)?;
     output.extend(rows.into_iter().chain(columns));
-    let macs = product(&output)?.checked_mul(depth).ok_or(Trouble::TooLarge)?;
+    let macs = product(&output)?.checked_mul(depth).ok_or(Uncountable::TooLarge)?;
     let work = Work::Product { macs, channels: columns.unwrap_or(1) };
-    Ok(Outcome::one(Made::new(output, element_type), work).with_settings(settings))
+    Ok(Effect::one(Made::new(output, element_type), work).with_settings(settings))
 }
 
-fn groups(context: &Context<'_, '_>) -> Result<u64, Trouble> {
+fn groups(context: &Context<'_, '_>) -> Result<u64, Uncountable> {
     let groups = context.integer("group", 1);
     u64::try_from(groups)
         .ok()
         .filter(|groups| *groups > 0)
-        .ok_or_else(|| Trouble::Wrong(format!("its `group` is {groups}")))
+        .ok_or_else(|| Uncountable::Wrong(format!("its `group` is {groups}")))
 }
 
-fn check_window(context: &Context<'_, '_>, input: &[u64], weights: &[u64]) -> Result<(), Trouble> {
+fn check_window(context: &Context<'_, '_>, input: &[u64], weights: &[u64]) -> Result<(), Uncountable> {
     if input.len() < 3 || input.len() != weights.len() {
         return Err(misfit(input, weights, 1));
     }
     match kernel_shape(context)? {
-        Some(kernel) if kernel != weights[2..] => Err(Trouble::Wrong(format!(
+        Some(kernel) if kernel != weights[2..] => Err(Uncountable::Wrong(format!(
             "its `kernel_shape` is {}, and its weights have the shape {}",
             shape_text(&kernel),
             shape_text(weights)
@@ -158,9 +159,9 @@ fn check_window(context: &Context<'_, '_>, input: &[u64], weights: &[u64]) -> Re
     }
 }
 
-fn check_bias(bias: Option<&[u64]>, channels: u64) -> Result<(), Trouble> {
+fn check_bias(bias: Option<&[u64]>, channels: u64) -> Result<(), Uncountable> {
     match bias {
-        Some(bias) if bias != [channels] => Err(Trouble::Wrong(format!(
+        Some(bias) if bias != [channels] => Err(Uncountable::Wrong(format!(
             "its bias has the shape {}, and it makes {channels} channels",
             shape_text(bias)
         ))),
@@ -168,17 +169,17 @@ fn check_bias(bias: Option<&[u64]>, channels: u64) -> Result<(), Trouble> {
     }
 }
 
-fn misfit(input: &[u64], weights: &[u64], groups: u64) -> Trouble {
+fn misfit(input: &[u64], weights: &[u64], groups: u64) -> Uncountable {
     let grouped = if groups == 1 { String::new() } else { format!(" in {groups} groups") };
-    Trouble::Wrong(format!(
+    Uncountable::Wrong(format!(
         "weights of shape {}{grouped} do not fit an input of shape {}",
         shape_text(weights),
         shape_text(input)
     ))
 }
 
-fn no_matrices(first: &[u64], second: &[u64]) -> Trouble {
-    Trouble::Wrong(format!(
+fn no_matrices(first: &[u64], second: &[u64]) -> Uncountable {
+    Uncountable::Wrong(format!(
         "{} and {} cannot be multiplied as matrices",
         shape_text(first),
         shape_text(second)

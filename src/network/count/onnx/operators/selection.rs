@@ -1,9 +1,10 @@
 //! Operators that copy elements to other places. They compute nothing, but what they copy moves.
 
 use super::values;
-use super::{Answer, Context, Made, Outcome, Trouble, broadcast, product};
+use super::{Answer, Context, Effect, Made};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
+use crate::network::count::uncountable::{Uncountable, broadcast, product, resolve_axis};
 
 /// What is read is what is written, as for parts of a tensor; constants alone give constants.
 fn selected(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usize]) -> Answer {
@@ -13,7 +14,7 @@ fn selected(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usiz
         // A runtime does this to weights before it stores them.
         made.stored_bits = Some(input.stored_bits);
     }
-    Ok(Outcome::one(made, Work::Selection).with_settings(settings))
+    Ok(Effect::one(made, Work::Selection).with_settings(settings))
 }
 
 pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
@@ -21,13 +22,13 @@ pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
     let order: Vec<usize> = match context.integers("perm") {
         None => (0..input.len()).rev().collect(),
         Some(order) => {
-            order.iter().map(|axis| Context::axis(*axis, input.len())).collect::<Result<_, _>>()?
+            order.iter().map(|number| resolve_axis(*number, input.len())).collect::<Result<_, _>>()?
         }
     };
     let mut sorted = order.clone();
     sorted.sort_unstable();
     if sorted != (0..input.len()).collect::<Vec<_>>() {
-        return Err(Trouble::Wrong(format!(
+        return Err(Uncountable::Wrong(format!(
             "its `perm` {order:?} does not order the axes of {}",
             shape_text(input)
         )));
@@ -40,29 +41,29 @@ pub(super) fn cast(context: &Context<'_, '_>) -> Answer {
     let mut made = Made::new(context.shape(0)?.to_vec(), context.integer("to", 1));
     // Whole numbers stay what they are; a shape is never cast to a fraction.
     made.values = if matches!(made.element_type, 6 | 7 | 9) { context.input(0)?.integers() } else { None };
-    Ok(Outcome::one(made, Work::Operations(context.elements(0)?)))
+    Ok(Effect::one(made, Work::Operations(context.elements(0)?)))
 }
 
 pub(super) fn concat(context: &Context<'_, '_>) -> Answer {
     let first = context.shape(0)?;
-    let axis = Context::axis(context.integer("axis", 0), first.len())?;
+    let axis = resolve_axis(context.integer("axis", 0), first.len())?;
     let mut output = first.to_vec();
     for index in 1..context.inputs.len() {
         let other = context.shape(index)?;
         let fits = other.len() == first.len()
             && (0..first.len()).all(|place| place == axis || other[place] == first[place]);
         if !fits {
-            return Err(Trouble::Wrong(format!(
+            return Err(Uncountable::Wrong(format!(
                 "{} and {} cannot be joined along axis {axis}",
                 shape_text(first),
                 shape_text(other)
             )));
         }
-        output[axis] = output[axis].checked_add(other[axis]).ok_or(Trouble::TooLarge)?;
+        output[axis] = output[axis].checked_add(other[axis]).ok_or(Uncountable::TooLarge)?;
     }
     let mut made = Made::new(output, context.element_type());
     made.values = values::concat(context);
-    Ok(Outcome::one(made, Work::Operations(0)))
+    Ok(Effect::one(made, Work::Operations(0)))
 }
 
 pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
@@ -77,17 +78,17 @@ pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
         None => (0..input.len() as i64).collect(),
     };
     if Some(pads.len()) != axes.len().checked_mul(2) {
-        return Err(Trouble::Wrong(format!("its `pads` {pads:?} do not fit {}", shape_text(input))));
+        return Err(Uncountable::Wrong(format!("its `pads` {pads:?} do not fit {}", shape_text(input))));
     }
     let mut output = input.to_vec();
     for (place, axis) in axes.iter().enumerate() {
-        let size = &mut output[Context::axis(*axis, input.len())?];
+        let size = &mut output[resolve_axis(*axis, input.len())?];
         let padded = size.checked_add_signed(pads[place]);
         *size = padded
             .and_then(|size| size.checked_add_signed(pads[axes.len() + place]))
-            .ok_or_else(|| Trouble::Wrong(format!("its `pads` {pads:?} take away more than there is")))?;
+            .ok_or_else(|| Uncountable::Wrong(format!("its `pads` {pads:?} take away more than there is")))?;
     }
-    Ok(Outcome::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1, 2, 3]))
+    Ok(Effect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1, 2, 3]))
 }
 
 /// Each element of the result: nothing where the nearest is copied, else a multiplication and an addition for each
@@ -100,23 +101,25 @@ pub(super) fn resize(context: &Context<'_, '_>) -> Answer {
         b"nearest" => None,
         b"linear" | b"bilinear" => 2_u64.checked_pow(changing),
         b"cubic" => 4_u64.checked_pow(changing),
-        _ => return Err(Trouble::Wrong("its `mode` is none that is known".to_owned())),
+        _ => return Err(Uncountable::Wrong("unknown `mode`".to_owned())),
     };
     let operations = product(&output)?.checked_mul(neighbours.map_or(0, |count| count.saturating_mul(2)));
-    let work = Work::Operations(operations.ok_or(Trouble::TooLarge)?);
-    Ok(Outcome::one(Made::new(output, context.element_type()), work).with_settings(&[1, 2, 3]))
+    let work = Work::Operations(operations.ok_or(Uncountable::TooLarge)?);
+    Ok(Effect::one(Made::new(output, context.element_type()), work).with_settings(&[1, 2, 3]))
 }
 
-fn resized(context: &Context<'_, '_>, input: &[u64]) -> Result<Vec<u64>, Trouble> {
+fn resized(context: &Context<'_, '_>, input: &[u64]) -> Result<Vec<u64>, Uncountable> {
     let unusual = context.text("keep_aspect_ratio_policy").is_some_and(|policy| policy != b"stretch");
     if unusual || context.text("coordinate_transformation_mode") == Some(b"tf_crop_and_resize") {
-        return Err(Trouble::Unknown("its way of resizing is not counted".to_owned()));
+        return Err(Uncountable::Unknown("its way of resizing is not counted".to_owned()));
     }
     let axes: Vec<usize> = match context.integers("axes") {
-        Some(axes) => axes.iter().map(|axis| Context::axis(*axis, input.len())).collect::<Result<_, _>>()?,
+        Some(axes) => {
+            axes.iter().map(|number| resolve_axis(*number, input.len())).collect::<Result<_, _>>()?
+        }
         None => (0..input.len()).collect(),
     };
-    let misfit = || Trouble::Wrong(format!("its scales or sizes do not fit {}", shape_text(input)));
+    let misfit = || Uncountable::Wrong(format!("its scales or sizes do not fit {}", shape_text(input)));
     let mut output = input.to_vec();
     if context.optional(3).is_some() {
         let sizes = context.values(3)?;
@@ -159,11 +162,11 @@ pub(super) fn slice(context: &Context<'_, '_>) -> Answer {
     };
     let steps = if context.optional(4).is_some() { context.values(4)? } else { vec![1; starts.len()] };
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-        return Err(Trouble::Wrong("its starts, ends, axes and steps are not of one length".to_owned()));
+        return Err(Uncountable::Wrong("its starts, ends, axes and steps are not of one length".to_owned()));
     }
     let mut output = input.to_vec();
     for (place, axis) in axes.iter().enumerate() {
-        let axis = Context::axis(*axis, input.len())?;
+        let axis = resolve_axis(*axis, input.len())?;
         output[axis] = sliced(input[axis], starts[place], ends[place], steps[place])?;
     }
     let mut outcome = selected(context, output, &[1, 2, 3, 4])?;
@@ -171,22 +174,22 @@ pub(super) fn slice(context: &Context<'_, '_>) -> Answer {
     Ok(outcome)
 }
 
-fn sliced(size: u64, start: i64, end: i64, step: i64) -> Result<u64, Trouble> {
+fn sliced(size: u64, start: i64, end: i64, step: i64) -> Result<u64, Uncountable> {
     let (start, end, step) = (i128::from(start), i128::from(end), i128::from(step));
     let size = i128::from(size);
     let from_front = |place: i128| if place < 0 { place + size } else { place };
     let span = match step {
-        0 => return Err(Trouble::Wrong("it slices in steps of 0".to_owned())),
+        0 => return Err(Uncountable::Wrong("it slices in steps of 0".to_owned())),
         1.. => from_front(end).clamp(0, size) - from_front(start).clamp(0, size),
         _ => from_front(start).clamp(-1, size - 1) - from_front(end).clamp(-1, size - 1),
     };
     let count = (span.max(0) + step.abs() - 1) / step.abs();
-    u64::try_from(count).map_err(|_| Trouble::TooLarge)
+    u64::try_from(count).map_err(|_| Uncountable::TooLarge)
 }
 
 pub(super) fn split(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
-    let axis = Context::axis(context.integer("axis", 0), input.len())?;
+    let axis = resolve_axis(context.integer("axis", 0), input.len())?;
     let count = context.node.outputs.len() as u64;
     let sizes: Vec<u64> = match (context.integers("split"), context.optional(1)) {
         (None, None) => {
@@ -201,7 +204,7 @@ pub(super) fn split(context: &Context<'_, '_>) -> Answer {
     };
     let sum = sizes.iter().try_fold(0_u64, |sum, size| sum.checked_add(*size));
     if sizes.len() as u64 != count || sum != Some(input[axis]) {
-        return Err(Trouble::Wrong(format!("axis {axis} of {} is not split whole", shape_text(input))));
+        return Err(Uncountable::Wrong(format!("axis {axis} of {} is not split whole", shape_text(input))));
     }
     let part = |size: u64| {
         let mut shape = input.to_vec();
@@ -209,12 +212,12 @@ pub(super) fn split(context: &Context<'_, '_>) -> Answer {
         Made::new(shape, context.element_type())
     };
     let outputs = sizes.into_iter().map(part).collect();
-    Ok(Outcome { outputs, work: Work::Selection, settings: &[1] })
+    Ok(Effect { outputs, work: Work::Selection, settings: &[1] })
 }
 
 pub(super) fn gather(context: &Context<'_, '_>) -> Answer {
     let (input, indices) = (context.shape(0)?, context.shape(1)?);
-    let axis = Context::axis(context.integer("axis", 0), input.len())?;
+    let axis = resolve_axis(context.integer("axis", 0), input.len())?;
     let mut output = input[..axis].to_vec();
     output.extend(indices);
     output.extend(&input[axis + 1..]);
@@ -226,18 +229,18 @@ pub(super) fn gather(context: &Context<'_, '_>) -> Answer {
 pub(super) fn expand(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let wanted: Result<Vec<u64>, _> = context.values(1)?.iter().map(|size| u64::try_from(*size)).collect();
-    let wanted = wanted.map_err(|_| Trouble::Wrong("it expands to a negative size".to_owned()))?;
+    let wanted = wanted.map_err(|_| Uncountable::Wrong("it expands to a negative size".to_owned()))?;
     let output = broadcast(input, &wanted)?;
-    Ok(Outcome::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1]))
+    Ok(Effect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1]))
 }
 
 pub(super) fn block_rearrangement(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let block = u64::try_from(context.integer("blocksize", 0)).unwrap_or(0);
-    let misfit = || Trouble::Wrong(format!("blocks of {block} do not fit {}", shape_text(input)));
+    let misfit = || Uncountable::Wrong(format!("blocks of {block} do not fit {}", shape_text(input)));
     let &[batch, channels, height, width] = input else { return Err(misfit()) };
     let area = block.checked_mul(block).filter(|area| *area > 0).ok_or_else(misfit)?;
-    let larger = |size: u64| size.checked_mul(block).ok_or(Trouble::TooLarge);
+    let larger = |size: u64| size.checked_mul(block).ok_or(Uncountable::TooLarge);
     let output = if context.node.operator == "DepthToSpace" {
         if channels % area != 0 {
             return Err(misfit());
@@ -247,7 +250,7 @@ pub(super) fn block_rearrangement(context: &Context<'_, '_>) -> Answer {
         if height % block != 0 || width % block != 0 {
             return Err(misfit());
         }
-        let channels = channels.checked_mul(area).ok_or(Trouble::TooLarge)?;
+        let channels = channels.checked_mul(area).ok_or(Uncountable::TooLarge)?;
         vec![batch, channels, height / block, width / block]
     };
     selected(context, output, &[])

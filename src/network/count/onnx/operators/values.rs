@@ -2,17 +2,18 @@
 //!
 //! `None` means that the values are not known, never that something is wrong: a rule that needs them says so itself.
 
-use super::{Answer, Context, Made, Outcome, Trouble};
+use super::{Answer, Context, Effect, Made};
+use crate::model_file::onnx::{MOST_VALUES, Payload};
 use crate::network::count::graph::Work;
-use crate::network::count::onnx::model::{MOST_VALUES, Payload};
+use crate::network::count::uncountable::Uncountable;
 
 /// ONNX's number of the type of 64-bit whole numbers.
 const INT64: i64 = 7;
 
-fn list(values: Vec<i64>) -> Outcome {
+fn list(values: Vec<i64>) -> Effect {
     let mut made = Made::new(vec![values.len() as u64], INT64);
     made.values = Some(values);
-    Outcome::one(made, Work::View)
+    Effect::one(made, Work::View)
 }
 
 pub(super) fn constant(context: &Context<'_, '_>) -> Answer {
@@ -22,7 +23,7 @@ pub(super) fn constant(context: &Context<'_, '_>) -> Answer {
                 if let Some(tensor) = &attribute.tensor {
                     let mut made = Made::new(tensor.shape.clone(), tensor.element_type);
                     made.values = tensor.integers();
-                    return Ok(Outcome::one(made, Work::View));
+                    return Ok(Effect::one(made, Work::View));
                 }
             }
             "value_ints" => return Ok(list(attribute.integers.clone())),
@@ -31,19 +32,19 @@ pub(super) fn constant(context: &Context<'_, '_>) -> Answer {
                 outcome.outputs[0].shape.clear();
                 return Ok(outcome);
             }
-            "value_float" => return Ok(Outcome::one(Made::new(Vec::new(), 1), Work::View)),
+            "value_float" => return Ok(Effect::one(Made::new(Vec::new(), 1), Work::View)),
             "value_floats" => {
-                return Ok(Outcome::one(Made::new(vec![attribute.floats.len() as u64], 1), Work::View));
+                return Ok(Effect::one(Made::new(vec![attribute.floats.len() as u64], 1), Work::View));
             }
             _ => {}
         }
     }
-    Err(Trouble::Unknown("its value is of a kind that is not read".to_owned()))
+    Err(Uncountable::Unknown("its value is of a kind that is not read".to_owned()))
 }
 
 pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
     let shape: Result<Vec<u64>, _> = context.values(0)?.iter().map(|size| u64::try_from(*size)).collect();
-    let shape = shape.map_err(|_| Trouble::Wrong("it makes a tensor with a negative size".to_owned()))?;
+    let shape = shape.map_err(|_| Uncountable::Wrong("it makes a tensor with a negative size".to_owned()))?;
     let filling = context.attribute("value").and_then(|attribute| attribute.tensor.as_ref());
     let mut made = Made::new(shape, filling.map_or(1, |tensor| tensor.element_type));
     let count = super::product(&made.shape)?;
@@ -53,7 +54,7 @@ pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
     {
         made.values = Some(vec![value; count as usize]);
     }
-    Ok(Outcome::one(made, Work::View).with_settings(&[0]))
+    Ok(Effect::one(made, Work::View).with_settings(&[0]))
 }
 
 pub(super) fn shape(context: &Context<'_, '_>) -> Answer {
@@ -62,7 +63,7 @@ pub(super) fn shape(context: &Context<'_, '_>) -> Answer {
         .iter()
         .map(|size| i64::try_from(*size))
         .collect::<Result<_, _>>()
-        .map_err(|_| Trouble::TooLarge)?;
+        .map_err(|_| Uncountable::TooLarge)?;
     let place = |number: i64| {
         let from_front = if number < 0 { number.saturating_add(sizes.len() as i64) } else { number };
         from_front.clamp(0, sizes.len() as i64) as usize
@@ -73,7 +74,7 @@ pub(super) fn shape(context: &Context<'_, '_>) -> Answer {
 }
 
 pub(super) fn size(context: &Context<'_, '_>) -> Answer {
-    let count = i64::try_from(context.elements(0)?).map_err(|_| Trouble::TooLarge)?;
+    let count = i64::try_from(context.elements(0)?).map_err(|_| Uncountable::TooLarge)?;
     let mut outcome = list(vec![count]);
     outcome.outputs[0].shape.clear();
     Ok(outcome.with_settings(&[0]))

@@ -3,9 +3,10 @@
 //!
 //! Source of the operators' numbers and options: the schema that [`super::file`] names.
 
-use super::file::{FileTensor, Operator};
+use crate::model_file::tflite::graph::{GraphTensor, TfliteOperator};
 use crate::network::count::error::shape_text;
-use crate::network::count::graph::{self, Tensor, Work, elements};
+use crate::network::count::graph::{Tensor, Work};
+use crate::network::count::uncountable::Uncountable;
 use elementwise::{addition, binary, clamp, reduction, softmax, unary};
 use layout::{concatenation, packing, pad, reshape, selection, split, transpose, view};
 use products::{convolution, depthwise_convolution, fully_connected, matrix_product, transposed_convolution};
@@ -16,22 +17,8 @@ mod layout;
 mod products;
 mod windows;
 
-/// Why an operator is not counted.
-pub(super) enum Trouble {
-    Unknown(String),
-    Wrong(String),
-    TooLarge,
-}
-
-impl From<String> for Trouble {
-    /// Options that lead out of the file.
-    fn from(what: String) -> Self {
-        Self::Wrong(what)
-    }
-}
-
 /// What an operator makes and does.
-pub(super) struct Outcome {
+pub(super) struct Effect {
     /// Shapes of its outputs, as far as they follow from what it reads; the others are the file's.
     pub(super) shapes: Vec<Vec<u64>>,
     pub(super) work: Work,
@@ -39,8 +26,8 @@ pub(super) struct Outcome {
     pub(super) tensors: Vec<usize>,
 }
 
-type Answer = Result<Outcome, Trouble>;
-type Rule = fn(&Reading<'_, '_>) -> Answer;
+type Answer = Result<Effect, Uncountable>;
+type Rule = fn(&Context<'_, '_>) -> Answer;
 
 /// What is counted: the schema's name and number.
 pub(super) const OPERATORS: &[(&str, u32, Rule)] = &[
@@ -118,40 +105,36 @@ pub(super) const OPERATORS: &[(&str, u32, Rule)] = &[
 ];
 
 /// An operator with what it reads.
-pub(super) struct Reading<'r, 'a> {
-    pub(super) file: &'r [FileTensor<'a>],
+pub(super) struct Context<'r, 'a> {
+    pub(super) file: &'r [GraphTensor<'a>],
     pub(super) tensors: &'r [Tensor],
-    pub(super) operator: &'r Operator<'a>,
+    pub(super) operator: &'r TfliteOperator<'a>,
 }
 
-impl<'r> Reading<'r, '_> {
+impl<'r> Context<'r, '_> {
     fn place(&self, input: usize) -> Option<usize> {
         self.operator.inputs.get(input).copied().flatten()
     }
 
-    fn shape(&self, input: usize) -> Result<&'r [u64], Trouble> {
-        let place =
-            self.place(input).ok_or_else(|| Trouble::Wrong(format!("its input {input} is missing")))?;
+    fn shape(&self, input: usize) -> Result<&'r [u64], Uncountable> {
+        let place = self.place(input).ok_or_else(|| Uncountable::missing_input(input))?;
         let tensor = &self.tensors[place];
-        tensor
-            .shape
-            .as_deref()
-            .ok_or_else(|| Trouble::Unknown(format!("the shape of its input `{}` is not known", tensor.name)))
+        tensor.shape.as_deref().ok_or_else(|| Uncountable::unknown_shape(&tensor.name))
     }
 
-    fn image(&self, input: usize) -> Result<[u64; 4], Trouble> {
+    fn image(&self, input: usize) -> Result<[u64; 4], Uncountable> {
         let shape = self.shape(input)?;
         shape.try_into().map_err(|_| {
-            Trouble::Wrong(format!("its input {input} of shape {} is no image", shape_text(shape)))
+            Uncountable::Wrong(format!("its input {input} of shape {} is no image", shape_text(shape)))
         })
     }
 
     /// Shape of the first output where the file's shapes count.
-    fn declared(&self) -> Result<&'r [u64], Trouble> {
+    fn declared(&self) -> Result<&'r [u64], Uncountable> {
         let output =
-            self.operator.outputs.first().ok_or_else(|| Trouble::Wrong("it makes nothing".to_owned()))?;
+            self.operator.outputs.first().ok_or_else(|| Uncountable::Wrong("it makes nothing".to_owned()))?;
         self.tensors[*output].shape.as_deref().ok_or_else(|| {
-            Trouble::Unknown("its shape is not followed for inputs that the model leaves open".to_owned())
+            Uncountable::Unknown("its shape is not followed for inputs that the model leaves open".to_owned())
         })
     }
 
@@ -159,12 +142,12 @@ impl<'r> Reading<'r, '_> {
         self.place(input).and_then(|place| self.file[place].integers())
     }
 
-    fn byte(&self, field: usize) -> Result<u8, Trouble> {
+    fn byte(&self, field: usize) -> Result<u8, Uncountable> {
         Ok(self.operator.options.as_ref().map_or(Ok(0), |options| options.byte(field))?)
     }
 
     /// A positive number of the options; FlatBuffers leave out what equals the schema's default.
-    fn number(&self, field: usize, default: u64) -> Result<u64, Trouble> {
+    fn number(&self, field: usize, default: u64) -> Result<u64, Uncountable> {
         let number = match &self.operator.options {
             Some(options) if options.has(field) => u64::from(options.number(field)?),
             _ => default,
@@ -172,10 +155,10 @@ impl<'r> Reading<'r, '_> {
         if (1..=i32::MAX as u64).contains(&number) {
             return Ok(number);
         }
-        Err(Trouble::Wrong(format!("option {field} is {}", (number as u32).cast_signed())))
+        Err(Uncountable::Wrong(format!("option {field} is {}", (number as u32).cast_signed())))
     }
 
-    fn integer(&self, field: usize) -> Result<i64, Trouble> {
+    fn integer(&self, field: usize) -> Result<i64, Uncountable> {
         Ok(self
             .operator
             .options
@@ -190,24 +173,6 @@ impl<'r> Reading<'r, '_> {
     }
 }
 
-fn product(factors: &[u64]) -> Result<u64, Trouble> {
-    elements(factors).ok_or(Trouble::TooLarge)
-}
-
 fn one(shape: Vec<u64>, work: Work, tensors: Vec<usize>) -> Answer {
-    Ok(Outcome { shapes: vec![shape], work, tensors })
-}
-
-fn axis(number: i64, rank: usize) -> Result<usize, Trouble> {
-    let from_front = if number < 0 { number.saturating_add(rank as i64) } else { number };
-    usize::try_from(from_front)
-        .ok()
-        .filter(|axis| *axis < rank)
-        .ok_or_else(|| Trouble::Wrong(format!("it names axis {number} of a tensor that has {rank}")))
-}
-
-fn broadcast(first: &[u64], second: &[u64]) -> Result<Vec<u64>, Trouble> {
-    graph::broadcast(first, second).ok_or_else(|| {
-        Trouble::Wrong(format!("{} and {} do not fit each other", shape_text(first), shape_text(second)))
-    })
+    Ok(Effect { shapes: vec![shape], work, tensors })
 }

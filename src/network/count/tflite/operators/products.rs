@@ -1,75 +1,76 @@
 //! Convolutions and matrix products.
 
 use super::windows::positions;
-use super::{Answer, Reading, Trouble, broadcast, one, product};
+use super::{Answer, Context, one};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
+use crate::network::count::uncountable::{Uncountable, broadcast, product};
 
 /// Weights are (output channels, height, width, input channels ÷ groups).
-pub(super) fn convolution(reading: &Reading<'_, '_>) -> Answer {
-    let (input, weights) = (reading.image(0)?, reading.image(1)?);
+pub(super) fn convolution(context: &Context<'_, '_>) -> Answer {
+    let (input, weights) = (context.image(0)?, context.image(1)?);
     if weights.contains(&0) || input[3] % weights[3] != 0 || weights[0] % (input[3] / weights[3]).max(1) != 0
     {
         return Err(misfit(&input, &weights));
     }
-    check_bias(reading, 2, weights[0])?;
-    let padding = reading.byte(0)?;
-    let height = positions(input[1], weights[1], reading.number(2, 0)?, reading.number(5, 1)?, padding)?;
-    let width = positions(input[2], weights[2], reading.number(1, 0)?, reading.number(4, 1)?, padding)?;
+    check_bias(context, 2, weights[0])?;
+    let padding = context.byte(0)?;
+    let height = positions(input[1], weights[1], context.number(2, 0)?, context.number(5, 1)?, padding)?;
+    let width = positions(input[2], weights[2], context.number(1, 0)?, context.number(4, 1)?, padding)?;
     let output = vec![input[0], height, width, weights[0]];
-    let macs = product(&output)?.checked_mul(product(&weights[1..])?).ok_or(Trouble::TooLarge)?;
+    let macs = product(&output)?.checked_mul(product(&weights[1..])?).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Product { macs, channels: weights[0] }, vec![0, 1, 2])
 }
 
 /// Weights are (1, height, width, output channels).
-pub(super) fn depthwise_convolution(reading: &Reading<'_, '_>) -> Answer {
-    let (input, weights) = (reading.image(0)?, reading.image(1)?);
+pub(super) fn depthwise_convolution(context: &Context<'_, '_>) -> Answer {
+    let (input, weights) = (context.image(0)?, context.image(1)?);
     if weights[0] != 1 || input[3] == 0 || weights[3] % input[3] != 0 {
         return Err(misfit(&input, &weights));
     }
-    check_bias(reading, 2, weights[3])?;
-    let padding = reading.byte(0)?;
-    let height = positions(input[1], weights[1], reading.number(2, 0)?, reading.number(6, 1)?, padding)?;
-    let width = positions(input[2], weights[2], reading.number(1, 0)?, reading.number(5, 1)?, padding)?;
+    check_bias(context, 2, weights[3])?;
+    let padding = context.byte(0)?;
+    let height = positions(input[1], weights[1], context.number(2, 0)?, context.number(6, 1)?, padding)?;
+    let width = positions(input[2], weights[2], context.number(1, 0)?, context.number(5, 1)?, padding)?;
     let output = vec![input[0], height, width, weights[3]];
-    let macs = product(&output)?.checked_mul(product(&weights[1..3])?).ok_or(Trouble::TooLarge)?;
+    let macs = product(&output)?.checked_mul(product(&weights[1..3])?).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Product { macs, channels: weights[3] }, vec![0, 1, 2])
 }
 
 /// Inputs are the result's shape, weights (output channels, height, width, input channels), the activation, biases.
-pub(super) fn transposed_convolution(reading: &Reading<'_, '_>) -> Answer {
-    let (weights, input) = (reading.image(1)?, reading.image(2)?);
-    let wanted = reading.values(0).unwrap_or_else(|| {
-        reading.declared().map(|shape| shape.iter().map(|size| *size as i64).collect()).unwrap_or_default()
+pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
+    let (weights, input) = (context.image(1)?, context.image(2)?);
+    let wanted = context.values(0).unwrap_or_else(|| {
+        context.declared().map(|shape| shape.iter().map(|size| *size as i64).collect()).unwrap_or_default()
     });
     let output: Option<Vec<u64>> = wanted.iter().map(|size| u64::try_from(*size).ok()).collect();
     let Some(output) = output.filter(|output| output.len() == 4) else {
-        return Err(Trouble::Unknown("the shape of its result is computed while it runs".to_owned()));
+        return Err(Uncountable::Unknown("the shape of its result is computed while it runs".to_owned()));
     };
-    let padding = reading.byte(0)?;
-    let height = positions(output[1], weights[1], reading.number(2, 0)?, 1, padding)?;
-    let width = positions(output[2], weights[2], reading.number(1, 0)?, 1, padding)?;
+    let padding = context.byte(0)?;
+    let height = positions(output[1], weights[1], context.number(2, 0)?, 1, padding)?;
+    let width = positions(output[2], weights[2], context.number(1, 0)?, 1, padding)?;
     if weights[3] != input[3]
         || [output[0], height, width, output[3]] != [input[0], input[1], input[2], weights[0]]
     {
         return Err(misfit(&input, &weights));
     }
-    check_bias(reading, 3, weights[0])?;
-    let macs = product(&input)?.checked_mul(product(&weights[..3])?).ok_or(Trouble::TooLarge)?;
+    check_bias(context, 3, weights[0])?;
+    let macs = product(&input)?.checked_mul(product(&weights[..3])?).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Product { macs, channels: weights[0] }, vec![2, 1, 3])
 }
 
 /// Weights are (output channels, input channels).
-pub(super) fn fully_connected(reading: &Reading<'_, '_>) -> Answer {
-    let (input, weights) = (reading.shape(0)?, reading.shape(1)?);
+pub(super) fn fully_connected(context: &Context<'_, '_>) -> Answer {
+    let (input, weights) = (context.shape(0)?, context.shape(1)?);
     let &[channels, depth] = weights else { return Err(misfit(input, weights)) };
     let values = product(input)?;
     if depth == 0 || values % depth != 0 {
         return Err(misfit(input, weights));
     }
-    check_bias(reading, 2, channels)?;
+    check_bias(context, 2, channels)?;
     let output = match input {
-        [leading @ .., last] if reading.byte(2)? != 0 => {
+        [leading @ .., last] if context.byte(2)? != 0 => {
             if *last != depth {
                 return Err(misfit(input, weights));
             }
@@ -77,43 +78,43 @@ pub(super) fn fully_connected(reading: &Reading<'_, '_>) -> Answer {
         }
         _ => vec![values / depth, channels],
     };
-    let macs = values.checked_mul(channels).ok_or(Trouble::TooLarge)?;
+    let macs = values.checked_mul(channels).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Product { macs, channels }, vec![0, 1, 2])
 }
 
-pub(super) fn matrix_product(reading: &Reading<'_, '_>) -> Answer {
-    let (first, second) = (reading.shape(0)?, reading.shape(1)?);
+pub(super) fn matrix_product(context: &Context<'_, '_>) -> Answer {
+    let (first, second) = (context.shape(0)?, context.shape(1)?);
     let ([first_batch @ .., a, b], [second_batch @ .., c, d]) = (first, second) else {
         return Err(misfit(first, second));
     };
-    let (rows, depth) = if reading.byte(0)? == 0 { (*a, *b) } else { (*b, *a) };
-    let (other_depth, columns) = if reading.byte(1)? == 0 { (*c, *d) } else { (*d, *c) };
+    let (rows, depth) = if context.byte(0)? == 0 { (*a, *b) } else { (*b, *a) };
+    let (other_depth, columns) = if context.byte(1)? == 0 { (*c, *d) } else { (*d, *c) };
     if depth != other_depth {
         return Err(misfit(first, second));
     }
     let mut output = broadcast(first_batch, second_batch)?;
     output.extend([rows, columns]);
-    let macs = product(&output)?.checked_mul(depth).ok_or(Trouble::TooLarge)?;
+    let macs = product(&output)?.checked_mul(depth).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Product { macs, channels: columns }, vec![0, 1])
 }
 
-fn misfit(input: &[u64], weights: &[u64]) -> Trouble {
-    Trouble::Wrong(format!(
+fn misfit(input: &[u64], weights: &[u64]) -> Uncountable {
+    Uncountable::Wrong(format!(
         "weights of shape {} do not fit an input of shape {}",
         shape_text(weights),
         shape_text(input)
     ))
 }
 
-fn check_bias(reading: &Reading<'_, '_>, input: usize, channels: u64) -> Result<(), Trouble> {
-    if reading.place(input).is_none() {
+fn check_bias(context: &Context<'_, '_>, input: usize, channels: u64) -> Result<(), Uncountable> {
+    if context.place(input).is_none() {
         return Ok(());
     }
-    let bias = reading.shape(input)?;
+    let bias = context.shape(input)?;
     if product(bias)? == channels {
         return Ok(());
     }
-    Err(Trouble::Wrong(format!(
+    Err(Uncountable::Wrong(format!(
         "its bias has the shape {}, and it makes {channels} channels",
         shape_text(bias)
     )))

@@ -8,7 +8,7 @@
 
 /// The value of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 1.
@@ -22,7 +22,7 @@ pub(super) enum Value<'a> {
 /// What is wrong with a message, as a clause.
 pub(super) type Malformed = String;
 
-impl<'a> Value<'a> {
+impl<'a> FieldValue<'a> {
     /// The payload of a text or message.
     pub(super) fn bytes(self) -> Result<&'a [u8], Malformed> {
         match self {
@@ -45,7 +45,7 @@ impl<'a> Value<'a> {
             into.push(self.integer()?);
             return Ok(());
         };
-        let mut fields = Fields::new(bytes);
+        let mut fields = MessageFields::new(bytes);
         while !fields.rest.is_empty() {
             into.push(fields.varint()?.cast_signed());
         }
@@ -70,11 +70,11 @@ impl<'a> Value<'a> {
 
 /// The fields of a message, in the order of the file.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a> {
+pub(super) struct MessageFields<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> MessageFields<'a> {
     /// Of this message.
     pub(super) fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
@@ -102,23 +102,23 @@ impl<'a> Fields<'a> {
         Err("it ends within a number".to_owned())
     }
 
-    fn field(&mut self) -> Result<(u64, Value<'a>), Malformed> {
+    fn field(&mut self) -> Result<(u64, FieldValue<'a>), Malformed> {
         let tag = self.varint()?;
         let value = match tag & 7 {
-            0 => Value::Varint(self.varint()?),
+            0 => FieldValue::Varint(self.varint()?),
             1 => {
                 let mut eight = [0; 8];
                 eight.copy_from_slice(self.take(8)?);
-                Value::Fixed64(u64::from_le_bytes(eight))
+                FieldValue::Fixed64(u64::from_le_bytes(eight))
             }
             2 => {
                 let length = self.varint()?;
-                Value::Bytes(self.take(length)?)
+                FieldValue::Bytes(self.take(length)?)
             }
             5 => {
                 let mut four = [0; 4];
                 four.copy_from_slice(self.take(4)?);
-                Value::Fixed32(u32::from_le_bytes(four))
+                FieldValue::Fixed32(u32::from_le_bytes(four))
             }
             kind => return Err(format!("a field is of the unknown wire type {kind}")),
         };
@@ -129,8 +129,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Value<'a>), Malformed>;
+impl<'a> Iterator for MessageFields<'a> {
+    type Item = Result<(u64, FieldValue<'a>), Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -152,10 +152,10 @@ mod tests {
     fn published_examples_are_read() {
         // The encoding guide's own: field 1 = 150; field 2 = "testing"; field 6 = [3, 270, 86942] packed.
         let message = [0x08, 0x96, 0x01, 0x12, 0x07, b't', b'e', b's', b't', b'i', b'n', b'g'];
-        let fields: Vec<_> = Fields::new(&message).map(Result::unwrap).collect();
-        assert_eq!(fields, [(1, Value::Varint(150)), (2, Value::Bytes(b"testing"))]);
+        let fields: Vec<_> = MessageFields::new(&message).map(Result::unwrap).collect();
+        assert_eq!(fields, [(1, FieldValue::Varint(150)), (2, FieldValue::Bytes(b"testing"))]);
         let packed = [0x32, 0x06, 0x03, 0x8e, 0x02, 0x9e, 0xa7, 0x05];
-        let (number, value) = Fields::new(&packed).next().unwrap().unwrap();
+        let (number, value) = MessageFields::new(&packed).next().unwrap().unwrap();
         let mut numbers = Vec::new();
         value.integers(&mut numbers).unwrap();
         assert_eq!((number, numbers), (6, vec![3, 270, 86942]));
@@ -166,15 +166,15 @@ mod tests {
         let mut message = vec![0x08];
         message.extend([0xff; 9]);
         message.push(0x01);
-        let (_, value) = Fields::new(&message).next().unwrap().unwrap();
+        let (_, value) = MessageFields::new(&message).next().unwrap().unwrap();
         assert_eq!(value.integer(), Ok(-1));
         let endless = [[0x08].as_slice(), &[0xff; 20]].concat();
-        assert!(Fields::new(&endless).next().unwrap().is_err());
+        assert!(MessageFields::new(&endless).next().unwrap().is_err());
     }
 
     #[test]
     fn lengths_beyond_the_end_are_refused_and_reading_stops_there() {
-        let mut fields = Fields::new(&[0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, b'x']);
+        let mut fields = MessageFields::new(&[0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, b'x']);
         let refusal = fields.next().unwrap().unwrap_err();
         assert_eq!(refusal, "a field of 4294967295 bytes begins where 1 are left");
         assert_eq!(fields.next(), None);

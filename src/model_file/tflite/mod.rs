@@ -7,8 +7,10 @@
 //! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of TensorFlow Lite's
 //! schema 3, <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
+use super::Dimension;
 use super::flatbuffer::{File, Table};
-use crate::model_file::Dimension;
+
+pub(crate) mod graph;
 
 const IDENTIFIER: &[u8] = b"TFL3";
 
@@ -17,18 +19,18 @@ const SCHEMA_VERSION: u32 = 3;
 
 /// What the file says about its first graph, the one that an interpreter runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelFile {
+pub struct TfliteFile {
     /// Inputs in the interpreter's order.
-    pub inputs: Vec<FileTensor>,
+    pub inputs: Vec<TfliteTensor>,
     /// Outputs in the interpreter's order.
-    pub outputs: Vec<FileTensor>,
+    pub outputs: Vec<TfliteTensor>,
     /// Names of the operators that are not TensorFlow Lite's own, in any graph.
     pub custom_operators: Vec<String>,
 }
 
 /// A tensor as the file declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileTensor {
+pub struct TfliteTensor {
     /// Its name; empty where the file gives none.
     pub name: String,
     /// Element type as in bundles; a number for a type newer than this reader.
@@ -46,7 +48,7 @@ pub(crate) fn has_identifier(head: &[u8]) -> bool {
 ///
 /// # Errors
 /// What is wrong with it, as a clause: `the file ends …`, `tensor 3 …`.
-pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
+pub fn read(bytes: &[u8]) -> Result<TfliteFile, String> {
     if !has_identifier(bytes) {
         return Err("the file does not carry the identifier TFL3".to_owned());
     }
@@ -64,23 +66,23 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
     }
     let codes = model.tables(1)?;
     let graphs = model.tables(2)?;
-    let mut reading = Reading { left: bytes.len().saturating_mul(MOST_SHARING) };
+    let mut budget = Budget { left: bytes.len().saturating_mul(MOST_SHARING) };
     let mut custom_operators = Vec::new();
     for code in &codes {
         let name = code.bytes(1)?;
-        reading.spend(name.len())?;
+        budget.spend(name.len())?;
         if !name.is_empty() {
             custom_operators.push(String::from_utf8_lossy(name).into_owned());
         }
     }
     let mut first = None;
     for graph in &graphs {
-        let checked = check_graph(graph, buffers.len(), codes.len(), &mut reading)?;
+        let checked = check_graph(graph, buffers.len(), codes.len(), &mut budget)?;
         first.get_or_insert(checked);
     }
-    let first: Option<ModelFile> = first;
+    let first: Option<TfliteFile> = first;
     first
-        .map(|graph| ModelFile { custom_operators, ..graph })
+        .map(|graph| TfliteFile { custom_operators, ..graph })
         .ok_or_else(|| "the file holds no graph".to_owned())
 }
 
@@ -89,11 +91,11 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, String> {
 const MOST_SHARING: usize = 8;
 
 /// Elements that may still be read.
-struct Reading {
+struct Budget {
     left: usize,
 }
 
-impl Reading {
+impl Budget {
     fn spend(&mut self, elements: usize) -> Result<(), String> {
         let left = self.left.checked_sub(elements);
         self.left =
@@ -106,17 +108,17 @@ fn check_graph(
     graph: &Table<'_>,
     buffers: usize,
     codes: usize,
-    reading: &mut Reading,
-) -> Result<ModelFile, String> {
+    budget: &mut Budget,
+) -> Result<TfliteFile, String> {
     let tables = graph.tables(0)?;
     let operators = graph.tables(3)?;
-    reading.spend(tables.len() + operators.len())?;
+    budget.spend(tables.len() + operators.len())?;
     let mut tensors = Vec::with_capacity(tables.len());
     for (number, table) in tables.iter().enumerate() {
         if table.number(2)? as usize >= buffers {
             return Err(format!("tensor {number} refers to a buffer that is not in the file"));
         }
-        tensors.push(tensor(table, reading)?);
+        tensors.push(tensor(table, budget)?);
     }
     for (number, operator) in operators.iter().enumerate() {
         if operator.number(0)? as usize >= codes {
@@ -124,7 +126,7 @@ fn check_graph(
         }
         for field in [1, 2] {
             let indices = operator.integers(field)?;
-            reading.spend(indices.len())?;
+            budget.spend(indices.len())?;
             for index in indices {
                 // −1 stands for an optional tensor that is left out.
                 if index != -1 && usize::try_from(index).map_or(true, |index| index >= tensors.len()) {
@@ -135,7 +137,7 @@ fn check_graph(
         operator.table(4)?;
         operator.bytes(5)?;
     }
-    let named = |field| -> Result<Vec<FileTensor>, String> {
+    let named = |field| -> Result<Vec<TfliteTensor>, String> {
         graph
             .integers(field)?
             .into_iter()
@@ -147,13 +149,13 @@ fn check_graph(
             })
             .collect()
     };
-    Ok(ModelFile { inputs: named(1)?, outputs: named(2)?, custom_operators: Vec::new() })
+    Ok(TfliteFile { inputs: named(1)?, outputs: named(2)?, custom_operators: Vec::new() })
 }
 
-fn tensor(table: &Table<'_>, reading: &mut Reading) -> Result<FileTensor, String> {
+fn tensor(table: &Table<'_>, budget: &mut Budget) -> Result<TfliteTensor, String> {
     let name = table.bytes(3)?;
     let shape = table.integers(0)?;
-    reading.spend(shape.len() + name.len())?;
+    budget.spend(shape.len() + name.len())?;
     let signature = table.integers(7)?;
     if let Some(quantisation) = table.table(4)? {
         // Lists of 4 and 8 bytes an element: least, greatest, scale, zero point.
@@ -167,7 +169,7 @@ fn tensor(table: &Table<'_>, reading: &mut Reading) -> Result<FileTensor, String
         .iter()
         .map(|size| u64::try_from(*size).map_or(Dimension::Open(None), Dimension::Fixed))
         .collect();
-    Ok(FileTensor {
+    Ok(TfliteTensor {
         name: String::from_utf8_lossy(name).into_owned(),
         element_type: element_type(table.byte(1)?),
         shape,
@@ -213,7 +215,7 @@ mod tests {
     fn names_types_and_shapes_are_read() {
         let read = read(&example("inbox-examples/tiny-cnn-int8.tflite")).unwrap();
         let fixed = |shape: &[u64]| shape.iter().copied().map(Dimension::Fixed).collect::<Vec<_>>();
-        let tensor = |name: &str, shape: &[u64]| FileTensor {
+        let tensor = |name: &str, shape: &[u64]| TfliteTensor {
             name: name.to_owned(),
             element_type: "int8".to_owned(),
             shape: fixed(shape),

@@ -1,7 +1,7 @@
 //! What an ONNX file says at its border and of its operators, for those who run it with a program that does not tell.
 
-use super::model::{Declared, Model, Size};
-use crate::network::count::CountError;
+use super::{DeclaredTensor, OnnxModel};
+use crate::model_file::{Dimension, ReadError};
 
 /// A tensor at the border: its name, its element type in lower case, and its shape with a name or nothing for what is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub(crate) struct BorderTensor {
     pub name: String,
     /// Such as `float32`; empty for what is no tensor.
     pub element_type: String,
-    /// NCHW for most; `Err` holds the model's name for an open dimension, which may be empty.
-    pub shape: Vec<Result<u64, String>>,
+    /// Usually NCHW; empty if the file gives none.
+    pub shape: Vec<Dimension>,
 }
 
 /// What a file says.
@@ -29,9 +29,10 @@ pub(crate) struct Border {
 ///
 /// # Errors
 /// Bytes that are no such file.
-pub(crate) fn onnx_border(bytes: &[u8]) -> Result<Border, CountError> {
-    let model = Model::read(bytes).map_err(|what| CountError::Unreadable { format: "ONNX", what })?;
-    let is_weight = |input: &&Declared| model.initializers.iter().any(|weight| weight.name == input.name);
+pub(crate) fn border(bytes: &[u8]) -> Result<Border, ReadError> {
+    let model = OnnxModel::read(bytes)?;
+    let is_weight =
+        |input: &&DeclaredTensor| model.initializers.iter().any(|weight| weight.name == input.name);
     Ok(Border {
         inputs: model.inputs.iter().filter(|input| !is_weight(input)).map(tensor).collect(),
         outputs: model.outputs.iter().map(tensor).collect(),
@@ -42,15 +43,11 @@ pub(crate) fn onnx_border(bytes: &[u8]) -> Result<Border, CountError> {
     })
 }
 
-fn tensor(declared: &Declared) -> BorderTensor {
-    let size = |size: &Size| match size {
-        Size::Fixed(size) => Ok(*size),
-        Size::Open(name) => Err(name.clone()),
-    };
+fn tensor(declared: &DeclaredTensor) -> BorderTensor {
     BorderTensor {
         name: declared.name.clone(),
         element_type: element_type(declared.element_type).to_owned(),
-        shape: declared.shape.iter().flatten().map(size).collect(),
+        shape: declared.shape.clone().unwrap_or_default(),
     }
 }
 

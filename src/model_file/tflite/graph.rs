@@ -5,47 +5,45 @@
 //!
 //! Source of the field numbers: <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
-use crate::model_file;
 use crate::model_file::flatbuffer::{File, Table};
-use crate::network::count::error::{CountError, readable};
-use crate::network::count::graph::elements;
+use crate::model_file::{ReadError, elements, readable, tflite};
 
 /// The first graph.
-pub(super) struct Graph<'a> {
-    pub(super) tensors: Vec<FileTensor<'a>>,
-    pub(super) operators: Vec<Operator<'a>>,
-    pub(super) inputs: Vec<usize>,
-    pub(super) outputs: Vec<usize>,
+pub(crate) struct TfliteGraph<'a> {
+    pub(crate) tensors: Vec<GraphTensor<'a>>,
+    pub(crate) operators: Vec<TfliteOperator<'a>>,
+    pub(crate) inputs: Vec<usize>,
+    pub(crate) outputs: Vec<usize>,
 }
 
 /// A tensor as the file has it.
-pub(super) struct FileTensor<'a> {
-    pub(super) name: String,
-    pub(super) shape: Vec<u64>,
+pub(crate) struct GraphTensor<'a> {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<u64>,
     /// The same with open dimensions.
-    pub(super) signature: Vec<Option<u64>>,
-    pub(super) bits: u64,
-    pub(super) is_int32: bool,
-    pub(super) is_variable: bool,
+    pub(crate) signature: Vec<Option<u64>>,
+    pub(crate) bits: u64,
+    pub(crate) is_int32: bool,
+    pub(crate) is_variable: bool,
     /// Its bytes, where it is a constant that lies within the tables.
-    pub(super) payload: &'a [u8],
-    pub(super) is_constant: bool,
+    pub(crate) payload: &'a [u8],
+    pub(crate) is_constant: bool,
 }
 
 /// An operator.
-pub(super) struct Operator<'a> {
+pub(crate) struct TfliteOperator<'a> {
     /// Number of the builtin operator.
-    pub(super) code: u32,
+    pub(crate) code: u32,
     /// What a custom operator is called.
-    pub(super) custom: String,
+    pub(crate) custom: String,
     /// Optional ones that are left out are `None`.
-    pub(super) inputs: Vec<Option<usize>>,
-    pub(super) outputs: Vec<usize>,
-    pub(super) options: Option<Table<'a>>,
+    pub(crate) inputs: Vec<Option<usize>>,
+    pub(crate) outputs: Vec<usize>,
+    pub(crate) options: Option<Table<'a>>,
 }
 
 /// The number of custom operators.
-pub(super) const CUSTOM: u32 = 32;
+pub(crate) const CUSTOM: u32 = 32;
 
 /// Bits of an element, by the schema's `TensorType`; texts and handles have none.
 const BITS: &[Option<u64>] = &[
@@ -77,11 +75,11 @@ const BITS: &[Option<u64>] = &[
 /// The schema's number of int32.
 const INT32: u8 = 2;
 
-impl<'a> Graph<'a> {
+impl<'a> TfliteGraph<'a> {
     /// Of a file.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, CountError> {
-        let unreadable = |what| CountError::Unreadable { format: "TensorFlow Lite", what };
-        model_file::tflite::read(bytes).map_err(unreadable)?;
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
+        let unreadable = |what| ReadError::Unreadable { format: "TensorFlow Lite", what };
+        tflite::read(bytes).map_err(unreadable)?;
         let (graph, sizes) = Self::read_tables(bytes).map_err(unreadable)?;
         for (tensor, size) in graph.tensors.iter().zip(sizes) {
             tensor.check(size)?;
@@ -101,7 +99,7 @@ impl<'a> Graph<'a> {
                 buffers.get(table.number(2)? as usize).ok_or_else(|| "a buffer is missing".to_owned())?;
             let (payload, outside) = (buffer.bytes(0)?, buffer.outside_bytes()?);
             let size = outside.max(payload.len() as u64);
-            tensors.push(FileTensor::read(&table, payload, size > 0)?);
+            tensors.push(GraphTensor::read(&table, payload, size > 0)?);
             // Sparse constants are shorter than their shape.
             let is_dense = table.table(6)?.is_none();
             sizes.push((size > 0 && is_dense).then_some(size));
@@ -114,7 +112,7 @@ impl<'a> Graph<'a> {
             let indices = |field| -> Result<Vec<Option<usize>>, String> {
                 Ok(table.integers(field)?.into_iter().map(|index| usize::try_from(index).ok()).collect())
             };
-            operators.push(Operator {
+            operators.push(TfliteOperator {
                 // Old files have the first field alone, new ones both.
                 code: u32::from(code.byte(0)?).max(code.number(3)?),
                 custom: readable(code.bytes(1)?),
@@ -130,7 +128,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-impl<'a> FileTensor<'a> {
+impl<'a> GraphTensor<'a> {
     fn read(table: &Table<'a>, payload: &'a [u8], is_constant: bool) -> Result<Self, String> {
         let name = readable(table.bytes(3)?);
         let sizes = table.integers(0)?;
@@ -153,14 +151,14 @@ impl<'a> FileTensor<'a> {
         })
     }
 
-    fn check(&self, size: Option<u64>) -> Result<(), CountError> {
+    fn check(&self, size: Option<u64>) -> Result<(), ReadError> {
         let wanted = elements(&self.shape).and_then(|elements| elements.checked_mul(self.bits));
         let Some(wanted) = wanted else {
-            let what = "has more elements than a 64-bit number holds".to_owned();
-            return Err(CountError::WrongTensor { tensor: self.name.clone(), what });
+            let what = "has more elements than fit into 64 bits".to_owned();
+            return Err(ReadError::WrongTensor { tensor: self.name.clone(), what });
         };
         match size {
-            Some(size) if self.bits > 0 && size != wanted.div_ceil(8) => Err(CountError::WrongTensor {
+            Some(size) if self.bits > 0 && size != wanted.div_ceil(8) => Err(ReadError::WrongTensor {
                 tensor: self.name.clone(),
                 what: format!(
                     "of shape {:?} needs {} bytes, and the file has {size} for it",
@@ -173,7 +171,7 @@ impl<'a> FileTensor<'a> {
     }
 
     /// The values of an int32 constant.
-    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+    pub(crate) fn integers(&self) -> Option<Vec<i64>> {
         let (values, _) = self.payload.as_chunks();
         (self.is_constant && self.is_int32)
             .then(|| values.iter().map(|four| i64::from(i32::from_le_bytes(*four))).collect())

@@ -2,88 +2,93 @@
 //!
 //! Source of the field numbers: <https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto>.
 
-use super::wire::{Fields, Malformed, Value};
-use crate::network::count::error::{CountError, readable};
-use crate::network::count::graph::elements;
+use protobuf::{FieldValue, Malformed, MessageFields};
+
+use super::{Dimension, ReadError, elements, readable};
+
+mod border;
+mod protobuf;
+
+pub(crate) use border::{Border, BorderTensor, border};
 
 /// A model.
 #[derive(Debug, Default)]
-pub(super) struct Model<'a> {
+pub(crate) struct OnnxModel<'a> {
     /// Nodes in the file's order.
-    pub(super) nodes: Vec<Node<'a>>,
+    pub(crate) nodes: Vec<OnnxNode<'a>>,
     /// Weights.
-    pub(super) initializers: Vec<Payload<'a>>,
+    pub(crate) initializers: Vec<Payload<'a>>,
     /// Inputs; old files name weights here too.
-    pub(super) inputs: Vec<Declared>,
+    pub(crate) inputs: Vec<DeclaredTensor>,
     /// Outputs.
-    pub(super) outputs: Vec<Declared>,
+    pub(crate) outputs: Vec<DeclaredTensor>,
     /// Intermediate tensors.
-    pub(super) intermediates: Vec<Declared>,
+    pub(crate) intermediates: Vec<DeclaredTensor>,
 }
 
 /// An operator with its settings.
 #[derive(Debug, Default)]
-pub(super) struct Node<'a> {
-    pub(super) name: String,
-    pub(super) operator: String,
-    pub(super) domain: String,
+pub(crate) struct OnnxNode<'a> {
+    pub(crate) name: String,
+    pub(crate) operator: String,
+    pub(crate) domain: String,
     /// Names; empty for an optional tensor that is left out.
-    pub(super) inputs: Vec<String>,
-    pub(super) outputs: Vec<String>,
-    pub(super) attributes: Vec<Attribute<'a>>,
+    pub(crate) inputs: Vec<String>,
+    pub(crate) outputs: Vec<String>,
+    pub(crate) attributes: Vec<OnnxAttribute<'a>>,
 }
 
 /// A setting.
 #[derive(Debug, Default)]
-pub(super) struct Attribute<'a> {
-    pub(super) name: String,
-    pub(super) integer: Option<i64>,
-    pub(super) integers: Vec<i64>,
-    pub(super) float: Option<f32>,
-    pub(super) floats: Vec<f32>,
-    pub(super) text: Option<&'a [u8]>,
-    pub(super) tensor: Option<Payload<'a>>,
+pub(crate) struct OnnxAttribute<'a> {
+    pub(crate) name: String,
+    pub(crate) integer: Option<i64>,
+    pub(crate) integers: Vec<i64>,
+    pub(crate) float: Option<f32>,
+    pub(crate) floats: Vec<f32>,
+    pub(crate) text: Option<&'a [u8]>,
+    pub(crate) tensor: Option<Payload<'a>>,
 }
 
 /// A constant.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Payload<'a> {
-    pub(super) name: String,
-    pub(super) shape: Vec<u64>,
-    pub(super) element_type: i64,
+pub(crate) struct Payload<'a> {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<u64>,
+    pub(crate) element_type: i64,
     raw: Option<&'a [u8]>,
     /// Typed lists, in pieces as the file has them; read when somebody wants the values.
-    pieces: Vec<Value<'a>>,
-    pub(super) is_external: bool,
-}
-
-/// A dimension as declared: a size, or open, with a name where it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Size {
-    Fixed(u64),
-    Open(String),
+    pieces: Vec<FieldValue<'a>>,
+    pub(crate) is_external: bool,
 }
 
 /// A tensor as declared.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Declared {
-    pub(super) name: String,
+pub(crate) struct DeclaredTensor {
+    pub(crate) name: String,
     /// 0 for what is not a tensor.
-    pub(super) element_type: i64,
+    pub(crate) element_type: i64,
     /// `None` where the file gives no shape.
-    pub(super) shape: Option<Vec<Size>>,
+    pub(crate) shape: Option<Vec<Dimension>>,
 }
 
-fn text(value: Value<'_>) -> Result<String, Malformed> {
+fn text(value: FieldValue<'_>) -> Result<String, Malformed> {
     value.bytes().map(readable)
 }
 
-impl<'a> Model<'a> {
-    /// Of a whole file.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+impl<'a> OnnxModel<'a> {
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// [`ReadError::Unreadable`].
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
+        Self::read_model(bytes).map_err(|what| ReadError::Unreadable { format: "ONNX", what })
+    }
+
+    fn read_model(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut model = Self::default();
         let mut graph = None;
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             let (number, value) = field?;
             match number {
                 7 if graph.is_some() => return Err("it holds two graphs".to_owned()),
@@ -96,14 +101,14 @@ impl<'a> Model<'a> {
     }
 
     fn read_graph(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             let (number, value) = field?;
             match number {
-                1 => self.nodes.push(Node::read(value.bytes()?)?),
+                1 => self.nodes.push(OnnxNode::read(value.bytes()?)?),
                 5 => self.initializers.push(Payload::read(value.bytes()?)?),
-                11 => self.inputs.push(Declared::read(value.bytes()?)?),
-                12 => self.outputs.push(Declared::read(value.bytes()?)?),
-                13 => self.intermediates.push(Declared::read(value.bytes()?)?),
+                11 => self.inputs.push(DeclaredTensor::read(value.bytes()?)?),
+                12 => self.outputs.push(DeclaredTensor::read(value.bytes()?)?),
+                13 => self.intermediates.push(DeclaredTensor::read(value.bytes()?)?),
                 15 => self.initializers.push(Payload::read_sparse(value.bytes()?)?),
                 _ => {}
             }
@@ -113,21 +118,21 @@ impl<'a> Model<'a> {
 }
 
 /// Is this the domain of ONNX's own operators?
-pub(super) fn is_own_domain(domain: &str) -> bool {
+pub(crate) fn is_own_domain(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
-impl<'a> Node<'a> {
+impl<'a> OnnxNode<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut node = Self::default();
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             let (number, value) = field?;
             match number {
                 1 => node.inputs.push(text(value)?),
                 2 => node.outputs.push(text(value)?),
                 3 => node.name = text(value)?,
                 4 => node.operator = text(value)?,
-                5 => node.attributes.push(Attribute::read(value.bytes()?)?),
+                5 => node.attributes.push(OnnxAttribute::read(value.bytes()?)?),
                 7 => node.domain = text(value)?,
                 _ => {}
             }
@@ -136,10 +141,10 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'a> Attribute<'a> {
+impl<'a> OnnxAttribute<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut attribute = Self::default();
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             let (number, value) = field?;
             match number {
                 1 => attribute.name = text(value)?,
@@ -164,7 +169,7 @@ impl<'a> Payload<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut payload = Self::default();
         let mut shape = Vec::new();
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             let (number, value) = field?;
             match number {
                 1 => value.integers(&mut shape)?,
@@ -184,7 +189,7 @@ impl<'a> Payload<'a> {
     fn read_sparse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut payload = Self::default();
         let mut shape = Vec::new();
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             match field? {
                 (1, value) => payload = Self::read(value.bytes()?)?,
                 (3, value) => value.integers(&mut shape)?,
@@ -203,10 +208,10 @@ impl<'a> Payload<'a> {
     ///
     /// # Errors
     /// Where the file holds more or less than the shape says.
-    pub(super) fn check(&self) -> Result<(), CountError> {
-        let wrong = |what: String| Err(CountError::WrongTensor { tensor: self.name.clone(), what });
+    pub(crate) fn check(&self) -> Result<(), ReadError> {
+        let wrong = |what: String| Err(ReadError::WrongTensor { tensor: self.name.clone(), what });
         let Some(elements) = elements(&self.shape) else {
-            return wrong("has more elements than a 64-bit number holds".to_owned());
+            return wrong("has more elements than fit into 64 bits".to_owned());
         };
         if self.is_external {
             return Ok(());
@@ -240,16 +245,16 @@ impl<'a> Payload<'a> {
     }
 
     /// How many values the typed lists hold.
-    fn listed(&self) -> Result<u64, CountError> {
+    fn listed(&self) -> Result<u64, ReadError> {
         let mut count = 0;
         for piece in &self.pieces {
             count += match (piece, self.element_type) {
-                (Value::Bytes(bytes), 1 | 14) => bytes.len() as u64 / 4,
-                (Value::Bytes(bytes), 11 | 15) => bytes.len() as u64 / 8,
+                (FieldValue::Bytes(bytes), 1 | 14) => bytes.len() as u64 / 4,
+                (FieldValue::Bytes(bytes), 11 | 15) => bytes.len() as u64 / 8,
                 // Every text is a field of its own.
                 (_, 8) => 1,
                 // Each number ends in a byte without the high bit.
-                (Value::Bytes(bytes), _) => bytes.iter().filter(|byte| **byte < 0x80).count() as u64,
+                (FieldValue::Bytes(bytes), _) => bytes.iter().filter(|byte| **byte < 0x80).count() as u64,
                 _ => 1,
             };
         }
@@ -257,7 +262,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The values as whole numbers, where they are whole and few.
-    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+    pub(crate) fn integers(&self) -> Option<Vec<i64>> {
         let count = elements(&self.shape)?;
         if self.is_external || count > MOST_VALUES || self.element_type == 8 {
             return None;
@@ -280,7 +285,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The values as 32-bit floating-point numbers, where they are that and few.
-    pub(super) fn floats(&self) -> Option<Vec<f32>> {
+    pub(crate) fn floats(&self) -> Option<Vec<f32>> {
         let count = elements(&self.shape)?;
         if self.is_external || count > MOST_VALUES || self.element_type != 1 {
             return None;
@@ -300,7 +305,7 @@ impl<'a> Payload<'a> {
 
 /// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small, because every
 /// node of a hostile file may hold another copy.
-pub(super) const MOST_VALUES: u64 = 256;
+pub(crate) const MOST_VALUES: u64 = 256;
 
 fn whole_sizes(sizes: &[i64], name: &str) -> Result<Vec<u64>, Malformed> {
     sizes
@@ -310,7 +315,7 @@ fn whole_sizes(sizes: &[i64], name: &str) -> Result<Vec<u64>, Malformed> {
 }
 
 /// Bits of an element, by ONNX's number of the type; `None` for texts and types newer than this reader.
-pub(super) fn bits(element_type: i64) -> Option<u64> {
+pub(crate) fn bits(element_type: i64) -> Option<u64> {
     Some(match element_type {
         2 | 3 | 9 | 17..=20 | 24 => 8,
         4 | 5 | 10 | 16 => 16,
@@ -322,14 +327,14 @@ pub(super) fn bits(element_type: i64) -> Option<u64> {
     })
 }
 
-impl Declared {
+impl DeclaredTensor {
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut declared = Self::default();
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             match field? {
                 (1, value) => declared.name = text(value)?,
                 (2, value) => {
-                    for field in Fields::new(value.bytes()?) {
+                    for field in MessageFields::new(value.bytes()?) {
                         if let (1, value) = field? {
                             declared.read_tensor(value.bytes()?)?;
                         }
@@ -342,14 +347,14 @@ impl Declared {
     }
 
     fn read_tensor(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        for field in Fields::new(bytes) {
+        for field in MessageFields::new(bytes) {
             match field? {
                 (1, value) => self.element_type = value.integer()?,
                 (2, value) => {
                     let mut shape = Vec::new();
-                    for field in Fields::new(value.bytes()?) {
+                    for field in MessageFields::new(value.bytes()?) {
                         if let (1, value) = field? {
-                            shape.push(size(value.bytes()?)?);
+                            shape.push(dimension(value.bytes()?)?);
                         }
                     }
                     self.shape = Some(shape);
@@ -362,19 +367,19 @@ impl Declared {
 }
 
 /// Exporters write −1 and 0 for open dimensions too.
-fn size(bytes: &[u8]) -> Result<Size, Malformed> {
-    let mut size = Size::Open(String::new());
-    for field in Fields::new(bytes) {
+fn dimension(bytes: &[u8]) -> Result<Dimension, Malformed> {
+    let mut dimension = Dimension::Open(None);
+    for field in MessageFields::new(bytes) {
         match field? {
             (1, value) => {
-                size = match u64::try_from(value.integer()?) {
-                    Ok(number) if number > 0 => Size::Fixed(number),
-                    _ => Size::Open(String::new()),
+                dimension = match u64::try_from(value.integer()?) {
+                    Ok(number) if number > 0 => Dimension::Fixed(number),
+                    _ => Dimension::Open(None),
                 };
             }
-            (2, value) => size = Size::Open(text(value)?),
+            (2, value) => dimension = Dimension::Open(Some(text(value)?).filter(|name| !name.is_empty())),
             _ => {}
         }
     }
-    Ok(size)
+    Ok(dimension)
 }

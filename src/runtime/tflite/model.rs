@@ -1,0 +1,31 @@
+//! TensorFlow Lite files in a worker: read and checked before a library sees them, and described as bundles do.
+
+use std::path::Path;
+
+use crate::bundle::format::{Stage, Tensor};
+use crate::model_file::Dimension;
+use crate::model_file::tflite::{self, TfliteFile, TfliteTensor};
+use crate::runtime::Failure;
+
+/// Read a model file.
+///
+/// # Errors
+/// `model_not_readable`.
+pub fn read(path: &Path) -> Result<TfliteFile, Failure> {
+    let refused = |detail: String| {
+        Failure::new(Stage::Load, "model_not_readable", detail)
+            .with_hint("upload the file again, and check that its conversion finished")
+    };
+    let bytes = fs_err::read(path).map_err(|error| refused(error.to_string()))?;
+    tflite::read(&bytes)
+        .map_err(|fault| refused(format!("the model is not a valid TensorFlow Lite file: {fault}")))
+}
+
+/// A tensor as the file declares it.
+pub fn describe(declared: &TfliteTensor) -> Tensor {
+    Tensor {
+        name: declared.name.clone(),
+        element_type: declared.element_type.clone(),
+        shape: declared.shape.iter().map(Dimension::fixed).collect(),
+    }
+}
