@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::failure::Advise as _;
-use super::{Exit, Place, print, table};
+use super::{DaemonPlace, Exit, print, table};
 use crate::config::Config;
 use crate::doctor::{self, Asked, CheckedFinding, Grade, HostReport, Library};
 use crate::host::HostRoot;
@@ -20,7 +20,7 @@ use crate::runtime::{Need, NeedKind, RUNTIMES, Runtime};
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {
     #[command(flatten)]
-    place: Place,
+    place: DaemonPlace,
     /// Folder for finished bundles
     #[arg(long, value_name = "FOLDER")]
     outbox: Option<PathBuf>,

@@ -1,12 +1,12 @@
-//! Which configurations of a run can be compiled for the platform, and why the others can not: a finding of its own, printed where a
-//! runtime compiles models.
+//! Which configurations of a run can be compiled for the platform, and why the others cannot: a result of its own, printed if a runtime
+//! compiles models.
 
 use std::collections::BTreeMap;
 
 use super::table;
 use crate::daemon::observer::{BundleLine, Compiled};
 
-/// The table with a line for each configuration, and a sum for each runtime; `None` where nothing was to be compiled.
+/// The table with a line for each configuration, and a sum for each runtime; `None` if nothing was compiled.
 pub(super) fn render(rows: &[BundleLine]) -> Option<String> {
     let tried: Vec<(&BundleLine, &Compiled)> =
         rows.iter().filter_map(|row| Some((row, row.compilation.as_ref()?))).collect();

@@ -36,7 +36,7 @@ mod whole_file;
 mod worker;
 
 pub use exit::Exit;
-pub use place::Place;
+pub use place::DaemonPlace;
 
 /// The first argument of a worker process, which nobody types by mistake.
 pub const WORKER: &str = "__worker";

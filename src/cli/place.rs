@@ -1,4 +1,4 @@
-//! Which daemon a command speaks to: the flags that name its folders, and the configuration they lead to.
+//! The daemon that a command talks to: the flags that name its folders, and the resulting configuration.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use super::failure::Explain as _;
 use super::{Exit, failure::Advise as _};
 use crate::config::{Config, Overrides, Provenance};
 
-/// Which daemon a command speaks to. Settings left out come from the environment, then the configuration file, then the
+/// The daemon that a command talks to. Settings that are left out come from the environment, then the configuration file, then the
 /// built-in defaults.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Place {
+pub struct DaemonPlace {
     /// Configuration file [default: /etc/backbone/config.yaml where it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -23,11 +23,11 @@ pub struct Place {
     pub state: Option<PathBuf>,
 }
 
-impl Place {
+impl DaemonPlace {
     /// The settings in force, and where each came from.
     ///
     /// # Errors
-    /// The configuration can not be read, or has mistakes.
+    /// The configuration cannot be read, or has mistakes.
     pub(super) fn load(
         self,
         outbox: Option<PathBuf>,
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_end_with_the_code_for_wrong_input_and_a_hint() {
-        let place = Place { config: Some("/nowhere/config.yaml".into()), ..Place::default() };
+        let place = DaemonPlace { config: Some("/nowhere/config.yaml".into()), ..DaemonPlace::default() };
         let error = place.load(None, None).unwrap_err();
         insta::assert_snapshot!(failure::render(&error), @"
         error: cannot read the configuration file /nowhere/config.yaml

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::failure::Advise as _;
-use super::{Exit, Place, print};
+use super::{DaemonPlace, Exit, print};
 use crate::daemon::control::{self, ControlRequest};
 use crate::spool;
 use crate::text::first_few;
@@ -23,7 +23,7 @@ const NO_SPOOL: &str = "start a daemon first, or name the inbox of a running one
 #[derive(Debug, Args)]
 pub(super) struct JobArguments {
     #[command(flatten)]
-    place: Place,
+    place: DaemonPlace,
     /// Name or id of the job, as `backbone status` shows it
     #[arg(value_name = "JOB")]
     job: String,
@@ -32,7 +32,7 @@ pub(super) struct JobArguments {
 #[derive(Debug, Args)]
 pub(super) struct DaemonArguments {
     #[command(flatten)]
-    place: Place,
+    place: DaemonPlace,
 }
 
 /// Something that the daemon can do with a job.

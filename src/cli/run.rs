@@ -11,7 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Advise as _, Explain as _};
-use super::{Exit, Place, feasibility, outcome, print};
+use super::{DaemonPlace, Exit, feasibility, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon};
@@ -42,7 +42,7 @@ pub(super) struct RunArguments {
 
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     let outbox = std::path::absolute(&arguments.outbox)?;
-    let place = Place { config: arguments.config, ..Place::default() };
+    let place = DaemonPlace { config: arguments.config, ..DaemonPlace::default() };
     let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
     let mut progress = Progress::new();
     for spec in &arguments.specs {

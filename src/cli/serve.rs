@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::{Advise as _, Explain as _};
-use super::{Exit, Place, outcome, print};
+use super::{DaemonPlace, Exit, outcome, print};
 use crate::daemon::observer::{BundleLine, Nobody, Observer};
 use crate::daemon::{Audience, Daemon, StartError};
 use crate::spool::OpenError;
@@ -15,7 +15,7 @@ use crate::spool::OpenError;
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) place: DaemonPlace,
     /// Folder where finished bundles appear
     #[arg(long, value_name = "FOLDER")]
     pub(super) outbox: Option<PathBuf>,

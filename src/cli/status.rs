@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::failure::Advise as _;
 use super::outcome::failures::{self, Ending};
-use super::{Exit, Place, print, table};
+use super::{DaemonPlace, Exit, print, table};
 use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
 use crate::daemon::status::{FILE_NAME, State, Status};
@@ -29,7 +29,7 @@ const NEWEST_BUNDLES: usize = 20;
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
     #[command(flatten)]
-    place: Place,
+    place: DaemonPlace,
     /// Show it again whenever it changes, until interrupted
     #[arg(long, conflicts_with = "json")]
     watch: bool,

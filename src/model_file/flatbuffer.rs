@@ -1,10 +1,10 @@
 //! FlatBuffers tables, read in place; every access is checked against the length of the file.
 //!
-//! Knows nothing of TensorFlow Lite: fields go by number. Absent fields have the format's defaults.
+//! Knows nothing about TensorFlow Lite: fields have numbers. Absent fields have the format's defaults.
 //!
 //! Source: <https://flatbuffers.dev/internals/>.
 
-/// The whole file; every access is checked.
+/// The bytes of a file; every access is checked.
 #[derive(Clone, Copy)]
 pub(crate) struct File<'a>(&'a [u8]);
 
@@ -14,8 +14,8 @@ impl<'a> File<'a> {
         Self(bytes)
     }
 
-    /// The table that everything hangs on.
-    pub(crate) fn root(self) -> Result<Table<'a>, String> {
+    /// The root table.
+    pub(crate) fn root(self) -> Result<FlatTable<'a>, String> {
         self.table_at(self.follow(0)?)
     }
 
@@ -23,7 +23,7 @@ impl<'a> File<'a> {
         let end = start.checked_add(length);
         end.and_then(|end| self.0.get(start..end)).ok_or_else(|| {
             format!(
-                "it refers to bytes from {start} on, and the file ends at {}; it is truncated or corrupt",
+                "it refers to bytes from {start} on, but the file ends at {}; it is truncated or corrupt",
                 self.0.len()
             )
         })
@@ -39,32 +39,32 @@ impl<'a> File<'a> {
         self.array(start).map(u32::from_le_bytes)
     }
 
-    /// The place that a forward reference at `start` means.
+    /// The target of the forward reference at `start`.
     fn follow(self, start: usize) -> Result<usize, String> {
         let place = start + self.word(start)? as usize;
         self.word(place)?;
         Ok(place)
     }
 
-    fn table_at(self, start: usize) -> Result<Table<'a>, String> {
+    fn table_at(self, start: usize) -> Result<FlatTable<'a>, String> {
         let back = i32::from_le_bytes(self.array(start)?);
         let fields = usize::try_from(start as i64 - i64::from(back))
             .map_err(|_| "a table begins before the file".to_owned())?;
         let length = usize::from(u16::from_le_bytes(self.array(fields)?));
         self.slice(fields, length)?;
-        Ok(Table { file: self, start, fields, length })
+        Ok(FlatTable { file: self, start, fields, length })
     }
 }
 
 /// One FlatBuffers table: fields by number, absent ones have defaults.
-pub(crate) struct Table<'a> {
+pub(crate) struct FlatTable<'a> {
     file: File<'a>,
     start: usize,
     fields: usize,
     length: usize,
 }
 
-impl<'a> Table<'a> {
+impl<'a> FlatTable<'a> {
     fn place(&self, field: usize) -> Result<Option<usize>, String> {
         let slot = 4 + 2 * field;
         if slot + 2 > self.length {
@@ -74,27 +74,27 @@ impl<'a> Table<'a> {
         Ok((offset != 0).then(|| self.start + usize::from(offset)))
     }
 
-    /// Is the field there?
+    /// Is the field present?
     pub(crate) fn has(&self, field: usize) -> bool {
         matches!(self.place(field), Ok(Some(_)))
     }
 
-    /// A whole number of 32 bits without a sign; 0 where it is absent.
+    /// A whole number of 32 bits without a sign; 0 if it is absent.
     pub(crate) fn number(&self, field: usize) -> Result<u32, String> {
         self.place(field)?.map_or(Ok(0), |place| self.file.word(place))
     }
 
-    /// A number of one byte; 0 where it is absent.
+    /// A number of one byte; 0 if it is absent.
     pub(crate) fn byte(&self, field: usize) -> Result<u8, String> {
         self.place(field)?.map_or(Ok(0), |place| self.file.array::<1>(place).map(|[byte]| byte))
     }
 
-    /// A table; nothing where it is absent.
-    pub(crate) fn table(&self, field: usize) -> Result<Option<Table<'a>>, String> {
+    /// A table; `None` if it is absent.
+    pub(crate) fn table(&self, field: usize) -> Result<Option<FlatTable<'a>>, String> {
         self.place(field)?.map(|place| self.file.table_at(self.file.follow(place)?)).transpose()
     }
 
-    /// Where the elements lie and how many there are.
+    /// The place of the elements, and their number.
     pub(crate) fn vector(&self, field: usize, size: usize) -> Result<(usize, usize), String> {
         let Some(place) = self.place(field)? else { return Ok((0, 0)) };
         let start = self.file.follow(place)?;
@@ -103,32 +103,31 @@ impl<'a> Table<'a> {
         Ok((start + 4, count))
     }
 
-    /// A text or a list of bytes; empty where it is absent.
+    /// A text or a list of bytes; empty if it is absent.
     pub(crate) fn bytes(&self, field: usize) -> Result<&'a [u8], String> {
         let (start, count) = self.vector(field, 1)?;
         self.file.slice(start, count)
     }
 
-    /// A list of whole numbers of 32 bits; empty where it is absent.
+    /// A list of whole numbers of 32 bits; empty if it is absent.
     pub(crate) fn integers(&self, field: usize) -> Result<Vec<i32>, String> {
         let (start, count) = self.vector(field, 4)?;
         (0..count).map(|index| self.file.array(start + 4 * index).map(i32::from_le_bytes)).collect()
     }
 
-    /// A list of tables; empty where it is absent.
-    pub(crate) fn tables(&self, field: usize) -> Result<Vec<Table<'a>>, String> {
+    /// A list of tables; empty if it is absent.
+    pub(crate) fn tables(&self, field: usize) -> Result<Vec<FlatTable<'a>>, String> {
         let (start, count) = self.vector(field, 4)?;
         (0..count).map(|index| self.file.table_at(self.file.follow(start + 4 * index)?)).collect()
     }
 
-    /// A buffer of more than 2 GiB lies outside the tables: fields 1 and 2 say where in the file.
-    /// Its size; 0 where there is none.
+    /// The size of a buffer of more than 2 GiB, which is outside the tables: fields 1 and 2 say where in the file. 0 if there is none.
     pub(crate) fn outside_bytes(&self) -> Result<u64, String> {
         let wide = |field| -> Result<u64, String> {
             self.place(field)?.map_or(Ok(0), |place| self.file.array(place).map(u64::from_le_bytes))
         };
         let (offset, size) = (wide(1)?, wide(2)?);
-        // 0 and 1 are placeholders that writers leave.
+        // Writers leave 0 and 1 as placeholders.
         if offset > 1 {
             let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
             self.file.slice(whole(offset), whole(size))?;

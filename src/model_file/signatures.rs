@@ -1,4 +1,4 @@
-//! What a file looks like, by its first bytes: enough to tell a person which wrong file they dropped.
+//! What a file looks like by its first bytes: enough to tell people that they dropped the wrong file.
 
 /// How many bytes at the start of a file decide; every signature is within them.
 pub const HEAD_BYTES: usize = 16;
@@ -7,7 +7,7 @@ pub const HEAD_BYTES: usize = 16;
 const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (4, b"TFL3", "a TensorFlow Lite model"),
     (4, b"ORTM", "a model in ONNX Runtime's own .ort format"),
-    (0, b"version https://", "a Git LFS pointer, not the file it stands for"),
+    (0, b"version https://", "a Git LFS pointer instead of the file"),
     (0, &[0x1f, 0x8b], "a gzip file"),
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"\x7fELF", "an executable or library"),
@@ -59,7 +59,7 @@ mod tests {
         for (head, name) in [
             (&b""[..], "an empty file"),
             (b"\x1c\0\0\0TFL3\0\0\0\0", "a TensorFlow Lite model"),
-            (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
+            (b"version https://git-lfs", "a Git LFS pointer instead of the file"),
             (b"<!doctype html>\n", "an HTML or XML page"),
             (b"backbone: 1\nname", "plain text"),
             (b"\0\0\0\0", "a file of zeros"),

@@ -1,7 +1,7 @@
-//! Which files this process has mapped, and which of them holds a piece of its memory.
+//! The files that this process has mapped, and which of them contains an address.
 //!
-//! The loader may find a library under another name than the one asked for (a link, a search path), and a bundle must name
-//! and hash the file that was measured. The kernel's own list, `/proc/self/maps`, knows it.
+//! The loader may find a library under another name than the requested one (a link, a search path), but a bundle must name and hash
+//! the file that was measured. The kernel's own list, `/proc/self/maps`, has it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,28 +9,28 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The file that holds this address; `None` where the kernel's list cannot be read or the memory is no file's.
+/// The file that contains this address; `None` if the kernel's list cannot be read or the memory belongs to no file.
 pub fn file_at(address: usize) -> Option<PathBuf> {
     let maps = fs_err::read("/proc/self/maps").ok()?;
     let files = maps.split(|byte| *byte == b'\n').filter_map(fields_of);
     files.into_iter().find_map(|(range, file)| range.contains(&address).then_some(file))
 }
 
-/// Every library file that is mapped into this process; empty where the kernel's list cannot be read.
+/// Every library file that is mapped into this process; empty if the kernel's list cannot be read.
 pub fn libraries() -> BTreeSet<PathBuf> {
     let maps = fs_err::read("/proc/self/maps").unwrap_or_default();
     let files = maps.split(|byte| *byte == b'\n').filter_map(|line| Some(fields_of(line)?.1));
     files.filter(|file| is_library(file)).collect()
 }
 
-/// `libname.so`, and `libname.so.1.2.3`. One that was replaced since has a name that is no file's: nothing is read for it.
+/// `libname.so`, and `libname.so.1.2.3`. A library that was replaced since has the name of no file, so nothing is read for it.
 fn is_library(file: &Path) -> bool {
     let name = file.file_name().map(OsStr::as_bytes).unwrap_or_default();
     let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
     name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
 }
 
-/// Where the memory of a line lies, and its file. A line is `start-end permissions offset device inode   path`, the numbers in
+/// The addresses of a line, and its file. A line is `start-end permissions offset device inode   path`, the numbers in
 /// hexadecimal.
 fn fields_of(line: &[u8]) -> Option<(Range<usize>, PathBuf)> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');

@@ -78,15 +78,15 @@ pub struct Runtime {
     pub summary: &'static str,
     /// The format of the model files it reads; also their extension, lower case without the dot.
     pub model_format: &'static str,
-    /// Does the head of a file (its first 16 bytes, or all of a shorter one) look like that format? `Err` says what it
-    /// looks like instead. Formats without a signature accept everything that is not known to be another.
+    /// Does the head of a file (its first 16 bytes, or all of a shorter file) look like that format? `Err` is a noun phrase for what it
+    /// looks like instead. Formats without a signature accept everything that is not known to be another format.
     pub recognise: fn(head: &[u8]) -> Result<(), String>,
-    /// How networks of the family are written for it with these options of a job; `None` where they are not generated in its
+    /// The form in which networks of the family are written for it with these options of a job; `None` if they are not generated in its
     /// format.
     pub networks: fn(&Options) -> Option<Form>,
     /// What a job may ask of it; everything else is refused.
     pub options: &'static [RuntimeOption],
-    /// What lies between the two clock reads with these options of a job: a code and a sentence.
+    /// What is between the two clock reads with these options of a job: a code and a sentence.
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
@@ -94,13 +94,13 @@ pub struct Runtime {
     pub simulated: bool,
 }
 
-/// What a job asks of a runtime, below `runtime_options`: checked against [`Runtime::options`], defaults not filled in.
+/// What a job asks of a runtime under `runtime_options`: checked against [`Runtime::options`], defaults not filled in.
 pub type Options = BTreeMap<String, Value>;
 
 /// One option of a runtime.
 #[derive(Debug)]
 pub struct RuntimeOption {
-    /// Key below `runtime_options`.
+    /// Key under `runtime_options`.
     pub name: &'static str,
     /// Accepted values.
     pub kind: OptionKind,
@@ -140,7 +140,7 @@ pub enum Task {
 /// What a worker is asked to load.
 #[derive(Debug, Clone)]
 pub struct LoadRequest {
-    /// What for: to compile the model, or to run it.
+    /// What to do with the model.
     pub task: Task,
     /// The model file.
     pub model: PathBuf,
@@ -148,7 +148,7 @@ pub struct LoadRequest {
     pub provided: Provided,
     /// Options of the job.
     pub options: Options,
-    /// Shapes for inputs whose shape the model leaves open, by input name.
+    /// Shapes of inputs that the model leaves open, by input name.
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// Seed of the input data.
     pub seed: u64,
@@ -160,13 +160,13 @@ pub struct LoadRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compilation {
-    /// A folder that keeps what was compiled. It exists; what lies in it may vanish between two workers.
+    /// A folder that keeps what was compiled. It exists; files in it may vanish between two workers.
     pub folder: PathBuf,
-    /// The machine, in words that change with its GPU and its driver: what another one compiled is not used.
+    /// The machine, in words that change with its GPU and its driver: files that another one compiled are not used.
     pub platform: String,
     /// Digest of the model.
     pub model_sha256: String,
-    /// Which build of the model, from 1. Builds share nothing, for they are there to differ.
+    /// The build of the model, from 1. Builds share nothing: their purpose is to show differences.
     pub build: u32,
 }
 
@@ -194,22 +194,22 @@ pub struct Loaded {
 pub enum Execution {
     /// Run it under our clock.
     Session(Box<dyn Session>),
-    /// Have a program of the host run it under its own.
+    /// Let a program of the host run it under its own clock.
     Program(Box<dyn Program>),
     /// Compile it.
     Compiler(Box<dyn Compiler>),
 }
 
-/// What compiles a model. What it prints goes to standard error, from where it comes into the bundle.
+/// What compiles a model. What it prints goes to standard error, and from there into the bundle.
 pub trait Compiler {
-    /// Compile the model into the folder of the [`Compilation`], unless that holds it.
+    /// Compile the model into the folder of the [`Compilation`], unless it is there.
     ///
     /// # Errors
     /// A [`Failure`], which may be one of the model.
     fn build(&mut self) -> Result<Built, Failure>;
 }
 
-/// A program that runs what was compiled, and times it. What it prints goes where a compiler's words go.
+/// A program that runs what was compiled, and times it. What it prints goes where a compiler's output goes.
 pub trait Program {
     /// Run it.
     ///
@@ -220,30 +220,30 @@ pub trait Program {
     /// Run it again with the time that each layer takes, in the network's order. It is slower then.
     ///
     /// # Errors
-    /// A [`Failure`]; what was timed before is not touched by it.
+    /// A [`Failure`]; latencies from before stay as they are.
     fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure>;
 }
 
 /// A compiled model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Built {
-    /// How long compiling took, in seconds; what a kept one took once. `None` where it came compiled.
+    /// How long compiling took, in seconds; for a kept one, when it was compiled. `None` if the model came compiled.
     pub seconds: Option<f64>,
     /// It was there already.
     pub is_kept: bool,
     /// Size of the compiled file in bytes.
     pub size_bytes: u64,
-    /// What the compiler of the Edge TPU says of it.
+    /// What the compiler of the Edge TPU reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge_tpu: Option<EdgeTpuBuild>,
 }
 
-/// What a program says that its runs took.
+/// The latencies that a program reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfTimed {
     /// Its latencies: as many as asked for unless there is a failure, and those beyond.
     pub latencies: Latencies,
-    /// Why they are not to be trusted, or not whole.
+    /// Why they cannot be trusted, or are incomplete.
     pub failure: Option<Failure>,
 }
 

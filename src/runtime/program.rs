@@ -1,5 +1,5 @@
-//! Running a program of the host in a worker: started, read to its end, and never asked anything. It stays in the worker's process
-//! group, so that whatever ends the worker ends it too. What it prints is for the caller to understand.
+//! Running a program of the host in a worker: started, read to its end, without any input. It stays in the worker's process group, so
+//! whatever ends the worker ends it too. The caller interprets what it prints.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use crate::bundle::format::Stage;
 /// What a pipe holds by default.
 const PIECE_BYTES: usize = 1 << 16;
 
-/// A shell or a wrapper tells of a signal by this plus its number.
+/// A shell or a wrapper reports a signal as this plus its number.
 const SIGNAL_CODES: i32 = 128;
 
 /// How the process ended.
@@ -28,7 +28,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The signal that ended it, also where a shell tells it as a code.
+    /// The signal that ended it, also if a shell reports it as a code.
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Signal(number) => Some(number),
@@ -61,7 +61,7 @@ pub(crate) fn listen(
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, Failure> {
     let not_started = |error: std::io::Error| {
-        let detail = format!("can not run {}: {error}", program.display());
+        let detail = format!("cannot run {}: {error}", program.display());
         Failure::new(Stage::Start, "program_not_started", detail)
             .with_hint(format!("check that the daemon's user may run it, and {where_from}"))
     };
@@ -87,7 +87,7 @@ pub(crate) fn listen(
             Err(error) => return Err(not_started(error)),
         }
         if left == 0 {
-            // Its end does not matter any more, and the worker's takes it along.
+            // How it ends does not matter any more, and the end of the worker ends it too.
             let _ = child.kill();
             let name = program.file_name().unwrap_or_default().display();
             return Err(Failure::new(

@@ -1,5 +1,5 @@
-//! How long a job may take: its processes, those that compile included, the waits for a cool host before them, and the phase
-//! that measures energy. Counted from the job alone; how fast a model runs is not known here.
+//! How long a job may take: its processes, including those that compile, the waits for a cool host before them, and the phase that
+//! measures energy. Counted from the job alone; how fast a model runs is not known here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
     let limit = u64::from(measure.timeout_seconds);
     let builds = |configuration: &Configuration| u64::from(configuration.builds(measure));
     let timing: u64 = job.configurations.iter().map(builds).sum::<u64>() * u64::from(measure.processes);
-    // Each build is a process of its own, where there is one.
+    // Each build is a process of its own.
     let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.compiles());
     let processes = timing + compiled.map(builds).sum::<u64>();
     let wait = job.host.start_below_celsius.map_or(0, |_| u64::from(job.host.wait_up_to_seconds));
@@ -21,7 +21,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
         0 => String::new(),
         wait => {
             let which = if processes == timing { "each" } else { "each trial" };
-            format!(", {which} after up to {} of waiting for a cool host", of(wait))
+            format!(", {which} after a wait of up to {} for a cool host", of(wait))
         }
     };
     let mut text = format!(
@@ -30,7 +30,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
         counted(processes, "process", "processes"),
         of(limit),
     );
-    // A program that times itself has no phase for energy.
+    // A program that times itself has no energy phase.
     let configurations =
         job.configurations.iter().filter(|configuration| !configuration.runtime.times_itself()).count()
             as u64;
@@ -40,8 +40,8 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
     let phase = energy_phase(measure.energy_seconds).as_secs();
     let fits = phase < limit;
     let room = match fits {
-        true => format!("at least {} of it", of(phase * configurations)),
-        false => format!("too long for `measure.timeout_seconds`, which is {limit}"),
+        true => format!("at least {} in total", of(phase * configurations)),
+        false => format!("longer than `measure.timeout_seconds`, which is {limit}"),
     };
     text.push_str(&format!("  energy: {} for each configuration, idle time included; {room}\n", of(phase)));
     (text, fits)
@@ -52,10 +52,10 @@ fn energy_phase(energy_seconds: u32) -> Duration {
     Duration::from_secs(energy_seconds.into()) + 2 * idle_beside_energy(energy_seconds)
 }
 
-/// Seconds as a person says them, exactly: `1 h`, `2 h 30 min`, `90 s`.
+/// Seconds as people say them, exactly: `1 h`, `2 h 30 min`, `90 s`.
 pub(super) fn of(seconds: u64) -> String {
     const PARTS: [(u64, &str); 3] = [(3600, "h"), (60, "min"), (1, "s")];
-    // Below two minutes seconds are the natural unit.
+    // Below two minutes, seconds are the natural unit.
     if seconds < 120 {
         return format!("{seconds} s");
     }
@@ -87,12 +87,12 @@ mod tests {
         );
         assert!(fits);
         insta::assert_snapshot!(text, @"
-          duration: at most 2 h (3 processes of at most 10 min, each after up to 30 min of waiting for a cool host)
-          energy: 2 min for each configuration, idle time included; at least 2 min of it
+          duration: at most 2 h (3 processes of at most 10 min, each after a wait of up to 30 min for a cool host)
+          energy: 2 min for each configuration, idle time included; at least 2 min in total
         ");
         assert_eq!(
             told("measure: {energy_seconds: 1}\n").0.lines().last(),
-            Some("  energy: 5 s for each configuration, idle time included; at least 5 s of it")
+            Some("  energy: 5 s for each configuration, idle time included; at least 5 s in total")
         );
     }
 
@@ -100,6 +100,6 @@ mod tests {
     fn phase_for_energy_that_does_not_fit_into_its_process_is_no_right_job() {
         let (text, fits) = told("measure: {timeout_seconds: 60, energy_seconds: 60}\n");
         assert!(!fits);
-        assert!(text.ends_with("too long for `measure.timeout_seconds`, which is 60\n"), "{text}");
+        assert!(text.ends_with("longer than `measure.timeout_seconds`, which is 60\n"), "{text}");
     }
 }

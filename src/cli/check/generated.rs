@@ -1,5 +1,5 @@
-//! What a job generates: which networks, how many operations they are, and how much disk they take. Counted from the
-//! configurations; nothing is generated for it.
+//! What a job generates: the networks, their operations, and the disk space they take. Counted from the configurations; nothing is
+//! generated.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::network::emit::EmitError;
 use crate::spec::{Job, ModelSource};
 use crate::text::counted;
 
-/// Rows that a terminal shows without scrolling; whoever wants all finds them in `backbone networks list`.
+/// Rows that a terminal shows without scrolling; `backbone networks list` shows all.
 const MAXIMUM_ROWS: usize = 20;
 
 /// The first configurations in the order of their measurement, and how many more there are.
@@ -49,7 +49,7 @@ pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
     let measure = &job.measure;
     let runs = u128::from(measure.warm_up_runs) + u128::from(measure.timed_runs);
     let runs = runs * u128::from(measure.processes);
-    // Precision and runtime change no count, and counting a network takes longer than finding it here.
+    // Precision and runtime change no count, and counting a network takes longer than this look-up.
     let mut costs: HashMap<Configuration, Cost> = HashMap::new();
     let (mut least, mut most, mut all) = (u128::MAX, 0, 0);
     let mut files: BTreeMap<String, Result<u64, EmitError>> = BTreeMap::new();
@@ -95,7 +95,7 @@ fn and_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
-/// The largest file, because models are generated one at a time and deleted after; or that a format can not hold one.
+/// The largest file, because models are generated one at a time and then deleted; or the one that its format cannot hold.
 fn disk(files: &BTreeMap<String, Result<u64, EmitError>>) -> (String, bool) {
     let mut refused = files.values().filter_map(|length| length.as_ref().err());
     if let Some(error) = refused.next() {
@@ -113,12 +113,12 @@ fn disk(files: &BTreeMap<String, Result<u64, EmitError>>) -> (String, bool) {
     }
 }
 
-/// Operations as a person says them: `8.2 GOP`, `1.3 TOP`.
+/// Operations as people say them: `8.2 GOP`, `1.3 TOP`.
 fn operations(count: u128) -> String {
     const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let mut scaled = count as f64;
     let mut prefix = 0;
-    // What would be rounded to 1000.0 takes the next prefix.
+    // A number that would be rounded to 1000.0 takes the next prefix.
     while scaled >= 999.95 && prefix + 1 < PREFIXES.len() {
         scaled /= 1000.0;
         prefix += 1;
@@ -155,7 +155,7 @@ mod tests {
           operations: 3.6 GOP each, 399.0 GOP in all, warm-up included
           disk: 10.0 MB for the largest generated file, standard-k3-b1-i224-int8-unsigned.onnx
           duration: at most 1 h (1 process of at most 1 h)
-          precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
+          precision: the 95 % interval of the median will be the 40th to the 61st of 100 sorted latencies
         ");
     }
 
@@ -192,7 +192,7 @@ mod tests {
           operations: 670.3 MOP to 72.3 GOP each, 41.7 TOP in all, warm-up included
           disk: 34.1 MB for the largest generated file, bottleneck-standard-k5-b1-i560-int8-unsigned.onnx
           duration: at most 24 h (24 processes of at most 1 h)
-          precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
+          precision: the 95 % interval of the median will be the 40th to the 61st of 100 sorted latencies
         ");
     }
 

@@ -1,4 +1,4 @@
-//! How precise a median will be, before anything is measured: in ranks, because nobody knows the latencies yet.
+//! How precise a median will be, before anything is measured: in ranks, because the latencies are not known yet.
 
 use crate::stats;
 
@@ -6,11 +6,11 @@ use crate::stats;
 pub(super) fn describe(runs: u64) -> String {
     match usize::try_from(runs).ok().and_then(stats::median_interval_ranks) {
         Some((low, high)) => format!(
-            "the median's 95 % interval will reach from the {} to the {} of {runs} latencies in order",
+            "the 95 % interval of the median will be the {} to the {} of {runs} sorted latencies",
             ordinal(low),
             ordinal(high)
         ),
-        None => format!("{runs} timed runs are too few for an interval; the smallest number is 6"),
+        None => format!("{runs} timed runs are too few for an interval; at least 6 are needed"),
     }
 }
 

@@ -46,7 +46,7 @@ fn a_right_job_shows_what_would_run_how_long_and_how_precise() {
 
       model net.onnx: 8 bytes, ok
       duration: at most 3 h (2 processes of at most 1 h 30 min)
-      precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
+      precision: the 95 % interval of the median will be the 40th to the 61st of 100 sorted latencies
     ");
 }
 
@@ -96,7 +96,7 @@ fn a_model_larger_than_the_memory_of_the_host_that_is_named_is_refused_with_both
       model net.onnx: `net.onnx` has 8 bytes, and the host has 7 bytes of memory
         hint: measure it on a host with more memory, or take a smaller model: int8 weights take a quarter of fp32's
       duration: at most 3 h (2 processes of at most 1 h 30 min)
-      precision: the median's 95 % interval will reach from the 40th to the 61st of 100 latencies in order
+      precision: the 95 % interval of the median will be the 40th to the 61st of 100 sorted latencies
     ");
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Source of the field numbers: <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
-use crate::model_file::flatbuffer::{File, Table};
+use crate::model_file::flatbuffer::{File, FlatTable};
 use crate::model_file::{ReadError, elements, readable, tflite};
 
 /// The first graph.
@@ -39,7 +39,7 @@ pub(crate) struct TfliteOperator<'a> {
     /// Optional ones that are left out are `None`.
     pub(crate) inputs: Vec<Option<usize>>,
     pub(crate) outputs: Vec<usize>,
-    pub(crate) options: Option<Table<'a>>,
+    pub(crate) options: Option<FlatTable<'a>>,
 }
 
 /// The number of custom operators.
@@ -129,7 +129,7 @@ impl<'a> TfliteGraph<'a> {
 }
 
 impl<'a> GraphTensor<'a> {
-    fn read(table: &Table<'a>, payload: &'a [u8], is_constant: bool) -> Result<Self, String> {
+    fn read(table: &FlatTable<'a>, payload: &'a [u8], is_constant: bool) -> Result<Self, String> {
         let name = readable(table.bytes(3)?);
         let sizes = table.integers(0)?;
         let signature = table.integers(7)?;

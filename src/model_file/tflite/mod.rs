@@ -1,14 +1,14 @@
 //! A checked reader of the parts of a `.tflite` file that a measurement needs.
 //!
-//! The C library trusts the offsets in a file, and a truncated or corrupt one crashes it; its interface offers no check.
-//! This walks the tables that the interpreter will follow (graph, tensors, operators, buffers), refuses offsets and indices that
-//! lead out of the file, and tells what the C interface hides: which input dimensions are open. It does not check what operators mean.
+//! The C library trusts the offsets in a file and offers no check, so a truncated or corrupt file crashes it. This reader walks the
+//! tables that the interpreter will follow (graph, tensors, operators, buffers), refuses offsets and indices that lead out of the
+//! file, and reports what the C interface hides: which input dimensions are open. It does not check what operators mean.
 //!
 //! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of TensorFlow Lite's
 //! schema 3, <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
 use super::Dimension;
-use super::flatbuffer::{File, Table};
+use super::flatbuffer::{File, FlatTable};
 
 pub(crate) mod graph;
 
@@ -31,7 +31,7 @@ pub struct TfliteFile {
 /// A tensor as the file declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TfliteTensor {
-    /// Its name; empty where the file gives none.
+    /// Its name; empty if the file gives none.
     pub name: String,
     /// Element type as in bundles; a number for a type newer than this reader.
     pub element_type: String,
@@ -39,7 +39,7 @@ pub struct TfliteTensor {
     pub shape: Vec<Dimension>,
 }
 
-/// Does the head of a file (8 bytes or more) carry the format's identifier?
+/// Does the head of a file (8 bytes or more) have the format's identifier?
 pub(crate) fn has_identifier(head: &[u8]) -> bool {
     head.get(4..8) == Some(IDENTIFIER)
 }
@@ -50,13 +50,13 @@ pub(crate) fn has_identifier(head: &[u8]) -> bool {
 /// What is wrong with it, as a clause: `the file ends …`, `tensor 3 …`.
 pub fn read(bytes: &[u8]) -> Result<TfliteFile, String> {
     if !has_identifier(bytes) {
-        return Err("the file does not carry the identifier TFL3".to_owned());
+        return Err("the file lacks the identifier TFL3".to_owned());
     }
     let model = File::new(bytes).root()?;
     let version = model.number(0)?;
     if version != SCHEMA_VERSION {
         return Err(format!(
-            "the file is of schema version {version}, and {SCHEMA_VERSION} is the one that is known"
+            "the file has schema version {version}, but only version {SCHEMA_VERSION} is known"
         ));
     }
     let buffers = model.tables(4)?;
@@ -83,11 +83,11 @@ pub fn read(bytes: &[u8]) -> Result<TfliteFile, String> {
     let first: Option<TfliteFile> = first;
     first
         .map(|graph| TfliteFile { custom_operators, ..graph })
-        .ok_or_else(|| "the file holds no graph".to_owned())
+        .ok_or_else(|| "the file contains no graph".to_owned())
 }
 
-/// How often the parts of a file may be read on average. Writers let tables share a text or a list now and then; a hostile
-/// file could have every table share one that is as long as the file.
+/// How often the parts of a file may be read on average. Writers let some tables share a text or a list; in a hostile file every
+/// table could share one that is as long as the file.
 const MOST_SHARING: usize = 8;
 
 /// Elements that may still be read.
@@ -98,14 +98,13 @@ struct Budget {
 impl Budget {
     fn spend(&mut self, elements: usize) -> Result<(), String> {
         let left = self.left.checked_sub(elements);
-        self.left =
-            left.ok_or_else(|| "its tables share far more than a writer would let them".to_owned())?;
+        self.left = left.ok_or_else(|| "its tables share more than any writer produces".to_owned())?;
         Ok(())
     }
 }
 
 fn check_graph(
-    graph: &Table<'_>,
+    graph: &FlatTable<'_>,
     buffers: usize,
     codes: usize,
     budget: &mut Budget,
@@ -122,13 +121,13 @@ fn check_graph(
     }
     for (number, operator) in operators.iter().enumerate() {
         if operator.number(0)? as usize >= codes {
-            return Err(format!("operator {number} is of a kind that is not in the file"));
+            return Err(format!("operator {number} has a kind that is not in the file"));
         }
         for field in [1, 2] {
             let indices = operator.integers(field)?;
             budget.spend(indices.len())?;
             for index in indices {
-                // −1 stands for an optional tensor that is left out.
+                // −1 stands for an optional tensor that is missing.
                 if index != -1 && usize::try_from(index).map_or(true, |index| index >= tensors.len()) {
                     return Err(format!("operator {number} refers to a tensor that is not in the file"));
                 }
@@ -143,16 +142,16 @@ fn check_graph(
             .into_iter()
             .map(|index| {
                 let tensor = usize::try_from(index).ok().and_then(|index| tensors.get(index));
-                tensor
-                    .cloned()
-                    .ok_or_else(|| "the graph's border refers to a tensor that is not in the file".to_owned())
+                tensor.cloned().ok_or_else(|| {
+                    "the inputs or outputs refer to a tensor that is not in the file".to_owned()
+                })
             })
             .collect()
     };
     Ok(TfliteFile { inputs: named(1)?, outputs: named(2)?, custom_operators: Vec::new() })
 }
 
-fn tensor(table: &Table<'_>, budget: &mut Budget) -> Result<TfliteTensor, String> {
+fn tensor(table: &FlatTable<'_>, budget: &mut Budget) -> Result<TfliteTensor, String> {
     let name = table.bytes(3)?;
     let shape = table.integers(0)?;
     budget.spend(shape.len() + name.len())?;
@@ -163,7 +162,7 @@ fn tensor(table: &Table<'_>, budget: &mut Budget) -> Result<TfliteTensor, String
             quantisation.vector(field, size)?;
         }
     }
-    // The signature, where there is one, marks open dimensions by −1; the shape then holds a placeholder.
+    // The signature, if there is one, marks open dimensions by −1; the shape then has a placeholder.
     let marked = if signature.len() == shape.len() { &signature } else { &shape };
     let shape = marked
         .iter()

@@ -1,15 +1,15 @@
-//! Coral Edge TPU: compiles int8 `.tflite` models with edgetpu_compiler where there is one, and runs them through libedgetpu as a
+//! Coral Edge TPU: compiles int8 `.tflite` models with edgetpu_compiler if it is installed, and runs them through libedgetpu as a
 //! delegate of TensorFlow Lite.
 //!
 //! This file is the description that the daemon reads. [`EdgeTpuRuntime`] is the executing half, for `backbone __worker` only; `compile`
-//! runs the compiler, `session` the model. What is pure: [`report`] and [`outcome`] understand the compiler, [`causes`] what the
-//! libraries print where they fail.
+//! runs the compiler, `session` the model. Pure are [`report`] and [`outcome`], which read what the compiler prints, and [`causes`],
+//! which reads what the libraries print when they fail.
 //!
 //! ## Decisions
-//! - **A model that would run wholly on the processor is no result.** The delegate takes the nodes of its own operator only and says
-//!   nothing where there is none. So a model without that operator is compiled first, or refused.
-//! - **Both libraries are loaded at run time**, by `edgefirst-tflite`: libedgetpu and TensorFlow Lite must come from the same sources
-//!   of TensorFlow, so a host brings both. Only a worker loads them: a pair that does not fit crashes.
+//! - **A model that would run entirely on the processor is not a result.** The delegate takes only nodes of its own operator, and
+//!   reports nothing if there are none. So a model without that operator is compiled first, or refused.
+//! - **Both libraries are loaded at run time**, by `edgefirst-tflite`: libedgetpu and TensorFlow Lite must be built from the same
+//!   sources of TensorFlow, so the host provides both. Only a worker loads them: a pair that does not match crashes.
 //! - **Transfers are timed.** An inference begins and ends in the host's memory, and the way over USB or PCIe is part of it.
 
 use super::needs::{Origin, ProgramWork};
@@ -47,7 +47,7 @@ fn is_compiled(model: &TfliteFile) -> bool {
 /// The description.
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "edgetpu",
-    summary: "Coral Edge TPU through libedgetpu, for int8 .tflite files; compiles them where edgetpu_compiler is (x86-64)",
+    summary: "Coral Edge TPU for int8 .tflite files: through libedgetpu; compiles them if edgetpu_compiler is installed (x86-64)",
     model_format: "tflite",
     recognise: tflite::RUNTIME.recognise,
     networks: tflite::RUNTIME.networks,
@@ -57,22 +57,22 @@ pub(crate) const RUNTIME: Runtime = Runtime {
             kind: OptionKind::Choice(&[
                 "any", "usb", "usb:0", "usb:1", "usb:2", "pci", "pci:0", "pci:1", "pci:2",
             ]),
-            summary: "which Edge TPU; default: any",
+            summary: "the Edge TPU to use; default: any",
         },
         RuntimeOption {
             name: PERFORMANCE,
             kind: OptionKind::Choice(&["low", "medium", "high", "max"]),
-            summary: "clock of a USB device; libedgetpu1-std makes high of max; default: the library's",
+            summary: "clock of a USB device; libedgetpu1-std turns max into high; default: the library's",
         },
         RuntimeOption {
             name: ALWAYS_LOAD_FIRMWARE,
             kind: OptionKind::Boolean,
-            summary: "load the firmware of a USB device at each start; default: the library's",
+            summary: "load the firmware of a USB device at every start; default: the library's",
         },
         RuntimeOption {
             name: QUEUE_LENGTH,
             kind: OptionKind::Integer { minimum: 0, maximum: 255 },
-            summary: "transfers from a USB device that may be under way; default: the library's",
+            summary: "maximum number of pending transfers from a USB device; default: the library's",
         },
         options::THREADS,
     ],

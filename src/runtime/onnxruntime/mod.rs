@@ -1,7 +1,7 @@
 //! ONNX Runtime: runs `.onnx` files on the processor, and on other devices through its execution providers.
 //!
 //! This file is the description that the daemon reads. [`OnnxRuntime`] is the executing half, for `backbone __worker` only. The
-//! library is opened at run time (`library`), so nothing here needs it to build or to check jobs.
+//! library is opened at run time (`library`), so neither the build nor the check of jobs needs it.
 //!
 //! ## Decisions
 //! - **Generated int8 networks have uint8 activations.** The library makes one integer convolution of a convolution and its ReLU only
@@ -9,15 +9,15 @@
 //!   conversions: `bottleneck-standard` k3 at input 224 took 68 ms, and 11 ms with uint8 (ONNX Runtime 1.31.1, two threads of an
 //!   x86-64 processor with AVX-512 VNNI).
 //! - **Quantised models run with the library's own defaults.** The session entry `session.qdqisint8allowed` stays unset: that is what
-//!   the library's users get, and setting it fused no more and took longer (107 ms in place of 68 ms for the same network).
+//!   the library's users get. Setting it fused no more and took longer (107 ms instead of 68 ms for the same network).
 //! - **Graph optimisation is `all`**, the library's default.
-//! - **Log level is error**, through `ORT_LOG` another: a warning at each run would write while the clock runs.
+//! - **The log level is error** unless `ORT_LOG` sets another: a warning at each run would write while the clock runs.
 //! - **Telemetry is off**, by the library's own switch and by a variable: see `library`.
-//! - **The first run tells who runs what.** Every session is made with the library's own profiler on, runs once, and goes on with it
-//!   off: the one way to learn the provider of each node that versions since 1.17 have in common. Warm-up comes after it.
-//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 unless they are told not to, and they are.
-//! - **`ort` is asked for version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: what
-//!   they need of that is in `plugin`.
+//! - **The first run shows which provider runs which node.** Every session starts with the library's own profiler on, runs once, and
+//!   continues with it off: no other way works in all versions since 1.17. Warm-up comes after it.
+//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 by default; this is turned off.
+//! - **`ort` uses version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: `plugin` has
+//!   what they need of it.
 
 use super::needs::Origin;
 use super::{Need, OptionKind, Options, Runtime, RuntimeOption, options};
@@ -36,7 +36,7 @@ mod tests;
 
 pub use session::OnnxRuntime;
 
-/// The library's name for its provider on the processor. It runs what no other one takes.
+/// The library's name for its provider on the processor, which runs what no other provider takes.
 pub(crate) const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
 /// Words for the providers in a job.
@@ -56,7 +56,7 @@ const DEVICE: &str = "device";
 /// Key of TF32.
 const TF32: &str = "tf32";
 
-/// More devices than any host of this field has; a larger number is a slip.
+/// More devices than any host in this field has; a larger number is a mistake.
 const MOST_DEVICES: i64 = 64;
 
 const PROVIDERS: &[&str] = &[word::CPU, word::CUDA, word::TENSORRT, word::PLUGIN];
@@ -65,7 +65,7 @@ const GRAPH_OPTIMIZATIONS: &[&str] = &["disable", "basic", "extended", "all"];
 /// The description.
 pub const RUNTIME: Runtime = Runtime {
     name: "onnxruntime",
-    summary: "ONNX Runtime on the processor, on an NVIDIA GPU, or through a plug-in, for .onnx files",
+    summary: "ONNX Runtime for .onnx files: on the processor, on an NVIDIA GPU, or through a plug-in",
     model_format: "onnx",
     recognise,
     networks: |options| {
@@ -78,23 +78,23 @@ pub const RUNTIME: Runtime = Runtime {
         RuntimeOption {
             name: PROVIDER,
             kind: OptionKind::Choice(PROVIDERS),
-            summary: "execution provider: the processor, an NVIDIA GPU by CUDA or by TensorRT, or the plug-in that the host's \
-                      configuration names; default: cpu",
+            summary: "execution provider: the processor, an NVIDIA GPU with CUDA or TensorRT, or the plug-in in the host's \
+                      configuration; default: cpu",
         },
         RuntimeOption {
             name: DEVICE,
             kind: OptionKind::Integer { minimum: 0, maximum: MOST_DEVICES - 1 },
-            summary: "which of the provider's devices, for every provider but cpu; default: 0",
+            summary: "number of the provider's device, for every provider except cpu; default: 0",
         },
         RuntimeOption {
             name: TF32,
             kind: OptionKind::Boolean,
-            summary: "let NVIDIA's libraries round the factors of fp32 products to TF32, for every provider but cpu; default: false",
+            summary: "let NVIDIA's libraries round the factors of fp32 products to TF32, for every provider except cpu; default: false",
         },
         RuntimeOption {
             name: "graph_optimization",
             kind: OptionKind::Choice(GRAPH_OPTIMIZATIONS),
-            summary: "how far the library rewrites the graph before it runs it; default: all, as in the library",
+            summary: "how much the library optimises the graph before it runs it; default: all, as in the library",
         },
     ],
     timed: |options| match provider_of(options) {

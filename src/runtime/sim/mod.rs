@@ -1,8 +1,8 @@
 //! The runtime `sim`: scripted latencies and faults, always built, always marked simulated.
 //!
-//! A model file of this runtime is a small JSON text, see [`Script`]. It says how long each run takes and, if wanted,
-//! what goes wrong, so that every way a worker can end can be tried on any host, without a library. The faults are
-//! real: the segmentation fault touches memory, the hang hangs. They happen in a worker process only.
+//! A model file of this runtime is a small JSON text, see [`script::Script`]. It sets how long each run takes and, optionally, what goes
+//! wrong, so that every way a worker can end can be tried on any host, without a library. The faults are real: the segmentation fault
+//! touches memory, the hang hangs. They happen in a worker process only.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     simulated: true,
 };
 
-/// Delays below this are spun on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).
+/// Shorter delays spin on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).
 const SLEEP_FROM: Duration = Duration::from_millis(1);
 
 /// The executing half.
@@ -45,7 +45,7 @@ impl Load for Simulator {
         if let Some(name) = request.inputs.keys().next() {
             let detail = format!("the model has no input `{name}` whose shape is open");
             return Err(Failure::new(Stage::Prepare, "unknown_input", detail)
-                .with_hint("leave `inputs` out; models of `sim` have none"));
+                .with_hint("leave `inputs` out; models of `sim` have no open shapes"));
         }
         let mut fault = script.fault;
         if let Some(Fault { kind, run: None }) = fault {

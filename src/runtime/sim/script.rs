@@ -1,4 +1,4 @@
-//! The model file of `sim`: read, checked, nothing done yet.
+//! The model file of `sim`: reading and checking it.
 
 use std::io::Read;
 use std::path::Path;
@@ -19,8 +19,7 @@ const LATENCY_LIMIT_US: u64 = 3_600_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Script {
-    /// Latencies of the runs in microseconds, warm-up included, from the first again when they are used up. At least
-    /// one.
+    /// Latencies of the runs in microseconds, warm-up included; they repeat when they are used up. At least one.
     pub latency_us: Vec<u64>,
     /// What goes wrong, and when.
     pub fault: Option<Fault>,
@@ -49,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Script, Failure> {
         return Err(failure("model_not_readable", detail));
     }
     if let Some(Fault { run: Some(0), .. }) = script.fault {
-        return Err(failure("model_not_readable", "runs are counted from 1, there is no run 0".into()));
+        return Err(failure("model_not_readable", "runs are counted from 1; there is no run 0".into()));
     }
     Ok(script)
 }

@@ -17,13 +17,13 @@ pub mod model;
 pub const XNNPACK: RuntimeOption = RuntimeOption {
     name: "xnnpack",
     kind: OptionKind::Boolean,
-    summary: "run on the XNNPACK delegate's kernels; default: true. false leaves it to the library, which may still do it",
+    summary: "use the kernels of the XNNPACK delegate; default: true. With false the library decides, and may still use them",
 };
 
 /// The description.
 pub const RUNTIME: Runtime = Runtime {
     name: "tflite",
-    summary: "TensorFlow Lite on the processor, with XNNPACK, for .tflite files",
+    summary: "TensorFlow Lite for .tflite files: on the processor, with XNNPACK",
     model_format: "tflite",
     recognise,
     networks: |_| Some(Form::TFLITE),
@@ -42,7 +42,7 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: false,
 };
 
-/// Bytes 4 to 8 of a FlatBuffer name its schema.
+/// Bytes 4 to 8 of a FlatBuffer identify its schema.
 fn recognise(head: &[u8]) -> Result<(), String> {
     if tflite::has_identifier(head) { Ok(()) } else { Err(other_format(head)) }
 }

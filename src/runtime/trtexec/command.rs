@@ -1,7 +1,7 @@
 //! The two command lines, for any release: one builds an engine and saves it, one times the saved engine. Pure.
 //!
-//! Every option is spelled out even where it is the default, because defaults differ between releases; what is timed is the same
-//! on all: GPU compute time, nothing copied beside it, one query at a time, the host spinning. `--warmUp=0 --duration=0`
+//! Every option is spelled out even if it is the default, because defaults differ between releases. All releases time the same: GPU
+//! compute time, nothing copied meanwhile, one query at a time, the host spinning. `--warmUp=0 --duration=0`
 //! makes `--iterations` the exact count of queries from 7.0 on, and the tag 6.0.1 knows no other way; so warm-up runs are
 //! counted, as with every runtime, and the caller tells them apart.
 
@@ -30,12 +30,12 @@ pub(super) const PRECISIONS: &[&str] = &["fp32", "fp16", "int8", "int8_fp16"];
 /// The release whose parser first makes integer kernels of QuantizeLinear and DequantizeLinear.
 const FIRST_EXPLICIT: u32 = 8;
 
-/// How the integers of a network come about.
+/// Where the integers of a network come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Int8Mode {
-    /// The model says where and with which scales.
+    /// The model defines where, and with which scales.
     Explicit,
-    /// trtexec gives every tensor a made-up range: the latency is representative, the results are not.
+    /// trtexec gives every tensor an invented range: the latency is representative, the results are not.
     DummyRanges,
 }
 
@@ -48,10 +48,10 @@ impl Int8Mode {
     }
 }
 
-/// What a job asked for, made to fit the program and the model.
+/// What a job asks for, adapted to the program and the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// One of [`PRECISIONS`]; `None` where the release takes it from the model alone.
+    /// One of [`PRECISIONS`]; `None` if the release takes it from the model alone.
     precision: Option<&'static str>,
     int8_mode: Option<Int8Mode>,
     workspace_mebibytes: u64,
@@ -61,10 +61,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Fit the job's options to the program and to whether the model holds QuantizeLinear or DequantizeLinear nodes.
+    /// Adapt the job's options to the program, and to whether the model contains QuantizeLinear or DequantizeLinear nodes.
     ///
     /// # Errors
-    /// The model and the precision that this release can not bring together; nothing was started then.
+    /// This release cannot run the model in that precision; nothing was started.
     pub(crate) fn new(
         program: &Program,
         is_quantised: bool,
@@ -85,7 +85,7 @@ impl Settings {
         })
     }
 
-    /// Every option in force, for the bundle; beside them the words of both command lines that are no paths.
+    /// Every option in force, for the bundle, and the words of both command lines except paths.
     pub(crate) fn in_force(
         &self,
         program: &Program,
@@ -106,9 +106,9 @@ impl Settings {
         found
     }
 
-    /// The words of the build's command line that are no paths: what an engine depends on beside model, release and GPU.
+    /// The words of the build's command line except paths: what an engine depends on in addition to model, release and GPU.
     pub(crate) fn build_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
-        let mut line = Line { program, words: Vec::new() };
+        let mut line = Words { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
         line.switch(&option::EXPLICIT_BATCH);
         line.shapes(inputs);
@@ -127,7 +127,7 @@ impl Settings {
         if !self.uses_tf32 {
             line.switch(&option::NO_TF32);
         }
-        // Older programs run the engine once more after they saved it; that costs time and no result.
+        // Older programs run the engine once more after they saved it, which costs only time.
         if program.knows(&option::SKIP_INFERENCE) {
             line.switch(&option::SKIP_INFERENCE);
         } else {
@@ -136,9 +136,9 @@ impl Settings {
         line.words
     }
 
-    /// The words of the timing's command line that are no paths and no counts.
+    /// The words of the timing's command line except paths and counts.
     pub(crate) fn timing_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
-        let mut line = Line { program, words: Vec::new() };
+        let mut line = Words { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
         line.switch(&option::EXPLICIT_BATCH);
         line.shapes(inputs);
@@ -154,7 +154,7 @@ impl Settings {
     }
 }
 
-/// The precision to ask the builder for.
+/// The precision that the builder is asked for.
 fn precision(
     program: &Program,
     is_quantised: bool,
@@ -170,7 +170,7 @@ fn precision(
             Some(asked) => refuse(
                 "precision_of_model",
                 format!(
-                    "TensorRT {release} takes the precision from the model, and `precision: {asked}` asks for one"
+                    "TensorRT {release} takes the precision from the model, but the job sets `precision: {asked}`"
                 ),
                 "leave out `runtime_options.precision`, and use a model in that precision",
             ),
@@ -179,17 +179,17 @@ fn precision(
     match (is_quantised, asked) {
         (true, _) if release.major() < FIRST_EXPLICIT => {
             let detail = format!(
-                "TensorRT {release} can not run a model with QuantizeLinear and DequantizeLinear nodes"
+                "TensorRT {release} cannot run a model with QuantizeLinear and DequantizeLinear nodes"
             );
-            let hint = "use the fp32 model of the same network and `runtime_options: {precision: int8}`, which gives \
-                        every tensor a made-up range; or TensorRT 8.0 or later";
+            let hint = "use the fp32 model of the same network with `runtime_options: {precision: int8}`, which gives \
+                        every tensor an invented range; or use TensorRT 8.0 or later";
             let failure =
                 Failure::new(Stage::Prepare, "quantised_model_not_supported", detail).with_hint(hint);
             Err(Box::new(failure.not_compilable()))
         }
         (true, Some(asked @ ("fp32" | "fp16"))) => refuse(
             "quantised_model_needs_int8",
-            format!("the model is quantised, and `precision: {asked}` forbids its integers"),
+            format!("the model is quantised, but `precision: {asked}` forbids its integers"),
             "leave out `runtime_options.precision`, or use the fp32 model of the same network",
         ),
         (true, None) => Ok(Some("int8")),
@@ -198,12 +198,12 @@ fn precision(
     }
 }
 
-struct Line<'a> {
+struct Words<'a> {
     program: &'a Program,
     words: Vec<String>,
 }
 
-impl Line<'_> {
+impl Words<'_> {
     fn switch(&mut self, option: &CommandOption) {
         if self.program.knows(option) {
             self.words.push(option.name.to_owned());
@@ -245,8 +245,8 @@ pub(crate) fn build(
     words
 }
 
-/// The whole command line that runs `engine` so many times. The times are exported where the release does that without
-/// slowing what it times.
+/// The whole command line that runs `engine` so many times. The times are exported if the release can do that without slowing
+/// what it times.
 pub(crate) fn time(
     flags: Vec<String>,
     program: &Program,

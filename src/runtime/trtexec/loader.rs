@@ -1,4 +1,4 @@
-//! The executing half: reads the model's border, fits the options to the program, builds and times. For a worker only.
+//! The executing half: reads the model's inputs and outputs, adapts the options to the program, builds and times. For a worker only.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -31,13 +31,13 @@ impl Load for TensorRt {
 
     fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
         let compilation = request.compilation.as_ref().ok_or_else(|| {
-            Failure::new(Stage::Start, "request_not_readable", "the request names no place for engines")
-                .with_hint("workers are started by `backbone` itself, of the same version")
+            Failure::new(Stage::Start, "request_not_readable", "the request has no folder for engines")
+                .with_hint("only `backbone` of the same version starts workers")
         })?;
         let path = request.provided.get(NeedKind::Program).ok_or_else(|| {
-            Failure::new(Stage::Start, "program_not_found", "there is no trtexec on this host").with_hint(
-                "install TensorRT's samples, which bring /usr/src/tensorrt/bin/trtexec, or name the program in the \
-                 configuration, `runtimes.trtexec.program`",
+            Failure::new(Stage::Start, "program_not_found", "this host has no trtexec").with_hint(
+                "install TensorRT's samples, which include /usr/src/tensorrt/bin/trtexec, or set `runtimes.trtexec.program` in the \
+                 configuration to the program",
             )
         })?;
         let program = program(path, &compilation.folder)?;
@@ -46,10 +46,8 @@ impl Load for TensorRt {
         let shapes = shapes::resolve(&declared, &request.inputs)?;
         let settings =
             Settings::new(&program, border.is_quantised, &request.options).map_err(|failure| *failure)?;
-        let is_open =
-            |input: &DeclaredInput| input.shape.iter().any(|size| matches!(size, Dimension::Open(_)));
         let given: Vec<(String, Vec<u64>)> = (declared.iter().zip(&shapes))
-            .filter(|(input, _)| is_open(input))
+            .filter(|(input, _)| input.shape.iter().any(Dimension::is_open))
             .map(|(input, shape)| (input.name.clone(), shape.clone()))
             .collect();
         let build_flags = settings.build_flags(&program, &given);
@@ -110,8 +108,8 @@ impl Compiler for Trtexec {
         let size_bytes = size.inspect_err(|_| self.files.forget())?;
         let built = Built { seconds: Some(seconds), is_kept: false, size_bytes, edge_tpu: None };
         self.files.engine.keep(&self.files.partial, &built).map_err(|error| {
-            Failure::new(Stage::Build, "engine_not_saved", format!("can not keep the engine: {error}"))
-                .with_hint("make room on the disk of the spool")
+            Failure::new(Stage::Build, "engine_not_saved", format!("cannot keep the engine: {error}"))
+                .with_hint("free space on the spool's disk")
         })?;
         Ok(built)
     }
@@ -123,7 +121,7 @@ impl Program for Trtexec {
         let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
         let flags = self.timing_flags.clone();
         let words = command::time(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs);
-        // Of a run that was killed.
+        // It may be left from a run that was killed.
         let _ = fs_err::remove_file(&self.files.times);
         let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
         let exported = fs_err::read(&self.files.times).ok().and_then(|text| times::parse(&text));
@@ -154,13 +152,13 @@ impl Trtexec {
         if self.files.engine.kept().is_some() {
             return Ok(());
         }
-        Err(Failure::new(Stage::Prepare, "engine_missing", "the engine that was built is gone").with_hint(
-            "`backbone retry` builds it again; leave the spool's folder `engines` alone while something is measured",
+        Err(Failure::new(Stage::Prepare, "engine_missing", "the engine is gone").with_hint(
+            "`backbone retry` builds it again; do not change the spool's folder `engines` during a measurement",
         ))
     }
 }
 
-/// What this program is; asked once for as long as its file stays the same.
+/// The release of this program; asked again only if its file changed.
 fn program(path: &Path, folder: &Path) -> Result<release::Program, Failure> {
     let kept = engines::help_file(folder, path);
     let known = kept.as_ref().and_then(|file| fs_err::read_to_string(file).ok());
@@ -170,12 +168,10 @@ fn program(path: &Path, folder: &Path) -> Result<release::Program, Failure> {
     let text = run::help(path)?;
     let program = release::Program::from_help(&text).ok_or_else(|| {
         let shown: String = text.lines().take(3).collect::<Vec<_>>().join(" / ");
-        let detail = format!(
-            "{} is no trtexec of TensorRT 6 or later; asked for help it says `{shown}`",
-            path.display()
-        );
+        let detail =
+            format!("{} is not trtexec of TensorRT 6 or later; its help text is `{shown}`", path.display());
         Failure::new(Stage::Start, "program_not_understood", detail)
-            .with_hint("name another program in the configuration, `runtimes.trtexec.program`")
+            .with_hint("set `runtimes.trtexec.program` in the configuration to another program")
     })?;
     if let Some(file) = kept {
         // Without it the next worker asks again.
@@ -192,7 +188,7 @@ fn border(model: &Path) -> Result<Border, Failure> {
     let size = fs_err::metadata(model).map_err(|error| not_readable(error.to_string()))?.len();
     if size > LARGEST_MODEL_BYTES {
         return Err(not_readable(format!(
-            "an .onnx file holds at most {LARGEST_MODEL_BYTES} bytes, and this one {size}"
+            "an .onnx file has at most {LARGEST_MODEL_BYTES} bytes, but this one has {size}"
         )));
     }
     let bytes = fs_err::read(model).map_err(|error| not_readable(error.to_string()))?;

@@ -1,12 +1,12 @@
 //! TensorRT through its program `trtexec`: builds engines from `.onnx` files and times them.
 //!
-//! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone __worker` only. Between
-//! them lies what is pure: [`release`] and [`command`] say what to call, [`report`], [`times`] and [`causes`] read what it says,
-//! [`outcome`] judges.
+//! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone __worker` only. Pure
+//! are [`release`] and [`command`], which say what to call, [`report`], [`times`] and [`causes`], which read its answers, and
+//! [`outcome`], which judges them.
 //!
 //! ## Decisions
-//! - **Its clock, not ours.** trtexec times each query on the GPU; a process around it could only time the process. What is
-//!   taken is the GPU compute time, the one quantity that every release since 6 reports.
+//! - **Its clock, not ours.** trtexec times each query on the GPU; a process around it could only time the process. The
+//!   latency is the GPU compute time, the one quantity that every release since 6 reports.
 //! - **Warm-up is counted in runs**, as with every runtime, not in milliseconds as trtexec would.
 //! - **fp32 means fp32**: TF32 is off unless the job asks for it.
 //! - **The engine is built, saved, and timed from the file** by a second process, so that no build warms the GPU of a timing.
@@ -30,13 +30,13 @@ pub mod times;
 
 pub use loader::TensorRt;
 
-/// Megabytes of memory that a tactic may use: from what the smallest layers need to what the largest GPUs have.
+/// Mebibytes that a tactic may use: from what the smallest layers need to what the largest GPUs have.
 const WORKSPACE_MEBIBYTES: (i64, i64) = (1, 1 << 18);
 
 /// The description.
 pub const RUNTIME: Runtime = Runtime {
     name: "trtexec",
-    summary: "TensorRT on an NVIDIA GPU through trtexec, for .onnx files; 6.0.1 to 11",
+    summary: "TensorRT for .onnx files: on an NVIDIA GPU, through trtexec 6.0.1 to 11",
     model_format: "onnx",
     recognise: super::onnxruntime::RUNTIME.recognise,
     networks: |_| Some(Form::ONNX),
@@ -44,22 +44,22 @@ pub const RUNTIME: Runtime = Runtime {
         RuntimeOption {
             name: command::PRECISION,
             kind: OptionKind::Choice(command::PRECISIONS),
-            summary: "what kernels may compute in, beside fp32; default: int8 for a quantised model, else fp32",
+            summary: "number format that kernels may use in addition to fp32; default: int8 for a quantised model, otherwise fp32",
         },
         RuntimeOption {
             name: command::WORKSPACE,
             kind: OptionKind::Integer { minimum: WORKSPACE_MEBIBYTES.0, maximum: WORKSPACE_MEBIBYTES.1 },
-            summary: "memory that a layer's kernel may use beside its tensors; default: 1024",
+            summary: "memory that a layer's kernel may use in addition to its tensors; default: 1024",
         },
         RuntimeOption {
             name: command::TF32,
             kind: OptionKind::Boolean,
-            summary: "let fp32 kernels round to TF32 where the GPU can; default: false",
+            summary: "let fp32 kernels round to TF32 if the GPU supports it; default: false",
         },
         RuntimeOption {
             name: command::CUDA_GRAPH,
             kind: OptionKind::Boolean,
-            summary: "launch the network as one CUDA graph, from TensorRT 7.1 on; default: false",
+            summary: "launch the network as one CUDA graph; needs TensorRT 7.1 or later; default: false",
         },
         options::PROFILE,
     ],

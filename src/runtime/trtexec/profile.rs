@@ -1,7 +1,7 @@
 //! The file that `--exportProfile` writes: the time of each layer. Pure.
 //!
-//! It looks like JSON and is not always: trtexec writes layer names as they are, so a quotation mark in one ends the text early.
-//! Each layer has a line of its own, and is read between the marks that trtexec itself writes.
+//! It looks like JSON but is not always: trtexec does not escape layer names, so a quotation mark in one ends the text early. Each
+//! layer has its own line, and is read between the marks that trtexec itself writes.
 
 use crate::bundle::format::Layer;
 
@@ -11,10 +11,10 @@ const NAME: &str = "\"name\" : \"";
 /// After it.
 const TIME: &str = "\", \"timeMs\" : ";
 
-/// The layers in the network's order; `None` where there is none, or one can not be read.
+/// The layers in the network's order; `None` if there are none, or one cannot be read.
 pub(crate) fn parse(text: &[u8]) -> Option<Vec<Layer>> {
     let text = String::from_utf8_lossy(text);
-    // Whole only with its end: the disk may be full.
+    // Complete only with its end: the disk may be full.
     if !text.trim_end().ends_with(']') {
         return None;
     }

@@ -1,7 +1,7 @@
-//! Which TensorRT a trtexec belongs to, from what it prints itself, and which options that one knows. Pure.
+//! The release of TensorRT that a trtexec belongs to, from what it prints itself, and the options that it knows. Pure.
 //!
-//! From 8.0 on every transcript begins with the number. Before, none does: there the help text tells, for each release added
-//! an option that the one before lacks. A release newer than the table is asked the same way, option by option.
+//! From 8.0 on every transcript begins with the number. Older ones are told apart by the help text, because each release added an
+//! option that the previous one lacks. The options of a release newer than the table are read from its help text too.
 //!
 //! Source of the table: `samples/common/sampleOptions.cpp` of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches
 //! release/6.0 to release/11.1.
@@ -15,7 +15,7 @@ const NEWEST_KNOWN: Release = Release::numbered(11, 1);
 /// Numbers below are `major * 1000 + minor * 100 + patch`, as before TensorRT 10.
 const FIRST_LONG_NUMBER: u32 = 100_000;
 
-/// No release has been numbered between these: a number there is not understood.
+/// No release has a number between these: such a number is not understood.
 const LAST_SHORT_NUMBER: u32 = 9_999;
 
 /// A release of TensorRT, as far as options depend on it.
@@ -65,14 +65,14 @@ impl fmt::Display for Release {
 pub(crate) struct Program {
     /// The release.
     pub release: Release,
-    /// The version for the bundle: `8.5.2` where the program tells, `7.1` where its options do.
+    /// The version for the bundle: `8.5.2` if the program prints it, `7.1` if its options show it.
     pub version: String,
-    /// Options named by the help text, asked where the table does not reach.
+    /// Options in the help text, used for releases newer than the table.
     named: BTreeSet<String>,
 }
 
 impl Program {
-    /// Read the transcript of `trtexec --help`; `None` where it is no trtexec's, or one from before 6.
+    /// Read the transcript of `trtexec --help`; `None` if it is not trtexec, or older than 6.
     pub(crate) fn from_help(text: &str) -> Option<Self> {
         let named: BTreeSet<String> = text.split_whitespace().filter_map(option_name).collect();
         if !named.contains("--loadEngine") || !named.contains("--onnx") {
@@ -99,8 +99,8 @@ impl Program {
     }
 }
 
-/// The option by which a release that prints no number differs from the one before; newest first. The help text of the tag
-/// 6.0.1 has none of them.
+/// The option that tells a release without a number from the one before; newest first. The help text of the tag 6.0.1 has none of
+/// them.
 const TOLD_APART_BY: &[(&str, Release)] = &[
     ("--noDataTransfers", Release::numbered(7, 2)),
     ("--best", Release::numbered(7, 1)),
@@ -154,7 +154,7 @@ const REBUILT_6: Release = Release::numbered(6, 0);
 const LAST_10: Release = Release::numbered(10, u32::MAX);
 const LATEST: Release = Release::numbered(u32::MAX, u32::MAX);
 
-/// Queries beside the timed one would overlap with its copies. `--infStreams` is its newer name, and the old one is still taken.
+/// Other queries would overlap with the copies of the timed one. `--infStreams` is its newer name; the old one still works.
 pub(super) const STREAMS: CommandOption = CommandOption::new("--streams", REBUILT_6, LATEST);
 pub(super) const AVERAGE_RUNS: CommandOption = CommandOption::new("--avgRuns", FIRST, LATEST);
 pub(super) const ITERATIONS: CommandOption = CommandOption::new("--iterations", FIRST, LATEST);
@@ -166,7 +166,7 @@ pub(super) const SAVE_ENGINE: CommandOption = CommandOption::new("--saveEngine",
 pub(super) const LOAD_ENGINE: CommandOption = CommandOption::new("--loadEngine", FIRST, LATEST);
 /// A no-op in 11, where spinning is the default.
 pub(super) const SPIN_WAIT: CommandOption = CommandOption::new("--useSpinWait", REBUILT_6, LAST_10);
-/// Without it 7.0 and 7.1 copy inputs and outputs beside the kernels of the next query.
+/// Without it 7.0 and 7.1 copy inputs and outputs during the kernels of the next query.
 pub(super) const EXPOSE_TRANSFERS: CommandOption =
     CommandOption::new("--exposeDMA", Release::numbered(7, 0), Release::numbered(7, 1));
 /// A no-op in 11, where it is the default.

@@ -1,5 +1,4 @@
-//! Running trtexec in a worker: everything it prints is passed on to standard error, from where the daemon keeps the tail, and read
-//! for its report.
+//! Running trtexec in a worker: what it prints goes to standard error, whose tail the daemon keeps, and is read for its report.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -10,17 +9,17 @@ use crate::bundle::format::Stage;
 use crate::runtime::Failure;
 use crate::runtime::program::{self, Exit};
 
-/// Bytes that a run may print beside its latencies: the longest help text and the memory reports are some kilobytes, a verbose
+/// Bytes that a run may print in addition to its latencies: the longest help text and the memory reports are some kilobytes, a verbose
 /// build a few megabytes.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
-/// Bytes that one latency takes there; the lines of 8.0, which are the longest, have some 160.
+/// Bytes of one latency; the lines of 8.0, which are the longest, have some 160.
 const LATENCY_BYTES: u64 = 256;
 
-/// What a host needs for it to start.
+/// What a host needs so that it starts.
 const WHERE_FROM: &str = "that TensorRT's libraries are installed";
 
-/// Run it to its end; the report of what it printed, and how it ended.
+/// Run it to its end: the report of what it printed, and how it ended.
 ///
 /// # Errors
 /// It could not be started, or it prints without end.
@@ -33,7 +32,7 @@ pub(super) fn run(
     let mut report = TrtexecReport::default();
     let limit = OUTPUT_BYTES + runs * LATENCY_BYTES;
     let exit = program::listen(program, words, limit, stage, WHERE_FROM, &mut |piece| {
-        // Nobody to read it is no reason to stop.
+        // Keep going even if the reader is gone.
         let _ = std::io::stderr().write_all(piece);
         report.take(piece);
     })?;
@@ -41,7 +40,7 @@ pub(super) fn run(
     Ok((report, exit))
 }
 
-/// What it prints when it is asked for help.
+/// Its help text.
 pub(super) fn help(program: &Path) -> Result<String, Failure> {
     let mut text = Vec::new();
     program::listen(program, &["--help".into()], OUTPUT_BYTES, Stage::Start, WHERE_FROM, &mut |piece| {
