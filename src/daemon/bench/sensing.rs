@@ -226,7 +226,7 @@ impl Sensing {
 
     /// The energy of some sources together, from the readings that all of them gave; `None` if too many are
     /// missing.
-    fn span_of(&self, readings: &[EnergyReading], indices: &[usize]) -> Option<energy::Span> {
+    fn span_of(&self, readings: &[EnergyReading], indices: &[usize]) -> Option<energy::Stretch> {
         let is_whole =
             |reading: &&EnergyReading| indices.iter().all(|&index| reading.values[index].is_some());
         let whole: Vec<&EnergyReading> = readings.iter().filter(is_whole).collect();
