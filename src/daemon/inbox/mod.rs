@@ -71,12 +71,12 @@ pub(crate) struct Sight {
     pub(crate) cancels: Vec<OsString>,
     /// Models that are now fully uploaded.
     models: Vec<OsString>,
-    extent: Extent,
+    extent: Coverage,
 }
 
 /// How much of the inbox a look covered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Extent {
+enum Coverage {
     /// What the watcher named, and what was due.
     Named,
     /// Every name.
@@ -134,26 +134,26 @@ impl Inbox {
         now: Instant,
     ) -> Option<Sight> {
         let extent = match (self.rescan_at <= now, seen.rescan) {
-            (true, _) => Extent::Safety,
-            (false, true) => Extent::Everything,
-            (false, false) => Extent::Named,
+            (true, _) => Coverage::Safety,
+            (false, true) => Coverage::Everything,
+            (false, false) => Coverage::Named,
         };
         let is_due = self.look_again_at.is_some_and(|at| at <= now);
-        if extent == Extent::Named && !is_due && seen.hints.is_empty() {
+        if extent == Coverage::Named && !is_due && seen.hints.is_empty() {
             return None;
         }
-        if extent == Extent::Safety {
+        if extent == Coverage::Safety {
             // Whatever still fails is reported again by the next attempt.
             troubles.fixed(TroubleKind::ClaimFailed);
             troubles.fixed(TroubleKind::ModelNotCopied);
         }
-        if extent >= Extent::Everything {
+        if extent >= Coverage::Everything {
             self.rescan_at = now + self.settings.rescan_every;
             if !self.is_there(spool, troubles) {
                 return None;
             }
         }
-        let look = self.tracker.look(&mut &spool.inbox, &seen.hints, extent >= Extent::Everything, now);
+        let look = self.tracker.look(&mut &spool.inbox, &seen.hints, extent >= Coverage::Everything, now);
         let look = match look {
             Ok(look) => look,
             Err(error) => {
@@ -251,7 +251,7 @@ impl Inbox {
         let is_there = |missing: &String| spool.inbox.entry(OsStr::new(missing)).is_some();
         let is_to_be_bound = |waiting: &&WaitingJob| {
             waiting.missing.iter().any(came)
-                || sight.extent == Extent::Safety && waiting.missing.iter().all(is_there)
+                || sight.extent == Coverage::Safety && waiting.missing.iter().all(is_there)
         };
         self.queue.waiting().filter(is_to_be_bound).cloned().collect()
     }
@@ -381,7 +381,7 @@ impl Inbox {
 
     /// After a look at every name: remove models that no job needs any more, and note what is odd.
     pub(crate) fn tidy(&mut self, sight: &Sight, spool: &Spool, now: Instant) {
-        if sight.extent == Extent::Named {
+        if sight.extent == Coverage::Named {
             return;
         }
         for name in self.tracker.whole_for(self.settings.keep_models_for, now) {
