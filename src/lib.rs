@@ -104,6 +104,7 @@ pub mod runtime;
 pub mod spec;
 pub mod spool;
 pub mod stats;
+mod table;
 mod text;
 pub mod units;
 pub mod verdict;

@@ -1,6 +1,6 @@
 //! One function over many values on all processors: the desk side's only use of threads.
 //!
-//! Never used on a device that measures. Results come in the order of the values, whatever the threads did.
+//! Never used on a device that measures. Results are in the order of the values.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// `function` of each value, in order.
 ///
 /// # Panics
-/// Where `function` does.
+/// If `function` does.
 pub(crate) fn map<T: Sync, R: Send>(values: &[T], function: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(values.len());
     if threads < 2 {

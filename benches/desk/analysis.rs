@@ -1,14 +1,14 @@
-//! How long it takes from bundles on disk to a whole report, its figures and its tables, and how much memory:
-//! one study of the paper, a fleet, and a folder of a hundred thousand names. Fails where a target is missed.
+//! Time and memory from bundles on disk to a whole report with its figures and tables: one study of the paper, a fleet, and a folder
+//! of a hundred thousand names. Fails if a target is missed.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use backbone::analysis::{Options, analyse};
+use backbone::analysis::{AnalysisOptions, analyse};
 use backbone::bundle::write::encode;
 use backbone::collect::collect;
-use backbone::report::{Drawn, Place, RENDERERS, Report as Pages};
+use backbone::report::{Destination, Drawn, RENDERERS, Report as Pages};
 
 use crate::rig::Report;
 use crate::studies::Study;
@@ -61,13 +61,13 @@ fn reported(folder: &Path) -> Measured {
     let started = Instant::now();
     let collection = collect(&[folder.to_owned()], false).expect("bundles");
     let collecting = started.elapsed();
-    let analysis = analyse(collection.rows, Options::default());
+    let analysis = analyse(collection.rows, AnalysisOptions::default());
     let drawn = Drawn::new(&analysis);
     let pages = Pages::new(&analysis, &drawn, collection.files, &collection.oddities, "report-figures");
     let mut page_bytes = 0;
     for renderer in RENDERERS {
         let bytes = renderer.render(&pages).map(|file| file.content.len()).sum();
-        if renderer.place == Place::Report {
+        if renderer.destination == Destination::Report {
             page_bytes = bytes;
         }
     }

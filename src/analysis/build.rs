@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::row::Process;
+use crate::analysis::process::RowProcess;
 
 /// Which builds statistics are over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Builds {
-    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means lies below what a build
+    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means is below what a build
     /// takes on average.
     #[default]
     Fastest,
     /// The first one.
     First,
-    /// All together: intervals then speak of builds and processes at once.
+    /// All together: intervals then cover builds and processes at once.
     All,
 }
 
@@ -38,7 +38,7 @@ pub struct RowBuild {
 
 impl Builds {
     /// The builds of the processes, in the order of their numbers.
-    pub(super) fn of(self, processes: &[Process]) -> Vec<RowBuild> {
+    pub(super) fn of(self, processes: &[RowProcess]) -> Vec<RowBuild> {
         let mut means: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for process in processes {
             means.entry(process.build).or_default().push(process.mean_ms());

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::Options;
-use crate::analysis::estimate::{Covers, Estimate, Span, Uncertainty, Variation, span};
+use crate::analysis::AnalysisOptions;
+use crate::analysis::estimate::{Covers, Estimate, Uncertainty, Variation, span};
 use crate::analysis::factor;
 use crate::analysis::platform::Platform;
-use crate::analysis::row::{LeftOut, Process, Row, RowCost};
+use crate::analysis::process::RowProcess;
+use crate::analysis::row::{LeftOut, Row, RowCost};
 use crate::bundle::format::{Configuration, VerdictState};
 use crate::parallel;
+use crate::stats::Span;
 use crate::stats::resample::seed_of;
 
 /// One configuration or model on one platform.
@@ -25,7 +27,7 @@ pub struct Cell {
     pub subject: String,
     /// θ; `None` for a dropped model.
     pub configuration: Option<Configuration>,
-    /// What one inference costs; `None` where it is not known, or where its rows do not agree.
+    /// What one inference costs; `None` if unknown, or if its rows disagree.
     pub cost: Option<RowCost>,
     /// The rows behind it.
     pub rows: Vec<usize>,
@@ -39,16 +41,16 @@ pub struct Cell {
     pub latency_ms: Estimate,
     /// Operations for each second of the mean latency.
     pub throughput: Option<Estimate>,
-    /// Energy of one inference beyond idle, in J: the mean of the rows that tell; the interval is that of the only one.
+    /// Energy of one inference above idle, in J: the mean of the rows that have it, with the interval if only one has.
     pub energy_joules: Option<Estimate>,
 }
 
-/// How the intervals of a platform were made, and what was left out.
+/// How the intervals of a platform were made, and what they exclude.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Basis {
-    /// What intervals speak of.
+    /// What intervals cover.
     pub covers: Covers,
-    /// Relative standard deviation between processes that the cells have in common; `None` where it is unknown.
+    /// Relative standard deviation between processes that the cells have in common; `None` if unknown.
     pub between_processes: Option<f64>,
     /// Resamples behind each interval.
     pub resamples: usize,
@@ -66,7 +68,11 @@ const MOST_REPLICATES: usize = 20_000_000;
 const FEWEST_RESAMPLES: usize = 1_000;
 
 /// Make the cells of every platform: sets [`Row::cell`], and gives the cells and the basis of each platform.
-pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options) -> (Vec<Cell>, Vec<Basis>) {
+pub(super) fn group(
+    rows: &mut [Row],
+    platforms: &[Platform],
+    options: &AnalysisOptions,
+) -> (Vec<Cell>, Vec<Basis>) {
     let mut members: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
     let mut bases: Vec<Basis> = platforms.iter().map(|_| Basis::empty()).collect();
     for (index, row) in rows.iter().enumerate() {
@@ -90,8 +96,8 @@ pub(super) fn group(rows: &mut [Row], platforms: &[Platform], options: &Options)
     (cells, bases)
 }
 
-/// Why a row stays out, if it does.
-pub(super) fn usable(row: &Row, options: &Options) -> Result<(), LeftOut> {
+/// Whether a row enters aggregates, and if not, why.
+pub(super) fn usable(row: &Row, options: &AnalysisOptions) -> Result<(), LeftOut> {
     match row.usable() {
         Err(reason) => Err(reason),
         Ok(_) if options.only_valid && row.verdict != VerdictState::Valid => Err(LeftOut::Suspect),
@@ -99,7 +105,7 @@ pub(super) fn usable(row: &Row, options: &Options) -> Result<(), LeftOut> {
     }
 }
 
-/// What a row is a result of.
+/// The network that a row measured.
 pub(super) fn subject(row: &Row) -> Option<String> {
     row.configuration.as_ref().map(factor::name).or_else(|| row.subject())
 }
@@ -119,7 +125,7 @@ impl Basis {
 fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> Cell {
     let first = &rows[members[0]];
     let means: Vec<f64> =
-        members.iter().flat_map(|&member| rows[member].used()).map(Process::mean_ms).collect();
+        members.iter().flat_map(|&member| rows[member].used()).map(RowProcess::mean_ms).collect();
     Cell {
         platform,
         subject,
@@ -160,17 +166,17 @@ pub(super) fn estimate(
     cells: &mut [Cell],
     platform: &Platform,
     basis: &mut Basis,
-    options: &Options,
+    options: &AnalysisOptions,
     all_cells: usize,
 ) -> Vec<Uncertainty> {
-    let processes: Vec<Vec<&Process>> =
+    let processes: Vec<Vec<&RowProcess>> =
         cells.iter().map(|cell| cell.rows.iter().flat_map(|&row| rows[row].used()).collect()).collect();
     let variation = Variation::of(&processes);
     let affordable = (MOST_REPLICATES / all_cells.max(1)).max(FEWEST_RESAMPLES);
     basis.resamples = options.resamples.min(affordable);
     basis.covers = variation.covers();
     basis.between_processes = variation.between_processes();
-    let pairs: Vec<(&Cell, &Vec<&Process>)> = cells.iter().zip(&processes).collect();
+    let pairs: Vec<(&Cell, &Vec<&RowProcess>)> = cells.iter().zip(&processes).collect();
     let found = parallel::map(&pairs, |(cell, processes)| {
         let seed = seed_of(options.seed, &format!("{}/{}", platform.id, cell.subject));
         let value = cell.latency_ms.value;

@@ -1,7 +1,7 @@
 //! Platforms side by side, and one machine before and after a change of its software or of its power state.
 //!
-//! Compared is what both ran: cells of the same θ, or of the same model file. Replicates of a platform are let go before the
-//! next one's are made, so intervals here are Student's on a logarithmic scale. Data comes from cells.
+//! Compares what both ran: cells of the same θ or the same model file. Replicates of one platform are dropped before those of the
+//! next are made, so intervals here are Student's on a logarithmic scale. Data comes from cells.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::{Ratio, finite};
-use crate::analysis::estimate::Span;
 use crate::analysis::platform::{Identity, Platform};
-use crate::stats::CONFIDENCE;
 use crate::stats::moderate::{Variance, of_sum};
 use crate::stats::student::student_quantile;
+use crate::stats::{CONFIDENCE, Span};
 
 /// Two platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +24,7 @@ pub struct Comparison {
     /// How they are related.
     pub relation: Relation,
     /// What of their software, processors online and power state differs, as keys of [`crate::analysis::platform::Software`] and, behind `power.`,
-    /// of [`crate::analysis::platform::Power`], or `power` where one was not observed; empty between machines.
+    /// of [`crate::analysis::platform::Power`], or `power` if one was not observed; empty between machines.
     pub differs_in: Vec<String>,
     /// Did both clocks cover the same? If not, the ratios say as much about that as about the platforms.
     pub comparable: bool,
@@ -37,7 +36,7 @@ pub struct Comparison {
     pub only_from: usize,
     /// Cells of `to` alone.
     pub only_to: usize,
-    /// Geometric mean of the latency ratios; `None` where nothing was run on both.
+    /// Geometric mean of the latency ratios; `None` if they have no network in common.
     pub latency: Option<Ratio>,
     /// Geometric mean of the throughput ratios: the networks are the same, so it is one over the latency's.
     pub throughput: Option<Ratio>,
@@ -117,7 +116,7 @@ fn relation(one: &Platform, other: &Platform) -> Relation {
     }
 }
 
-/// What differs, where the machine does not, and whether both clocks covered the same.
+/// What differs on the same machine, and whether both clocks covered the same.
 fn differences(one: &Platform, other: &Platform, relation: Relation) -> (Vec<String>, bool) {
     let (one, other) = (&one.identity, &other.identity);
     let timed = |identity: &Identity| identity.software.as_ref().map(|software| software.timed.clone());

@@ -1,14 +1,14 @@
 //! Under which conditions a result was taken, and what it took in energy: the few numbers of it that tables show.
 //!
-//! Nothing is computed again: energy and its interval are the bundle's, which keeps every reading. What was not asked for or not
+//! Nothing is computed again: energy and its interval are the bundle's, which keeps every reading. What was not requested or not
 //! observed is `None`. Data comes from bundles, goes to rows.
 
 use serde::Serialize;
 
-use crate::analysis::estimate::Span;
 use crate::bundle::format::{Energy, Environment, Observation, Quantity, Reading};
+use crate::stats::Span;
 
-/// What the host's sensors told around the timed runs.
+/// Readings of the host's sensors around the timed runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct RowConditions {
     /// How closely the timed runs were observed.
@@ -26,7 +26,7 @@ pub struct RowEnergy {
     pub joules_per_inference: Option<f64>,
     /// Its interval, in J.
     pub interval: Option<Span>,
-    /// Why it is not known, where it is not.
+    /// Why it is unknown; `None` if it is known.
     pub unobservable: Option<String>,
 }
 

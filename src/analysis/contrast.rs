@@ -1,7 +1,7 @@
 //! Contrasts: what changes when one factor changes and nothing else does.
 //!
-//! Two levels of a factor are compared in every pair of cells that differ in that factor alone: each pair by itself, and all
-//! together, averaged both ways. Pairs of which one side is missing are named. Ratios are always `to` over `from`.
+//! Compares two levels of a factor in every pair of cells that differ in that factor only: each pair by itself, and all
+//! together, averaged both ways. Pairs with a side missing are listed. Ratios are always `to` over `from`.
 //! Data comes from cells and their replicates, goes to findings and reports.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::analysis::cell::{Basis, Cell, subject};
-use crate::analysis::estimate::{Span, Uncertainty, span};
+use crate::analysis::estimate::{Uncertainty, span};
 use crate::analysis::factor::{FACTORS, Factor, Level};
-use crate::analysis::row::Row;
+use crate::analysis::row::{Row, word};
 use crate::bundle::format::{Configuration, Status};
 use crate::parallel;
+use crate::stats::Span;
 use crate::stats::moderate::{Variance, of_sum};
 
 /// One level of a factor against another, on one platform.
@@ -29,13 +30,13 @@ pub struct Contrast {
     pub to: String,
     /// Pairs that were measured on both sides.
     pub pairs: Vec<Pair>,
-    /// Pairs of which a side is missing.
+    /// Pairs with a side missing.
     pub missing: Vec<MissingPair>,
     /// Pairs with a suspect side.
     pub suspect_pairs: usize,
-    /// Operations; `None` where any pair's are not known, or there is no pair.
+    /// Operations; `None` without pairs, or if those of any pair are unknown.
     pub operations: Option<Averages<f64>>,
-    /// Latency; `None` where there is no pair.
+    /// Latency; `None` without pairs.
     pub latency: Option<Averages<Ratio>>,
     /// Throughput; `None` as `operations`.
     pub throughput: Option<Averages<Ratio>>,
@@ -60,14 +61,14 @@ pub struct Pair {
     pub throughput: Option<Ratio>,
 }
 
-/// A pair of which at least one side has no numbers.
+/// A pair with at least one side missing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MissingPair {
     /// What both have in common.
     pub others: String,
-    /// Why the side that is compared with is missing; `None` where it is there.
+    /// Why the side that is compared with is missing; `None` if it is not.
     pub from: Option<String>,
-    /// Why the side that is compared is missing; `None` where it is there.
+    /// Why the side that is compared is missing; `None` if it is not.
     pub to: Option<String>,
 }
 
@@ -85,7 +86,7 @@ pub struct Averages<T> {
 pub struct Ratio {
     /// The estimate.
     pub value: f64,
-    /// Its 95 % interval; `None` where the data supports none.
+    /// Its 95 % interval; `None` if the data supports none.
     pub interval: Option<Span>,
     /// Standard error of its logarithm.
     pub standard_error: Option<f64>,
@@ -183,7 +184,7 @@ struct Presence<'a> {
     configuration: &'a Configuration,
     /// Its cell, counted from the platform's first.
     cell: Option<usize>,
-    /// How it ended, where there is no cell.
+    /// How it ended, if there is no cell.
     why: String,
 }
 
@@ -219,10 +220,9 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// How a row ended that gave no numbers to use.
+/// How a row without usable numbers ended.
 pub(super) fn why(row: &Row) -> String {
-    let word = serde_json::json!(row.status);
-    let status = word.as_str().unwrap_or_default().replace('_', " ");
+    let status = word(&row.status).unwrap_or_default().replace('_', " ");
     match (&row.reason, row.status) {
         (_, Status::Measured) => "measured, and not usable".to_owned(),
         (Some(reason), _) => format!("{status}: {reason}"),
@@ -389,7 +389,7 @@ impl Maker<'_> {
     }
 }
 
-/// A ratio with its interval, where every part of it has a variance.
+/// A ratio, with its interval if every part has a variance.
 fn ratio(value: f64, parts: &[Option<Variance>], replicates: impl FnOnce() -> Vec<f64>) -> Ratio {
     let Some(parts) = parts.iter().copied().collect::<Option<Vec<Variance>>>() else {
         return Ratio { value, interval: None, standard_error: None, degrees_of_freedom: None };

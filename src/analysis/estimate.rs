@@ -1,44 +1,35 @@
 //! How sure a mean latency is: its variance, and its bootstrap replicates.
 //!
-//! The unit is the process. Where any cell of a platform has several, replicates draw from the differences between
-//! processes, pooled over the platform. Where none has, nothing is known about other processes: replicates
-//! draw blocks of runs, and [`Covers`] says so. `docs/METHOD.md` has the reasons. Data comes from `cell`, goes to `contrast`.
+//! The unit is the process. If any cell of a platform has several, replicates draw from the differences between processes,
+//! pooled over the platform. If none has, nothing is known about other processes: replicates draw blocks of runs, and [`Covers`]
+//! says so. `docs/METHOD.md` has the reasons. Data comes from `cell`, goes to `contrast`.
 
 use serde::Serialize;
 
-use crate::analysis::row::Process;
-use crate::stats::CONFIDENCE;
+use crate::analysis::process::RowProcess;
 use crate::stats::moderate::{Prior, Variance, of_sum, prior};
 use crate::stats::resample::{block_length, circular_block_means, percentile_interval, resampled_means};
 use crate::stats::sample;
 use crate::stats::student::{expansion, student_quantile};
+use crate::stats::{CONFIDENCE, Span};
 
-/// What an interval speaks of.
+/// What an interval covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Covers {
-    /// The mean over all processes that could have been started.
+    /// The mean over all possible processes.
     Processes,
-    /// The mean of the processes that were measured and no other: no cell had more than one.
+    /// The mean over the runs of the measured process: no cell had several processes.
     MeasuredProcesses,
 }
 
-/// A number with its 95 % interval; none where the data supports none.
+/// A number with its 95 % interval, if the data supports one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
     /// Its interval.
     pub interval: Option<Span>,
-}
-
-/// The two ends of an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Span {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 impl Span {
@@ -51,16 +42,16 @@ impl Span {
 /// How much the mean of a cell may be off.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Uncertainty {
-    /// Variance of the logarithm of the mean; `None` where one run is all there is.
+    /// Variance of the logarithm of the mean; `None` for a single run.
     pub(super) variance: Option<Variance>,
-    /// Replicates of the mean, in milliseconds; empty where the variance is `None`.
+    /// Replicates of the mean, in milliseconds; empty if the variance is `None`.
     pub(super) replicates: Vec<f64>,
 }
 
 /// Below this many standardised differences the normal distribution is drawn from instead: the few would repeat themselves.
 const FEWEST_RESIDUALS: usize = 20;
 
-/// Equally probable values that stand for the normal distribution then.
+/// Equally probable values that represent the normal distribution then.
 const NORMAL_SCORES: usize = 999;
 
 /// Half a nanosecond in milliseconds, for a process all of whose runs were too short for the clock.
@@ -69,7 +60,7 @@ const SHORTEST_MS: f64 = 5e-7;
 /// How the processes of a platform differ.
 #[derive(Debug)]
 pub(super) struct Variation {
-    /// `None` where no cell has several processes.
+    /// `None` if no cell has several processes.
     between: Option<Between>,
 }
 
@@ -82,7 +73,7 @@ struct Between {
 
 impl Variation {
     /// Of the cells of one platform, each with its processes.
-    pub(super) fn of(cells: &[Vec<&Process>]) -> Self {
+    pub(super) fn of(cells: &[Vec<&RowProcess>]) -> Self {
         let samples: Vec<Vec<f64>> =
             cells.iter().filter(|cell| cell.len() > 1).map(|cell| logarithms(cell)).collect();
         if samples.is_empty() {
@@ -108,12 +99,12 @@ impl Variation {
         Self { between: Some(Between { prior, residuals: standardised(residuals) }) }
     }
 
-    /// What intervals of this platform speak of.
+    /// What the intervals of this platform cover.
     pub(super) fn covers(&self) -> Covers {
         if self.between.is_some() { Covers::Processes } else { Covers::MeasuredProcesses }
     }
 
-    /// Standard deviation of the logarithm of a process's mean that the cells have in common; `None` where it is unknown.
+    /// Standard deviation of the logarithm of a process's mean that the cells have in common; `None` if unknown.
     pub(super) fn between_processes(&self) -> Option<f64> {
         self.between.as_ref()?.prior.map(|prior| prior.variance.sqrt())
     }
@@ -121,7 +112,7 @@ impl Variation {
     /// How sure the mean of a cell is, whose estimate is `mean_ms`.
     pub(super) fn uncertainty(
         &self,
-        cell: &[&Process],
+        cell: &[&RowProcess],
         mean_ms: f64,
         seed: u64,
         resamples: usize,
@@ -134,7 +125,7 @@ impl Variation {
 }
 
 impl Between {
-    fn uncertainty(&self, cell: &[&Process], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
+    fn uncertainty(&self, cell: &[&RowProcess], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
         let own = own_variance(&logarithms(cell));
         let Some(variance) = self.prior.map(|prior| prior.moderated(own)).or(own) else {
             return Uncertainty::default();
@@ -148,7 +139,7 @@ impl Between {
 }
 
 /// From blocks of the runs of the only process.
-fn within(cell: &[&Process], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
+fn within(cell: &[&RowProcess], mean_ms: f64, seed: u64, resamples: usize) -> Uncertainty {
     let runs: Vec<f64> = cell.iter().flat_map(|process| process.milliseconds()).collect();
     let length = block_length(runs.len());
     let blocks = runs.len() as f64 / length as f64;
@@ -182,7 +173,7 @@ pub(super) fn span(value: f64, replicates: &[f64], parts: &[Variance]) -> Option
     Some(Span { low: apart(low), high: apart(high) })
 }
 
-fn logarithms(cell: &[&Process]) -> Vec<f64> {
+fn logarithms(cell: &[&RowProcess]) -> Vec<f64> {
     cell.iter().map(|process| process.mean_ms().max(SHORTEST_MS).ln()).collect()
 }
 
@@ -191,7 +182,7 @@ fn own_variance(logarithms: &[f64]) -> Option<Variance> {
     Some(Variance::own(deviation * deviation, (logarithms.len() - 1) as f64))
 }
 
-/// Mean 0, and variance 1 for whoever draws from them.
+/// Shifted and scaled to mean 0 and variance 1.
 fn standardised(values: Vec<f64>) -> Vec<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;

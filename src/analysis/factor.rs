@@ -48,14 +48,14 @@ pub(super) struct Level {
 }
 
 impl Level {
-    /// As people read it.
+    /// Its text for people.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 }
 
 impl Factor {
-    /// As in sentences.
+    /// Its name in sentences.
     pub fn word(self) -> &'static str {
         match self {
             Self::Block => "block",

@@ -50,7 +50,7 @@ pub struct Gap {
     pub subject: Option<String>,
     /// How it ended: status and reason.
     pub why: String,
-    /// Was it measured by another row after all?
+    /// Whether another row measured it.
     pub measured_otherwise: bool,
 }
 
@@ -97,7 +97,7 @@ pub struct FigurePoint {
     pub kernel: u32,
     /// Its cell.
     pub cell: Option<usize>,
-    /// Why there is none.
+    /// Why there is no cell.
     pub missing: Option<String>,
 }
 

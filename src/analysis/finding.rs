@@ -1,30 +1,18 @@
 //! Findings: what the data says, as sentences with the numbers behind them.
 //!
-//! A finding survives the test of everything that could have been one: Holm's procedure over all hypotheses of a report, so
-//! that a study without any effect gives a report without findings. Data comes from contrasts, contradictions and comparisons.
-
-use std::collections::HashMap;
+//! Which findings a report has is decided in [`super::significance`]; [`super::hypothesis`] makes the sentences.
 
 use serde::Serialize;
 
 use crate::analysis::contrast::Ratio;
 use crate::analysis::factor::Factor;
-use crate::analysis::hypothesis::{Candidate, Evidence};
-use crate::analysis::roofline::Contradiction;
-
-/// The largest chance that a report about a study without any effect holds any finding at all.
-pub(crate) const FAMILY_ERROR: f64 = 0.005;
-
-/// What processes of one configuration are taken to differ by where no configuration had more than one: the relative
-/// standard deviation on a shared virtual machine, the worst that was seen (`docs/METHOD.md`). It enters no interval.
-pub(crate) const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
 
 /// One thing that the data says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// What kind of thing.
+    /// Its kind.
     pub kind: FindingKind,
-    /// The platforms it is about: one, or the two that are compared.
+    /// Its platform, or the two that are compared.
     pub platforms: Vec<usize>,
     /// The factor that differs; `None` between platforms.
     pub factor: Option<Factor>,
@@ -32,15 +20,16 @@ pub struct Finding {
     pub from: String,
     /// The level, or platform, that is compared.
     pub to: String,
-    /// The ratio that it rests on, `to` over `from`: throughput, but latency for [`FindingKind::SlowerWithFewerOperations`].
+    /// The ratio that it rests on, `to` over `from`: of throughput, but of latency for
+    /// [`FindingKind::SlowerWithFewerOperations`].
     pub ratio: Ratio,
-    /// Its probability if there were no effect, adjusted for all hypotheses of the report.
+    /// Probability of such a ratio without any effect, corrected for all hypotheses of the report.
     pub adjusted_probability: f64,
     /// Pairs of cells behind it.
     pub pairs: usize,
-    /// Pairs that it could have been based on and that are missing.
+    /// Pairs that would belong to it and are missing.
     pub missing: usize,
-    /// Rows behind it that are suspect.
+    /// Suspect rows behind it.
     pub suspect_rows: usize,
     /// Ids of the rows behind it.
     pub rows: Vec<String>,
@@ -52,138 +41,111 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
-    /// A design choice changes throughput: what it saves in latency is not what it saves in operations.
+    /// A design choice changes throughput: latency does not change in proportion to operations.
     Choice,
     /// Higher operational density, lower throughput.
     Contradiction,
     /// Fewer operations, longer latency.
     SlowerWithFewerOperations,
-    /// One platform against another, or one platform before and after an update.
+    /// One platform against another, or one machine before and after a change.
     Platform,
 }
 
-/// The findings, the largest effect first; marks the contradictions that hold among all.
-pub(super) fn findings(evidence: &Evidence<'_>, contradictions: &mut [Contradiction]) -> Vec<Finding> {
-    let places: HashMap<(usize, usize), usize> = contradictions
-        .iter()
-        .enumerate()
-        .map(|(index, found)| ((found.sparser, found.denser), index))
-        .collect();
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for contrast in evidence.contrasts {
-        candidates.extend(evidence.choice(contrast));
-        candidates.extend(evidence.slower(contrast));
-        candidates.extend(evidence.averages(contrast));
-        candidates.extend(evidence.pairs(contrast, &places));
-    }
-    candidates.extend(evidence.comparisons.iter().filter_map(|comparison| evidence.platform(comparison)));
-    adjust(&mut candidates);
-    let holds =
-        |candidate: &Candidate| candidate.counts && candidate.finding.adjusted_probability <= FAMILY_ERROR;
-    let mut findings: Vec<Finding> = Vec::new();
-    let mut contradicting: Vec<Candidate> = Vec::new();
-    for candidate in candidates.into_iter().filter(holds) {
-        match candidate.contradiction {
-            Some(index) => {
-                contradictions[index].holds_among_all = true;
-                contradicting.push(candidate);
-            }
-            None => findings.push(candidate.finding),
-        }
-    }
-    // Where all pairs of two levels together contradict, the single ones say nothing more.
-    let is_said =
-        |candidate: &Candidate| findings.iter().any(|finding| key(finding) == key(&candidate.finding));
-    contradicting.retain(|candidate| !is_said(candidate));
-    findings.extend(evidence.together(contradicting, contradictions));
-    let size = |finding: &Finding| finding.ratio.value.ln().abs();
-    findings.sort_by(|one, other| {
-        size(other).total_cmp(&size(one)).then_with(|| one.sentence.cmp(&other.sentence))
-    });
-    findings
+/// A ratio as a change in per cent without its unit, `+12.3`, with a minus sign and not a hyphen.
+pub(crate) fn percent(ratio: f64) -> String {
+    format!("{:+.1}", (ratio - 1.0) * 100.0).replace('-', "−")
 }
 
-/// What a finding is about.
-fn key(finding: &Finding) -> (FindingKind, &[usize], Option<Factor>, &str, &str) {
-    (finding.kind, &finding.platforms, finding.factor, &finding.from, &finding.to)
-}
-
-/// Holm's step-down procedure ("A simple sequentially rejective multiple test procedure", *Scandinavian Journal of
-/// Statistics* 6(2), 1979), as adjusted probabilities. It holds whatever the hypotheses have to do with each other.
-fn adjust(candidates: &mut [Candidate]) {
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by(|&one, &other| candidates[one].probability.total_cmp(&candidates[other].probability));
-    let mut at_least: f64 = 0.0;
-    for (rank, &index) in order.iter().enumerate() {
-        let hypotheses = (order.len() - rank) as f64;
-        at_least = at_least.max((candidates[index].probability * hypotheses).min(1.0));
-        candidates[index].finding.adjusted_probability = at_least;
-    }
-}
-
-impl Evidence<'_> {
-    /// One finding for all contradictions of the same two levels, in the same direction.
-    fn together(&self, mut found: Vec<Candidate>, contradictions: &[Contradiction]) -> Vec<Finding> {
-        found.sort_by(|one, other| {
-            let (ours, theirs) = (&one.finding, &other.finding);
-            key(ours).cmp(&key(theirs)).then(ours.ratio.value.total_cmp(&theirs.ratio.value))
-        });
-        let groups = found.chunk_by(|one, other| key(&one.finding) == key(&other.finding));
-        groups.map(|group| self.group(group, contradictions)).collect()
-    }
-
-    fn group(&self, group: &[Candidate], contradictions: &[Contradiction]) -> Finding {
-        let worst = &group[0];
-        let density = worst.contradiction.map_or(1.0, |index| contradictions[index].operational_density);
-        let place = worst
-            .contradiction
-            .map_or_else(String::new, |index| self.cells[contradictions[index].denser].subject.clone());
-        let finding = &worst.finding;
-        let mut rows: Vec<String> = group.iter().flat_map(|one| one.finding.rows.clone()).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        Finding {
-            pairs: group.len(),
-            suspect_rows: group.iter().map(|one| one.finding.suspect_rows).sum::<usize>().min(rows.len()),
-            rows,
-            sentence: format!(
-                "{}: {} {} has {} operations for each byte against {}, and yet its throughput is {} ({place}); {}.",
-                self.platforms[finding.platforms[0]].label,
-                finding.factor.map_or("", Factor::word),
-                finding.to,
-                change(density),
-                finding.from,
-                change_with_interval(&finding.ratio),
-                match group.len() {
-                    1 => "the only such pair".to_owned(),
-                    count => format!("the largest of {count} such pairs"),
-                },
-            ),
-            ..finding.clone()
-        }
-    }
-}
-
-/// `+12.3 %`, with a minus sign and not a hyphen.
-pub fn change(ratio: f64) -> String {
-    format!("{:+.1} %", (ratio - 1.0) * 100.0).replace('-', "−")
-}
-
-/// `−30.2 % [−31.4 to −29.0]`.
-pub(crate) fn change_with_interval(ratio: &Ratio) -> String {
-    let percent = |end: f64| format!("{:+.1}", (end - 1.0) * 100.0).replace('-', "−");
+/// `−30.2 %, 95 % interval −31.4 to −29.0`.
+pub(super) fn change(ratio: &Ratio) -> String {
+    let change = format!("{} %", percent(ratio.value));
     match ratio.interval {
-        Some(interval) => {
-            format!("{} [{} to {}]", change(ratio.value), percent(interval.low), percent(interval.high))
-        }
-        None => change(ratio.value),
+        Some(span) => format!("{change}, 95 % interval {} to {}", percent(span.low), percent(span.high)),
+        None => change,
     }
 }
 
-pub(super) fn pairs(count: usize) -> String {
-    if count == 1 { "one pair".to_owned() } else { format!("{count} pairs") }
+/// Ratios beyond this, or below one over it, are given as `3.1 times` and not in per cent.
+const SMALLEST_MULTIPLE: f64 = 1.5;
+
+/// Changes below this many per cent are none at one decimal.
+const SMALLEST_SHARE: f64 = 0.05;
+
+/// How much of something there is, by its ratio: `89.3 % fewer operations`, `3.1 times as many operations`.
+pub(super) fn amount(ratio: f64, things: &str) -> String {
+    let share = (ratio - 1.0).abs() * 100.0;
+    match ratio {
+        _ if share < SMALLEST_SHARE => format!("as many {things}"),
+        ratio if ratio < 1.0 => format!("{share:.1} % fewer {things}"),
+        ratio if ratio < SMALLEST_MULTIPLE => format!("{share:.1} % more {things}"),
+        ratio => format!("{ratio:.1} times as many {things}"),
+    }
 }
 
-pub(super) fn missing(count: usize) -> String {
-    if count == 0 { String::new() } else { format!(" ({count} missing)") }
+/// The same compared with something: `89.3 % fewer operations than standard blocks`.
+pub(super) fn amount_compared(ratio: f64, things: &str, with: &str) -> String {
+    let is_equal = (ratio - 1.0).abs() * 100.0 < SMALLEST_SHARE;
+    let than = if is_equal || ratio >= SMALLEST_MULTIPLE { "as" } else { "than" };
+    format!("{} {than} {with}", amount(ratio, things))
+}
+
+/// How fast something is, by its latency ratio: `are 5.2 times as fast as`, `take 12.3 % longer than`.
+pub(super) fn speed(latency: f64) -> String {
+    let share = (latency - 1.0).abs() * 100.0;
+    match latency {
+        _ if share < SMALLEST_SHARE => "take as long as".to_owned(),
+        ratio if ratio <= SMALLEST_MULTIPLE.recip() => format!("are {:.1} times as fast as", ratio.recip()),
+        ratio if ratio < 1.0 => format!("take {share:.1} % less time than"),
+        ratio if ratio < SMALLEST_MULTIPLE => format!("take {share:.1} % longer than"),
+        ratio => format!("take {ratio:.1} times as long as"),
+    }
+}
+
+/// The networks at a level of a factor: `standard blocks`, `networks with kernel size 5`.
+pub(super) fn networks(factor: Factor, level: &str) -> String {
+    match factor {
+        Factor::Block => format!("{level} blocks"),
+        Factor::Kernel => format!("networks with kernel size {level}"),
+        Factor::Batch => format!("networks with batch size {level}"),
+        Factor::Input => format!("networks with input size {level}"),
+        Factor::Precision => format!("{level} networks"),
+        Factor::Width => format!("networks with width {level} %"),
+        Factor::Depths => format!("networks with depths {level}"),
+    }
+}
+
+/// `27 pairs, 2 missing`.
+pub(super) fn pairs(count: usize, missing: usize) -> String {
+    let pairs = if count == 1 { "one pair".to_owned() } else { format!("{count} pairs") };
+    if missing == 0 { pairs } else { format!("{pairs}, {missing} missing") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_read_like_english() {
+        let amounts = [0.107, 1.0, 1.2, 3.13].map(|ratio| amount_compared(ratio, "operations", "Y"));
+        assert_eq!(
+            amounts,
+            [
+                "89.3 % fewer operations than Y",
+                "as many operations as Y",
+                "20.0 % more operations than Y",
+                "3.1 times as many operations as Y"
+            ]
+        );
+        let speeds = [0.192, 0.9, 1.0, 1.1, 2.5].map(speed);
+        assert_eq!(
+            speeds,
+            [
+                "are 5.2 times as fast as",
+                "take 10.0 % less time than",
+                "take as long as",
+                "take 10.0 % longer than",
+                "take 2.5 times as long as"
+            ]
+        );
+    }
 }

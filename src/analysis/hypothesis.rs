@@ -1,6 +1,6 @@
-//! Hypotheses: everything in a report that could be a finding, each with its probability if there were no effect.
+//! Hypotheses: everything that could become a finding, each with its probability without any effect.
 //!
-//! Data comes from contrasts and comparisons; which of them hold is decided in [`super::finding`], over all of them together.
+//! Data comes from contrasts and comparisons; [`super::significance`] decides over all hypotheses together.
 
 use std::collections::HashMap;
 
@@ -8,26 +8,31 @@ use crate::analysis::cell::{Basis, Cell};
 use crate::analysis::compare::{Comparison, Relation, student_ratio};
 use crate::analysis::contrast::{Contrast, Pair, Ratio};
 use crate::analysis::estimate::Covers;
+use crate::analysis::factor::Factor;
 use crate::analysis::finding::{
-    ASSUMED_BETWEEN_PROCESSES, Finding, FindingKind, change, change_with_interval, missing, pairs,
+    Finding, FindingKind, amount, amount_compared, change, networks, pairs, speed,
 };
 use crate::analysis::platform::Platform;
 use crate::analysis::roofline::SMALLEST_DENSITY_RATIO;
 use crate::stats::moderate::Variance;
 use crate::stats::student::two_sided_probability;
 
-/// One thing that could be found, before anybody knows whether it holds among all.
+/// Assumed variation between processes where no configuration had more than one: the relative standard deviation on a shared
+/// virtual machine, the worst that was seen (`docs/METHOD.md`). It enters no interval.
+const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
+
+/// A possible finding.
 pub(super) struct Candidate {
     pub(super) finding: Finding,
     pub(super) probability: f64,
     /// Index of the contradiction that it tests.
     pub(super) contradiction: Option<usize>,
-    /// The effect points where a finding of its kind points.
+    /// Whether the effect has the direction of its kind.
     pub(super) counts: bool,
 }
 
-/// What findings are made of.
-pub(super) struct Evidence<'a> {
+/// What findings are based on.
+pub(super) struct Grounds<'a> {
     pub(super) platforms: &'a [Platform],
     pub(super) bases: &'a [Basis],
     pub(super) cells: &'a [Cell],
@@ -37,30 +42,44 @@ pub(super) struct Evidence<'a> {
     pub(super) comparisons: &'a [Comparison],
 }
 
-impl Evidence<'_> {
-    /// Does the choice change throughput?
+/// A ratio, what it is about and what it rests on.
+struct Effect {
+    kind: FindingKind,
+    platforms: Vec<usize>,
+    factor: Option<Factor>,
+    from: String,
+    to: String,
+    ratio: Ratio,
+    /// Sum of the squared weights of the cells in the ratio.
+    squared_weights: f64,
+    /// The two cells of each pair.
+    pairs: Vec<[usize; 2]>,
+    missing: usize,
+    sentence: String,
+}
+
+impl Grounds<'_> {
+    /// The choice changes throughput.
     pub(super) fn choice(&self, contrast: &Contrast) -> Option<Candidate> {
         let (throughput, latency, operations) =
             (contrast.throughput?, contrast.latency?, contrast.operations?);
-        let ratio = throughput.mean_of_ratios;
-        let weights: Vec<f64> =
-            contrast.pairs.iter().filter_map(|pair| Some(pair.throughput?.value)).collect();
+        let (ratio, latency) = (throughput.mean_of_ratios, latency.mean_of_ratios);
+        let weights = contrast.pairs.iter().filter_map(|pair| Some(pair.throughput?.value)).collect();
+        let [from, to] = [&contrast.from, &contrast.to].map(|level| networks(contrast.factor, level));
         let sentence = format!(
-            "{}: {} {} in place of {} changes operations by {}, latency by {} and throughput by {}, on average over {}{}.",
+            "{}: {to} {} {from} (latency {}) with {}: throughput {}; mean over {}.",
             self.platforms[contrast.platform].label,
-            contrast.factor.word(),
-            contrast.to,
-            contrast.from,
-            change(operations.mean_of_ratios),
-            change_with_interval(&latency.mean_of_ratios),
-            change_with_interval(&ratio),
-            pairs(contrast.pairs.len()),
-            missing(contrast.missing.len()),
+            speed(latency.value),
+            change(&latency),
+            amount(operations.mean_of_ratios, "operations"),
+            change(&ratio),
+            pairs(contrast.pairs.len(), contrast.missing.len()),
         );
-        self.of_contrast(FindingKind::Choice, contrast, ratio, &weights, sentence)
+        let effect = of_contrast(FindingKind::Choice, contrast, ratio, weights, sentence);
+        self.candidate(effect, ratio.is_beyond_interval())
     }
 
-    /// Is there less to do, and does it take longer?
+    /// Fewer operations take longer.
     pub(super) fn slower(&self, contrast: &Contrast) -> Option<Candidate> {
         let (latency, operations) = (contrast.latency?, contrast.operations?);
         let (ratio, operations) = (latency.mean_of_ratios, operations.mean_of_ratios);
@@ -69,208 +88,179 @@ impl Evidence<'_> {
         } else {
             (&contrast.from, &contrast.to, ratio.inverse(), 1.0 / operations)
         };
-        let weights: Vec<f64> = contrast.pairs.iter().map(|pair| pair.latency.value).collect();
+        let weights = contrast.pairs.iter().map(|pair| pair.latency.value).collect();
         let sentence = format!(
-            "{}: {} {fewer} has {} operations against {more}, and its latency is {}, over {}{}.",
+            "{}: {} have {} but a longer latency ({}); mean over {}.",
             self.platforms[contrast.platform].label,
-            contrast.factor.word(),
-            change(saved),
-            change_with_interval(&ratio),
-            pairs(contrast.pairs.len()),
-            missing(contrast.missing.len()),
+            networks(contrast.factor, fewer),
+            amount_compared(saved, "operations", &networks(contrast.factor, more)),
+            change(&ratio),
+            pairs(contrast.pairs.len(), contrast.missing.len()),
         );
-        let kind = FindingKind::SlowerWithFewerOperations;
-        let mut candidate = self.of_contrast(kind, contrast, ratio, &weights, sentence)?;
-        candidate.counts &= ratio.value > 1.0 && saved < 1.0;
-        candidate.finding.from.clone_from(more);
-        candidate.finding.to.clone_from(fewer);
-        Some(candidate)
-    }
-
-    fn of_contrast(
-        &self,
-        kind: FindingKind,
-        contrast: &Contrast,
-        ratio: Ratio,
-        weights: &[f64],
-        sentence: String,
-    ) -> Option<Candidate> {
-        let cells = || contrast.pairs.iter().flat_map(|pair| [pair.from, pair.to]);
-        let sum: f64 = weights.iter().sum();
-        let squares = weights.iter().map(|weight| 2.0 * (weight / sum).powi(2)).sum();
-        Some(Candidate {
-            probability: self.probability(&ratio, &[contrast.platform], squares)?,
-            contradiction: None,
-            counts: ratio.is_beyond_interval(),
-            finding: Finding {
-                kind,
-                platforms: vec![contrast.platform],
-                factor: Some(contrast.factor),
-                from: contrast.from.clone(),
-                to: contrast.to.clone(),
-                ratio,
-                adjusted_probability: 1.0,
-                pairs: contrast.pairs.len(),
-                missing: contrast.missing.len(),
-                suspect_rows: self.suspect_rows(cells()),
-                rows: self.rows(cells()),
-                sentence,
-            },
-        })
-    }
-
-    /// All pairs of a contrast in which the same side is denser, as one contradiction that might be: the geometric mean of
-    /// their throughput ratios.
-    pub(super) fn averages(&self, contrast: &Contrast) -> Vec<Candidate> {
-        let denser = |is_to: bool| -> Vec<&Pair> {
-            let wanted = |density: f64| {
-                if is_to {
-                    density > SMALLEST_DENSITY_RATIO
-                } else {
-                    density < SMALLEST_DENSITY_RATIO.recip()
-                }
-            };
-            contrast
-                .pairs
-                .iter()
-                .filter(|pair| pair.throughput.is_some() && pair.operational_density.is_some_and(wanted))
-                .collect()
+        let effect = Effect {
+            from: more.clone(),
+            to: fewer.clone(),
+            ..of_contrast(FindingKind::SlowerWithFewerOperations, contrast, ratio, weights, sentence)
         };
-        [true, false].into_iter().filter_map(|is_to| self.average(contrast, &denser(is_to), is_to)).collect()
+        self.candidate(effect, ratio.is_beyond_interval() && ratio.value > 1.0 && saved < 1.0)
     }
 
-    fn average(&self, contrast: &Contrast, pairs: &[&Pair], is_to_denser: bool) -> Option<Candidate> {
-        if pairs.is_empty() {
+    /// All pairs of a contrast in which the same side is denser, as one possible contradiction: the geometric mean of their
+    /// throughput ratios.
+    pub(super) fn averages(&self, contrast: &Contrast) -> Vec<Candidate> {
+        [Denser::To, Denser::From].into_iter().filter_map(|denser| self.average(contrast, denser)).collect()
+    }
+
+    fn average(&self, contrast: &Contrast, denser: Denser) -> Option<Candidate> {
+        let is_wanted = |density: f64| match denser {
+            Denser::To => density > SMALLEST_DENSITY_RATIO,
+            Denser::From => density < SMALLEST_DENSITY_RATIO.recip(),
+        };
+        let chosen: Vec<&Pair> = contrast
+            .pairs
+            .iter()
+            .filter(|pair| pair.throughput.is_some() && pair.operational_density.is_some_and(is_wanted))
+            .collect();
+        if chosen.is_empty() {
             return None;
         }
-        let weight = 1.0 / pairs.len() as f64;
+        let weight = 1.0 / chosen.len() as f64;
         let mean = |read: fn(&Pair) -> Option<f64>| -> f64 {
-            pairs.iter().filter_map(|pair| read(pair)).map(f64::ln).sum::<f64>() * weight
+            chosen.iter().filter_map(|pair| read(pair)).map(f64::ln).sum::<f64>() * weight
         };
-        let cells = || pairs.iter().flat_map(|pair| [pair.from, pair.to]);
+        let cells = chosen.iter().flat_map(|pair| [pair.from, pair.to]);
         let parts: Vec<Option<Variance>> =
-            cells().map(|cell| self.variances[cell].map(|variance| variance.weighted(weight))).collect();
+            cells.map(|cell| self.variances[cell].map(|variance| variance.weighted(weight))).collect();
         let density = mean(|pair| pair.operational_density).exp();
         let ratio = student_ratio(mean(|pair| Some(pair.throughput?.value)), &parts);
-        let (from, to, density, ratio) = if is_to_denser {
-            (&contrast.from, &contrast.to, density, ratio)
-        } else {
-            (&contrast.to, &contrast.from, 1.0 / density, ratio.inverse())
+        let (from, to, density, ratio) = match denser {
+            Denser::To => (&contrast.from, &contrast.to, density, ratio),
+            Denser::From => (&contrast.to, &contrast.from, 1.0 / density, ratio.inverse()),
         };
         let sentence = format!(
-            "{}: {} {to} has {} operations for each byte against {from}, and yet its throughput is {}, on average over {}.",
+            "{}: {} have {} but lower throughput ({}); mean over {}.",
             self.platforms[contrast.platform].label,
-            contrast.factor.word(),
-            change(density),
-            change_with_interval(&ratio),
-            self::pairs(pairs.len()),
+            networks(contrast.factor, to),
+            amount_compared(density, "operations per byte", &networks(contrast.factor, from)),
+            change(&ratio),
+            pairs(chosen.len(), 0),
         );
-        Some(Candidate {
-            probability: self.probability(&ratio, &[contrast.platform], 2.0 * weight)?,
-            contradiction: None,
-            counts: ratio.interval.is_some_and(|interval| interval.high < 1.0),
-            finding: Finding {
+        let effect = Effect {
+            kind: FindingKind::Contradiction,
+            platforms: vec![contrast.platform],
+            factor: Some(contrast.factor),
+            from: from.clone(),
+            to: to.clone(),
+            ratio,
+            squared_weights: 2.0 * weight,
+            pairs: chosen.iter().map(|pair| [pair.from, pair.to]).collect(),
+            missing: contrast.missing.len(),
+            sentence,
+        };
+        self.candidate(effect, ratio.interval.is_some_and(|interval| interval.high < 1.0))
+    }
+
+    /// Every pair of a contrast whose densities differ, as a possible contradiction. `places` are those of the contradictions.
+    pub(super) fn pairs(
+        &self,
+        contrast: &Contrast,
+        places: &HashMap<(usize, usize), usize>,
+    ) -> Vec<Candidate> {
+        let candidate = |pair: &Pair| {
+            let (density, ratio) = (pair.operational_density?, pair.throughput?);
+            let (sparser, denser, from, to, ratio) = if density > 1.0 {
+                (pair.from, pair.to, &contrast.from, &contrast.to, ratio)
+            } else {
+                (pair.to, pair.from, &contrast.to, &contrast.from, ratio.inverse())
+            };
+            let contradiction = places.get(&(sparser, denser)).copied();
+            let effect = Effect {
                 kind: FindingKind::Contradiction,
                 platforms: vec![contrast.platform],
                 factor: Some(contrast.factor),
                 from: from.clone(),
                 to: to.clone(),
                 ratio,
-                adjusted_probability: 1.0,
-                pairs: pairs.len(),
-                missing: contrast.missing.len(),
-                suspect_rows: self.suspect_rows(cells()),
-                rows: self.rows(cells()),
-                sentence,
-            },
-        })
+                squared_weights: 2.0,
+                pairs: vec![[pair.from, pair.to]],
+                missing: 0,
+                // Those of one kind get one sentence together.
+                sentence: String::new(),
+            };
+            let candidate = self.candidate(effect, contradiction.is_some())?;
+            Some(Candidate { contradiction, ..candidate })
+        };
+        contrast.pairs.iter().filter_map(candidate).collect()
     }
 
-    /// Every pair of a contrast whose densities differ, as a contradiction that might be.
-    pub(super) fn pairs(
-        &self,
-        contrast: &Contrast,
-        places: &HashMap<(usize, usize), usize>,
-    ) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        for pair in &contrast.pairs {
-            let (Some(density), Some(ratio)) = (pair.operational_density, pair.throughput) else { continue };
-            let Some(probability) = self.probability(&ratio, &[contrast.platform], 2.0) else { continue };
-            let (sparser, denser) = if density > 1.0 { (pair.from, pair.to) } else { (pair.to, pair.from) };
-            let contradiction = places.get(&(sparser, denser)).copied();
-            candidates.push(Candidate {
-                probability,
-                contradiction,
-                counts: contradiction.is_some(),
-                finding: Finding {
-                    kind: FindingKind::Contradiction,
-                    platforms: vec![contrast.platform],
-                    factor: Some(contrast.factor),
-                    from: self.level(contrast, sparser == pair.from),
-                    to: self.level(contrast, denser == pair.from),
-                    ratio: if density > 1.0 { ratio } else { ratio.inverse() },
-                    adjusted_probability: 1.0,
-                    pairs: 1,
-                    missing: 0,
-                    suspect_rows: self.suspect_rows([pair.from, pair.to]),
-                    rows: self.rows([pair.from, pair.to]),
-                    sentence: String::new(),
-                },
-            });
-        }
-        candidates
-    }
-
-    fn level(&self, contrast: &Contrast, is_from: bool) -> String {
-        if is_from { contrast.from.clone() } else { contrast.to.clone() }
-    }
-
+    /// One platform is faster than the other.
     pub(super) fn platform(&self, comparison: &Comparison) -> Option<Candidate> {
         let ratio = comparison.throughput?;
-        let squares = 2.0 / comparison.pairs.len() as f64;
-        let [from, to] = [comparison.from, comparison.to].map(|index| &self.platforms[index].label);
+        let [from, to] = [comparison.from, comparison.to].map(|index| self.platforms[index].label.clone());
         let relation = match comparison.relation {
-            Relation::SoftwareVersions => " (the same machine with other software)",
+            Relation::SoftwareVersions => " (same machine, other software)",
             Relation::PowerStates if comparison.differs_in == ["power"] => {
-                " (the same machine; one power state was not observed)"
+                " (same machine; one power state was not observed)"
             }
-            Relation::PowerStates => " (the same machine in another power state)",
+            Relation::PowerStates => " (same machine, other power state)",
             Relation::Platforms => "",
         };
-        let cells = || comparison.pairs.iter().flat_map(|pair| [pair.from, pair.to]);
-        Some(Candidate {
-            probability: self.probability(&ratio, &[comparison.from, comparison.to], squares)?,
-            contradiction: None,
-            counts: comparison.comparable && ratio.is_beyond_interval(),
-            finding: Finding {
-                kind: FindingKind::Platform,
-                platforms: vec![comparison.from, comparison.to],
-                factor: None,
-                from: from.clone(),
-                to: to.clone(),
-                ratio,
-                adjusted_probability: 1.0,
-                pairs: comparison.pairs.len(),
-                missing: comparison.only_from + comparison.only_to,
-                suspect_rows: self.suspect_rows(cells()),
-                rows: self.rows(cells()),
-                sentence: format!(
-                    "{to} against {from}{relation}: throughput {}, on average over {}{}.",
-                    change_with_interval(&ratio),
-                    match comparison.pairs.len() {
-                        1 => "one network that both ran".to_owned(),
-                        count => format!("{count} networks that both ran"),
-                    },
-                    missing(comparison.only_from + comparison.only_to),
-                ),
-            },
-        })
+        let missing = comparison.only_from + comparison.only_to;
+        let count = comparison.pairs.len();
+        let sentence = format!(
+            "{to} compared with {from}{relation}: throughput {}; mean over {} that both ran{}.",
+            change(&ratio),
+            if count == 1 { "one network".to_owned() } else { format!("{count} networks") },
+            if missing == 0 { String::new() } else { format!(", {missing} missing") },
+        );
+        let effect = Effect {
+            kind: FindingKind::Platform,
+            platforms: vec![comparison.from, comparison.to],
+            factor: None,
+            from,
+            to,
+            ratio,
+            squared_weights: 2.0 / count as f64,
+            pairs: comparison.pairs.iter().map(|pair| [pair.from, pair.to]).collect(),
+            missing,
+            sentence,
+        };
+        self.candidate(effect, comparison.comparable && ratio.is_beyond_interval())
     }
 
-    /// Probability of a ratio at least as far from one if there were no effect; `None` where its error is unknown.
+    /// The candidate of an effect; `None` if its error is unknown.
+    fn candidate(&self, effect: Effect, counts: bool) -> Option<Candidate> {
+        let probability = self.probability(&effect.ratio, &effect.platforms, effect.squared_weights)?;
+        let mut cells = effect.pairs.concat();
+        cells.sort_unstable();
+        cells.dedup();
+        let suspect = cells.iter().filter(|&&cell| self.cells[cell].suspect);
+        let suspect_rows = suspect.map(|&cell| self.cells[cell].rows.len()).sum();
+        let rows = cells.iter().flat_map(|&cell| &self.cells[cell].rows);
+        let mut rows: Vec<String> = rows.map(|&row| (self.row_ids)(row)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let finding = Finding {
+            kind: effect.kind,
+            platforms: effect.platforms,
+            factor: effect.factor,
+            from: effect.from,
+            to: effect.to,
+            ratio: effect.ratio,
+            adjusted_probability: 1.0,
+            pairs: effect.pairs.len(),
+            missing: effect.missing,
+            suspect_rows,
+            rows,
+            sentence: effect.sentence,
+        };
+        Some(Candidate { finding, probability, contradiction: None, counts })
+    }
+
+    /// Probability of a ratio at least as far from one without any effect; `None` if its error is unknown.
     ///
-    /// `squared_weights` is the sum of the squared weights of the cells in it, for the variation between processes where
-    /// that had to be assumed.
+    /// `squared_weights` is the sum of the squared weights of its cells, for platforms on which the variation between processes
+    /// had to be assumed.
     fn probability(&self, ratio: &Ratio, platforms: &[usize], squared_weights: f64) -> Option<f64> {
         let error = ratio.standard_error?;
         let is_assumed =
@@ -283,22 +273,34 @@ impl Evidence<'_> {
         }
         Some(two_sided_probability(effect / error, ratio.degrees_of_freedom.unwrap_or(f64::INFINITY)))
     }
+}
 
-    fn rows(&self, cells: impl IntoIterator<Item = usize>) -> Vec<String> {
-        let mut ids: Vec<String> = cells
-            .into_iter()
-            .flat_map(|cell| &self.cells[cell].rows)
-            .map(|&row| (self.row_ids)(row))
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    }
+/// Which side of a contrast has the higher operational density.
+#[derive(Debug, Clone, Copy)]
+enum Denser {
+    From,
+    To,
+}
 
-    fn suspect_rows(&self, cells: impl IntoIterator<Item = usize>) -> usize {
-        let mut suspect: Vec<usize> = cells.into_iter().filter(|&cell| self.cells[cell].suspect).collect();
-        suspect.sort_unstable();
-        suspect.dedup();
-        suspect.into_iter().map(|cell| self.cells[cell].rows.len()).sum()
+/// The effect of a whole contrast, each pair with its weight.
+fn of_contrast(
+    kind: FindingKind,
+    contrast: &Contrast,
+    ratio: Ratio,
+    weights: Vec<f64>,
+    sentence: String,
+) -> Effect {
+    let sum: f64 = weights.iter().sum();
+    Effect {
+        kind,
+        platforms: vec![contrast.platform],
+        factor: Some(contrast.factor),
+        from: contrast.from.clone(),
+        to: contrast.to.clone(),
+        ratio,
+        squared_weights: weights.iter().map(|weight| 2.0 * (weight / sum).powi(2)).sum(),
+        pairs: contrast.pairs.iter().map(|pair| [pair.from, pair.to]).collect(),
+        missing: contrast.missing.len(),
+        sentence,
     }
 }

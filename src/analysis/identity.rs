@@ -1,9 +1,10 @@
 //! Where a result was taken: the machine, its power state and its software stack, as recorded and no further.
 //!
-//! What differs here is another platform. Nothing is guessed: a fact that was not observed is `None`, which is no value like
-//! any other, for two results that both lack it may still come from machines that differ in it. Data comes from bundles.
+//! Results that differ here are from different platforms. Nothing is guessed: a fact that was not observed is `None`, and two
+//! results that both lack it may still come from machines that differ in it. Data comes from bundles.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -20,14 +21,14 @@ const EDGE_TPU_PACKAGES: &[&str] = &["libedgetpu1-max", "libedgetpu1-std"];
 /// shapes of open inputs. What else they hold has an option of its own.
 const OPTIONS_OF_THE_MODEL: &[&str] = &["build_flags", "int8", "int8_mode", "timing_flags"];
 
-/// What of a bundle says where it was measured.
+/// The facts of a bundle that identify where it was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Identity {
     /// The machine.
     pub machine: Machine,
-    /// Its power state; `None` where it was not observed.
+    /// Its power state; `None` if not observed.
     pub power: Option<Power>,
-    /// Its software; `None` where the job never came to a runtime.
+    /// Its software; `None` if the job never reached a runtime.
     pub(crate) software: Option<Software>,
 }
 
@@ -44,7 +45,7 @@ pub struct Machine {
     pub processor: Option<String>,
     /// Architecture.
     pub architecture: Option<String>,
-    /// Logical processors online: in the power state that it was measured in where that tells, else when the program started.
+    /// Logical processors online: in the power state of the measurement if known, else when the program started.
     pub logical_cores: Option<u32>,
     /// Main memory in quarters of a GiB, rounded: what kernels report of the same machine differs by some megabytes.
     pub memory_quarter_gibibytes: Option<u64>,
@@ -61,18 +62,18 @@ pub struct Machine {
 pub struct EdgeTpuLink {
     /// `usb` or `pcie`.
     pub bus: &'static str,
-    /// Speed of the USB link in Mbit/s; `None` on PCIe, and where it was not observed.
+    /// Speed of the USB link in Mbit/s; `None` on PCIe, or if not observed.
     pub megabits_per_second: Option<u32>,
 }
 
 /// The power state in which it was measured, as it was read back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Power {
-    /// Name of the mode; `None` on hosts without named ones, and where it could not be read.
+    /// Name of the mode; `None` on hosts without named modes, or if it could not be read.
     pub mode: Option<String>,
-    /// The processors' governors, each once; empty where none could be read.
+    /// The processors' governors, each once; empty if none could be read.
     pub governors: Vec<String>,
-    /// Were all clocks that have limits held still? `None` where no limit could be read.
+    /// Whether every clock with limits was locked; `None` if no limit could be read.
     pub clocks_locked: Option<bool>,
 }
 
@@ -81,18 +82,18 @@ pub struct Power {
 pub(crate) struct Software {
     /// Name of the runtime.
     pub runtime: String,
-    /// Its version; `None` where it was never loaded or does not tell.
+    /// Its version; `None` if it was never loaded or does not report one.
     pub version: Option<String>,
     /// SHA-256 of its library.
     pub library_sha256: Option<String>,
-    /// SHA-256 of the library of the execution provider that was asked for, where that is one of its own.
+    /// SHA-256 of the library of the requested execution provider, if it has one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_sha256: Option<String>,
     /// Its options but those that follow from the model, as JSON with sorted keys.
     pub options: String,
     /// What the clock covered, as a code.
     pub timed: String,
-    /// The same in a sentence, to stand beside every figure.
+    /// The same in a sentence, shown with every figure.
     pub timed_description: String,
     /// Distribution.
     pub operating_system: Option<String>,
@@ -199,7 +200,7 @@ impl Machine {
 }
 
 impl EdgeTpuLink {
-    /// What people call it: the generation of its USB link, by speed; `None` where there is none, or it was not observed.
+    /// Its name for people, the generation of its USB link by speed; `None` without a link, or if it was not observed.
     pub fn name(&self) -> Option<String> {
         match self.megabits_per_second? {
             ..5_000 => Some("USB 2".to_owned()),
@@ -221,7 +222,7 @@ impl Power {
         }
     }
 
-    /// What people call it: the mode, or the governor where that is what a host has for modes; `None` where neither is known.
+    /// Its name for people, the mode or, on hosts without modes, the governor; `None` if neither is known.
     pub fn name(&self) -> Option<String> {
         let name = match (&self.mode, self.governors.as_slice()) {
             (Some(mode), _) => mode.clone(),
@@ -229,6 +230,22 @@ impl Power {
             (None, _) => return None,
         };
         Some(if self.clocks_locked == Some(true) { format!("{name}, clocks locked") } else { name })
+    }
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mode) = &self.mode {
+            write!(formatter, "mode {mode}, ")?;
+        }
+        if !self.governors.is_empty() {
+            write!(formatter, "governor {}, ", self.governors.join(" and "))?;
+        }
+        formatter.write_str(match self.clocks_locked {
+            Some(true) => "clocks locked",
+            Some(false) => "clocks not locked",
+            None => "clocks not observed",
+        })
     }
 }
 
@@ -265,7 +282,7 @@ fn provider_sha256(runtime: &Runtime) -> Option<String> {
 }
 
 /// Without what a runtime set because the model asks for it: the int8 and the fp32 network of one study are to be compared on
-/// one platform. A precision that is not the network's own is somebody's wish, and stays.
+/// one platform. A precision other than the network's own was requested, and stays.
 fn options(runtime: &Runtime, precision: Option<&str>) -> String {
     let is_of_model = |key: &str, value: &Value| {
         OPTIONS_OF_THE_MODEL.contains(&key)
@@ -285,7 +302,7 @@ fn in_force(environment: &Environment) -> Option<&PowerState> {
     (state.mode.is_some() || !state.settings.is_empty()).then_some(state)
 }
 
-/// Processors that the state has switched on; `None` where none can be switched.
+/// Processors that the state has switched on; `None` if none can be switched.
 fn processors_online(state: &PowerState) -> Option<u32> {
     const PROCESSORS: &str = "/sys/devices/system/cpu/cpu";
     let switches: Vec<(&str, &str)> = state
@@ -301,7 +318,7 @@ fn processors_online(state: &PowerState) -> Option<u32> {
     (!switches.is_empty()).then(|| u32::try_from(on).ok())?
 }
 
-/// Is every lower limit at its upper one, and turbo off where there is one? `None` where no limit could be read.
+/// Whether every lower limit equals its upper one and turbo, if any, is off; `None` if no limit could be read.
 fn clocks_locked(settings: &BTreeMap<String, String>) -> Option<bool> {
     let limits: Vec<bool> = settings
         .iter()

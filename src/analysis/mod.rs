@@ -1,8 +1,7 @@
 //! From rows to what they say: the paper's evaluation, automatic, for each platform.
 //!
-//! Pure: rows come from `collect`, an [`Analysis`] of plain numbers goes to reports. Everything in it names the rows behind it,
-//! what was left out and why. Aggregates leave rows out that are not usable ([`row::Row::usable`]) and mark those that are
-//! suspect. `docs/METHOD.md` explains every number; `tests/desk/recompute.py` computes them again.
+//! Pure: rows come from `collect`, an [`Analysis`] of plain numbers goes to reports. Everything in it names the rows behind it, and
+//! what was excluded and why. Aggregates exclude rows that are not usable ([`row::Row::usable`]) and mark suspect ones. `docs/METHOD.md` explains every number; `tests/desk/recompute.py` computes them again.
 
 use serde::Serialize;
 
@@ -25,28 +24,30 @@ pub mod pareto;
 pub(crate) mod peaks;
 pub(crate) mod platform;
 pub(crate) mod predict;
+pub(crate) mod process;
 pub(crate) mod roofline;
 pub mod row;
+mod significance;
 
 /// Version of the form of [`Analysis`], raised when a key changes its meaning or goes.
 pub const VERSION: u32 = 1;
 
-/// What can be chosen about an analysis.
+/// Options of an analysis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Options {
+pub struct AnalysisOptions {
     /// Resamples behind each interval.
     pub resamples: usize,
     /// Seed of all resampling. The same rows, seed and resamples give the same numbers.
     pub seed: u64,
-    /// Leave suspect rows out of aggregates too.
+    /// Exclude suspect rows from aggregates as well.
     pub only_valid: bool,
-    /// Which builds of each result its statistics are over.
+    /// Which builds of each result its statistics cover.
     pub builds: build::Builds,
-    /// Peaks in place of the measured ones: the first that a roofline is meant by.
+    /// Peaks to use instead of the measured ones; the first that applies to a roofline counts.
     pub peaks: Vec<peaks::GivenPeaks>,
 }
 
-impl Default for Options {
+impl Default for AnalysisOptions {
     fn default() -> Self {
         Self {
             resamples: RESAMPLES,
@@ -58,13 +59,13 @@ impl Default for Options {
     }
 }
 
-/// Everything that rows say. Indices lead into the lists of this value.
+/// Everything that rows say. Indices refer to the lists of this value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Analysis {
     /// [`VERSION`].
     pub version: u32,
     /// How it was made.
-    pub options: Options,
+    pub options: AnalysisOptions,
     /// The rows, in the order in which they came.
     pub rows: Vec<row::Row>,
     /// The platforms, by label.
@@ -83,7 +84,7 @@ pub struct Analysis {
     pub bottlenecks: Vec<usize>,
     /// Rooflines.
     pub rooflines: Vec<roofline::Roofline>,
-    /// Where they are contradicted.
+    /// Contradictions of the rooflines.
     pub contradictions: Vec<roofline::Contradiction>,
     /// Pareto fronts.
     pub(crate) fronts: Vec<pareto::Front>,
@@ -91,14 +92,14 @@ pub struct Analysis {
     pub predictions: Vec<predict::Prediction>,
     /// Platforms side by side.
     pub comparisons: Vec<compare::Comparison>,
-    /// What all this says, the largest effect first.
+    /// Significant effects, largest first.
     pub findings: Vec<finding::Finding>,
-    /// Rows of jobs that never came to a runtime.
+    /// Rows of jobs that never reached a runtime.
     pub without_platform: Vec<usize>,
 }
 
 /// What the rows say.
-pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
+pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
     rows.iter_mut().for_each(|row| row.choose(options.builds));
     let platforms = platform::assign(&mut rows);
     let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
@@ -121,7 +122,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
     let predictions = parallel::map(&numbers, |&platform| predict::predict(platform, &rows, of(platform)));
     let comparisons = compare::comparisons(&platforms, &cells, &variances);
     let mut contradictions = roofline::contradictions(&contrasts, &cells);
-    let evidence = hypothesis::Evidence {
+    let grounds = hypothesis::Grounds {
         platforms: &platforms,
         bases: &bases,
         cells: &cells,
@@ -130,7 +131,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: Options) -> Analysis {
         contrasts: &contrasts,
         comparisons: &comparisons,
     };
-    let findings = finding::findings(&evidence, &mut contradictions);
+    let findings = significance::findings(&grounds, &mut contradictions);
     Analysis {
         version: VERSION,
         feasibility: numbers.iter().map(|&index| figure::feasibility(index, &rows)).collect(),

@@ -1,6 +1,6 @@
-//! Which configurations are worth searching: the Pareto front of complexity and throughput.
+//! The Pareto front of complexity and throughput: the configurations worth searching.
 //!
-//! Within one task (batch, input, number format) a configuration is on the front where none has at most its operations and at
+//! Within one task (batch, input, number format) a configuration is on the front if no other has at most its operations and at
 //! least its throughput. Data comes from cells; [`search_space`] turns it into YAML for architecture search.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,12 +38,12 @@ pub(crate) struct Dominated {
 }
 
 /// Platform, batch, input, number format.
-type Task<'a> = (usize, u32, u32, &'a str);
+type FrontKey<'a> = (usize, u32, u32, &'a str);
 
 /// The fronts of all tasks.
 pub(super) fn fronts(cells: &[Cell]) -> Vec<Front> {
     // Operations, throughput and place of each cell.
-    let mut tasks: BTreeMap<Task<'_>, Vec<(u64, f64, usize)>> = BTreeMap::new();
+    let mut tasks: BTreeMap<FrontKey<'_>, Vec<(u64, f64, usize)>> = BTreeMap::new();
     for (index, cell) in cells.iter().enumerate() {
         if let (Some(configuration), Some(cost), Some(throughput)) =
             (&cell.configuration, cell.cost, cell.throughput)
@@ -80,13 +80,13 @@ pub(super) fn fronts(cells: &[Cell]) -> Vec<Front> {
     tasks.collect()
 }
 
-/// The choices worth searching on each platform, as YAML: for each task the configurations on its front, and for each factor
-/// the levels that are on any.
+/// The Pareto-optimal choices of each platform as YAML: the configurations on the front of each task, and the levels of each factor
+/// that are on any front.
 ///
-/// Every text is quoted as JSON does, which YAML reads as it stands: names come from anybody.
+/// Every text is quoted as in JSON, which YAML reads: names may hold anything.
 pub fn search_space(analysis: &Analysis) -> String {
     let mut text = String::from(
-        "# Choices worth searching: configurations that no other one beats in both operations and throughput.\n\
+        "# Pareto-optimal choices: no other configuration beats them in both operations and throughput.\n\
          # Throughput is in operations per second, latency in milliseconds; intervals are at 95 %.\n\
          search_space: 1\nplatforms:\n",
     );

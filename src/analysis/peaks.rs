@@ -1,6 +1,6 @@
-//! Peaks that somebody knows of a platform, such as its maker's, for a roofline in place of those that were measured.
+//! Known peaks of a platform, such as its maker's, to draw its roofline with instead of the measured ones.
 //!
-//! They are written `[PLATFORM[/PRECISION]=]OPERATIONS,BYTES`, both for each second. A peak is of one chip and one number
+//! They are written `[PLATFORM[/PRECISION]=]OPERATIONS,BYTES`, both per second. A peak is of one chip and one number
 //! format, so a report on several needs several. Text comes from users, peaks go to `roofline`.
 
 use std::str::FromStr;
@@ -8,8 +8,16 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::analysis::platform::Platform;
-use crate::analysis::roofline::Peaks;
 use crate::error::Hint;
+
+/// What a platform can do at the most. Both are finite and above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Peaks {
+    /// Operations per second.
+    pub operations_per_second: f64,
+    /// Bytes per second.
+    pub bytes_per_second: f64,
+}
 
 /// Peaks, and the rooflines that they are meant for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,9 +30,9 @@ pub struct GivenPeaks {
     pub peaks: Peaks,
 }
 
-/// Why a text gives no peaks.
+/// A text that is not a pair of peaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` gives no peaks: {why}")]
+#[error("cannot read peaks from `{text}`: {why}")]
 pub struct PeaksError {
     text: String,
     why: &'static str,
@@ -33,14 +41,14 @@ pub struct PeaksError {
 impl Hint for PeaksError {
     fn hint(&self) -> Option<String> {
         Some(
-            "write operations and bytes for each second, such as `xavier/int8=22.8e12,137e9` or `22.8e12,137e9`"
+            "write operations and bytes per second, such as `xavier/int8=22.8e12,137e9` or `22.8e12,137e9`"
                 .to_owned(),
         )
     }
 }
 
 impl GivenPeaks {
-    /// Are they meant for that roofline?
+    /// Whether they apply to that roofline.
     pub(crate) fn are_for(&self, platform: &Platform, precision: Option<&str>) -> bool {
         let names = [
             platform.identity.machine.host.as_deref(),
@@ -60,10 +68,10 @@ impl FromStr for GivenPeaks {
         // From the right: a label may hold anything.
         let (meant, numbers) =
             text.rsplit_once('=').map_or((None, text), |(meant, numbers)| (Some(meant), numbers));
-        let (operations, bytes) = numbers.split_once(',').ok_or_else(|| error("it has no comma"))?;
+        let (operations, bytes) = numbers.split_once(',').ok_or_else(|| error("there is no comma"))?;
         let rate = |text: &str| {
             let rate = text.trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-            rate.ok_or_else(|| error("a peak is a number above zero"))
+            rate.ok_or_else(|| error("a peak must be a number above zero"))
         };
         let peaks = Peaks { operations_per_second: rate(operations)?, bytes_per_second: rate(bytes)? };
         let (platform, precision) = match meant {

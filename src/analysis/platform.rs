@@ -1,7 +1,7 @@
 //! Which results were taken on the same platform: the machine, its power state and its software stack, as recorded and no
 //! further.
 //!
-//! A host's name alone says nothing: two machines of one name stay apart where anything recorded of them differs, and one
+//! A host's name alone says nothing: two machines of one name stay apart if anything recorded of them differs, and one
 //! machine before and after an update, or in two power modes, is two platforms, which can be compared. Two machines that are
 //! alike in everything recorded, their name included, cannot be told apart; give them names. Data comes from rows.
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub(crate) use crate::analysis::identity::{EdgeTpuLink, Identity, Software};
 pub(crate) use crate::analysis::identity::{Machine, Power};
-use crate::analysis::row::Row;
+use crate::analysis::row::{Row, word};
 use crate::bundle::format::Status;
 use crate::stats::resample::seed_of;
 
@@ -20,11 +20,11 @@ use crate::stats::resample::seed_of;
 pub struct Platform {
     /// Eight hexadecimal digits that depend on the identity alone: the same in every report.
     pub id: String,
-    /// What people call it: host, runtime, version, power mode; with the id where that is not unique.
+    /// Its name for people: host, runtime, version, power mode, and the id if that is not unique.
     pub label: String,
     /// What it is.
     pub identity: Identity,
-    /// Any of its rows is not the real thing.
+    /// Whether any of its rows is simulated.
     pub simulated: bool,
     /// Versions of the program that measured.
     pub harness_versions: BTreeSet<String>,
@@ -32,11 +32,19 @@ pub struct Platform {
     pub counts: BTreeMap<String, usize>,
 }
 
+impl Platform {
+    /// Its rows by status and verdict: `3 measured, valid; 1 failed`.
+    pub(crate) fn results(&self) -> String {
+        let counts: Vec<String> =
+            self.counts.iter().map(|(standing, count)| format!("{count} {standing}")).collect();
+        counts.join("; ")
+    }
+}
+
 /// The platforms of the rows, in the order of their labels; sets [`Row::platform`].
 ///
-/// A row of a job that ended early may not tell the version of its library, or the power state that it was to be measured in:
-/// it joins the platform that agrees with what it does tell and that its job was otherwise measured on, else the only one
-/// there is, else it stands alone.
+/// A row that ended early may lack the version of its library or its power state. It joins the platform that its job was otherwise
+/// measured on if that agrees with what the row does have, else the only platform that agrees, else it is a platform of its own.
 pub(crate) fn assign(rows: &mut [Row]) -> Vec<Platform> {
     let distinct: HashSet<&Identity> =
         rows.iter().map(|row| &*row.identity).filter(|identity| identity.software.is_some()).collect();
@@ -125,7 +133,7 @@ fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
     platforms
 }
 
-/// `xavier, onnxruntime 1.17.0, MAXN`: what is not known is left out.
+/// `xavier, onnxruntime 1.17.0, MAXN`, without what is unknown.
 fn label(identity: &Identity) -> String {
     let mut label = identity.machine.host.clone().unwrap_or_else(|| "unnamed host".to_owned());
     if let Some(software) = &identity.software {
@@ -141,13 +149,11 @@ fn label(identity: &Identity) -> String {
     label
 }
 
-/// `measured, suspect`; what was not measured has no second word.
+/// `measured, suspect`; a result without a measurement has only its status.
 fn standing(row: &Row) -> String {
-    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    // Enums without fields are texts in JSON, and those texts are what users know from bundles.
-    let status = word(serde_json::json!(row.status));
+    let status = word(&row.status).unwrap_or_default();
     match row.status {
-        Status::Measured => format!("{status}, {}", word(serde_json::json!(row.verdict))),
+        Status::Measured => format!("{status}, {}", word(&row.verdict).unwrap_or_default()),
         _ => status,
     }
 }

@@ -16,7 +16,7 @@ use crate::network::configuration::{Configuration as Theta, Precision};
 use crate::network::count_configuration::cost;
 use crate::stats::sample::percentile;
 
-/// What a platform is predicted to do.
+/// Predictions for a platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
     /// The platform.
@@ -40,9 +40,9 @@ pub(crate) struct Predicted {
     pub subject: String,
     /// Predicted mean latency in milliseconds.
     pub latency_ms: f64,
-    /// Predicted operations for each second.
+    /// Predicted operations per second.
     pub throughput: f64,
-    /// How it ended where it was tried: a prediction says nothing about whether it compiles.
+    /// How it ended, if it was tried: a prediction does not say whether it compiles.
     pub tried: Option<String>,
 }
 
@@ -170,7 +170,7 @@ impl Features {
         self.levels.contains(&format!("{factor} {level}"))
     }
 
-    /// `None` where a number is no logarithm.
+    /// `None` if a number has no logarithm.
     fn row(&self, configuration: &Configuration, operations: f64, bytes: f64) -> Option<Vec<f64>> {
         let mut row = vec![0.0; self.names.len()];
         (row[0], row[1], row[2]) = (1.0, operations.ln(), bytes.ln());
@@ -234,7 +234,7 @@ fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
             let rest = matrix[i][j] - dot(&factor[i][..j], &factor[j][..j]);
             factor[i][j] = if i == j { rest.sqrt() } else { rest / factor[j][j] };
         }
-        // Not a number where the columns are dependent beyond what the ridge mends.
+        // Not a number if the columns are more dependent than the ridge can correct.
         if factor[i][i].is_nan() || factor[i][i] <= 0.0 {
             return None;
         }

@@ -1,8 +1,8 @@
-//! The roofline of a platform, and where it is contradicted.
+//! The roofline of a platform, and its contradictions.
 //!
 //! The model (Williams, Waterman and Patterson, "Roofline", *Communications of the ACM* 52(4), 2009) bounds throughput by
-//! min(roof, slope × operational density): more operations for each byte can never cost throughput. A pair of cells that
-//! differ in one factor, where the denser one is slower, contradicts it. Data comes from cells and contrasts.
+//! min(roof, slope × operational density): more operations per byte can never cost throughput. A pair of cells that
+//! differ in one factor contradicts it if the denser one is slower. Data comes from cells and contrasts.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +11,20 @@ use serde::Serialize;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::{Contrast, Ratio};
 use crate::analysis::factor::Factor;
-use crate::analysis::peaks::GivenPeaks;
+use crate::analysis::peaks::{GivenPeaks, Peaks};
 use crate::analysis::platform::Platform;
-
-/// What a platform can do at the most. Both are finite and above zero.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Peaks {
-    /// Operations for each second.
-    pub operations_per_second: f64,
-    /// Bytes for each second.
-    pub bytes_per_second: f64,
-}
 
 /// The roofline of one platform for one number format.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Roofline {
     /// The platform.
     pub platform: usize,
-    /// Number format; `None` for model files, whose format is their own affair.
+    /// Number format; `None` for model files, whose number format is unknown.
     pub precision: Option<String>,
     /// Roof and slope. Where they are from the data, the roof is the highest throughput and the slope the highest throughput
     /// over density: the lowest roofline that no point is above.
     pub peaks: Peaks,
-    /// Were the peaks given?
+    /// Whether the peaks were given.
     pub given: bool,
     /// Density at which roof and slope meet, in operations for each byte.
     pub ridge: f64,
@@ -46,9 +37,9 @@ pub struct Roofline {
 pub struct RooflinePoint {
     /// Index of the cell.
     pub cell: usize,
-    /// Operations for each byte.
+    /// Operations per byte.
     pub operational_density: f64,
-    /// Operations for each second.
+    /// Operations per second.
     pub throughput: f64,
     /// Throughput over what the roofline allows at this density.
     pub attained: f64,
@@ -69,7 +60,7 @@ pub struct Contradiction {
     pub operational_density: f64,
     /// Throughput of the denser over that of the sparser: below one.
     pub throughput: Ratio,
-    /// Does it, by itself, also hold when everything in the report is tested together?
+    /// Whether it is significant by itself after correction for multiple tests.
     pub holds_among_all: bool,
     /// Either side is suspect.
     pub suspect: bool,

@@ -10,14 +10,15 @@ use serde::Serialize;
 
 use crate::analysis::build::{Builds, RowBuild};
 use crate::analysis::condition::{RowConditions, RowEnergy};
-use crate::analysis::platform::Identity;
+use crate::analysis::identity::Identity;
+use crate::analysis::process::RowProcess;
 use crate::bundle::format::{Bundle, Configuration, Stage, Status, VerdictState};
 use crate::stats::sample;
 
 /// One result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The bundle's id; with `#` and eight digits of its digest behind it where different results share one.
+    /// The bundle's id, followed by `#` and eight digits of its digest if different results share the id.
     pub id: String,
     /// Where it was found, from the folder that was given.
     pub path: String,
@@ -26,11 +27,11 @@ pub struct Row {
     /// What was recorded of machine and software.
     #[serde(skip)]
     pub identity: Arc<Identity>,
-    /// Its platform in [`crate::analysis::Analysis::platforms`]; `None` where its job never came to a runtime.
+    /// Its platform in [`crate::analysis::Analysis::platforms`]; `None` if its job never reached a runtime.
     pub platform: Option<usize>,
-    /// Its cell in [`crate::analysis::Analysis::cells`], where it has latencies and may be used.
+    /// Its cell in [`crate::analysis::Analysis::cells`], if it has usable latencies.
     pub cell: Option<usize>,
-    /// Not the real thing.
+    /// Whether it is simulated.
     pub simulated: bool,
     /// Version of the program that measured.
     pub harness_version: String,
@@ -46,7 +47,7 @@ pub struct Row {
     pub model: Option<String>,
     /// SHA-256 of the model file.
     pub model_sha256: Option<String>,
-    /// What one inference costs; `None` where it was not counted, or not wholly.
+    /// What one inference costs; `None` unless it was counted completely.
     pub cost: Option<RowCost>,
     /// How it ended.
     pub status: Status,
@@ -58,23 +59,23 @@ pub struct Row {
     pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// May the numbers be trusted?
+    /// Whether the numbers can be trusted.
     pub verdict: VerdictState,
     /// Codes of the verdict's reasons.
     pub verdict_reasons: Vec<String>,
     /// When the bundle was made; RFC 3339, UTC.
     pub finished: String,
-    /// Under which conditions it was measured; `None` where no trial was to start, or an older program measured.
+    /// Under which conditions it was measured; `None` if no trial was due to start, or in bundles of older programs.
     pub(crate) conditions: Option<RowConditions>,
-    /// What one inference takes in energy; `None` where that was not asked for.
+    /// Energy of one inference; `None` if not requested.
     pub energy: Option<RowEnergy>,
-    /// Its builds, of which not all may enter the statistics; empty where there are no latencies.
+    /// Its builds, of which not all may enter the statistics; empty without latencies.
     pub builds: Vec<RowBuild>,
-    /// Statistics of its latencies; `None` where there are none.
+    /// Statistics of its latencies; `None` without latencies.
     pub latency: Option<RowLatency>,
     /// Raw latencies of all builds, one list a process.
     #[serde(skip)]
-    pub processes: Vec<Process>,
+    pub processes: Vec<RowProcess>,
 }
 
 /// What one inference costs.
@@ -86,7 +87,7 @@ pub struct RowCost {
     pub parameters: u64,
     /// Bytes in and out of every layer.
     pub bytes_moved: u64,
-    /// Operations for each byte.
+    /// Operations per byte.
     pub operational_density: f64,
 }
 
@@ -111,38 +112,15 @@ pub struct RowLatency {
     pub severe_outliers: usize,
 }
 
-/// The timed runs of one process.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Process {
-    /// Which build, from 1.
-    pub build: u32,
-    /// Which process of the build, from 1.
-    pub process: u32,
-    /// Latencies in nanoseconds, in order.
-    pub latency_ns: Box<[u64]>,
-}
-
-impl Process {
-    /// Mean latency in milliseconds. There is at least one run.
-    pub fn mean_ms(&self) -> f64 {
-        self.milliseconds().sum::<f64>() / self.latency_ns.len() as f64
-    }
-
-    /// Latencies in milliseconds, in order.
-    pub fn milliseconds(&self) -> impl Iterator<Item = f64> {
-        self.latency_ns.iter().map(|&nanoseconds| nanoseconds as f64 / 1e6)
-    }
-}
-
 impl Row {
     /// The row of a bundle that was found at `path` with that digest.
     pub fn new(bundle: Bundle, path: String, sha256: String) -> Self {
         let identity = Arc::new(Identity::of(&bundle));
-        let processes: Vec<Process> = bundle
+        let processes: Vec<RowProcess> = bundle
             .trials
             .into_iter()
             .filter(|trial| !trial.latencies.latency_ns.is_empty())
-            .map(|trial| Process {
+            .map(|trial| RowProcess {
                 build: trial.id.build,
                 process: trial.id.process,
                 latency_ns: trial.latencies.latency_ns.iter().map(|latency| latency.0).collect(),
@@ -201,14 +179,15 @@ impl Row {
     }
 
     /// The processes that statistics are over, in order.
-    pub fn used(&self) -> impl Iterator<Item = &Process> {
-        let is_used =
-            |process: &&Process| self.builds.iter().any(|build| build.used && build.build == process.build);
+    pub fn used(&self) -> impl Iterator<Item = &RowProcess> {
+        let is_used = |process: &&RowProcess| {
+            self.builds.iter().any(|build| build.used && build.build == process.build)
+        };
         self.processes.iter().filter(is_used)
     }
 
-    /// May it enter an aggregate? It was measured, its verdict is not invalid, and its mean is not zero: a latency of zero is
-    /// an instrument's, and has no throughput.
+    /// Whether it may enter an aggregate: it was measured, its verdict is not invalid, and its mean is not zero. A latency of zero
+    /// is an artefact of the instrument and has no throughput.
     ///
     /// # Errors
     /// Why not.
@@ -222,8 +201,8 @@ impl Row {
         }
     }
 
-    /// What was measured: the name of θ, else the model's file and the first digits of its digest, because one name may stand
-    /// for many files.
+    /// What was measured: the name of θ, else the model's file with the first digits of its digest, because many files may have
+    /// one name.
     pub fn subject(&self) -> Option<String> {
         match (&self.configuration, &self.model, &self.model_sha256) {
             (Some(configuration), _, _) => Some(configuration.name.clone()),
@@ -236,22 +215,30 @@ impl Row {
     }
 }
 
+/// The word of an enum without fields, as bundles spell it; `None` for anything else.
+pub(crate) fn word(value: &impl Serialize) -> Option<String> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Some(word),
+        _ => None,
+    }
+}
+
 /// Why a row enters no aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
-    /// It has no latencies, or not all that were asked for.
+    /// It has no latencies, or fewer than requested.
     NotMeasured,
     /// Its verdict is invalid.
     Invalid,
     /// Its mean latency is zero.
     ZeroLatency,
-    /// Its verdict is suspect, and only valid ones were asked for.
+    /// Its verdict is suspect, and only valid results were requested.
     Suspect,
 }
 
 impl RowLatency {
-    fn of(processes: &[&Process]) -> Option<Self> {
+    fn of(processes: &[&RowProcess]) -> Option<Self> {
         let runs: Vec<f64> = processes.iter().flat_map(|process| process.milliseconds()).collect();
         let means: Vec<f64> = processes.iter().map(|process| process.mean_ms()).collect();
         let labels = sample::outliers(&runs);

@@ -1,4 +1,4 @@
-//! What the commands of the desk side share: which folders to collect from, and what they say about what lay there.
+//! Shared by the commands of the desk side: which folders to collect from, and messages about the files in them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ use crate::collect::{Collection, Oddity, OddityKind, collect};
 /// Where results come from.
 #[derive(Debug, Args)]
 pub(super) struct Sources {
-    /// Folders with bundles, however deep, or single bundles
+    /// Folders with bundles at any depth, or single bundles
     #[arg(required = true, value_name = "DIR")]
     folders: Vec<PathBuf>,
-    /// Take simulated results too
+    /// Include simulated results
     #[arg(long)]
     include_simulated: bool,
-    /// Name every file that gave no result, and not only the first few of a kind
+    /// List every file that gave no result instead of the first few of each kind
     #[arg(long)]
     name_all: bool,
 }
 
-/// How many files of a kind are named.
+/// Files listed of each kind.
 const NAMED: usize = 5;
 
-/// The rows below the folders, for who wants no more.
+/// Only the rows of [`collection`].
 ///
 /// # Errors
 /// As [`collection`].
@@ -36,10 +36,10 @@ pub(super) fn rows(sources: &Sources) -> anyhow::Result<Vec<Row>> {
     collection(sources).map(|collection| collection.rows)
 }
 
-/// What lies below the folders. What gave no result is named on standard error.
+/// The results below the folders. Files that gave none are listed on standard error.
 ///
 /// # Errors
-/// Where a folder cannot be read, or none of them holds a result.
+/// If a folder cannot be read, or none holds a result.
 pub(super) fn collection(sources: &Sources) -> anyhow::Result<Collection> {
     let collection = collect(&sources.folders, sources.include_simulated).explain().exit(Exit::WrongInput)?;
     for line in lines(&collection, sources.name_all) {
@@ -49,9 +49,9 @@ pub(super) fn collection(sources: &Sources) -> anyhow::Result<Collection> {
         let simulated = collection.counts().contains_key(&OddityKind::Simulated);
         return Err(anyhow!("no results in {}", listed(&sources.folders))).exit(Exit::WrongInput).advise(
             if simulated {
-                "there are only simulated ones: `--include-simulated` takes them"
+                "all results are simulated; include them with `--include-simulated`"
             } else {
-                "name folders that hold bundles (`….json.gz`), such as copies of an outbox"
+                "name folders with bundles (`….json.gz`), such as copies of an outbox"
             },
         );
     }
@@ -73,7 +73,7 @@ fn lines(collection: &Collection, name_all: bool) -> Vec<String> {
             lines.push(format!("  {path}: {detail}"));
         }
         if oddities.len() > named {
-            lines.push(format!("  and {} more, which `--name-all` names", oddities.len() - named));
+            lines.push(format!("  and {} more; `--name-all` lists them", oddities.len() - named));
         }
     }
     lines

@@ -11,17 +11,17 @@ use super::collected::{self, Sources};
 use super::failure::Advise as _;
 use super::{Exit, note, whole_file};
 use crate::analysis::platform;
-use crate::export::{EXPORTS, Export, Table};
+use crate::export::{EXPORTS, Export, Results};
 
 /// Write collected results as a table: one row for each result
 #[derive(Debug, Args)]
 pub(super) struct ExportArguments {
     #[command(flatten)]
     sources: Sources,
-    /// The format
+    /// Format of the table
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: String,
-    /// Where to write; standard output if left out
+    /// File to write; standard output by default
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -33,30 +33,29 @@ fn formats() -> PossibleValuesParser {
 }
 
 pub(super) fn execute(arguments: &ExportArguments) -> anyhow::Result<Exit> {
-    let export =
-        Export::find(&arguments.format).context("a format that the parser let through is missing")?;
+    let export = Export::find(&arguments.format).context("the parser accepted an unknown format")?;
     if export.is_binary && arguments.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(anyhow!("{} is not for a terminal", export.name))
+        return Err(anyhow!("cannot write {} to a terminal", export.name))
             .exit(Exit::WrongInput)
             .advise("name a file with `--output`");
     }
     let mut rows = collected::rows(&arguments.sources)?;
     let platforms = platform::assign(&mut rows);
-    let table = Table { rows: &rows, platforms: &platforms };
+    let results = Results { rows: &rows, platforms: &platforms };
     let left_out = match &arguments.output {
-        Some(path) => whole_file::write(path, |output| export.write(&table, output))?,
-        None => write_output(export, &table)?,
+        Some(path) => whole_file::write(path, |output| export.write(&results, output))?,
+        None => write_output(export, &results)?,
     };
     if left_out > 0 {
-        note(&format!("left out because they have no usable latencies: {left_out}"));
+        note(&format!("left out {left_out} results without usable latencies"));
     }
     Ok(Exit::Done)
 }
 
-fn write_output(export: &Export, table: &Table<'_>) -> anyhow::Result<usize> {
+fn write_output(export: &Export, results: &Results<'_>) -> anyhow::Result<usize> {
     let mut output = BufWriter::new(std::io::stdout());
-    match export.write(table, &mut output).and_then(|left_out| output.flush().map(|()| left_out)) {
-        // A reader that went away has read what it wanted.
+    match export.write(results, &mut output).and_then(|left_out| output.flush().map(|()| left_out)) {
+        // The reader has what it wanted.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
         other => other.context("cannot write to standard output"),
     }

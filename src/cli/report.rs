@@ -1,4 +1,4 @@
-//! `backbone report`: what collected results say, as one page with its figures and tables beside it.
+//! `backbone report`: what collected results say, as one page with its figures and tables next to it.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -13,36 +13,36 @@ use super::failure::Advise as _;
 use super::{Exit, note, print, readable, whole_file};
 use crate::analysis::build::Builds;
 use crate::analysis::peaks::{GivenPeaks, PeaksError};
-use crate::analysis::{Options, analyse, pareto};
+use crate::analysis::{AnalysisOptions, analyse, pareto};
 use crate::error::Hint as _;
-use crate::report::{Drawn, Place, RENDERERS, Report};
+use crate::report::{Destination, Drawn, RENDERERS, Report};
 use crate::stats::resample::RESAMPLES;
 
-/// Write a report on collected results: a page for any browser, and its figures and tables in a folder beside it
+/// Write a report on collected results: one page, with its figures and tables in a folder next to it
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
     #[command(flatten)]
     sources: Sources,
-    /// The page; `report.html` has its figures (SVG) and tables (CSV) in `report-figures`
+    /// The page; figures (SVG) and tables (CSV) of `report.html` go to `report-figures`
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
-    /// Also write the choices worth searching on each platform, as YAML for architecture search
+    /// Also write the Pareto-optimal choices of each platform, as YAML for architecture search
     #[arg(long, value_name = "FILE")]
     search_space: Option<PathBuf>,
-    /// Leave suspect results out of aggregates too
+    /// Exclude suspect results from aggregates as well
     #[arg(long)]
     only_valid: bool,
-    /// Which builds of a result its numbers are over
+    /// Which builds of a result its numbers cover
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = WhichBuilds::Fastest)]
     builds: WhichBuilds,
-    /// Peaks for the roofline in place of the measured ones, operations and bytes a second; may be given for each platform and
-    /// number format, such as `xavier/int8=22.8e12,137e9`
+    /// Peaks for the roofline instead of the measured ones, in operations and bytes per second; repeatable, for a platform and
+    /// number format such as `xavier/int8=22.8e12,137e9`
     #[arg(long, value_name = "[PLATFORM[/PRECISION]=]OPERATIONS,BYTES", value_parser = peaks)]
     peaks: Vec<GivenPeaks>,
     /// Resamples behind each interval
     #[arg(long, value_name = "COUNT", default_value_t = RESAMPLES, value_parser = resamples)]
     resamples: usize,
-    /// Seed of the resampling: the same results and seed give the same report
+    /// Seed for resampling; the same results and seed give the same report
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
 }
@@ -50,11 +50,11 @@ pub(super) struct ReportArguments {
 /// [`Builds`], as people type them.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum WhichBuilds {
-    /// The one with the lowest mean, as the paper has it
+    /// The build with the lowest mean, as in the paper
     Fastest,
-    /// The first one
+    /// The first build
     First,
-    /// All together
+    /// All builds together
     All,
 }
 
@@ -68,10 +68,10 @@ impl From<WhichBuilds> for Builds {
     }
 }
 
-/// Fewer resamples than this do not reach the 2.5th percentile.
+/// Fewer resamples do not reach the 2.5th percentile.
 const FEWEST_RESAMPLES: usize = 100;
 
-/// More than this change no digit that is shown, and fill the memory.
+/// More resamples fill the memory without changing a digit that is shown.
 const MOST_RESAMPLES: usize = 1_000_000;
 
 fn resamples(text: &str) -> Result<usize, String> {
@@ -96,7 +96,7 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
             .advise("name a file with `--output`, such as report.html");
     }
     let collection = collected::collection(&arguments.sources)?;
-    let options = Options {
+    let options = AnalysisOptions {
         resamples: arguments.resamples,
         seed: arguments.seed,
         only_valid: arguments.only_valid,
@@ -109,15 +109,15 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let report = Report::new(&analysis, &drawn, collection.files, &collection.oddities, &name);
 
     fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))
-        .advise("name a page whose folder is writable with `--output`")?;
+        .with_context(|| format!("cannot create the folder {}", folder.display()))
+        .advise("name a file in a writable folder with `--output`")?;
     let mut written: HashSet<String> = HashSet::new();
-    // The page last: it links to the others.
+    // The page comes last because it links to the others.
     for renderer in RENDERERS.iter().rev() {
         for file in renderer.render(&report) {
-            let path = match renderer.place {
-                Place::Report => arguments.output.clone(),
-                Place::Beside => folder.join(&file.name),
+            let path = match renderer.destination {
+                Destination::Report => arguments.output.clone(),
+                Destination::Folder => folder.join(&file.name),
             };
             whole_file::write(&path, |output| output.write_all(file.content.as_bytes()))?;
             written.insert(file.name);
@@ -129,7 +129,8 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let strangers = strangers(&folder, &written);
     if strangers > 0 {
         let shown = readable(folder.as_os_str());
-        note(&format!("files in {shown} that are not of this report, and were left: {strangers}"));
+        let files = if strangers == 1 { "file" } else { "files" };
+        note(&format!("kept {strangers} {files} in {shown} that are not part of this report"));
     }
     print(&format!(
         "{}: {} results, {} platforms, {} findings, {} figures\n",
@@ -142,18 +143,18 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The folder beside a page, named after it.
+/// The folder next to a page, named after it.
 fn folder(page: &Path) -> anyhow::Result<PathBuf> {
     let stem = page
         .file_stem()
-        .with_context(|| format!("{} names no file", page.display()))
+        .with_context(|| format!("{} does not name a file", page.display()))
         .exit(Exit::WrongInput)?;
     let mut name = stem.to_owned();
     name.push("-figures");
     Ok(page.with_file_name(name))
 }
 
-/// Files of an earlier report, or of somebody: none is removed, because nobody asked for that.
+/// Files of an earlier report or of the user; they stay.
 fn strangers(folder: &Path, written: &HashSet<String>) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     entries.flatten().filter(|entry| !written.contains(entry.file_name().to_string_lossy().as_ref())).count()
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folder_is_named_after_the_page_and_lies_beside_it() {
+    fn folder_is_next_to_the_page_and_named_after_it() {
         assert_eq!(folder(Path::new("a/b.html")).unwrap(), Path::new("a/b-figures"));
         assert_eq!(folder(Path::new("report")).unwrap(), Path::new("report-figures"));
         assert!(folder(Path::new("..")).is_err());

@@ -1,8 +1,8 @@
-//! Bundles from any tree of folders, as rsync leaves it: of any mix of hosts and versions, with whatever else lies there.
+//! Bundles from any tree of folders, as rsync leaves it: any mix of hosts and versions, and any other files.
 //!
-//! Every file is either a result or is named with the reason why not; none is dropped in silence and no two are merged.
-//! Nothing is written. Rows go to `analysis` and `export`. Files are foreign input: names, sizes and contents are not trusted,
-//! links are not followed, and only regular files are opened.
+//! Every file is either a result or is listed with the reason why not; none is dropped silently and no two are merged. Nothing is
+//! written. Rows go to `analysis` and `export`. Files are untrusted input: names, sizes and contents are checked, links are not
+//! followed, and only regular files are opened.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,66 +29,66 @@ mod tests;
 /// How a bundle's name ends.
 const ENDING: &str = ".json.gz";
 
-/// The daemon's copy of its status, which lies in every outbox.
+/// The daemon's copy of its status, which is in every outbox.
 const STATUS_FILE: &str = "status.json";
 
-/// What a bundle may decompress to.
+/// Limits on the size of a decompressed bundle.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Where several threads read at once. Larger ones are read one at a time, so that files made to exhaust memory cost
-    /// that much once.
+    /// While several threads read. Larger bundles are read one at a time, so that files made to exhaust memory cost that much
+    /// only once.
     at_once_bytes: u64,
-    /// At all.
+    /// For any bundle.
     largest_bytes: u64,
 }
 
 const LIMITS: Limits = Limits { at_once_bytes: 16 * 1024 * 1024, largest_bytes: LARGEST_BUNDLE_BYTES };
 
-/// What was found.
+/// The results and everything else that was found.
 #[derive(Debug, Default)]
 pub struct Collection {
     /// The results, in the order of their paths.
     pub rows: Vec<Row>,
-    /// Every file and folder that gave none, in the order of the paths.
+    /// Every file and folder without a result, in the order of their paths.
     pub oddities: Vec<Oddity>,
-    /// Files that were looked at.
+    /// Number of files examined.
     pub files: usize,
 }
 
-/// A file that gave no result of its own, or one to look at.
+/// A file without a result of its own, or one that needs a look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Oddity {
-    /// Where, from the folder that was given.
+    /// Its path from the folder that was given.
     pub path: String,
-    /// What is odd about it.
+    /// What is wrong with it.
     pub kind: OddityKind,
-    /// The case at hand.
+    /// Details of this file.
     pub detail: String,
 }
 
-/// What can be odd.
+/// What can be wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OddityKind {
-    /// The same result was found before, under another path; it counts once.
+    /// The same result was found under another path; it counts once.
     Duplicate,
-    /// Different results carry one id, as copies of one installation do. Both count, each as itself.
+    /// Different results have the same id, as copies of one installation do. Each counts.
     SharedId,
-    /// The result is not of the real thing, and such were not asked for.
+    /// The result is simulated, and simulated results were not requested.
     Simulated,
-    /// A copy under way or broken off: its name begins with a dot, or a folder's above it does.
+    /// An unfinished copy: its name, or that of a folder above it, begins with a dot.
     Partial,
-    /// It has a bundle's name and ends too early.
+    /// It has a bundle's name and ends early.
     Truncated,
-    /// It has a bundle's name and its bytes are not one.
+    /// It has a bundle's name but is not a bundle.
     Damaged,
-    /// It decompresses to more than any bundle has.
+    /// It decompresses to more than any bundle may.
     TooLarge,
     /// A newer program wrote it.
     NewerFormat,
     /// It does not have a bundle's name.
     Foreign,
-    /// A link, a socket or anything else that is no regular file.
+    /// A link, a socket or anything else but a regular file.
     NotAFile,
     /// It could not be read.
     Unreadable,
@@ -98,17 +98,18 @@ impl OddityKind {
     /// For counts: one, many.
     pub(crate) fn nouns(self) -> (&'static str, &'static str) {
         match self {
-            Self::Duplicate => ("duplicate of another", "duplicates of others"),
-            Self::SharedId => (
-                "result that shares its id with a different one",
-                "results that share their id with different ones",
-            ),
+            Self::Duplicate => ("duplicate", "duplicates"),
+            Self::SharedId => {
+                ("result with the id of a different one", "results with the id of a different one")
+            }
             Self::Simulated => ("simulated result left out", "simulated results left out"),
             Self::Partial => ("partial copy", "partial copies"),
             Self::Truncated => ("truncated bundle", "truncated bundles"),
             Self::Damaged => ("damaged bundle", "damaged bundles"),
-            Self::TooLarge => ("file that decompresses to too much", "files that decompress to too much"),
-            Self::NewerFormat => ("bundle of a newer version", "bundles of a newer version"),
+            Self::TooLarge => {
+                ("file that is too large when decompressed", "files that are too large when decompressed")
+            }
+            Self::NewerFormat => ("bundle in a newer format", "bundles in a newer format"),
             Self::Foreign => ("foreign file", "foreign files"),
             Self::NotAFile => ("link or special file", "links and special files"),
             Self::Unreadable => ("unreadable file or folder", "unreadable files and folders"),
@@ -116,9 +117,9 @@ impl OddityKind {
     }
 }
 
-/// Why nothing was collected.
+/// A folder that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot look for bundles in {}", path.display())]
+#[error("cannot read bundles from {}", path.display())]
 pub struct CollectError {
     path: PathBuf,
     #[source]
@@ -127,12 +128,12 @@ pub struct CollectError {
 
 impl Hint for CollectError {
     fn hint(&self) -> Option<String> {
-        Some("give folders that hold bundles, such as copies of an outbox, or single bundles".to_owned())
+        Some("name folders with bundles, such as copies of an outbox, or single bundles".to_owned())
     }
 }
 
 impl Collection {
-    /// How many oddities there are of each kind.
+    /// Number of oddities of each kind.
     pub fn counts(&self) -> BTreeMap<OddityKind, usize> {
         let mut counts = BTreeMap::new();
         for oddity in &self.oddities {
@@ -142,11 +143,11 @@ impl Collection {
     }
 }
 
-/// Collect every result below the folders. Simulated ones are left out, and named, unless asked for.
+/// Collect every result below the folders. Simulated ones are listed as oddities unless requested.
 ///
 /// # Errors
-/// Where one of the folders that were named cannot be looked at: a mistyped path must not read as an empty outbox. What lies
-/// below them is named in [`Collection::oddities`] instead.
+/// If one of the folders cannot be read: a mistyped path must not look like an empty outbox. Problems below the folders are in
+/// [`Collection::oddities`].
 pub fn collect(folders: &[PathBuf], include_simulated: bool) -> Result<Collection, CollectError> {
     collect_within(folders, include_simulated, LIMITS)
 }
@@ -165,7 +166,7 @@ fn collect_within(
     let whole_memory = Mutex::new(());
     let read = parallel::map(&walk.bundles, |found| {
         let mut row = row(found, limits, &whole_memory)?;
-        // Most rows are of few platforms: one copy of each serves all.
+        // Most rows come from few platforms: they share one copy of each identity.
         let mut identities = identities.lock().unwrap_or_else(PoisonError::into_inner);
         match identities.get(&row.identity) {
             Some(known) => row.identity = Arc::clone(known),
@@ -190,14 +191,14 @@ fn collect_within(
 }
 
 impl Collection {
-    /// One row of each content; rows of different contents under one id get ids of their own.
+    /// Keep one row of each content; rows of different contents under one id get ids of their own.
     fn part_duplicates(&mut self) {
         let mut first: HashMap<String, (String, String)> = HashMap::new();
         let mut contents: HashMap<String, HashSet<String>> = HashMap::new();
         let mut kept: Vec<Row> = Vec::with_capacity(self.rows.len());
         for row in std::mem::take(&mut self.rows) {
             if let Some((_, path)) = first.get(&row.sha256) {
-                let detail = format!("the same as {path}");
+                let detail = format!("same as {path}");
                 self.oddities.push(Oddity { path: row.path, kind: OddityKind::Duplicate, detail });
                 continue;
             }
@@ -227,31 +228,31 @@ impl Collection {
 
 /// A file with a bundle's name.
 #[derive(Debug)]
-struct Found {
+struct BundleFile {
     file: PathBuf,
     shown: String,
 }
 
-/// What lies below the folders, by name alone.
+/// The files below the folders, by name only.
 #[derive(Debug, Default)]
 struct Walk {
-    bundles: Vec<Found>,
+    bundles: Vec<BundleFile>,
     oddities: Vec<Oddity>,
     files: usize,
 }
 
 impl Walk {
-    /// Look at a folder or a file that somebody named; a link there is followed.
+    /// Enter a folder or file that the user named; a link is followed.
     fn enter(&mut self, root: &Path) -> Result<(), CollectError> {
         let error = |source| CollectError { path: root.to_owned(), source };
         if fs::metadata(root).map_err(error)?.is_dir() {
-            // Now, because what is below is named and passed over.
+            // Now, because errors further down are only listed.
             fs::read_dir(root).map_err(error)?;
             self.descend(root);
         } else {
             fs::File::open(root).map_err(error)?;
             self.files += 1;
-            self.bundles.push(Found { file: root.to_owned(), shown: shown(root, Path::new("")) });
+            self.bundles.push(BundleFile { file: root.to_owned(), shown: shown(root, Path::new("")) });
         }
         Ok(())
     }
@@ -283,30 +284,34 @@ impl Walk {
         let is_hidden = below.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."));
         let label = shown(&path, root);
         if !is_file {
-            self.odd(label, OddityKind::NotAFile, "not opened");
+            self.odd(label, OddityKind::NotAFile, "not a regular file; not opened");
         } else if is_hidden && name.contains(ENDING) {
-            self.odd(label, OddityKind::Partial, "rsync and the daemon rename a file when it is whole");
+            self.odd(
+                label,
+                OddityKind::Partial,
+                "unfinished: rsync and the daemon rename a file when it is complete",
+            );
         } else if is_hidden {
-            self.odd(label, OddityKind::Foreign, "hidden, and no copy of a bundle by its name");
+            self.odd(label, OddityKind::Foreign, "hidden, and not named like a bundle");
         } else if name.ends_with(ENDING) {
-            self.bundles.push(Found { file: path, shown: label });
+            self.bundles.push(BundleFile { file: path, shown: label });
         } else if name == STATUS_FILE {
-            self.odd(label, OddityKind::Foreign, "a daemon's status, as every outbox has one");
+            self.odd(label, OddityKind::Foreign, "the daemon's status, which is in every outbox");
         } else {
             self.odd(label, OddityKind::Foreign, "its name does not end in .json.gz");
         }
     }
 
-    /// One name of each file: a hard link is another name of the same bytes, and a hundred thousand need not be read.
+    /// Keep one name of each file: a hard link is another name of the same bytes and need not be read again.
     fn part_links(&mut self) {
         self.bundles.sort_by(|one, other| one.shown.cmp(&other.shown));
         let mut first: HashMap<(u64, u64), String> = HashMap::new();
         for found in std::mem::take(&mut self.bundles) {
-            // What cannot be looked at is told when it is read.
+            // Errors are reported when the file is read.
             let linked = fs::metadata(&found.file).ok().filter(|metadata| metadata.nlink() > 1);
             match linked.map(|metadata| first.entry((metadata.dev(), metadata.ino()))) {
                 Some(Entry::Occupied(known)) => {
-                    let detail = format!("another name of {}", known.get());
+                    let detail = format!("hard link to {}", known.get());
                     self.odd(found.shown, OddityKind::Duplicate, &detail);
                 }
                 Some(Entry::Vacant(new)) => {
@@ -323,7 +328,7 @@ impl Walk {
     }
 }
 
-/// The path below a root, headed by the root's own last name so that several roots stay apart.
+/// The path below a root, beginning with the root's last name to tell several roots apart.
 fn shown(path: &Path, root: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     match root.file_name() {
@@ -333,7 +338,7 @@ fn shown(path: &Path, root: &Path) -> String {
 }
 
 /// The row of a file.
-fn row(found: &Found, limits: Limits, whole_memory: &Mutex<()>) -> Result<Row, Oddity> {
+fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<Row, Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
     let (bundle, json) = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {

@@ -1,9 +1,9 @@
 //! The daemon's settings and the source of each. Precedence, highest first: flags, environment,
 //! `/etc/backbone/config.yaml`, built-in defaults.
 //!
-//! Reads this one file and nothing else; the daemon checks whether the folders exist. The table [`SETTINGS`]
-//! defines the keys of the file. It is checked in the same way as job files, and all mistakes are reported at
-//! once.
+//! Reads this one file and nothing else; the daemon checks whether the folders exist. The table
+//! [`settings::SETTINGS`] defines the keys of the file. It is checked in the same way as job files, and all
+//! mistakes are reported at once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

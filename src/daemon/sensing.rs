@@ -224,7 +224,7 @@ impl Sensing {
     }
 
     /// The energy of some sources together, by the readings in which all of them told; `None` where too many are missing.
-    fn span_of(&self, readings: &[EnergyReading], indices: &[usize]) -> Option<energy::Span> {
+    fn span_of(&self, readings: &[EnergyReading], indices: &[usize]) -> Option<energy::Stretch> {
         let is_whole =
             |reading: &&EnergyReading| indices.iter().all(|&index| reading.values[index].is_some());
         let whole: Vec<&EnergyReading> = readings.iter().filter(is_whole).collect();

@@ -1,36 +1,27 @@
-//! CSV (RFC 4180): a heading, a line for each row, lists left out. Texts are always in quotes, so that an empty text and a null
-//! differ.
+//! CSV: a line of names, then a line for each result. Every text is quoted, so that an empty text and null differ.
 
 use std::io::{self, Write};
 
-use super::columns::{COLUMNS, Column, Kind, Value, View};
-use super::{Export, Table};
+use super::columns::{View, columns};
+use super::{Export, Results};
+use crate::table::Datum;
+use crate::table::csv::{self, Quotes};
 
 pub(super) const EXPORT: Export = Export {
     name: "csv",
-    summary: "one line for each result, without the single latencies",
+    summary: "one line for each result, without the individual latencies",
     is_binary: false,
     write,
 };
 
-fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.kind != Kind::Integers).collect();
-    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-    writeln!(output, "{}", names.join(","))?;
-    for row in table.rows {
-        let view = View::new(row, table.platforms);
-        let fields: Vec<String> = columns.iter().map(|column| field((column.value)(&view))).collect();
-        writeln!(output, "{}", fields.join(","))?;
+fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+    let columns = columns();
+    let kinds = || columns.iter().map(|column| column.kind);
+    output.write_all(csv::heading(columns.iter().map(|column| (column.name, column.kind))).as_bytes())?;
+    for row in results.rows {
+        let view = View::new(row, results.platforms);
+        let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&view)).collect();
+        output.write_all(csv::row(values.iter().zip(kinds()), Quotes::Always).as_bytes())?;
     }
     Ok(0)
-}
-
-fn field(value: Value) -> String {
-    match value {
-        Value::Null | Value::Integers(_) => String::new(),
-        Value::Text(text) => format!("\"{}\"", text.replace('"', "\"\"")),
-        Value::Integer(number) => number.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::Boolean(flag) => flag.to_string(),
-    }
 }

@@ -1,37 +1,39 @@
-//! JSON Lines: an object for each row, every column in it, latencies included.
+//! JSON Lines: an object for each result with every column, latencies included.
 
 use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json};
 
-use super::columns::{COLUMNS, Value, View};
-use super::{Export, Table};
+use super::columns::{View, columns};
+use super::{Export, Results};
+use crate::table::Datum;
 
 pub(super) const EXPORT: Export = Export {
     name: "jsonl",
-    summary: "one JSON object a line for each result, with every latency",
+    summary: "one JSON object per line for each result, with every latency",
     is_binary: false,
     write,
 };
 
-fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    for row in table.rows {
-        let view = View::new(row, table.platforms);
+fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+    let columns = columns();
+    for row in results.rows {
+        let view = View::new(row, results.platforms);
         let object: Map<String, Json> =
-            COLUMNS.iter().map(|column| (column.name.to_owned(), json((column.value)(&view)))).collect();
+            columns.iter().map(|column| (column.name.to_owned(), json((column.read)(&view)))).collect();
         serde_json::to_writer(&mut *output, &object)?;
         output.write_all(b"\n")?;
     }
     Ok(0)
 }
 
-fn json(value: Value) -> Json {
+fn json(value: Datum) -> Json {
     match value {
-        Value::Null => Json::Null,
-        Value::Text(text) => text.into(),
-        Value::Integer(number) => number.into(),
-        Value::Number(number) => number.into(),
-        Value::Boolean(flag) => flag.into(),
-        Value::Integers(numbers) => numbers.into(),
+        Datum::Absent => Json::Null,
+        Datum::Text(text) => text.into(),
+        Datum::Integer(number) => number.into(),
+        Datum::Number(number) | Datum::Estimate(number, _) | Datum::Change(number, _) => number.into(),
+        Datum::Boolean(flag) => flag.into(),
+        Datum::Integers(numbers) => numbers.into(),
     }
 }

@@ -1,8 +1,7 @@
-//! Rows for other tools: a table in the formats that spreadsheets, DuckDB, Polars and pyperf read.
+//! Results for other tools: a table in the formats that spreadsheets, DuckDB, Polars and pyperf read.
 //!
-//! [`EXPORTS`] is the one list of formats, [`columns::COLUMNS`] the one list of columns; help, documents and tests follow from
-//! them. Nothing is computed here but what `analysis` already has, and no row is left out but where a format cannot hold it.
-//! Rows come from `collect`, bytes go to a writer.
+//! [`EXPORTS`] lists the formats and [`columns::columns`] the columns; help, documents and tests follow from them. Nothing is
+//! computed here, and a row is left out only if the format has no place for it. Rows come from `collect`, bytes go to a writer.
 
 use std::io::{self, Write};
 
@@ -27,16 +26,16 @@ pub(crate) struct Export {
     pub name: &'static str,
     /// What it is for.
     pub summary: &'static str,
-    /// Are its bytes for no terminal?
+    /// Whether its bytes do not belong on a terminal.
     pub is_binary: bool,
-    /// Write the table; tells how many rows it could not hold.
-    write: fn(&Table<'_>, &mut (dyn Write + Send)) -> io::Result<usize>,
+    /// Writes the results and returns how many rows it had no place for.
+    write: fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<usize>,
 }
 
 /// What is exported.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Table<'a> {
-    /// The rows, each with its platform's place.
+pub(crate) struct Results<'a> {
+    /// The rows, with their platforms assigned.
     pub rows: &'a [Row],
     /// The platforms.
     pub platforms: &'a [Platform],
@@ -48,11 +47,11 @@ impl Export {
         EXPORTS.iter().find(|export| export.name == name)
     }
 
-    /// Write the table, and tell how many rows the format has no place for.
+    /// Write the results and return how many rows the format has no place for.
     ///
     /// # Errors
-    /// What the writer tells.
-    pub(crate) fn write(&self, table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-        (self.write)(table, output)
+    /// Those of the writer.
+    pub(crate) fn write(&self, results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+        (self.write)(results, output)
     }
 }

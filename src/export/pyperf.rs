@@ -1,15 +1,15 @@
-//! pyperf's JSON: a benchmark for each cell, a run for each process, values in seconds. `pyperf stats` and `pyperf compare_to`
-//! read it.
+//! pyperf's JSON, for `pyperf stats` and `pyperf compare_to`: a benchmark for each cell, a run for each process, values in
+//! seconds.
 //!
-//! Its names must be the same in two files to be compared: a benchmark is named after what was measured and the runtime, and
-//! after the platform only where the file holds several.
+//! pyperf compares benchmarks of equal names, so the name is that of the network and the runtime; it includes the platform only
+//! if the file holds several.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::{Export, Table};
+use super::{Export, Results};
 use crate::analysis::row::Row;
 
 pub(super) const EXPORT: Export = Export {
@@ -22,16 +22,16 @@ pub(super) const EXPORT: Export = Export {
 /// Version of pyperf's file format.
 const FORMAT: &str = "1.0";
 
-fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
+fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
     let mut benchmarks: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
     let mut left_out = 0;
-    for row in table.rows {
+    for row in results.rows {
         match (row.usable(), row.subject(), row.platform) {
             (Ok(_), Some(subject), Some(platform)) => {
-                let platform = &table.platforms[platform];
+                let platform = &results.platforms[platform];
                 let runtime = platform.identity.software.as_ref().map_or("", |software| &software.runtime);
                 let mut name = format!("{subject} {runtime}");
-                if table.platforms.len() > 1 {
+                if results.platforms.len() > 1 {
                     name.push_str(&format!(" on {}", platform.label));
                 }
                 benchmarks.entry(name).or_default().push(row);
@@ -48,7 +48,7 @@ fn write(table: &Table<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize
 
 fn benchmark(name: &str, rows: &[&Row]) -> serde_json::Value {
     let runs: Vec<serde_json::Value> = rows.iter().flat_map(|row| runs(row)).collect();
-    // `loops` is how many calls one value is the mean of.
+    // `loops`: how many calls each value is the mean of.
     json!({ "metadata": { "name": name, "unit": "second", "loops": 1 }, "runs": runs })
 }
 

@@ -1,10 +1,11 @@
-//! That the documents list what the code has, and what each format does with values that are hard to write.
+//! The documents list what the code has, and every format copes with values that are hard to write.
 
-use super::columns::COLUMNS;
+use super::columns::columns;
 use super::*;
 use crate::analysis::platform;
 use crate::bundle::format::Bundle;
 use crate::bundle::read::decode;
+use crate::table::Kind;
 
 fn rows() -> Vec<Row> {
     let read = |bytes: &[u8]| -> Bundle { decode(bytes).unwrap() };
@@ -23,9 +24,19 @@ fn written(format: &str) -> (Vec<u8>, usize) {
     let mut bytes = Vec::new();
     let left_out = Export::find(format)
         .unwrap()
-        .write(&Table { rows: &rows, platforms: &platforms }, &mut bytes)
+        .write(&Results { rows: &rows, platforms: &platforms }, &mut bytes)
         .unwrap();
     (bytes, left_out)
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Integer => "integer",
+        Kind::Number | Kind::Estimate | Kind::Change => "number",
+        Kind::Boolean => "boolean",
+        Kind::Integers => "list of integers",
+    }
 }
 
 #[test]
@@ -36,8 +47,8 @@ fn the_documents_tables_of_formats_and_columns_are_current() {
     }
     crate::derived_docs::assert_current("docs/ANALYSIS.md", "export formats", &table);
     let mut table = "| Column | Type | Unit | Meaning |\n|---|---|---|---|\n".to_owned();
-    for column in COLUMNS {
-        let (kind, unit) = (column.kind.word(), column.unit);
+    for column in columns() {
+        let (kind, unit) = (word(column.kind), column.unit);
         table.push_str(&format!("| `{}` | {kind} | {unit} | {} |\n", column.name, column.meaning));
     }
     crate::derived_docs::assert_current("docs/ANALYSIS.md", "export columns", &table);
@@ -45,7 +56,7 @@ fn the_documents_tables_of_formats_and_columns_are_current() {
 
 #[test]
 fn names_of_columns_and_formats_are_unique() {
-    let mut names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    let mut names: Vec<&str> = columns().iter().map(|column| column.name).collect();
     names.extend(EXPORTS.iter().map(|export| export.name));
     let count = names.len();
     names.sort_unstable();
@@ -66,7 +77,7 @@ fn jsonl_holds_every_column_of_every_row() {
     let (bytes, _) = written("jsonl");
     for line in String::from_utf8(bytes).unwrap().lines() {
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
-        assert_eq!(object.len(), COLUMNS.len());
+        assert_eq!(object.len(), columns().len());
     }
 }
 
@@ -86,12 +97,12 @@ fn parquet_begins_and_ends_as_parquet_does_even_without_rows() {
     let (bytes, _) = written("parquet");
     assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
     let mut empty = Vec::new();
-    Export::find("parquet").unwrap().write(&Table { rows: &[], platforms: &[] }, &mut empty).unwrap();
+    Export::find("parquet").unwrap().write(&Results { rows: &[], platforms: &[] }, &mut empty).unwrap();
     assert!(empty.ends_with(b"PAR1"));
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     struct Full;
     impl Write for Full {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -104,7 +115,7 @@ fn a_full_disk_is_told() {
     let mut rows = rows();
     let platforms = platform::assign(&mut rows);
     for export in EXPORTS {
-        let error = export.write(&Table { rows: &rows, platforms: &platforms }, &mut Full).unwrap_err();
+        let error = export.write(&Results { rows: &rows, platforms: &platforms }, &mut Full).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{}", export.name);
     }
 }

@@ -1,14 +1,17 @@
-//! Every table as CSV (RFC 4180), with all digits. Texts are in quotes and as they came: so that programs find them again.
+//! Every table as CSV with all digits. Texts are quoted and otherwise unchanged, so that programs can look them up.
 
-use crate::export::{Export, Table as Rows};
+use crate::export::{Export, Results};
+use crate::table::Datum;
+use crate::table::csv::{Quotes, heading, row};
 
-use super::table::{Kind, Table, Value};
-use super::{File, Place, Renderer, Report, tables};
+use super::table::Sheet;
+use super::{Destination, File, Renderer, Report, tables};
+use crate::table::Kind;
 
 pub(super) const RENDERER: Renderer = Renderer {
     name: "csv",
     summary: "every table as a file of its own, with all digits",
-    place: Place::Beside,
+    destination: Destination::Folder,
     render,
 };
 
@@ -23,51 +26,20 @@ fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
 fn rows(report: &Report<'_>) -> Option<File> {
     let analysis = report.analysis;
     let mut content = Vec::new();
-    let rows = Rows { rows: &analysis.rows, platforms: &analysis.platforms };
-    // Writing to memory fails for nothing, and the table is text.
-    Export::find("csv")?.write(&rows, &mut content).ok()?;
+    let results = Results { rows: &analysis.rows, platforms: &analysis.platforms };
+    // Writing to memory cannot fail, and the table is text.
+    Export::find("csv")?.write(&results, &mut content).ok()?;
     Some(File { name: "rows.csv".to_owned(), content: String::from_utf8(content).ok()? })
 }
 
-/// The table; `ids` are the platforms'.
-pub(super) fn csv(table: &Table, ids: &[&str]) -> String {
-    let mut text = String::from("platform");
-    for column in &table.columns {
-        let name = column.name;
-        match column.kind {
-            Kind::Estimate | Kind::Change => text.push_str(&format!(",{name},{name}_low,{name}_high")),
-            Kind::Text | Kind::Number => text.push_str(&format!(",{name}")),
-        }
-    }
-    text.push('\n');
-    for row in &table.rows {
-        if let Some(id) = row.platform.and_then(|platform| ids.get(platform)) {
-            text.push_str(&format!("\"{id}\""));
-        }
-        for (value, column) in row.values.iter().zip(&table.columns) {
-            text.push(',');
-            field(&mut text, value, column.kind);
-        }
-        text.push('\n');
+/// The table, with the ids of its rows' platforms before its own columns.
+pub(super) fn csv(table: &Sheet, ids: &[&str]) -> String {
+    let first = std::iter::once(("platform", Kind::Text));
+    let mut text = heading(first.chain(table.columns.iter().map(|column| (column.name, column.kind))));
+    for one in &table.rows {
+        let id: Datum = one.platform.and_then(|platform| ids.get(platform).copied()).into();
+        let values = one.values.iter().zip(table.columns.iter().map(|column| column.kind));
+        text.push_str(&row(std::iter::once((&id, Kind::Text)).chain(values), Quotes::Always));
     }
     text
-}
-
-fn field(text: &mut String, value: &Value, kind: Kind) {
-    match value {
-        Value::Absent if matches!(kind, Kind::Estimate | Kind::Change) => text.push_str(",,"),
-        Value::Absent => {}
-        Value::Text(words) => text.push_str(&format!("\"{}\"", words.replace('"', "\"\""))),
-        Value::Integer(number) => text.push_str(&number.to_string()),
-        Value::Number(number) => text.push_str(&finite(*number)),
-        Value::Estimate(number, interval) | Value::Change(number, interval) => {
-            let end = |end: Option<f64>| end.map_or_else(String::new, finite);
-            let (low, high) = (interval.map(|span| span.low), interval.map(|span| span.high));
-            text.push_str(&format!("{},{},{}", finite(*number), end(low), end(high)));
-        }
-    }
-}
-
-fn finite(number: f64) -> String {
-    if number.is_finite() { number.to_string() } else { String::new() }
 }

@@ -2,15 +2,15 @@
 //!
 //! Made in `figures`; drawn by `svg` and, through JSON, by the script of the page. Nothing here knows colours or pixels.
 
-use crate::analysis::estimate::Span;
 pub(crate) use crate::report::palette::{Style, Symbol};
+use crate::stats::Span;
 
 /// A figure with at least one point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// Its file's name without ending, unique in a report.
     pub name: String,
-    /// Its platform; `None` where it shows several.
+    /// Its platform; `None` if it shows several.
     pub platform: Option<usize>,
     /// The part of the report it belongs to.
     pub part: Part,
@@ -18,9 +18,9 @@ pub struct Figure {
     pub title: String,
     /// Where it was measured, and what the clock covered; harmless.
     pub standing: String,
-    /// What was left out, what is marked, how to read it; harmless.
+    /// What is excluded, what is marked, how to read it; harmless.
     pub notes: Vec<String>,
-    /// Any of its points is not the real thing.
+    /// Whether any of its points is simulated.
     pub simulated: bool,
     /// Horizontal axis.
     pub x: Axis,
@@ -85,11 +85,11 @@ pub(crate) struct Group {
 pub struct Series {
     /// In the legend; harmless.
     pub name: String,
-    /// The block, where it is one's, so that it can be filtered; harmless.
+    /// The block to filter by, if it shows one; harmless.
     pub block: Option<String>,
     /// How it looks.
     pub style: Style,
-    /// Are the points of a segment joined by a line?
+    /// Whether a line joins the points of a segment.
     pub joined: bool,
     /// Its points, in runs without a gap.
     pub segments: Vec<Vec<Point>>,
@@ -106,9 +106,9 @@ pub struct Point {
     pub x_interval: Option<Span>,
     /// Interval of `y`.
     pub y_interval: Option<Span>,
-    /// What it is, and all its numbers; harmless, lines parted by `\n`.
+    /// What it is, and all its numbers; harmless, with lines separated by `\n`.
     pub hover: String,
-    /// Rests on a suspect result.
+    /// Whether it comes from a suspect result.
     pub suspect: bool,
 }
 
@@ -132,12 +132,12 @@ impl Axis {
         Self { title: title.to_owned(), scale: Scale::Logarithmic }
     }
 
-    /// Can the value be drawn?
+    /// Whether the value can be drawn.
     pub(super) fn holds(&self, value: f64) -> bool {
         value.is_finite() && (self.scale != Scale::Logarithmic || value > 0.0)
     }
 
-    /// How the value is called.
+    /// The name of a value.
     pub(super) fn name_of(&self, value: f64) -> String {
         match &self.scale {
             Scale::Categories(groups) => {
@@ -163,7 +163,7 @@ impl Figure {
             .flat_map(|series| series.segments.iter().flatten().map(move |point| (series, point)))
     }
 
-    /// What a screen reader says of it.
+    /// Its description for screen readers.
     pub fn description(&self) -> String {
         let count = self.points().count();
         let notes = if self.notes.is_empty() { String::new() } else { format!(" {}", self.notes.join(" ")) };

@@ -1,7 +1,7 @@
-//! Reports: what an analysis says, for people. One [`figure::Figure`] and one [`table::Table`] value feed every writer.
+//! Reports: what an analysis says, for people. One [`figure::Figure`] and one [`table::Sheet`] value feed every writer.
 //!
-//! Pure: an [`Analysis`] and what `collect` could not use come in, named files go out; `cli` writes them. Nothing is computed
-//! here but where on the paper a number stands. Texts of jobs and hosts are hostile until [`text::told`] has seen them.
+//! Pure: takes an [`Analysis`] and what `collect` could not use, returns named files, which `cli` writes. The only thing computed
+//! here is where a number goes on the page. Texts from jobs and hosts are hostile until [`text::told`] has cleaned them.
 
 use crate::analysis::Analysis;
 use crate::collect::Oddity;
@@ -9,6 +9,7 @@ use crate::collect::Oddity;
 mod csv;
 pub(crate) mod figure;
 mod figures;
+mod giga;
 mod html;
 mod palette;
 mod svg;
@@ -28,44 +29,44 @@ pub struct Renderer {
     pub name: &'static str,
     /// What it is for.
     pub summary: &'static str,
-    /// Where its files belong.
-    pub place: Place,
+    /// Where its files go.
+    pub destination: Destination,
     render: Render,
 }
 
-/// The files of an output, each made when it is asked for: a report on a fleet has hundreds.
+/// The files of an output, each made on request: a report on a fleet has hundreds.
 type Render = for<'a> fn(&'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a>;
 
-/// Where the files of a renderer belong.
+/// Where the files of a renderer go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// It has one file, and that is the report.
+pub enum Destination {
+    /// Its one file is the report.
     Report,
-    /// In the folder beside the report.
-    Beside,
+    /// The folder next to the report.
+    Folder,
 }
 
 /// A file of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Its name: letters, digits, `-`, `_` and `.` alone. Empty for the report itself, which the caller names.
+    /// Its name: letters, digits, `-`, `_` and `.` alone. Empty for the report, which the caller names.
     pub name: String,
     /// Its content.
     pub content: String,
 }
 
-/// What is reported on.
+/// What a report covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a> {
     /// What the results say.
     pub analysis: &'a Analysis,
-    /// What lay beside the results.
+    /// Files that gave no result, or that need a look.
     pub oddities: &'a [Oddity],
-    /// Files that were looked at.
+    /// Number of files examined.
     pub files: usize,
-    /// Name of the folder beside the report.
+    /// Name of the folder next to the report.
     pub folder: &'a str,
-    /// Its figures and what of them could not be drawn, from [`Report::new`].
+    /// Its figures, and those that could not be drawn.
     figures: &'a figures::Figures,
 }
 
@@ -86,7 +87,7 @@ impl Drawn {
 }
 
 impl<'a> Report<'a> {
-    /// A report on an analysis; `folder` is the name of the folder beside it.
+    /// A report on an analysis; `folder` is the name of the folder next to it.
     pub fn new(
         analysis: &'a Analysis,
         drawn: &'a Drawn,

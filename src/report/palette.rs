@@ -1,4 +1,4 @@
-//! Colours and marks: a block has the same everywhere; with and without a bottleneck differ by mark and dash, not by colour.
+//! Colours and marks. A block looks the same everywhere; a bottleneck changes its mark and dash, not its colour.
 //!
 //! The first three are of Okabe and Ito ("Color universal design", 2008), green darkened for white paper; each has a lighter
 //! twin for dark backgrounds. Every one has at least 3:1 against its background, which a test computes.
@@ -17,7 +17,7 @@ pub(super) struct Theme {
     pub(super) muted: &'static str,
     /// Lines of axes.
     pub(super) axis: &'static str,
-    /// Lines of the grid, which nobody needs to see to read the figure.
+    /// Lines of the grid; the figure is readable without them.
     pub(super) grid: &'static str,
     /// Of series.
     pub(super) series: [&'static str; 8],
@@ -50,7 +50,7 @@ pub struct Style {
     pub color: usize,
     /// Mark.
     pub symbol: Symbol,
-    /// Is its line dashed?
+    /// Whether its line is dashed.
     pub dashed: bool,
 }
 
@@ -83,8 +83,8 @@ impl Symbol {
 
 const BOTTLENECK: &str = "bottleneck-";
 
-/// The style of a block: the colour of its kind, a dashed line and a diamond where it has a bottleneck. Blocks that nobody knows
-/// share what is left.
+/// The style of a block: the colour of its kind, with a dashed line and a diamond for a bottleneck. Unknown blocks share the remaining
+/// colours.
 pub(super) fn block(name: &str) -> Style {
     let (kind, has_bottleneck) = match name.strip_prefix(BOTTLENECK) {
         Some(kind) => (kind, true),
@@ -99,7 +99,7 @@ pub(super) fn block(name: &str) -> Style {
     }
 }
 
-/// The style of the n-th of things that are no blocks.
+/// The style of the n-th of things other than blocks.
 pub(super) fn numbered(number: usize) -> Style {
     let count = LIGHT.series.len();
     Style { color: number % count, symbol: SYMBOLS[(number / count + number) % SYMBOLS.len()], dashed: false }

@@ -1,19 +1,19 @@
-//! Figures as SVG: for papers and slides, for paper, and for a page without scripts.
+//! Figures as SVG: for papers, slides and print, and for a page without scripts.
 //!
-//! Texts stay texts. Colours are classes: a file of its own brings rules for light and dark, one within a page takes the page's.
-//! Our own writer, because the crates that draw SVG write colours into every mark and know neither `<title>` nor classes.
+//! Texts stay texts. Colours are classes: a separate file has rules for light and dark, a figure in a page uses the page's. This is
+//! our own writer because the crates that draw SVG write colours into every mark and support neither `<title>` nor classes.
 
 use std::fmt::Write as _;
 
 use super::figure::{Axis, Figure, Group, Point, Scale, Series, Symbol};
 use super::palette::{DARK, LIGHT, css};
 use super::text::{cut, number, xml};
-use super::{File, Place, Renderer, Report};
+use super::{Destination, File, Renderer, Report};
 
 pub(super) const RENDERER: Renderer = Renderer {
     name: "svg",
     summary: "every figure as a file of its own, for light and dark",
-    place: Place::Beside,
+    destination: Destination::Folder,
     render,
 };
 
@@ -26,7 +26,7 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 500.0;
 const LEFT: f64 = 78.0;
 const TOP: f64 = 46.0;
-/// Right end of the plot; the legend stands beyond.
+/// Right end of the plot; the legend is to the right of it.
 const RIGHT: f64 = 690.0;
 const BOTTOM: f64 = 400.0;
 const LEGEND: f64 = 712.0;
@@ -82,7 +82,7 @@ fn element(figure: &Figure, style: &str) -> String {
         xml(&figure.description()),
     ));
     svg.label(LEFT, 26.0, "title", &figure.title);
-    let frame = Frame { x: Span::of(figure, true), y: Span::of(figure, false) };
+    let frame = Frame { x: Extent::of(figure, Side::Horizontal), y: Extent::of(figure, Side::Vertical) };
     svg.vertical(&figure.y, &frame);
     svg.horizontal(&figure.x, &frame);
     for reference in &figure.references {
@@ -101,28 +101,38 @@ fn element(figure: &Figure, style: &str) -> String {
     svg.text
 }
 
-/// The part of an axis that is shown, in the axis' own measure: values, logarithms or places.
+/// One of the two axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Horizontal,
+    Vertical,
+}
+
+/// The part of an axis that is shown, in the axis's own measure: values, logarithms or places.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct Extent {
     low: f64,
     high: f64,
     logarithmic: bool,
 }
 
-impl Span {
-    fn of(figure: &Figure, horizontal: bool) -> Self {
-        let axis = if horizontal { &figure.x } else { &figure.y };
+impl Extent {
+    fn of(figure: &Figure, side: Side) -> Self {
+        let axis = if side == Side::Horizontal { &figure.x } else { &figure.y };
         if let Scale::Categories(groups) = &axis.scale {
             let count: usize = groups.iter().map(|group| group.labels.len()).sum();
             return Self { low: -0.6, high: count as f64 - 0.4, logarithmic: false };
         }
         let ends = |point: &Point| {
-            let (value, interval) =
-                if horizontal { (point.x, point.x_interval) } else { (point.y, point.y_interval) };
+            let (value, interval) = if side == Side::Horizontal {
+                (point.x, point.x_interval)
+            } else {
+                (point.y, point.y_interval)
+            };
             interval.map_or([value, value], |span| [span.low, span.high])
         };
         let corners = figure.references.iter().flat_map(|reference| &reference.corners);
-        let corners = corners.map(|&(x, y)| if horizontal { x } else { y });
+        let corners = corners.map(|&(x, y)| if side == Side::Horizontal { x } else { y });
         let values = figure.points().flat_map(|(_, point)| ends(point)).chain(corners);
         let (low, high) = values
             .filter(|&value| axis.holds(value))
@@ -147,7 +157,7 @@ impl Span {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Values to write beside the axis: 1, 2 and 5 times powers of ten, about six of them.
+    /// Values to label on the axis: 1, 2 and 5 times powers of ten, about six of them.
     fn ticks(&self) -> Vec<f64> {
         if self.logarithmic { self.logarithmic_ticks() } else { self.linear_ticks() }
     }
@@ -169,7 +179,7 @@ impl Span {
             middle if middle > 1.2 => &[1.0, 2.0, 5.0],
             _ => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
         };
-        // Over dozens of decades, which only absurd results have, not every one.
+        // Over dozens of decades, which only absurd results have, some are skipped.
         let stride = (decades / 8.0).ceil().max(1.0) as usize;
         let powers = (self.low.floor() as i32..=self.high.ceil() as i32).step_by(stride);
         let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
@@ -179,8 +189,8 @@ impl Span {
 
 #[derive(Debug)]
 struct Frame {
-    x: Span,
-    y: Span,
+    x: Extent,
+    y: Extent,
 }
 
 impl Frame {
@@ -247,7 +257,7 @@ impl Svg {
 
     fn categories(&mut self, groups: &[Group], frame: &Frame) {
         let count: usize = groups.iter().map(|group| group.labels.len()).sum();
-        // Labels that would touch each other are thinned; the table has all.
+        // Labels that would touch are thinned; the table has all of them.
         let stride = (count as f64 * 26.0 / (RIGHT - LEFT)).ceil().max(1.0) as usize;
         let group_stride = (groups.len() as f64 * 58.0 / (RIGHT - LEFT)).ceil().max(1.0) as usize;
         let mut place = 0;
@@ -347,7 +357,7 @@ impl Svg {
     }
 }
 
-/// A number beside an axis: no digits that say nothing.
+/// A number on an axis, without trailing zeros.
 fn tick(value: f64) -> String {
     let text = number(value);
     match text.split_once('e') {

@@ -1,12 +1,12 @@
-//! What holds of every report: nothing foreign gets out of its place, colours can be told apart, numbers read well.
+//! Every report: foreign text stays in its place, colours can be told apart, numbers read well.
 
 use sha2::{Digest, Sha256};
 
 use super::palette::{DARK, LIGHT, Theme, block, numbered};
 use super::text::{change, file_part, number, plotly, rounded, script_json, told, told_within, xml};
-use super::{Place, RENDERERS};
-use crate::analysis::estimate::Span;
+use super::{Destination, RENDERERS};
 use crate::network::blocks::BLOCKS;
+use crate::stats::Span;
 
 #[test]
 fn foreign_texts_lose_what_cannot_be_seen_and_keep_the_rest() {
@@ -103,11 +103,11 @@ fn plotly_is_the_file_that_was_reviewed() {
 fn table_of_renderers_in_the_documents_is_current() {
     let mut text = String::from("| Output | Where | What it is |\n|---|---|---|\n");
     for renderer in RENDERERS {
-        let place = match renderer.place {
-            Place::Report => "the report",
-            Place::Beside => "in the folder beside it",
+        let destination = match renderer.destination {
+            Destination::Report => "the report",
+            Destination::Folder => "the folder next to it",
         };
-        text.push_str(&format!("| {} | {place} | {} |\n", renderer.name, renderer.summary));
+        text.push_str(&format!("| {} | {destination} | {} |\n", renderer.name, renderer.summary));
     }
     crate::derived_docs::assert_current("docs/ANALYSIS.md", "renderers", &text);
 }

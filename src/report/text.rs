@@ -1,23 +1,24 @@
-//! Foreign texts made harmless and numbers made readable: the one place for both.
+//! Makes foreign texts harmless and numbers readable; nothing else does either.
 //!
-//! Names of hosts, jobs, models and blocks come from anybody. [`told`] takes from them what changes a reader's view of the rest
-//! (control characters, direction marks, ten thousand letters); the others escape for one format each, after it.
+//! Names of hosts, jobs, models and blocks may hold anything. [`told`] removes what would distort the text around them (control
+//! characters, direction marks, excess length); the other functions then escape for one format each.
 
 use serde::Serialize;
 
-use crate::analysis::estimate::Span;
+use crate::analysis::finding::percent;
+use crate::stats::Span;
 
-/// A text longer than this is cut: no name that tells anything is.
+/// Longer texts are cut; no meaningful name is longer.
 const LONGEST_CHARACTERS: usize = 240;
 
-/// Marks that change the direction of the text around them, and ends of lines that no line break is.
+/// Marks that change the direction of the text around them, and unusual line separators.
 const INVISIBLE: &[char] = &[
     '\u{061c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}',
     '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
     '\u{feff}', '\u{fffe}', '\u{ffff}',
 ];
 
-/// A foreign text as a report shows it: what cannot be seen is spelled out, what is too long is cut and says so.
+/// A foreign text as a report shows it: invisible characters are spelled out, and a long text is cut and says so.
 pub(super) fn told(text: &str) -> String {
     let count = text.chars().count();
     let mut shown = visible(text.chars().take(LONGEST_CHARACTERS));
@@ -27,13 +28,13 @@ pub(super) fn told(text: &str) -> String {
     shown
 }
 
-/// A sentence of ours in which foreign names stand: the names are cut, the sentence is not.
+/// A sentence of ours that contains foreign names: the names are cut, the sentence is not.
 pub(super) fn told_within(sentence: &str, names: &[&str]) -> String {
     let mut shown = sentence.to_owned();
     for name in names.iter().filter(|name| told(name) != **name) {
         shown = shown.replace(name, &told(name));
     }
-    // Whatever else is invisible in it is not one of the names.
+    // Any other invisible character is not in one of the names.
     visible(shown.chars())
 }
 
@@ -49,10 +50,10 @@ fn visible(characters: impl Iterator<Item = char>) -> String {
     shown
 }
 
-/// Letters that fit beside a mark of a legend, and into a title among other words.
+/// Letters that fit next to a mark in a legend, or into a title with other words.
 const LEGEND_LETTERS: usize = 36;
 
-/// A harmless name where there is little room.
+/// A harmless name, cut to fit little room.
 pub(super) fn cut(name: &str) -> String {
     if name.chars().count() <= LEGEND_LETTERS {
         return name.to_owned();
@@ -76,14 +77,14 @@ pub(super) fn xml(text: &str) -> String {
     escaped
 }
 
-/// For plotly, which takes `<a>`, `<b>` and others in every text for markup and knows the same entities as XML.
+/// For plotly, which reads `<a>`, `<b>` and others in every text as markup and knows the entities of XML.
 pub(super) fn plotly(text: &str) -> String {
     xml(text)
 }
 
-/// JSON that may stand in a script element: nothing in it ends the element or begins a comment.
+/// JSON that is safe in a script element: nothing in it ends the element or begins a comment.
 pub(super) fn script_json(value: &impl Serialize) -> String {
-    // Texts, finite numbers and lists always have a JSON text.
+    // Texts, finite numbers and lists can always be written as JSON.
     let json = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
@@ -94,7 +95,7 @@ pub(super) fn file_part(text: &str) -> String {
     text.chars().take(LONGEST).map(|one| if one.is_ascii_alphanumeric() { one } else { '-' }).collect()
 }
 
-/// Digits that a reader gets of a number; tables for machines have all.
+/// Digits shown to people; tables for programs have all of them.
 const SIGNIFICANT_DIGITS: i32 = 4;
 
 /// A number to four digits.
@@ -122,14 +123,13 @@ pub(super) fn estimate(value: f64, interval: Option<Span>) -> String {
 
 /// A ratio as a change in per cent, with its interval.
 pub(super) fn change(value: f64, interval: Option<Span>) -> String {
-    let percent = |ratio: f64| format!("{:+.1}", (ratio - 1.0) * 100.0).replace('-', "−");
     match interval {
         Some(span) => format!("{} % [{} to {}]", percent(value), percent(span.low), percent(span.high)),
         None => format!("{} %", percent(value)),
     }
 }
 
-/// To five digits: what a picture shows of a number.
+/// To five digits, the precision of a picture.
 pub(super) fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;

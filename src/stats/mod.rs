@@ -2,9 +2,11 @@
 //!
 //! Nothing here opens a file, reads a clock or knows a job. Every method says whose it is; `docs/METHOD.md` explains
 //! why these and what they assume. Latencies are whole nanoseconds and may be any `u64`; results are nanoseconds as
-//! `f64`, always finite, except in [`summary`], which speaks milliseconds because the bundle does.
+//! `f64`, always finite, except in [`summary`], which uses milliseconds as the bundle does.
 
 use std::collections::BTreeSet;
+
+use serde::Serialize;
 
 use crate::bundle::format::{Interval, Percentile, Summary, Trial};
 use crate::units::Nanos;
@@ -36,11 +38,20 @@ pub(crate) use spread::standard_deviation;
 /// *Performance Evaluation of Computer and Communication Systems*, EPFL Press 2010, §2.2).
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
-/// The percentiles that are reported where the count supports them, ascending: the slow tail that deadlines are made
+/// The two ends of an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Span {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The percentiles that are reported if the count supports them, ascending: the slow tail that deadlines are made
 /// of. The median has a field of its own.
 pub(crate) const PERCENTILES: &[f64] = &[90.0, 95.0, 99.0, 99.9];
 
-/// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None` where there are none.
+/// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None` without latencies.
 ///
 /// Warm-up and surplus runs do not enter. Pooling treats the runs of all processes as one sample.
 pub fn summary(trials: &[Trial]) -> Option<Summary> {

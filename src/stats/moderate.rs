@@ -1,4 +1,4 @@
-//! Variances of many small samples, each helped by the others.
+//! Variances of many small samples, each moderated by the others.
 //!
 //! Three processes say little about how much processes of one configuration differ, a whole study says much about how much
 //! they differ on its platform. Moderation weighs both. Data comes from `analysis`.
@@ -10,7 +10,7 @@ use crate::stats::gamma::{digamma, inverse_trigamma, trigamma};
 pub(crate) struct Prior {
     /// The variance that they have in common.
     pub variance: f64,
-    /// How much that counts beside a sample's own variance; infinite where the samples show no difference in variance.
+    /// Its weight against a sample's own variance; infinite if the samples show no difference in variance.
     pub degrees_of_freedom: f64,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Variance {
     pub value: f64,
     /// Its degrees of freedom; may be infinite.
     pub degrees_of_freedom: f64,
-    /// Was it helped by others? What it speaks of is then Student's distribution of that scale, and not a sample's variance.
+    /// Whether it was moderated by others; it is then the scale of a Student's distribution and not a sample's variance.
     pub moderated: bool,
 }
 

@@ -65,7 +65,7 @@ impl Sorted {
     }
 
     /// The shortest interval between two latencies of equal rank from either end that covers the median with at
-    /// least [`CONFIDENCE`]; `None` where even the whole range does not (fewer than six latencies).
+    /// least [`CONFIDENCE`]; `None` if even the whole range does not (fewer than six latencies).
     ///
     /// The number of latencies below the median is binomial (n, ½), so \[x₍ⱼ₎, x₍ₙ₊₁₋ⱼ₎\] covers it with probability
     /// P(j ≤ B ≤ n − j) (Conover, *Practical Nonparametric Statistics*, 3rd ed., Wiley 1999, §3.2; Le Boudec 2010,
@@ -78,8 +78,8 @@ impl Sorted {
 
 /// Does a sample of that many latencies support that percentile?
 ///
-/// It does where a distribution-free upper confidence bound for it exists: the largest of n latencies lies above the
-/// p-quantile with probability 1 − pⁿ, and where even that is below [`CONFIDENCE`] nothing in the sample bounds the
+/// It does if a distribution-free upper confidence bound for it exists: the largest of n latencies is above the
+/// p-quantile with probability 1 − pⁿ, and if even that is below [`CONFIDENCE`], nothing in the sample bounds the
 /// percentile from above (Conover 1999, §3.2; Le Boudec 2010, §2.2). For 90, 95, 99 and 99.9 it takes 29, 59, 299 and
 /// 2,995 latencies.
 pub(crate) fn supports_percentile(count: usize, percent: f64) -> bool {

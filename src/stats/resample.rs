@@ -1,7 +1,7 @@
 //! Bootstrap: resampled means and the intervals that they give, from a seed.
 //!
-//! Random numbers are counted, not drawn from a state: number i of a seed is always the same, so a resample can be made
-//! again anywhere, in any order, by anybody who reads this page. Data comes from `analysis`.
+//! Random numbers are counted, not drawn from a state: number i of a seed is always the same, so a resample can be
+//! repeated anywhere and in any order. Data comes from `analysis`.
 
 use crate::random::split_mix_64;
 use crate::stats::sample::at_rank;
@@ -125,7 +125,7 @@ fn tails(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
     (low_part, high_part)
 }
 
-/// [`at_rank`], where that rank and the next are inside.
+/// [`at_rank`], if that rank and the next are inside.
 fn at_rank_if_inside(mut values: Vec<f64>, rank: f64) -> Option<f64> {
     let is_inside = rank >= 0.0 && rank.ceil() < values.len() as f64;
     is_inside.then(|| at_rank(&mut values, rank))

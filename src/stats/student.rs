@@ -24,8 +24,8 @@ const FEWEST_DEGREES: f64 = 1e-100;
 
 /// Quantile of Student's distribution.
 ///
-/// Not a number where the probability is none, or the degrees of freedom are not a number. Without degrees of freedom nothing is
-/// known: every quantile but the median is infinite.
+/// Not a number for an impossible probability, or if the degrees of freedom are not a number. Without degrees of freedom nothing
+/// is known: every quantile but the median is infinite.
 pub(crate) fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
     quantile_and_steps(probability, degrees_of_freedom).0
 }

@@ -17,8 +17,7 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
-/// A median of fewer clock steps than this is near the clock's resolution; [`THRESHOLDS`] lists all
-/// thresholds.
+/// A median of fewer clock steps than this is near the clock's resolution; `THRESHOLDS` lists all thresholds.
 pub(crate) const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
 
 /// Interquartile range / median above which the spread is wide.

@@ -7,7 +7,7 @@ use backbone::analysis::contrast::{Contrast, Ratio};
 use backbone::analysis::estimate::Covers;
 use backbone::analysis::finding::FindingKind;
 use backbone::analysis::row::Row;
-use backbone::analysis::{Analysis, Options, analyse};
+use backbone::analysis::{Analysis, AnalysisOptions, analyse};
 use backbone::bundle::format::{Bundle, Configuration, Cost};
 
 use crate::studies::{self, OPERATIONS_PER_MILLISECOND, Study};
@@ -24,7 +24,7 @@ fn rows(bundles: Vec<Bundle>) -> Vec<Row> {
 }
 
 fn analysed(study: &Study) -> Analysis {
-    analyse(rows(study.bundles()), Options { resamples: RESAMPLES, ..Options::default() })
+    analyse(rows(study.bundles()), AnalysisOptions { resamples: RESAMPLES, ..AnalysisOptions::default() })
 }
 
 /// A machine with a roofline, on which two kinds of convolutions are slow in spite of it.

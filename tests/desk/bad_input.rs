@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use backbone::analysis::{Options, analyse, pareto};
+use backbone::analysis::{AnalysisOptions, analyse, pareto};
 use backbone::bundle::format::Bundle;
 use backbone::collect::collect;
 use backbone::units::Nanos;
@@ -42,7 +42,7 @@ fn gzip_bombs_are_named_and_the_other_results_are_exported() {
     fs_err::write(results.join("in-itself.json.gz"), gzip(&gzip(b"{}"))).unwrap();
     let (is_done, told) = told(&results);
     assert!(is_done, "{told}");
-    for line in ["4 files, 1 results", "1 file that decompresses to too much", "2 damaged bundles"] {
+    for line in ["4 files, 1 results", "1 file that is too large when decompressed", "2 damaged bundles"] {
         assert!(told.contains(line), "{told}");
     }
 }
@@ -68,7 +68,7 @@ fn numbers_that_are_none_make_a_file_damaged_and_are_named() {
 /// The analysis, as programs read it.
 fn written_out(folder: &TempDir) -> serde_json::Value {
     let rows = collect(&[folder.path().join("results")], false).unwrap().rows;
-    let analysis = analyse(rows, Options { resamples: 200, ..Options::default() });
+    let analysis = analyse(rows, AnalysisOptions { resamples: 200, ..AnalysisOptions::default() });
     assert!(!pareto::search_space(&analysis).contains("NaN"));
     serde_json::to_value(&analysis).unwrap()
 }
@@ -178,9 +178,9 @@ fn a_hundred_thousand_files_of_which_few_are_results_are_all_accounted_for() {
     assert!(is_done, "{told}");
     for line in [
         "100000 files, 10 results".to_owned(),
-        format!("{LINKS} duplicates of others"),
+        format!("{LINKS} duplicates"),
         format!("{FOREIGN} foreign files"),
-        format!("  and {} more, which `--name-all` names", LINKS - 5),
+        format!("  and {} more; `--name-all` lists them", LINKS - 5),
     ] {
         assert!(told.contains(&line), "{told}");
     }

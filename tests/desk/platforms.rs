@@ -1,7 +1,7 @@
 //! Which results share a platform: power modes, links, and results that ended before all was known.
 
 use backbone::analysis::compare::Relation;
-use backbone::analysis::{Analysis, Options, analyse};
+use backbone::analysis::{Analysis, AnalysisOptions, analyse};
 use backbone::bundle::format::{EdgeTpu, EdgeTpuBus, Stage, Status};
 use backbone::collect::collect;
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use crate::write;
 
 fn analysed(folder: &TempDir) -> Analysis {
     let rows = collect(&[folder.path().join("results")], false).unwrap().rows;
-    analyse(rows, Options { resamples: 100, ..Options::default() })
+    analyse(rows, AnalysisOptions { resamples: 100, ..AnalysisOptions::default() })
 }
 
 fn in_mode(mode: &'static str, is_locked: bool, seed: u64) -> Study {
@@ -140,7 +140,7 @@ fn given_peaks_replace_the_measured_ones_of_the_platform_they_are_meant_for() {
         "xavier/fp32=1,1".parse().unwrap(),
         "xavier, onnxruntime 1.0, MAXN/int8=22.8e12,137e9".parse().unwrap(),
     ];
-    let analysis = analyse(rows, Options { resamples: 100, peaks, ..Options::default() });
+    let analysis = analyse(rows, AnalysisOptions { resamples: 100, peaks, ..AnalysisOptions::default() });
     let [one, other] = [0, 1].map(|index| &analysis.rooflines[index]);
     assert!(one.given && !other.given);
     assert_eq!((one.peaks.operations_per_second, one.ridge), (22.8e12, 22.8e12 / 137e9));

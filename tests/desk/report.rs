@@ -132,7 +132,7 @@ fn page_has_every_part_and_comes_with_every_figure_and_table() {
     );
     // What is left out and what is marked is said.
     for wanted in [
-        "Left out of aggregates: 1 not measured, 1 with an invalid verdict",
+        "Excluded from aggregates: 1 not measured, 1 with an invalid verdict",
         "△ 2 suspect results",
         "Missing: ",
     ] {
@@ -276,7 +276,7 @@ fn report_on_little_says_what_is_missing_and_draws_nothing_empty() {
     for (what, desk) in poor() {
         let page = desk.page(&["--search-space", "space.yaml"]);
         assert!(page.contains("No figure: no two usable results differ in exactly one factor"), "{what}");
-        assert!(page.contains("None: no effect in the data holds"), "{what}");
+        assert!(page.contains("None: no effect is significant"), "{what}");
         assert_eq!(page.contains("-blocks-throughput-int8\""), what == "one", "{what}");
         let drawn = ours(&page).matches("<figure").count();
         assert_eq!(desk.files(".svg").len(), drawn, "{what}");
@@ -319,7 +319,7 @@ fn report_that_cannot_be_written_says_so_with_a_hint() {
     desk.page(&[]);
     fs_err::write(desk.path("report-figures/mine.txt"), "mine").unwrap();
     let told = desk.report(&["--only-valid", "--seed", "2", "--peaks", "xavier=1e12,1e11"]);
-    assert!(String::from_utf8(told.stderr).unwrap().contains("were left: 1"));
+    assert!(String::from_utf8(told.stderr).unwrap().contains("kept 1 file in"));
     assert!(desk.path("report-figures/mine.txt").exists());
 }
 

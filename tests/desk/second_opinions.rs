@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use backbone::analysis::build::Builds;
-use backbone::analysis::{Analysis, Options, analyse, pareto};
+use backbone::analysis::{Analysis, AnalysisOptions, analyse, pareto};
 use backbone::bundle::format::{Bundle, Energy, EnergyState, Status, VerdictState};
 use backbone::collect::collect;
 use backbone::units::Nanos;
@@ -102,7 +102,7 @@ fn every_number_of_an_analysis_is_found_again_by_numpy_and_scipy() {
     let lab = lab();
     let results = lab.path().join("results");
     let collection = collect(std::slice::from_ref(&results), false).unwrap();
-    let mut analysis = analyse(collection.rows, Options::default());
+    let mut analysis = analyse(collection.rows, AnalysisOptions::default());
     assert_eq!(analysis.platforms.len(), 3);
     let networks = Command::new(env!("CARGO_BIN_EXE_backbone"))
         .args(["networks", "list", "--format", "csv"])
@@ -119,7 +119,7 @@ fn every_number_of_an_analysis_is_found_again_by_numpy_and_scipy() {
     println!("{}", succeeded(&recompute(&analysis)));
     for builds in [Builds::First, Builds::All] {
         let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;
-        let other = analyse(rows, Options { resamples: 1_000, builds, ..Options::default() });
+        let other = analyse(rows, AnalysisOptions { resamples: 1_000, builds, ..AnalysisOptions::default() });
         println!("{}", succeeded(&recompute(&other)));
     }
     // It must be able to fail: one number among thousands, wrong by a hundred-millionth.
@@ -195,7 +195,7 @@ fn texts_that_mean_harm_come_through_as_they_are() {
         assert!(export(&results, &["--format", format]).status.success());
     }
     let rows = collect(&[results], false).unwrap().rows;
-    let analysis = analyse(rows, Options { resamples: 100, ..Options::default() });
+    let analysis = analyse(rows, AnalysisOptions { resamples: 100, ..AnalysisOptions::default() });
     let yaml = pareto::search_space(&analysis);
     assert!(yaml.contains("blocks: [\"a\\\",\\n=cmd"), "{yaml}");
     assert!(!yaml.contains('\u{1b}') && !yaml.contains('\u{0}'));
@@ -222,8 +222,9 @@ fn nothing_one_result_and_only_failures_are_no_trouble() {
         assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
     }
     let told = String::from_utf8(export(&results, &["--format", "pyperf"]).stderr).unwrap();
-    assert!(told.contains("left out because they have no usable latencies: 24"), "{told}");
-    let analysis = analyse(collect(std::slice::from_ref(&results), false).unwrap().rows, Options::default());
+    assert!(told.contains("left out 24 results without usable latencies"), "{told}");
+    let analysis =
+        analyse(collect(std::slice::from_ref(&results), false).unwrap().rows, AnalysisOptions::default());
     assert!(analysis.cells.is_empty() && analysis.findings.is_empty() && analysis.predictions.is_empty());
     assert_eq!(analysis.feasibility[0].gaps.len(), 24);
     assert!(pareto::search_space(&analysis).ends_with("platforms: []\n"));
@@ -231,7 +232,7 @@ fn nothing_one_result_and_only_failures_are_no_trouble() {
     fs_err::remove_dir_all(results.join("failures")).unwrap();
     write(&folder, "single", &bundles[..1]);
     assert!(export(&results, &["--format", "parquet"]).status.success());
-    let analysis = analyse(collect(&[results], false).unwrap().rows, Options::default());
+    let analysis = analyse(collect(&[results], false).unwrap().rows, AnalysisOptions::default());
     assert_eq!((analysis.cells.len(), analysis.contrasts.len(), analysis.findings.len()), (1, 0, 0));
     assert!(analysis.cells[0].latency_ms.interval.is_some());
 }
@@ -259,7 +260,7 @@ fn machines_of_one_name_stay_apart_and_what_never_started_joins_its_machine() {
     other.iter_mut().for_each(|bundle| bundle.host.processor = Some("another".to_owned()));
     write(&folder, "other", &other);
     let rows = collect(&[folder.path().join("results")], false).unwrap().rows;
-    let analysis = analyse(rows, Options { resamples: 100, ..Options::default() });
+    let analysis = analyse(rows, AnalysisOptions { resamples: 100, ..AnalysisOptions::default() });
     assert_eq!(analysis.platforms.len(), 2);
     let [one, other] = [0, 1].map(|index| &analysis.platforms[index]);
     assert!(one.label != other.label && one.label.contains('['), "{} and {}", one.label, other.label);
@@ -277,7 +278,7 @@ fn machines_of_one_name_stay_apart_and_what_never_started_joins_its_machine() {
 fn rows_with_an_invalid_verdict_enter_no_aggregate_and_suspect_ones_are_marked() {
     let lab = lab();
     let rows = collect(&[lab.path().join("results/xavier")], false).unwrap().rows;
-    let analysis = analyse(rows.clone(), Options { resamples: 100, ..Options::default() });
+    let analysis = analyse(rows.clone(), AnalysisOptions { resamples: 100, ..AnalysisOptions::default() });
     let left_out: Vec<(String, usize)> =
         analysis.bases[0].left_out.iter().map(|(reason, count)| (format!("{reason:?}"), *count)).collect();
     assert_eq!(
@@ -289,7 +290,8 @@ fn rows_with_an_invalid_verdict_enter_no_aggregate_and_suspect_ones_are_marked()
     assert!(analysis.contrasts.iter().any(|contrast| contrast.suspect_pairs > 0));
     let doubled = analysis.cells.iter().find(|cell| cell.rows.len() == 2).unwrap();
     assert_eq!(doubled.processes, 6);
-    let strict = analyse(rows, Options { resamples: 100, only_valid: true, ..Options::default() });
+    let strict =
+        analyse(rows, AnalysisOptions { resamples: 100, only_valid: true, ..AnalysisOptions::default() });
     assert_eq!(strict.cells.len(), 48 - 7);
 }
 
@@ -302,7 +304,7 @@ fn statistics_are_over_the_fastest_build_and_every_build_is_kept() {
     let results = folder.path().join("results");
     let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;
     let used = |builds: Builds| {
-        let options = Options { resamples: 100, builds, ..Options::default() };
+        let options = AnalysisOptions { resamples: 100, builds, ..AnalysisOptions::default() };
         let row = analyse(rows.clone(), options).rows.swap_remove(0);
         let used: Vec<u32> = row.builds.iter().filter(|build| build.used).map(|build| build.build).collect();
         (used, row.latency.unwrap())
@@ -341,7 +343,7 @@ fn energy_goes_into_rows_cells_and_exports_where_it_was_measured() {
     write(&folder, "device", &bundles);
     let results = folder.path().join("results");
     let rows = collect(std::slice::from_ref(&results), false).unwrap().rows;
-    let analysis = analyse(rows, Options { resamples: 100, ..Options::default() });
+    let analysis = analyse(rows, AnalysisOptions { resamples: 100, ..AnalysisOptions::default() });
     let told: Vec<_> = analysis.cells.iter().filter_map(|cell| cell.energy_joules).collect();
     assert_eq!(told.len(), 1);
     let interval = told[0].interval.unwrap();

@@ -50,10 +50,11 @@ const ROWS: &[Row<'_>] = &[
             "worker",
         ],
     ),
+    ("table", &["stats"]),
     ("analysis", &["bundle", "error", "network", "parallel", "stats"]),
     ("collect", &["analysis", "bundle", "error", "parallel"]),
-    ("export", &["analysis", "bundle"]),
-    ("report", &["analysis", "bundle", "collect", "export", "network"]),
+    ("export", &["analysis", "bundle", "table"]),
+    ("report", &["analysis", "bundle", "collect", "export", "network", "stats", "table"]),
     (
         "cli",
         &[
@@ -73,6 +74,7 @@ const ROWS: &[Row<'_>] = &[
             "spec",
             "spool",
             "stats",
+            "table",
             "text",
             "verdict",
             "worker",

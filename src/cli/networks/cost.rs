@@ -5,13 +5,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 use super::RowFormat;
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, print, table};
 use crate::network::cost::{Cost, LayerCost};
 use crate::network::count::{self, InputShapes};
+use crate::table::Kind::{Integer, Number, Text};
+use crate::table::csv::{self, Quotes};
+use crate::table::{Column, Datum, column};
 
 /// Count the operations, parameters and bytes moved of a model file
 #[derive(Debug, Args)]
@@ -56,42 +59,49 @@ pub(super) fn execute(arguments: &NetworksCostArguments) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-/// Columns of the whole; scripts read them by name.
-const TOTALS: [&str; 7] = [
-    "macs",
-    "operations",
-    "other_operations",
-    "parameters",
-    "bytes_moved",
-    "operational_density",
-    "uncounted",
+/// Columns of the whole model. Scripts read them by name.
+const TOTALS: &[Column<Cost>] = &[
+    column("macs", Integer, "", |cost| cost.macs().into()),
+    column("operations", Integer, "", |cost| cost.operations().into()),
+    column("other_operations", Integer, "", |cost| cost.other_operations().into()),
+    column("parameters", Integer, "", |cost| cost.parameters().into()),
+    column("bytes_moved", Integer, "", |cost| cost.bytes_moved().into()),
+    column("operational_density", Number, "", |cost| cost.operational_density().into()),
+    column("uncounted", Integer, "", |cost| cost.uncounted.len().into()),
 ];
 
+/// A line of the table of layers.
+struct LayerLine<'a> {
+    name: &'a str,
+    operator: &'a str,
+    /// Its numbers; `None` if it was not counted.
+    layer: Option<&'a LayerCost>,
+}
+
 /// Columns of a layer.
-const LAYER: [&str; 8] = [
-    "name",
-    "operator",
-    "output_shape",
-    "macs",
-    "operations",
-    "other_operations",
-    "parameters",
-    "bytes_moved",
-];
+fn layer_columns<'a>() -> [Column<LayerLine<'a>>; 8] {
+    [
+        column("name", Text, "", |line| line.name.into()),
+        column("operator", Text, "", |line| line.operator.into()),
+        column("output_shape", Text, "", |line| line.layer.map(shape).into()),
+        column("macs", Integer, "", |line| line.layer.map(|layer| layer.macs).into()),
+        column("operations", Integer, "", |line| line.layer.map(|layer| 2 * layer.macs).into()),
+        column("other_operations", Integer, "", |line| line.layer.map(|layer| layer.other_operations).into()),
+        column("parameters", Integer, "", |line| line.layer.map(|layer| layer.parameters).into()),
+        column("bytes_moved", Integer, "", |line| line.layer.map(|layer| layer.bytes_moved).into()),
+    ]
+}
 
 fn render(cost: &Cost, is_per_layer: bool, format: RowFormat) -> String {
     match format {
         RowFormat::Table => table_text(cost, is_per_layer),
         RowFormat::Csv if is_per_layer => {
-            let rows =
-                cost.layers.iter().map(|layer| layer_cells(layer).map(|cell| csv_cell(&cell)).join(","));
-            let uncounted = cost.uncounted.iter().map(|one| {
-                // What was not counted has no numbers.
-                format!("{},{},,,,,,", csv_cell(&one.name), csv_cell(&one.operator))
-            });
-            lines(std::iter::once(LAYER.join(",")).chain(rows).chain(uncounted))
+            let uncounted = cost.uncounted.iter();
+            let uncounted =
+                uncounted.map(|one| LayerLine { name: &one.name, operator: &one.operator, layer: None });
+            csv::table(&layer_columns(), layer_lines(cost).chain(uncounted), Quotes::WhenNeeded)
         }
-        RowFormat::Csv => lines([TOTALS.join(","), total_cells(cost, None).join(",")]),
+        RowFormat::Csv => csv::table(TOTALS, [cost.clone()], Quotes::WhenNeeded),
         RowFormat::Json => {
             let mut whole = json!({
                 "macs": cost.macs(),
@@ -102,30 +112,41 @@ fn render(cost: &Cost, is_per_layer: bool, format: RowFormat) -> String {
                 "operational_density": cost.operational_density(),
                 "uncounted": cost.uncounted.iter().map(|one| {
                     json!({ "name": one.name, "operator": one.operator, "why": one.why })
-                }).collect::<Value>(),
+                }).collect::<Json>(),
             });
             if is_per_layer {
-                whole["layers"] = cost.layers.iter().map(layer_value).collect();
+                whole["layers"] = cost.layers.iter().map(layer_json).collect();
             }
             format!("{whole:#}\n")
         }
     }
 }
 
-fn lines(rows: impl IntoIterator<Item = String>) -> String {
-    rows.into_iter().map(|row| row + "\n").collect()
+fn layer_lines(cost: &Cost) -> impl Iterator<Item = LayerLine<'_>> {
+    cost.layers.iter().map(|layer| LayerLine {
+        name: &layer.name,
+        operator: &layer.operator,
+        layer: Some(layer),
+    })
+}
+
+fn shape(layer: &LayerCost) -> String {
+    let sizes: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
+    sizes.join("x")
 }
 
 fn table_text(cost: &Cost, is_per_layer: bool) -> String {
     let mut text = String::new();
     if is_per_layer {
-        let rows: Vec<Vec<String>> = cost.layers.iter().map(|layer| layer_cells(layer).to_vec()).collect();
-        text = table::render(&LAYER, &rows) + "\n";
+        let columns = layer_columns();
+        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        let rows: Vec<Vec<String>> = layer_lines(cost)
+            .map(|line| columns.iter().map(|column| cell((column.read)(&line))).collect())
+            .collect();
+        text = table::render(&names, &rows) + "\n";
     }
-    // Three decimals are enough to read; the other formats have all.
-    let totals = TOTALS.iter().zip(total_cells(cost, Some(3)));
-    let rows: Vec<Vec<String>> = totals.map(|(name, cell)| vec![(*name).to_owned(), cell]).collect();
-    text.push_str(&table::render(&["WHOLE", ""], &rows));
+    let total = |column: &Column<Cost>| vec![column.name.to_owned(), cell((column.read)(cost))];
+    text.push_str(&table::render(&["WHOLE", ""], &TOTALS.iter().map(total).collect::<Vec<_>>()));
     if !cost.uncounted.is_empty() {
         let rows: Vec<Vec<String>> = cost
             .uncounted
@@ -138,37 +159,17 @@ fn table_text(cost: &Cost, is_per_layer: bool) -> String {
     text
 }
 
-fn total_cells(cost: &Cost, decimals: Option<usize>) -> [String; 7] {
-    let density = cost.operational_density().map(|density| match decimals {
-        Some(decimals) => format!("{density:.decimals$}"),
-        None => density.to_string(),
-    });
-    [
-        cost.macs().to_string(),
-        cost.operations().to_string(),
-        cost.other_operations().to_string(),
-        cost.parameters().to_string(),
-        cost.bytes_moved().to_string(),
-        density.unwrap_or_default(),
-        cost.uncounted.len().to_string(),
-    ]
+/// For people: three decimals, where the other formats have every digit.
+fn cell(value: Datum) -> String {
+    match value {
+        Datum::Text(text) => text,
+        Datum::Integer(integer) => integer.to_string(),
+        Datum::Number(number) => format!("{number:.3}"),
+        _ => String::new(),
+    }
 }
 
-fn layer_cells(layer: &LayerCost) -> [String; 8] {
-    let sizes: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
-    [
-        layer.name.clone(),
-        layer.operator.clone(),
-        sizes.join("x"),
-        layer.macs.to_string(),
-        (2 * layer.macs).to_string(),
-        layer.other_operations.to_string(),
-        layer.parameters.to_string(),
-        layer.bytes_moved.to_string(),
-    ]
-}
-
-fn layer_value(layer: &LayerCost) -> Value {
+fn layer_json(layer: &LayerCost) -> Json {
     json!({
         "name": layer.name,
         "operator": layer.operator,
@@ -179,15 +180,6 @@ fn layer_value(layer: &LayerCost) -> Value {
         "parameters": layer.parameters,
         "bytes_moved": layer.bytes_moved,
     })
-}
-
-/// Names in the file may contain commas and quotes.
-fn csv_cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -228,13 +220,13 @@ mod tests {
 
     #[test]
     fn json_is_one_object() {
-        let whole: Value = serde_json::from_str(&render(&example(), true, RowFormat::Json)).unwrap();
+        let whole: Json = serde_json::from_str(&render(&example(), true, RowFormat::Json)).unwrap();
         assert_eq!(whole["operations"], 2304);
         assert_eq!(whole["operational_density"], 2304.0 / 2000.0);
         assert_eq!(whole["layers"][1]["output_shape"], json!([1, 8, 4, 4]));
         assert_eq!(whole["uncounted"][0]["operator"], "TopK");
         assert!(
-            serde_json::from_str::<Value>(&render(&example(), false, RowFormat::Json))
+            serde_json::from_str::<Json>(&render(&example(), false, RowFormat::Json))
                 .unwrap()
                 .get("layers")
                 .is_none()

@@ -6,8 +6,12 @@ use clap::Args;
 use super::RowFormat;
 use crate::cli::{Exit, print, table};
 use crate::network::configuration::{Configuration, Precision};
+use crate::network::cost::Cost;
 use crate::network::count_configuration::cost_of_graph;
 use crate::network::graph::Graph;
+use crate::table::Kind::{Integer, Number, Text};
+use crate::table::csv::{self, Quotes};
+use crate::table::{Column, Datum, column};
 
 /// List the cost of each of the 162 configurations of the family
 #[derive(Debug, Args)]
@@ -22,87 +26,74 @@ pub(super) fn execute(arguments: NetworksListArguments) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// The columns, in order. Scripts read them by name: they never change their meaning.
-const COLUMNS: [&str; 12] = [
-    "block",
-    "kernel",
-    "batch",
-    "input",
-    "macs",
-    "operations",
-    "other_operations",
-    "parameters",
-    "bytes_moved_fp32",
-    "bytes_moved_int8",
-    "operational_density_fp32",
-    "operational_density_int8",
+/// The columns, in order. Scripts read them by name, so a column never changes its meaning.
+const COLUMNS: &[Column<Network>] = &[
+    column("block", Text, "", |network| network.configuration.block().name.into()),
+    column("kernel", Integer, "", |network| network.configuration.kernel().into()),
+    column("batch", Integer, "", |network| network.configuration.batch().into()),
+    column("input", Integer, "", |network| network.configuration.input().into()),
+    column("macs", Integer, "", |network| network.fp32.macs().into()),
+    column("operations", Integer, "", |network| network.fp32.operations().into()),
+    column("other_operations", Integer, "", |network| network.fp32.other_operations().into()),
+    column("parameters", Integer, "", |network| network.fp32.parameters().into()),
+    column("bytes_moved_fp32", Integer, "", |network| network.fp32.bytes_moved().into()),
+    column("bytes_moved_int8", Integer, "", |network| network.int8.bytes_moved().into()),
+    column("operational_density_fp32", Number, "", |network| network.fp32.operational_density().into()),
+    column("operational_density_int8", Number, "", |network| network.int8.operational_density().into()),
 ];
 
-/// The densities come from divisions; everything else is an exact integer.
-enum Cell {
-    Text(&'static str),
-    Integer(u64),
-    Ratio(f64),
+/// A configuration with its cost in both precisions.
+struct Network {
+    configuration: Configuration,
+    fp32: Cost,
+    int8: Cost,
+}
+
+impl Network {
+    fn new(configuration: Configuration) -> Self {
+        let graph = Graph::new(&configuration);
+        let [fp32, int8] =
+            [Precision::Fp32, Precision::Int8].map(|precision| cost_of_graph(&graph, precision));
+        Self { configuration, fp32, int8 }
+    }
 }
 
 fn render(format: RowFormat) -> anyhow::Result<String> {
-    let rows: Vec<[Cell; 12]> = Configuration::family(Precision::Fp32).map(|one| row(&one)).collect();
-    let texts = |decimals: Option<usize>| {
-        rows.iter().map(move |row| row.iter().map(|cell| text(cell, decimals)).collect())
-    };
+    let networks = Configuration::family(Precision::Fp32).map(Network::new);
+    let values = |network: Network| COLUMNS.iter().map(move |column| (column.read)(&network));
     Ok(match format {
-        // Two decimals are enough to read; the other formats give every digit.
-        RowFormat::Table => table::render(&COLUMNS, &texts(Some(2)).collect::<Vec<Vec<String>>>()),
-        RowFormat::Csv => {
-            let mut lines = vec![COLUMNS.join(",")];
-            lines.extend(texts(None).map(|row: Vec<String>| row.join(",")));
-            lines.join("\n") + "\n"
+        RowFormat::Table => {
+            let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+            let rows: Vec<Vec<String>> =
+                networks.map(|network| values(network).map(text).collect()).collect();
+            table::render(&names, &rows)
         }
+        RowFormat::Csv => csv::table(COLUMNS, networks, Quotes::WhenNeeded),
         RowFormat::Json => {
-            let objects: Vec<serde_json::Map<String, serde_json::Value>> = rows
-                .iter()
-                .map(|row| COLUMNS.iter().map(|&name| name.to_owned()).zip(row.iter().map(value)).collect())
-                .collect();
+            let names = || COLUMNS.iter().map(|column| column.name.to_owned());
+            let objects: Vec<serde_json::Map<String, serde_json::Value>> =
+                networks.map(|network| names().zip(values(network).map(json)).collect()).collect();
             serde_json::to_string_pretty(&objects).context("cannot write the table as JSON")? + "\n"
         }
     })
 }
 
-fn row(configuration: &Configuration) -> [Cell; 12] {
-    let graph = Graph::new(configuration);
-    let fp32 = cost_of_graph(&graph, Precision::Fp32);
-    let int8 = cost_of_graph(&graph, Precision::Int8);
-    [
-        Cell::Text(configuration.block().name),
-        Cell::Integer(configuration.kernel().into()),
-        Cell::Integer(configuration.batch().into()),
-        Cell::Integer(configuration.input().into()),
-        Cell::Integer(fp32.macs()),
-        Cell::Integer(fp32.operations()),
-        Cell::Integer(fp32.other_operations()),
-        Cell::Integer(fp32.parameters()),
-        Cell::Integer(fp32.bytes_moved()),
-        Cell::Integer(int8.bytes_moved()),
-        // Every network moves bytes.
-        Cell::Ratio(fp32.operational_density().unwrap_or_default()),
-        Cell::Ratio(int8.operational_density().unwrap_or_default()),
-    ]
-}
-
-fn text(cell: &Cell, decimals: Option<usize>) -> String {
-    match (cell, decimals) {
-        (Cell::Text(text), _) => (*text).to_owned(),
-        (Cell::Integer(integer), _) => integer.to_string(),
-        (Cell::Ratio(ratio), Some(decimals)) => format!("{ratio:.decimals$}"),
-        (Cell::Ratio(ratio), None) => ratio.to_string(),
+/// For people: two decimals, where the other formats have every digit.
+fn text(value: Datum) -> String {
+    match value {
+        Datum::Text(text) => text,
+        Datum::Integer(integer) => integer.to_string(),
+        Datum::Number(number) => format!("{number:.2}"),
+        _ => String::new(),
     }
 }
 
-fn value(cell: &Cell) -> serde_json::Value {
-    match cell {
-        Cell::Text(text) => (*text).into(),
-        Cell::Integer(integer) => (*integer).into(),
-        Cell::Ratio(ratio) => (*ratio).into(),
+fn json(value: Datum) -> serde_json::Value {
+    match value {
+        Datum::Text(text) => text.into(),
+        Datum::Integer(integer) => integer.into(),
+        Datum::Number(number) => number.into(),
+        _ => serde_json::Value::Null,
     }
 }
 
@@ -130,7 +121,8 @@ mod tests {
             serde_json::from_str(&render(RowFormat::Json).unwrap()).unwrap();
         assert_eq!(json.len(), 162);
         for (object, line) in json.iter().zip(csv.lines().skip(1)) {
-            assert_eq!(object.keys().collect::<Vec<_>>(), COLUMNS);
+            let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+            assert_eq!(object.keys().collect::<Vec<_>>(), names);
             let cells: Vec<String> = object
                 .values()
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))

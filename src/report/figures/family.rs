@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::{GIGA, LATENCY, THROUGHPUT, View, giga, hover, suspect_points};
+use super::{LATENCY, PlatformView, THROUGHPUT, hover, suspect_points};
 use crate::analysis::cell::Cell;
 use crate::analysis::estimate::Estimate;
 use crate::analysis::figure::{Figure as Cells, FigureKind, FigureLine, FigurePoint};
 use crate::report::figure::{Axis, Figure, Group, Part, Point, Scale, Series};
-use crate::report::palette;
 use crate::report::text::{count, cut, file_part, told};
+use crate::report::{giga, palette};
 
 /// Figure 1.
-pub(super) fn blocks(view: View<'_>) -> Vec<Figure> {
+pub(super) fn blocks(view: PlatformView<'_>) -> Vec<Figure> {
     of_kind(view, FigureKind::Blocks)
 }
 
 /// Figure 2.
-pub(super) fn kernels(view: View<'_>) -> Vec<Figure> {
+pub(super) fn kernels(view: PlatformView<'_>) -> Vec<Figure> {
     of_kind(view, FigureKind::Kernels)
 }
 
-fn of_kind(view: View<'_>, kind: FigureKind) -> Vec<Figure> {
+fn of_kind(view: PlatformView<'_>, kind: FigureKind) -> Vec<Figure> {
     view.analysis
         .figures
         .iter()
@@ -52,21 +52,18 @@ impl Quantity {
 
     fn of(self, cell: &Cell) -> Option<Estimate> {
         match self {
-            Self::Throughput => cell.throughput.map(|throughput| Estimate {
-                value: throughput.value / GIGA,
-                interval: throughput.interval.map(giga),
-            }),
+            Self::Throughput => cell.throughput.map(giga::estimate),
             Self::Latency => Some(cell.latency_ms),
         }
     }
 }
 
-fn draw(view: View<'_>, cells: &Cells, quantity: Quantity) -> Figure {
+fn draw(view: PlatformView<'_>, cells: &Cells, quantity: Quantity) -> Figure {
     let precision = cut(&told(&cells.precision));
     let (part, title, axis) = match cells.kind {
-        FigureKind::Blocks => (Part::Blocks, "by block, k = 3", "batch size in groups of one input size"),
+        FigureKind::Blocks => (Part::Blocks, "by block, k = 3", "batch size, grouped by input size"),
         FigureKind::Kernels => {
-            (Part::Kernels, "by kernel size", "kernel size in groups of one input and batch size")
+            (Part::Kernels, "by kernel size", "kernel size, grouped by input and batch size")
         }
     };
     let columns: &[FigurePoint] = cells.lines.first().map_or(&[], |line| &line.points);
@@ -119,7 +116,7 @@ fn draw(view: View<'_>, cells: &Cells, quantity: Quantity) -> Figure {
     }
 }
 
-/// What the columns of a figure have in common, and what not.
+/// Names of a column's group and of the column in it.
 fn names(point: &FigurePoint, kind: FigureKind) -> (String, String) {
     match kind {
         FigureKind::Blocks => (format!("i = {}", point.input), format!("b{}", point.batch)),
@@ -139,9 +136,15 @@ fn groups(columns: &[FigurePoint], kind: FigureKind) -> Vec<Group> {
     groups
 }
 
-fn series(view: View<'_>, line: &FigureLine, kind: FigureKind, quantity: Quantity, y: &Axis) -> Series {
+fn series(
+    view: PlatformView<'_>,
+    line: &FigureLine,
+    kind: FigureKind,
+    quantity: Quantity,
+    y: &Axis,
+) -> Series {
     let mut segments: Vec<Vec<Point>> = Vec::new();
-    // The group of the point before, where there was one.
+    // Group of the previous point, unless there is a gap.
     let mut before: Option<String> = None;
     for (place, point) in line.points.iter().enumerate() {
         let cell = point.cell.map(|cell| &view.analysis.cells[cell]);

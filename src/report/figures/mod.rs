@@ -1,6 +1,6 @@
-//! The figures of an analysis: which cells stand where. Data comes from `analysis`, goes to every writer.
+//! The figures of an analysis: which cells go where. Data comes from `analysis`, goes to every writer.
 //!
-//! A figure without a point is none: it becomes an [`Absent`], which says what is missing.
+//! A figure without points becomes an [`Absent`], which says what is missing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,14 +9,11 @@ use crate::analysis::cell::Cell;
 use crate::analysis::row::LeftOut;
 use crate::bundle::format::VerdictState;
 use crate::report::figure::{Figure, Part, Point};
-use crate::report::tables;
+use crate::report::giga;
 use crate::report::text::{count, estimate, told};
 
 mod family;
 mod scatter;
-
-/// Operations for each second are shown in thousands of millions.
-pub(super) const GIGA: f64 = 1e9;
 
 /// Title of every throughput axis.
 const THROUGHPUT: &str = "throughput, 10⁹ operations/s";
@@ -24,14 +21,14 @@ const THROUGHPUT: &str = "throughput, 10⁹ operations/s";
 /// Title of every latency axis.
 const LATENCY: &str = "mean latency, ms";
 
-/// What could be drawn, and what not.
+/// The figures that could be drawn, and those that could not.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub(super) drawn: Vec<Figure>,
     pub(super) absent: Vec<Absent>,
 }
 
-/// A figure that would have no points.
+/// A figure without points.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Absent {
     pub(super) platform: Option<usize>,
@@ -44,7 +41,7 @@ pub(super) struct Absent {
 pub(super) fn figures(analysis: &Analysis) -> Figures {
     let mut figures = Figures::default();
     for platform in 0..analysis.platforms.len() {
-        let view = View { analysis, platform };
+        let view = PlatformView { analysis, platform };
         for (part, made, why) in [
             (
                 Part::Blocks,
@@ -59,7 +56,7 @@ pub(super) fn figures(analysis: &Analysis) -> Figures {
             (
                 Part::Bottlenecks,
                 scatter::bottlenecks(view),
-                "no block was measured both with and without a bottleneck, everything else being equal",
+                "no block was measured both with and without a bottleneck and otherwise the same",
             ),
             (
                 Part::Contrasts,
@@ -105,13 +102,13 @@ impl Figures {
 
 /// One platform of an analysis.
 #[derive(Debug, Clone, Copy)]
-struct View<'a> {
+struct PlatformView<'a> {
     analysis: &'a Analysis,
     platform: usize,
 }
 
-impl View<'_> {
-    /// A figure of this platform without axes' content yet.
+impl PlatformView<'_> {
+    /// Name of a figure of this platform.
     fn name(&self, part: &str) -> String {
         format!("{}-{part}", self.analysis.platforms[self.platform].id)
     }
@@ -128,13 +125,13 @@ impl View<'_> {
         standing(self.analysis, self.platform)
     }
 
-    /// What this platform's aggregates left out.
+    /// What this platform's aggregates leave out.
     fn left_out(&self) -> Option<String> {
         left_out(&self.analysis.bases[self.platform].left_out)
     }
 }
 
-/// A title that says so where it is not of the real thing.
+/// A title, marked if anything under it is simulated.
 pub(super) fn marked(simulated: bool, title: &str) -> String {
     if simulated { format!("SIMULATED: {title}") } else { title.to_owned() }
 }
@@ -149,7 +146,7 @@ pub(super) fn standing(analysis: &Analysis, platform: usize) -> String {
     parts.extend(machine.architecture.as_deref().map(told));
     parts.extend(machine.logical_cores.map(|cores| count(cores as usize, "core", "cores")));
     parts.push(match &platform.identity.power {
-        Some(power) => told(&tables::power(power)),
+        Some(power) => told(&power.to_string()),
         None => "power state not observed".to_owned(),
     });
     if let Some(software) = &platform.identity.software {
@@ -159,7 +156,7 @@ pub(super) fn standing(analysis: &Analysis, platform: usize) -> String {
     format!("{}.", parts.join("; "))
 }
 
-/// What aggregates left out, as a sentence; `None` where nothing.
+/// What aggregates leave out, as a sentence; `None` if nothing.
 pub(super) fn left_out(reasons: &BTreeMap<LeftOut, usize>) -> Option<String> {
     let words: Vec<String> = reasons
         .iter()
@@ -167,30 +164,31 @@ pub(super) fn left_out(reasons: &BTreeMap<LeftOut, usize>) -> Option<String> {
             let word = match reason {
                 LeftOut::NotMeasured => "not measured",
                 LeftOut::Invalid => "with an invalid verdict",
-                LeftOut::ZeroLatency => "with latencies of zero",
+                LeftOut::ZeroLatency => "with zero latency",
                 LeftOut::Suspect => "suspect",
             };
             format!("{count} {word}")
         })
         .collect();
-    (!words.is_empty()).then(|| format!("Left out of aggregates: {}.", words.join(", ")))
+    (!words.is_empty()).then(|| format!("Excluded from aggregates: {}.", words.join(", ")))
 }
 
-/// How many points rest on suspect results, as a sentence.
+/// How many points come from suspect results, as a sentence.
 fn suspect_points<'a>(points: impl Iterator<Item = &'a Point>) -> Option<String> {
     let suspect = points.filter(|point| point.suspect).count();
     (suspect > 0).then(|| {
-        format!("{} on suspect results (△, open marks).", count(suspect, "point rests", "points rest"))
+        format!("{} from suspect results (△, open marks).", count(suspect, "point comes", "points come"))
     })
 }
 
-/// A cell's numbers, for whoever points at it.
+/// A cell's numbers, for the tooltip.
 fn hover(analysis: &Analysis, cell: &Cell) -> String {
     let mut text =
         format!("{}\n{} ms", told(&cell.subject), estimate(cell.latency_ms.value, cell.latency_ms.interval));
     if let Some(throughput) = &cell.throughput {
-        let interval = throughput.interval.map(giga);
-        text.push_str(&format!("\n{} · 10⁹ operations/s", estimate(throughput.value / GIGA, interval)));
+        let throughput = giga::estimate(*throughput);
+        let shown = estimate(throughput.value, throughput.interval);
+        text.push_str(&format!("\n{shown} · 10⁹ operations/s"));
     }
     text.push_str(&format!(
         "\n{}, {}",
@@ -212,9 +210,4 @@ fn hover(analysis: &Analysis, cell: &Cell) -> String {
         text.push_str("\nSIMULATED");
     }
     text
-}
-
-/// An interval in thousands of millions.
-pub(super) fn giga(span: crate::analysis::estimate::Span) -> crate::analysis::estimate::Span {
-    crate::analysis::estimate::Span { low: span.low / GIGA, high: span.high / GIGA }
 }

@@ -1,19 +1,20 @@
-//! Figures in which both axes are numbers: Fig. 3 of the paper, contrasts, roofline, Pareto front, platforms side by side.
+//! Figures with numbers on both axes: Fig. 3 of the paper, contrasts, roofline, Pareto front, platforms side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{GIGA, LATENCY, THROUGHPUT, View, giga, hover, marked, standing, suspect_points};
+use super::{LATENCY, PlatformView, THROUGHPUT, hover, marked, standing, suspect_points};
 use crate::analysis::Analysis;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::Contrast;
 use crate::analysis::estimate::Estimate;
 use crate::analysis::factor::FACTORS;
 use crate::report::figure::{Axis, Figure, Part, Point, Reference, Series};
+use crate::report::giga::{self, GIGA};
 use crate::report::palette;
 use crate::report::text::{change, count, cut, file_part, number, told};
 
 /// Figure 3: each block against itself inside a bottleneck, once by latency and once by throughput.
-pub(super) fn bottlenecks(view: View<'_>) -> Vec<Figure> {
+pub(super) fn bottlenecks(view: PlatformView<'_>) -> Vec<Figure> {
     let contrasts: Vec<&Contrast> = view
         .analysis
         .bottlenecks
@@ -21,32 +22,35 @@ pub(super) fn bottlenecks(view: View<'_>) -> Vec<Figure> {
         .map(|&index| &view.analysis.contrasts[index])
         .filter(|contrast| contrast.platform == view.platform)
         .collect();
-    let latency = |cell: &Cell| Some(cell.latency_ms);
-    let throughput = |cell: &Cell| in_giga(cell);
-    vec![
-        bottleneck(view, &contrasts, "latency", LATENCY, "below the line the bottleneck is faster", latency),
-        bottleneck(
-            view,
-            &contrasts,
-            "throughput",
-            THROUGHPUT,
-            "above the line the bottleneck does more",
-            throughput,
-        ),
-    ]
+    let latency = Compared {
+        quantity: "latency",
+        unit: LATENCY,
+        reading: "below the line the bottleneck is faster",
+        read: |cell| Some(cell.latency_ms),
+    };
+    let throughput = Compared {
+        quantity: "throughput",
+        unit: THROUGHPUT,
+        reading: "above the line the bottleneck has the higher throughput",
+        read: in_giga,
+    };
+    vec![bottleneck(view, &contrasts, &latency), bottleneck(view, &contrasts, &throughput)]
 }
 
-fn bottleneck(
-    view: View<'_>,
-    contrasts: &[&Contrast],
-    quantity: &str,
-    unit: &str,
-    reading: &str,
-    read: impl Fn(&Cell) -> Option<Estimate>,
-) -> Figure {
+/// What is compared with and without a bottleneck.
+struct Compared {
+    quantity: &'static str,
+    unit: &'static str,
+    /// Which side of the line means what.
+    reading: &'static str,
+    read: fn(&Cell) -> Option<Estimate>,
+}
+
+fn bottleneck(view: PlatformView<'_>, contrasts: &[&Contrast], compared: &Compared) -> Figure {
+    let Compared { quantity, unit, reading, read } = compared;
     let cells = &view.analysis.cells;
     let axes = (
-        Axis::logarithmic(&format!("{unit}, without")),
+        Axis::logarithmic(&format!("{unit}, without bottleneck")),
         Axis::logarithmic(&format!("{unit}, with bottleneck")),
     );
     let series: Vec<Series> = contrasts
@@ -67,22 +71,22 @@ fn bottleneck(
         })
         .collect();
     let missing = contrasts.iter().map(|contrast| contrast.missing.len()).sum();
-    Figure {
+    let mut notes = vec![format!("Each point is one pair; {reading}.")];
+    notes.extend(missing_pairs(missing));
+    Scatter {
+        part: Part::Bottlenecks,
+        name: format!("bottlenecks-{quantity}"),
+        title: format!("With and without bottleneck: {quantity}"),
         references: diagonal(&series, "equal"),
-        ..figure(
-            view,
-            Part::Bottlenecks,
-            &format!("bottlenecks-{quantity}"),
-            &format!("With bottleneck against without: {quantity}"),
-            axes,
-            series,
-            [Some(format!("Each point is one pair; {reading}.")), missing_pairs(missing)],
-        )
+        axes,
+        series,
+        notes,
     }
+    .on(view)
 }
 
-/// Operations saved against latency saved, a point for each contrast.
-pub(super) fn contrasts(view: View<'_>) -> Vec<Figure> {
+/// Change of latency over change of operations, a point for each contrast.
+pub(super) fn contrasts(view: PlatformView<'_>) -> Vec<Figure> {
     let axes = (
         Axis::logarithmic("operations, ratio (mean of ratios)"),
         Axis::logarithmic("latency, ratio (mean of ratios)"),
@@ -101,7 +105,7 @@ pub(super) fn contrasts(view: View<'_>) -> Vec<Figure> {
                     let operations = contrast.operations?.mean_of_ratios;
                     let latency = contrast.latency?.mean_of_ratios;
                     let text = format!(
-                        "{}: {} in place of {}\noperations {}\nlatency {}\n{}, {} missing",
+                        "{}: {} instead of {}\noperations {}\nlatency {}\n{}, {} missing",
                         factor.word(),
                         told(&contrast.to),
                         told(&contrast.from),
@@ -119,28 +123,22 @@ pub(super) fn contrasts(view: View<'_>) -> Vec<Figure> {
                 .then(|| scattered(factor.word().to_owned(), None, palette::numbered(place), points))
         })
         .collect();
-    vec![Figure {
+    let reading =
+        "On the line latency changes in proportion to operations; above it latency improves by less.";
+    let figure = Scatter {
+        part: Part::Contrasts,
+        name: "contrasts".to_owned(),
+        title: "Effect of one factor: operations and latency".to_owned(),
         references: diagonal(&series, "in proportion"),
-        ..figure(
-            view,
-            Part::Contrasts,
-            "contrasts",
-            "What one factor changes: operations and latency",
-            axes,
-            series,
-            [
-                Some(
-                    "On the line latency changes as operations do; above it less is saved than was promised."
-                        .to_owned(),
-                ),
-                None,
-            ],
-        )
-    }]
+        axes,
+        series,
+        notes: vec![reading.to_owned()],
+    };
+    vec![figure.on(view)]
 }
 
 /// Throughput over operational density, under the roof.
-pub(super) fn roofline(view: View<'_>) -> Vec<Figure> {
+pub(super) fn roofline(view: PlatformView<'_>) -> Vec<Figure> {
     let own = view.analysis.rooflines.iter().filter(|roofline| roofline.platform == view.platform);
     own.map(|roofline| {
         let axes = (Axis::logarithmic("operational density, operations/byte"), Axis::logarithmic(THROUGHPUT));
@@ -162,32 +160,30 @@ pub(super) fn roofline(view: View<'_>) -> Vec<Figure> {
             corners.push((ridge, roof));
         }
         corners.push((high, (slope * high).min(roof)));
-        let given = if roofline.given { "given" } else { "from the data" };
+        let given = if roofline.given { "given" } else { "measured" };
         let reading = format!(
             "Roof {} · 10⁹ operations/s, slope {} · 10⁹ bytes/s ({given}).",
             number(roof),
             number(slope),
         );
         let is_drawable = corners.iter().all(|&(x, y)| axes.0.holds(x) && axes.1.holds(y));
-        let references = Reference { name: format!("roofline, {given}"), corners };
-        Figure {
-            references: if is_drawable { vec![references] } else { Vec::new() },
-            ..figure(
-                view,
-                Part::Roofline,
-                &format!("roofline-{}", file_part(roofline.precision.as_deref().unwrap_or("models"))),
-                &format!("Roofline, {precision}"),
-                axes,
-                series,
-                [Some(reading), None],
-            )
+        let reference = Reference { name: format!("roofline, {given}"), corners };
+        Scatter {
+            part: Part::Roofline,
+            name: format!("roofline-{}", file_part(roofline.precision.as_deref().unwrap_or("models"))),
+            title: format!("Roofline, {precision}"),
+            references: if is_drawable { vec![reference] } else { Vec::new() },
+            axes,
+            series,
+            notes: vec![reading],
         }
+        .on(view)
     })
     .collect()
 }
 
 /// Throughput over operations, the fronts joined, one figure for each number format.
-pub(super) fn pareto(view: View<'_>) -> Vec<Figure> {
+pub(super) fn pareto(view: PlatformView<'_>) -> Vec<Figure> {
     let own = || view.analysis.fronts.iter().filter(|front| front.platform == view.platform);
     let precisions: BTreeSet<&str> = own().map(|front| front.precision.as_str()).collect();
     let drawn = precisions.into_iter().map(|precision| {
@@ -209,24 +205,19 @@ pub(super) fn pareto(view: View<'_>) -> Vec<Figure> {
                 .filter(|&(x, y)| axes.0.holds(x) && axes.1.holds(y))
                 .collect(),
         });
-        Figure {
+        Scatter {
+            part: Part::Pareto,
+            name: format!("pareto-{}", file_part(precision)),
+            title: format!("Complexity and throughput, {}", cut(&told(precision))),
             references: references.filter(|front| front.corners.len() > 1).collect(),
-            ..figure(
-                view,
-                Part::Pareto,
-                &format!("pareto-{}", file_part(precision)),
-                &format!("Complexity and throughput, {}", cut(&told(precision))),
-                axes.clone(),
-                series,
-                [
-                    Some(
-                        "Lines join what no other one of the same input and batch size beats in both."
-                            .to_owned(),
-                    ),
-                    None,
-                ],
-            )
+            axes: axes.clone(),
+            series,
+            notes: vec![
+                "Lines join the Pareto front of each input and batch size: no other network beats these in both."
+                    .to_owned(),
+            ],
         }
+        .on(view)
     });
     drawn.collect()
 }
@@ -270,10 +261,10 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
         return Vec::new();
     }
     let simulated = shown.iter().any(|&platform| analysis.platforms[platform].simulated);
-    let mut notes = vec!["Every network that at least two platforms ran.".to_owned()];
+    let mut notes = vec!["Networks that at least two platforms ran.".to_owned()];
     if left_out > 0 {
         notes.push(format!(
-            "{} not shown: they share the fewest networks.",
+            "{} not shown: those with the fewest networks in common.",
             count(left_out, "platform is", "platforms are")
         ));
     }
@@ -294,28 +285,36 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
     }]
 }
 
-fn figure(
-    view: View<'_>,
+/// A figure with numbers on both axes; [`Scatter::on`] adds what a platform's figures have in common.
+struct Scatter {
     part: Part,
-    name: &str,
-    title: &str,
-    (x, y): (Axis, Axis),
+    name: String,
+    title: String,
+    axes: (Axis, Axis),
     series: Vec<Series>,
-    notes: [Option<String>; 2],
-) -> Figure {
-    let suspect = suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten()));
-    Figure {
-        name: view.name(name),
-        platform: Some(view.platform),
-        part,
-        title: view.title(title),
-        standing: view.standing(),
-        notes: notes.into_iter().chain([suspect, view.left_out()]).flatten().collect(),
-        simulated: view.simulated(),
-        x,
-        y,
-        series,
-        references: Vec::new(),
+    references: Vec<Reference>,
+    /// How to read it, and what is missing.
+    notes: Vec<String>,
+}
+
+impl Scatter {
+    fn on(self, view: PlatformView<'_>) -> Figure {
+        let mut notes = self.notes;
+        notes.extend(suspect_points(self.series.iter().flat_map(|series| series.segments.iter().flatten())));
+        notes.extend(view.left_out());
+        Figure {
+            name: view.name(&self.name),
+            platform: Some(view.platform),
+            part: self.part,
+            title: view.title(&self.title),
+            standing: view.standing(),
+            notes,
+            simulated: view.simulated(),
+            x: self.axes.0,
+            y: self.axes.1,
+            series: self.series,
+            references: self.references,
+        }
     }
 }
 
@@ -327,7 +326,7 @@ fn scattered(name: String, block: Option<String>, style: palette::Style, points:
     Series { name, block, style, joined: false, segments: vec![points] }
 }
 
-/// A point where both axes can hold it.
+/// A point, if both axes can show it.
 fn point(axes: &(Axis, Axis), x: Estimate, y: Estimate, hover: String, suspect: bool) -> Option<Point> {
     (axes.0.holds(x.value) && axes.1.holds(y.value)).then_some(Point {
         x: x.value,
@@ -341,7 +340,7 @@ fn point(axes: &(Axis, Axis), x: Estimate, y: Estimate, hover: String, suspect: 
 
 /// Cells by block, in the order in which blocks come; model files last.
 fn by_block(
-    view: View<'_>,
+    view: PlatformView<'_>,
     cells: impl Iterator<Item = usize>,
     draw: impl Fn(&Cell) -> Option<Point>,
 ) -> Vec<Series> {
@@ -366,8 +365,7 @@ fn by_block(
 }
 
 fn in_giga(cell: &Cell) -> Option<Estimate> {
-    let throughput = cell.throughput?;
-    Some(Estimate { value: throughput.value / GIGA, interval: throughput.interval.map(giga) })
+    cell.throughput.map(giga::estimate)
 }
 
 fn complexity(cell: &Cell) -> Option<Estimate> {

@@ -1,17 +1,18 @@
-//! What every section of the page is made of: figures with their numbers, tables, links to files.
+//! Elements of every section: figures with their numbers, tables, links to files.
 
 use maud::{Markup, PreEscaped, html};
 
 use super::Detail;
 use crate::report::figure::{Figure, Part};
-use crate::report::table::{Column, Kind, Table, Value};
+use crate::report::table::{Heading, Sheet};
 use crate::report::text::{change, estimate, number, told};
 use crate::report::{Report, svg};
+use crate::table::{Datum, Kind};
 
-/// A link to a file in the folder beside the report, or to the folder.
+/// A link to a file in the folder next to the report, or to that folder.
 pub(super) fn file(report: &Report<'_>, name: &str) -> Markup {
     let path = format!("{}/{name}", report.folder);
-    // A folder's name may hold what a link takes for something else.
+    // A folder's name may hold characters with a meaning in links.
     let link: String = path.bytes().map(encoded).collect();
     html! { a href=(format!("./{link}")) { (told(&path)) } }
 }
@@ -24,7 +25,7 @@ fn encoded(byte: u8) -> String {
     }
 }
 
-/// The figures of a part, or what is missing for them.
+/// The figures of a part, or why there are none.
 pub(super) fn figures(report: &Report<'_>, platform: Option<usize>, part: Part, detail: Detail) -> Markup {
     let figures = report.figures.drawn.iter().filter(|one| one.platform == platform && one.part == part);
     let absent = report.figures.absent.iter().filter(|one| one.platform == platform && one.part == part);
@@ -34,7 +35,7 @@ pub(super) fn figures(report: &Report<'_>, platform: Option<usize>, part: Part, 
     }
 }
 
-/// Does the script draw the figure? The others are in their files alone.
+/// Whether the script draws the figure; the others are only in their files.
 pub(super) fn is_interactive(figure: &Figure, detail: Detail) -> bool {
     detail < Detail::Overview || matches!(figure.part, Part::Blocks | Part::Roofline | Part::Platforms)
 }
@@ -58,18 +59,18 @@ fn draw(report: &Report<'_>, figure: &Figure, detail: Detail) -> Markup {
                 " " (file(report, &svg_file))
             }
             @if detail < Detail::WithoutStatic {
-                details { summary { "The numbers of this figure" } (numbers(figure)) }
+                details { summary { "Numbers of this figure" } (numbers(figure)) }
             }
         }
     }
 }
 
-/// The figure as a table, for whoever does not see it.
+/// The figure as a table, for people who cannot see it.
 fn numbers(figure: &Figure) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(figure.title) {
             table {
-                thead { tr { th scope="col" { "Series" } th scope="col" { (figure.x.title) } th.n scope="col" { (figure.y.title) } th scope="col" { "What" } } }
+                thead { tr { th scope="col" { "Series" } th scope="col" { (figure.x.title) } th.n scope="col" { (figure.y.title) } th scope="col" { "Network" } } }
                 tbody {
                     @for (series, point) in figure.points() {
                         tr {
@@ -85,8 +86,8 @@ fn numbers(figure: &Figure) -> Markup {
     }
 }
 
-/// A table of many rows behind a click, or the file that has it.
-pub(super) fn paired(table: &Table, summary: &str, report: &Report<'_>, detail: Detail) -> Markup {
+/// A long table that opens with a click, or the file that has it.
+pub(super) fn paired(table: &Sheet, summary: &str, report: &Report<'_>, detail: Detail) -> Markup {
     let count = table.rows.len();
     html! {
         @if count == 0 {
@@ -98,20 +99,20 @@ pub(super) fn paired(table: &Table, summary: &str, report: &Report<'_>, detail: 
     }
 }
 
-/// A table as far as `most` rows.
-pub(super) fn table(table: &Table, most: usize, report: &Report<'_>) -> Markup {
-    // What no row has is no column for people.
-    let shown: Vec<(usize, &Column)> = table
+/// The first `most` rows of a table.
+pub(super) fn table(table: &Sheet, most: usize, report: &Report<'_>) -> Markup {
+    // People need no column that is empty in every row.
+    let shown: Vec<(usize, &Heading)> = table
         .columns
         .iter()
         .enumerate()
-        .filter(|(place, _)| table.rows.iter().any(|row| row.values[*place] != Value::Absent))
+        .filter(|(place, _)| table.rows.iter().any(|row| row.values[*place] != Datum::Absent))
         .collect();
     html! {
         div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
             table {
                 thead { tr { @for (_, column) in &shown {
-                    @if column.kind == Kind::Text { th scope="col" { (column.heading) } } @else { th.n scope="col" { (column.heading) } }
+                    @if column.kind == Kind::Text { th scope="col" { (column.text) } } @else { th.n scope="col" { (column.text) } }
                 } } }
                 tbody {
                     @for row in table.rows.iter().take(most) {
@@ -123,21 +124,21 @@ pub(super) fn table(table: &Table, most: usize, report: &Report<'_>) -> Markup {
             }
         }
         @if table.rows.len() > most {
-            p { "The first " (most) " of " (table.rows.len()) "; all are in " (file(report, &format!("{}.csv", table.name))) "." }
+            p { "The first " (most) " of " (table.rows.len()) "; the rest are in " (file(report, &format!("{}.csv", table.name))) "." }
         }
     }
 }
 
-/// A table of few rows with much in each, turned: a column for each row.
-pub(super) fn turned(table: &Table) -> Markup {
+/// A table of few long rows, transposed: a column for each row.
+pub(super) fn turned(table: &Sheet) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(table.name.replace('-', " ")) {
             table {
                 @for (place, column) in table.columns.iter().enumerate() {
                     @if place == 0 {
-                        thead { tr { th scope="col" { (column.heading) } @for row in &table.rows { th scope="col" { (shown_value(&row.values[place])) } } } }
-                    } @else if table.rows.iter().any(|row| row.values[place] != Value::Absent) {
-                        tr { th scope="row" { (column.heading) } @for row in &table.rows { td { (shown_value(&row.values[place])) } } }
+                        thead { tr { th scope="col" { (column.text) } @for row in &table.rows { th scope="col" { (shown_value(&row.values[place])) } } } }
+                    } @else if table.rows.iter().any(|row| row.values[place] != Datum::Absent) {
+                        tr { th scope="row" { (column.text) } @for row in &table.rows { td { (shown_value(&row.values[place])) } } }
                     }
                 }
             }
@@ -145,13 +146,15 @@ pub(super) fn turned(table: &Table) -> Markup {
     }
 }
 
-fn shown_value(value: &Value) -> String {
+fn shown_value(value: &Datum) -> String {
     match value {
-        Value::Absent => "–".to_owned(),
-        Value::Text(text) => told(text),
-        Value::Integer(integer) => integer.to_string(),
-        Value::Number(value) => number(*value),
-        Value::Estimate(value, interval) => estimate(*value, *interval),
-        Value::Change(value, interval) => change(*value, *interval),
+        Datum::Absent => "–".to_owned(),
+        Datum::Text(text) => told(text),
+        Datum::Integer(integer) => integer.to_string(),
+        Datum::Boolean(flag) => flag.to_string(),
+        Datum::Integers(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
+        Datum::Number(value) => number(*value),
+        Datum::Estimate(value, interval) => estimate(*value, *interval),
+        Datum::Change(value, interval) => change(*value, *interval),
     }
 }

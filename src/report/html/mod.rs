@@ -1,15 +1,14 @@
-//! The report as one page that needs nothing else: no network, no folder beside it, and without scripts still its tables and
-//! figures.
+//! The report as one self-contained page: no network, no other files, and tables and figures even without scripts.
 //!
-//! maud escapes every text; what it is given of foreign names has been through [`super::text::told`]. A policy in the page's head
-//! forbids it every request. What a page leaves out to stay small, it says, and `csv` and `svg` have it.
+//! maud escapes every text, and foreign names go through [`super::text::told`] first. A policy in the page's head forbids every
+//! request. A page that leaves something out to stay small says so; `csv` and `svg` have it.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::{left_out, marked};
 use super::palette::{DARK, LIGHT, Theme, css};
 use super::text::{count, told, told_within};
-use super::{File, Place, Renderer, Report, svg, tables};
+use super::{Destination, File, Renderer, Report, svg, tables};
 
 mod elements;
 mod platform;
@@ -19,49 +18,49 @@ mod script;
 pub(super) const RENDERER: Renderer = Renderer {
     name: "html",
     summary: "the report: one page with interactive figures that works offline",
-    place: Place::Report,
+    destination: Destination::Report,
     render,
 };
 
-/// plotly.js 4.1.1, the partial bundle `basic` (scatter, bar, pie), MIT; its licence is beside it.
+/// plotly.js 4.1.1, the partial bundle `basic` (scatter, bar, pie), MIT; its licence is next to it.
 const PLOTLY: &str = include_str!("plotly-basic.min.js");
 const SCRIPT: &str = include_str!("report.js");
 const STYLE: &str = include_str!("report.css");
 
-/// A page that a mail still carries and a browser opens at once.
+/// Small enough to mail and to open at once.
 const LARGEST_PAGE_BYTES: usize = 6_000_000;
 
-/// How much of the analysis stands in the page itself.
+/// How much of the analysis is in the page itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Detail {
     /// All of it.
     Everything,
-    /// Pairs of contrasts are in their file alone.
+    /// Pairs of contrasts are only in their file.
     WithoutPairs,
-    /// So are figures for pages without scripts, and the tables of their numbers.
+    /// So are static figures and the tables of their numbers.
     WithoutStatic,
-    /// Of each platform the first figures alone.
+    /// Only the first figures of each platform.
     Overview,
 }
 
 impl Detail {
-    /// As many rows of a platform's table as stand in the page, where it could have `most`.
+    /// Rows of a platform's table in the page, of at most `most`.
     fn rows(self, most: usize) -> usize {
         const IN_AN_OVERVIEW: usize = 12;
         if self == Self::Overview { most.min(IN_AN_OVERVIEW) } else { most }
     }
 }
 
-/// Beyond so many cells a page passes [`LARGEST_PAGE_BYTES`] with what is named beside, which is then not even tried.
+/// With more cells a page at this detail passes [`LARGEST_PAGE_BYTES`] and is not even tried.
 const TOO_MANY_CELLS: &[(usize, Detail)] = &[(2_000, Detail::WithoutPairs), (6_000, Detail::WithoutStatic)];
 
-/// Findings in the page; the others are in their file.
+/// Findings in the page; the rest are in their file.
 const MOST_FINDINGS: usize = 200;
 
-/// Files that gave no result, in the page; the others are in their file.
+/// Files without a result in the page; the rest are in their file.
 const MOST_ODDITIES: usize = 200;
 
-/// Results that are named with each finding; the table of all results shows the others.
+/// Results named with each finding; the table of all results has the rest.
 const MOST_NAMED: usize = 24;
 
 fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
@@ -92,14 +91,14 @@ fn page(report: &Report<'_>, detail: Detail) -> Markup {
                 style { (PreEscaped(style())) }
             }
             body {
-                a.skip href="#content" { "Skip to the content" }
+                a.skip href="#content" { "Skip to content" }
                 header {
                     h1 { (title) }
                     p { (summary(report)) }
                     p.controls hidden {
                         label for="theme" { "Colours " }
                         select id="theme" {
-                            option value="system" { "as the system" }
+                            option value="system" { "system" }
                             option value="light" { "light" }
                             option value="dark" { "dark" }
                         }
@@ -120,7 +119,7 @@ fn page(report: &Report<'_>, detail: Detail) -> Markup {
                 footer {
                     p {
                         "Made by backbone " (env!("CARGO_PKG_VERSION")) ", " (report.analysis.options.resamples)
-                        " resamples, seed " (report.analysis.options.seed) ". Every figure as SVG and every table as CSV: "
+                        " resamples, seed " (report.analysis.options.seed) ". All figures as SVG and all tables as CSV: "
                         (elements::file(report, "")) "."
                     }
                 }
@@ -132,7 +131,7 @@ fn page(report: &Report<'_>, detail: Detail) -> Markup {
     }
 }
 
-/// Every colour of the page, in both themes, then what does not change with them.
+/// Every colour of the page in both themes, then the rules that do not depend on them.
 fn style() -> String {
     let variables = |theme: &Theme| {
         format!(
@@ -179,7 +178,7 @@ fn contents(report: &Report<'_>) -> Markup {
     html! {
         nav aria-label="Contents" {
             ul {
-                li { a href="#collected" { "What was collected" } }
+                li { a href="#collected" { "Data" } }
                 li { a href="#findings" { "Findings" } }
                 li { a href="#platforms" { "Platforms" } }
                 @for (index, platform) in report.analysis.platforms.iter().enumerate() {
@@ -192,7 +191,7 @@ fn contents(report: &Report<'_>) -> Markup {
     }
 }
 
-/// For figures; the script shows it where there is one.
+/// Filters of the figures; shown by the script.
 fn filters(report: &Report<'_>) -> Markup {
     let figures = report.figures.drawn.iter();
     let mut blocks: Vec<&str> = Vec::new();
@@ -202,15 +201,15 @@ fn filters(report: &Report<'_>) -> Markup {
         }
     }
     html! {
-        form.filters id="filters" hidden aria-label="Filters of all figures" {
+        form.filters id="filters" hidden aria-label="Filters for all figures" {
             fieldset {
-                legend { "Blocks in figures" }
+                legend { "Blocks shown" }
                 @for block in blocks {
                     label { input type="checkbox" name="block" value=(block) checked; " " (block) }
                 }
             }
             fieldset {
-                legend { "Verdicts in figures" }
+                legend { "Verdicts shown" }
                 label { input type="checkbox" name="verdict" value="valid" checked; " ✓ valid" }
                 label { input type="checkbox" name="verdict" value="suspect" checked; " △ suspect (open marks)" }
             }
@@ -230,32 +229,31 @@ fn collected(report: &Report<'_>) -> Markup {
     }
     html! {
         section aria-labelledby="collected" {
-            h2 id="collected" { "What was collected" }
-            p { (count(report.files, "file was", "files were")) " looked at; " (count(analysis.rows.len(), "result", "results")) " are in this report." }
+            h2 id="collected" { "Data" }
+            p { (count(report.files, "file", "files")) " examined; this report covers " (count(analysis.rows.len(), "result", "results")) "." }
             ul {
                 @for (index, platform) in analysis.platforms.iter().enumerate() {
                     li {
                         a href=(format!("#platform-{index}")) { (marked(platform.simulated, &told(&platform.label))) } ": "
-                        @let counts: Vec<String> = platform.counts.iter().map(|(standing, count)| format!("{count} {standing}")).collect();
-                        (counts.join("; ")) ". "
+                        (platform.results()) ". "
                         @if let Some(sentence) = left_out(&analysis.bases[index].left_out) { (sentence) " " }
                         @if analysis.bases[index].suspect > 0 {
-                            "△ " (count(analysis.bases[index].suspect, "suspect result is", "suspect results are")) " in aggregates, marked. "
+                            "△ " (count(analysis.bases[index].suspect, "suspect result is", "suspect results are")) " in aggregates and marked. "
                         }
                     }
                 }
                 @if !analysis.without_platform.is_empty() {
-                    li { (count(analysis.without_platform.len(), "result", "results")) " of jobs that never came to a runtime: on no platform, in the " a href="#results" { "table of all results" } "." }
+                    li { (count(analysis.without_platform.len(), "result", "results")) " from jobs that never reached a runtime, and so on no platform; see the " a href="#results" { "table of all results" } "." }
                 }
-                @if analysis.options.only_valid { li { "Suspect results are left out of aggregates, as asked." } }
+                @if analysis.options.only_valid { li { "Suspect results are excluded from aggregates, as requested." } }
             }
             @if report.oddities.is_empty() {
-                p { "Nothing else lay there." }
+                p { "No other files were found." }
             } @else {
-                p { "What else lay there:" }
+                p { "Other files:" }
                 ul { @for (kind, count) in kinds { li { (count) " × " (kind) } } }
                 details {
-                    summary { "The files" }
+                    summary { "Show the files" }
                     (elements::table(&tables::oddities(report), MOST_ODDITIES, report))
                 }
             }
@@ -272,12 +270,12 @@ fn findings(report: &Report<'_>) -> Markup {
         section aria-labelledby="findings" {
             h2 id="findings" { "Findings" }
             @if analysis.findings.is_empty() {
-                p { "None: no effect in the data holds among everything that could have been found. That says nothing about its absence." }
+                p { "None: no effect is significant after correction for multiple tests. That does not show that there is none." }
             } @else {
-                p { "What holds among everything that could have been found, the largest effect first. Intervals are at 95 %." }
+                p { "Effects that stay significant after correction for multiple tests, largest first. Intervals are at 95 %." }
             }
             @if shown < analysis.findings.len() {
-                p { "The first " (shown) " of " (analysis.findings.len()) "; all are in " (elements::file(report, "findings.csv")) "." }
+                p { "The first " (shown) " of " (analysis.findings.len()) "; the rest are in " (elements::file(report, "findings.csv")) "." }
             }
             ol.findings {
                 @for (number, finding) in analysis.findings.iter().take(MOST_FINDINGS).enumerate() {
@@ -293,7 +291,7 @@ fn findings(report: &Report<'_>) -> Markup {
                             " · " a.behind href="#results" data-finding=(number) { (count(finding.rows.len(), "result", "results")) " behind it" }
                         }
                         details.rows {
-                            summary { "Which results" }
+                            summary { "Show the results" }
                             ul {
                                 @for id in finding.rows.iter().take(MOST_NAMED) {
                                     @if let Some(place) = places.get(id.as_str()) {
@@ -320,7 +318,7 @@ fn platforms(report: &Report<'_>) -> Markup {
         section aria-labelledby="platforms" {
             h2 id="platforms" { "Platforms" }
             @if report.analysis.platforms.is_empty() {
-                p { "No result came to a runtime, so no platform is known. The " a href="#results" { "table of all results" } " says why." }
+                p { "No result reached a runtime, so no platform is known. The " a href="#results" { "table of all results" } " shows why." }
             } @else {
                 (elements::turned(&tables::platforms(report.analysis)))
             }
@@ -336,9 +334,9 @@ fn comparison(report: &Report<'_>, detail: Detail) -> Markup {
             h2 id="comparison" { "Platforms compared" }
             (elements::figures(report, None, Part::Platforms, detail))
             @if !table.rows.is_empty() {
-                p { "Ratios are geometric means over the networks that both ran, second over first. Where the clocks did not cover the same, they say as much about that as about the platforms." }
+                p { "Ratios are geometric means over the networks that both platforms ran, second over first. If the clocks did not cover the same, the ratios reflect that as well." }
                 (elements::table(&table, usize::MAX, report))
-                (elements::paired(&tables::compared_pairs(report.analysis), "Every network that two platforms ran", report, detail))
+                (elements::paired(&tables::compared_pairs(report.analysis), "Networks that two platforms ran", report, detail))
             }
         }
     }

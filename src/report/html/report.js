@@ -1,5 +1,5 @@
-// Draws the figures, filters them, and makes the table of results. Everything it shows comes from the element #report; texts of
-// figures are escaped for plotly there, and all others are only ever set as text.
+// Draws and filters the figures and builds the table of results. All content comes from the element #report, where the texts of
+// figures are escaped for plotly; every other text is only ever set as text.
 "use strict";
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
@@ -12,14 +12,14 @@
     return element;
   };
 
-  // Colours: as the system has them unless somebody chose. The choice stays in this browser, where it lets us.
+  // Colours follow the system unless the reader chooses. The browser keeps the choice if it has storage.
   const system = matchMedia("(prefers-color-scheme: dark)");
   const choice = byId("theme");
   const kept = (value) => {
     try {
       if (value === undefined) return localStorage.getItem("backbone-theme");
       localStorage.setItem("backbone-theme", value);
-    } catch { /* a page from a file may have no storage */ }
+    } catch { /* a page opened from a file may have no storage */ }
     return null;
   };
   let printing = false;
@@ -93,7 +93,7 @@
       type: description.type === "log" ? "log" : "linear",
       gridcolor: theme.grid, linecolor: theme.axis, zeroline: false, showline: true, automargin: true,
     };
-    // Nine small digits a decade say less than three.
+    // Three labels a decade read better than nine.
     if (description.type === "log" && description.decades > 1) layout.dtick = description.decades > 4 ? 1 : "D2";
     if (description.type === "linear") layout.rangemode = "tozero";
     if (description.type === "categories") {
@@ -106,7 +106,7 @@
         range: [-0.6, labels.length - 0.4],
         showgrid: false,
       });
-      // The name of a group stands below its middle label.
+      // The name of a group goes below its middle label.
       description.groups.forEach(([name, names], place) => {
         const first = borders[place] - names.length;
         const middle = first + Math.floor((names.length - 1) / 2);
@@ -153,7 +153,7 @@
         line: { color: theme.grid, width: 1 },
       })),
       annotations: traces.length ? [] : [{
-        text: "Nothing to draw: the filters hide every point.", showarrow: false,
+        text: "No points: the filters hide all of them.", showarrow: false,
         xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 15 },
       }],
       showlegend: true,
@@ -175,7 +175,7 @@
     drawn.forEach(draw);
   }
 
-  // Arrow keys go from point to point, as a mouse would.
+  // Arrow keys move from point to point, like a mouse.
   const step = (place, by) => {
     const points = place.data.flatMap((one, curve) =>
       one.hoverinfo === "text" ? one.x.map((x, number) => (x === null ? null : [curve, number])).filter(Boolean) : []);
@@ -204,7 +204,7 @@
     ["Why", (row) => word(row[8])],
     ["What to do", (row) => word(row[9])],
     ["Job", (row) => word(row[10])],
-    ["Done", (row) => word(row[11])],
+    ["Finished", (row) => word(row[11])],
     ["File", (row) => (row[12] === undefined ? "" : row[12])],
   ];
   const state = { page: 0, column: null, down: false, text: "", status: "", verdict: "", only: null, mark: null, all: false };
@@ -221,7 +221,7 @@
       const [, read, isNumber] = columns[state.column];
       const compare = (one, other) => {
         const [a, b] = [read(one[0]), read(other[0])];
-        // What is not there comes last, whichever way.
+        // Absent values come last in either direction.
         if (a === null || b === null) return (a === null) - (b === null);
         return (isNumber ? a - b : order.compare(a, b)) * (state.down ? -1 : 1);
       };
@@ -274,7 +274,7 @@
   };
   const back = turn("Previous", -1);
   const on = turn("Next", 1);
-  const whole = make("button", { type: "button" }, "Show all results again");
+  const whole = make("button", { type: "button" }, "Show all results");
   whole.addEventListener("click", () => { state.only = null; state.page = 0; show(); });
   const pick = (label, key, read) => {
     const select = make("select", {}, make("option", { value: "" }, "all"));
@@ -321,7 +321,7 @@
     }
   });
 
-  // Start: figures as they come into sight, or all where nobody tells.
+  // Start: draw each figure when it scrolls into view.
   const places = [...document.querySelectorAll(".interactive")];
   document.querySelectorAll(".controls").forEach((element) => { element.hidden = false; });
   filters.hidden = places.length === 0;
@@ -352,7 +352,7 @@
     document.querySelectorAll("details.rows:not([open])").forEach((one) => { one.open = true; opened.add(one); });
     state.all = true;
     show();
-    // Where the page has static figures, those are printed.
+    // Static figures are printed if the page has them.
     printing = true;
     places.filter((place) => !place.parentElement.querySelector(".static")).forEach(draw);
   });

@@ -1,14 +1,14 @@
-//! The table of all results. The script makes it, fifty at a time; without one there is a plain table of the first.
+//! The table of all results. The script builds it, fifty rows at a time; without scripts there is a plain table of the first.
 
 use maud::{Markup, html};
 
 use super::elements;
-use crate::analysis::row::Row;
+use crate::analysis::row::{Row, word};
 use crate::bundle::format::{Status, VerdictState};
 use crate::report::Report;
 use crate::report::text::{number, told};
 
-/// Results in the table for pages without scripts.
+/// Results in the plain table.
 const MOST_STATIC: usize = 600;
 
 pub(super) fn section(report: &Report<'_>) -> Markup {
@@ -16,7 +16,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     html! {
         section aria-labelledby="results" {
             h2 id="results" { "All results" }
-            p { "Every result, whether it entered an aggregate or not. With all columns: " (elements::file(report, "rows.csv")) "." }
+            p { "Every result, whether or not it enters an aggregate. With all columns: " (elements::file(report, "rows.csv")) "." }
             div id="table" {}
             noscript {
                 div.scroll tabindex="0" role="group" aria-label="all results" {
@@ -50,13 +50,12 @@ fn line(report: &Report<'_>, index: usize, row: &Row) -> Markup {
     }
 }
 
-/// How it ended, in a word.
+/// The status in words.
 pub(super) fn status(status: Status) -> String {
-    let word = serde_json::json!(status);
-    word.as_str().unwrap_or_default().replace('_', " ")
+    word(&status).unwrap_or_default().replace('_', " ")
 }
 
-/// The verdict, with a symbol: colour alone tells nothing to some.
+/// The verdict, with a symbol for people who cannot rely on colour.
 pub(super) fn verdict(row: &Row) -> &'static str {
     match row.verdict {
         VerdictState::Valid => "✓ valid",
@@ -65,7 +64,7 @@ pub(super) fn verdict(row: &Row) -> &'static str {
     }
 }
 
-/// Why it ended so, and why the verdict is what it is.
+/// The reason for the status, and the reasons for the verdict.
 pub(super) fn why(row: &Row) -> String {
     let reason = row.reason.iter().map(|reason| match &row.detail {
         Some(detail) => format!("{}: {}", told(reason), told(detail)),

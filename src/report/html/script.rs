@@ -1,4 +1,4 @@
-//! What the script of the page reads: figures and results as JSON, every text once.
+//! The data for the page's script: figures and results as JSON, each text once.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,8 @@ use super::results::{status, verdict, why};
 use super::{Detail, MOST_FINDINGS, elements};
 use crate::report::Report;
 use crate::report::figure::{Axis, Figure, Point, Scale, Series};
-use crate::report::figures::{GIGA, marked};
+use crate::report::figures::marked;
+use crate::report::giga::GIGA;
 use crate::report::palette::{DARK, LIGHT, Theme};
 use crate::report::text::{cut, plotly, rounded, script_json, told};
 
@@ -17,7 +18,7 @@ pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
     let analysis = report.analysis;
     let mut hovers = Texts::default();
     let mut texts = Texts::default();
-    // Each value becomes text at once: as a tree, those of a fleet would take a hundred megabytes.
+    // Each value is written at once: a tree of a whole fleet would take a hundred megabytes.
     let figures: Vec<String> = report
         .figures
         .drawn
@@ -129,7 +130,7 @@ fn series_of(series: &Series, hovers: &mut Texts) -> Value {
         .map(|segment| segment.iter().map(|point| self::point(point, hovers)).collect())
         .collect();
     json!({
-        // As the legend shows it, and as the filters know it.
+        // For the legend, and for the filters.
         "name": plotly(&cut(&series.name)),
         "block": series.block,
         "color": series.style.color,
@@ -140,7 +141,7 @@ fn series_of(series: &Series, hovers: &mut Texts) -> Value {
     })
 }
 
-/// `[x, y, hover, suspect, low, high]`; the last two where there is an interval.
+/// `[x, y, hover, suspect, low, high]`; the last two if there is an interval.
 fn point(point: &Point, hovers: &mut Texts) -> Value {
     let hover = hovers.place(plotly(&point.hover).replace('\n', "<br>"));
     let mut list =

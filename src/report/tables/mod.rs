@@ -2,24 +2,24 @@
 
 use crate::analysis::Analysis;
 use crate::analysis::finding::FindingKind;
+use crate::table::Kind::{Change, Estimate, Integer, Number, Text};
+use crate::table::column;
 
-use super::Report;
-use super::figures::giga;
-use super::table::Kind::{Change, Estimate, Number, Text};
-use super::table::{Table, Value};
+use super::table::{Sheet, yes_or_no};
+use super::{Report, giga};
 
 mod pairs;
 mod platforms;
 
 pub(super) use pairs::{compared_pairs, comparisons, contradictions, contrasts, missing_pairs, pairs};
-pub(super) use platforms::{feasibility, gaps, platforms, power};
+pub(super) use platforms::{feasibility, gaps, platforms};
 
-/// Whose rows a table has.
+/// Which platforms a table covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Only {
-    /// Every platform's.
+    /// Every platform.
     All,
-    /// One platform's.
+    /// One platform.
     Platform(usize),
 }
 
@@ -29,9 +29,9 @@ impl Only {
     }
 }
 
-/// Every table but that of the rows, which `export` has; each is made when its turn comes.
-pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Table> + 'a {
-    const TABLES: &[fn(&Report<'_>) -> Table] = &[
+/// Every table except the one of all results, which `export` makes; each is made when its turn comes.
+pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Sheet> + 'a {
+    const TABLES: &[fn(&Report<'_>) -> Sheet] = &[
         |report| platforms(report.analysis),
         |report| feasibility(report.analysis, Only::All),
         |report| gaps(report.analysis, Only::All),
@@ -52,203 +52,150 @@ pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Table> + '
     TABLES.iter().map(|table| table(report))
 }
 
-fn cells(analysis: &Analysis) -> Table {
-    let mut table = Table::new(
+fn cells(analysis: &Analysis) -> Sheet {
+    let rows = analysis
+        .cells
+        .iter()
+        .map(|cell| (Some(cell.platform), (analysis, cell, cell.configuration.as_ref())));
+    Sheet::new(
         "cells",
+        rows,
         &[
-            ("subject", "Network", Text),
-            ("block", "Block", Text),
-            ("kernel", "k", Number),
-            ("batch", "b", Number),
-            ("input", "i", Number),
-            ("precision", "Precision", Text),
-            ("operations", "Operations", Number),
-            ("operational_density", "Operations/byte", Number),
-            ("latency_ms", "Mean latency, ms", Estimate),
-            ("throughput", "Throughput, operations/s", Estimate),
-            ("processes", "Processes", Number),
-            ("runs", "Runs", Number),
-            ("suspect", "Suspect", Text),
-            ("rows", "Results", Text),
+            column("subject", Text, "Network", |(_, cell, _)| cell.subject.as_str().into()),
+            column("block", Text, "Block", |(.., theta)| theta.map(|theta| theta.block.as_str()).into()),
+            column("kernel", Integer, "k", |(.., theta)| theta.map(|theta| theta.kernel).into()),
+            column("batch", Integer, "b", |(.., theta)| theta.map(|theta| theta.batch).into()),
+            column("input", Integer, "i", |(.., theta)| theta.map(|theta| theta.input).into()),
+            column("precision", Text, "Precision", |(.., theta)| {
+                theta.map(|theta| theta.precision.as_str()).into()
+            }),
+            column("operations", Integer, "Operations", |(_, cell, _)| {
+                cell.cost.map(|cost| cost.operations).into()
+            }),
+            column("operational_density", Number, "Operations/byte", |(_, cell, _)| {
+                cell.cost.map(|cost| cost.operational_density).into()
+            }),
+            column("latency_ms", Estimate, "Mean latency, ms", |(_, cell, _)| cell.latency_ms.into()),
+            column("throughput", Estimate, "Throughput, operations/s", |(_, cell, _)| cell.throughput.into()),
+            column("processes", Integer, "Processes", |(_, cell, _)| cell.processes.into()),
+            column("runs", Integer, "Runs", |(_, cell, _)| cell.runs.into()),
+            column("suspect", Text, "Suspect", |(_, cell, _)| yes_or_no(cell.suspect)),
+            column("rows", Text, "Results", |(analysis, cell, _)| {
+                let ids: Vec<&str> = cell.rows.iter().map(|&row| analysis.rows[row].id.as_str()).collect();
+                ids.join(" ").into()
+            }),
         ],
-    );
-    for cell in &analysis.cells {
-        let theta = cell.configuration.as_ref();
-        let rows: Vec<&str> = cell.rows.iter().map(|&row| analysis.rows[row].id.as_str()).collect();
-        table.push(
-            Some(cell.platform),
-            vec![
-                cell.subject.as_str().into(),
-                theta.map(|theta| theta.block.clone()).into(),
-                theta.map(|theta| theta.kernel).into(),
-                theta.map(|theta| theta.batch).into(),
-                theta.map(|theta| theta.input).into(),
-                theta.map(|theta| theta.precision.clone()).into(),
-                cell.cost.map(|cost| cost.operations).into(),
-                cell.cost.map(|cost| cost.operational_density).into(),
-                cell.latency_ms.into(),
-                cell.throughput.into(),
-                cell.processes.into(),
-                cell.runs.into(),
-                cell.suspect.into(),
-                rows.join(" ").into(),
-            ],
-        );
-    }
-    table
+    )
 }
 
-/// Roof and slope.
-pub(super) fn rooflines(analysis: &Analysis, only: Only) -> Table {
-    let mut table = Table::new(
+/// Roof and slope of each platform and precision.
+pub(super) fn rooflines(analysis: &Analysis, only: Only) -> Sheet {
+    let own = analysis.rooflines.iter().filter(|one| only.holds(one.platform));
+    Sheet::new(
         "rooflines",
+        own.map(|roofline| (Some(roofline.platform), roofline)),
         &[
-            ("precision", "Precision", Text),
-            ("operations_per_second", "Roof, operations/s", Number),
-            ("bytes_per_second", "Slope, bytes/s", Number),
-            ("ridge", "They meet at, operations/byte", Number),
-            ("given", "Peaks were given", Text),
-            ("points", "Points", Number),
+            column("precision", Text, "Precision", |roofline| {
+                roofline.precision.as_deref().unwrap_or("model files").into()
+            }),
+            column("operations_per_second", Number, "Roof, operations/s", |roofline| {
+                roofline.peaks.operations_per_second.into()
+            }),
+            column("bytes_per_second", Number, "Slope, bytes/s", |roofline| {
+                roofline.peaks.bytes_per_second.into()
+            }),
+            column("ridge", Number, "Ridge point, operations/byte", |roofline| roofline.ridge.into()),
+            column("given", Text, "Peaks given", |roofline| yes_or_no(roofline.given)),
+            column("points", Integer, "Points", |roofline| roofline.points.len().into()),
         ],
-    );
-    for roofline in analysis.rooflines.iter().filter(|one| only.holds(one.platform)) {
-        table.push(
-            Some(roofline.platform),
-            vec![
-                roofline.precision.clone().unwrap_or_else(|| "model files".to_owned()).into(),
-                roofline.peaks.operations_per_second.into(),
-                roofline.peaks.bytes_per_second.into(),
-                roofline.ridge.into(),
-                roofline.given.into(),
-                roofline.points.len().into(),
-            ],
-        );
-    }
-    table
+    )
 }
 
-/// What is on the fronts.
-pub(super) fn fronts(analysis: &Analysis, only: Only) -> Table {
-    let mut table = Table::new(
-        "pareto",
-        &[
-            ("input", "i", Number),
-            ("batch", "b", Number),
-            ("precision", "Precision", Text),
-            ("subject", "Network", Text),
-            ("beaten_by", "Beaten by", Text),
-            ("operations", "Operations", Number),
-            ("throughput", "Throughput, 10⁹ operations/s", Estimate),
-            ("suspect", "△ Suspect", Text),
-        ],
-    );
-    for front in analysis.fronts.iter().filter(|one| only.holds(one.platform)) {
+/// The cells on the Pareto fronts, then those that a front dominates.
+pub(super) fn fronts(analysis: &Analysis, only: Only) -> Sheet {
+    let own = analysis.fronts.iter().filter(|one| only.holds(one.platform));
+    let rows = own.flat_map(|front| {
         let on = front.cells.iter().map(|&cell| (cell, None));
-        let beaten = front.dominated.iter().map(|one| (one.cell, Some(one.by)));
-        for (cell, by) in on.chain(beaten) {
-            let cell = &analysis.cells[cell];
-            let throughput = cell.throughput.map(|throughput| {
-                Value::Estimate(throughput.value / super::figures::GIGA, throughput.interval.map(giga))
-            });
-            table.push(
-                Some(front.platform),
-                vec![
-                    front.input.into(),
-                    front.batch.into(),
-                    front.precision.as_str().into(),
-                    cell.subject.as_str().into(),
-                    by.map(|by| analysis.cells[by].subject.clone()).into(),
-                    cell.cost.map(|cost| cost.operations).into(),
-                    throughput.unwrap_or(Value::Absent),
-                    cell.suspect.into(),
-                ],
-            );
-        }
-    }
-    table
+        let dominated = front.dominated.iter().map(|one| (one.cell, Some(&analysis.cells[one.by])));
+        on.chain(dominated).map(move |(cell, by)| (Some(front.platform), (front, &analysis.cells[cell], by)))
+    });
+    Sheet::new(
+        "pareto",
+        rows,
+        &[
+            column("input", Integer, "i", |(front, ..)| front.input.into()),
+            column("batch", Integer, "b", |(front, ..)| front.batch.into()),
+            column("precision", Text, "Precision", |(front, ..)| front.precision.as_str().into()),
+            column("subject", Text, "Network", |(_, cell, _)| cell.subject.as_str().into()),
+            column("beaten_by", Text, "Dominated by", |(.., by)| by.map(|by| by.subject.as_str()).into()),
+            column("operations", Integer, "Operations", |(_, cell, _)| {
+                cell.cost.map(|cost| cost.operations).into()
+            }),
+            column("throughput", Estimate, "Throughput, 10⁹ operations/s", |(_, cell, _)| {
+                cell.throughput.map(giga::estimate).into()
+            }),
+            column("suspect", Text, "△ Suspect", |(_, cell, _)| yes_or_no(cell.suspect)),
+        ],
+    )
 }
 
-fn prediction_errors(analysis: &Analysis) -> Table {
-    let mut table = Table::new(
+fn prediction_errors(analysis: &Analysis) -> Sheet {
+    Sheet::new(
         "prediction-errors",
+        analysis.predictions.iter().map(|prediction| (Some(prediction.platform), prediction)),
         &[
-            ("fitted", "Fitted to", Number),
-            ("median_error", "Median error", Number),
-            ("error_90", "Error that one in ten exceeds", Number),
+            column("fitted", Integer, "Fitted to", |prediction| prediction.fitted.into()),
+            column("median_error", Number, "Median error", |prediction| prediction.median_error.into()),
+            column("error_90", Number, "90th percentile of the error", |prediction| {
+                prediction.error_90.into()
+            }),
         ],
-    );
-    for prediction in &analysis.predictions {
-        let values =
-            vec![prediction.fitted.into(), prediction.median_error.into(), prediction.error_90.into()];
-        table.push(Some(prediction.platform), values);
-    }
-    table
+    )
 }
 
-/// Configurations that nobody measured.
-pub(super) fn predictions(analysis: &Analysis, only: Only) -> Table {
-    let mut table = Table::new(
+/// Configurations without a measurement.
+pub(super) fn predictions(analysis: &Analysis, only: Only) -> Sheet {
+    let own = analysis.predictions.iter().filter(|one| only.holds(one.platform));
+    let rows =
+        own.flat_map(|prediction| prediction.predicted.iter().map(|one| (Some(prediction.platform), one)));
+    Sheet::new(
         "predictions",
+        rows,
         &[
-            ("subject", "Network, not measured", Text),
-            ("predicted_latency_ms", "Predicted latency, ms", Number),
-            ("predicted_throughput", "Predicted throughput, operations/s", Number),
-            ("tried", "Tried, and how it ended", Text),
+            column("subject", Text, "Network, not measured", |one| one.subject.as_str().into()),
+            column("predicted_latency_ms", Number, "Predicted latency, ms", |one| one.latency_ms.into()),
+            column("predicted_throughput", Number, "Predicted throughput, operations/s", |one| {
+                one.throughput.into()
+            }),
+            column("tried", Text, "Outcome, if tried", |one| one.tried.as_deref().into()),
         ],
-    );
-    for prediction in analysis.predictions.iter().filter(|one| only.holds(one.platform)) {
-        for one in &prediction.predicted {
-            table.push(
-                Some(prediction.platform),
-                vec![
-                    one.subject.as_str().into(),
-                    one.latency_ms.into(),
-                    one.throughput.into(),
-                    one.tried.clone().into(),
-                ],
-            );
-        }
-    }
-    table
+    )
 }
 
-fn findings(analysis: &Analysis) -> Table {
-    let mut table = Table::new(
+fn findings(analysis: &Analysis) -> Sheet {
+    let rows = analysis.findings.iter().map(|finding| match finding.platforms.as_slice() {
+        [platform] => (Some(*platform), finding),
+        _ => (None, finding),
+    });
+    Sheet::new(
         "findings",
+        rows,
         &[
-            ("kind", "Kind", Text),
-            ("sentence", "Finding", Text),
-            ("ratio", "Ratio", Change),
-            ("adjusted_probability", "Adjusted probability", Number),
-            ("pairs", "Pairs", Number),
-            ("missing", "Missing", Number),
-            ("suspect_rows", "△ Suspect results", Number),
-            ("rows", "Results", Text),
+            column("kind", Text, "Kind", |finding| kind(finding.kind).into()),
+            column("sentence", Text, "Finding", |finding| finding.sentence.as_str().into()),
+            column("ratio", Change, "Ratio", |finding| finding.ratio.into()),
+            column("adjusted_probability", Number, "Adjusted p", |finding| {
+                finding.adjusted_probability.into()
+            }),
+            column("pairs", Integer, "Pairs", |finding| finding.pairs.into()),
+            column("missing", Integer, "Missing", |finding| finding.missing.into()),
+            column("suspect_rows", Integer, "△ Suspect results", |finding| finding.suspect_rows.into()),
+            column("rows", Text, "Results", |finding| finding.rows.join(" ").into()),
         ],
-    );
-    for finding in &analysis.findings {
-        let platform = match finding.platforms.as_slice() {
-            [platform] => Some(*platform),
-            _ => None,
-        };
-        table.push(
-            platform,
-            vec![
-                kind(finding.kind).into(),
-                finding.sentence.as_str().into(),
-                finding.ratio.into(),
-                finding.adjusted_probability.into(),
-                finding.pairs.into(),
-                finding.missing.into(),
-                finding.suspect_rows.into(),
-                finding.rows.join(" ").into(),
-            ],
-        );
-    }
-    table
+    )
 }
 
-/// What a kind of finding is called.
+/// The name of a kind of finding.
 pub(super) fn kind(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::Choice => "choice",
@@ -258,14 +205,15 @@ pub(super) fn kind(kind: FindingKind) -> &'static str {
     }
 }
 
-/// Every file that gave no result, or one to look at.
-pub(super) fn oddities(report: &Report<'_>) -> Table {
-    let columns = [("path", "File", Text), ("kind", "What", Text), ("detail", "The case at hand", Text)];
-    let mut table = Table::new("oddities", &columns);
-    for oddity in report.oddities {
-        let values =
-            vec![oddity.path.as_str().into(), oddity.kind.nouns().0.into(), oddity.detail.as_str().into()];
-        table.push(None, values);
-    }
-    table
+/// Every file that gave no result, or that needs a look.
+pub(super) fn oddities(report: &Report<'_>) -> Sheet {
+    Sheet::new(
+        "oddities",
+        report.oddities.iter().map(|oddity| (None, oddity)),
+        &[
+            column("path", Text, "File", |oddity| oddity.path.as_str().into()),
+            column("kind", Text, "Problem", |oddity| oddity.kind.nouns().0.into()),
+            column("detail", Text, "Detail", |oddity| oddity.detail.as_str().into()),
+        ],
+    )
 }

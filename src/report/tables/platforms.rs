@@ -1,161 +1,135 @@
 //! Where numbers come from, and what ran there: the platform table and the feasibility table.
 
 use crate::analysis::Analysis;
-use crate::analysis::platform::{EdgeTpuLink, Power};
-use crate::report::table::Kind::{Number, Text};
-use crate::report::table::{Table, Value};
+use crate::analysis::platform::{EdgeTpuLink, Platform, Software};
+use crate::report::table::{Sheet, yes_or_no};
 use crate::report::tables::Only;
+use crate::table::Kind::{Integer, Number, Text};
+use crate::table::{Datum, column};
 
-/// Table IV of the paper: where the numbers come from.
-pub(in crate::report) fn platforms(analysis: &Analysis) -> Table {
-    let mut table = Table::new(
+/// Table IV of the paper: the platforms.
+pub(in crate::report) fn platforms(analysis: &Analysis) -> Sheet {
+    Sheet::new(
         "platforms",
+        analysis.platforms.iter().enumerate().map(|(index, platform)| (Some(index), platform)),
         &[
-            ("label", "Platform", Text),
-            ("host", "Host", Text),
-            ("board", "Board", Text),
-            ("chip", "Chip", Text),
-            ("processor", "Processor", Text),
-            ("architecture", "Architecture", Text),
-            ("logical_cores", "Cores", Number),
-            ("memory_gibibytes", "Memory, GiB", Number),
-            ("gpus", "Graphics processors", Text),
-            ("edge_tpus", "Edge TPUs", Text),
-            ("power", "Power state", Text),
-            ("operating_system", "Distribution", Text),
-            ("kernel", "Kernel", Text),
-            ("l4t", "L4T", Text),
-            ("jetpack", "JetPack", Text),
-            ("runtime", "Runtime", Text),
-            ("runtime_version", "Version", Text),
-            ("library_sha256", "Library, SHA-256", Text),
-            ("edge_tpu_package", "Edge TPU package", Text),
-            ("options", "Options", Text),
-            ("timed", "Clock, code", Text),
-            ("timed_description", "What the clock covered", Text),
-            ("root", "Host root", Text),
-            ("simulated", "Simulated", Text),
-            ("harness_versions", "Measured by version", Text),
-            ("results", "Results", Text),
+            column("label", Text, "Platform", |platform| platform.label.as_str().into()),
+            column("host", Text, "Host", |platform| platform.identity.machine.host.as_deref().into()),
+            column("board", Text, "Board", |platform| platform.identity.machine.board.as_deref().into()),
+            column("chip", Text, "Chip", |platform| platform.identity.machine.chip.as_deref().into()),
+            column("processor", Text, "Processor", |platform| {
+                platform.identity.machine.processor.as_deref().into()
+            }),
+            column("architecture", Text, "Architecture", |platform| {
+                platform.identity.machine.architecture.as_deref().into()
+            }),
+            column("logical_cores", Integer, "Cores", |platform| {
+                platform.identity.machine.logical_cores.into()
+            }),
+            column("memory_gibibytes", Number, "Memory, GiB", |platform| {
+                platform
+                    .identity
+                    .machine
+                    .memory_quarter_gibibytes
+                    .map(|quarters| quarters as f64 / 4.0)
+                    .into()
+            }),
+            column("gpus", Text, "Graphics processors", |platform| listed(&platform.identity.machine.gpus)),
+            column("edge_tpus", Text, "Edge TPUs", |platform| {
+                listed(&platform.identity.machine.edge_tpus.iter().map(edge_tpu).collect::<Vec<_>>())
+            }),
+            column("power", Text, "Power state", |platform| {
+                platform.identity.power.as_ref().map(ToString::to_string).into()
+            }),
+            column("operating_system", Text, "Distribution", |platform| {
+                software(platform, |software| software.operating_system.as_deref())
+            }),
+            column("kernel", Text, "Kernel", |platform| {
+                software(platform, |software| software.kernel.as_deref())
+            }),
+            column("l4t", Text, "L4T", |platform| software(platform, |software| software.l4t.as_deref())),
+            column("jetpack", Text, "JetPack", |platform| {
+                software(platform, |software| software.jetpack.as_deref())
+            }),
+            column("runtime", Text, "Runtime", |platform| {
+                software(platform, |software| Some(&software.runtime))
+            }),
+            column("runtime_version", Text, "Version", |platform| {
+                software(platform, |software| software.version.as_deref())
+            }),
+            column("library_sha256", Text, "Library, SHA-256", |platform| {
+                software(platform, |software| software.library_sha256.as_deref())
+            }),
+            column("edge_tpu_package", Text, "Edge TPU package", |platform| {
+                software(platform, |software| software.edge_tpu_package.as_deref())
+            }),
+            column("options", Text, "Options", |platform| {
+                software(platform, |software| Some(&software.options))
+            }),
+            column("timed", Text, "Clock, code", |platform| {
+                software(platform, |software| Some(&software.timed))
+            }),
+            column("timed_description", Text, "What the clock covered", |platform| {
+                software(platform, |software| Some(&software.timed_description))
+            }),
+            column("root", Text, "Host root", |platform| platform.identity.machine.root.as_str().into()),
+            column("simulated", Text, "Simulated", |platform| yes_or_no(platform.simulated)),
+            column("harness_versions", Text, "Measured by version", |platform| {
+                let versions: Vec<&str> = platform.harness_versions.iter().map(String::as_str).collect();
+                versions.join(", ").into()
+            }),
+            column("results", Text, "Results", |platform| platform.results().into()),
         ],
-    );
-    for (index, platform) in analysis.platforms.iter().enumerate() {
-        let machine = &platform.identity.machine;
-        let software = platform.identity.software.as_ref();
-        let counts: Vec<String> =
-            platform.counts.iter().map(|(standing, count)| format!("{count} {standing}")).collect();
-        let versions: Vec<&str> = platform.harness_versions.iter().map(String::as_str).collect();
-        table.push(
-            Some(index),
-            vec![
-                platform.label.as_str().into(),
-                machine.host.clone().into(),
-                machine.board.clone().into(),
-                machine.chip.clone().into(),
-                machine.processor.clone().into(),
-                machine.architecture.clone().into(),
-                machine.logical_cores.into(),
-                machine.memory_quarter_gibibytes.map(|quarters| quarters as f64 / 4.0).into(),
-                listed(&machine.gpus),
-                listed(&machine.edge_tpus.iter().map(edge_tpu).collect::<Vec<_>>()),
-                platform.identity.power.as_ref().map(power).into(),
-                software.and_then(|software| software.operating_system.clone()).into(),
-                software.and_then(|software| software.kernel.clone()).into(),
-                software.and_then(|software| software.l4t.clone()).into(),
-                software.and_then(|software| software.jetpack.clone()).into(),
-                software.map(|software| software.runtime.clone()).into(),
-                software.and_then(|software| software.version.clone()).into(),
-                software.and_then(|software| software.library_sha256.clone()).into(),
-                software.and_then(|software| software.edge_tpu_package.clone()).into(),
-                software.map(|software| software.options.clone()).into(),
-                software.map(|software| software.timed.clone()).into(),
-                software.map(|software| software.timed_description.clone()).into(),
-                machine.root.as_str().into(),
-                platform.simulated.into(),
-                versions.join(", ").into(),
-                counts.join("; ").into(),
-            ],
-        );
-    }
-    table
+    )
 }
 
 /// What ran, by block.
-pub(in crate::report) fn feasibility(analysis: &Analysis, only: Only) -> Table {
-    let mut table = Table::new(
+pub(in crate::report) fn feasibility(analysis: &Analysis, only: Only) -> Sheet {
+    let own = analysis.feasibility.iter().filter(|one| only.holds(one.platform));
+    let rows = own.flat_map(|one| one.blocks.iter().map(|block| (Some(one.platform), block)));
+    Sheet::new(
         "feasibility",
+        rows,
         &[
-            ("block", "Block", Text),
-            ("tried", "Tried", Number),
-            ("measured", "With usable latencies", Number),
-            ("not_measured", "The others, by how they ended", Text),
+            column("block", Text, "Block", |block| block.block.as_deref().unwrap_or("model files").into()),
+            column("tried", Integer, "Tried", |block| block.tried.into()),
+            column("measured", Integer, "With usable latencies", |block| block.measured.into()),
+            column("not_measured", Text, "Outcome of the rest", |block| {
+                let others: Vec<String> =
+                    block.not_measured.iter().map(|(why, count)| format!("{count} {why}")).collect();
+                others.join("; ").into()
+            }),
         ],
-    );
-    for one in analysis.feasibility.iter().filter(|one| only.holds(one.platform)) {
-        for block in &one.blocks {
-            let others: Vec<String> =
-                block.not_measured.iter().map(|(why, count)| format!("{count} {why}")).collect();
-            let name = block.block.clone().unwrap_or_else(|| "model files".to_owned());
-            table.push(
-                Some(one.platform),
-                vec![name.into(), block.tried.into(), block.measured.into(), others.join("; ").into()],
-            );
-        }
-    }
-    table
+    )
 }
 
-/// Every result that is not measured, with what to do about it.
-pub(in crate::report) fn gaps(analysis: &Analysis, only: Only) -> Table {
-    let mut table = Table::new(
+/// Every result without a measurement, with what to do about it.
+pub(in crate::report) fn gaps(analysis: &Analysis, only: Only) -> Sheet {
+    let own = analysis.feasibility.iter().filter(|one| only.holds(one.platform));
+    let rows =
+        own.flat_map(|one| one.gaps.iter().map(|gap| (Some(one.platform), (gap, &analysis.rows[gap.row]))));
+    Sheet::new(
         "not-measured",
+        rows,
         &[
-            ("subject", "Network", Text),
-            ("why", "How it ended", Text),
-            ("detail", "What happened", Text),
-            ("hint", "What to do", Text),
-            ("measured_otherwise", "Measured by another result", Text),
-            ("row", "Result", Text),
+            column("subject", Text, "Network", |(gap, _)| gap.subject.as_deref().into()),
+            column("why", Text, "Outcome", |(gap, _)| gap.why.as_str().into()),
+            column("detail", Text, "What happened", |(_, row)| row.detail.as_deref().into()),
+            column("hint", Text, "What to do", |(_, row)| row.hint.as_deref().into()),
+            column("measured_otherwise", Text, "Measured by another result", |(gap, _)| {
+                yes_or_no(gap.measured_otherwise)
+            }),
+            column("row", Text, "Result", |(_, row)| row.id.as_str().into()),
         ],
-    );
-    for one in analysis.feasibility.iter().filter(|one| only.holds(one.platform)) {
-        for gap in &one.gaps {
-            let row = &analysis.rows[gap.row];
-            table.push(
-                Some(one.platform),
-                vec![
-                    gap.subject.clone().into(),
-                    gap.why.as_str().into(),
-                    row.detail.clone().into(),
-                    row.hint.clone().into(),
-                    gap.measured_otherwise.into(),
-                    row.id.as_str().into(),
-                ],
-            );
-        }
-    }
-    table
+    )
 }
 
-/// A power state in words.
-pub(in crate::report) fn power(power: &Power) -> String {
-    let mut words: Vec<String> = power.mode.iter().map(|mode| format!("mode {mode}")).collect();
-    if !power.governors.is_empty() {
-        words.push(format!("governor {}", power.governors.join(" and ")));
-    }
-    words.push(
-        match power.clocks_locked {
-            Some(true) => "clocks locked",
-            Some(false) => "clocks not locked",
-            None => "clocks not observed",
-        }
-        .to_owned(),
-    );
-    words.join(", ")
+fn software(platform: &Platform, read: impl Fn(&Software) -> Option<&str>) -> Datum {
+    platform.identity.software.as_ref().and_then(read).into()
 }
 
-fn listed(words: &[String]) -> Value {
-    if words.is_empty() { Value::Absent } else { words.join(", ").into() }
+fn listed(words: &[String]) -> Datum {
+    if words.is_empty() { Datum::Absent } else { words.join(", ").into() }
 }
 
 fn edge_tpu(link: &EdgeTpuLink) -> String {

@@ -5,7 +5,7 @@
 //! are nearly independent where single readings are not (the method of batch means: Law,
 //! *Simulation Modeling and Analysis*, 2015), and from Welch's two-sample t with the degrees of freedom of Satterthwaite (1946); `docs/METHOD.md` has the formulas.
 
-/// Readings this soon after a span began may still tell of the one before: sensors average over some of their conversions, and
+/// Readings this soon after a span began may still reflect the one before: sensors average over some of their conversions, and
 /// regulators and governors take some tenths of a second to settle.
 pub(crate) const SETTLING_SECONDS: f64 = 0.5;
 
@@ -20,7 +20,7 @@ pub(crate) type Curve = Vec<(f64, f64)>;
 
 /// One span of readings.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Span {
+pub struct Stretch {
     /// Its energy.
     pub curve: Curve,
     /// Were the ends of the span read in energy? Then the difference is exact; power is known between its readings only.
@@ -31,11 +31,11 @@ pub struct Span {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spans {
     /// Idle before.
-    pub idle_before: Span,
+    pub idle_before: Stretch,
     /// The inferences, from right before the first to right after the last.
-    pub loaded: Span,
+    pub loaded: Stretch,
     /// Idle after.
-    pub idle_after: Span,
+    pub idle_after: Stretch,
 }
 
 /// What an inference takes.
@@ -52,7 +52,7 @@ pub(crate) struct PerInference {
 }
 
 /// The energy under readings of power: seconds and watts.
-pub fn of_power(readings: &[(f64, f64)]) -> Span {
+pub fn of_power(readings: &[(f64, f64)]) -> Stretch {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
     for (index, &(at, watts)) in readings.iter().enumerate() {
@@ -61,12 +61,12 @@ pub fn of_power(readings: &[(f64, f64)]) -> Span {
         }
         curve.push((at, joules));
     }
-    Span { curve, is_counted: false }
+    Stretch { curve, is_counted: false }
 }
 
-/// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` where the counter went back
-/// and it is not known where it begins again.
-pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Span> {
+/// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` if the counter went back
+/// and its range is not known.
+pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Stretch> {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
     for (index, &(at, counted)) in readings.iter().enumerate() {
@@ -75,11 +75,11 @@ pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Opti
         }
         curve.push((at, joules));
     }
-    Some(Span { curve, is_counted: true })
+    Some(Stretch { curve, is_counted: true })
 }
 
 /// The sum of sensors that were read together.
-pub fn sum(spans: &[Span]) -> Option<Span> {
+pub fn sum(spans: &[Stretch]) -> Option<Stretch> {
     let (first, rest) = spans.split_first()?;
     let mut sum = first.clone();
     for span in rest {
@@ -91,7 +91,7 @@ pub fn sum(spans: &[Span]) -> Option<Span> {
     Some(sum)
 }
 
-/// The energy of one of `runs` inferences that took so many seconds; `None` where a span has too few readings.
+/// The energy of one of `runs` inferences that took so many seconds; `None` if a span has too few readings.
 pub(crate) fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<PerInference> {
     let loaded = settled(&spans.loaded, true)?;
     let idle = [settled(&spans.idle_before, false)?, settled(&spans.idle_after, false)?];
@@ -109,8 +109,8 @@ pub(crate) fn per_inference(spans: &Spans, runs: u64, seconds: f64) -> Option<Pe
     })
 }
 
-/// The part of a span in which its sensors tell of it alone. The last reading of a loop comes after its end.
-fn settled(span: &Span, is_loop: bool) -> Option<Curve> {
+/// The part of a span that its sensors reflect alone. The last reading of a loop comes after its end.
+fn settled(span: &Stretch, is_loop: bool) -> Option<Curve> {
     let began = span.curve.first()?.0;
     let mut curve: Curve =
         span.curve.iter().copied().filter(|(at, _)| at - began >= SETTLING_SECONDS).collect();
@@ -134,7 +134,7 @@ fn mean_watts(curve: &[(f64, f64)]) -> f64 {
     }
 }
 
-/// Mean power of so many consecutive parts of a curve, fewer where it has fewer readings.
+/// Mean power of `count` consecutive parts of a curve, or of fewer if it has fewer readings.
 fn batches(curve: &[(f64, f64)], count: usize) -> Vec<f64> {
     let steps = curve.len() - 1;
     let count = count.min(steps);
