@@ -95,7 +95,8 @@ fn render(status: &Status, is_alive: bool, bundles: &[Bundle]) -> String {
     let mut text = if is_alive {
         format!("{state} (process {}, as of {})\n", status.process, status.updated)
     } else {
-        format!("no daemon is running; the last one was {state} at {}\n", status.updated)
+        let ended = if status.state == State::Stopped { state } else { format!("was {state}") };
+        format!("no daemon is running; the last one {ended} at {}\n", status.updated)
     };
     for (label, line) in lines(status) {
         text.push_str(&format!("  {label:<7}  {}\n", escaped(&line)));

@@ -200,7 +200,7 @@ pub(super) fn idle_states(subject: &Subject) -> Finding {
             "`sudo cpupower idle-set --disable-by-latency {SHORT_MICROSECONDS}`; afterwards `sudo cpupower idle-set --enable-all`"
         ),
     };
-    Finding::advice(format!("processors use the deep idle states {}", first_few(&deep)), remedy)
+    Finding::advice(format!("processors use deep idle states: {}", first_few(&deep)), remedy)
 }
 
 pub(super) fn graphics_power_gating(subject: &Subject) -> Finding {

@@ -254,7 +254,7 @@ mod tests {
         fs_err::write(root.path("/run"), "a file in the folder's place").unwrap();
         let error = HostLock::try_acquire(&root).unwrap_err();
         assert!(error.to_string().starts_with("cannot acquire the host lock /"), "{error}");
-        assert!(error.to_string().ends_with("/run/lock/backbone-host.lock`"), "{error}");
+        assert!(error.to_string().ends_with("/run/lock/backbone-host.lock"), "{error}");
         assert!(error.hint().unwrap().contains("install -D -m 644 /dev/null /"), "{error:?}");
     }
 

@@ -235,7 +235,7 @@ fn run_refuses_what_it_cannot_begin_and_leaves_nothing() {
     let nowhere =
         desk.command(&["run", "good.yaml", "--outbox", "nowhere", "--host-root", "host"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(1), "{nowhere:?}");
-    assert!(stderr(&nowhere).contains("hint: the outbox must exist"), "{nowhere:?}");
+    assert!(stderr(&nowhere).contains("hint: create the outbox"), "{nowhere:?}");
     assert_eq!(desk.bundles(), 0);
 }
 
@@ -245,7 +245,7 @@ fn run_waits_for_the_host_or_with_no_wait_ends_with_code_4() {
     let lock = desk.lock();
     let busy = desk.run(&["good.yaml", "--no-wait"]);
     assert_eq!(busy.status.code(), Some(4), "{busy:?}");
-    assert!(stderr(&busy).contains("hint: leave out --no-wait"), "{busy:?}");
+    assert!(stderr(&busy).contains("hint: run without --no-wait"), "{busy:?}");
     assert_eq!(desk.bundles(), 0);
 
     let mut waiting = desk
@@ -256,7 +256,7 @@ fn run_waits_for_the_host_or_with_no_wait_ends_with_code_4() {
         .unwrap();
     let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines();
     let line = lines.next().unwrap().unwrap();
-    assert_eq!(line, format!("waiting: process {} measures on this host", std::process::id()));
+    assert_eq!(line, format!("waiting for the host: process {} is measuring", std::process::id()));
     drop(lock);
     assert!(lines.all(|line| line.is_ok()));
     assert_eq!(waiting.wait().unwrap().code(), Some(0));

@@ -264,11 +264,8 @@ fn hot_host_is_waited_for_until_it_is_cool() {
     let told = status.cooling.unwrap();
     assert_eq!((told.zone.as_str(), told.celsius, told.below_celsius), ("CPU-therm", 71.0, 60));
     assert!(told.until > status.updated, "{told:?}");
-    assert!(
-        rig.must(&["status"]).contains(
-            "\nwaiting for a cool host: CPU-therm was at 71.0 °C, the job asks for less than 60 °C; "
-        )
-    );
+    let line = "cooling  CPU-therm was at 71.0 °C, and the job starts below 60 °C; the wait ends at ";
+    assert!(rig.must(&["status"]).contains(line));
     fs_err::write(zone(&rig, "CPU-therm"), "59500\n").unwrap();
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!(codes(&bundle), [""; 0]);

@@ -16,7 +16,6 @@ const MOST_CIRCLES: usize = 4;
 const CIRCLES: &[(&[&str], &str)] = &[
     (
         &[
-            "src/daemon/assemble.rs",
             "src/daemon/configuration.rs",
             "src/daemon/model.rs",
             "src/daemon/power.rs",

@@ -11,21 +11,21 @@ const NEEDED: &[(Quantity, &str)] =
 
 /// One sensor during one trial: its reading right before, and its readings during and right after the timed
 /// runs.
-struct Span<'a> {
+struct SensorSpan<'a> {
     trial: &'a Trial,
     sensor: &'a Sensor,
     before: Option<f64>,
     later: Vec<Option<f64>>,
 }
 
-impl Span<'_> {
+impl SensorSpan<'_> {
     fn which(&self) -> String {
         format!("process {}, `{}`", self.trial.id.process, self.sensor.name)
     }
 }
 
 /// Every sensor during every measured trial.
-fn spans<'a>(evidence: &Evidence<'a>, sorted: Option<&Sorted>) -> Vec<Span<'a>> {
+fn spans<'a>(evidence: &Evidence<'a>, sorted: Option<&Sorted>) -> Vec<SensorSpan<'a>> {
     let Some(environment) = evidence.environment.filter(|_| sorted.is_some()) else {
         return Vec::new();
     };
@@ -40,7 +40,7 @@ fn spans<'a>(evidence: &Evidence<'a>, sorted: Option<&Sorted>) -> Vec<Span<'a>> 
         for (index, sensor) in environment.sensors.iter().enumerate() {
             let value = |reading: &Reading| reading.values.get(index).copied().flatten();
             let later = later.iter().map(|reading| value(reading)).collect();
-            spans.push(Span { trial, sensor, before: value(before), later });
+            spans.push(SensorSpan { trial, sensor, before: value(before), later });
         }
     }
     spans
@@ -166,8 +166,8 @@ pub(super) fn trip_point_reached(evidence: &Evidence, sorted: Option<&Sorted>) -
 }
 
 pub(super) fn sensor_lost(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    let lost = |span: &Span<'_>| span.before.is_some() && span.later.iter().any(Option::is_none);
-    listed(spans(evidence, sorted).iter().filter(|span| lost(span)).map(Span::which).collect())
+    let lost = |span: &SensorSpan<'_>| span.before.is_some() && span.later.iter().any(Option::is_none);
+    listed(spans(evidence, sorted).iter().filter(|span| lost(span)).map(SensorSpan::which).collect())
 }
 
 pub(super) fn placement_refused(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {

@@ -45,8 +45,8 @@ fn everything_is_wanted_where_nothing_is_chosen() {
 fn every_mistake_is_reported_once() {
     let wrong = arguments("--block standart --kernel 4 --kernel 6 --batch -1 --depths 1,2", Path::new("out"));
     insta::assert_snapshot!(crate::cli::failure::render(&wanted(&wrong).unwrap_err()), @"
-    error: 2 depths were given, and there are four stages
-    hint: write them as 3,4,6,3
+    error: 2 depths are given for four stages
+    hint: write four, such as 3,4,6,3
     ");
     let wrong = arguments("--block standart --kernel 4 --kernel 6 --batch -1", Path::new("out"));
     insta::assert_snapshot!(crate::cli::failure::render(&wanted(&wrong).unwrap_err()), @"
@@ -88,7 +88,7 @@ fn one_failure_does_not_keep_the_other_files_from_being_written() {
     fs::create_dir(folder.path().join(taken)).unwrap();
     let words = format!("--block standard --kernel 3 --batch 1 --input 32 --precision int8 {TINY}");
     let error = execute(&arguments(&words, folder.path())).unwrap_err();
-    assert_eq!(error.to_string(), "1 of 2 files were not written");
+    assert_eq!(error.to_string(), "1 of 2 files could not be written");
     assert_eq!(names(folder.path()), [taken, "standard-k3-b1-i32-int8-w5-d1_1_1_1.tflite"]);
 }
 
