@@ -1,6 +1,8 @@
-//! Where the things are that runtimes need. Decided here and nowhere else; the daemon, `backbone doctor` and `backbone run` ask.
+//! Where the things are that runtimes need. Decided here and nowhere else; the daemon, `backbone doctor` and
+//! `backbone run` ask.
 //!
-//! A path in the configuration is taken as it is. Without one, the search takes the first of these that exists:
+//! A path in the configuration is taken as it is. Without one, the search takes the first of these that
+//! exists:
 //!
 //! | need | search |
 //! |---|---|
@@ -10,8 +12,8 @@
 //! | worker | next to `backbone` |
 //! | plug-in | none: only the configuration names one |
 //!
-//! Delegates and programs belong to the host and are searched below the host root. The libraries of a source tree are for the machine
-//! that built them: under another host root they are not used.
+//! Delegates and programs belong to the host and are searched below the host root. The libraries of a source
+//! tree are for the machine that built them: under another host root they are not used.
 
 use std::ffi::OsString;
 use std::io;
@@ -73,8 +75,8 @@ impl Installation {
         Self { program: Path::new("/usr/bin").join(PROGRAM), root: root.clone() }
     }
 
-    /// What the runtime needs and where it is: as `named` in the configuration, otherwise as found. What is missing stays out, and the
-    /// worker reports it.
+    /// What the runtime needs and where it is: as `named` in the configuration, otherwise as found. What is
+    /// missing stays out, and the worker reports it.
     pub(crate) fn provide(&self, runtime: &Runtime, named: &Provided) -> Provided {
         let found = runtime.needs.iter().filter_map(|need| {
             let path = match (need, named.get(need.kind())) {
@@ -109,7 +111,8 @@ impl Installation {
         installed.into_iter().chain(fetched).map(|folder| folder.join(file)).collect()
     }
 
-    /// The worker of a runtime. Nothing is checked here: a missing executable is the worker's ending, and is reported in the bundle.
+    /// The worker of a runtime. Nothing is checked here: a missing executable is the worker's ending, and is
+    /// reported in the bundle.
     pub(crate) fn worker(&self, runtime: &Runtime, provided: &Provided) -> WorkerCommand {
         let mut environment = Vec::new();
         if runtime.compiles() {

@@ -1,5 +1,5 @@
-//! The one generator of random numbers: SplitMix64, a counter and a mixing function. The same seed gives the same numbers on every
-//! host, whether they fill inputs, shuffle a study, make weights or resample latencies.
+//! The one generator of random numbers: SplitMix64, a counter and a mixing function. The same seed gives the
+//! same numbers on every host, whether they fill inputs, shuffle a study, make weights or resample latencies.
 //!
 //! Source: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
 //! <https://doi.org/10.1145/2660193.2660195>; constants of its variant 13. Every seed is good.

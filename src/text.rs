@@ -23,7 +23,8 @@ pub(crate) fn alternatives(words: &[&str]) -> String {
     }
 }
 
-/// The first four names, because more would hide the sentence around them, and how many more there are: `a, b, c, d and 3 more`.
+/// The first four names, because more would hide the sentence around them, and how many more there are: `a,
+/// b, c, d and 3 more`.
 pub(crate) fn first_few<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
     const SHOWN: usize = 4;
     let names: Vec<T> = names.into_iter().collect();
@@ -34,8 +35,8 @@ pub(crate) fn first_few<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> St
     }
 }
 
-/// The text with its control characters escaped, so that a name from a file or a folder cannot move a terminal's cursor or
-/// forge a line.
+/// The text with its control characters escaped, so that a name from a file or a folder cannot move a
+/// terminal's cursor or forge a line.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,5 +1,5 @@
-//! Time and memory from bundles on disk to a whole report with its figures and tables: one study of the paper, a fleet, and a folder
-//! of a hundred thousand names. Fails if a target is missed.
+//! Time and memory from bundles on disk to a whole report with its figures and tables: one study of the
+//! paper, a fleet, and a folder of a hundred thousand names. Fails if a target is missed.
 
 use std::path::Path;
 use std::process::ExitCode;

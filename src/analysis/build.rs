@@ -1,7 +1,8 @@
 //! Builds of one result, and which of them its statistics are over.
 //!
-//! A runtime that compiles may make another program of the same model each time, so a result may hold several builds, each with
-//! its processes. The paper takes the fastest. All are kept, whatever is chosen. Data comes from rows.
+//! A runtime that compiles may make another program of the same model each time, so a result may hold several
+//! builds, each with its processes. The paper takes the fastest. All are kept, whatever is chosen. Data comes
+//! from rows.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use crate::analysis::process::RowProcess;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Builds {
-    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means is below what a build
-    /// takes on average.
+    /// The one with the lowest mean, the first of equal ones, as the paper does. The lowest of several means
+    /// is below what a build takes on average.
     #[default]
     Fastest,
     /// The first one.

@@ -1,7 +1,8 @@
-//! Cells: all usable results of one configuration (or one model file) on one platform, and what they say together.
+//! Cells: all usable results of one configuration (or one model file) on one platform, and what they say
+//! together.
 //!
-//! Several bundles of one cell are several sets of processes. Rows that are not usable stay out and are counted with the
-//! reason. Data comes from rows, goes to every table.
+//! Several bundles of one cell are several sets of processes. Rows that are not usable stay out and are
+//! counted with the reason. Data comes from rows, goes to every table.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +42,8 @@ pub struct Cell {
     pub latency_ms: Estimate,
     /// Operations for each second of the mean latency.
     pub throughput: Option<Estimate>,
-    /// Energy of one inference above idle, in J: the mean of the rows that have it, with the interval if only one has.
+    /// Energy of one inference above idle, in J: the mean of the rows that have it, with the interval if only
+    /// one has.
     pub energy_joules: Option<Estimate>,
 }
 
@@ -60,11 +62,12 @@ pub struct Basis {
     pub suspect: usize,
 }
 
-/// Replicates of all cells of a report together. A report on more than two thousand cells gets fewer resamples: the ends of its
-/// intervals are settled less well, and it takes seconds still.
+/// Replicates of all cells of a report together. A report on more than two thousand cells gets fewer
+/// resamples: the ends of its intervals are settled less well, and it takes seconds still.
 const MOST_REPLICATES: usize = 20_000_000;
 
-/// The fewest resamples whose 95 % interval still means something (see [`crate::stats::resample::RESAMPLES`]).
+/// The fewest resamples whose 95 % interval still means something (see
+/// [`crate::stats::resample::RESAMPLES`]).
 const FEWEST_RESAMPLES: usize = 1_000;
 
 /// Make the cells of every platform: sets [`Row::cell`], and gives the cells and the basis of each platform.
@@ -160,7 +163,8 @@ fn energy(rows: &[Row], members: &[usize]) -> Option<Estimate> {
     Some(Estimate { value, interval })
 }
 
-/// How sure each of one platform's cells is; fills in their intervals and the platform's basis. The report has `all_cells`.
+/// How sure each of one platform's cells is; fills in their intervals and the platform's basis. The report
+/// has `all_cells`.
 pub(super) fn estimate(
     rows: &[Row],
     cells: &mut [Cell],

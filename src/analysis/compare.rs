@@ -1,7 +1,8 @@
 //! Platforms side by side, and one machine before and after a change of its software or of its power state.
 //!
-//! Compares what both ran: cells of the same θ or the same model file. Replicates of one platform are dropped before those of the
-//! next are made, so intervals here are Student's on a logarithmic scale. Data comes from cells.
+//! Compares what both ran: cells of the same θ or the same model file. Replicates of one platform are dropped
+//! before those of the next are made, so intervals here are Student's on a logarithmic scale. Data comes from
+//! cells.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,9 @@ pub struct Comparison {
     pub to: usize,
     /// How they are related.
     pub relation: Relation,
-    /// What of their software, processors online and power state differs, as keys of [`crate::analysis::platform::Software`] and, behind `power.`,
-    /// of [`crate::analysis::platform::Power`], or `power` if one was not observed; empty between machines.
+    /// What of their software, processors online and power state differs, as keys of
+    /// [`crate::analysis::platform::Software`] and, behind `power.`, of [`crate::analysis::platform::Power`],
+    /// or `power` if one was not observed; empty between machines.
     pub differs_in: Vec<String>,
     /// Did both clocks cover the same? If not, the ratios say as much about that as about the platforms.
     pub comparable: bool,
@@ -46,7 +48,8 @@ pub struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
-    /// The same machine with another version of its runtime, library, options, kernel or distribution, whatever its power state.
+    /// The same machine with another version of its runtime, library, options, kernel or distribution,
+    /// whatever its power state.
     SoftwareVersions,
     /// The same machine and software in another power state.
     PowerStates,
@@ -67,8 +70,8 @@ pub struct ComparedPair {
     pub latency: Ratio,
 }
 
-/// Up to so many platforms each is compared with each; a fleet is compared with its member that ran most, and versions and
-/// power states of one machine with each other.
+/// Up to so many platforms each is compared with each; a fleet is compared with its member that ran most, and
+/// versions and power states of one machine with each other.
 const MOST_FOR_ALL_PAIRS: usize = 6;
 
 /// The comparisons of all platforms that ran anything.

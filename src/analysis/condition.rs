@@ -1,7 +1,8 @@
-//! Under which conditions a result was taken, and what it took in energy: the few numbers of it that tables show.
+//! Under which conditions a result was taken, and what it took in energy: the few numbers of it that tables
+//! show.
 //!
-//! Nothing is computed again: energy and its interval are the bundle's, which keeps every reading. What was not requested or not
-//! observed is `None`. Data comes from bundles, goes to rows.
+//! Nothing is computed again: energy and its interval are the bundle's, which keeps every reading. What was
+//! not requested or not observed is `None`. Data comes from bundles, goes to rows.
 
 use serde::Serialize;
 

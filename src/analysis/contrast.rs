@@ -1,8 +1,8 @@
 //! Contrasts: what changes when one factor changes and nothing else does.
 //!
-//! Compares two levels of a factor in every pair of cells that differ in that factor only: each pair by itself, and all
-//! together, averaged both ways. Pairs with a side missing are listed. Ratios are always `to` over `from`.
-//! Data comes from cells and their replicates, goes to findings and reports.
+//! Compares two levels of a factor in every pair of cells that differ in that factor only: each pair by
+//! itself, and all together, averaged both ways. Pairs with a side missing are listed. Ratios are always `to`
+//! over `from`. Data comes from cells and their replicates, goes to findings and reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,10 +115,12 @@ impl Ratio {
     }
 }
 
-/// Beyond this many levels of a factor only neighbours are compared: a hundred widths would make five thousand contrasts.
+/// Beyond this many levels of a factor only neighbours are compared: a hundred widths would make five
+/// thousand contrasts.
 const MOST_LEVELS_FOR_ALL_PAIRS: usize = 8;
 
-/// Every contrast of one platform; cells and uncertainties are all of it, the cells' indices begin at `offset`.
+/// Every contrast of one platform; cells and uncertainties are all of it, the cells' indices begin at
+/// `offset`.
 pub(super) fn contrasts(
     platform: usize,
     rows: &[Row],

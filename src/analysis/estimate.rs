@@ -1,8 +1,9 @@
 //! How sure a mean latency is: its variance, and its bootstrap replicates.
 //!
-//! The unit is the process. If any cell of a platform has several, replicates draw from the differences between processes,
-//! pooled over the platform. If none has, nothing is known about other processes: replicates draw blocks of runs, and [`Covers`]
-//! says so. `docs/METHOD.md` has the reasons. Data comes from `cell`, goes to `contrast`.
+//! The unit is the process. If any cell of a platform has several, replicates draw from the differences
+//! between processes, pooled over the platform. If none has, nothing is known about other processes:
+//! replicates draw blocks of runs, and [`Covers`] says so. `docs/METHOD.md` has the reasons. Data comes from
+//! `cell`, goes to `contrast`.
 
 use serde::Serialize;
 
@@ -48,7 +49,8 @@ pub(super) struct Uncertainty {
     pub(super) replicates: Vec<f64>,
 }
 
-/// Below this many standardised differences the normal distribution is drawn from instead: the few would repeat themselves.
+/// Below this many standardised differences the normal distribution is drawn from instead: the few would
+/// repeat themselves.
 const FEWEST_RESIDUALS: usize = 20;
 
 /// Equally probable values that represent the normal distribution then.
@@ -104,7 +106,8 @@ impl Variation {
         if self.between.is_some() { Covers::Processes } else { Covers::MeasuredProcesses }
     }
 
-    /// Standard deviation of the logarithm of a process's mean that the cells have in common; `None` if unknown.
+    /// Standard deviation of the logarithm of a process's mean that the cells have in common; `None` if
+    /// unknown.
     pub(super) fn between_processes(&self) -> Option<f64> {
         self.between.as_ref()?.prior.map(|prior| prior.variance.sqrt())
     }
@@ -158,8 +161,8 @@ fn within(cell: &[&RowProcess], mean_ms: f64, seed: u64, resamples: usize) -> Un
 }
 
 /// The interval of an estimate from its replicates: percentiles, drawn apart about the estimate on a
-/// logarithmic scale for few degrees of freedom, and for what the `parts` of the estimate vary together beyond the sum of
-/// what replicates were drawn with. `None` for no replicates.
+/// logarithmic scale for few degrees of freedom, and for what the `parts` of the estimate vary together
+/// beyond the sum of what replicates were drawn with. `None` for no replicates.
 pub(super) fn span(value: f64, replicates: &[f64], parts: &[Variance]) -> Option<Span> {
     if replicates.is_empty() {
         return None;

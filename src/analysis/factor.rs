@@ -1,7 +1,7 @@
 //! The factors of a configuration and their levels: what can differ between two of them.
 //!
-//! Names and numbers come from bundles and may be anything; an unknown block is a level like any other. Goes to the
-//! contrasts, which need two configurations to differ in exactly one factor.
+//! Names and numbers come from bundles and may be anything; an unknown block is a level like any other. Goes
+//! to the contrasts, which need two configurations to differ in exactly one factor.
 
 use serde::Serialize;
 
@@ -89,7 +89,8 @@ impl Factor {
         }
     }
 
-    /// The name of a configuration with a `*` for this factor: what two that differ in it alone have in common.
+    /// The name of a configuration with a `*` for this factor: what two that differ in it alone have in
+    /// common.
     pub(super) fn others(self, configuration: &Configuration) -> String {
         spelled(configuration, Some(self))
     }

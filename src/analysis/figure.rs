@@ -1,7 +1,8 @@
-//! The paper's figures and its feasibility table, as lists of cells: what was measured, and what is missing and why.
+//! The paper's figures and its feasibility table, as lists of cells: what was measured, and what is missing
+//! and why.
 //!
-//! Figure 1: throughput and latency by block over input × batch, k = 3. Figure 2: by kernel. Figure 3: bottleneck against
-//! none, which are contrasts. Data comes from cells and rows; nothing is computed here.
+//! Figure 1: throughput and latency by block over input × batch, k = 3. Figure 2: by kernel. Figure 3:
+//! bottleneck against none, which are contrasts. Data comes from cells and rows; nothing is computed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,8 @@ pub(crate) const KERNEL_OF_BLOCKS: u32 = 3;
 pub struct Feasibility {
     /// The platform.
     pub platform: usize,
-    /// For each block, how many configurations were tried and how many were measured; models under the name `None`.
+    /// For each block, how many configurations were tried and how many were measured; models under the name
+    /// `None`.
     pub blocks: Vec<BlockFeasibility>,
     /// Every row that was not measured.
     pub gaps: Vec<Gap>,

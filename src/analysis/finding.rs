@@ -1,6 +1,7 @@
 //! Findings: what the data says, as sentences with the numbers behind them.
 //!
-//! Which findings a report has is decided in [`super::significance`]; [`super::hypothesis`] makes the sentences.
+//! Which findings a report has is decided in [`super::significance`]; [`super::hypothesis`] makes the
+//! sentences.
 
 use serde::Serialize;
 

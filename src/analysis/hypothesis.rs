@@ -17,8 +17,8 @@ use crate::analysis::roofline::SMALLEST_DENSITY_RATIO;
 use crate::stats::moderate::Variance;
 use crate::stats::student::two_sided_probability;
 
-/// Assumed variation between processes where no configuration had more than one: the relative standard deviation on a shared
-/// virtual machine, the worst that was seen (`docs/METHOD.md`). It enters no interval.
+/// Assumed variation between processes where no configuration had more than one: the relative standard
+/// deviation on a shared virtual machine, the worst that was seen (`docs/METHOD.md`). It enters no interval.
 const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
 
 /// A possible finding.
@@ -105,8 +105,8 @@ impl Grounds<'_> {
         self.candidate(effect, ratio.is_beyond_interval() && ratio.value > 1.0 && saved < 1.0)
     }
 
-    /// All pairs of a contrast in which the same side is denser, as one possible contradiction: the geometric mean of their
-    /// throughput ratios.
+    /// All pairs of a contrast in which the same side is denser, as one possible contradiction: the geometric
+    /// mean of their throughput ratios.
     pub(super) fn averages(&self, contrast: &Contrast) -> Vec<Candidate> {
         [Denser::To, Denser::From].into_iter().filter_map(|denser| self.average(contrast, denser)).collect()
     }
@@ -160,7 +160,8 @@ impl Grounds<'_> {
         self.candidate(effect, ratio.interval.is_some_and(|interval| interval.high < 1.0))
     }
 
-    /// Every pair of a contrast whose densities differ, as a possible contradiction. `places` are those of the contradictions.
+    /// Every pair of a contrast whose densities differ, as a possible contradiction. `places` are those of
+    /// the contradictions.
     pub(super) fn pairs(
         &self,
         contrast: &Contrast,
@@ -259,8 +260,8 @@ impl Grounds<'_> {
 
     /// Probability of a ratio at least as far from one without any effect; `None` if its error is unknown.
     ///
-    /// `squared_weights` is the sum of the squared weights of its cells, for platforms on which the variation between processes
-    /// had to be assumed.
+    /// `squared_weights` is the sum of the squared weights of its cells, for platforms on which the variation
+    /// between processes had to be assumed.
     fn probability(&self, ratio: &Ratio, platforms: &[usize], squared_weights: f64) -> Option<f64> {
         let error = ratio.standard_error?;
         let is_assumed =

@@ -1,7 +1,8 @@
 //! Where a result was taken: the machine, its power state and its software stack, as recorded and no further.
 //!
-//! Results that differ here are from different platforms. Nothing is guessed: a fact that was not observed is `None`, and two
-//! results that both lack it may still come from machines that differ in it. Data comes from bundles.
+//! Results that differ here are from different platforms. Nothing is guessed: a fact that was not observed is
+//! `None`, and two results that both lack it may still come from machines that differ in it. Data comes from
+//! bundles.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +18,8 @@ const EDGE_TPU_RUNTIME: &str = "edgetpu";
 /// The packages of the Edge TPU's library: one at full clock, one at half of it.
 const EDGE_TPU_PACKAGES: &[&str] = &["libedgetpu1-max", "libedgetpu1-std"];
 
-/// Options that a runtime derives from the model: whether it is quantised, and the words for the program, which hold that and the
-/// shapes of open inputs. What else they hold has an option of its own.
+/// Options that a runtime derives from the model: whether it is quantised, and the words for the program,
+/// which hold that and the shapes of open inputs. What else they hold has an option of its own.
 const OPTIONS_OF_THE_MODEL: &[&str] = &["build_flags", "int8", "int8_mode", "timing_flags"];
 
 /// The facts of a bundle that identify where it was measured.
@@ -45,9 +46,11 @@ pub struct Machine {
     pub processor: Option<String>,
     /// Architecture.
     pub architecture: Option<String>,
-    /// Logical processors online: in the power state of the measurement if known, else when the program started.
+    /// Logical processors online: in the power state of the measurement if known, else when the program
+    /// started.
     pub logical_cores: Option<u32>,
-    /// Main memory in quarters of a GiB, rounded: what kernels report of the same machine differs by some megabytes.
+    /// Main memory in quarters of a GiB, rounded: what kernels report of the same machine differs by some
+    /// megabytes.
     pub memory_quarter_gibibytes: Option<u64>,
     /// Graphics processors, in the order of their names.
     pub gpus: Vec<String>,
@@ -103,7 +106,8 @@ pub(crate) struct Software {
     pub l4t: Option<String>,
     /// The JetPack that came with it.
     pub jetpack: Option<String>,
-    /// Package and version of the Edge TPU's library, for the runtime that needs it: its package decides the clock.
+    /// Package and version of the Edge TPU's library, for the runtime that needs it: its package decides the
+    /// clock.
     pub edge_tpu_package: Option<String>,
 }
 
@@ -121,7 +125,8 @@ impl Identity {
         }
     }
 
-    /// Is nothing left open? The result of a job that ended early may lack the power state, or the library's version.
+    /// Is nothing left open? The result of a job that ended early may lack the power state, or the library's
+    /// version.
     pub(super) fn tells_all(&self) -> bool {
         self.power.is_some() && self.software.as_ref().is_some_and(Software::is_loaded)
     }
@@ -200,7 +205,8 @@ impl Machine {
 }
 
 impl EdgeTpuLink {
-    /// Its name for people, the generation of its USB link by speed; `None` without a link, or if it was not observed.
+    /// Its name for people, the generation of its USB link by speed; `None` without a link, or if it was not
+    /// observed.
     pub fn name(&self) -> Option<String> {
         match self.megabits_per_second? {
             ..5_000 => Some("USB 2".to_owned()),
@@ -281,8 +287,8 @@ fn provider_sha256(runtime: &Runtime) -> Option<String> {
     runtime.libraries.iter().find(|file| file.file == *library)?.sha256.clone()
 }
 
-/// Without what a runtime set because the model asks for it: the int8 and the fp32 network of one study are to be compared on
-/// one platform. A precision other than the network's own was requested, and stays.
+/// Without what a runtime set because the model asks for it: the int8 and the fp32 network of one study are
+/// to be compared on one platform. A precision other than the network's own was requested, and stays.
 fn options(runtime: &Runtime, precision: Option<&str>) -> String {
     let is_of_model = |key: &str, value: &Value| {
         OPTIONS_OF_THE_MODEL.contains(&key)
@@ -318,7 +324,8 @@ fn processors_online(state: &PowerState) -> Option<u32> {
     (!switches.is_empty()).then(|| u32::try_from(on).ok())?
 }
 
-/// Whether every lower limit equals its upper one and turbo, if any, is off; `None` if no limit could be read.
+/// Whether every lower limit equals its upper one and turbo, if any, is off; `None` if no limit could be
+/// read.
 fn clocks_locked(settings: &BTreeMap<String, String>) -> Option<bool> {
     let limits: Vec<bool> = settings
         .iter()

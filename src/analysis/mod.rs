@@ -1,7 +1,9 @@
 //! From rows to what they say: the paper's evaluation, automatic, for each platform.
 //!
-//! Pure: rows come from `collect`, an [`Analysis`] of plain numbers goes to reports. Everything in it names the rows behind it, and
-//! what was excluded and why. Aggregates exclude rows that are not usable ([`row::Row::usable`]) and mark suspect ones. `docs/METHOD.md` explains every number; `tests/desk/recompute.py` computes them again.
+//! Pure: rows come from `collect`, an [`Analysis`] of plain numbers goes to reports. Everything in it names
+//! the rows behind it, and what was excluded and why. Aggregates exclude rows that are not usable
+//! ([`row::Row::usable`]) and mark suspect ones. `docs/METHOD.md` explains every number;
+//! `tests/desk/recompute.py` computes them again.
 
 use serde::Serialize;
 

@@ -1,7 +1,8 @@
 //! The Pareto front of complexity and throughput: the configurations worth searching.
 //!
-//! Within one task (batch, input, number format) a configuration is on the front if no other has at most its operations and at
-//! least its throughput. Data comes from cells; [`search_space`] turns it into YAML for architecture search.
+//! Within one task (batch, input, number format) a configuration is on the front if no other has at most its
+//! operations and at least its throughput. Data comes from cells; [`search_space`] turns it into YAML for
+//! architecture search.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,8 +81,8 @@ pub(super) fn fronts(cells: &[Cell]) -> Vec<Front> {
     tasks.collect()
 }
 
-/// The Pareto-optimal choices of each platform as YAML: the configurations on the front of each task, and the levels of each factor
-/// that are on any front.
+/// The Pareto-optimal choices of each platform as YAML: the configurations on the front of each task, and the
+/// levels of each factor that are on any front.
 ///
 /// Every text is quoted as in JSON, which YAML reads: names may hold anything.
 pub fn search_space(analysis: &Analysis) -> String {

@@ -1,9 +1,10 @@
-//! Which results were taken on the same platform: the machine, its power state and its software stack, as recorded and no
-//! further.
+//! Which results were taken on the same platform: the machine, its power state and its software stack, as
+//! recorded and no further.
 //!
-//! A host's name alone says nothing: two machines of one name stay apart if anything recorded of them differs, and one
-//! machine before and after an update, or in two power modes, is two platforms, which can be compared. Two machines that are
-//! alike in everything recorded, their name included, cannot be told apart; give them names. Data comes from rows.
+//! A host's name alone says nothing: two machines of one name stay apart if anything recorded of them
+//! differs, and one machine before and after an update, or in two power modes, is two platforms, which can be
+//! compared. Two machines that are alike in everything recorded, their name included, cannot be told apart;
+//! give them names. Data comes from rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -43,8 +44,9 @@ impl Platform {
 
 /// The platforms of the rows, in the order of their labels; sets [`Row::platform`].
 ///
-/// A row that ended early may lack the version of its library or its power state. It joins the platform that its job was otherwise
-/// measured on if that agrees with what the row does have, else the only platform that agrees, else it is a platform of its own.
+/// A row that ended early may lack the version of its library or its power state. It joins the platform that
+/// its job was otherwise measured on if that agrees with what the row does have, else the only platform that
+/// agrees, else it is a platform of its own.
 pub(crate) fn assign(rows: &mut [Row]) -> Vec<Platform> {
     let distinct: HashSet<&Identity> =
         rows.iter().map(|row| &*row.identity).filter(|identity| identity.software.is_some()).collect();

@@ -1,8 +1,8 @@
 //! Latencies of configurations that were not measured, from those that were; always marked as predicted.
 //!
-//! A linear model of the logarithm of latency: operations, bytes moved, and a constant for each block, each kernel and each
-//! number format, by least squares. Its error is that of leaving each cell out in turn and predicting it from the others.
-//! Data comes from cells and from the cost of the paper's family.
+//! A linear model of the logarithm of latency: operations, bytes moved, and a constant for each block, each
+//! kernel and each number format, by least squares. Its error is that of leaving each cell out in turn and
+//! predicting it from the others. Data comes from cells and from the cost of the paper's family.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,11 +49,12 @@ pub(crate) struct Predicted {
 /// A model needs this many cells beyond its coefficients before its error means anything.
 const FEWEST_TO_SPARE: usize = 6;
 
-/// The paper's family has ten. A fit takes the cube of their number, and bundles may name any number of blocks.
+/// The paper's family has ten. A fit takes the cube of their number, and bundles may name any number of
+/// blocks.
 const MOST_COEFFICIENTS: usize = 64;
 
-/// The prediction of one platform, whose cells' places in `cells` begin at `offset`; `None` if too few were measured, or
-/// they have too many levels.
+/// The prediction of one platform, whose cells' places in `cells` begin at `offset`; `None` if too few were
+/// measured, or they have too many levels.
 pub(super) fn predict(platform: usize, rows: &[Row], cells: &[Cell]) -> Option<Prediction> {
     let known: Vec<(&Configuration, f64, f64, f64)> = cells
         .iter()
@@ -192,7 +193,8 @@ struct Fit {
     factor: Vec<Vec<f64>>,
 }
 
-/// Added to the diagonal as a part of it, so that factors which always change together share what they explain.
+/// Added to the diagonal as a part of it, so that factors which always change together share what they
+/// explain.
 const RIDGE: f64 = 1e-9;
 
 impl Fit {
@@ -209,9 +211,9 @@ impl Fit {
         Some(Self { coefficients, factor })
     }
 
-    /// Logarithm of predicted over measured for each row, predicted from the others: e / (1 − h) with the leverage h
-    /// (Allen, "The relationship between variable selection and data augmentation and a method for prediction",
-    /// *Technometrics* 16(1), 1974).
+    /// Logarithm of predicted over measured for each row, predicted from the others: e / (1 − h) with the
+    /// leverage h (Allen, "The relationship between variable selection and data augmentation and a method for
+    /// prediction", *Technometrics* 16(1), 1974).
     fn errors_when_left_out(&self, design: &[Vec<f64>], targets: &[f64]) -> Vec<f64> {
         // A row that alone decides a coefficient has a leverage of one, and nothing to be checked by.
         const LARGEST_LEVERAGE: f64 = 1.0 - 1e-6;

@@ -1,8 +1,9 @@
 //! The roofline of a platform, and its contradictions.
 //!
-//! The model (Williams, Waterman and Patterson, "Roofline", *Communications of the ACM* 52(4), 2009) bounds throughput by
-//! min(roof, slope × operational density): more operations per byte can never cost throughput. A pair of cells that
-//! differ in one factor contradicts it if the denser one is slower. Data comes from cells and contrasts.
+//! The model (Williams, Waterman and Patterson, "Roofline", *Communications of the ACM* 52(4), 2009) bounds
+//! throughput by min(roof, slope × operational density): more operations per byte can never cost throughput.
+//! A pair of cells that differ in one factor contradicts it if the denser one is slower. Data comes from
+//! cells and contrasts.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,8 @@ pub struct Roofline {
     pub platform: usize,
     /// Number format; `None` for model files, whose number format is unknown.
     pub precision: Option<String>,
-    /// Roof and slope. Where they are from the data, the roof is the highest throughput and the slope the highest throughput
-    /// over density: the lowest roofline that no point is above.
+    /// Roof and slope. Where they are from the data, the roof is the highest throughput and the slope the
+    /// highest throughput over density: the lowest roofline that no point is above.
     pub peaks: Peaks,
     /// Whether the peaks were given.
     pub given: bool,

@@ -1,7 +1,8 @@
 //! One result as the analysis reads it: a bundle without what only its author needs.
 //!
-//! Data comes from `collect`, which makes a [`Row`] of each bundle and lets the bundle go: a hundred thousand of them must fit
-//! in memory. Nothing here leaves a result out; whether it enters a number is decided by [`Row::usable`].
+//! Data comes from `collect`, which makes a [`Row`] of each bundle and lets the bundle go: a hundred thousand
+//! of them must fit in memory. Nothing here leaves a result out; whether it enters a number is decided by
+//! [`Row::usable`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,7 +66,8 @@ pub struct Row {
     pub verdict_reasons: Vec<String>,
     /// When the bundle was made; RFC 3339, UTC.
     pub finished: String,
-    /// Under which conditions it was measured; `None` if no trial was due to start, or in bundles of older programs.
+    /// Under which conditions it was measured; `None` if no trial was due to start, or in bundles of older
+    /// programs.
     pub(crate) conditions: Option<RowConditions>,
     /// Energy of one inference; `None` if not requested.
     pub energy: Option<RowEnergy>,
@@ -186,8 +188,8 @@ impl Row {
         self.processes.iter().filter(is_used)
     }
 
-    /// Whether it may enter an aggregate: it was measured, its verdict is not invalid, and its mean is not zero. A latency of zero
-    /// is an artefact of the instrument and has no throughput.
+    /// Whether it may enter an aggregate: it was measured, its verdict is not invalid, and its mean is not
+    /// zero. A latency of zero is an artefact of the instrument and has no throughput.
     ///
     /// # Errors
     /// Why not.
@@ -201,8 +203,8 @@ impl Row {
         }
     }
 
-    /// What was measured: the name of θ, else the model's file with the first digits of its digest, because many files may have
-    /// one name.
+    /// What was measured: the name of θ, else the model's file with the first digits of its digest, because
+    /// many files may have one name.
     pub fn subject(&self) -> Option<String> {
         match (&self.configuration, &self.model, &self.model_sha256) {
             (Some(configuration), _, _) => Some(configuration.name.clone()),

@@ -1,7 +1,8 @@
-//! Which hypotheses become findings: those that stay significant after correction for everything that is tested together.
+//! Which hypotheses become findings: those that stay significant after correction for everything that is
+//! tested together.
 //!
-//! Holm's procedure runs over all hypotheses of a report, so that a study without any effect gives a report without findings.
-//! Data comes from contrasts, contradictions and comparisons.
+//! Holm's procedure runs over all hypotheses of a report, so that a study without any effect gives a report
+//! without findings. Data comes from contrasts, contradictions and comparisons.
 
 use std::collections::HashMap;
 
@@ -59,8 +60,9 @@ fn key(finding: &Finding) -> (FindingKind, &[usize], Option<Factor>, &str, &str)
     (finding.kind, &finding.platforms, finding.factor, &finding.from, &finding.to)
 }
 
-/// Holm's step-down procedure ("A simple sequentially rejective multiple test procedure", *Scandinavian Journal of
-/// Statistics* 6(2), 1979), as adjusted probabilities. It holds for any dependence between the hypotheses.
+/// Holm's step-down procedure ("A simple sequentially rejective multiple test procedure", *Scandinavian
+/// Journal of Statistics* 6(2), 1979), as adjusted probabilities. It holds for any dependence between the
+/// hypotheses.
 fn adjust(candidates: &mut [Candidate]) {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&one, &other| candidates[one].probability.total_cmp(&candidates[other].probability));

@@ -1,4 +1,5 @@
-//! Shared by the commands of the desk side: which folders to collect from, and messages about the files in them.
+//! Shared by the commands of the desk side: which folders to collect from, and messages about the files in
+//! them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -15,8 +15,9 @@ use crate::runtime::{Need, NeedKind, RUNTIMES, Runtime};
 
 /// Check whether this host is fit to measure, and how to fix what is not
 ///
-/// Changes nothing and takes less than a second. To check the daemon's permissions, run it as the daemon's user or while the daemon
-/// is running. Exits with code 1 if it finds a problem, and with 0 if it has only advice.
+/// Changes nothing and takes less than a second. To check the daemon's permissions, run it as the daemon's
+/// user or while the daemon is running. Exits with code 1 if it finds a problem, and with 0 if it has only
+/// advice.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {
     #[command(flatten)]

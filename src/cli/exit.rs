@@ -1,4 +1,5 @@
-//! Exit codes: the contract with scripts and with systemd (`RestartPreventExitStatus=` in the unit names two of them).
+//! Exit codes: the contract with scripts and with systemd (`RestartPreventExitStatus=` in the unit names two
+//! of them).
 
 use std::process::ExitCode;
 

@@ -6,8 +6,9 @@
 //! hint: chmod g+r smoke.yaml
 //! ```
 //!
-//! Module errors are `thiserror` types that implement [`Hint`]; [`Explain::explain`] carries them into `anyhow` without
-//! losing the advice. A command adds advice of its own with [`Advise::advise`] and an exit code with [`Advise::exit`].
+//! Module errors are `thiserror` types that implement [`Hint`]; [`Explain::explain`] carries them into
+//! `anyhow` without losing the advice. A command adds advice of its own with [`Advise::advise`] and an exit
+//! code with [`Advise::exit`].
 
 use std::error::Error;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Which configurations of a run can be compiled for the platform, and why the others cannot: a result of its own, printed if a runtime
-//! compiles models.
+//! Which configurations of a run can be compiled for the platform, and why the others cannot: a result of its
+//! own, printed if a runtime compiles models.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! Log records: fields in the journal under systemd, readable lines on standard error elsewhere.
 //!
-//! A record is a few fixed words and key-values: `info!(JOB = name, ID = id; "claimed")`. In the journal the keys are fields
-//! (`JOB=`, `ID=`, `STAGE=`) for queries such as `journalctl JOB=smoke`; the message has them too, so that plain
-//! `journalctl -u backbone` shows everything. Levels: ERROR someone must act, WARN odd but nothing lost, INFO one
-//! line a state change, DEBUG the rest.
+//! A record is a few fixed words and key-values: `info!(JOB = name, ID = id; "claimed")`. In the journal the
+//! keys are fields (`JOB=`, `ID=`, `STAGE=`) for queries such as `journalctl JOB=smoke`; the message has them
+//! too, so that plain `journalctl -u backbone` shows everything. Levels: ERROR someone must act, WARN odd but
+//! nothing lost, INFO one line a state change, DEBUG the rest.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -22,7 +22,8 @@ pub(super) const DAEMON: &str = "warn,backbone=info";
 /// The default filter of a command on a terminal, whose output says the rest.
 pub(super) const COMMAND: &str = "warn";
 
-/// The first of these that is set replaces the default; the syntax is that of `env_logger`, such as `backbone=debug`.
+/// The first of these that is set replaces the default; the syntax is that of `env_logger`, such as
+/// `backbone=debug`.
 const VARIABLES: [&str; 2] = ["BACKBONE_LOG", "RUST_LOG"];
 
 /// Start to log, with the filter `default` if the environment sets none. Called once in a process.
@@ -75,7 +76,8 @@ impl Log for Journal {
     fn flush(&self) {}
 }
 
-/// One line: the message, then its key-values. Control characters are escaped, so that a file name cannot forge a record.
+/// One line: the message, then its key-values. Control characters are escaped, so that a file name cannot
+/// forge a record.
 fn line(record: &Record<'_>) -> String {
     let mut line = LogLine(String::new());
     line.0.push_str(&escaped(&record.args().to_string()));

@@ -1,8 +1,8 @@
 //! The command line: what people type, what they read, and the exit code.
 //!
-//! A command turns flags into calls of the library and the answer into text; it measures nothing and decides nothing about
-//! jobs. Only this folder writes to the terminal, and only through [`print()`] and [`failure::report`], so that a closed pipe
-//! (`backbone list reasons | head -1`) ends quietly.
+//! A command turns flags into calls of the library and the answer into text; it measures nothing and decides
+//! nothing about jobs. Only this folder writes to the terminal, and only through [`print()`] and
+//! [`failure::report`], so that a closed pipe (`backbone list reasons | head -1`) ends quietly.
 
 use std::io::{ErrorKind, Write as _};
 
@@ -88,8 +88,8 @@ enum Command {
 
 /// Run the command that the process was started with; the whole of `main`.
 pub fn main() -> std::process::ExitCode {
-    // Before the parser and without the logger: a worker's standard output is a protocol, and a worker maps or allocates nothing
-    // that the measurement does not need.
+    // Before the parser and without the logger: a worker's standard output is a protocol, and a worker maps
+    // or allocates nothing that the measurement does not need.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER) {
         return worker::execute();
     }
@@ -171,7 +171,8 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Write a line of progress to standard error. Ignores errors, because there is no other place to report them.
+/// Write a line of progress to standard error. Ignores errors, because there is no other place to report
+/// them.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -8,8 +8,8 @@ use super::failure::Explain as _;
 use super::{Exit, failure::Advise as _};
 use crate::config::{Config, Overrides, Provenance};
 
-/// The daemon that a command talks to. Settings that are left out come from the environment, then the configuration file, then the
-/// built-in defaults.
+/// The daemon that a command talks to. Settings that are left out come from the environment, then the
+/// configuration file, then the built-in defaults.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DaemonPlace {
     /// Configuration file [default: /etc/backbone/config.yaml where it exists]

@@ -35,8 +35,8 @@ pub(super) struct ReportArguments {
     /// Which builds of a result its numbers cover
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = WhichBuilds::Fastest)]
     builds: WhichBuilds,
-    /// Peaks for the roofline instead of the measured ones, in operations and bytes per second; repeatable, for a platform and
-    /// number format such as `xavier/int8=22.8e12,137e9`
+    /// Peaks for the roofline instead of the measured ones, in operations and bytes per second; repeatable,
+    /// for a platform and number format such as `xavier/int8=22.8e12,137e9`
     #[arg(long, value_name = "[PLATFORM[/PRECISION]=]OPERATIONS,BYTES", value_parser = peaks)]
     peaks: Vec<GivenPeaks>,
     /// Resamples behind each interval

@@ -1,4 +1,5 @@
-//! `backbone cancel`, `retry`, `pause` and `resume`: leave a request for the daemon, and wait until it is carried out.
+//! `backbone cancel`, `retry`, `pause` and `resume`: leave a request for the daemon, and wait until it is
+//! carried out.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

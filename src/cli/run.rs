@@ -1,7 +1,8 @@
 //! `backbone run`: the daemon's pipeline in the foreground, for a person who waits.
 //!
-//! Each job file gets its own spool in a hidden folder of the outbox, removed afterwards, so that everything happens as in the
-//! daemon: claims, copies, workers, bundles. The host lock keeps both from measuring at the same time.
+//! Each job file gets its own spool in a hidden folder of the outbox, removed afterwards, so that everything
+//! happens as in the daemon: claims, copies, workers, bundles. The host lock keeps both from measuring at the
+//! same time.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -87,8 +88,8 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Put the job file and the models that it names into the inbox. Returns the mistakes in the job file, as `backbone check`
-    /// prints them; its bundle has the same.
+    /// Put the job file and the models that it names into the inbox. Returns the mistakes in the job file, as
+    /// `backbone check` prints them; its bundle has the same.
     fn fill(&self, spec: &Path) -> anyhow::Result<Option<String>> {
         let name = spec.file_name().context("the path of a job file ends in a file name")?;
         let is_file = fs_err::metadata(spec).exit(Exit::WrongInput)?.is_file();
@@ -145,7 +146,8 @@ fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Progress bars on a terminal, plain lines elsewhere. Drawn only between trials, so that nothing runs while a worker measures.
+/// Progress bars on a terminal, plain lines elsewhere. Drawn only between trials, so that nothing runs while
+/// a worker measures.
 struct Progress {
     bar: Option<ProgressBar>,
     rows: Vec<BundleLine>,

@@ -1,5 +1,5 @@
-//! `backbone __worker`: one trial in this process, for the daemon. Not for people: standard input and output are a protocol,
-//! see `worker::protocol`.
+//! `backbone __worker`: one trial in this process, for the daemon. Not for people: standard input and output
+//! are a protocol, see `worker::protocol`.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
 //! Bundles from any tree of folders, as rsync leaves it: any mix of hosts and versions, and any other files.
 //!
-//! Every file is either a result or is listed with the reason why not; none is dropped silently and no two are merged. Nothing is
-//! written. Rows go to `analysis` and `export`. Files are untrusted input: names, sizes and contents are checked, links are not
-//! followed, and only regular files are opened.
+//! Every file is either a result or is listed with the reason why not; none is dropped silently and no two
+//! are merged. Nothing is written. Rows go to `analysis` and `export`. Files are untrusted input: names,
+//! sizes and contents are checked, links are not followed, and only regular files are opened.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,8 +35,8 @@ const STATUS_FILE: &str = "status.json";
 /// Limits on the size of a decompressed bundle.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// While several threads read. Larger bundles are read one at a time, so that files made to exhaust memory cost that much
-    /// only once.
+    /// While several threads read. Larger bundles are read one at a time, so that files made to exhaust
+    /// memory cost that much only once.
     at_once_bytes: u64,
     /// For any bundle.
     largest_bytes: u64,
@@ -146,8 +146,8 @@ impl Collection {
 /// Collect every result below the folders. Simulated ones are listed as oddities unless requested.
 ///
 /// # Errors
-/// If one of the folders cannot be read: a mistyped path must not look like an empty outbox. Problems below the folders are in
-/// [`Collection::oddities`].
+/// If one of the folders cannot be read: a mistyped path must not look like an empty outbox. Problems below
+/// the folders are in [`Collection::oddities`].
 pub fn collect(folders: &[PathBuf], include_simulated: bool) -> Result<Collection, CollectError> {
     collect_within(folders, include_simulated, LIMITS)
 }

@@ -13,8 +13,8 @@ pub(crate) enum MissingHardware {
     Gpu,
 }
 
-/// Reasons that say so on a host without the hardware: runtime, codes, what is missing. On a host that has the hardware the
-/// same codes are about its software, which the person at the host can install.
+/// Reasons that say so on a host without the hardware: runtime, codes, what is missing. On a host that has
+/// the hardware the same codes are about its software, which the person at the host can install.
 const REASONS: &[(&str, &[&str], MissingHardware)] = &[
     ("trtexec", &["program_not_found"], MissingHardware::Jetson),
     (
@@ -39,7 +39,8 @@ const REASONS: &[(&str, &[&str], MissingHardware)] = &[
 const GPU_PROVIDERS: &[&str] = &["cuda", "tensorrt"];
 
 impl MissingHardware {
-    /// What the job of this bundle needed and the host lacked; `None` if the bundle has a result, or failed for another reason.
+    /// What the job of this bundle needed and the host lacked; `None` if the bundle has a result, or failed
+    /// for another reason.
     pub(crate) fn of(bundle: &Bundle) -> Option<Self> {
         let (reason, runtime) = (bundle.outcome.reason.as_deref()?, bundle.runtime.as_ref()?);
         let (.., hardware) =

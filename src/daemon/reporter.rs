@@ -22,7 +22,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Audience {
     /// People and collectors: into the state folder and the outbox.
     Collectors,
-    /// Nobody: the pipeline runs in the foreground.
+    /// No one: the pipeline runs in the foreground.
     Nobody,
 }
 

@@ -15,8 +15,8 @@ const CARD: (&str, &str) = ("0x1ac1", "0x089a");
 /// NVIDIA, as a vendor on PCIe.
 const NVIDIA: &str = "0x10de";
 
-/// Releases of libedgetpu by prefix, each with the tflite_runtime built from the same TensorFlow sources. Other pairs fail
-/// in `AllocateTensors` or crash.
+/// Releases of libedgetpu by prefix, each with the tflite_runtime built from the same TensorFlow sources.
+/// Other pairs fail in `AllocateTensors` or crash.
 const PAIRS: &[(&str, &[&str])] = &[("14.", &["2.1."]), ("15.", &["2.5.0"]), ("16.0", &["2.5.0.post1"])];
 
 /// The driver's default trip point, from which it halves the clock.

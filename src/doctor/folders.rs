@@ -1,4 +1,5 @@
-//! The daemon's folders: whether they exist, are on one mount, have space, and whether the kernel reports new files in them.
+//! The daemon's folders: whether they exist, are on one mount, have space, and whether the kernel reports new
+//! files in them.
 
 use std::path::Path;
 
@@ -6,7 +7,8 @@ use super::Finding;
 use super::subject::Subject;
 use crate::text::first_few;
 
-/// Less does not hold a study's models and one night's bundles: the largest generated model takes about 700 MB.
+/// Less does not hold a study's models and one night's bundles: the largest generated model takes about 700
+/// MB.
 const LEAST_BYTES: u64 = 1_000_000_000;
 
 /// Less deserves a look before the next study: a bundle of 100,000 latencies takes about 1 MB.

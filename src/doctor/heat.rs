@@ -1,5 +1,5 @@
-//! Temperatures, throttling, fans, and whether clocks and power can be read. All values come from the sensors that also
-//! observe a measurement.
+//! Temperatures, throttling, fans, and whether clocks and power can be read. All values come from the sensors
+//! that also observe a measurement.
 
 use super::Finding;
 use super::subject::Subject;
@@ -9,12 +9,12 @@ use crate::text::first_few;
 /// A zone closer than this to its trip point reaches it within a trial.
 const NEAR_CELSIUS: f64 = 5.0;
 
-/// A device at rest is further than this below its trip points: the fake hosts, which have values of real devices, are 28 °C
-/// or more below.
+/// A device at rest is further than this below its trip points: the fake hosts, which have values of real
+/// devices, are 28 °C or more below.
 const WARM_CELSIUS: f64 = 20.0;
 
-/// A chip at rest that is hotter than this is poorly cooled, whatever its trip points: consumer parts are rated for 85 to
-/// 105 °C.
+/// A chip at rest that is hotter than this is poorly cooled, whatever its trip points: consumer parts are
+/// rated for 85 to 105 °C.
 const HOT_CELSIUS: f64 = 75.0;
 
 const LET_COOL: &str = "let it cool down, check the fan, and set `host: {start_below_celsius: 50}` in jobs";

@@ -5,7 +5,8 @@ use super::subject::Subject;
 use crate::bundle::format::Quantity;
 use crate::text::counted;
 
-/// Less is not enough for a runtime and a network of the family, whose largest inputs need a few hundred megabytes.
+/// Less is not enough for a runtime and a network of the family, whose largest inputs need a few hundred
+/// megabytes.
 const LEAST_BYTES: f64 = 512e6;
 
 /// A smaller share of free memory means that the host does more than measure.

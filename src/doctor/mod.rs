@@ -1,12 +1,13 @@
-//! Is this host fit to measure? Each of the [`CHECKS`] looks at one thing and reports what it saw and what to do about it.
+//! Is this host fit to measure? Each of the [`CHECKS`] looks at one thing and reports what it saw and what to
+//! do about it.
 //!
-//! The checks change nothing and load no inference library. They use what detection, power control and the sensors read,
-//! and small files below the host root. The only tool they run is the one that reports the power mode, with a time limit:
-//! all checks together take less than a second. They do not decide whether a job may run; a verdict comes from what was
-//! observed while the job ran.
+//! The checks change nothing and load no inference library. They use what detection, power control and the
+//! sensors read, and small files below the host root. The only tool they run is the one that reports the
+//! power mode, with a time limit: all checks together take less than a second. They do not decide whether a
+//! job may run; a verdict comes from what was observed while the job ran.
 //!
-//! A check is one function and one line in [`CHECKS`]. The help text, the table in `docs/OPERATING.md` and the conformance
-//! test are derived from it.
+//! A check is one function and one line in [`CHECKS`]. The help text, the table in `docs/OPERATING.md` and
+//! the conformance test are derived from it.
 
 use serde::Serialize;
 

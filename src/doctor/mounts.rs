@@ -14,7 +14,8 @@ pub(super) struct Mount {
 }
 
 impl Mount {
-    /// The mount that holds a path for a process, named by its folder in /proc; `None` if the host does not show it.
+    /// The mount that holds a path for a process, named by its folder in /proc; `None` if the host does not
+    /// show it.
     pub(super) fn of(root: &HostRoot, process: &str, path: &Path) -> Option<Self> {
         let of_process = root.read(format!("/proc/{process}/mountinfo"));
         let text = of_process.or_else(|_| root.read("/proc/self/mountinfo")).ok()?;

@@ -1,4 +1,5 @@
-//! Power modes of a Jetson: what nvpmodel reports, what its configuration lists, and whether the host matches the mode.
+//! Power modes of a Jetson: what nvpmodel reports, what its configuration lists, and whether the host matches
+//! the mode.
 
 use super::Finding;
 use super::subject::{Subject, ToolTrouble};

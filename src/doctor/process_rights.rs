@@ -1,7 +1,7 @@
 //! What a process may do, from the kernel's view of it.
 //!
-//! Nothing is tried out. Capabilities, user and groups are compared with the owners and modes of files, so an access control
-//! list that grants more goes unnoticed.
+//! Nothing is tried out. Capabilities, user and groups are compared with the owners and modes of files, so an
+//! access control list that grants more goes unnoticed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -44,7 +44,8 @@ fn read(root: &HostRoot, id: u32) -> Option<RunningProcess> {
     Some(RunningProcess { id, name, ticks, processors: None, is_daemon })
 }
 
-/// Name, and user and system time, of a line such as `7 (a name) S 1 … 12 34 …`. A name may hold anything, brackets too.
+/// Name, and user and system time, of a line such as `7 (a name) S 1 … 12 34 …`. A name may hold anything,
+/// brackets too.
 fn parse(stat: &str) -> Option<(String, u64)> {
     /// Index of user time, counted from the state (proc_pid_stat(5)).
     const USER: usize = 11;

@@ -1,4 +1,5 @@
-//! What the checks look at: the host as detection, power control and the sensors read it, and two snapshots of its processes.
+//! What the checks look at: the host as detection, power control and the sensors read it, and two snapshots
+//! of its processes.
 //!
 //! Reads the host root only, writes nothing and judges nothing.
 
@@ -19,7 +20,8 @@ use crate::host::sensors::Sensors;
 use crate::host::tool::{self, ToolCall, ToolError, ToolOutput};
 use crate::host::{HostFamily, facts, family};
 
-/// nvpmodel answers within a few tens of milliseconds. A slower tool would use up the second that all checks may take.
+/// nvpmodel answers within a few tens of milliseconds. A slower tool would use up the second that all checks
+/// may take.
 const TOOL_LIMIT: Duration = Duration::from_millis(500);
 
 /// Time between the two snapshots of the processes: twenty of the kernel's ticks, which count processor time.

@@ -1,4 +1,5 @@
-//! The list of checks, and what can be seen in this process only. Every other finding is made on a fake host in `tests/devices/doctor.rs`.
+//! The list of checks, and what can be seen in this process only. Every other finding is made on a fake host
+//! in `tests/devices/doctor.rs`.
 
 use std::collections::BTreeSet;
 

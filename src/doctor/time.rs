@@ -2,8 +2,8 @@
 
 use super::{Finding, subject::Subject};
 
-/// 2026-01-01 in seconds since 1970, before this program existed. A board without a clock starts in 1970 or at the date of
-/// its image.
+/// 2026-01-01 in seconds since 1970, before this program existed. A board without a clock starts in 1970 or
+/// at the date of its image.
 const EARLIEST_SECONDS: i64 = 1_767_225_600;
 
 /// Programs that synchronise the clock, by the kernel's names for them.

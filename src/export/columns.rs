@@ -1,6 +1,7 @@
 //! The columns of an export.
 //!
-//! Scripts read columns by name, so a column never changes its meaning. Null means absent or not observed, never zero.
+//! Scripts read columns by name, so a column never changes its meaning. Null means absent or not observed,
+//! never zero.
 
 use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::platform::{Machine, Platform, Power, Software};

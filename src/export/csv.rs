@@ -1,4 +1,5 @@
-//! CSV: a line of names, then a line for each result. Every text is quoted, so that an empty text and null differ.
+//! CSV: a line of names, then a line for each result. Every text is quoted, so that an empty text and null
+//! differ.
 
 use std::io::{self, Write};
 

@@ -1,7 +1,8 @@
 //! Results for other tools: a table in the formats that spreadsheets, DuckDB, Polars and pyperf read.
 //!
-//! [`EXPORTS`] lists the formats and [`columns::columns`] the columns; help, documents and tests follow from them. Nothing is
-//! computed here, and a row is left out only if the format has no place for it. Rows come from `collect`, bytes go to a writer.
+//! [`EXPORTS`] lists the formats and [`columns::columns`] the columns; help, documents and tests follow from
+//! them. Nothing is computed here, and a row is left out only if the format has no place for it. Rows come
+//! from `collect`, bytes go to a writer.
 
 use std::io::{self, Write};
 

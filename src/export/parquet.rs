@@ -21,7 +21,8 @@ pub(super) const EXPORT: Export = Export {
     write,
 };
 
-/// Large enough for a reader to skip by, small enough that a group of long studies fits in memory while it is written.
+/// Large enough for a reader to skip by, small enough that a group of long studies fits in memory while it is
+/// written.
 const ROWS_IN_GROUP: usize = 4096;
 
 fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
@@ -108,8 +109,8 @@ fn write_column<'a>(
     }
 }
 
-/// Write the values of each row with their levels. A definition of 0 means that there is no value, a repetition of 0 that a row
-/// begins; columns that are no lists ignore repetitions.
+/// Write the values of each row with their levels. A definition of 0 means that there is no value, a
+/// repetition of 0 that a row begins; columns that are no lists ignore repetitions.
 fn write_values<T: DataType>(
     writer: &mut SerializedColumnWriter<'_>,
     values: impl Iterator<Item = Datum>,

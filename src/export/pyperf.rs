@@ -1,8 +1,8 @@
-//! pyperf's JSON, for `pyperf stats` and `pyperf compare_to`: a benchmark for each cell, a run for each process, values in
-//! seconds.
+//! pyperf's JSON, for `pyperf stats` and `pyperf compare_to`: a benchmark for each cell, a run for each
+//! process, values in seconds.
 //!
-//! pyperf compares benchmarks of equal names, so the name is that of the network and the runtime; it includes the platform only
-//! if the file holds several.
+//! pyperf compares benchmarks of equal names, so the name is that of the network and the runtime; it includes
+//! the platform only if the file holds several.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

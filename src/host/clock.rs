@@ -1,7 +1,7 @@
 //! The resolution of the clock that measures latencies.
 //!
-//! `clock_getres` does not help: it returns the kernel's unit, 1 ns, even if the hardware counter ticks every 32 ns, as on
-//! many ARM boards. So this observes the clock itself, once, at the start of the program.
+//! `clock_getres` does not help: it returns the kernel's unit, 1 ns, even if the hardware counter ticks every
+//! 32 ns, as on many ARM boards. So this observes the clock itself, once, at the start of the program.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use crate::units::Nanos;
 /// Steps to observe. The smallest one counts, so it does not matter if the scheduler stretches one.
 const STEPS: u32 = 1_000;
 
-/// The smallest step between two reads of the monotonic clock: its tick, or the time that one read takes if that is longer.
-/// Takes about a thousand steps, well under a millisecond on a usual machine.
+/// The smallest step between two reads of the monotonic clock: its tick, or the time that one read takes if
+/// that is longer. Takes about a thousand steps, well under a millisecond on a usual machine.
 pub(crate) fn smallest_step() -> Nanos {
     (0..STEPS).map(|_| next_step()).min().unwrap_or(Nanos(1))
 }

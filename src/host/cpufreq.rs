@@ -1,5 +1,5 @@
-//! Processor clocks as Linux shows them, on every family of hosts: cpufreq policies, turbo, and which processors are online.
-//! Reads settings into a power state, and knows which of them lock the clocks.
+//! Processor clocks as Linux shows them, on every family of hosts: cpufreq policies, turbo, and which
+//! processors are online. Reads settings into a power state, and knows which of them lock the clocks.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ const POLICIES: &str = "/sys/devices/system/cpu/cpufreq";
 const OF_A_POLICY: &[&str] =
     &["scaling_governor", "scaling_min_freq", "scaling_max_freq", "energy_performance_preference"];
 
-/// Turbo is off if the file has this value. The first file belongs to intel_pstate, the second to every other driver.
+/// Turbo is off if the file has this value. The first file belongs to intel_pstate, the second to every other
+/// driver.
 pub(crate) const TURBO_OFF: &[(&str, &str)] =
     &[("/sys/devices/system/cpu/intel_pstate/no_turbo", "1"), ("/sys/devices/system/cpu/cpufreq/boost", "0")];
 

@@ -1,5 +1,5 @@
-//! What identifies this host as a platform: family, board, release of the vendor's software, accelerators, and installed
-//! inference libraries. Read once, at the start of the program; what is not found is left out.
+//! What identifies this host as a platform: family, board, release of the vendor's software, accelerators,
+//! and installed inference libraries. Read once, at the start of the program; what is not found is left out.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};

@@ -1,7 +1,7 @@
 //! Edge TPUs of this host, and why one of them may not be usable.
 //!
-//! libedgetpu gives no reason when it finds no device. What can be found out without it: whether one is on a bus, whether this
-//! user may open it, and whether another process has it open.
+//! libedgetpu gives no reason when it finds no device. What can be found out without it: whether one is on a
+//! bus, whether this user may open it, and whether another process has it open.
 
 use rustix::fs::{Access, access};
 

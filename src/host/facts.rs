@@ -1,8 +1,8 @@
 //! What kind of machine this is, for every bundle.
 //!
-//! Read once, at the start of the program: these facts do not change while it runs, and the daemon keeps nothing of `sysinfo`
-//! in memory. Under another host root only its own files count; what they do not show is null, because the real machine's
-//! facts would be wrong there.
+//! Read once, at the start of the program: these facts do not change while it runs, and the daemon keeps
+//! nothing of `sysinfo` in memory. Under another host root only its own files count; what they do not show is
+//! null, because the real machine's facts would be wrong there.
 
 use std::ffi::OsStr;
 

@@ -1,5 +1,5 @@
-//! The GPU and driver of this host as one text that changes with them, so that models compiled for another are not used. The
-//! text is not for people.
+//! The GPU and driver of this host as one text that changes with them, so that models compiled for another
+//! are not used. The text is not for people.
 
 use super::machine::Machine as _;
 use super::root::HostRoot;

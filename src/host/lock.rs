@@ -1,13 +1,14 @@
 //! The host lock: only one program at a time measures on a host.
 //!
-//! `backbone run` and the daemon hold the same lock while they measure, so that neither disturbs the other. It is an flock(2)
-//! on `/run/lock/backbone-host.lock` below the host root. The kernel releases it however its holder ends; the file stays and
-//! its content means nothing. Worker processes do not inherit it.
+//! `backbone run` and the daemon hold the same lock while they measure, so that neither disturbs the other.
+//! It is an flock(2) on `/run/lock/backbone-host.lock` below the host root. The kernel releases it however
+//! its holder ends; the file stays and its content means nothing. Worker processes do not inherit it.
 //!
-//! The file is opened before it is created, and for reading if it cannot be opened for writing, which is enough for flock: a
-//! sandboxed daemon sees `/run` read-only, and `fs.protected_regular` keeps even root from opening another user's file there
-//! with `O_CREAT`. There is no fallback location, because two programs with different locations would measure at the same time
-//! without knowing it; the hint says how to create the file.
+//! The file is opened before it is created, and for reading if it cannot be opened for writing, which is
+//! enough for flock: a sandboxed daemon sees `/run` read-only, and `fs.protected_regular` keeps even root
+//! from opening another user's file there with `O_CREAT`. There is no fallback location, because two programs
+//! with different locations would measure at the same time without knowing it; the hint says how to create
+//! the file.
 
 use std::fs::Permissions;
 use std::io;
@@ -25,7 +26,8 @@ use crate::host::root::HostRoot;
 /// The lock file on the host.
 pub(crate) const LOCK_FILE: &str = "/run/lock/backbone-host.lock";
 
-/// Everybody may open the file for reading and thereby lock it: anyone who may run programs on the host may measure on it.
+/// Everybody may open the file for reading and thereby lock it: anyone who may run programs on the host may
+/// measure on it.
 const MODE: u32 = 0o644;
 
 /// The file may be deleted and created again between opening and locking it, but not this often by accident.
@@ -67,9 +69,11 @@ impl HostLock {
             .map_err(|source| LockError { path, source })
     }
 
-    /// The process that holds the lock, for a message. `None` if no process does, or if this process may not see it.
+    /// The process that holds the lock, for a message. `None` if no process does, or if this process may not
+    /// see it.
     ///
-    /// Read from `/proc/locks` of the running kernel even for another host root, because the lock is real there too.
+    /// Read from `/proc/locks` of the running kernel even for another host root, because the lock is real
+    /// there too.
     pub(crate) fn holder(root: &HostRoot) -> Option<u32> {
         let file = fs_err::metadata(root.path(LOCK_FILE)).ok()?;
         let locks = HostRoot::real().read("/proc/locks").ok()?;
@@ -142,8 +146,8 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 /// The process that holds a whole-file lock on this inode, from the lines of `/proc/locks` (proc_locks(5)):
-/// `1: FLOCK  ADVISORY  WRITE 1234 00:17:5678 0 EOF`, device numbers in hexadecimal. Lines of waiting processes have `->` and
-/// are ignored.
+/// `1: FLOCK ADVISORY WRITE 1234 00:17:5678 0 EOF`, device numbers in hexadecimal. Lines of waiting processes
+/// have `->` and are ignored.
 fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
     let wanted = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
     locks.lines().find_map(|line| {
@@ -166,8 +170,8 @@ mod tests {
         (folder, root)
     }
 
-    /// The lock, as soon as it is free. Other tests of this process start children, and between fork and exec a
-    /// child has every open file of its parent, this lock's too: free may come a moment late.
+    /// The lock, as soon as it is free. Other tests of this process start children, and between fork and exec
+    /// a child has every open file of its parent, this lock's too: free may come a moment late.
     fn acquired(root: &HostRoot) -> HostLock {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {

@@ -1,5 +1,6 @@
-//! What power control does with a host: read and write small files, list folders, run tools. The only implementation outside
-//! tests is [`HostRoot`]. The trait lets a test use a machine that clamps or refuses values, or dies between any two calls.
+//! What power control does with a host: read and write small files, list folders, run tools. The only
+//! implementation outside tests is [`HostRoot`]. The trait lets a test use a machine that clamps or refuses
+//! values, or dies between any two calls.
 
 use std::io;
 

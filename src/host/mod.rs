@@ -1,8 +1,10 @@
-//! The measured machine: what it is ([`facts`]), its clock ([`clock`]), the lock for exclusive use ([`lock`]), its power state
-//! ([`power`]) and its sensors ([`sensors`]). Whether it is fit to measure is for [`crate::doctor`].
+//! The measured machine: what it is ([`facts`]), its clock ([`clock`]), the lock for exclusive use
+//! ([`lock`]), its power state ([`power`]) and its sensors ([`sensors`]). Whether it is fit to measure is for
+//! [`crate::doctor`].
 //!
-//! All access goes through [`root::HostRoot`], so that a folder can stand in for a machine. Nothing here knows jobs, or more of
-//! bundles than the parts of [`crate::bundle::format`] that it fills. What cannot be observed is null, never a guess.
+//! All access goes through [`root::HostRoot`], so that a folder can stand in for a machine. Nothing here
+//! knows jobs, or more of bundles than the parts of [`crate::bundle::format`] that it fills. What cannot be
+//! observed is null, never a guess.
 //!
 //! A family of hosts is one folder and one line in [`HOSTS`].
 

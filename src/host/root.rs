@@ -1,15 +1,15 @@
 //! The only access to `/sys`, `/proc` and other files of the host.
 //!
-//! A root other than `/` makes a folder stand in for a machine: a test fixture, or a copy of a device's files. Results measured
-//! under such a root are marked simulated. `..` never leaves the root; symbolic links are followed as they are, so a fixture
-//! should hold relative ones.
+//! A root other than `/` makes a folder stand in for a machine: a test fixture, or a copy of a device's
+//! files. Results measured under such a root are marked simulated. `..` never leaves the root; symbolic links
+//! are followed as they are, so a fixture should hold relative ones.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-/// The most that is read from one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` is smaller than this even on
-/// the largest machines.
+/// The most that is read from one file. Files of sysfs hold at most a page, and `/proc/cpuinfo` is smaller
+/// than this even on the largest machines.
 const LARGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The folder used as `/`.
@@ -17,7 +17,8 @@ const LARGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
 pub struct HostRoot(PathBuf);
 
 impl HostRoot {
-    /// Use this folder. A relative path is resolved now, so a later change of the current folder does not matter.
+    /// Use this folder. A relative path is resolved now, so a later change of the current folder does not
+    /// matter.
     ///
     /// # Errors
     /// The path is empty, or the current folder does not exist.
@@ -41,7 +42,8 @@ impl HostRoot {
         &self.0
     }
 
-    /// The real path of a path on the host, such as `/proc/stat`. `..` at the root stays at the root, as in a chroot.
+    /// The real path of a path on the host, such as `/proc/stat`. `..` at the root stays at the root, as in a
+    /// chroot.
     pub fn path(&self, host_path: impl AsRef<Path>) -> PathBuf {
         self.0.join(inside(host_path.as_ref()))
     }
@@ -62,8 +64,8 @@ impl HostRoot {
         Ok(text)
     }
 
-    /// Names in a folder of the host, numbers sorted by value (`hwmon2` before `hwmon10`); empty if it cannot be listed. Names
-    /// that are not UTF-8 are left out; the kernel has none.
+    /// Names in a folder of the host, numbers sorted by value (`hwmon2` before `hwmon10`); empty if it cannot
+    /// be listed. Names that are not UTF-8 are left out; the kernel has none.
     pub(crate) fn names_in(&self, host_path: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs_err::read_dir(self.path(host_path)) else { return Vec::new() };
         let mut names: Vec<String> =

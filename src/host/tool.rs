@@ -1,7 +1,9 @@
-//! Runs a tool of the host, such as `nvpmodel`, with a time limit and without a terminal. The caller interprets its output.
+//! Runs a tool of the host, such as `nvpmodel`, with a time limit and without a terminal. The caller
+//! interprets its output.
 //!
 //! Under a host root other than `/` only that root's folders are searched, and the tool gets the root in
-//! `BACKBONE_HOST_ROOT`. On the real host the standard folders come before PATH, because a service's PATH is short.
+//! `BACKBONE_HOST_ROOT`. On the real host the standard folders come before PATH, because a service's PATH is
+//! short.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -24,7 +26,8 @@ pub(crate) const ROOT_VARIABLE: &str = "BACKBONE_HOST_ROOT";
 /// The most that is kept of a tool's output; nvpmodel's longest is about ten kilobytes.
 const LONGEST_OUTPUT_BYTES: u64 = 256 * 1024;
 
-/// Between two checks whether a tool has ended. Not a pidfd: the kernels of JetPack 4 and 5 lack them, or part of them.
+/// Between two checks whether a tool has ended. Not a pidfd: the kernels of JetPack 4 and 5 lack them, or
+/// part of them.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// A call of a tool.

@@ -121,7 +121,8 @@ impl<'a> FlatTable<'a> {
         (0..count).map(|index| self.file.table_at(self.file.follow(start + 4 * index)?)).collect()
     }
 
-    /// The size of a buffer of more than 2 GiB, which is outside the tables: fields 1 and 2 say where in the file. 0 if there is none.
+    /// The size of a buffer of more than 2 GiB, which is outside the tables: fields 1 and 2 say where in the
+    /// file. 0 if there is none.
     pub(crate) fn outside_bytes(&self) -> Result<u64, String> {
         let wide = |field| -> Result<u64, String> {
             self.place(field)?.map_or(Ok(0), |place| self.file.array(place).map(u64::from_le_bytes))

@@ -1,7 +1,7 @@
 //! Checked readers of model files: what a file is and what it holds, without an inference library.
 //!
-//! Model files come from strangers, so every offset and every length is checked against the file. This folder is below `network`,
-//! `runtime` and `spec`, which use it, and imports none of them.
+//! Model files come from strangers, so every offset and every length is checked against the file. This folder
+//! is below `network`, `runtime` and `spec`, which use it, and imports none of them.
 
 use std::fmt;
 

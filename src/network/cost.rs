@@ -1,8 +1,9 @@
 //! What a network costs: exact integers, for each layer and for the whole.
 //!
-//! **MACs** are those of convolutions and matrix products. **Operations** are 2 × MACs, the paper's count (ResNet-50 = 8.2
-//! GOP); everything else is in `other_operations`. **Parameters** are weights plus one folded bias for each output channel.
-//! **Bytes moved** are activations in and out (times the batch) and weights once, at the precision's width.
+//! **MACs** are those of convolutions and matrix products. **Operations** are 2 × MACs, the paper's count
+//! (ResNet-50 = 8.2 GOP); everything else is in `other_operations`. **Parameters** are weights plus one
+//! folded bias for each output channel. **Bytes moved** are activations in and out (times the batch) and
+//! weights once, at the precision's width.
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The network family, and what any network costs.
 //!
-//! Pure: numbers and bytes in, numbers and bytes out. Nothing here opens a file, reads a clock or knows of jobs.
+//! Pure: numbers and bytes in, numbers and bytes out. Nothing here opens a file, reads a clock or knows of
+//! jobs.
 //!
 //! ```text
 //! configuration (θ) ──▶ graph (layers, shapes) ──▶ cost

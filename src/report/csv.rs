@@ -1,4 +1,5 @@
-//! Every table as CSV with all digits. Texts are quoted and otherwise unchanged, so that programs can look them up.
+//! Every table as CSV with all digits. Texts are quoted and otherwise unchanged, so that programs can look
+//! them up.
 
 use crate::export::{Export, Results};
 use crate::table::Datum;

@@ -1,6 +1,8 @@
-//! What a figure shows, whoever draws it: axes, series of points with intervals, lines to compare with, and what is missing.
+//! What a figure shows, whoever draws it: axes, series of points with intervals, lines to compare with, and
+//! what is missing.
 //!
-//! Made in `figures`; drawn by `svg` and, through JSON, by the script of the page. Nothing here knows colours or pixels.
+//! Made in `figures`; drawn by `svg` and, through JSON, by the script of the page. Nothing here knows colours
+//! or pixels.
 
 pub(crate) use crate::report::palette::{Style, Symbol};
 use crate::stats::Span;

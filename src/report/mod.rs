@@ -1,7 +1,9 @@
-//! Reports: what an analysis says, for people. One [`figure::Figure`] and one [`table::Sheet`] value feed every writer.
+//! Reports: what an analysis says, for people. One [`figure::Figure`] and one [`table::Sheet`] value feed
+//! every writer.
 //!
-//! Pure: takes an [`Analysis`] and what `collect` could not use, returns named files, which `cli` writes. The only thing computed
-//! here is where a number goes on the page. Texts from jobs and hosts are hostile until [`text::told`] has cleaned them.
+//! Pure: takes an [`Analysis`] and what `collect` could not use, returns named files, which `cli` writes. The
+//! only thing computed here is where a number goes on the page. Texts from jobs and hosts are hostile until
+//! [`text::told`] has cleaned them.
 
 use crate::analysis::Analysis;
 use crate::collect::Oddity;

@@ -1,7 +1,9 @@
-//! Colours and marks. A block looks the same everywhere; a bottleneck changes its mark and dash, not its colour.
+//! Colours and marks. A block looks the same everywhere; a bottleneck changes its mark and dash, not its
+//! colour.
 //!
-//! The first three are of Okabe and Ito ("Color universal design", 2008), green darkened for white paper; each has a lighter
-//! twin for dark backgrounds. Every one has at least 3:1 against its background, which a test computes.
+//! The first three are of Okabe and Ito ("Color universal design", 2008), green darkened for white paper;
+//! each has a lighter twin for dark backgrounds. Every one has at least 3:1 against its background, which a
+//! test computes.
 
 use std::fmt::Write as _;
 
@@ -83,8 +85,8 @@ impl Symbol {
 
 const BOTTLENECK: &str = "bottleneck-";
 
-/// The style of a block: the colour of its kind, with a dashed line and a diamond for a bottleneck. Unknown blocks share the remaining
-/// colours.
+/// The style of a block: the colour of its kind, with a dashed line and a diamond for a bottleneck. Unknown
+/// blocks share the remaining colours.
 pub(super) fn block(name: &str) -> Style {
     let (kind, has_bottleneck) = match name.strip_prefix(BOTTLENECK) {
         Some(kind) => (kind, true),

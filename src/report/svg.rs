@@ -1,7 +1,8 @@
 //! Figures as SVG: for papers, slides and print, and for a page without scripts.
 //!
-//! Texts stay texts. Colours are classes: a separate file has rules for light and dark, a figure in a page uses the page's. This is
-//! our own writer because the crates that draw SVG write colours into every mark and support neither `<title>` nor classes.
+//! Texts stay texts. Colours are classes: a separate file has rules for light and dark, a figure in a page
+//! uses the page's. This is our own writer because the crates that draw SVG write colours into every mark and
+//! support neither `<title>` nor classes.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! A table of a report, whoever writes it: its columns, and rows that each belong to a platform. `html` and `csv` write it.
+//! A table of a report, whoever writes it: its columns, and rows that each belong to a platform. `html` and
+//! `csv` write it.
 
 use crate::analysis::contrast::Ratio;
 use crate::analysis::estimate::Estimate;

@@ -1,7 +1,8 @@
 //! Makes foreign texts harmless and numbers readable; nothing else does either.
 //!
-//! Names of hosts, jobs, models and blocks may hold anything. [`told`] removes what would distort the text around them (control
-//! characters, direction marks, excess length); the other functions then escape for one format each.
+//! Names of hosts, jobs, models and blocks may hold anything. [`told`] removes what would distort the text
+//! around them (control characters, direction marks, excess length); the other functions then escape for one
+//! format each.
 
 use serde::Serialize;
 
@@ -18,7 +19,8 @@ const INVISIBLE: &[char] = &[
     '\u{feff}', '\u{fffe}', '\u{ffff}',
 ];
 
-/// A foreign text as a report shows it: invisible characters are spelled out, and a long text is cut and says so.
+/// A foreign text as a report shows it: invisible characters are spelled out, and a long text is cut and says
+/// so.
 pub(super) fn told(text: &str) -> String {
     let count = text.chars().count();
     let mut shown = visible(text.chars().take(LONGEST_CHARACTERS));

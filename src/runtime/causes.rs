@@ -23,8 +23,8 @@ pub(crate) const fn cause(
     Cause { text, reason, concerns_model, hint }
 }
 
-/// The most telling cause of a table, and its line, among the lines so far. A table lists the most telling cause first; of one cause
-/// the first line counts.
+/// The most telling cause of a table, and its line, among the lines so far. A table lists the most telling
+/// cause first; of one cause the first line counts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct MostTelling(Option<(usize, String)>);
 

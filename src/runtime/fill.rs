@@ -1,8 +1,8 @@
 //! Input data: every input tensor of a trial, filled from the job's seed.
 //!
-//! The same seed, element types and shapes give the same bytes on every host and runtime. The values mean nothing to the model. They
-//! must be valid for it, and must not make it faster or slower than real ones would (so no denormal numbers, and no tensor of zeros
-//! that a sparse kernel could skip).
+//! The same seed, element types and shapes give the same bytes on every host and runtime. The values mean
+//! nothing to the model. They must be valid for it, and must not make it faster or slower than real ones
+//! would (so no denormal numbers, and no tensor of zeros that a sparse kernel could skip).
 //!
 //! | element type | values |
 //! |---|---|
@@ -87,8 +87,8 @@ impl Generator {
         Self { counter: seed }
     }
 
-    /// Fill a tensor's bytes, native byte order. Each element takes one step of the generator. Bytes past the last
-    /// complete element stay as they are.
+    /// Fill a tensor's bytes, native byte order. Each element takes one step of the generator. Bytes past the
+    /// last complete element stay as they are.
     pub fn fill(&mut self, element_type: ElementType, bytes: &mut [u8]) {
         match element_type {
             ElementType::Bool => self.each(bytes, |bits| [top(bits, 1) as u8]),

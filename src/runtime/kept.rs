@@ -1,5 +1,6 @@
-//! Compiled models that are kept for the next worker: names that change with everything a compiled model depends on, and the file
-//! next to it that says what was built. Whoever owns the folder may remove any file at any time.
+//! Compiled models that are kept for the next worker: names that change with everything a compiled model
+//! depends on, and the file next to it that says what was built. Whoever owns the folder may remove any file
+//! at any time.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

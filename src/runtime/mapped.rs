@@ -1,7 +1,7 @@
 //! The files that this process has mapped, and which of them contains an address.
 //!
-//! The loader may find a library under another name than the requested one (a link, a search path), but a bundle must name and hash
-//! the file that was measured. The kernel's own list, `/proc/self/maps`, has it.
+//! The loader may find a library under another name than the requested one (a link, a search path), but a
+//! bundle must name and hash the file that was measured. The kernel's own list, `/proc/self/maps`, has it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The file that contains this address; `None` if the kernel's list cannot be read or the memory belongs to no file.
+/// The file that contains this address; `None` if the kernel's list cannot be read or the memory belongs to
+/// no file.
 pub fn file_at(address: usize) -> Option<PathBuf> {
     let maps = fs_err::read("/proc/self/maps").ok()?;
     let files = maps.split(|byte| *byte == b'\n').filter_map(fields_of);
@@ -23,15 +24,16 @@ pub fn libraries() -> BTreeSet<PathBuf> {
     files.filter(|file| is_library(file)).collect()
 }
 
-/// `libname.so`, and `libname.so.1.2.3`. A library that was replaced since has the name of no file, so nothing is read for it.
+/// `libname.so`, and `libname.so.1.2.3`. A library that was replaced since has the name of no file, so
+/// nothing is read for it.
 fn is_library(file: &Path) -> bool {
     let name = file.file_name().map(OsStr::as_bytes).unwrap_or_default();
     let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
     name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
 }
 
-/// The addresses of a line, and its file. A line is `start-end permissions offset device inode   path`, the numbers in
-/// hexadecimal.
+/// The addresses of a line, and its file. A line is `start-end permissions offset device inode path`, the
+/// numbers in hexadecimal.
 fn fields_of(line: &[u8]) -> Option<(Range<usize>, PathBuf)> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');
     let range = std::str::from_utf8(fields.next()?).ok()?;

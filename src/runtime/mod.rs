@@ -1,13 +1,13 @@
 //! Inference runtimes: the one seam through which models are run.
 //!
 //! A runtime knows model files and tensors, nothing of jobs, statistics or folders. It has two halves. The
-//! description, [`Runtime`], is plain data that the daemon reads to check jobs; it is listed in [`RUNTIMES`]. The
-//! executing half, [`Load`] and what it gives, is used in a worker process only, because an inference library may
-//! crash, hang or leak; the daemon's process never loads one.
+//! description, [`Runtime`], is plain data that the daemon reads to check jobs; it is listed in [`RUNTIMES`].
+//! The executing half, [`Load`] and what it gives, is used in a worker process only, because an inference
+//! library may crash, hang or leak; the daemon's process never loads one.
 //!
-//! A library is run under our clock, as a [`Session`]; a program that runs and times models itself is a [`Program`]. Where a model
-//! has to be compiled first, that is a [`Compiler`]'s. Each compilation and each timed run is a worker process of its own, so that
-//! limits, endings and log tails are those of every trial.
+//! A library is run under our clock, as a [`Session`]; a program that runs and times models itself is a
+//! [`Program`]. Where a model has to be compiled first, that is a [`Compiler`]'s. Each compilation and each
+//! timed run is a worker process of its own, so that limits, endings and log tails are those of every trial.
 //!
 //! To add a runtime: a folder here, and one line in [`LISTED`].
 
@@ -38,8 +38,9 @@ pub mod trtexec;
 
 pub use needs::{Need, NeedKind, Provided};
 
-/// Every runtime that a job may name, in the order in which help and documents list them: its description, and the half of it that
-/// `backbone __worker` executes. A runtime without that half has a worker executable of its own.
+/// Every runtime that a job may name, in the order in which help and documents list them: its description,
+/// and the half of it that `backbone __worker` executes. A runtime without that half has a worker executable
+/// of its own.
 const LISTED: &[(&Runtime, Option<&dyn Load>)] = &[
     (&onnxruntime::RUNTIME, Some(&onnxruntime::OnnxRuntime)),
     (&tflite::RUNTIME, None),
@@ -48,7 +49,8 @@ const LISTED: &[(&Runtime, Option<&dyn Load>)] = &[
     (&sim::RUNTIME, Some(&sim::Simulator)),
 ];
 
-/// The descriptions. A list of its own, so that the daemon's executable holds no code of the executing halves.
+/// The descriptions. A list of its own, so that the daemon's executable holds no code of the executing
+/// halves.
 pub const RUNTIMES: &[&Runtime] = &{
     let mut descriptions = [LISTED[0].0; LISTED.len()];
     let mut index = 0;
@@ -78,11 +80,12 @@ pub struct Runtime {
     pub summary: &'static str,
     /// The format of the model files it reads; also their extension, lower case without the dot.
     pub model_format: &'static str,
-    /// Does the head of a file (its first 16 bytes, or all of a shorter file) look like that format? `Err` is a noun phrase for what it
-    /// looks like instead. Formats without a signature accept everything that is not known to be another format.
+    /// Does the head of a file (its first 16 bytes, or all of a shorter file) look like that format? `Err` is
+    /// a noun phrase for what it looks like instead. Formats without a signature accept everything that is
+    /// not known to be another format.
     pub recognise: fn(head: &[u8]) -> Result<(), String>,
-    /// The form in which networks of the family are written for it with these options of a job; `None` if they are not generated in its
-    /// format.
+    /// The form in which networks of the family are written for it with these options of a job; `None` if
+    /// they are not generated in its format.
     pub networks: fn(&Options) -> Option<Form>,
     /// What a job may ask of it; everything else is refused.
     pub options: &'static [RuntimeOption],
@@ -94,7 +97,8 @@ pub struct Runtime {
     pub simulated: bool,
 }
 
-/// What a job asks of a runtime under `runtime_options`: checked against [`Runtime::options`], defaults not filled in.
+/// What a job asks of a runtime under `runtime_options`: checked against [`Runtime::options`], defaults not
+/// filled in.
 pub type Options = BTreeMap<String, Value>;
 
 /// One option of a runtime.
@@ -165,7 +169,8 @@ pub struct LoadRequest {
 pub struct Compilation {
     /// A folder that keeps what was compiled. It exists; files in it may vanish between two workers.
     pub folder: PathBuf,
-    /// The machine, in words that change with its GPU and its driver: files that another one compiled are not used.
+    /// The machine, in words that change with its GPU and its driver: files that another one compiled are not
+    /// used.
     pub platform: String,
     /// Digest of the model.
     pub model_sha256: String,
@@ -230,7 +235,8 @@ pub trait Program {
 /// A compiled model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Built {
-    /// How long compiling took, in seconds; for a kept one, when it was compiled. `None` if the model came compiled.
+    /// How long compiling took, in seconds; for a kept one, when it was compiled. `None` if the model came
+    /// compiled.
     pub seconds: Option<f64>,
     /// It was there already.
     pub is_kept: bool,

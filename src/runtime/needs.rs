@@ -1,5 +1,5 @@
-//! What a runtime needs of the host, as a list. Keys of the configuration, the search on the host, `backbone doctor` and the
-//! reference of settings follow from it, so that a new runtime only says what it needs.
+//! What a runtime needs of the host, as a list. Keys of the configuration, the search on the host, `backbone
+//! doctor` and the reference of settings follow from it, so that a new runtime only says what it needs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -134,7 +134,8 @@ impl Runtime {
     }
 }
 
-/// Where the things are that a runtime needs: as the configuration names them, or as they were found on the host.
+/// Where the things are that a runtime needs: as the configuration names them, or as they were found on the
+/// host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Provided(BTreeMap<NeedKind, PathBuf>);

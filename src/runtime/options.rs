@@ -26,7 +26,8 @@ pub(crate) const PROFILE: RuntimeOption = RuntimeOption {
     summary: "run the chosen build once more after all trials, for the time of each layer; default: false",
 };
 
-/// Threads that the job asks for, otherwise as many as processors that this process may use (by affinity and CPU quota).
+/// Threads that the job asks for, otherwise as many as processors that this process may use (by affinity and
+/// CPU quota).
 pub fn threads(options: &BTreeMap<String, Value>) -> u32 {
     let asked =
         options.get(THREADS.name).and_then(Value::as_u64).and_then(|threads| u32::try_from(threads).ok());

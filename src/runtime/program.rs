@@ -1,5 +1,5 @@
-//! Running a program of the host in a worker: started, read to its end, without any input. It stays in the worker's process group, so
-//! whatever ends the worker ends it too. The caller interprets what it prints.
+//! Running a program of the host in a worker: started, read to its end, without any input. It stays in the
+//! worker's process group, so whatever ends the worker ends it too. The caller interprets what it prints.
 
 use std::ffi::OsString;
 use std::io::Read as _;

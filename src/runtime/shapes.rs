@@ -1,6 +1,7 @@
 //! Input shapes: what the model declares, compared with what the job gives.
 //!
-//! Shared by all runtimes, so that they refuse the same things in the same words. Knows no runtime and reads no file.
+//! Shared by all runtimes, so that they refuse the same things in the same words. Knows no runtime and reads
+//! no file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,8 +29,9 @@ impl fmt::Display for DeclaredInput {
 /// The shape to bind for each declared input, in the model's order.
 ///
 /// # Errors
-/// `unknown_input` for a shape given to a name that the model does not have, `shape_mismatch` for one of another rank, with a zero
-/// or against a fixed dimension, `dynamic_shape` if a dimension stays open; it lists every input with its symbols.
+/// `unknown_input` for a shape given to a name that the model does not have, `shape_mismatch` for one of
+/// another rank, with a zero or against a fixed dimension, `dynamic_shape` if a dimension stays open; it
+/// lists every input with its symbols.
 pub fn resolve(
     declared: &[DeclaredInput],
     given: &BTreeMap<String, Vec<u64>>,

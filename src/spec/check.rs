@@ -1,5 +1,5 @@
-//! Checks of single values against the table of fields, the same for job files and the configuration. Each notes its
-//! mistakes and gives `None` where there is nothing to go on with; none reads a file.
+//! Checks of single values against the table of fields, the same for job files and the configuration. Each
+//! notes its mistakes and gives `None` where there is nothing to go on with; none reads a file.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,12 @@ use crate::text::quoted_list;
 /// Edits between a wrong word and the right one: a letter, or a third of the word's length.
 const EDITS_PER_LETTER: usize = 3;
 
-/// Longer words are never compared: no key is as long, and the comparison takes time with the square of the length.
+/// Longer words are never compared: no key is as long, and the comparison takes time with the square of the
+/// length.
 const MAXIMUM_COMPARED_BYTES: usize = 64;
 
-/// The values of a file by field path, groups opened. Unknown and doubled keys are noted, of doubled ones the first counts.
+/// The values of a file by field path, groups opened. Unknown and doubled keys are noted, of doubled ones the
+/// first counts.
 pub(crate) fn fields<'a>(
     root: &'a Node,
     table: &'static [Field],

@@ -1,5 +1,5 @@
-//! The table of everything that a job file may say. Checks, the JSON Schema and the reference in `docs/JOB-SPEC.md` are
-//! derived from it; nothing here reads a file.
+//! The table of everything that a job file may say. Checks, the JSON Schema and the reference in
+//! `docs/JOB-SPEC.md` are derived from it; nothing here reads a file.
 
 use super::networks;
 use crate::network::configuration;
@@ -10,7 +10,8 @@ pub(crate) const FORMAT: i64 = 1;
 /// Longest `name`, in bytes; also the longest part of a bundle's name.
 pub(crate) const MAXIMUM_NAME_BYTES: usize = 80;
 
-/// Most entries in `labels` and in `inputs`; room for anything sensible, small compared with a thousand latencies in a bundle.
+/// Most entries in `labels` and in `inputs`; room for anything sensible, small compared with a thousand
+/// latencies in a bundle.
 pub(crate) const MAXIMUM_ENTRIES: usize = 64;
 
 /// Longest value of a label and longest name of an input, in bytes; as long as a file name may be.
@@ -25,7 +26,8 @@ pub(crate) const MAXIMUM_RANK: usize = 32;
 /// Largest dimension of an input: TensorFlow Lite counts them in signed 32 bits.
 pub(crate) const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
 
-/// Most configurations of a job, runtimes included: sixty times the paper's family, a year of measuring at an hour each.
+/// Most configurations of a job, runtimes included: sixty times the paper's family, a year of measuring at an
+/// hour each.
 pub(crate) const MAXIMUM_CONFIGURATIONS: usize = 10_000;
 
 /// Largest number of a processor: the kernel's sets of them, as libraries know them, end there.

@@ -1,5 +1,5 @@
-//! The key `host`: how the host is to be while it measures, and where the worker runs. Whether this host can do it is found out
-//! when the job's turn comes; nothing here reads a file.
+//! The key `host`: how the host is to be while it measures, and where the worker runs. Whether this host can
+//! do it is found out when the job's turn comes; nothing here reads a file.
 
 use super::check;
 use super::fields::{LARGEST_CPU, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS};

@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use super::raw::Position;
 use crate::bundle::format::Mistake;
 
-/// Mistakes that are reported for one file. Beyond this the reader wants the first few, and the bundle must stay small.
+/// Mistakes that are reported for one file. Beyond this the reader wants the first few, and the bundle must
+/// stay small.
 const MAXIMUM_MISTAKES: usize = 100;
 
 /// Characters of the author's text that a message repeats; enough to find it again.
 const MAXIMUM_QUOTED_CHARACTERS: usize = 60;
 
-/// Mistakes as a compiler prints them, a line each and its hint below: `smoke.yaml:7:3: measure.timed_run: …`.
+/// Mistakes as a compiler prints them, a line each and its hint below: `smoke.yaml:7:3: measure.timed_run:
+/// …`.
 pub fn render(mistakes: &[Mistake], file: &str) -> String {
     let mut text = String::new();
     for mistake in mistakes {
@@ -103,7 +105,8 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|character| if is_printable(character) { character } else { '\u{fffd}' }).collect()
 }
 
-/// Shown as itself in a terminal: no control character, no line separator, nothing that turns the direction of writing.
+/// Shown as itself in a terminal: no control character, no line separator, nothing that turns the direction
+/// of writing.
 pub(crate) fn is_printable(character: char) -> bool {
     !character.is_control()
         && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

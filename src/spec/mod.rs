@@ -1,8 +1,8 @@
 //! Job files: what the YAML says ([`raw`]) and what it means ([`resolve`]).
 //!
-//! Text comes in, a [`Job`] or every mistake of the file comes out; no file is opened and no clock is read here. The
-//! table [`FIELDS`] drives the checks, the JSON Schema and the table in `docs/JOB-SPEC.md`. Nothing here prints:
-//! [`render`] gives the text for those who do.
+//! Text comes in, a [`Job`] or every mistake of the file comes out; no file is opened and no clock is read
+//! here. The table [`FIELDS`] drives the checks, the JSON Schema and the table in `docs/JOB-SPEC.md`. Nothing
+//! here prints: [`render`] gives the text for those who do.
 
 use std::collections::BTreeMap;
 
@@ -88,8 +88,8 @@ pub enum ModelSource {
 }
 
 impl Configuration {
-    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs once, however many are
-    /// said here for `paper`. One for a runtime that compiles nothing.
+    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs
+    /// once, however many are said here for `paper`. One for a runtime that compiles nothing.
     pub fn builds(&self, measure: &Measure) -> u32 {
         let Some(Need::Program { builds_in_paper, .. }) = self.runtime.need(NeedKind::Program) else {
             return 1;

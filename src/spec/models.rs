@@ -1,5 +1,6 @@
-//! The key `model`: which file names a job may name. A name is looked up in one folder, so it must not be able to mean
-//! anything outside that folder, nor a file that is still being uploaded. Whether the file exists is asked elsewhere.
+//! The key `model`: which file names a job may name. A name is looked up in one folder, so it must not be
+//! able to mean anything outside that folder, nor a file that is still being uploaded. Whether the file
+//! exists is asked elsewhere.
 
 use super::ModelReference;
 use super::SPEC_EXTENSIONS;

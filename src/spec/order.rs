@@ -1,12 +1,14 @@
-//! The key `order`: a study may be measured in an order of chance, so that a slow drift of the host does not look like an
-//! effect of the factor that changes slowest. The same seed gives the same order on every machine.
+//! The key `order`: a study may be measured in an order of chance, so that a slow drift of the host does not
+//! look like an effect of the factor that changes slowest. The same seed gives the same order on every
+//! machine.
 
 use crate::runtime::fill::Generator;
 
 /// Shuffle in place: Fisher–Yates from the last place down, one step of [`Generator`] for each place.
 ///
-/// Source: D. E. Knuth, *The Art of Computer Programming*, volume 2, 3rd edition, 1997, algorithm 3.4.2P. A place is the
-/// upper half of (step × number of places), 128 bits wide; of 10 000 places none is more likely than another by 10⁻¹⁵.
+/// Source: D. E. Knuth, *The Art of Computer Programming*, volume 2, 3rd edition, 1997, algorithm 3.4.2P. A
+/// place is the upper half of (step × number of places), 128 bits wide; of 10 000 places none is more likely
+/// than another by 10⁻¹⁵.
 pub(super) fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut generator = Generator::new(seed);
     for last in (1..items.len()).rev() {
@@ -38,8 +40,8 @@ mod tests {
 
     #[test]
     fn order_of_a_seed_never_changes() {
-        // The first steps from seed 0 are 0xE220A839…, 0x6E789E6A…, 0x06C45D18… (of 2⁶⁴: 0.883, 0.432, 0.026). By hand:
-        // place ⌊0.883 × 4⌋ = 3 stays, ⌊0.432 × 3⌋ = 1 changes with 2, ⌊0.026 × 2⌋ = 0 with 1.
+        // The first steps from seed 0 are 0xE220A839…, 0x6E789E6A…, 0x06C45D18… (of 2⁶⁴: 0.883, 0.432,
+        // 0.026). By hand: place ⌊0.883 × 4⌋ = 3 stays, ⌊0.432 × 3⌋ = 1 changes with 2, ⌊0.026 × 2⌋ = 0 with 1.
         assert_eq!(shuffled(4, 0), [2, 0, 1, 3]);
     }
 

@@ -1,4 +1,6 @@
-//! The keys `runtime` and `runtime_options`: where to measure, which model each runtime takes, and what is asked of it. What may be asked is an allow-list, each runtime's own; nothing else reaches an inference library.
+//! The keys `runtime` and `runtime_options`: where to measure, which model each runtime takes, and what is
+//! asked of it. What may be asked is an allow-list, each runtime's own; nothing else reaches an inference
+//! library.
 
 use std::collections::BTreeMap;
 
@@ -112,8 +114,8 @@ fn implied(models: &[Named], known: &[&'static Runtime]) -> Chosen {
     chosen
 }
 
-/// Give each runtime what it measures, and its options: the one dropped model that it reads, or each network, on one
-/// runtime after the other.
+/// Give each runtime what it measures, and its options: the one dropped model that it reads, or each network,
+/// on one runtime after the other.
 pub(super) fn configure(
     chosen: &Chosen,
     source: Option<&JobSource>,

@@ -1,5 +1,5 @@
-//! What a job measures: `model`, `network` or `study`, exactly one of them; and the keys that make sense with one of them
-//! only.
+//! What a job measures: `model`, `network` or `study`, exactly one of them; and the keys that make sense with
+//! one of them only.
 
 use std::collections::BTreeMap;
 

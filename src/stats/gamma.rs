@@ -1,14 +1,16 @@
-//! The gamma function's relatives that the other statistics need: a ratio of two of its values, and its logarithmic derivatives.
+//! The gamma function's relatives that the other statistics need: a ratio of two of its values, and its
+//! logarithmic derivatives.
 //!
-//! Each is a recurrence up to [`SERIES_FROM`], which takes at most that many steps, and an asymptotic series from there on.
+//! Each is a recurrence up to [`SERIES_FROM`], which takes at most that many steps, and an asymptotic series
+//! from there on.
 
 /// From here on the first term that each series leaves out is below 1e-15 of the sum.
 const SERIES_FROM: f64 = 20.0;
 
 /// Γ(x + ½) / Γ(x) for x > 0, else not a number.
 ///
-/// The series is that of Tricomi and Erdélyi, "The asymptotic expansion of a ratio of gamma functions", *Pacific Journal of
-/// Mathematics* 1(1), 1951.
+/// The series is that of Tricomi and Erdélyi, "The asymptotic expansion of a ratio of gamma functions",
+/// *Pacific Journal of Mathematics* 1(1), 1951.
 pub(super) fn half_step_ratio(x: f64) -> f64 {
     let mut factor = 1.0;
     let x = step_up(x, |x| factor *= x / (x + 0.5));
@@ -23,7 +25,8 @@ pub(super) fn half_step_ratio(x: f64) -> f64 {
     factor * x.sqrt() * (1.0 + inverse * sum)
 }
 
-/// ψ(x) for x > 0, else not a number (Abramowitz and Stegun, *Handbook of Mathematical Functions*, 6.3.5 and 6.3.18).
+/// ψ(x) for x > 0, else not a number (Abramowitz and Stegun, *Handbook of Mathematical Functions*, 6.3.5 and
+/// 6.3.18).
 pub(super) fn digamma(x: f64) -> f64 {
     let mut sum = 0.0;
     let x = step_up(x, |x| sum -= 1.0 / x);
@@ -50,8 +53,8 @@ fn tetragamma(x: f64) -> f64 {
     sum - square - square / x - square * square * series
 }
 
-/// `x`, plus one until it reaches [`SERIES_FROM`]; `term` is called with each value below that. Not a number for x ≤ 0, where the
-/// functions here have poles.
+/// `x`, plus one until it reaches [`SERIES_FROM`]; `term` is called with each value below that. Not a number
+/// for x ≤ 0, where the functions here have poles.
 fn step_up(x: f64, mut term: impl FnMut(f64)) -> f64 {
     if x.is_nan() || x <= 0.0 {
         return f64::NAN;
@@ -66,8 +69,8 @@ pub(super) const MOST_STEPS: usize = 16;
 
 /// The x with ψ′(x) = y > 0, and the steps that it took; not a number for any other y.
 ///
-/// Newton's method on 1/ψ′, which is convex and nearly linear (Smyth 2004, appendix), from where 1/x + 1/(2 x²), a little less
-/// than ψ′, is y.
+/// Newton's method on 1/ψ′, which is convex and nearly linear (Smyth 2004, appendix), from where 1/x + 1/(2
+/// x²), a little less than ψ′, is y.
 pub(super) fn inverse_trigamma(y: f64) -> (f64, usize) {
     // Steps from here on change nothing: the error of the next is the square of this one.
     const SETTLED: f64 = 1e-9;

@@ -1,8 +1,8 @@
 //! Statistics: slices of latencies come in, numbers go out.
 //!
-//! Nothing here opens a file, reads a clock or knows a job. Every method says whose it is; `docs/METHOD.md` explains
-//! why these and what they assume. Latencies are whole nanoseconds and may be any `u64`; results are nanoseconds as
-//! `f64`, always finite, except in [`summary`], which uses milliseconds as the bundle does.
+//! Nothing here opens a file, reads a clock or knows a job. Every method says whose it is; `docs/METHOD.md`
+//! explains why these and what they assume. Latencies are whole nanoseconds and may be any `u64`; results are
+//! nanoseconds as `f64`, always finite, except in [`summary`], which uses milliseconds as the bundle does.
 
 use std::collections::BTreeSet;
 
@@ -34,8 +34,8 @@ pub(crate) use order::{Sorted, fewest_runs_for_interval, median_interval_ranks, 
 pub use spread::mean;
 pub(crate) use spread::standard_deviation;
 
-/// The confidence at which an interval is given and a percentile is reported: 95 %, the customary level (Le Boudec,
-/// *Performance Evaluation of Computer and Communication Systems*, EPFL Press 2010, §2.2).
+/// The confidence at which an interval is given and a percentile is reported: 95 %, the customary level (Le
+/// Boudec, *Performance Evaluation of Computer and Communication Systems*, EPFL Press 2010, §2.2).
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
 /// The two ends of an interval.
@@ -47,11 +47,12 @@ pub struct Span {
     pub high: f64,
 }
 
-/// The percentiles that are reported if the count supports them, ascending: the slow tail that deadlines are made
-/// of. The median has a field of its own.
+/// The percentiles that are reported if the count supports them, ascending: the slow tail that deadlines are
+/// made of. The median has a field of its own.
 pub(crate) const PERCENTILES: &[f64] = &[90.0, 95.0, 99.0, 99.9];
 
-/// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None` without latencies.
+/// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None`
+/// without latencies.
 ///
 /// Warm-up and surplus runs do not enter. Pooling treats the runs of all processes as one sample.
 pub fn summary(trials: &[Trial]) -> Option<Summary> {
@@ -92,7 +93,8 @@ pub(crate) fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> 
     trials.iter().filter(move |trial| Some(trial.id.build) == chosen)
 }
 
-/// The build whose timed latencies have the lowest mean, as the paper chooses among its builds; the first of equal ones.
+/// The build whose timed latencies have the lowest mean, as the paper chooses among its builds; the first of
+/// equal ones.
 ///
 /// The choice is biased downwards: the minimum of several noisy means is below the mean of any one build.
 fn chosen_build(trials: &[Trial]) -> Option<u32> {

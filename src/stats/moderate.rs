@@ -1,7 +1,7 @@
 //! Variances of many small samples, each moderated by the others.
 //!
-//! Three processes say little about how much processes of one configuration differ, a whole study says much about how much
-//! they differ on its platform. Moderation weighs both. Data comes from `analysis`.
+//! Three processes say little about how much processes of one configuration differ, a whole study says much
+//! about how much they differ on its platform. Moderation weighs both. Data comes from `analysis`.
 
 use crate::stats::gamma::{digamma, inverse_trigamma, trigamma};
 
@@ -21,7 +21,8 @@ pub(crate) struct Variance {
     pub value: f64,
     /// Its degrees of freedom; may be infinite.
     pub degrees_of_freedom: f64,
-    /// Whether it was moderated by others; it is then the scale of a Student's distribution and not a sample's variance.
+    /// Whether it was moderated by others; it is then the scale of a Student's distribution and not a
+    /// sample's variance.
     pub moderated: bool,
 }
 
@@ -37,18 +38,21 @@ impl Variance {
     }
 }
 
-/// Below this part of the median a variance is lifted to it, because its logarithm would outweigh all others (as `limma` does).
+/// Below this part of the median a variance is lifted to it, because its logarithm would outweigh all others
+/// (as `limma` does).
 const SMALLEST_VARIANCE: f64 = 1e-5;
 
-/// How many standard errors the spread of the logarithms is taken for larger than it is seen. A few samples often look more
-/// alike than they are, and taking their variances for equal makes intervals too narrow; taking them for too different makes
-/// intervals a little wide. Half a standard error gives 95 % coverage in studies of 24 configurations (`tests/desk/analysis.rs`).
+/// How many standard errors the spread of the logarithms is taken for larger than it is seen. A few samples
+/// often look more alike than they are, and taking their variances for equal makes intervals too narrow;
+/// taking them for too different makes intervals a little wide. Half a standard error gives 95 % coverage in
+/// studies of 24 configurations (`tests/desk/analysis.rs`).
 const CAUTION: f64 = 0.5;
 
 /// The prior of samples with these variances; `None` for fewer than two samples or only zero variances.
 ///
-/// Moments of the logarithms (Smyth, "Linear models and empirical Bayes methods for assessing differential expression in
-/// microarray experiments", *Statistical Applications in Genetics and Molecular Biology* 3(1), 2004, §6.2), with [`CAUTION`].
+/// Moments of the logarithms (Smyth, "Linear models and empirical Bayes methods for assessing differential
+/// expression in microarray experiments", *Statistical Applications in Genetics and Molecular Biology* 3(1),
+/// 2004, §6.2), with [`CAUTION`].
 pub(crate) fn prior(variances: &[Variance]) -> Option<Prior> {
     let values: Vec<f64> = variances.iter().map(|variance| variance.value).collect();
     let middle = super::sample::median(&values)?;
@@ -98,17 +102,18 @@ fn pooled(variances: &[Variance]) -> f64 {
     variances.iter().map(|variance| variance.value * variance.degrees_of_freedom).sum::<f64>() / weight
 }
 
-/// A moderated variance counts as having at least so many degrees of freedom in a sum: below four its fourth moment is
-/// infinite. A little above, sums have the coverage that they should (`tests/desk/analysis.rs`).
+/// A moderated variance counts as having at least so many degrees of freedom in a sum: below four its fourth
+/// moment is infinite. A little above, sums have the coverage that they should (`tests/desk/analysis.rs`).
 const FEWEST_FOR_MOMENTS: f64 = 4.5;
 
 /// The variance of a sum of independent parts.
 ///
-/// Samples' own variances are added, with the degrees of freedom Σv² / Σ(v² / d) (Satterthwaite, "An approximate distribution of
-/// estimates of variance components", *Biometrics Bulletin* 2(6), 1946). Moderated ones are scales of Student's
-/// distributions, whose sum is given the Student's distribution with the same second and fourth moment (Patil,
-/// "Approximation to the Behrens-Fisher distributions", *Biometrika* 52(1/2), 1965): adding scales would be too narrow, because
-/// moderation draws large variances down by more than it lifts small ones.
+/// Samples' own variances are added, with the degrees of freedom Σv² / Σ(v² / d) (Satterthwaite, "An
+/// approximate distribution of estimates of variance components", *Biometrics Bulletin* 2(6), 1946).
+/// Moderated ones are scales of Student's distributions, whose sum is given the Student's distribution with
+/// the same second and fourth moment (Patil, "Approximation to the Behrens-Fisher distributions",
+/// *Biometrika* 52(1/2), 1965): adding scales would be too narrow, because moderation draws large variances
+/// down by more than it lifts small ones.
 pub(crate) fn of_sum(parts: &[Variance]) -> Variance {
     match parts {
         [one] => *one,

@@ -1,7 +1,8 @@
 //! Order statistics: median, percentiles, and an interval for the median that assumes no distribution.
 //!
-//! Latencies are skewed and often have several peaks, so nothing here supposes a normal distribution. What is supposed
-//! is that runs are independent and drawn from one distribution; see `docs/METHOD.md` for how far that holds.
+//! Latencies are skewed and often have several peaks, so nothing here supposes a normal distribution. What is
+//! supposed is that runs are independent and drawn from one distribution; see `docs/METHOD.md` for how far
+//! that holds.
 
 use crate::stats::CONFIDENCE;
 use crate::units::Nanos;
@@ -17,8 +18,8 @@ pub(crate) struct MedianInterval {
     pub low: Nanos,
     /// Upper end, one of the latencies.
     pub high: Nanos,
-    /// Exact probability that an interval made this way covers the median of a continuous distribution; ties make it
-    /// larger. At least [`CONFIDENCE`].
+    /// Exact probability that an interval made this way covers the median of a continuous distribution; ties
+    /// make it larger. At least [`CONFIDENCE`].
     pub confidence: f64,
 }
 
@@ -54,9 +55,10 @@ impl Sorted {
 
     /// The value in nanoseconds below which `percent` % of the latencies lie, 0 ≤ `percent` ≤ 100.
     ///
-    /// Type 7 of Hyndman and Fan, "Sample quantiles in statistical packages", *The American Statistician* 50(4),
-    /// 1996: linear between the two latencies around rank 1 + (n − 1) p. It is the default of R and NumPy, so whoever
-    /// computes it again from the raw latencies finds the same number. Its value at 50 is [`Sorted::median`].
+    /// Type 7 of Hyndman and Fan, "Sample quantiles in statistical packages", *The American Statistician*
+    /// 50(4), 1996: linear between the two latencies around rank 1 + (n − 1) p. It is the default of R and
+    /// NumPy, so whoever computes it again from the raw latencies finds the same number. Its value at 50 is
+    /// [`Sorted::median`].
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let rank = (self.0.len() - 1) as f64 * percent.clamp(0.0, 100.0) / 100.0;
         let below = self.0[rank.floor() as usize];
@@ -64,12 +66,12 @@ impl Sorted {
         below.0 as f64 + rank.fract() * (above.0 - below.0) as f64
     }
 
-    /// The shortest interval between two latencies of equal rank from either end that covers the median with at
-    /// least [`CONFIDENCE`]; `None` if even the whole range does not (fewer than six latencies).
+    /// The shortest interval between two latencies of equal rank from either end that covers the median with
+    /// at least [`CONFIDENCE`]; `None` if even the whole range does not (fewer than six latencies).
     ///
-    /// The number of latencies below the median is binomial (n, ½), so \[x₍ⱼ₎, x₍ₙ₊₁₋ⱼ₎\] covers it with probability
-    /// P(j ≤ B ≤ n − j) (Conover, *Practical Nonparametric Statistics*, 3rd ed., Wiley 1999, §3.2; Le Boudec 2010,
-    /// §2.2).
+    /// The number of latencies below the median is binomial (n, ½), so \[x₍ⱼ₎, x₍ₙ₊₁₋ⱼ₎\] covers it with
+    /// probability P(j ≤ B ≤ n − j) (Conover, *Practical Nonparametric Statistics*, 3rd ed., Wiley 1999,
+    /// §3.2; Le Boudec 2010, §2.2).
     pub(crate) fn median_interval(&self) -> Option<MedianInterval> {
         let (rank, confidence) = median_rank(self.0.len())?;
         Some(MedianInterval { low: self.0[rank - 1], high: self.0[self.0.len() - rank], confidence })
@@ -78,10 +80,10 @@ impl Sorted {
 
 /// Does a sample of that many latencies support that percentile?
 ///
-/// It does if a distribution-free upper confidence bound for it exists: the largest of n latencies is above the
-/// p-quantile with probability 1 − pⁿ, and if even that is below [`CONFIDENCE`], nothing in the sample bounds the
-/// percentile from above (Conover 1999, §3.2; Le Boudec 2010, §2.2). For 90, 95, 99 and 99.9 it takes 29, 59, 299 and
-/// 2,995 latencies.
+/// It does if a distribution-free upper confidence bound for it exists: the largest of n latencies is above
+/// the p-quantile with probability 1 − pⁿ, and if even that is below [`CONFIDENCE`], nothing in the sample
+/// bounds the percentile from above (Conover 1999, §3.2; Le Boudec 2010, §2.2). For 90, 95, 99 and 99.9 it
+/// takes 29, 59, 299 and 2,995 latencies.
 pub(crate) fn supports_percentile(count: usize, percent: f64) -> bool {
     1.0 - (percent / 100.0).powi(i32::try_from(count).unwrap_or(i32::MAX)) >= CONFIDENCE
 }
@@ -96,13 +98,15 @@ pub(crate) fn fewest_runs_for_interval() -> usize {
     (1..=MOST_STEPS).find(|&count| median_rank(count).is_some()).unwrap_or(MOST_STEPS)
 }
 
-/// The most probabilities that [`median_rank`] multiplies or adds: enough for 10¹³ latencies, of which memory holds none.
+/// The most probabilities that [`median_rank`] multiplies or adds: enough for 10¹³ latencies, of which memory
+/// holds none.
 const MOST_STEPS: usize = 1 << 22;
 
 /// The largest rank j, from 1, whose interval still covers the median with [`CONFIDENCE`], and its coverage.
 ///
-/// Adds binomial probabilities outwards from the centre, so that only positive numbers of similar size are added and
-/// nothing underflows however large n is. That takes √n steps; after [`MOST_STEPS`] no rank is known.
+/// Adds binomial probabilities outwards from the centre, so that only positive numbers of similar size are
+/// added and nothing underflows however large n is. That takes √n steps; after [`MOST_STEPS`] no rank is
+/// known.
 fn median_rank(count: usize) -> Option<(usize, f64)> {
     let mut rank = count.div_ceil(2);
     let mut probability = central_probability(count);
@@ -124,12 +128,13 @@ fn median_rank(count: usize) -> Option<(usize, f64)> {
     (rank >= 1 && coverage >= CONFIDENCE).then_some((rank, coverage))
 }
 
-/// P(B = ⌊n/2⌋) for a binomial (n, ½): the product of (2i − 1)/(2i) up to ⌈n/2⌉, which holds for even and odd n because
-/// C(2m + 1, m) / 2^(2m + 1) = C(2m + 2, m + 1) / 2^(2m + 2).
+/// P(B = ⌊n/2⌋) for a binomial (n, ½): the product of (2i − 1)/(2i) up to ⌈n/2⌉, which holds for even and odd
+/// n because C(2m + 1, m) / 2^(2m + 1) = C(2m + 2, m + 1) / 2^(2m + 2).
 fn central_probability(count: usize) -> f64 {
     let factors = count.div_ceil(2);
     if factors > MOST_STEPS {
-        // Stirling's series (Abramowitz and Stegun, *Handbook of Mathematical Functions*, 6.1.37), exact from here on.
+        // Stirling's series (Abramowitz and Stegun, *Handbook of Mathematical Functions*, 6.1.37), exact from
+        // here on.
         let factors = factors as f64;
         return (1.0 - 1.0 / (8.0 * factors)) / (std::f64::consts::PI * factors).sqrt();
     }

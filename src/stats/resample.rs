@@ -1,18 +1,18 @@
 //! Bootstrap: resampled means and the intervals that they give, from a seed.
 //!
-//! Random numbers are counted, not drawn from a state: number i of a seed is always the same, so a resample can be
-//! repeated anywhere and in any order. Data comes from `analysis`.
+//! Random numbers are counted, not drawn from a state: number i of a seed is always the same, so a resample
+//! can be repeated anywhere and in any order. Data comes from `analysis`.
 
 use crate::random::split_mix_64;
 use crate::stats::sample::at_rank;
 
-/// Resamples behind every published interval. The ends of a 95 % interval are then settled to about a fortieth of its
-/// width (Efron and Tibshirani, *An Introduction to the Bootstrap*, Chapman & Hall 1993, §12.6 and §19.3, ask for 1,000 to
-/// 2,000 at the least).
+/// Resamples behind every published interval. The ends of a 95 % interval are then settled to about a
+/// fortieth of its width (Efron and Tibshirani, *An Introduction to the Bootstrap*, Chapman & Hall 1993,
+/// §12.6 and §19.3, ask for 1,000 to 2,000 at the least).
 pub const RESAMPLES: usize = 10_000;
 
-/// Random numbers that are a function of a seed and a counter: SplitMix64 (Steele, Lea and Flood, "Fast splittable
-/// pseudorandom number generators", OOPSLA 2014).
+/// Random numbers that are a function of a seed and a counter: SplitMix64 (Steele, Lea and Flood, "Fast
+/// splittable pseudorandom number generators", OOPSLA 2014).
 #[derive(Debug, Clone)]
 pub struct Draws(u64);
 
@@ -28,24 +28,25 @@ impl Draws {
         split_mix_64(&mut self.0)
     }
 
-    /// The next index below `count` ≤ 2³²: the upper half of a number, times `count`, over 2³² (Lemire, "Fast random integer
-    /// generation in an interval", *ACM TOMACS* 29(1), 2019, without the rejection: the bias is below `count` / 2³²).
+    /// The next index below `count` ≤ 2³²: the upper half of a number, times `count`, over 2³² (Lemire, "Fast
+    /// random integer generation in an interval", *ACM TOMACS* 29(1), 2019, without the rejection: the bias
+    /// is below `count` / 2³²).
     #[inline]
     pub(crate) fn next_index(&mut self, count: usize) -> usize {
         (((self.next_u64() >> 32) * count as u64) >> 32) as usize
     }
 }
 
-/// A seed for something that has a name: FNV-1a over its bytes, started from `seed`. What is resampled for one cell then does
-/// not depend on which others there are.
+/// A seed for something that has a name: FNV-1a over its bytes, started from `seed`. What is resampled for
+/// one cell then does not depend on which others there are.
 pub fn seed_of(seed: u64, name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// `resamples` means, each of `size` values drawn from `values` with replacement; draw `r · size + j` of the seed is the j-th
-/// value of resample r.
+/// `resamples` means, each of `size` values drawn from `values` with replacement; draw `r · size + j` of the
+/// seed is the j-th value of resample r.
 ///
 /// With `size` = the number of values it is the bootstrap of the mean (Efron 1979).
 ///
@@ -66,9 +67,10 @@ pub(crate) fn resampled_means(values: &[f64], size: usize, seed: u64, resamples:
         .collect()
 }
 
-/// The mean of every block of `length` neighbours, the first following the last: what the circular block bootstrap draws from
-/// (Politis and Romano, "A circular block-resampling procedure for stationary data", in *Exploring the Limits of
-/// Bootstrap*, Wiley 1992). Neighbouring runs of one process resemble each other, and drawing them one by one would hide it.
+/// The mean of every block of `length` neighbours, the first following the last: what the circular block
+/// bootstrap draws from (Politis and Romano, "A circular block-resampling procedure for stationary data", in
+/// *Exploring the Limits of Bootstrap*, Wiley 1992). Neighbouring runs of one process resemble each other,
+/// and drawing them one by one would hide it.
 pub(crate) fn circular_block_means(values: &[f64], length: usize) -> Vec<f64> {
     let length = length.clamp(1, values.len().max(1));
     let around = |index: usize| values[index % values.len()];
@@ -76,13 +78,15 @@ pub(crate) fn circular_block_means(values: &[f64], length: usize) -> Vec<f64> {
     (0..values.len()).map(block).collect()
 }
 
-/// Length of the blocks for a mean of `count` runs: ∛n, the order that minimises the error of the variance (Künsch, "The
-/// jackknife and the bootstrap for general stationary observations", *Annals of Statistics* 17(3), 1989).
+/// Length of the blocks for a mean of `count` runs: ∛n, the order that minimises the error of the variance
+/// (Künsch, "The jackknife and the bootstrap for general stationary observations", *Annals of Statistics*
+/// 17(3), 1989).
 pub(crate) fn block_length(count: usize) -> usize {
     (count as f64).cbrt().round().max(1.0) as usize
 }
 
-/// The values between which the middle `confidence` of the replicates lies (Efron and Tibshirani 1993, §13.3).
+/// The values between which the middle `confidence` of the replicates lies (Efron and Tibshirani 1993,
+/// §13.3).
 ///
 /// # Panics
 /// For no replicates.
@@ -100,8 +104,8 @@ pub(crate) fn percentile_interval(replicates: &[f64], confidence: f64) -> (f64, 
     })
 }
 
-/// The values more than a standard deviation below and above the mean. Selecting from these is several times as fast
-/// as from all, and they nearly always hold the ends of an interval.
+/// The values more than a standard deviation below and above the mean. Selecting from these is several times
+/// as fast as from all, and they nearly always hold the ends of an interval.
 fn tails(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let count = values.len() as f64;
     let origin = values[0];

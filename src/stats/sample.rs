@@ -1,7 +1,7 @@
 //! Statistics of real numbers: what the desk side computes from means of processes and from ratios.
 //!
-//! [`super::mean`] and its neighbours are exact for whole nanoseconds; these take any finite numbers. Data comes from
-//! `analysis`; nothing is thrown away here, only labelled.
+//! [`super::mean`] and its neighbours are exact for whole nanoseconds; these take any finite numbers. Data
+//! comes from `analysis`; nothing is thrown away here, only labelled.
 
 /// Arithmetic mean; `None` for an empty slice.
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
@@ -33,15 +33,17 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 
 /// Median absolute deviation from the median, not scaled; `None` for an empty slice.
 ///
-/// Times 1.4826 it estimates the standard deviation of a normal distribution (Rousseeuw and Croux, "Alternatives to the
-/// median absolute deviation", *Journal of the American Statistical Association* 88(424), 1993).
+/// Times 1.4826 it estimates the standard deviation of a normal distribution (Rousseeuw and Croux,
+/// "Alternatives to the median absolute deviation", *Journal of the American Statistical Association*
+/// 88(424), 1993).
 pub(crate) fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     let centre = median(values)?;
     let deviations: Vec<f64> = values.iter().map(|value| (value - centre).abs()).collect();
     median(&deviations)
 }
 
-/// Type 7 of Hyndman and Fan (*The American Statistician* 50(4), 1996), 0 ≤ `percent` ≤ 100; `None` for an empty slice.
+/// Type 7 of Hyndman and Fan (*The American Statistician* 50(4), 1996), 0 ≤ `percent` ≤ 100; `None` for an
+/// empty slice.
 pub(crate) fn percentile(values: &[f64], percent: f64) -> Option<f64> {
     let rank = values.len().checked_sub(1)? as f64 * percent.clamp(0.0, 100.0) / 100.0;
     Some(at_rank(&mut values.to_vec(), rank))
@@ -71,18 +73,19 @@ pub(crate) enum Outlier {
     Severe,
 }
 
-/// Modified z-score beyond which a value is labelled: the recommendation of Iglewicz and Hoaglin, *How to Detect and Handle
-/// Outliers*, ASQC Quality Press 1993, §3.3.
+/// Modified z-score beyond which a value is labelled: the recommendation of Iglewicz and Hoaglin, *How to
+/// Detect and Handle Outliers*, ASQC Quality Press 1993, §3.3.
 pub(crate) const MILD_SCORE: f64 = 3.5;
 
-/// Beyond four times that, as hyperfine draws its line, a value is no member of the same distribution by any reading.
+/// Beyond four times that, as hyperfine draws its line, a value is no member of the same distribution by any
+/// reading.
 pub(crate) const SEVERE_SCORE: f64 = 14.0;
 
 /// 0.6745 = Φ⁻¹(¾), which makes the score of a normal sample a z-score (Iglewicz and Hoaglin 1993).
 const NORMAL_QUARTILE: f64 = 0.6745;
 
-/// A label for each value by its modified z-score 0.6745 (x − median) / MAD. Where the MAD is zero (more than half of the
-/// values are equal) nothing is labelled: there is no scale to measure by.
+/// A label for each value by its modified z-score 0.6745 (x − median) / MAD. Where the MAD is zero (more than
+/// half of the values are equal) nothing is labelled: there is no scale to measure by.
 pub(crate) fn outliers(values: &[f64]) -> Vec<Outlier> {
     let (Some(centre), Some(deviation)) = (median(values), median_absolute_deviation(values)) else {
         return Vec::new();

@@ -1,7 +1,7 @@
 //! Moments: mean and standard deviation of latencies, exact or nearly so for any `u64`.
 //!
-//! Latencies of one run lie close together, so the textbook sum of squares would lose all digits that matter; sums are
-//! kept in integers or taken about a pivot.
+//! Latencies of one run lie close together, so the textbook sum of squares would lose all digits that matter;
+//! sums are kept in integers or taken about a pivot.
 
 use crate::units::Nanos;
 
@@ -14,8 +14,8 @@ pub fn mean(latencies: &[Nanos]) -> Option<f64> {
 
 /// Sample standard deviation (divisor n − 1) in nanoseconds; `None` for fewer than two latencies.
 ///
-/// The corrected two-pass algorithm (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", *The
-/// American Statistician* 37(3), 1983), with the deviations taken exactly, in integers, about the mean
+/// The corrected two-pass algorithm (Chan, Golub and LeVeque, "Algorithms for computing the sample variance",
+/// *The American Statistician* 37(3), 1983), with the deviations taken exactly, in integers, about the mean
 /// rounded to whole nanoseconds. The correction removes what that rounding adds.
 pub(crate) fn standard_deviation(latencies: &[Nanos]) -> Option<f64> {
     let count = latencies.len();

@@ -1,9 +1,10 @@
-//! Student's distribution: quantiles, and probabilities of its tails, for any degrees of freedom. Infinitely many make it the
-//! normal distribution.
+//! Student's distribution: quantiles, and probabilities of its tails, for any degrees of freedom. Infinitely
+//! many make it the normal distribution.
 //!
-//! With t = √ν sinh(w / √ν) the density of w is cosh(w / √ν)^−ν / c, which is smooth, falls on either side of zero, and becomes
-//! exp(−w² / 2) for large ν. Its integrals take a fixed number of points and quantiles a bounded number of steps: no loop here
-//! depends on the degrees of freedom. Functions of continued fractions, as most libraries have, take √ν steps and may not settle.
+//! With t = √ν sinh(w / √ν) the density of w is cosh(w / √ν)^−ν / c, which is smooth, falls on either side of
+//! zero, and becomes exp(−w² / 2) for large ν. Its integrals take a fixed number of points and quantiles a
+//! bounded number of steps: no loop here depends on the degrees of freedom. Functions of continued fractions,
+//! as most libraries have, take √ν steps and may not settle.
 
 use std::f64::consts::{LN_2, PI};
 use std::sync::LazyLock;
@@ -13,7 +14,8 @@ use crate::stats::gamma::half_step_ratio;
 /// The most steps that a quantile takes. It takes four from one degree of freedom on; a test sweeps them.
 pub(super) const MOST_STEPS: usize = 16;
 
-/// A change by less than this part of the quantile was the last: the error of Newton's next step is its square.
+/// A change by less than this part of the quantile was the last: the error of Newton's next step is its
+/// square.
 const SETTLED: f64 = 1e-8;
 
 /// From here on the normal distribution is the same to the last digit: z² / (4ν) is how much they differ.
@@ -24,13 +26,14 @@ const FEWEST_DEGREES: f64 = 1e-100;
 
 /// Quantile of Student's distribution.
 ///
-/// Not a number for an impossible probability, or if the degrees of freedom are not a number. Without degrees of freedom nothing
-/// is known: every quantile but the median is infinite.
+/// Not a number for an impossible probability, or if the degrees of freedom are not a number. Without degrees
+/// of freedom nothing is known: every quantile but the median is infinite.
 pub(crate) fn student_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
     quantile_and_steps(probability, degrees_of_freedom).0
 }
 
-/// Probability of a value at least as far from zero as `t`, on either side; not a number where either is not a number.
+/// Probability of a value at least as far from zero as `t`, on either side; not a number where either is not
+/// a number.
 pub(crate) fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
     if t.is_nan() || degrees_of_freedom.is_nan() {
         return f64::NAN;
@@ -44,9 +47,9 @@ pub(crate) fn two_sided_probability(t: f64, degrees_of_freedom: f64) -> f64 {
     if within_width { 1.0 - 2.0 * student.centre(place) } else { (2.0 * student.tail(place)).min(1.0) }
 }
 
-/// How much wider an interval must be than the normal distribution has it, for so many degrees of freedom: t / z at both
-/// ends of `confidence` (Hesterberg, "What teachers should know about the bootstrap", *The American Statistician* 69(4),
-/// 2015, §3.2). One for infinitely many.
+/// How much wider an interval must be than the normal distribution has it, for so many degrees of freedom: t
+/// / z at both ends of `confidence` (Hesterberg, "What teachers should know about the bootstrap", *The
+/// American Statistician* 69(4), 2015, §3.2). One for infinitely many.
 pub(crate) fn expansion(degrees_of_freedom: f64, confidence: f64) -> f64 {
     let upper = 0.5 + confidence / 2.0;
     student_quantile(upper, degrees_of_freedom) / student_quantile(upper, f64::INFINITY)
@@ -162,11 +165,11 @@ impl Student {
         half * sum / self.constant
     }
 
-    /// The w > 0 beyond which `tail` is and below which, down to zero, `centre` is: the two make one half, and the smaller is the
-    /// more exact. With it the steps that it took.
+    /// The w > 0 beyond which `tail` is and below which, down to zero, `centre` is: the two make one half,
+    /// and the smaller is the more exact. With it the steps that it took.
     ///
-    /// Newton's method, on the centre or on the logarithm of the tail: both are concave, so that every change is smaller than the
-    /// last until rounding is all that is left.
+    /// Newton's method, on the centre or on the logarithm of the tail: both are concave, so that every change
+    /// is smaller than the last until rounding is all that is left.
     fn solve(&self, centre: f64, tail: f64) -> (f64, usize) {
         let is_central = centre <= tail;
         let mut place = if is_central { centre * self.constant } else { normal_guess(tail) };
@@ -189,17 +192,18 @@ impl Student {
     }
 }
 
-/// The normal quantile beyond which `tail` ≤ ½ is, to 4.5e-4 (Abramowitz and Stegun, *Handbook of Mathematical Functions*,
-/// 26.2.23).
+/// The normal quantile beyond which `tail` ≤ ½ is, to 4.5e-4 (Abramowitz and Stegun, *Handbook of
+/// Mathematical Functions*, 26.2.23).
 fn normal_guess(tail: f64) -> f64 {
     let t = (-2.0 * tail.ln()).sqrt();
     t - (2.515_517 + t * (0.802_853 + t * 0.010_328))
         / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)))
 }
 
-/// Places x and weights of ∫ f(x) dx over all x > 0 for functions that fall exponentially: the trapezoidal rule after
-/// x = exp(s − exp(−s)) (Takahasi and Mori, "Double exponential formulas for numerical integration", *Publications of the RIMS* 9(3),
-/// 1974). What is left out is below 1e-15 of the sum, and the rule's error is too at half the step.
+/// Places x and weights of ∫ f(x) dx over all x > 0 for functions that fall exponentially: the trapezoidal
+/// rule after x = exp(s − exp(−s)) (Takahasi and Mori, "Double exponential formulas for numerical
+/// integration", *Publications of the RIMS* 9(3), 1974). What is left out is below 1e-15 of the sum, and the
+/// rule's error is too at half the step.
 static TAIL: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
     const STEP: f64 = 0.125;
     const FIRST: f64 = -3.5;
@@ -213,7 +217,8 @@ static TAIL: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The positive places and the weights of the Gauss-Legendre rule of 16 points (Abramowitz and Stegun, table 25.4).
+/// The positive places and the weights of the Gauss-Legendre rule of 16 points (Abramowitz and Stegun, table
+/// 25.4).
 const LEGENDRE: [(f64, f64); 8] = [
     (0.095_012_509_837_637_44, 0.189_450_610_455_068_5),
     (0.281_603_550_779_258_9, 0.182_603_415_044_923_6),

@@ -47,9 +47,10 @@ fn mean_and_deviation_match_a_hand_worked_sample() {
 
 #[test]
 fn deviation_survives_the_nist_samples_that_break_the_textbook_formula() {
-    // NIST Statistical Reference Datasets, univariate: NumAcc3 and NumAcc4 hold 1000000.2 and 10000000.2 once, then
-    // 1000000.1/.3 (10000000.1/.3) 500 times each; certified mean x.2, certified standard deviation 0.1 exactly.
-    // Latencies are whole, so the samples are scaled by ten: certified values 10 x + 2 and 1.
+    // NIST Statistical Reference Datasets, univariate: NumAcc3 and NumAcc4 hold 1000000.2 and 10000000.2
+    // once, then 1000000.1/.3 (10000000.1/.3) 500 times each; certified mean x.2, certified standard
+    // deviation 0.1 exactly. Latencies are whole, so the samples are scaled by ten: certified values 10 x + 2
+    // and 1.
     for base in [10_000_000_u64, 100_000_000, 1_000_000_000_000_000_000] {
         let mut sample = vec![base + 2];
         for _ in 0..500 {
@@ -112,7 +113,8 @@ fn percentile_is_supported_from_29_59_299_and_2995_latencies() {
 #[test]
 fn median_interval_has_the_tabulated_ranks() {
     // Ranks j and n + 1 − j at 95 %, from the cumulative binomial (n, ½): for n = 10, P(B ≤ 1) = 11/1024 and
-    // P(B ≤ 2) = 56/1024, so j = 2 with coverage 1 − 22/1024 = 0.9785; the others likewise (0.9688, 0.9586, 0.9648).
+    // P(B ≤ 2) = 56/1024, so j = 2 with coverage 1 − 22/1024 = 0.9785; the others likewise (0.9688, 0.9586,
+    // 0.9648).
     for (count, low, high, coverage) in
         [(6, 1, 6, 0.96875), (10, 2, 9, 0.978_515_625), (20, 6, 15, 0.958_610_5), (100, 40, 61, 0.964_799_8)]
     {
@@ -226,7 +228,8 @@ fn ranks_of_the_interval_agree_with_the_exact_binomial() {
     assert_eq!(median_interval_ranks(6), Some((1, 6)));
     // P(Bin(10, ½) < 2) = 11/1024 = 1.1 %, < 3: 56/1024 = 5.5 %.
     assert_eq!(median_interval_ranks(10), Some((2, 9)));
-    // Table 16 of J.-Y. Le Boudec, Performance Evaluation (2010): n = 70 gives 27 and 44, n = 100 gives 40 and 61.
+    // Table 16 of J.-Y. Le Boudec, Performance Evaluation (2010): n = 70 gives 27 and 44, n = 100 gives 40
+    // and 61.
     assert_eq!(median_interval_ranks(70), Some((27, 44)));
     assert_eq!(median_interval_ranks(100), Some((40, 61)));
     // Far beyond the smallest double: n/2 − 0.98 √n by the normal approximation.

@@ -1,4 +1,5 @@
-//! Tables, whatever writes them: a column has a name, a type, a unit, a meaning and the function that reads it off a row.
+//! Tables, whatever writes them: a column has a name, a type, a unit, a meaning and the function that reads
+//! it off a row.
 //!
 //! `export`, `report` and `cli::networks` make tables; [`csv`] is the one writer of comma-separated values.
 

@@ -239,8 +239,8 @@ pub struct ReasonKind {
     pub meaning: &'static str,
     /// What to do about it; lower case, no full stop.
     pub advice: &'static str,
-    /// Details of the case, if the evidence shows it. The second argument is the pooled latencies in ascending order, if
-    /// the configuration was measured.
+    /// Details of the case, if the evidence shows it. The second argument is the pooled latencies in
+    /// ascending order, if the configuration was measured.
     find: fn(&Evidence, Option<&Sorted>) -> Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Who may import whom: every folder and file of `src/` has a row, and imports lead from a row to rows above it in the
-//! table, that is, to lower layers.
+//! Who may import whom: every folder and file of `src/` has a row, and imports lead from a row to rows above
+//! it in the table, that is, to lower layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use crate::scan::{Source, every_source};
 /// A folder or file of `src/`, and all that it may import.
 type Row<'a> = (&'a str, &'a [&'a str]);
 
-/// From the lowest layer to the highest. A row lists what its code imports today: to import more is a decision, which is
-/// made here.
+/// From the lowest layer to the highest. A row lists what its code imports today: to import more is a
+/// decision, which is made here.
 const ROWS: &[Row<'_>] = &[
     ("random", &[]),
     ("error", &[]),
@@ -88,7 +88,8 @@ const ROWS: &[Row<'_>] = &[
     ("worker_tflite", &["worker"]),
 ];
 
-/// Rooms of the desk side, and those of the device side that they must not reach, by whatever way. They meet in `bundle`.
+/// Rooms of the desk side, and those of the device side that they must not reach, by whatever way. They meet
+/// in `bundle`.
 const DESK: &[&str] = &["analysis", "collect", "export", "report"];
 const DEVICE: &[&str] = &["daemon", "doctor", "host", "measure", "runtime", "spool", "worker"];
 

@@ -64,7 +64,6 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 #[test]
-#[ignore = "the sources are being rewritten"]
 fn phrases_of_the_style_guide_are_replaced() {
     let mut findings = Vec::new();
     for path in every_text() {
@@ -75,7 +74,6 @@ fn phrases_of_the_style_guide_are_replaced() {
 }
 
 #[test]
-#[ignore = "the sources are being rewritten"]
 fn comments_are_not_too_wide() {
     let mut findings = Vec::new();
     for path in ["src", "tests", "benches"].iter().flat_map(|folder| files(folder, "rs")) {
@@ -96,7 +94,8 @@ fn every_text() -> Vec<String> {
     paths
 }
 
-/// Each phrase in a file, with the words around it. In sources only comments, literals and names of tests count.
+/// Each phrase in a file, with the words around it. In sources only comments, literals and names of tests
+/// count.
 fn phrases_in(path: &str, text: &str) -> Vec<String> {
     let is_source = path.ends_with(".rs");
     let text = if is_source { prose(text) + &names_of_tests(text) } else { text.to_owned() };

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::rig::{BACKBONE, clean};
 
-/// A source tree with the real executable and a file in place of a library, which `backbone doctor` reports by its path.
+/// A source tree with the real executable and a file in place of a library, which `backbone doctor` reports
+/// by its path.
 fn tree() -> tempfile::TempDir {
     // Next to the real one, so that a link is possible.
     let tree = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

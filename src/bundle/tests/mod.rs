@@ -244,7 +244,8 @@ fn unreadable_source_is_observed_apart_from_damage() {
     assert!(matches!(decode(Broken), Err(ReadError::Unreadable(_))));
 }
 
-/// Samples of every version stay readable. A sample is written once, when its version is new, and never again.
+/// Samples of every version stay readable. A sample is written once, when its version is new, and never
+/// again.
 #[test]
 fn every_sample_since_version_1_is_read() {
     // `v1-measured` is from before the first environment.

@@ -1,5 +1,5 @@
-//! What a job generates: the networks, their operations, and the disk space they take. Counted from the configurations; nothing is
-//! generated.
+//! What a job generates: the networks, their operations, and the disk space they take. Counted from the
+//! configurations; nothing is generated.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -44,7 +44,8 @@ pub(super) fn table(job: &Job) -> String {
     text
 }
 
-/// Sums over all configurations, a line each, and whether every model fits into a file of its format and into the host's memory.
+/// Sums over all configurations, a line each, and whether every model fits into a file of its format and into
+/// the host's memory.
 pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
     let measure = &job.measure;
     let runs = u128::from(measure.warm_up_runs) + u128::from(measure.timed_runs);
@@ -95,7 +96,8 @@ fn and_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
-/// The largest file, because models are generated one at a time and then deleted; or the one that its format cannot hold.
+/// The largest file, because models are generated one at a time and then deleted; or the one that its format
+/// cannot hold.
 fn disk(files: &BTreeMap<String, Result<u64, EmitError>>) -> (String, bool) {
     let mut refused = files.values().filter_map(|length| length.as_ref().err());
     if let Some(error) = refused.next() {

@@ -1,7 +1,7 @@
 //! `backbone check`: what the daemon would do with job files that were dropped now.
 //!
-//! Reads the job files and the first bytes of the model files next to them; loads no inference library and writes nothing. What the
-//! daemon accepts is asked of the daemon's own functions.
+//! Reads the job files and the first bytes of the model files next to them; loads no inference library and
+//! writes nothing. What the daemon accepts is asked of the daemon's own functions.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -27,15 +27,17 @@ mod precision;
 
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
-/// For a network or a study it also counts operations, and the disk space that generated models take. Ends with code 2 if a job
-/// file has mistakes, a model file is missing or does not suit the job, or a network is too large for its format. The machine
-/// that measures may be another one, so hosts are left out unless you name one: `--host-root /` is this machine.
+/// For a network or a study it also counts operations, and the disk space that generated models take. Ends
+/// with code 2 if a job file has mistakes, a model file is missing or does not suit the job, or a network is
+/// too large for its format. The machine that measures may be another one, so hosts are left out unless you
+/// name one: `--host-root /` is this machine.
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
     /// Job files, with their models next to them
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
-    /// Check also that the models fit into the memory of the host whose files are in this folder; `/` for this machine
+    /// Check also that the models fit into the memory of the host whose files are in this folder; `/` for
+    /// this machine
     #[arg(long, value_name = "FOLDER")]
     host_root: Option<PathBuf>,
 }
@@ -62,7 +64,8 @@ fn memory_of(folder: &Path) -> anyhow::Result<u64> {
     told.advise("leave out --host-root, or name a folder with a host's files").exit(Exit::WrongInput)
 }
 
-/// The report on one job file, and whether the daemon would run it. `memory_bytes` is the memory of the host that runs it.
+/// The report on one job file, and whether the daemon would run it. `memory_bytes` is the memory of the host
+/// that runs it.
 fn check(path: &Path, memory_bytes: Option<u64>) -> (String, bool) {
     let shown = readable(path.as_os_str());
     let name = readable(path.file_name().unwrap_or(OsStr::new("")));
@@ -197,8 +200,8 @@ fn with_hint(rejection: &Rejection) -> String {
     format!("{}\n    hint: {hint}", rejection.failure.detail)
 }
 
-/// The size of a file; `None` if it is something else. Not opened: opening a FIFO would wait for its writer, and opening a device may
-/// act on it.
+/// The size of a file; `None` if it is something else. Not opened: opening a FIFO would wait for its writer,
+/// and opening a device may act on it.
 fn regular_file_size(path: &Path) -> Result<Option<u64>, String> {
     match fs_err::symlink_metadata(path) {
         Ok(found) => Ok(found.is_file().then_some(found.len())),

@@ -1,4 +1,5 @@
-//! How precise a median will be, before anything is measured: in ranks, because the latencies are not known yet.
+//! How precise a median will be, before anything is measured: in ranks, because the latencies are not known
+//! yet.
 
 use crate::stats;
 

@@ -1,4 +1,5 @@
-//! `backbone networks`: the paper's network family as a table and as model files, and the cost of any network.
+//! `backbone networks`: the paper's network family as a table and as model files, and the cost of any
+//! network.
 
 use clap::{Args, Subcommand, ValueEnum};
 

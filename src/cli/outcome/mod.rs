@@ -1,4 +1,5 @@
-//! What a foreground run shows at its end: a table of what was measured, why the rest was not, and the exit code.
+//! What a foreground run shows at its end: a table of what was measured, why the rest was not, and the exit
+//! code.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +14,8 @@ pub(super) mod failures;
 
 use failures::Ending;
 
-/// Rows under their headings: job, model, runtime, n, median with its interval, verdict. Empty if there are none.
+/// Rows under their headings: job, model, runtime, n, median with its interval, verdict. Empty if there are
+/// none.
 pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a BundleLine>) -> String {
     let cells: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
     match cells.is_empty() {
@@ -24,7 +26,8 @@ pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a BundleLine>) -> Strin
     }
 }
 
-/// Why rows have no result, each reason with its detail and hint, after an empty line. Empty if all were measured.
+/// Why rows have no result, each reason with its detail and hint, after an empty line. Empty if all were
+/// measured.
 pub(super) fn reasons<'a>(rows: impl IntoIterator<Item = &'a BundleLine>) -> String {
     let text = failures::render(rows.into_iter().map(|row| Ending {
         job: &row.job,

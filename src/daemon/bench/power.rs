@@ -20,8 +20,8 @@ use crate::host::power::plan;
 use crate::spool::journal::{Journal, Record};
 use crate::spool::names::JobId;
 
-/// A host that was told to reboot and is still up after this long will not; continuing is better than waiting
-/// for ever.
+/// A host that was asked to reboot and is still up after this long will not; continuing is better than
+/// waiting for ever.
 const REBOOT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The state held for a job.

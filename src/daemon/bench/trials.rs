@@ -301,7 +301,7 @@ impl Trials<'_> {
         }
     }
 
-    /// Report what begins, unless the daemon was told to stop.
+    /// Report what begins, unless the daemon was asked to stop.
     fn begin(&mut self, id: TrialId) -> Result<(), Halt> {
         if self.attendant.stop_requested() {
             return Err(Halt::Left(Left::Interrupted));

@@ -1,5 +1,6 @@
-//! Coral boards: small Linux machines with an Edge TPU. Power is controlled with cpufreq, as on any Linux machine. They are a
-//! family of their own because board and Edge TPU are known. A Coral stick or card does not make another machine a Coral host.
+//! Coral boards: small Linux machines with an Edge TPU. Power is controlled with cpufreq, as on any Linux
+//! machine. They are a family of their own because board and Edge TPU are known. A Coral stick or card does
+//! not make another machine a Coral host.
 
 use super::machine::Machine;
 

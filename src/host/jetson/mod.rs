@@ -1,7 +1,7 @@
 //! NVIDIA Jetson: power modes with nvpmodel, and clocks locked as jetson_clocks does it, but verified.
 //!
-//! jetson_clocks itself is not run: it reports success after most errors and saves only part of what it changes. A mode limits
-//! the clocks, so the mode is set first and the clocks are then locked at its limits.
+//! jetson_clocks itself is not run: it reports success after most errors and saves only part of what it
+//! changes. A mode limits the clocks, so the mode is set first and the clocks are then locked at its limits.
 
 use super::cpufreq::{self, Settings};
 use super::machine::Machine;
@@ -114,8 +114,8 @@ fn read_memory_clock(machine: &dyn Machine, settings: &mut Settings) {
     }
 }
 
-/// What jetson_clocks does without options: raise lower limits to the upper ones, turn off idle states and power gating, and
-/// set memory to the highest rate that the mode allows. Governors stay.
+/// What jetson_clocks does without options: raise lower limits to the upper ones, turn off idle states and
+/// power gating, and set memory to the highest rate that the mode allows. Governors stay.
 fn lock(present: &Settings, wanted: &mut Settings) {
     cpufreq::limits_together(present, wanted);
     for setting in present.keys() {

@@ -1,7 +1,8 @@
 //! NVIDIA's nvpmodel: list the power modes, query the current one, and set one by its name.
 //!
-//! Its exit code means little: it can be 0 after an error and not 0 after a success. So its output is searched for errors, and
-//! the mode is queried again afterwards. It asks questions; only a deliberate reboot answers one.
+//! Its exit code means little: it can be 0 after an error and not 0 after a success. So its output is
+//! searched for errors, and the mode is queried again afterwards. It asks questions; only a deliberate reboot
+//! answers one.
 
 use std::time::Duration;
 
@@ -62,8 +63,8 @@ pub(crate) fn set_last(machine: &dyn Machine) -> Option<u32> {
     status.split_whitespace().find_map(|word| word.strip_prefix("pmode:"))?.parse().ok()
 }
 
-/// `NV Power Mode: NAME`, and the number on the next line. Other lines, including errors about files that this user may not
-/// read, are ignored.
+/// `NV Power Mode: NAME`, and the number on the next line. Other lines, including errors about files that
+/// this user may not read, are ignored.
 fn parse_query(text: &str) -> Option<PowerMode> {
     let mut lines = text.lines();
     let name = lines.find_map(|line| Some(line.split_once("NV Power Mode:")?.1.trim().to_owned()))?;

@@ -1,7 +1,8 @@
 //! Compares a power mode's values in nvpmodel's configuration file with the kernel's.
 //!
-//! nvpmodel can report a mode as set although part of it is not, and the mode's name alone does not show that. Values are
-//! compared if the kernel's can be read, allowing for its rounding to the frequencies that a clock has.
+//! nvpmodel can report a mode as set although part of it is not, and the mode's name alone does not show
+//! that. Values are compared if the kernel's can be read, allowing for its rounding to the frequencies that a
+//! clock has.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use crate::host::machine::Machine;
 /// How nvpmodel writes "no limit": INT_MAX, or −1.
 const UNLIMITED: &[i64] = &[-1, 2_147_483_647];
 
-/// The largest rounding, as a share of the value, of a clock that does not list its frequencies. Processors of Xavier and Orin
-/// have steps of 76.8 MHz, 6.4 % of 1.2 GHz.
+/// The largest rounding, as a share of the value, of a clock that does not list its frequencies. Processors
+/// of Xavier and Orin have steps of 76.8 MHz, 6.4 % of 1.2 GHz.
 const LARGEST_STEP: f64 = 0.08;
 
 /// A value of a mode, and the host's file for it.
@@ -86,8 +87,8 @@ fn is_same_step(machine: &dyn Machine, value: &ModeValue, found: i64) -> bool {
     found == value.value || Some(found) == below || Some(found) == above
 }
 
-/// The values of the mode with this number: `PARAMETER ARGUMENT VALUE` lines below its heading. `ARGUMENT PATH` lines below
-/// the parameter's heading name the files.
+/// The values of the mode with this number: `PARAMETER ARGUMENT VALUE` lines below its heading. `ARGUMENT
+/// PATH` lines below the parameter's heading name the files.
 fn parse(text: &str, id: u32) -> Vec<ModeValue> {
     let mut paths: BTreeMap<(String, String), String> = BTreeMap::new();
     let mut values = Vec::new();

@@ -1,5 +1,5 @@
-//! Any Linux machine: clocks through governor, limits, turbo and energy preference. Its power modes are the governors that all
-//! its processors offer. Reads and writes the files of cpufreq and runs no tool.
+//! Any Linux machine: clocks through governor, limits, turbo and energy preference. Its power modes are the
+//! governors that all its processors offer. Reads and writes the files of cpufreq and runs no tool.
 
 use super::cpufreq::{self, FASTEST, Settings};
 use super::machine::Machine;

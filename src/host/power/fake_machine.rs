@@ -1,5 +1,5 @@
-//! A machine in memory for the tests: a small Jetson or a small personal computer, whose files obey the rules that matter here. It can
-//! refuse, clamp, and die between any two of its operations.
+//! A machine in memory for the tests: a small Jetson or a small personal computer, whose files obey the rules
+//! that matter here. It can refuse, clamp, and die between any two of its operations.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

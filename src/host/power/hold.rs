@@ -1,7 +1,8 @@
-//! A change of the host's power state, in force from the moment the original state is on disk until it is restored.
+//! A change of the host's power state, in force from the moment the original state is on disk until it is
+//! restored.
 //!
-//! Dropping a [`Hold`], in a panic for example, restores the host. [`PowerHost::recover`] restores what a killed process left
-//! changed. The caller must hold the host lock for both.
+//! Dropping a [`Hold`], in a panic for example, restores the host. [`PowerHost::recover`] restores what a
+//! killed process left changed. The caller must hold the host lock for both.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -129,7 +130,8 @@ impl PowerHost {
         let in_mode = |present: &PowerState| self.control.target(present, mode.as_ref(), Clocks::Unchanged);
         let clocks = Clocks::wanted(request.lock_clocks);
         let wanted = |present: &PowerState| self.control.target(present, mode.as_ref(), clocks);
-        // A state that is still saved could not be restored, or is from before a reboot: it remains the one to restore.
+        // A state that is still saved could not be restored, or is from before a reboot: it remains the one
+        // to restore.
         let kept = self.keep.read().map_err(TakeError::NotSaved)?;
         let present = self.read();
         let is_changed =
@@ -193,7 +195,8 @@ impl PowerHost {
         Ok(told?)
     }
 
-    /// Reboot the host to restore it, unless that was tried before. Returns whether the host is shutting down.
+    /// Reboot the host to restore it, unless that was tried before. Returns whether the host is shutting
+    /// down.
     ///
     /// # Errors
     /// The state cannot be saved, or the host refuses.

@@ -1,9 +1,10 @@
 //! Control of the host's power state: it is saved, changed, read back, and restored however the change ends.
 //!
-//! [`Hold`](hold::Hold) is a change in force; it ends when it is released or dropped. [`plan`] decides what to write in which
-//! order and does no I/O; [`apply`] does it and reads the host again after each stage; [`saved`] keeps the original state on
-//! disk from before the first write until everything is restored. The host's family knows how to read its state and what its
-//! modes are. Nothing here knows more of a job than its id.
+//! [`Hold`](hold::Hold) is a change in force; it ends when it is released or dropped. [`plan`] decides what
+//! to write in which order and does no I/O; [`apply`] does it and reads the host again after each stage;
+//! [`saved`] keeps the original state on disk from before the first write until everything is restored. The
+//! host's family knows how to read its state and what its modes are. Nothing here knows more of a job than
+//! its id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +24,8 @@ mod fake_machine;
 #[cfg(test)]
 mod tests;
 
-/// Rounds of reading and setting before it is given up: one for each stage, and one more for settings that appear after the
-/// last.
+/// Rounds of reading and setting before it is given up: one for each stage, and one more for settings that
+/// appear after the last.
 const ROUNDS: usize = 8;
 
 /// How a family of hosts controls power. Without a mode or locked clocks, `target` changes nothing.
@@ -35,7 +36,8 @@ pub trait PowerControl: Sync {
     /// The host has modes, but their list cannot be read.
     fn modes(&self, machine: &dyn Machine) -> Result<Vec<PowerMode>, ModeError>;
 
-    /// The current mode, if the host has a tool that reports it. Runs the tool, so call it only if the mode may have changed.
+    /// The current mode, if the host has a tool that reports it. Runs the tool, so call it only if the mode
+    /// may have changed.
     fn mode(&self, machine: &dyn Machine) -> Option<PowerMode> {
         let _ = machine;
         None

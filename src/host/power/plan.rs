@@ -1,9 +1,9 @@
 //! The next steps from the host's present power state to the wanted one. No I/O, no clock.
 //!
-//! Settings depend on each other, so they are set in stages, and the host is read again after each: a power mode decides which
-//! processors are online and the range of their limits; processors and turbo decide which other settings exist; a governor
-//! decides which preferences can be written. Of a pair of limits the one that makes room is written first, because the kernel
-//! refuses or clamps a lower limit above the upper one.
+//! Settings depend on each other, so they are set in stages, and the host is read again after each: a power
+//! mode decides which processors are online and the range of their limits; processors and turbo decide which
+//! other settings exist; a governor decides which preferences can be written. Of a pair of limits the one
+//! that makes room is written first, because the kernel refuses or clamps a lower limit above the upper one.
 
 use std::collections::BTreeSet;
 
@@ -41,8 +41,8 @@ fn is_turbo(setting: &str) -> bool {
     setting.ends_with("/no_turbo") || setting.ends_with("/cpufreq/boost")
 }
 
-/// The steps of the next stage that has any; empty if everything is as wanted or has been tried. Settings that the host does
-/// not have at present are skipped.
+/// The steps of the next stage that has any; empty if everything is as wanted or has been tried. Settings
+/// that the host does not have at present are skipped.
 pub(crate) fn next(present: &PowerState, wanted: &PowerState, tried: &BTreeSet<Step>) -> Vec<Step> {
     if let Some(mode) = wanted.mode.as_ref().filter(|mode| present.mode.as_ref() != Some(*mode)) {
         let step = Step::Mode(mode.clone());
@@ -71,7 +71,8 @@ fn place(step: &Step, present: &PowerState) -> (u8, String) {
     let Step::Write { setting, value } = step else { return (0, String::new()) };
     let makes_room = upper_of(setting).is_some_and(|upper| {
         let upper = present.settings.get(&upper).and_then(|upper| upper.parse::<u64>().ok());
-        // A lower limit that fits below the present upper one goes first, so that the upper one can be lowered to it.
+        // A lower limit that fits below the present upper one goes first, so that the upper one can be
+        // lowered to it.
         upper.zip(value.parse().ok()).is_some_and(|(upper, lower): (u64, u64)| lower <= upper)
     });
     let place = match (upper_of(setting).is_some(), makes_room) {

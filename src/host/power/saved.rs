@@ -1,5 +1,6 @@
-//! The original power state, kept on disk while it is changed: one small file, durable before the first write to the host and
-//! removed only after the last write that restores it. The next process that holds the host lock finds it and restores the host.
+//! The original power state, kept on disk while it is changed: one small file, durable before the first write
+//! to the host and removed only after the last write that restores it. The next process that holds the host
+//! lock finds it and restores the host.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -24,8 +25,9 @@ pub struct Saved {
     pub job: String,
     /// The original state.
     pub found: PowerState,
-    /// Settings that appeared with the job's mode, such as those of processors that were offline before. They are restored
-    /// first, while they can be written: the kernel keeps them until the processors are online again.
+    /// Settings that appeared with the job's mode, such as those of processors that were offline before. They
+    /// are restored first, while they can be written: the kernel keeps them until the processors are online
+    /// again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub came: BTreeMap<String, String>,
     /// Why the host was asked to reboot, if it was.

@@ -9,8 +9,8 @@ use crate::host::root::HostRoot;
 /// Enough for a number with sign and line end.
 const NUMBER_BYTES: usize = 64;
 
-/// Converts a number in a file to the sensor's unit. Divides instead of multiplying by a fraction, because 45050 / 1000 is 45.05
-/// and 45050 × 0.001 is not.
+/// Converts a number in a file to the sensor's unit. Divides instead of multiplying by a fraction, because
+/// 45050 / 1000 is 45.05 and 45050 × 0.001 is not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     times: f64,

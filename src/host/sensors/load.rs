@@ -1,5 +1,5 @@
-//! Load, memory and swap: from `sysinfo` on the real machine, and from the same procfs files under another host root, which
-//! `sysinfo` does not support.
+//! Load, memory and swap: from `sysinfo` on the real machine, and from the same procfs files under another
+//! host root, which `sysinfo` does not support.
 
 use sysinfo::{MemoryRefreshKind, System};
 
@@ -81,7 +81,8 @@ impl Load {
     }
 }
 
-/// Bytes of a line such as `MemAvailable:    8041252 kB`, where the kernel's `kB` is 1024 bytes (proc_meminfo(5)).
+/// Bytes of a line such as `MemAvailable: 8041252 kB`, where the kernel's `kB` is 1024 bytes
+/// (proc_meminfo(5)).
 fn bytes(text: &str, key: &str) -> Option<f64> {
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(value.trim().strip_suffix("kB")?.trim().parse::<u32>().ok()? as f64 * 1024.0)

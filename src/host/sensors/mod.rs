@@ -1,10 +1,13 @@
-//! What can be read of a host while it measures: temperatures, frequencies, throttling, power, load and memory.
+//! What can be read of a host while it measures: temperatures, frequencies, throttling, power, load and
+//! memory.
 //!
-//! Sensors are found once for each configuration, through [`HostRoot`]. For most of them a reading is then one `pread` of an
-//! open file and allocates only the row of values. Values go to the daemon and from there into the bundle's `environment`;
-//! nothing here judges them. A value that cannot be read is `None`, never zero, and its sensor says why.
+//! Sensors are found once for each configuration, through [`HostRoot`]. For most of them a reading is then
+//! one `pread` of an open file and allocates only the row of values. Values go to the daemon and from there
+//! into the bundle's `environment`; nothing here judges them. A value that cannot be read is `None`, never
+//! zero, and its sensor says why.
 //!
-//! Call it between the spans of a trial, and at most once a second within the timed one, and never from a worker.
+//! Call it between the spans of a trial, and at most once a second within the timed one, and never from a
+//! worker.
 
 use std::io;
 use std::ops::RangeInclusive;

@@ -1,7 +1,8 @@
-//! Electric power: rails behind chips such as INA3221 and INA238, and the energy counters of x86 processors (RAPL).
+//! Electric power: rails behind chips such as INA3221 and INA238, and the energy counters of x86 processors
+//! (RAPL).
 //!
-//! L4T up to R32 shows rails through iio in mV, mA and mW; from R34 on through hwmon in mV and mA, and in µW if the chip
-//! multiplies. RAPL counts µJ and wraps to zero after `max_energy_range_uj`.
+//! L4T up to R32 shows rails through iio in mV, mA and mW; from R34 on through hwmon in mV and mA, and in µW
+//! if the chip multiplies. RAPL counts µJ and wraps to zero after `max_energy_range_uj`.
 
 use std::ops::RangeInclusive;
 
@@ -49,8 +50,8 @@ pub(super) fn find(search: &mut Search<'_>) {
     }
 }
 
-/// Indices of the rails or counters that together show the host's whole power: the rail that carries all of it, else all
-/// rails, else all counters.
+/// Indices of the rails or counters that together show the host's whole power: the rail that carries all of
+/// it, else all rails, else all counters.
 pub(crate) fn total_of(sensors: &[&Sensor]) -> Vec<usize> {
     let which = |is_it: &dyn Fn(&Sensor) -> bool| -> Vec<usize> {
         (0..sensors.len()).filter(|&index| is_it(sensors[index])).collect()

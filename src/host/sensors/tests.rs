@@ -96,7 +96,8 @@ fn zones_that_lie_are_unobservable_and_the_others_are_read() {
 #[test]
 fn zone_that_opens_and_cannot_be_read_is_unobservable() {
     let machine = machine_with(&[("CPU-therm", "41000")]);
-    // A folder opens and fails at the read, as a zone without power does; `tests/devices/sensing.rs` has its EAGAIN.
+    // A folder opens and fails at the read, as a zone without power does; `tests/devices/sensing.rs` has its
+    // EAGAIN.
     fs_err::create_dir_all(machine.root.path(format!("{ZONE}1/temp"))).unwrap();
     machine.write(&format!("{ZONE}1/type"), "GPU-therm");
     let told = told(&mut machine.find(), Quantity::Temperature);

@@ -1,7 +1,9 @@
-//! Temperatures: the kernel's thermal zones with their trip points, processor sensors that only hwmon has, and Edge TPU cards.
+//! Temperatures: the kernel's thermal zones with their trip points, processor sensors that only hwmon has,
+//! and Edge TPU cards.
 //!
-//! L4T's kernels have three traps: a zone without power fails with EAGAIN at every read, or reads −256 °C on some releases, and
-//! the zone of the power chip always reads the same round number. All three are unobservable, not cold or hot.
+//! L4T's kernels have three traps: a zone without power fails with EAGAIN at every read, or reads −256 °C on
+//! some releases, and the zone of the power chip always reads the same round number. All three are
+//! unobservable, not cold or hot.
 
 use std::ops::RangeInclusive;
 
@@ -85,7 +87,8 @@ fn temperature(search: &mut Search<'_>, name: String, path: &str, trip: Option<f
     search.add_number(name, Quantity::Temperature, path, Scale::MILLI, CELSIUS).trip_celsius = trip;
 }
 
-/// The lowest trip point at which the kernel throttles. `active` ones only start a fan, and `critical` ones shut down the host.
+/// The lowest trip point at which the kernel throttles. `active` ones only start a fan, and `critical` ones
+/// shut down the host.
 fn trip_point(root: &HostRoot, zone: &str) -> Option<f64> {
     let of = |number: usize| {
         let kind = root.read(format!("{zone}/trip_point_{number}_type")).ok()?;

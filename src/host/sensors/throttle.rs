@@ -1,7 +1,7 @@
 //! Signs of throttling: counters that only rise, and the state of the kernel's cooling devices.
 //!
-//! Counters exist for x86 processors (`thermal_throttle`) and for over-current events of Jetsons from L4T R34 on
-//! (`soctherm_oc`). On other hosts a cooling device shows throttling only while it lasts.
+//! Counters exist for x86 processors (`thermal_throttle`) and for over-current events of Jetsons from L4T R34
+//! on (`soctherm_oc`). On other hosts a cooling device shows throttling only while it lasts.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -12,8 +12,8 @@ use crate::bundle::format::Quantity;
 /// Folder of the kernel's cooling devices.
 const COOLING: &str = "/sys/class/thermal";
 
-/// Prefixes of the types of cooling devices that lower clocks, from the kernel's cpufreq and devfreq drivers and L4T up to R35.
-/// Fans have other types.
+/// Prefixes of the types of cooling devices that lower clocks, from the kernel's cpufreq and devfreq drivers
+/// and L4T up to R35. Fans have other types.
 const SLOWING: &[&str] =
     &["thermal-cpufreq", "cpufreq-", "thermal-devfreq", "devfreq-", "cpu-balanced", "gpu-balanced"];
 

@@ -1,9 +1,11 @@
-//! What an ONNX file says at its border and of its operators, for those who run it with a program that does not tell.
+//! What an ONNX file says at its border and of its operators, for those who run it with a program that does
+//! not tell.
 
 use super::{DeclaredTensor, OnnxModel};
 use crate::model_file::{Dimension, ReadError};
 
-/// A tensor at the border: its name, its element type in lower case, and its shape with a name or nothing for what is open.
+/// A tensor at the border: its name, its element type in lower case, and its shape with a name or nothing for
+/// what is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BorderTensor {
     /// Name in the model.

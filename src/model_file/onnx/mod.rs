@@ -1,4 +1,5 @@
-//! The messages of an ONNX file, as far as a count needs them; unknown fields and all payloads are left where they are.
+//! The messages of an ONNX file, as far as a count needs them; unknown fields and all payloads are left where
+//! they are.
 //!
 //! Source of the field numbers: <https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto>.
 
@@ -303,8 +304,8 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small, because every
-/// node of a hostile file may hold another copy.
+/// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small,
+/// because every node of a hostile file may hold another copy.
 pub(crate) const MOST_VALUES: u64 = 256;
 
 fn whole_sizes(sizes: &[i64], name: &str) -> Result<Vec<u64>, Malformed> {

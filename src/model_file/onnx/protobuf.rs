@@ -1,8 +1,8 @@
 //! The wire format of protocol buffers, read in place.
 //!
-//! A field's payload is a slice of the file, so that a field that is not read (the weights) costs the reading of its
-//! length. Written here rather than taken from a crate: generated messages copy what they hold, and the fields that a count
-//! needs are few. Every length is checked against the bytes that are there.
+//! A field's payload is a slice of the file, so that a field that is not read (the weights) costs the reading
+//! of its length. Written here rather than taken from a crate: generated messages copy what they hold, and
+//! the fields that a count needs are few. Every length is checked against the bytes that are there.
 //!
 //! Source: <https://protobuf.dev/programming-guides/encoding/>.
 

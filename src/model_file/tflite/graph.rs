@@ -1,9 +1,10 @@
 //! Tensors and operators of a `.tflite` file, as far as a count needs them.
 //!
-//! `model_file::tflite` has checked the offsets and indices before this looks again; what it does not know are
-//! constants, options and what the tensors' sizes mean.
+//! `model_file::tflite` has checked the offsets and indices before this looks again; what it does not know
+//! are constants, options and what the tensors' sizes mean.
 //!
-//! Source of the field numbers: <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
+//! Source of the field numbers:
+//! <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
 use crate::model_file::flatbuffer::{File, FlatTable};
 use crate::model_file::{ReadError, elements, readable, tflite};

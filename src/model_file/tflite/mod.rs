@@ -1,11 +1,13 @@
 //! A checked reader of the parts of a `.tflite` file that a measurement needs.
 //!
-//! The C library trusts the offsets in a file and offers no check, so a truncated or corrupt file crashes it. This reader walks the
-//! tables that the interpreter will follow (graph, tensors, operators, buffers), refuses offsets and indices that lead out of the
-//! file, and reports what the C interface hides: which input dimensions are open. It does not check what operators mean.
+//! The C library trusts the offsets in a file and offers no check, so a truncated or corrupt file crashes it.
+//! This reader walks the tables that the interpreter will follow (graph, tensors, operators, buffers),
+//! refuses offsets and indices that lead out of the file, and reports what the C interface hides: which input
+//! dimensions are open. It does not check what operators mean.
 //!
-//! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of TensorFlow Lite's
-//! schema 3, <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
+//! Sources: the FlatBuffers binary format, <https://flatbuffers.dev/internals/>, and the field numbers of
+//! TensorFlow Lite's schema 3,
+//! <https://github.com/tensorflow/tensorflow/blob/v2.17.1/tensorflow/compiler/mlir/lite/schema/schema.fbs>.
 
 use super::Dimension;
 use super::flatbuffer::{File, FlatTable};
@@ -86,8 +88,8 @@ pub fn read(bytes: &[u8]) -> Result<TfliteFile, String> {
         .ok_or_else(|| "the file contains no graph".to_owned())
 }
 
-/// How often the parts of a file may be read on average. Writers let some tables share a text or a list; in a hostile file every
-/// table could share one that is as long as the file.
+/// How often the parts of a file may be read on average. Writers let some tables share a text or a list; in a
+/// hostile file every table could share one that is as long as the file.
 const MOST_SHARING: usize = 8;
 
 /// Elements that may still be read.

@@ -1,7 +1,8 @@
 //! Block types of the family: one file each, and a line in [`BLOCKS`].
 //!
-//! A block says which convolutions lie on the main path of one residual block. Everything that all blocks share (strides,
-//! shortcuts, batch normalisation, activations, widths) is the business of [`crate::network::graph`].
+//! A block says which convolutions lie on the main path of one residual block. Everything that all blocks
+//! share (strides, shortcuts, batch normalisation, activations, widths) is the business of
+//! [`crate::network::graph`].
 
 mod bottleneck_depthwise_separable;
 mod bottleneck_spatially_separable;
@@ -10,8 +11,8 @@ mod depthwise_separable;
 mod spatially_separable;
 mod standard;
 
-/// Every block type: those of the paper in the order of its table, then the others. Tables, help and messages follow
-/// this order.
+/// Every block type: those of the paper in the order of its table, then the others. Tables, help and messages
+/// follow this order.
 pub(crate) const BLOCKS: &[Block] = &[
     standard::BLOCK,
     bottleneck_standard::BLOCK,
@@ -21,8 +22,8 @@ pub(crate) const BLOCKS: &[Block] = &[
     bottleneck_depthwise_separable::BLOCK,
 ];
 
-/// How many of [`BLOCKS`] are the paper's. The others are used only if a job names them, so that `study: {}` stays the
-/// paper's study.
+/// How many of [`BLOCKS`] are the paper's. The others are used only if a job names them, so that `study: {}`
+/// stays the paper's study.
 const IN_PAPER: usize = 6;
 
 /// A type of residual block.
@@ -70,8 +71,8 @@ pub struct BlockConvolution {
     pub height: Extent,
     /// Columns of the kernel.
     pub width: Extent,
-    /// Whether each channel is filtered by itself. Otherwise the convolution sees every channel and makes as many as the
-    /// stage is wide.
+    /// Whether each channel is filtered by itself. Otherwise the convolution sees every channel and makes as
+    /// many as the stage is wide.
     pub per_channel: bool,
     /// Whether this convolution has the stride of a block that halves its input. One of each block does.
     pub strided: bool,

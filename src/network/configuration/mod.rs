@@ -1,7 +1,7 @@
 //! θ, one configuration of the family: which block, which kernel, which batch, which input, which precision.
 //!
-//! A value of [`Configuration`] is always possible: everything is checked where it is made, and every mistake is reported at
-//! once. From here it goes to [`crate::network::graph`].
+//! A value of [`Configuration`] is always possible: everything is checked where it is made, and every mistake
+//! is reported at once. From here it goes to [`crate::network::graph`].
 
 use std::fmt;
 
@@ -21,8 +21,8 @@ pub(crate) const RESNET_50_DEPTHS: [u32; 4] = [3, 4, 6, 3];
 /// Five halvings leave one pixel of 32.
 pub(crate) const SMALLEST_INPUT: u32 = 32;
 
-// Above every design that is known to be used, and low enough that each count of the largest network, operations
-// included, fits into 64 bits (about 9 × 10^18).
+// Above every design that is known to be used, and low enough that each count of the largest network,
+// operations included, fits into 64 bits (about 9 × 10^18).
 /// Largest input, in pixels.
 pub(crate) const LARGEST_INPUT: u32 = 8192;
 /// Largest kernel.
@@ -262,7 +262,8 @@ pub enum Mistake {
     /// No such precision.
     #[error("no precision of the family is called `{0}`")]
     Precision(String),
-    /// SAME padding of an even kernel is one pixel longer at one side, so that the network would look to the lower right.
+    /// SAME padding of an even kernel is one pixel longer at one side, so that the network would look to the
+    /// lower right.
     #[error("kernel {0} is even")]
     EvenKernel(i64),
     /// Outside the range.

@@ -1,13 +1,14 @@
 //! What the steps of a walked graph cost: what is fused, what moves, what is a parameter.
 //!
-//! One row is one pass over memory, as runtimes make it. Into the operator that writes a tensor are fused: batch
-//! normalisation (after a convolution or matrix product, as a bias), ReLU and its clipped forms, quantisation, and after a
-//! convolution or matrix product the addition of a shortcut. The addition keeps a row of its own with its operations and
-//! the bytes of its second operand; the convolution's row writes the sum. Where both operands are convolutions the later
-//! one does the addition. What is fused must be the only reader.
+//! One row is one pass over memory, as runtimes make it. Into the operator that writes a tensor are fused:
+//! batch normalisation (after a convolution or matrix product, as a bias), ReLU and its clipped forms,
+//! quantisation, and after a convolution or matrix product the addition of a shortcut. The addition keeps a
+//! row of its own with its operations and the bytes of its second operand; the convolution's row writes the
+//! sum. Where both operands are convolutions the later one does the addition. What is fused must be the only
+//! reader.
 //!
-//! Pairs of `QuantizeLinear` and `DequantizeLinear` are how a graph says that a tensor is stored narrow. They cost something
-//! at the graph's border only, where they have rows of their own.
+//! Pairs of `QuantizeLinear` and `DequantizeLinear` are how a graph says that a tensor is stored narrow. They
+//! cost something at the graph's border only, where they have rows of their own.
 
 use std::collections::HashSet;
 

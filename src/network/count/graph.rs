@@ -1,7 +1,7 @@
 //! A walked graph: steps in the order in which they run, each reduced to what costs.
 //!
-//! Both file formats are turned into this, and [`super::accounts`] alone decides what is fused and what moves. Shapes are
-//! in the format's own layout; nothing here depends on which axis is which.
+//! Both file formats are turned into this, and [`super::accounts`] alone decides what is fused and what
+//! moves. Shapes are in the format's own layout; nothing here depends on which axis is which.
 
 use super::error::CountError;
 use crate::model_file::elements;
@@ -16,8 +16,8 @@ pub(super) struct Tensor {
     pub(super) name: String,
     /// Its shape; `None` after an unknown operator.
     pub(super) shape: Option<Vec<u64>>,
-    /// Bits of one element as stored: 8 for the output of a `DequantizeLinear`, which runtimes never write out.
-    /// 0 where the type is not known.
+    /// Bits of one element as stored: 8 for the output of a `DequantizeLinear`, which runtimes never write
+    /// out. 0 where the type is not known.
     pub(super) bits: u64,
     /// Known before the first inference: a weight, or computed from weights alone.
     pub(super) is_constant: bool,
@@ -38,8 +38,9 @@ impl Tensor {
     }
 }
 
-/// The shape of an operator on each element of two tensors; `None` where they do not fit each other. Missing axes come first,
-/// and an axis of one is repeated: <https://numpy.org/doc/stable/user/basics.broadcasting.html>, as in both formats.
+/// The shape of an operator on each element of two tensors; `None` where they do not fit each other. Missing
+/// axes come first, and an axis of one is repeated:
+/// <https://numpy.org/doc/stable/user/basics.broadcasting.html>, as in both formats.
 pub(super) fn broadcast(first: &[u64], second: &[u64]) -> Option<Vec<u64>> {
     let rank = first.len().max(second.len());
     let size =
@@ -62,7 +63,8 @@ pub(super) enum Work {
         /// Channels of the output, for biases that are folded in later.
         channels: u64,
     },
-    /// Batch normalisation with constant parameters: a multiplication and an addition, or nothing after a product.
+    /// Batch normalisation with constant parameters: a multiplication and an addition, or nothing after a
+    /// product.
     Normalisation {
         /// Channels.
         channels: u64,

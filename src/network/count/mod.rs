@@ -6,12 +6,13 @@
 //! .tflite ──▶ tflite/  ─┘
 //! ```
 //!
-//! Bytes in, numbers out: nothing here opens a file. Payloads of weights are not read, so that the time does not depend on
-//! their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator without a count is
-//! listed in [`Cost::uncounted`], and so is whatever hangs on it where the file gives no shapes.
+//! Bytes in, numbers out: nothing here opens a file. Payloads of weights are not read, so that the time does
+//! not depend on their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator
+//! without a count is listed in [`Cost::uncounted`], and so is whatever hangs on it where the file gives no
+//! shapes.
 //!
-//! No inference library and no crate for graphs is used: those that exist optimise before they count, count a transposed
-//! convolution as nothing, or fail as a whole on one unknown operator.
+//! No inference library and no crate for graphs is used: those that exist optimise before they count, count a
+//! transposed convolution as nothing, or fail as a whole on one unknown operator.
 
 use std::collections::BTreeMap;
 

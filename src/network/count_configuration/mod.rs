@@ -1,8 +1,8 @@
 //! The cost of a configuration, counted from its layers; no file is made for it.
 //!
-//! Batch normalisation, activations and the addition of the shortcut are fused into their convolution: they move no bytes
-//! of their own but the second operand of the addition. What [`Cost`] counts outside of MACs is one operation for each
-//! addition of a shortcut and for each value that a pooling window looks at.
+//! Batch normalisation, activations and the addition of the shortcut are fused into their convolution: they
+//! move no bytes of their own but the second operand of the addition. What [`Cost`] counts outside of MACs is
+//! one operation for each addition of a shortcut and for each value that a pooling window looks at.
 
 use crate::network::configuration::{Configuration, Precision};
 use crate::network::cost::{Cost, LayerCost};
@@ -11,7 +11,8 @@ use crate::network::graph::{Graph, Layer, Operation};
 /// Biases are 32 bits wide at either precision.
 const BIAS_BYTES: u64 = 4;
 
-/// What a configuration costs, at its own precision. Shapes are those of ONNX (batch, channels, rows, columns).
+/// What a configuration costs, at its own precision. Shapes are those of ONNX (batch, channels, rows,
+/// columns).
 pub fn cost(configuration: &Configuration) -> Cost {
     cost_of_graph(&Graph::new(configuration), configuration.precision())
 }
@@ -44,7 +45,8 @@ fn layer_cost(graph: &Graph, layer: &Layer, width: u64) -> LayerCost {
             cost.bytes_moved = (read + made + convolution.weights()) * width + biases * BIAS_BYTES;
         }
         Operation::Add => {
-            // The first operand is what the convolution just made, and the sum takes its place: only the second is read.
+            // The first operand is what the convolution just made, and the sum takes its place: only the
+            // second is read.
             "Add".clone_into(&mut cost.operator);
             cost.other_operations = made;
             cost.bytes_moved = made * width;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::network::configuration::RequestedConfiguration;
 
-/// The whole network's MACs and parameters, written a second time from the paper's table alone: closed sums over stages,
-/// without a graph.
+/// The whole network's MACs and parameters, written a second time from the paper's table alone: closed sums
+/// over stages, without a graph.
 fn second_count(block: &str, kernel: u64, batch: u64, input: u64) -> (u64, u64) {
     let side = |halvings: u32| input.div_ceil(1 << halvings);
     let area = |halvings: u32| side(halvings) * side(halvings);
@@ -81,8 +81,8 @@ fn rounding_up_twice_is_rounding_up_once() {
 
 #[test]
 fn the_counting_rules_give_resnet_50s_published_scale() {
-    // ResNet-50 itself from the same rules (expansion 4, stride in the 3×3 convolution): 4.09 GMACs, so the paper's
-    // 8.2 GOP, and 23.5 million parameters without the head.
+    // ResNet-50 itself from the same rules (expansion 4, stride in the 3×3 convolution): 4.09 GMACs, so the
+    // paper's 8.2 GOP, and 23.5 million parameters without the head.
     use crate::network::graph::{Convolution, FeatureMap, Window};
     let mut graph =
         Graph { batch: 1, image: FeatureMap { channels: 3, height: 224, width: 224 }, layers: Vec::new() };

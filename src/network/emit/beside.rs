@@ -1,6 +1,7 @@
 //! Weights in a second file next to an ONNX file, for networks that the first cannot hold.
 //!
-//! Each tensor of the model file says where in the second its numbers are; readers look for that in the model's own folder.
+//! Each tensor of the model file says where in the second its numbers are; readers look for that in the
+//! model's own folder.
 //!
 //! Source: <https://onnx.ai/onnx/repo-docs/ExternalData.html>
 

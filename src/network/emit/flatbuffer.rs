@@ -1,6 +1,8 @@
-//! FlatBuffers, the writing half, front to back: tables first, then whatever is too large to hold, by its length alone.
+//! FlatBuffers, the writing half, front to back: tables first, then whatever is too large to hold, by its
+//! length alone.
 //!
-//! No crate for this: those write back to front, so that everything must be held in memory before the first byte is out.
+//! No crate for this: those write back to front, so that everything must be held in memory before the first
+//! byte is out.
 //!
 //! Source: <https://flatbuffers.dev/internals/>
 

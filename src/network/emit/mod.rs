@@ -1,8 +1,8 @@
 //! Model files of the family: the bytes of a configuration in a format.
 //!
-//! A file is a list of pieces: short ones that are held, and weights that are made while they are written, one layer's
-//! output channel after the other. So writing takes little memory however large the file is. The same configuration and
-//! format always give the same bytes. Where the bytes go is the caller's business.
+//! A file is a list of pieces: short ones that are held, and weights that are made while they are written,
+//! one layer's output channel after the other. So writing takes little memory however large the file is. The
+//! same configuration and format always give the same bytes. Where the bytes go is the caller's business.
 
 use std::io::{self, Write};
 
@@ -69,7 +69,8 @@ impl Form {
         }
     }
 
-    /// The name of a configuration's file in this form: `standard-k3-b1-i224-int8.onnx`, or `…-int8-unsigned.onnx`.
+    /// The name of a configuration's file in this form: `standard-k3-b1-i224-int8.onnx`, or
+    /// `…-int8-unsigned.onnx`.
     pub fn file_name(self, configuration: &Configuration) -> String {
         let is_unsigned = self.are_activations_unsigned && configuration.precision() == Precision::Int8;
         let activations = if is_unsigned { "-unsigned" } else { "" };

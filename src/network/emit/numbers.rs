@@ -68,7 +68,8 @@ pub(super) fn write(
     output.write_all(&bytes)
 }
 
-/// A layer whose neighbouring numbers belong to different channels. Such layers are small: k² for each channel.
+/// A layer whose neighbouring numbers belong to different channels. Such layers are small: k² for each
+/// channel.
 fn interleaved(
     weights: &Weights,
     precision: Precision,

@@ -1,8 +1,10 @@
-//! ONNX: fp32 with plain operators, int8 with pairs of QuantizeLinear and DequantizeLinear around every tensor.
+//! ONNX: fp32 with plain operators, int8 with pairs of QuantizeLinear and DequantizeLinear around every
+//! tensor.
 //!
-//! Shapes are NCHW, the batch is fixed, pads are explicit. In int8 the image and the output stay fp32 at the border, as
-//! tools expect of such files; weights are int8 with a scale for each output channel; activations are int8 with the zero
-//! point 0 that TensorRT asks for; biases stay fp32 (TensorRT reads no int32 ones), with the values of whole int32 steps.
+//! Shapes are NCHW, the batch is fixed, pads are explicit. In int8 the image and the output stay fp32 at the
+//! border, as tools expect of such files; weights are int8 with a scale for each output channel; activations
+//! are int8 with the zero point 0 that TensorRT asks for; biases stay fp32 (TensorRT reads no int32 ones),
+//! with the values of whole int32 steps.
 //!
 //! Field numbers are those of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
@@ -23,11 +25,13 @@ pub(crate) struct EmitOptions {
     pub opset: u32,
     /// Whether batch normalisation is a node of its own. Only in fp32.
     pub is_normalisation_apart: bool,
-    /// Whether int8 activations are written as uint8: zero point 0 where nothing is negative, else 128. ONNX Runtime fuses a
-    /// ReLU into its convolution only so, because 0 is then the lowest code; TensorRT does not read it.
+    /// Whether int8 activations are written as uint8: zero point 0 where nothing is negative, else 128. ONNX
+    /// Runtime fuses a ReLU into its convolution only so, because 0 is then the lowest code; TensorRT does
+    /// not read it.
     pub are_activations_unsigned: bool,
-    /// The largest file that holds its weights itself. Those of a larger one are in a second file, from where readers fetch
-    /// them by its name. `None` where there can be no second file: what one cannot hold is refused.
+    /// The largest file that holds its weights itself. Those of a larger one are in a second file, from where
+    /// readers fetch them by its name. `None` where there can be no second file: what one cannot hold is
+    /// refused.
     pub weights_beside_above_bytes: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! Protocol buffers, the writing half: a message is its fields one after the other.
 //!
-//! No crate for this: with one, a tensor is a field that must be held in memory, and the files here are made while they are
-//! written.
+//! No crate for this: with one, a tensor is a field that must be held in memory, and the files here are made
+//! while they are written.
 //!
 //! Source: <https://protobuf.dev/programming-guides/encoding/>
 
@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn fields_are_encoded_as_in_the_specification() {
-        // The examples of the page named above: 150 in field 1, "testing" in field 2, a message with 150 in field 3.
+        // The examples of the page named above: 150 in field 1, "testing" in field 2, a message with 150 in
+        // field 3.
         assert_eq!(Message::new().integer(1, 150).into_bytes(), [0x08, 0x96, 0x01]);
         assert_eq!(Message::new().text(2, "testing").into_bytes(), b"\x12\x07testing");
         let inner = Message::new().integer(1, 150);

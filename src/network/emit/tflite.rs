@@ -1,9 +1,9 @@
 //! TensorFlow Lite: fp32, or int8 from the image to the output.
 //!
-//! Shapes are NHWC. Activations are fused into their operator; padding is the format's own SAME. In int8 every tensor has
-//! the scale of the ONNX file and zero point 0, weights have a scale for each output channel, and a bias is int32 with
-//! the product of both scales. Operator versions are the lowest that can say it, because the Edge TPU's compiler and old
-//! interpreters refuse higher ones.
+//! Shapes are NHWC. Activations are fused into their operator; padding is the format's own SAME. In int8
+//! every tensor has the scale of the ONNX file and zero point 0, weights have a scale for each output
+//! channel, and a bias is int32 with the product of both scales. Operator versions are the lowest that can
+//! say it, because the Edge TPU's compiler and old interpreters refuse higher ones.
 //!
 //! Slots and codes are those of
 //! <https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs>.

@@ -1,7 +1,7 @@
 //! The layers of a configuration: what computes what from what, with every shape.
 //!
-//! Independent of any file format. Batch normalisation is folded into its convolution (a convolution here has a bias), and
-//! an activation belongs to the layer before it. The image is tensor 0; layer n makes tensor n + 1.
+//! Independent of any file format. Batch normalisation is folded into its convolution (a convolution here has
+//! a bias), and an activation belongs to the layer before it. The image is tensor 0; layer n makes tensor n + 1.
 
 use crate::network::blocks::BlockConvolution;
 use crate::network::configuration::Configuration;
@@ -130,8 +130,8 @@ impl Window {
     }
 }
 
-/// TensorFlow's rule: as many positions as pixels / stride, rounded up; what is missing is added at both ends, the odd one
-/// at the end.
+/// TensorFlow's rule: as many positions as pixels / stride, rounded up; what is missing is added at both
+/// ends, the odd one at the end.
 ///
 /// Source: <https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2>
 fn same_padding(pixels: u64, extent: u64, stride: u64) -> (u64, u64) {

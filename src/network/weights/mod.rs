@@ -1,12 +1,14 @@
-//! The numbers in a network: weights, biases and the scales of its activations, made from the configuration alone.
+//! The numbers in a network: weights, biases and the scales of its activations, made from the configuration
+//! alone.
 //!
-//! Weights are random codes of eight bits times one scale for each output channel, so that the int8 network has exactly the
-//! weights of the fp32 one. Scales and biases are chosen so that every activation stays alive: a convolution's sums have
-//! a mean and a variance that are known beforehand, because mean and variance of what it reads are. Nothing is ever run.
+//! Weights are random codes of eight bits times one scale for each output channel, so that the int8 network
+//! has exactly the weights of the fp32 one. Scales and biases are chosen so that every activation stays
+//! alive: a convolution's sums have a mean and a variance that are known beforehand, because mean and
+//! variance of what it reads are. Nothing is ever run.
 //!
-//! Only additions, multiplications, divisions, square roots and roundings are used. IEEE 754 defines each of them to the
-//! last bit, so the same configuration gives the same bytes on every machine; functions of the C mathematics library,
-//! which differ between machines, are not called.
+//! Only additions, multiplications, divisions, square roots and roundings are used. IEEE 754 defines each of
+//! them to the last bit, so the same configuration gives the same bytes on every machine; functions of the C
+//! mathematics library, which differ between machines, are not called.
 
 mod moments;
 
@@ -18,26 +20,30 @@ use moments::Moments;
 /// The largest magnitude of a code. −128 is left out, as TensorFlow Lite and TensorRT ask for weights.
 pub(crate) const LARGEST_CODE: i8 = 127;
 
-/// Standard deviations that the scale of an activation leaves room for. Values of a random network vary together, so that
-/// their tails are longer than the normal distribution's: of those sixty layers in, 2 % lay beyond 4 and 4 in 10,000 beyond 7.
-/// What is cut off differs between signed codes, which end at 127, and unsigned ones, which go on.
+/// Standard deviations that the scale of an activation leaves room for. Values of a random network vary
+/// together, so that their tails are longer than the normal distribution's: of those sixty layers in, 2 % lay
+/// beyond 4 and 4 in 10,000 beyond 7. What is cut off differs between signed codes, which end at 127, and
+/// unsigned ones, which go on.
 const RANGE_DEVIATIONS: f64 = 7.0;
 
-/// The same for the network's output, where nothing shall be cut off, those of channels with unlucky weights included.
+/// The same for the network's output, where nothing shall be cut off, those of channels with unlucky weights
+/// included.
 const OUTPUT_RANGE_DEVIATIONS: f64 = 8.0;
 
 /// The image's code 128 would be 1: whole steps of a power of two, so that eight-bit images hold exactly.
 const IMAGE_SCALE: f32 = 1.0 / 128.0;
 
-/// Mean and variance of a sum before its ReLU. Batch normalisation of a trained network centres near zero; one
-/// standard deviation above it, 84 % of the values pass, and small errors of eight-bit codes grow by 12 % from one
-/// activation to the next in place of 47 %, so that networks of sixty layers still say the same in both precisions.
+/// Mean and variance of a sum before its ReLU. Batch normalisation of a trained network centres near zero;
+/// one standard deviation above it, 84 % of the values pass, and small errors of eight-bit codes grow by 12 %
+/// from one activation to the next in place of 47 %, so that networks of sixty layers still say the same in
+/// both precisions.
 const BEFORE_ACTIVATION: Moments = Moments { mean: 1.0, variance: 1.0 };
 /// Half the range of that mean over the channels.
 const MEAN_JITTER: f64 = 0.25;
 
-/// Variance of a block's last convolution in parts of that of the shortcut it is added to. Within a main path errors of
-/// eight-bit codes grow from layer to layer; a sixty-fourth of the variance lets an eighth of them into the next block.
+/// Variance of a block's last convolution in parts of that of the shortcut it is added to. Within a main path
+/// errors of eight-bit codes grow from layer to layer; a sixty-fourth of the variance lets an eighth of them
+/// into the next block.
 const BRANCH_VARIANCE: f64 = 1.0 / 64.0;
 
 /// A network with everything that decides its numbers.
@@ -83,8 +89,8 @@ pub(crate) struct BatchNormalisation {
 pub(crate) const EPSILON: f32 = 1e-5;
 
 impl Weights {
-    /// The numbers of a configuration. They depend on block, kernel, widths and depths; batch, input and precision change
-    /// no weight.
+    /// The numbers of a configuration. They depend on block, kernel, widths and depths; batch, input and
+    /// precision change no weight.
     pub(crate) fn new(configuration: &Configuration) -> Self {
         let graph = Graph::new(configuration);
         let moments = TensorMoments::of(&graph);
@@ -109,8 +115,8 @@ impl Weights {
         weights
     }
 
-    /// The same network with zeros in place of all numbers, for whoever asks only how large something becomes: making them
-    /// takes time in proportion to the weights.
+    /// The same network with zeros in place of all numbers, for whoever asks only how large something
+    /// becomes: making them takes time in proportion to the weights.
     pub(super) fn sized(configuration: &Configuration) -> Self {
         let graph = Graph::new(configuration);
         let convolutions = graph.layers.iter().map(|layer| match layer.operation {
@@ -132,8 +138,8 @@ impl Weights {
         }
     }
 
-    /// Weight codes of one output channel, input channel by row by column, in −127 … 127; bytes in two's complement. `codes` is
-    /// emptied first.
+    /// Weight codes of one output channel, input channel by row by column, in −127 … 127; bytes in two's
+    /// complement. `codes` is emptied first.
     pub(crate) fn codes(&self, layer: usize, channel: u64, codes: &mut Vec<u8>) {
         let Operation::Convolution(convolution) = self.graph.layers[layer].operation else {
             codes.clear();
@@ -141,8 +147,8 @@ impl Weights {
         };
         let mut state = self.channel_seed(layer, channel);
         let length = usize::try_from(convolution.weights_per_channel()).unwrap_or(usize::MAX);
-        // Whole words into zeros that the allocator gives: release builds are made for size, and there whatever goes byte by
-        // byte takes a multiple.
+        // Whole words into zeros that the allocator gives: release builds are made for size, and there
+        // whatever goes byte by byte takes a multiple.
         *codes = vec![0; length.next_multiple_of(8)];
         for eight in codes.as_chunks_mut::<8>().0 {
             *eight = without_lowest_code(split_mix_64(&mut state)).to_le_bytes();
@@ -150,8 +156,8 @@ impl Weights {
         codes.truncate(length);
     }
 
-    /// A convolution's batch normalisation, which together with the returned scale of its weights makes the same function
-    /// as the folded weights and bias.
+    /// A convolution's batch normalisation, which together with the returned scale of its weights makes the
+    /// same function as the folded weights and bias.
     pub(crate) fn batch_normalisation(
         &self,
         layer: usize,
@@ -173,8 +179,8 @@ impl Weights {
         }
     }
 
-    /// Scales and biases that give the sums of each output channel the mean and variance of `target`, where all that is
-    /// read has those of `before` and is independent.
+    /// Scales and biases that give the sums of each output channel the mean and variance of `target`, where
+    /// all that is read has those of `before` and is independent.
     fn convolution(
         &self,
         layer: usize,
@@ -246,8 +252,9 @@ impl TensorMoments {
         all
     }
 
-    /// What a convolution without an activation makes: the first operand of an addition if it ends a main path, the second
-    /// if it is a projection. The main path adds to what the shortcut brings, which is known where it needs no projection.
+    /// What a convolution without an activation makes: the first operand of an addition if it ends a main
+    /// path, the second if it is a projection. The main path adds to what the shortcut brings, which is known
+    /// where it needs no projection.
     fn before_addition(&self, graph: &Graph, index: usize) -> Moments {
         let ends_main_path =
             |layer: &&Layer| layer.operation == Operation::Add && layer.inputs[0] == index + 1;
@@ -262,8 +269,8 @@ impl TensorMoments {
     }
 }
 
-/// The scale of every tensor: what its range needs, but a pooled tensor has the scale of what it was pooled from, because
-/// both formats want that of a pooling of codes.
+/// The scale of every tensor: what its range needs, but a pooled tensor has the scale of what it was pooled
+/// from, because both formats want that of a pooling of codes.
 fn tensor_scales(graph: &Graph, before_activation: &[Moments]) -> Vec<f32> {
     let mut scales = vec![IMAGE_SCALE];
     for (index, layer) in graph.layers.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! Mean and variance of activations, carried through layers by formulas.
 //!
-//! Every value of a tensor is taken for an independent draw of one normal distribution (rectified after a ReLU). That is
-//! not true of any real network, but near enough for scales: what must be right is the order of magnitude.
+//! Every value of a tensor is taken for an independent draw of one normal distribution (rectified after a
+//! ReLU). That is not true of any real network, but near enough for scales: what must be right is the order
+//! of magnitude.
 
 /// Mean and variance of the values of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,8 +11,8 @@ pub(super) struct Moments {
     pub(super) variance: f64,
 }
 
-/// An image, uniform in [−1, 1). Uniform in [0, 1) has the same mean square, and that is what counts where the weights
-/// have no sign of their own.
+/// An image, uniform in [−1, 1). Uniform in [0, 1) has the same mean square, and that is what counts where
+/// the weights have no sign of their own.
 pub(super) const IMAGE: Moments = Moments { mean: 0.0, variance: 1.0 / 3.0 };
 
 /// A 3×3 window after a 7×7 convolution sees values that overlap much: it is taken for four independent ones.

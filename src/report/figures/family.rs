@@ -1,4 +1,5 @@
-//! Figures 1 and 2 of the paper: throughput and latency of each block, over input × batch at k = 3, and over kernels.
+//! Figures 1 and 2 of the paper: throughput and latency of each block, over input × batch at k = 3, and over
+//! kernels.
 
 use std::collections::BTreeMap;
 

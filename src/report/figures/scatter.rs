@@ -1,4 +1,5 @@
-//! Figures with numbers on both axes: Fig. 3 of the paper, contrasts, roofline, Pareto front, platforms side by side.
+//! Figures with numbers on both axes: Fig. 3 of the paper, contrasts, roofline, Pareto front, platforms side
+//! by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 

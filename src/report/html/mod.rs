@@ -1,7 +1,9 @@
-//! The report as one self-contained page: no network, no other files, and tables and figures even without scripts.
+//! The report as one self-contained page: no network, no other files, and tables and figures even without
+//! scripts.
 //!
-//! maud escapes every text, and foreign names go through [`super::text::told`] first. A policy in the page's head forbids every
-//! request. A page that leaves something out to stay small says so; `csv` and `svg` have it.
+//! maud escapes every text, and foreign names go through [`super::text::told`] first. A policy in the page's
+//! head forbids every request. A page that leaves something out to stay small says so; `csv` and `svg` have
+//! it.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 

@@ -1,4 +1,5 @@
-//! The table of all results. The script builds it, fifty rows at a time; without scripts there is a plain table of the first.
+//! The table of all results. The script builds it, fifty rows at a time; without scripts there is a plain
+//! table of the first.
 
 use maud::{Markup, html};
 

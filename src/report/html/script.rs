@@ -155,7 +155,8 @@ fn point(point: &Point, hovers: &mut Texts) -> Value {
     Value::Array(list)
 }
 
-/// `[id, platform, network, status, verdict, latency, deviation, throughput, why, hint, job, finished, file]`; texts by number.
+/// `[id, platform, network, status, verdict, latency, deviation, throughput, why, hint, job, finished,
+/// file]`; texts by number.
 fn row(report: &Report<'_>, index: usize, texts: &mut Texts, detail: Detail) -> Value {
     let row = &report.analysis.rows[index];
     let mut text = |text: String| texts.place(text);

@@ -1,5 +1,5 @@
-//! What TensorFlow Lite and libedgetpu print when they fail, and what it means. Pure. The delegate itself gives no reasons, and a
-//! crash leaves nothing but the log tail.
+//! What TensorFlow Lite and libedgetpu print when they fail, and what it means. Pure. The delegate itself
+//! gives no reasons, and a crash leaves nothing but the log tail.
 
 use crate::runtime::causes::{self, Cause, cause};
 

@@ -1,16 +1,20 @@
-//! Coral Edge TPU: compiles int8 `.tflite` models with edgetpu_compiler if it is installed, and runs them through libedgetpu as a
-//! delegate of TensorFlow Lite.
+//! Coral Edge TPU: compiles int8 `.tflite` models with edgetpu_compiler if it is installed, and runs them
+//! through libedgetpu as a delegate of TensorFlow Lite.
 //!
-//! This file is the description that the daemon reads. [`EdgeTpuRuntime`] is the executing half, for `backbone __worker` only; `compile`
-//! runs the compiler, `session` the model. Pure are [`report`] and [`outcome`], which read what the compiler prints, and [`causes`],
-//! which reads what the libraries print when they fail.
+//! This file is the description that the daemon reads. [`EdgeTpuRuntime`] is the executing half, for
+//! `backbone __worker` only; `compile` runs the compiler, `session` the model. Pure are [`report`] and
+//! [`outcome`], which read what the compiler prints, and [`causes`], which reads what the libraries print
+//! when they fail.
 //!
 //! ## Decisions
-//! - **A model that would run entirely on the processor is not a result.** The delegate takes only nodes of its own operator, and
-//!   reports nothing if there are none. So a model without that operator is compiled first, or refused.
-//! - **Both libraries are loaded at run time**, by `edgefirst-tflite`: libedgetpu and TensorFlow Lite must be built from the same
-//!   sources of TensorFlow, so the host provides both. Only a worker loads them: a pair that does not match crashes.
-//! - **Transfers are timed.** An inference begins and ends in the host's memory, and the way over USB or PCIe is part of it.
+//! - **A model that would run entirely on the processor is not a result.** The delegate takes only nodes of
+//!   its own operator, and reports nothing if there are none. So a model without that operator is compiled
+//!   first, or refused.
+//! - **Both libraries are loaded at run time**, by `edgefirst-tflite`: libedgetpu and TensorFlow Lite must be
+//!   built from the same sources of TensorFlow, so the host provides both. Only a worker loads them: a pair
+//!   that does not match crashes.
+//! - **Transfers are timed.** An inference begins and ends in the host's memory, and the way over USB or PCIe
+//!   is part of it.
 
 use super::needs::{Origin, ProgramWork};
 use super::{Need, OptionKind, Runtime, RuntimeOption, options, tflite};

@@ -1,7 +1,8 @@
 //! What a run of edgetpu_compiler amounts to. Pure.
 //!
-//! A success is exit 0 *and* the line `Model compiled successfully` *and* a valid file that contains the Edge TPU's own operator: the
-//! compiler exits 0 even if it mapped nothing, and a run that failed may leave a file of some kilobytes.
+//! A success is exit 0 *and* the line `Model compiled successfully` *and* a valid file that contains the Edge
+//! TPU's own operator: the compiler exits 0 even if it mapped nothing, and a run that failed may leave a file
+//! of some kilobytes.
 
 use super::report::{CAUSES, CompilerReport};
 use crate::bundle::format::{EdgeTpuBuild, Stage};

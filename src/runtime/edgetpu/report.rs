@@ -1,4 +1,5 @@
-//! What edgetpu_compiler prints, read line by line: versions 14 to 16, with the operation log that `-s` adds. Pure.
+//! What edgetpu_compiler prints, read line by line: versions 14 to 16, with the operation log that `-s` adds.
+//! Pure.
 //!
 //! If the compiler dies, the lines before its death count.
 
@@ -89,7 +90,8 @@ impl CompilerReport {
         self.lines = lines;
     }
 
-    /// No byte follows. A line without an end counts only if it says that something failed: numbers may be cut.
+    /// No byte follows. A line without an end counts only if it says that something failed: numbers may be
+    /// cut.
     pub(crate) fn finish(&mut self) {
         if let Some(line) = self.lines.finish() {
             self.find_cause(line.trim_start());

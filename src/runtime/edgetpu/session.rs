@@ -1,4 +1,5 @@
-//! Loading a compiled model and running it: TensorFlow Lite with libedgetpu as its delegate. For a worker only.
+//! Loading a compiled model and running it: TensorFlow Lite with libedgetpu as its delegate. For a worker
+//! only.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -44,7 +45,8 @@ const BUILDS: &[(&[u8], &str)] = &[(b"PERFORMANCE=THROTTLED", "std"), (b"PERFORM
 /// A library is missing or does not fit, or there is no Edge TPU that it may use.
 pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) -> Result<Loaded, Failure> {
     if !is_compiled(file) {
-        // Without the operator the delegate takes no node and reports nothing, and the processor runs everything.
+        // Without the operator the delegate takes no node and reports nothing, and the processor runs
+        // everything.
         let detail = format!("{} contains no `{OPERATOR}`", compiled.display());
         return Err(Failure::new(Stage::Load, "model_not_compiled", detail)
             .with_hint("compile it with edgetpu_compiler, or use `runtime: tflite`"));
@@ -233,7 +235,8 @@ fn delegate_of(name: &Path) -> DelegateLibrary {
     type Version = unsafe extern "C" fn() -> *const libc::c_char;
 
     let Ok(name) = CString::new(name.as_os_str().as_bytes()) else { return DelegateLibrary::default() };
-    // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays open anyway.
+    // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays
+    // open anyway.
     let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     if library.is_null() {
         return DelegateLibrary::default();

@@ -1,5 +1,6 @@
-//! What edgetpu_compiler printed, against expectations written by hand. The transcripts are put together from the texts that issues
-//! 168, 211, 313, 439, 508 and 879 of google-coral/edgetpu and public logs of versions 14 to 16 show.
+//! What edgetpu_compiler printed, against expectations written by hand. The transcripts are put together from
+//! the texts that issues 168, 211, 313, 439, 508 and 879 of google-coral/edgetpu and public logs of versions
+//! 14 to 16 show.
 
 use super::outcome::{self, Output};
 use super::report::{CAUSES, CompilerReport};

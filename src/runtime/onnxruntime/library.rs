@@ -1,6 +1,7 @@
 //! Opening the ONNX Runtime library, once in a process.
 //!
-//! `ort` opens it; this turns every way that can go wrong into a [`Failure`], and reports which file was opened.
+//! `ort` opens it; this turns every way that can go wrong into a [`Failure`], and reports which file was
+//! opened.
 
 use std::error::Error as _;
 use std::ffi::{CStr, CString};
@@ -18,9 +19,10 @@ use crate::runtime::{Failure, mapped};
 /// The variable in which users of `ort` name the library.
 pub(super) const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// With this variable the library sends nothing to its makers. The published builds for Linux do so since 1.29, and `with_telemetry`
-/// turns it off too late: by then a thread runs, a database is in the user's cache, and while the clock runs threads start that look
-/// up the makers' host (seen with 1.31.1). Source of the name:
+/// With this variable the library sends nothing to its makers. The published builds for Linux do so since
+/// 1.29, and `with_telemetry` turns it off too late: by then a thread runs, a database is in the user's
+/// cache, and while the clock runs threads start that look up the makers' host (seen with 1.31.1). Source of
+/// the name:
 /// <https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/platform/posix/telemetry.cc>.
 const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
@@ -63,7 +65,8 @@ pub(super) fn prepare() {
 /// Open the library that was asked for, otherwise the one that the system's loader finds.
 ///
 /// # Errors
-/// `library_not_found`, `library_too_old`, `library_not_usable`; `library_already_open` if the process has opened another one.
+/// `library_not_found`, `library_too_old`, `library_not_usable`; `library_already_open` if the process has
+/// opened another one.
 pub(super) fn open(asked: Option<&Path>) -> Result<Library, Failure> {
     let mut opened = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(library) = &*opened {
@@ -152,8 +155,8 @@ fn candidates(asked: Option<&Path>) -> Vec<PathBuf> {
     SYSTEM_NAMES.iter().map(PathBuf::from).collect()
 }
 
-/// `ort` resolves relative paths from the executable's folder; the author meant the working directory. A bare name stays as it is: the
-/// system's loader searches for it.
+/// `ort` resolves relative paths from the executable's folder; the author meant the working directory. A bare
+/// name stays as it is: the system's loader searches for it.
 fn absolute(path: &Path) -> PathBuf {
     if path.components().count() == 1 && path.is_relative() && !path.exists() {
         return path.to_path_buf();
@@ -167,7 +170,8 @@ fn base(file: &Path) -> Option<&'static sys::OrtApiBase> {
     type GetApiBase = unsafe extern "system" fn() -> *const sys::OrtApiBase;
 
     let file = CString::new(file.as_os_str().as_bytes()).ok()?;
-    // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays open anyway.
+    // SAFETY: the name is a C string; RTLD_NOLOAD opens nothing new. The handle is kept: the library stays
+    // open anyway.
     let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     if library.is_null() {
         return None;
@@ -177,7 +181,8 @@ fn base(file: &Path) -> Option<&'static sys::OrtApiBase> {
     if symbol.is_null() {
         return None;
     }
-    // SAFETY: the library exports OrtGetApiBase with this signature since its first release; `ort` has called it already.
+    // SAFETY: the library exports OrtGetApiBase with this signature since its first release; `ort` has called
+    // it already.
     let get_api_base = unsafe { std::mem::transmute::<*mut libc::c_void, GetApiBase>(symbol) };
     // SAFETY: it takes nothing and returns a static table or null.
     unsafe { get_api_base().as_ref() }

@@ -1,23 +1,28 @@
 //! ONNX Runtime: runs `.onnx` files on the processor, and on other devices through its execution providers.
 //!
-//! This file is the description that the daemon reads. [`OnnxRuntime`] is the executing half, for `backbone __worker` only. The
-//! library is opened at run time (`library`), so neither the build nor the check of jobs needs it.
+//! This file is the description that the daemon reads. [`OnnxRuntime`] is the executing half, for `backbone
+//! __worker` only. The library is opened at run time (`library`), so neither the build nor the check of jobs
+//! needs it.
 //!
 //! ## Decisions
-//! - **Generated int8 networks have uint8 activations.** The library makes one integer convolution of a convolution and its ReLU only
-//!   where the lowest code of the result means 0. With int8 activations of zero point 0 most convolutions stay fp32 between
-//!   conversions: `bottleneck-standard` k3 at input 224 took 68 ms, and 11 ms with uint8 (ONNX Runtime 1.31.1, two threads of an
-//!   x86-64 processor with AVX-512 VNNI).
-//! - **Quantised models run with the library's own defaults.** The session entry `session.qdqisint8allowed` stays unset: that is what
-//!   the library's users get. Setting it fused no more and took longer (107 ms instead of 68 ms for the same network).
+//! - **Generated int8 networks have uint8 activations.** The library makes one integer convolution of a
+//!   convolution and its ReLU only where the lowest code of the result means 0. With int8 activations of zero
+//!   point 0 most convolutions stay fp32 between conversions: `bottleneck-standard` k3 at input 224 took 68
+//!   ms, and 11 ms with uint8 (ONNX Runtime 1.31.1, two threads of an x86-64 processor with AVX-512 VNNI).
+//! - **Quantised models run with the library's own defaults.** The session entry `session.qdqisint8allowed`
+//!   stays unset: that is what the library's users get. Setting it fused no more and took longer (107 ms
+//!   instead of 68 ms for the same network).
 //! - **Graph optimisation is `all`**, the library's default.
-//! - **The log level is error** unless `ORT_LOG` sets another: a warning at each run would write while the clock runs.
+//! - **The log level is error** unless `ORT_LOG` sets another: a warning at each run would write while the
+//!   clock runs.
 //! - **Telemetry is off**, by the library's own switch and by a variable: see `library`.
-//! - **The first run shows which provider runs which node.** Every session starts with the library's own profiler on, runs once, and
-//!   continues with it off: no other way works in all versions since 1.17. Warm-up comes after it.
-//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 by default; this is turned off.
-//! - **`ort` uses version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins came with 22: `plugin` has
-//!   what they need of it.
+//! - **The first run shows which provider runs which node.** Every session starts with the library's own
+//!   profiler on, runs once, and continues with it off: no other way works in all versions since 1.17.
+//!   Warm-up comes after it.
+//! - **fp32 is fp32.** NVIDIA's libraries round the factors of fp32 products to TF32 by default; this is
+//!   turned off.
+//! - **`ort` uses version 17 of the library's interface**, so that the builds for JetPack 5 open. Plug-ins
+//!   came with 22: `plugin` has what they need of it.
 
 use super::needs::Origin;
 use super::{Need, OptionKind, Options, Runtime, RuntimeOption, options};
@@ -129,8 +134,9 @@ fn provider_of(options: &Options) -> &str {
     options::choice(options, PROVIDER, word::CPU)
 }
 
-/// First bytes of a serialised `ModelProto`: the tags of its fields, of which any may come first.
-/// Source: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>, message `ModelProto`; tag = number × 8 + wire type.
+/// First bytes of a serialised `ModelProto`: the tags of its fields, of which any may come first. Source:
+/// <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>, message `ModelProto`; tag = number × 8 + wire
+/// type.
 const FIRST_TAGS: &[u8] = &[0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72, 0xa2, 0xca];
 
 /// ONNX files have no signature. Refuse known other formats, and bytes that cannot begin such a message.

@@ -1,6 +1,8 @@
-//! Which provider runs which nodes: one run of the session under the library's own profiler, before anything is timed.
+//! Which provider runs which nodes: one run of the session under the library's own profiler, before anything
+//! is timed.
 //!
-//! The library writes the profile to a file. The file loses its name before the run, so a crash leaves nothing behind.
+//! The library writes the profile to a file. The file loses its name before the run, so a crash leaves
+//! nothing behind.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -15,8 +17,9 @@ use crate::bundle::format::Stage;
 use crate::bundle::format::{ProductNode, ProviderNodes};
 use crate::runtime::Failure;
 
-/// The most products of a provider that are reported, and the most bytes of their names; beyond that, only the number of nodes is.
-/// The daemon keeps what a worker reports in memory, and takes lines of 1 MiB; a session has two fallbacks at most.
+/// The most products of a provider that are reported, and the most bytes of their names; beyond that, only
+/// the number of nodes is. The daemon keeps what a worker reports in memory, and takes lines of 1 MiB; a
+/// session has two fallbacks at most.
 const MOST_PRODUCTS: usize = 4_000;
 const NAMES_LIMIT: usize = 128 << 10;
 

@@ -1,8 +1,10 @@
 //! Plug-in providers: libraries that add a provider to ONNX Runtime, loaded by path.
 //!
-//! They came with version 22 of the library's interface, and `ort` is built for 17 here, so the few functions are called
-//! through the library's own table. It only grows at its end, and its first 22 versions are one prefix of it. Source of the
-//! places: <https://github.com/microsoft/onnxruntime/blob/v1.22.0/include/onnxruntime/core/session/onnxruntime_c_api.h>, counted from 0.
+//! They came with version 22 of the library's interface, and `ort` is built for 17 here, so the few functions
+//! are called through the library's own table. It only grows at its end, and its first 22 versions are one
+//! prefix of it. Source of the places:
+//! <https://github.com/microsoft/onnxruntime/blob/v1.22.0/include/onnxruntime/core/session/onnxruntime_c_api.h>,
+//! counted from 0.
 
 use std::ffi::{CStr, CString, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -104,12 +106,13 @@ pub(super) fn plug(
 
 #[expect(unsafe_code, reason = "the library's table of functions")]
 fn table(library: &Library) -> Option<&'static Api> {
-    // SAFETY: the library gives its static table, of which `Api` is a prefix from version `SINCE` on, or null where it has no
-    // such version.
+    // SAFETY: the library gives its static table, of which `Api` is a prefix from version `SINCE` on, or null
+    // where it has no such version.
     unsafe { (library.base?.GetApi)(SINCE).cast::<Api>().as_ref() }
 }
 
-/// The devices that the plug-in adds. A library is registered once in a process, so they are kept for a second session.
+/// The devices that the plug-in adds. A library is registered once in a process, so they are kept for a
+/// second session.
 fn brought(table: &Api, environment: &Environment, file: &Path) -> Result<Vec<*const EpDevice>, Failure> {
     static BROUGHT: Mutex<Vec<(PathBuf, Vec<usize>)>> = Mutex::new(Vec::new());
     let mut known = BROUGHT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,7 +166,8 @@ fn append(
     environment: &Environment,
     device: *const EpDevice,
 ) -> Result<(), Failure> {
-    // SAFETY: options and an environment that live, one device of that environment, and no options of the provider.
+    // SAFETY: options and an environment that live, one device of that environment, and no options of the
+    // provider.
     let status = unsafe {
         (table.append_provider)(
             builder.ptr_mut(),

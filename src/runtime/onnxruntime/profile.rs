@@ -1,9 +1,11 @@
 //! The library's own profile of one run: which node ran on which provider.
 //!
-//! The profile is a file of trace events in JSON, documented at <https://onnxruntime.ai/docs/performance/tune-performance/profiling-tools.html>.
-//! All versions since 1.2 name the provider of each node that ran. Nodes are those that the library made of the model's: a
-//! fused one carries the name of one of its parts in its own or that of its output, a compiled one has a name of its own. A
-//! profile that cannot be read or is incomplete is an error, never half an answer. Branches that were not taken did not run.
+//! The profile is a file of trace events in JSON, documented at
+//! <https://onnxruntime.ai/docs/performance/tune-performance/profiling-tools.html>. All versions since 1.2
+//! name the provider of each node that ran. Nodes are those that the library made of the model's: a fused one
+//! carries the name of one of its parts in its own or that of its output, a compiled one has a name of its
+//! own. A profile that cannot be read or is incomplete is an error, never half an answer. Branches that were
+//! not taken did not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +25,9 @@ pub(super) struct RanNode {
 /// The events of nodes end in this; those of the fences around them in older versions do not.
 const KERNEL: &str = "_kernel_time";
 
-/// Parts of the names of operators that multiply and accumulate: those of the standard, and the many that the library replaces them
-/// with. Source: <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
+/// Parts of the names of operators that multiply and accumulate: those of the standard, and the many that the
+/// library replaces them with. Source:
+/// <https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md>.
 const PRODUCTS: &[&str] = &["Attention", "Conv", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "MoE", "RNN"];
 const CONVOLUTION: &str = "Conv";
 const FUSED_CONVOLUTION: &str = "FusedConv";
@@ -94,9 +97,9 @@ fn product(name: &str, arguments: &NodeArguments) -> Option<ProductNode> {
         .then(|| ProductNode { name: name.to_owned(), macs: macs_of_convolution(arguments) })
 }
 
-/// Each element of the output takes one product for each element of its filter: weights are `[outputs, inputs in a group, …kernel]`,
-/// the output is `[batch, outputs, …]`. Only convolutions in fp32 keep their weights, of other operators the profile does not tell
-/// them once the library has packed them anew.
+/// Each element of the output takes one product for each element of its filter: weights are `[outputs, inputs
+/// in a group, …kernel]`, the output is `[batch, outputs, …]`. Only convolutions in fp32 keep their weights,
+/// of other operators the profile does not tell them once the library has packed them anew.
 fn macs_of_convolution(arguments: &NodeArguments) -> Option<u64> {
     if ![CONVOLUTION, FUSED_CONVOLUTION].contains(&arguments.op_name.as_str()) {
         return None;

@@ -72,7 +72,8 @@ pub(super) fn prepare(request: &Options) {
 /// Have the session use the provider that the job asks for.
 ///
 /// # Errors
-/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, `provider_refused`, and those of [`plugin::plug`].
+/// `options_not_accepted`, `provider_not_built_in`, `provider_not_loaded`, `provider_refused`, and those of
+/// [`plugin::plug`].
 pub(super) fn add(
     mut builder: SessionBuilder,
     library: &Library,
@@ -181,7 +182,8 @@ fn provider_file(library: &Library, provider: &str) -> PathBuf {
 #[expect(unsafe_code, reason = "asks the system's loader")]
 fn loader_error(file: &Path) -> Option<String> {
     let name = CString::new(file.as_os_str().as_bytes()).ok()?;
-    // SAFETY: a C string. A provider's initialisers run, as they did when the library tried; this process ends soon.
+    // SAFETY: a C string. A provider's initialisers run, as they did when the library tried; this process
+    // ends soon.
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY) };
     if !handle.is_null() {
         return None;
@@ -192,7 +194,8 @@ fn loader_error(file: &Path) -> Option<String> {
     (!words.is_null()).then(|| unsafe { CStr::from_ptr(words) }.to_string_lossy().into_owned())
 }
 
-/// Does the model contain QuantizeLinear or DequantizeLinear nodes? The library refuses a file that cannot be read.
+/// Does the model contain QuantizeLinear or DequantizeLinear nodes? The library refuses a file that cannot be
+/// read.
 fn is_quantised(model: &Path) -> bool {
     fs_err::read(model)
         .ok()

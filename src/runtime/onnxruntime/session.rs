@@ -1,12 +1,12 @@
 //! The executing half of ONNX Runtime: one session with everything bound before it is timed.
 //!
-//! Inputs and outputs are bound through I/O binding. Inputs are copied once to where the provider wants them. The first run, which also
-//! shows which provider runs which node, reserves the outputs for all later runs. The clock covers one C call on three pointers, and
-//! for CUDA devices one more that waits for the device; `ort`'s own `run_binding` collects the outputs at each run, which would be
-//! timed too.
+//! Inputs and outputs are bound through I/O binding. Inputs are copied once to where the provider wants them.
+//! The first run, which also shows which provider runs which node, reserves the outputs for all later runs.
+//! The clock covers one C call on three pointers, and for CUDA devices one more that waits for the device;
+//! `ort`'s own `run_binding` collects the outputs at each run, which would be timed too.
 //!
-//! A plug-in's outputs are copied to main memory in each run. The library does not reliably wait for a plug-in's device: one plug-in
-//! returned from both calls after 0.08 ms with most of the work still to do.
+//! A plug-in's outputs are copied to main memory in each run. The library does not reliably wait for a
+//! plug-in's device: one plug-in returned from both calls after 0.08 ms with most of the work still to do.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -104,8 +104,8 @@ pub(super) struct OnnxSession {
 impl Session for OnnxSession {
     #[expect(unsafe_code, reason = "the C calls that are timed; ort's own run_binding allocates at each run")]
     fn run(&mut self) -> Result<(), RunError> {
-        // SAFETY: both pointers belong to values that this struct owns and does not touch meanwhile; no run options are given,
-        // which the library documents as allowed; &mut self keeps out a second run.
+        // SAFETY: both pointers belong to values that this struct owns and does not touch meanwhile; no run
+        // options are given, which the library documents as allowed; &mut self keeps out a second run.
         let status =
             unsafe { (self.run_with_binding)(self.session_pointer, ptr::null(), self.binding_pointer) };
         checked(status).map_err(run_error)?;
@@ -318,8 +318,8 @@ fn filled_tensor(
     let start = tensor.data_ptr_mut().cast::<u8>();
     if size > 0 && !start.is_null() {
         #[expect(unsafe_code, reason = "writes the tensor's bytes, whatever their type")]
-        // SAFETY: the tensor is in main memory and was made with this type and shape, so it has `size` initialised bytes (`ort` sets
-        // them to zero), and nothing else refers to it yet.
+        // SAFETY: the tensor is in main memory and was made with this type and shape, so it has `size`
+        // initialised bytes (`ort` sets them to zero), and nothing else refers to it yet.
         let bytes = unsafe { std::slice::from_raw_parts_mut(start, size) };
         generator.fill(element_type, bytes);
     }

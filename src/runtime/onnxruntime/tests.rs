@@ -1,5 +1,5 @@
-//! Without the library: which files are taken, what is said when it is missing. With it: what only this process can see,
-//! that the bound inputs reach the bound outputs.
+//! Without the library: which files are taken, what is said when it is missing. With it: what only this
+//! process can see, that the bound inputs reach the bound outputs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

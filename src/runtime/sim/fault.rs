@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use crate::runtime::RunError;
 
-/// The most that [`FaultKind::OutOfMemory`] takes: enough for a limit that a test sets, harmless to a host without one.
+/// The most that [`FaultKind::OutOfMemory`] takes: enough for a limit that a test sets, harmless to a host
+/// without one.
 const MEMORY_LIMIT_BYTES: usize = 1 << 30;
 
 /// Taken at once, and every page of it written to.
@@ -60,7 +61,8 @@ pub(crate) enum FaultKind {
     Flood,
     /// Many long lines on standard error, then go on.
     Chatter,
-    /// Leave a process behind that has a session of its own, no environment, and the worker's streams; then go on.
+    /// Leave a process behind that has a session of its own, no environment, and the worker's streams; then
+    /// go on.
     Escape,
 }
 

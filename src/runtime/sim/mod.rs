@@ -1,8 +1,9 @@
 //! The runtime `sim`: scripted latencies and faults, always built, always marked simulated.
 //!
-//! A model file of this runtime is a small JSON text, see [`script::Script`]. It sets how long each run takes and, optionally, what goes
-//! wrong, so that every way a worker can end can be tried on any host, without a library. The faults are real: the segmentation fault
-//! touches memory, the hang hangs. They happen in a worker process only.
+//! A model file of this runtime is a small JSON text, see [`script::Script`]. It sets how long each run takes
+//! and, optionally, what goes wrong, so that every way a worker can end can be tried on any host, without a
+//! library. The faults are real: the segmentation fault touches memory, the hang hangs. They happen in a
+//! worker process only.
 
 use std::time::{Duration, Instant};
 

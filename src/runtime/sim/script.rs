@@ -19,7 +19,8 @@ const LATENCY_LIMIT_US: u64 = 3_600_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Script {
-    /// Latencies of the runs in microseconds, warm-up included; they repeat when they are used up. At least one.
+    /// Latencies of the runs in microseconds, warm-up included; they repeat when they are used up. At least
+    /// one.
     pub latency_us: Vec<u64>,
     /// What goes wrong, and when.
     pub fault: Option<Fault>,

@@ -1,4 +1,5 @@
-//! TensorFlow Lite files in a worker: read and checked before a library sees them, and described as bundles do.
+//! TensorFlow Lite files in a worker: read and checked before a library sees them, and described as bundles
+//! do.
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
-//! The executing half of TensorFlow Lite. Compiled into `backbone-worker-tflite` only: linked with libtensorflowlite_c.
+//! The executing half of TensorFlow Lite. Compiled into `backbone-worker-tflite` only: linked with
+//! libtensorflowlite_c.
 //!
-//! `tflitec` wraps the C interface and gives no reasons; the library writes them to standard error, whose tail is kept with the
-//! result. `model_file` checks the file before the library sees it.
+//! `tflitec` wraps the C interface and gives no reasons; the library writes them to standard error, whose
+//! tail is kept with the result. `model_file` checks the file before the library sees it.
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
@@ -23,12 +24,13 @@ use tflitec::tensor::{self, DataType};
 /// Where the library's own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
 
-/// The oldest version whose XNNPACK options are known to fit [`XnnpackOptions`]: read off the library itself, see
-/// tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller structures of old versions are returned in
-/// registers, which is another calling convention.
+/// The oldest version whose XNNPACK options are known to fit [`XnnpackOptions`]: read off the library itself,
+/// see tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller structures of old
+/// versions are returned in registers, which is another calling convention.
 const OLDEST_XNNPACK: (u32, u32) = (2, 17);
 
-/// `TFLITE_XNNPACK_DELEGATE_FLAG_QS8 | …_QU8`: signed and unsigned quantised kernels, on by default since 2.3 and 2.4.
+/// `TFLITE_XNNPACK_DELEGATE_FLAG_QS8 | …_QU8`: signed and unsigned quantised kernels, on by default since 2.3
+/// and 2.4.
 const QUANTISED_KERNELS: u32 = 3;
 
 /// Loads TensorFlow Lite models.
@@ -240,8 +242,8 @@ fn fillable(data_type: DataType) -> Option<ElementType> {
     })
 }
 
-/// The delegate's options as the C library returns them by value, with the same reserve as in our header, by which
-/// `tflitec` was compiled.
+/// The delegate's options as the C library returns them by value, with the same reserve as in our header, by
+/// which `tflitec` was compiled.
 #[repr(C)]
 struct XnnpackOptions {
     threads: i32,

@@ -1,10 +1,10 @@
 //! Error texts of trtexec: what they mean, and what to do.
 //!
-//! One run prints several of them, from the cause to its last consequence. The table lists the most telling text first, and the first
-//! one of it that occurs is the reason.
+//! One run prints several of them, from the cause to its last consequence. The table lists the most telling
+//! text first, and the first one of it that occurs is the reason.
 //!
-//! Source: sources of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to release/11.1, its ONNX parser,
-//! public logs and issues.
+//! Source: sources of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to
+//! release/11.1, its ONNX parser, public logs and issues.
 
 use crate::runtime::causes::{Cause, cause};
 

@@ -1,9 +1,11 @@
-//! The two command lines, for any release: one builds an engine and saves it, one times the saved engine. Pure.
+//! The two command lines, for any release: one builds an engine and saves it, one times the saved engine.
+//! Pure.
 //!
-//! Every option is spelled out even if it is the default, because defaults differ between releases. All releases time the same: GPU
-//! compute time, nothing copied meanwhile, one query at a time, the host spinning. `--warmUp=0 --duration=0`
-//! makes `--iterations` the exact count of queries from 7.0 on, and the tag 6.0.1 knows no other way; so warm-up runs are
-//! counted, as with every runtime, and the caller tells them apart.
+//! Every option is spelled out even if it is the default, because defaults differ between releases. All
+//! releases time the same: GPU compute time, nothing copied meanwhile, one query at a time, the host
+//! spinning. `--warmUp=0 --duration=0` makes `--iterations` the exact count of queries from 7.0 on, and the
+//! tag 6.0.1 knows no other way; so warm-up runs are counted, as with every runtime, and the caller tells
+//! them apart.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +17,8 @@ use super::release::{self as option, CommandOption, Program};
 use crate::bundle::format::Stage;
 use crate::runtime::{Failure, options};
 
-/// Default of `workspace_mebibytes`: enough for the layers of the paper's networks, and free on the smallest Jetson.
+/// Default of `workspace_mebibytes`: enough for the layers of the paper's networks, and free on the smallest
+/// Jetson.
 pub(super) const WORKSPACE_MEBIBYTES: u64 = 1024;
 
 /// Names of the options of a job.
@@ -61,7 +64,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Adapt the job's options to the program, and to whether the model contains QuantizeLinear or DequantizeLinear nodes.
+    /// Adapt the job's options to the program, and to whether the model contains QuantizeLinear or
+    /// DequantizeLinear nodes.
     ///
     /// # Errors
     /// This release cannot run the model in that precision; nothing was started.
@@ -106,7 +110,8 @@ impl Settings {
         found
     }
 
-    /// The words of the build's command line except paths: what an engine depends on in addition to model, release and GPU.
+    /// The words of the build's command line except paths: what an engine depends on in addition to model,
+    /// release and GPU.
     pub(crate) fn build_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
         let mut line = Words { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
@@ -245,8 +250,8 @@ pub(crate) fn build(
     words
 }
 
-/// The whole command line that runs `engine` so many times. The times are exported if the release can do that without slowing
-/// what it times.
+/// The whole command line that runs `engine` so many times. The times are exported if the release can do that
+/// without slowing what it times.
 pub(crate) fn time(
     flags: Vec<String>,
     program: &Program,

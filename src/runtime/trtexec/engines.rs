@@ -1,7 +1,7 @@
 //! The files that belong to one build: the engine, what its making took, the timings of its tactics.
 //!
-//! An engine runs only with the TensorRT and on the GPU that it was made for, so those and the flags are in the files' names. Builds
-//! share no timings: their purpose is to show how much builds differ.
+//! An engine runs only with the TensorRT and on the GPU that it was made for, so those and the flags are in
+//! the files' names. Builds share no timings: their purpose is to show how much builds differ.
 
 use std::path::{Path, PathBuf};
 

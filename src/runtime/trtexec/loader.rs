@@ -1,4 +1,5 @@
-//! The executing half: reads the model's inputs and outputs, adapts the options to the program, builds and times. For a worker only.
+//! The executing half: reads the model's inputs and outputs, adapts the options to the program, builds and
+//! times. For a worker only.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

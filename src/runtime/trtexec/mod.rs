@@ -1,15 +1,16 @@
 //! TensorRT through its program `trtexec`: builds engines from `.onnx` files and times them.
 //!
-//! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone __worker` only. Pure
-//! are [`release`] and [`command`], which say what to call, [`report`], [`times`] and [`causes`], which read its answers, and
-//! [`outcome`], which judges them.
+//! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone
+//! __worker` only. Pure are [`release`] and [`command`], which say what to call, [`report`], [`times`] and
+//! [`causes`], which read its answers, and [`outcome`], which judges them.
 //!
 //! ## Decisions
-//! - **Its clock, not ours.** trtexec times each query on the GPU; a process around it could only time the process. The
-//!   latency is the GPU compute time, the one quantity that every release since 6 reports.
+//! - **Its clock, not ours.** trtexec times each query on the GPU; a process around it could only time the
+//!   process. The latency is the GPU compute time, the one quantity that every release since 6 reports.
 //! - **Warm-up is counted in runs**, as with every runtime, not in milliseconds as trtexec would.
 //! - **fp32 means fp32**: TF32 is off unless the job asks for it.
-//! - **The engine is built, saved, and timed from the file** by a second process, so that no build warms the GPU of a timing.
+//! - **The engine is built, saved, and timed from the file** by a second process, so that no build warms the
+//!   GPU of a timing.
 
 use super::needs::ProgramWork;
 use super::{Need, OptionKind, Runtime, RuntimeOption, options};

@@ -1,7 +1,8 @@
-//! What a run of trtexec amounts to: its report, its exit and its files come in; an engine, latencies or a failure go out. Pure.
+//! What a run of trtexec amounts to: its report, its exit and its files come in; an engine, latencies or a
+//! failure go out. Pure.
 //!
-//! A success is exit 0 *and* the line PASSED *and* the numbers (or the engine). Otherwise latencies are kept, if there are any,
-//! together with the failure.
+//! A success is exit 0 *and* the line PASSED *and* the numbers (or the engine). Otherwise latencies are kept,
+//! if there are any, together with the failure.
 
 use super::causes::CAUSES;
 use super::profile;
@@ -32,8 +33,8 @@ pub(crate) fn of_build(
     })
 }
 
-/// After a timed run of `warm_up_runs` and then `timed_runs` queries. `times` come from the exported file, if it is complete;
-/// otherwise those of the report count.
+/// After a timed run of `warm_up_runs` and then `timed_runs` queries. `times` come from the exported file, if
+/// it is complete; otherwise those of the report count.
 pub fn of_timing(
     report: &TrtexecReport,
     exit: Exit,

@@ -1,7 +1,7 @@
 //! The file that `--exportProfile` writes: the time of each layer. Pure.
 //!
-//! It looks like JSON but is not always: trtexec does not escape layer names, so a quotation mark in one ends the text early. Each
-//! layer has its own line, and is read between the marks that trtexec itself writes.
+//! It looks like JSON but is not always: trtexec does not escape layer names, so a quotation mark in one ends
+//! the text early. Each layer has its own line, and is read between the marks that trtexec itself writes.
 
 use crate::bundle::format::Layer;
 

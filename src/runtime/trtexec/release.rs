@@ -1,10 +1,12 @@
-//! The release of TensorRT that a trtexec belongs to, from what it prints itself, and the options that it knows. Pure.
+//! The release of TensorRT that a trtexec belongs to, from what it prints itself, and the options that it
+//! knows. Pure.
 //!
-//! From 8.0 on every transcript begins with the number. Older ones are recognised by the help text, because each release added an
-//! option that the previous one lacks. The options of a release newer than the table are read from its help text too.
+//! From 8.0 on every transcript begins with the number. Older ones are recognised by the help text, because
+//! each release added an option that the previous one lacks. The options of a release newer than the table
+//! are read from its help text too.
 //!
-//! Source of the table: `samples/common/sampleOptions.cpp` of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches
-//! release/6.0 to release/11.1.
+//! Source of the table: `samples/common/sampleOptions.cpp` of <https://github.com/NVIDIA/TensorRT>, tag
+//! v6.0.1 and branches release/6.0 to release/11.1.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,7 +23,8 @@ const LAST_SHORT_NUMBER: u32 = 9_999;
 /// A release of TensorRT, as far as options depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Release {
-    /// The tag 6.0.1 that JetPack 4.3 brings: it writes no file of times and knows neither warm-up nor spinning.
+    /// The tag 6.0.1 that JetPack 4.3 brings: it writes no file of times and knows neither warm-up nor
+    /// spinning.
     General6,
     /// A major and a minor number. 6.0 is the rebuild of June 2020, which reports as 7.0 does.
     Numbered(u32, u32),
@@ -99,8 +102,8 @@ impl Program {
     }
 }
 
-/// The option that tells a release without a number from the one before; newest first. The help text of the tag 6.0.1 has none of
-/// them.
+/// The option that tells a release without a number from the one before; newest first. The help text of the
+/// tag 6.0.1 has none of them.
 const TOLD_APART_BY: &[(&str, Release)] = &[
     ("--noDataTransfers", Release::numbered(7, 2)),
     ("--best", Release::numbered(7, 1)),
@@ -154,7 +157,8 @@ const REBUILT_6: Release = Release::numbered(6, 0);
 const LAST_10: Release = Release::numbered(10, u32::MAX);
 const LATEST: Release = Release::numbered(u32::MAX, u32::MAX);
 
-/// Other queries would overlap with the copies of the timed one. `--infStreams` is its newer name; the old one still works.
+/// Other queries would overlap with the copies of the timed one. `--infStreams` is its newer name; the old
+/// one still works.
 pub(super) const STREAMS: CommandOption = CommandOption::new("--streams", REBUILT_6, LATEST);
 pub(super) const AVERAGE_RUNS: CommandOption = CommandOption::new("--avgRuns", FIRST, LATEST);
 pub(super) const ITERATIONS: CommandOption = CommandOption::new("--iterations", FIRST, LATEST);
@@ -172,7 +176,8 @@ pub(super) const EXPOSE_TRANSFERS: CommandOption =
 /// A no-op in 11, where it is the default.
 pub(super) const NO_TRANSFERS: CommandOption =
     CommandOption::new("--noDataTransfers", Release::numbered(7, 2), LAST_10);
-/// Accepted from 6 on. 6 writes no file, and 7.0 and 7.1 attach the profiler of layers for it, which slows what is timed.
+/// Accepted from 6 on. 6 writes no file, and 7.0 and 7.1 attach the profiler of layers for it, which slows
+/// what is timed.
 pub(super) const EXPORT_TIMES: CommandOption =
     CommandOption::new("--exportTimes", Release::numbered(7, 2), LATEST);
 /// Accepted from 6 on, which writes no file.
@@ -184,7 +189,8 @@ pub(super) const CUDA_GRAPH: CommandOption =
 /// From 11 on graphs are the default.
 pub(super) const NO_CUDA_GRAPH: CommandOption =
     CommandOption::new("--noCudaGraph", Release::numbered(11, 0), LATEST);
-/// Required for ONNX by 7.0 and 7.1; 6 would take the batch from elsewhere; a no-op with a warning from 8.2 on, unknown to 10.
+/// Required for ONNX by 7.0 and 7.1; 6 would take the batch from elsewhere; a no-op with a warning from 8.2
+/// on, unknown to 10.
 pub(super) const EXPLICIT_BATCH: CommandOption =
     CommandOption::new("--explicitBatch", FIRST, Release::numbered(8, 1));
 /// In MiB; its default before 8.4 is 16, too little for most networks.

@@ -1,9 +1,12 @@
-//! What trtexec prints, read line by line: its release, its latencies, whether it passed, and the most telling error. Pure.
+//! What trtexec prints, read line by line: its release, its latencies, whether it passed, and the most
+//! telling error. Pure.
 //!
-//! The latencies bound the memory. The line PASSED counts wherever it is: memory reports, and even a crash, may follow it.
+//! The latencies bound the memory. The line PASSED counts wherever it is: memory reports, and even a crash,
+//! may follow it.
 //!
-//! Source of the lines: `samples/common/sampleReporting.cpp` and `logger.h` of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1
-//! and branches release/6.0 to release/11.1, and logs of Jetsons that people made public.
+//! Source of the lines: `samples/common/sampleReporting.cpp` and `logger.h` of
+//! <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to release/11.1, and logs of
+//! Jetsons that people made public.
 
 use super::causes::CAUSES;
 use super::release;
@@ -119,8 +122,8 @@ fn split(line: &str) -> (Option<char>, &str) {
     }
 }
 
-/// The node in `While parsing node number 7 [Resize -> "out"]:`, with or without the arrow, or the operator in
-/// `No importer registered for op: Resize`.
+/// The node in `While parsing node number 7 [Resize -> "out"]:`, with or without the arrow, or the operator
+/// in `No importer registered for op: Resize`.
 fn node(text: &str) -> Option<String> {
     let word = |rest: &str| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     if let Some((_, rest)) = text.split_once("No importer registered for op: ") {

@@ -1,4 +1,5 @@
-//! Running trtexec in a worker: what it prints goes to standard error, whose tail the daemon keeps, and is read for its report.
+//! Running trtexec in a worker: what it prints goes to standard error, whose tail the daemon keeps, and is
+//! read for its report.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -9,8 +10,8 @@ use crate::bundle::format::Stage;
 use crate::runtime::Failure;
 use crate::runtime::program::{self, Exit};
 
-/// Bytes that a run may print in addition to its latencies: the longest help text and the memory reports are some kilobytes, a verbose
-/// build a few megabytes.
+/// Bytes that a run may print in addition to its latencies: the longest help text and the memory reports are
+/// some kilobytes, a verbose build a few megabytes.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
 /// Bytes of one latency; the lines of 8.0, which are the longest, have some 160.

@@ -1,5 +1,6 @@
-//! The table of fields for readers: the JSON Schema, and in `reference` the tables of `docs/JOB-SPEC.md`. Everything here is
-//! derived; a statement that is not in the table or in a runtime's description does not belong here.
+//! The table of fields for readers: the JSON Schema, and in `reference` the tables of `docs/JOB-SPEC.md`.
+//! Everything here is derived; a statement that is not in the table or in a runtime's description does not
+//! belong here.
 
 use serde_json::{Map, Value, json};
 
@@ -14,8 +15,8 @@ use crate::runtime::{OptionKind, RUNTIMES, Runtime};
 
 /// The JSON Schema (2020-12) of the job file, for editors that complete and check YAML.
 ///
-/// It says what one value may be. That a runtime finds the one model it reads, and what a file name may look like
-/// beyond its characters, is checked by [`super::resolve::job`] alone.
+/// It says what one value may be. That a runtime finds the one model it reads, and what a file name may look
+/// like beyond its characters, is checked by [`super::resolve::job`] alone.
 pub fn schema() -> Value {
     let mut schema = group("");
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");

@@ -1,5 +1,6 @@
-//! The keys `network` and `study`: configurations of the family, generated where they are measured. What is possible is
-//! decided by [`crate::network::configuration`]; here every mistake of it gets its place in the file.
+//! The keys `network` and `study`: configurations of the family, generated where they are measured. What is
+//! possible is decided by [`crate::network::configuration`]; here every mistake of it gets its place in the
+//! file.
 
 use std::collections::BTreeMap;
 
@@ -52,8 +53,8 @@ pub(super) fn network(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Conf
     possible(&requested, place, "network", mistakes)
 }
 
-/// The configurations of `study` as `backbone networks list` orders them, precisions innermost; `None` where the key is
-/// not there or anything in it is wrong.
+/// The configurations of `study` as `backbone networks list` orders them, precisions innermost; `None` where
+/// the key is not there or anything in it is wrong.
 pub(super) fn study(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Vec<Configuration>> {
     let place = *nodes.get("study")?;
     let blocks_of_paper: Vec<&'static str> = Block::of_paper().iter().map(|block| block.name).collect();
@@ -210,7 +211,8 @@ fn precision(node: &Node, field: &str, mistakes: &mut Mistakes) -> Option<&'stat
     }
 }
 
-/// A word, made harmless and short: what looks for the nearest name takes time and memory with the length of both.
+/// A word, made harmless and short: what looks for the nearest name takes time and memory with the length of
+/// both.
 fn text(node: &Node, field: &str, expected: &str, hint: &str, mistakes: &mut Mistakes) -> Option<String> {
     if matches!(node.value, Value::Text(_)) {
         return Some(printable(&node.written));

@@ -1,9 +1,9 @@
 //! YAML text as a tree of values with their places, and nothing about what the values mean.
 //!
-//! The only user of `serde_yaml` in the project. A pass over parser events goes first: it notes where every value
-//! stands and refuses what a settings file does not need (anchors, aliases, tags, several documents, great depth, great
-//! numbers), so that nothing is ever expanded. Only then does `serde_yaml` give the values, order and duplicate keys
-//! kept, and the two are joined.
+//! The only user of `serde_yaml` in the project. A pass over parser events goes first: it notes where every
+//! value stands and refuses what a settings file does not need (anchors, aliases, tags, several documents,
+//! great depth, great numbers), so that nothing is ever expanded. Only then does `serde_yaml` give the
+//! values, order and duplicate keys kept, and the two are joined.
 //!
 //! Text comes in as bytes, a [`Node`] or one [`Mistake`] goes out. No file is opened here.
 
@@ -19,8 +19,8 @@ use crate::bundle::format::Mistake;
 mod places;
 mod syntax;
 
-/// Larger job and configuration files are refused, best before they are read. A job with every key is about 1 KB; this
-/// leaves room for a thousand times that and bounds what a hostile file can cost.
+/// Larger job and configuration files are refused, best before they are read. A job with every key is about 1
+/// KB; this leaves room for a thousand times that and bounds what a hostile file can cost.
 pub const MAXIMUM_SPEC_BYTES: usize = 1 << 20;
 
 /// Code of the mistake of a file that says nothing at all.
@@ -137,7 +137,8 @@ fn refused_values(error: &serde_yaml::Error) -> Mistake {
     mistake(position, "", "syntax", message, hint)
 }
 
-/// The two parsers read the text differently; guessing which one the author meant would measure the wrong thing.
+/// The two parsers read the text differently; guessing which one the author meant would measure the wrong
+/// thing.
 fn disagreement(position: Position) -> Mistake {
     mistake(
         Some(position),
@@ -152,7 +153,8 @@ fn saturated(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Walk the values in the order in which the event pass met them. `key` is the place of the key that a value belongs to.
+/// Walk the values in the order in which the event pass met them. `key` is the place of the key that a value
+/// belongs to.
 fn join(
     tree: Tree,
     places: &mut std::vec::IntoIter<ValuePlace>,

@@ -1,4 +1,5 @@
-//! The pass over parser events: where every value stands, and what is refused before anything is built from it.
+//! The pass over parser events: where every value stands, and what is refused before anything is built from
+//! it.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
@@ -10,12 +11,13 @@ use crate::spec::mistakes::mistake;
 /// Nesting that is accepted. The deepest field of a job is four levels down.
 pub(super) const MAXIMUM_DEPTH: usize = 32;
 
-/// Values that are accepted, keys included. The largest sensible job, with every label and input used, has some hundred.
+/// Values that are accepted, keys included. The largest sensible job, with every label and input used, has
+/// some hundred.
 pub(super) const MAXIMUM_NODES: usize = 10_000;
 
-/// Characters that can begin or end a token, in files that are read whole. The parser keeps the tokens of a whole
-/// `[…]` or `{…}` before it gives its first event, about 100 bytes each, so their number has to be bounded before it
-/// starts. 10,000 quoted values in one list have 30,000.
+/// Characters that can begin or end a token, in files that are read whole. The parser keeps the tokens of a
+/// whole `[…]` or `{…}` before it gives its first event, about 100 bytes each, so their number has to be
+/// bounded before it starts. 10,000 quoted values in one list have 30,000.
 pub(super) const MAXIMUM_MARKS: usize = 32_768;
 
 /// Where a value stands and what it looks like.
@@ -38,7 +40,8 @@ pub(super) fn find(text: &str) -> Result<Vec<ValuePlace>, Mistake> {
     let Some(cut) = mark_beyond_limit(text) else {
         return walk(text).map_err(|refusal| refusal.mistake);
     };
-    // The part within the limit often shows a plainer reason. A syntax error there may come from the cut itself.
+    // The part within the limit often shows a plainer reason. A syntax error there may come from the cut
+    // itself.
     match walk(&text[..cut]) {
         Err(refusal) if !refusal.is_syntax => Err(refusal.mistake),
         _ => Err(too_many(None)),

@@ -1,5 +1,5 @@
-//! What a job file means: the tree of values against the table of fields and the runtimes there are. All mistakes of a
-//! file come at once. Does no I/O and reads no clock.
+//! What a job file means: the tree of values against the table of fields and the runtimes there are. All
+//! mistakes of a file come at once. Does no I/O and reads no clock.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,14 @@
-//! What one inference takes in energy, from readings of power or of energy before, during and after many inferences.
+//! What one inference takes in energy, from readings of power or of energy before, during and after many
+//! inferences.
 //!
-//! The mean power while idle is taken off the mean power of the loop, and what is left is shared among its inferences. Power is
-//! integrated by the trapezoidal rule; a counter of energy is a difference. The interval comes from the means of batches, which
-//! are nearly independent where single readings are not (the method of batch means: Law,
-//! *Simulation Modeling and Analysis*, 2015), and from Welch's two-sample t with the degrees of freedom of Satterthwaite (1946); `docs/METHOD.md` has the formulas.
+//! The mean power while idle is taken off the mean power of the loop, and what is left is shared among its
+//! inferences. Power is integrated by the trapezoidal rule; a counter of energy is a difference. The interval
+//! comes from the means of batches, which are nearly independent where single readings are not (the method of
+//! batch means: Law, *Simulation Modeling and Analysis*, 2015), and from Welch's two-sample t with the
+//! degrees of freedom of Satterthwaite (1946); `docs/METHOD.md` has the formulas.
 
-/// Readings this soon after a span began may still reflect the one before: sensors average over some of their conversions, and
-/// regulators and governors take some tenths of a second to settle.
+/// Readings this soon after a span began may still reflect the one before: sensors average over some of their
+/// conversions, and regulators and governors take some tenths of a second to settle.
 pub(crate) const SETTLING_SECONDS: f64 = 0.5;
 
 /// Batches of each span for the interval: more give little.
@@ -23,7 +25,8 @@ pub(crate) type Curve = Vec<(f64, f64)>;
 pub struct Stretch {
     /// Its energy.
     pub curve: Curve,
-    /// Were the ends of the span read in energy? Then the difference is exact; power is known between its readings only.
+    /// Were the ends of the span read in energy? Then the difference is exact; power is known between its
+    /// readings only.
     pub is_counted: bool,
 }
 
@@ -64,8 +67,8 @@ pub fn of_power(readings: &[(f64, f64)]) -> Stretch {
     Stretch { curve, is_counted: false }
 }
 
-/// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` if the counter went back
-/// and its range is not known.
+/// The energy of a counter: seconds and joules, which begin again at zero after `wraps_at`. `None` if the
+/// counter went back and its range is not known.
 pub(crate) fn of_counter(readings: &[(f64, f64)], wraps_at: Option<f64>) -> Option<Stretch> {
     let mut curve: Curve = Vec::with_capacity(readings.len());
     let mut joules = 0.0;
@@ -158,11 +161,12 @@ fn welch_half_width(one: &[f64], other: &[f64]) -> Option<f64> {
     Some(student(freedom) * variance.sqrt())
 }
 
-/// The 97.5 % points of Student's t for 1 to 10 degrees of freedom (any table of it), for [`super::CONFIDENCE`].
+/// The 97.5 % points of Student's t for 1 to 10 degrees of freedom (any table of it), for
+/// [`super::CONFIDENCE`].
 const STUDENT: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
-/// The same for any degrees of freedom, rounded down; beyond the table 1.96 + 2.7 / ν, which is never less than the true value
-/// there and at most 0.02 more.
+/// The same for any degrees of freedom, rounded down; beyond the table 1.96 + 2.7 / ν, which is never less
+/// than the true value there and at most 0.02 more.
 fn student(freedom: f64) -> f64 {
     let whole = freedom.floor().max(1.0);
     if whole <= STUDENT.len() as f64 { STUDENT[whole as usize - 1] } else { 1.96 + 2.7 / whole }

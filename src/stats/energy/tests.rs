@@ -6,7 +6,8 @@ const IDLE_WATTS: f64 = 5.2;
 /// Ten readings a second.
 const BETWEEN_READINGS: f64 = 0.1;
 
-/// Small numbers that look random and have no mean: the fractional parts of multiples of the golden ratio, less a half.
+/// Small numbers that look random and have no mean: the fractional parts of multiples of the golden ratio,
+/// less a half.
 fn noise(index: usize) -> f64 {
     (index as f64 * 0.618_033_988_749_895).fract() - 0.5
 }
@@ -105,8 +106,8 @@ fn spans_that_are_too_short_tell_nothing() {
 
 #[test]
 fn interval_is_the_published_one_of_welch() {
-    // NIST/SEMATECH e-Handbook 1.3.5.3 gives the formula; worked by hand: means 3 and 13, variances 2.5 and 10, five each,
-    // standard error 1.5811, 5.88 degrees of freedom, t(5) = 2.571.
+    // NIST/SEMATECH e-Handbook 1.3.5.3 gives the formula; worked by hand: means 3 and 13, variances 2.5 and
+    // 10, five each, standard error 1.5811, 5.88 degrees of freedom, t(5) = 2.571.
     let half = welch_half_width(&[1.0, 2.0, 3.0, 4.0, 5.0], &[9.0, 11.0, 13.0, 15.0, 17.0]).unwrap();
     assert!((half - 2.571 * 2.5_f64.sqrt()).abs() < 1e-9, "{half}");
 }

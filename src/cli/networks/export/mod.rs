@@ -24,9 +24,10 @@ mod part;
 
 /// Write model files of the family, by default all 648
 ///
-/// Each option that selects networks may be repeated; without it, all values of the paper are used. A file is named after its
-/// configuration, such as standard-k3-b1-i224-int8.onnx, and is written completely or not at all. The same options give the same
-/// bytes on every machine. If an ONNX file would exceed 2 GB, its weights are in a second file, named after it with .data.
+/// Each option that selects networks may be repeated; without it, all values of the paper are used. A file is
+/// named after its configuration, such as standard-k3-b1-i224-int8.onnx, and is written completely or not at
+/// all. The same options give the same bytes on every machine. If an ONNX file would exceed 2 GB, its weights
+/// are in a second file, named after it with .data.
 #[derive(Debug, Args)]
 pub(super) struct NetworksExportArguments {
     /// Block type; `backbone list blocks` shows them
@@ -65,7 +66,8 @@ pub(super) struct NetworksExportArguments {
     /// In int8 ONNX, use uint8 activations, which ONNX Runtime fuses and TensorRT cannot read
     #[arg(long)]
     unsigned_activations: bool,
-    /// ONNX files larger than this get their weights in a second file. Not a flag, because only tests lower it.
+    /// ONNX files larger than this get their weights in a second file. Not a flag, because only tests lower
+    /// it.
     #[arg(skip = LARGEST_FILE_BYTES)]
     largest_file_bytes: u64,
 }

@@ -1,7 +1,7 @@
 //! Files that appear under their name completely or not at all.
 //!
-//! A file is written under a hidden name, and renamed when it is complete and on the disk. It is locked while it is written, so
-//! a hidden file without a lock was left by a killed writer and may be removed.
+//! A file is written under a hidden name, and renamed when it is complete and on the disk. It is locked while
+//! it is written, so a hidden file without a lock was left by a killed writer and may be removed.
 
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -66,7 +66,8 @@ impl Drop for Part {
 
 fn create_locked(path: &Path) -> io::Result<fs::File> {
     loop {
-        // Not truncated before it is locked: a process with the same id in another container may be writing it.
+        // Not truncated before it is locked: a process with the same id in another container may be writing
+        // it.
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         // If the file system has no locks, a file without a lock is never removed either.
         let is_locked = file.file().lock().is_ok();

@@ -1,8 +1,8 @@
 //! ONNX files.
 //!
-//! [`crate::model_file::onnx`] reads the file, [`operators`] knows what each operator makes and costs, and [`mod@walk`] follows
-//! the graph. Control flow (`If`, `Loop`, `Scan`) and functions are listed as uncounted. Weights in external
-//! files need not be there: their shapes are in the model.
+//! [`crate::model_file::onnx`] reads the file, [`operators`] knows what each operator makes and costs, and
+//! [`mod@walk`] follows the graph. Control flow (`If`, `Loop`, `Scan`) and functions are listed as uncounted.
+//! Weights in external files need not be there: their shapes are in the model.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 //! From the nodes of an ONNX file to steps with shapes.
 //!
-//! Nodes are put into an order in which they can run, each tells what it makes, and what the file itself says about
-//! intermediate shapes is held against that: a count from a wrong shape would be wrong without anybody noticing.
+//! Nodes are put into an order in which they can run, each tells what it makes, and what the file itself says
+//! about intermediate shapes is held against that: a count from a wrong shape would be wrong without anybody
+//! noticing.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
@@ -134,7 +135,8 @@ impl<'a> Walk<'_, 'a> {
             .iter()
             .flatten()
             .all(|place| self.facts[*place].is_constant || self.facts[*place].values.is_some());
-        // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here too.
+        // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here
+        // too.
         let is_constant =
             known && (inputs.iter().all(|place| self.facts[*place].is_constant)) && settings_are_constant
                 || known && effect.outputs.iter().all(|made| made.values.is_some());
@@ -164,7 +166,8 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// What the operator says of an output, checked against what the file says; the file's word where the operator is unknown.
+    /// What the operator says of an output, checked against what the file says; the file's word where the
+    /// operator is unknown.
     fn fact(
         &self,
         name: &str,
@@ -251,7 +254,8 @@ fn input_shapes(
     if let Some(first) = open.first() {
         let sizes = first.shape.iter().flatten().map(|size| match size {
             Dimension::Fixed(size) => size.to_string(),
-            // Batches come first and are 1 in most measurements; what else is open is a side of an image more often than not.
+            // Batches come first and are 1 in most measurements; what else is open is a side of an image more
+            // often than not.
             Dimension::Open(_) => "224".to_owned(),
         });
         let mut sizes: Vec<String> = sizes.collect();
@@ -284,7 +288,8 @@ fn input_shapes(
         .collect()
 }
 
-/// Places of the nodes in an order in which they can run: the file's own, unless a node there reads what comes later.
+/// Places of the nodes in an order in which they can run: the file's own, unless a node there reads what
+/// comes later.
 fn order(model: &OnnxModel<'_>) -> Result<Vec<usize>, CountError> {
     let title = |index: usize| {
         let node = &model.nodes[index];

@@ -14,8 +14,8 @@ fn counted(file: &ModelFile) -> Cost {
     model(&bytes, &none()).unwrap()
 }
 
-/// Everything but names and shapes, which differ between formats. The conversions at the border of an int8 ONNX file are not
-/// part of the configuration.
+/// Everything but names and shapes, which differ between formats. The conversions at the border of an int8
+/// ONNX file are not part of the configuration.
 fn numbers(cost: &Cost) -> Vec<(u64, u64, u64, u64)> {
     let rows = cost.layers.iter().filter(|row| !row.operator.ends_with("uantizeLinear"));
     let numbers = |row: &LayerCost| (row.macs, row.other_operations, row.parameters, row.bytes_moved);
@@ -26,8 +26,8 @@ fn numbers(cost: &Cost) -> Vec<(u64, u64, u64, u64)> {
 fn files_of_the_family_cost_what_their_configuration_costs() {
     for block in BLOCKS {
         for precision in [Precision::Fp32, Precision::Int8] {
-            // An eighth of the paper's width, so that the weights are made quickly; all layers are there. 75 pixels are odd
-            // in every stage.
+            // An eighth of the paper's width, so that the weights are made quickly; all layers are there. 75
+            // pixels are odd in every stage.
             let requested = RequestedConfiguration {
                 width_percent: 12,
                 ..RequestedConfiguration::new(block.name, 3, 2, 75, precision.name())

@@ -75,7 +75,8 @@ fn a_wrong_shape_and_a_wrong_count_would_be_noticed_in_every_foreign_graph() {
 fn resnet_50_is_the_8_2_billion_operations_of_the_paper_and_25_5_million_parameters() {
     let cost = foreign("resnet-50-like");
     assert_eq!(cost.operations(), 8_178_368_512);
-    // The published 25,557,032 have a scale and a shift for each of 26,560 channels; folded, one bias is left.
+    // The published 25,557,032 have a scale and a shift for each of 26,560 channels; folded, one bias is
+    // left.
     assert_eq!(cost.parameters(), 25_557_032 - 26_560);
     // 16 additions and the two poolings are all that is left apart from the products.
     assert_eq!(cost.layers.len(), 54 + 16 + 2);
@@ -111,7 +112,8 @@ fn the_same_network_costs_the_same_in_both_formats() {
     let example = |name: &str| model(&file(&format!("inbox-examples/{name}")), &none()).unwrap();
     let costs =
         ["tiny-cnn.onnx", "tiny-cnn.tflite", "tiny-cnn-int8.onnx", "tiny-cnn-int8.tflite"].map(example);
-    // 96² × 16 × 27 + 96² × 32 × 144 + 48² × 64 × 288 + 48² × 64 × 576 + 10 × 64, and their weights with 186 biases.
+    // 96² × 16 × 27 + 96² × 32 × 144 + 48² × 64 × 288 + 48² × 64 × 576 + 10 × 64, and their weights with 186
+    // biases.
     for cost in &costs {
         assert_eq!((cost.macs(), cost.parameters()), (173_851_264, 61_162));
         assert_eq!(cost.uncounted, []);

@@ -115,7 +115,8 @@ fn pools_that_round_up_leave_out_windows_that_begin_behind_the_input() {
             onnx(&graph(&[image(), (1, node("MaxPool", &["image"], "pool", settings))]), &none()).unwrap();
         cost.layers[0].output_shape[2..].to_vec()
     };
-    // 5 pixels: windows of 2 begin at 0, 2, and rounded up at 4; with a pad of 1 at both ends at −1, 1, 3, and 5 is behind.
+    // 5 pixels: windows of 2 begin at 0, 2, and rounded up at 4; with a pad of 1 at both ends at −1, 1, 3,
+    // and 5 is behind.
     let (kernel, strides, up) =
         (("kernel_shape", &[2, 2][..]), ("strides", &[2, 2][..]), ("ceil_mode", &[1][..]));
     let pads = ("pads", &[1, 1, 1, 1][..]);

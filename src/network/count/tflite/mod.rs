@@ -1,8 +1,9 @@
 //! TensorFlow Lite files.
 //!
-//! [`crate::model_file::tflite::graph`] reads the tables, [`operators`] knows what each operator makes and costs. Only the first graph is walked, which is
-//! the one that an interpreter runs; control flow into others is listed as uncounted. Every tensor of a file has a shape:
-//! what an operator makes is held against it. Where inputs are open, the shapes that were given are followed instead.
+//! [`crate::model_file::tflite::graph`] reads the tables, [`operators`] knows what each operator makes and
+//! costs. Only the first graph is walked, which is the one that an interpreter runs; control flow into others
+//! is listed as uncounted. Every tensor of a file has a shape: what an operator makes is held against it.
+//! Where inputs are open, the shapes that were given are followed instead.
 
 use super::InputShapes;
 use super::error::{CountError, shape_text};

@@ -1,7 +1,8 @@
 //! Operators that work on each element by itself, and those that reduce.
 //!
-//! `other_operations` counts one operation for each element and elementary function: a sigmoid is one, as an addition is.
-//! What a function costs in instructions differs between processors by more than any weighting would mend.
+//! `other_operations` counts one operation for each element and elementary function: a sigmoid is one, as an
+//! addition is. What a function costs in instructions differs between processors by more than any weighting
+//! would mend.
 
 use super::values;
 use super::{Answer, Context, Effect, Made, storage_bits};

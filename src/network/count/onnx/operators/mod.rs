@@ -1,7 +1,8 @@
 //! What each ONNX operator makes and costs, from the shapes that it reads.
 //!
-//! [`OPERATORS`] is the list of what is counted. An operator that is not in it, or whose shapes cannot be known, is handed
-//! back as [`Uncountable::Unknown`] and listed as uncounted; shapes that contradict each other are [`Uncountable::Wrong`].
+//! [`OPERATORS`] is the list of what is counted. An operator that is not in it, or whose shapes cannot be
+//! known, is handed back as [`Uncountable::Unknown`] and listed as uncounted; shapes that contradict each
+//! other are [`Uncountable::Wrong`].
 //!
 //! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>.
 
@@ -89,7 +90,8 @@ impl Made {
 pub(super) struct Effect {
     pub(super) outputs: Vec<Made>,
     pub(super) work: Work,
-    /// From which input on they are shapes, scales and bounds rather than tensors that are read; and single ones before.
+    /// From which input on they are shapes, scales and bounds rather than tensors that are read; and single
+    /// ones before.
     pub(super) settings: &'static [usize],
 }
 

@@ -1,7 +1,7 @@
 //! Convolutions and matrix products: the operators that MACs are counted of.
 //!
-//! Every multiplication of an element of the output with a weight counts, those with padding too, as in the paper and in
-//! the tools that people compare with.
+//! Every multiplication of an element of the output with a weight counts, those with padding too, as in the
+//! paper and in the tools that people compare with.
 
 use super::windows::{Sliding, kernel_shape, spatial};
 use super::{Answer, Context, Effect, Made};
@@ -40,8 +40,8 @@ pub(super) fn convolution(context: &Context<'_, '_>) -> Answer {
     Ok(Effect::one(Made::new(output, element_type), work).with_settings(settings))
 }
 
-/// `prod(in) × prod(W[1:])`, with weights of shape (input channels, output channels ÷ groups, window): every element that
-/// goes in meets every weight of its channel once.
+/// `prod(in) × prod(W[1:])`, with weights of shape (input channels, output channels ÷ groups, window): every
+/// element that goes in meets every weight of its channel once.
 pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
     let (input, weights) = (context.shape(0)?, context.shape(1)?);
     let groups = groups(context)?;

@@ -91,8 +91,8 @@ pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
     Ok(Effect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1, 2, 3]))
 }
 
-/// Each element of the result: nothing where the nearest is copied, else a multiplication and an addition for each
-/// neighbour, 2 along each axis that changes for linear and 4 for cubic interpolation.
+/// Each element of the result: nothing where the nearest is copied, else a multiplication and an addition for
+/// each neighbour, 2 along each axis that changes for linear and 4 for cubic interpolation.
 pub(super) fn resize(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let output = resized(context, input)?;

@@ -1,6 +1,8 @@
-//! Whole numbers that shapes are made of, followed through the small graphs that exporters write around `Shape`.
+//! Whole numbers that shapes are made of, followed through the small graphs that exporters write around
+//! `Shape`.
 //!
-//! `None` means that the values are not known, never that something is wrong: a rule that needs them says so itself.
+//! `None` means that the values are not known, never that something is wrong: a rule that needs them says so
+//! itself.
 
 use super::{Answer, Context, Effect, Made};
 use crate::model_file::onnx::{MOST_VALUES, Payload};

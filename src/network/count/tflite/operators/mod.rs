@@ -1,5 +1,5 @@
-//! What each TensorFlow Lite operator makes and costs. Activations are NHWC; an activation that an operator's options name
-//! is part of it.
+//! What each TensorFlow Lite operator makes and costs. Activations are NHWC; an activation that an operator's
+//! options name is part of it.
 //!
 //! Source of the operators' numbers and options: the schema that [`super::file`] names.
 

@@ -37,7 +37,8 @@ pub(super) fn depthwise_convolution(context: &Context<'_, '_>) -> Answer {
     one(output, Work::Product { macs, channels: weights[3] }, vec![0, 1, 2])
 }
 
-/// Inputs are the result's shape, weights (output channels, height, width, input channels), the activation, biases.
+/// Inputs are the result's shape, weights (output channels, height, width, input channels), the activation,
+/// biases.
 pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
     let (weights, input) = (context.image(1)?, context.image(2)?);
     let wanted = context.values(0).unwrap_or_else(|| {

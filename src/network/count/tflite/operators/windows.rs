@@ -1,5 +1,5 @@
-//! Operators that look through a window: pools, and the positions that any window takes. Resizing, which reads a window of
-//! neighbours, too.
+//! Operators that look through a window: pools, and the positions that any window takes. Resizing, which
+//! reads a window of neighbours, too.
 
 use super::{Answer, Context, one};
 use crate::network::count::graph::Work;
