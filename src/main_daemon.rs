@@ -1,5 +1,6 @@
-//! The `backbone-daemon` executable: `backbone serve` and no other command, so that the code of those is not in the memory of a
-//! process that runs for months. `backbone serve` goes on as this one where it lies beside it.
+//! The `backbone-daemon` executable: `backbone serve` and no other command, so that a process that runs for
+//! months holds no other code in memory. `backbone serve` continues as this one if it is next to it and of
+//! the same build.
 
 fn main() -> std::process::ExitCode {
     backbone::cli::daemon()

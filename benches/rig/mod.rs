@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::daemon::status::Status;
-use backbone::runtime::NeedKind;
+use backbone::runtime::{LoadRequest, NeedKind};
 use backbone::worker::protocol::{PROTOCOL, Request, Wish};
 
 /// The daemon answers within milliseconds; longer than this means that it hangs.
@@ -33,17 +33,19 @@ pub(crate) fn request(
     Request {
         protocol: PROTOCOL,
         runtime: runtime.to_owned(),
-        model,
-        provided: [(NeedKind::Library, library)].into_iter().collect(),
-        options: [("threads".to_owned(), 1.into())].into(),
-        inputs: [].into(),
-        seed: 1,
+        load: LoadRequest {
+            task: Default::default(),
+            model,
+            provided: [(NeedKind::Library, library)].into_iter().collect(),
+            options: [("threads".to_owned(), 1.into())].into(),
+            inputs: [].into(),
+            seed: 1,
+            compilation: None,
+        },
         warm_up_runs,
         timed_runs,
         energy_seconds: 0,
         placement: Wish::default(),
-        task: Default::default(),
-        compilation: None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use backbone::runtime::trtexec::outcome::{self, Exit};
 use backbone::runtime::trtexec::report::TrtexecReport;
 use backbone::runtime::trtexec::times;
-use backbone::runtime::{Compilation, NeedKind};
+use backbone::runtime::{Compilation, LoadRequest, NeedKind};
 use backbone::worker::ending::Ending;
 use backbone::worker::parent::{self, Control, Trial, Watch};
 use backbone::worker::protocol::{PROTOCOL, Request, Task};
@@ -89,22 +89,24 @@ fn host(folder: &Path) -> (PathBuf, Request) {
     let request = Request {
         protocol: PROTOCOL,
         runtime: "trtexec".to_owned(),
-        model: repository.join("inbox-examples/tiny-cnn.onnx"),
-        provided: [(NeedKind::Program, program.clone())].into_iter().collect(),
-        options: [].into(),
-        inputs: [].into(),
-        seed: 1,
+        load: LoadRequest {
+            task: Task::Build,
+            model: repository.join("inbox-examples/tiny-cnn.onnx"),
+            provided: [(NeedKind::Program, program.clone())].into_iter().collect(),
+            options: [].into(),
+            inputs: [].into(),
+            seed: 1,
+            compilation: Some(Compilation {
+                folder: folder.join("engines"),
+                platform: String::new(),
+                model_sha256: String::new(),
+                build: 1,
+            }),
+        },
         warm_up_runs: 10,
         timed_runs: 100,
         energy_seconds: 0,
         placement: Default::default(),
-        task: Task::Build,
-        compilation: Some(Compilation {
-            folder: folder.join("engines"),
-            platform: String::new(),
-            model_sha256: String::new(),
-            build: 1,
-        }),
     };
     (program, request)
 }
@@ -150,7 +152,7 @@ fn added() -> Duration {
     let (program, mut request) = host(folder.path());
     let (_, built) = in_worker(folder.path(), &request);
     assert!(matches!(built, Ending::Built(_)), "{built:?}");
-    request.task = Task::Measure;
+    request.load.task = Task::Measure;
     let pairs = (0..PAIRS).map(|_| {
         let bare = bare(folder.path(), &program);
         let (whole, ending) = in_worker(folder.path(), &request);

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::table;
-use crate::daemon::observer::{Compilation, Row};
+use crate::daemon::observer::{BundleLine, Compiled};
 
 /// The table with a line for each configuration, and a sum for each runtime; `None` if nothing was compiled.
-pub(super) fn render(rows: &[Row]) -> Option<String> {
-    let tried: Vec<(&Row, &Compilation)> =
+pub(super) fn render(rows: &[BundleLine]) -> Option<String> {
+    let tried: Vec<(&BundleLine, &Compiled)> =
         rows.iter().filter_map(|row| Some((row, row.compilation.as_ref()?))).collect();
     if tried.is_empty() {
         return None;
@@ -22,21 +22,21 @@ pub(super) fn render(rows: &[Row]) -> Option<String> {
     Some(text)
 }
 
-fn sums<'a>(tried: &[(&'a Row, &Compilation)]) -> BTreeMap<&'a str, (usize, usize)> {
+fn sums<'a>(tried: &[(&'a BundleLine, &Compiled)]) -> BTreeMap<&'a str, (usize, usize)> {
     let mut sums = BTreeMap::<&str, (usize, usize)>::new();
     for (row, compilation) in tried {
         let (compiled, all) = sums.entry(row.runtime.as_deref().unwrap_or("-")).or_default();
-        *compiled += usize::from(**compilation == Compilation::Done);
+        *compiled += usize::from(**compilation == Compiled::Done);
         *all += 1;
     }
     sums
 }
 
-fn cells(row: &Row, compilation: &Compilation) -> Vec<String> {
+fn cells(row: &BundleLine, compilation: &Compiled) -> Vec<String> {
     let (word, why) = match compilation {
-        Compilation::Done => ("yes", String::new()),
-        Compilation::NotPossible(why) => ("no", why.clone()),
-        Compilation::Failed(why) => ("not known", why.clone()),
+        Compiled::Done => ("yes", String::new()),
+        Compiled::NotPossible(why) => ("no", why.clone()),
+        Compiled::Failed(why) => ("not known", why.clone()),
     };
     let name = |text: &Option<String>| super::readable(text.as_deref().unwrap_or("-").as_ref());
     vec![name(&row.model), name(&row.runtime), word.to_owned(), super::readable(why.as_ref())]
@@ -47,8 +47,8 @@ mod tests {
     use super::*;
     use crate::bundle::format::{Outcome, Status, VerdictState};
 
-    fn row(model: &str, runtime: &str, compilation: Option<Compilation>) -> Row {
-        Row {
+    fn row(model: &str, runtime: &str, compilation: Option<Compiled>) -> BundleLine {
+        BundleLine {
             job: "study".to_owned(),
             file: "study.yaml".to_owned(),
             model: Some(model.to_owned()),
@@ -77,16 +77,16 @@ mod tests {
     #[test]
     fn every_configuration_has_its_line_and_every_runtime_its_sum() {
         let rows = [
-            row("standard-k3-b1-i224-int8.tflite", "edgetpu", Some(Compilation::Done)),
+            row("standard-k3-b1-i224-int8.tflite", "edgetpu", Some(Compiled::Done)),
             row(
                 "standard-k3-b1-i1400-int8.tflite",
                 "edgetpu",
-                Some(Compilation::NotPossible("activations_too_large: edgetpu_compiler says so".to_owned())),
+                Some(Compiled::NotPossible("activations_too_large: edgetpu_compiler says so".to_owned())),
             ),
             row(
                 "standard-k5-b1-i224-int8.onnx",
                 "trtexec",
-                Some(Compilation::Failed("timed_out: it took 3600 s".to_owned())),
+                Some(Compiled::Failed("timed_out: it took 3600 s".to_owned())),
             ),
             row("net.onnx", "onnxruntime", None),
         ];

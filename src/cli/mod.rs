@@ -17,6 +17,7 @@ mod exit;
 mod export;
 pub(crate) mod failure;
 mod feasibility;
+mod handover;
 mod list;
 mod log;
 mod networks;
@@ -100,6 +101,9 @@ pub fn main() -> std::process::ExitCode {
 
 /// The whole of `main` of the daemon's own executable.
 pub fn daemon() -> std::process::ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == handover::PRINT_BUILD) {
+        return ended(print(&format!("{}\n", handover::BUILD)).map(|()| Exit::Done));
+    }
     match parse::<DaemonCli>() {
         Ok(DaemonCli { command: DaemonCommand::Serve(arguments) }) => {
             ended(log::install(log::DAEMON).and_then(|()| serve::execute(arguments)))
@@ -127,13 +131,12 @@ fn ended(result: anyhow::Result<Exit>) -> std::process::ExitCode {
 }
 
 fn execute(command: Command) -> anyhow::Result<Exit> {
-    if matches!(command, Command::Serve(_)) {
-        serve::hand_over();
-    }
+    let not_handed_over = if matches!(command, Command::Serve(_)) { handover::hand_over() } else { None };
     log::install(match command {
         Command::Serve(_) => log::DAEMON,
         _ => log::COMMAND,
     })?;
+    not_handed_over.iter().for_each(|why| ::log::warn!("{why}"));
     match command {
         Command::Serve(arguments) => serve::execute(arguments),
         Command::Run(arguments) => run::execute(arguments),

@@ -8,8 +8,7 @@ use clap::Args;
 
 use super::failure::Advise as _;
 use super::{DaemonPlace, Exit, print};
-use crate::daemon::control::{self, Wish};
-use crate::daemon::jobs_in;
+use crate::daemon::control::{self, ControlRequest};
 use crate::spool;
 use crate::text::first_few;
 
@@ -42,7 +41,7 @@ struct Request {
     folder: &'static str,
     /// What these jobs are.
     kind: &'static str,
-    wish: fn(OsString) -> Wish,
+    wish: fn(OsString) -> ControlRequest,
     /// What the job is afterwards.
     done: &'static str,
 }
@@ -50,12 +49,20 @@ struct Request {
 pub(super) fn cancel(arguments: JobArguments) -> anyhow::Result<Exit> {
     ask(
         arguments,
-        &Request { folder: "queue", kind: "queued or running", wish: Wish::Cancel, done: "cancelled" },
+        &Request {
+            folder: "queue",
+            kind: "queued or running",
+            wish: ControlRequest::Cancel,
+            done: "cancelled",
+        },
     )
 }
 
 pub(super) fn retry(arguments: JobArguments) -> anyhow::Result<Exit> {
-    ask(arguments, &Request { folder: "done", kind: "finished", wish: Wish::Retry, done: "queued again" })
+    ask(
+        arguments,
+        &Request { folder: "done", kind: "finished", wish: ControlRequest::Retry, done: "queued again" },
+    )
 }
 
 pub(super) fn pause(arguments: DaemonArguments) -> anyhow::Result<Exit> {
@@ -84,7 +91,7 @@ fn switch(
 fn ask(JobArguments { place, job }: JobArguments, request: &Request) -> anyhow::Result<Exit> {
     let Request { folder, kind, wish, done } = *request;
     let (config, _) = place.load(None, None)?;
-    let jobs = jobs_in(&config.spool.join(folder)).advise(NO_SPOOL)?;
+    let jobs = control::jobs_in(&config.spool.join(folder)).advise(NO_SPOOL)?;
     if !jobs.iter().any(|known| known.is_meant_by(OsStr::new(&job))) {
         let hint = if jobs.is_empty() {
             format!("no job is {kind}")

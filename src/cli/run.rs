@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::failure::{Advise as _, Explain as _};
 use super::{DaemonPlace, Exit, feasibility, outcome, print};
 use crate::config::Config;
-use crate::daemon::observer::{Observer, Row, TrialBegins};
+use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon};
 use crate::spec;
 
@@ -51,18 +51,19 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
             progress.say(mistakes.trim_end());
         }
         let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
-        if arguments.no_wait && !daemon.lock_host(&mut progress) {
+        if arguments.no_wait && !daemon.lock_host() {
             let what =
                 format!("cannot measure {}: another measurement is running on this host", spec.display());
             return Err(anyhow::anyhow!(what))
                 .advise("run without --no-wait to wait for it")
                 .exit(Exit::Busy);
         }
-        if !daemon.work_off(&mut progress).context("cannot write to the disk of the outbox")? {
+        if !daemon.work_off().context("cannot write to the disk of the outbox")? {
+            drop(daemon);
             progress.finish();
             anyhow::bail!("stopped before {} was measured", spec.display());
         }
-        daemon.reject_waiting(&mut progress);
+        daemon.reject_waiting();
     }
     progress.finish();
     let rows = &progress.rows;
@@ -147,7 +148,7 @@ fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// Progress bars on a terminal, plain lines elsewhere. Drawn only between trials, so that nothing runs while a worker measures.
 struct Progress {
     bar: Option<ProgressBar>,
-    rows: Vec<Row>,
+    rows: Vec<BundleLine>,
 }
 
 impl Progress {
@@ -191,7 +192,7 @@ impl Observer for Progress {
         }
     }
 
-    fn bundled(&mut self, row: Row) {
+    fn bundled(&mut self, row: BundleLine) {
         self.say(&format!("{}: {}", super::readable(row.job.as_ref()), super::readable(row.bundle.as_ref())));
         self.rows.push(row);
     }

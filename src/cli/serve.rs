@@ -1,17 +1,14 @@
 //! `backbone serve`: the daemon.
 
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::{Advise as _, Explain as _};
 use super::{DaemonPlace, Exit, outcome, print};
-use crate::daemon::observer::{Nobody, Observer, Row};
+use crate::daemon::observer::{BundleLine, Nobody, Observer};
 use crate::daemon::{Audience, Daemon, StartError};
-use crate::installation::DAEMON;
 use crate::spool::OpenError;
 
 /// Watch the inbox, measure every job that is dropped there, and publish its bundles in the outbox
@@ -30,44 +27,36 @@ pub(super) struct ServeArguments {
     pub(super) once: bool,
 }
 
-/// Go on as the daemon's own executable, the same process with the same arguments. Comes back where there is none beside this
-/// one: a daemon that holds more code in memory does the same.
-pub(super) fn hand_over() {
-    let daemon = std::env::current_exe().map(|own| own.with_file_name(DAEMON));
-    let Ok(daemon) = daemon else { return };
-    if daemon.is_file() {
-        let error = Command::new(&daemon).arg0("backbone").args(std::env::args_os().skip(1)).exec();
-        super::note(&format!("{} did not start, going on without it: {error}", daemon.display()));
-    }
-}
-
 pub(super) fn execute(arguments: ServeArguments) -> anyhow::Result<Exit> {
     let (config, provenance) = arguments.place.load(arguments.outbox, arguments.host_root)?;
     for setting in provenance {
         log::info!("{} = {} (from {})", setting.setting, setting.value, setting.source);
     }
     let outbox = config.outbox.clone();
-    let started = if arguments.once {
-        let mut rows = Rows::default();
-        Daemon::start(config, Audience::Collectors, &mut rows).map(|daemon| (daemon, Some(rows)))
-    } else {
-        Daemon::start(config, Audience::Collectors, &mut Nobody).map(|daemon| (daemon, None))
-    };
+    let mut rows = Rows::default();
+    let mut nobody = Nobody;
+    let observer: &mut dyn Observer = if arguments.once { &mut rows } else { &mut nobody };
+    let started = Daemon::start(config, Audience::Collectors, observer);
     let busy =
         matches!(started, Err(StartError::Spool(OpenError::Locked { .. } | OpenError::InboxTaken { .. })));
-    let (mut daemon, rows) = started.explain().exit(if busy { Exit::Busy } else { Exit::Failed })?;
-    let Some(mut rows) = rows else {
-        daemon.serve(&mut Nobody).context("the spool's disk failed")?;
+    let mut daemon = started.explain().exit(if busy { Exit::Busy } else { Exit::Failed })?;
+    if !arguments.once {
+        daemon.serve().context("the spool's disk failed")?;
         return Ok(Exit::Done);
-    };
-    let done = daemon.work_off(&mut rows).context("the spool's disk failed")?;
-    let mut text = outcome::of_inbox(&rows.0, &outbox);
-    for waiting in daemon.waiting() {
-        text.push_str(&format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")));
     }
+    let done = daemon.work_off().context("the spool's disk failed")?;
+    let waiting: Vec<String> = daemon
+        .waiting()
+        .map(|waiting| format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")))
+        .collect();
     let unpublished = daemon.unpublished();
-    text.push_str(&format!("\nbundles: {}\n", outbox.display()));
-    print(&text)?;
+    drop(daemon);
+    print(&format!(
+        "{}{}\nbundles: {}\n",
+        outcome::of_inbox(&rows.0, &outbox),
+        waiting.concat(),
+        outbox.display()
+    ))?;
     if unpublished > 0 {
         let what = format!("{unpublished} bundles could not be published in {}", outbox.display());
         return Err(anyhow::anyhow!(what)).advise("they are kept, and published by the next start");
@@ -75,12 +64,12 @@ pub(super) fn execute(arguments: ServeArguments) -> anyhow::Result<Exit> {
     Ok(if done { Exit::Done } else { Exit::Failed })
 }
 
-/// Remembers every bundle for the table at the end.
+/// Keeps a line for every bundle, for the table at the end.
 #[derive(Debug, Default)]
-struct Rows(Vec<Row>);
+struct Rows(Vec<BundleLine>);
 
 impl Observer for Rows {
-    fn bundled(&mut self, row: Row) {
+    fn bundled(&mut self, row: BundleLine) {
         self.0.push(row);
     }
 }

@@ -28,68 +28,68 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/backbone/config.yaml";
 
 /// Settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where people drop job and model files. `/srv/backbone/inbox`
-    pub inbox: PathBuf,
+    pub(crate) inbox: PathBuf,
     /// Where finished bundles appear. `/srv/backbone/outbox`
-    pub outbox: PathBuf,
+    pub(crate) outbox: PathBuf,
     /// Claimed jobs, copied models, unpublished bundles; on the inbox's file system. Default: `spool` next to
     /// the inbox.
-    pub spool: PathBuf,
+    pub(crate) spool: PathBuf,
     /// Small state: status, and the host's power state while it is changed. `/var/lib/backbone`
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The folder used as `/` when the host is examined. Any other than `/` marks every bundle as simulated.
-    pub host_root: PathBuf,
+    pub(crate) host_root: PathBuf,
     /// An upload counts as finished if its file has been closed and unchanged for this long. 1
-    pub settle_seconds: u32,
+    pub(crate) settle_seconds: u32,
     /// A job whose model never comes, or an upload that never ends, is rejected after this long. 86 400
-    pub give_up_seconds: u32,
+    pub(crate) give_up_seconds: u32,
     /// Interval between rescans of the inbox, for files without an event. 60
-    pub rescan_seconds: u32,
+    pub(crate) rescan_seconds: u32,
     /// A model file that no waiting job names stays in the inbox for this long after its last use. 604 800
-    pub model_retention_seconds: u32,
+    pub(crate) model_retention_seconds: u32,
     /// Number of finished jobs whose job files are kept for `retry`. 1 000
-    pub keep_done_jobs: u32,
+    pub(crate) keep_done_jobs: u32,
     /// Whether the host may be rebooted if a job's power mode requires it. No
-    pub reboots_for_power_mode: bool,
+    pub(crate) reboots_for_power_mode: bool,
     /// Where the host's power state is saved while it is changed: `state`, even for `backbone run`, which
     /// otherwise has its own state.
-    pub power_state: PathBuf,
+    pub(crate) power_state: PathBuf,
     /// Size of the kept compiled models, in megabytes.
-    pub keep_engine_megabytes: u32,
+    pub(crate) keep_engine_megabytes: u32,
     /// The paths that the configuration gives for each runtime, by runtime name.
-    pub runtimes: BTreeMap<String, Provided>,
+    pub(crate) runtimes: BTreeMap<String, Provided>,
 }
 
 /// Settings from the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Overrides {
+pub(crate) struct Overrides {
     /// `--inbox`
-    pub inbox: Option<PathBuf>,
+    pub(crate) inbox: Option<PathBuf>,
     /// `--outbox`
-    pub outbox: Option<PathBuf>,
+    pub(crate) outbox: Option<PathBuf>,
     /// `--spool`
-    pub spool: Option<PathBuf>,
+    pub(crate) spool: Option<PathBuf>,
     /// `--state`
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     /// `--host-root`
-    pub host_root: Option<PathBuf>,
+    pub(crate) host_root: Option<PathBuf>,
 }
 
 /// A setting, its value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provenance {
+pub(crate) struct Provenance {
     /// Path of the key, such as `runtimes.onnxruntime.library`.
-    pub setting: String,
+    pub(crate) setting: String,
     /// The value in force.
-    pub value: String,
+    pub(crate) value: String,
     /// Its source.
-    pub source: Source,
+    pub(crate) source: Source,
 }
 
 /// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// Built in, or derived from another setting.
     Default,
     /// The configuration file.
@@ -113,7 +113,7 @@ impl fmt::Display for Source {
 
 /// Why the settings could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file could not be read.
     #[error("cannot read the configuration file {}", .path.display())]
     Read {
@@ -179,7 +179,7 @@ impl Config {
     /// # Errors
     /// The file cannot be read or has mistakes, a variable or flag has an invalid value, or two settings name
     /// the same folder.
-    pub fn load(
+    pub(crate) fn load(
         flags: Overrides,
         environment: &dyn Fn(&str) -> Option<OsString>,
         file: Option<&Path>,

@@ -1,29 +1,33 @@
-//! Requests of commands: small files in `spool/control/`, because a file survives a restart and needs no open port.
+//! Requests of commands: small files in `spool/control/`, because a file survives a restart and needs no open
+//! port.
 //!
-//! `paused` lasts as long as it is there. `cancel~NAME`, `retry~NAME` and `resume~` are removed when they were carried out.
+//! `paused` holds as long as the file exists. The daemon removes `cancel~NAME`, `retry~NAME` and `resume~`
+//! once it carried them out.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::queue::QueuedJob;
-use crate::spool::names::{JobId, spell, unspell};
+use super::job::{QueuedJob, name_without_spec};
+use crate::spec;
+use crate::spool::Spool;
+use crate::spool::names::{Entry, EntryKind, JobId, spell, unspell};
 
 /// The flag file of `backbone pause`.
 const PAUSED: &str = "paused";
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum ControlRequest {
     /// Cancel the jobs meant by this.
     Cancel(OsString),
     /// Queue the newest finished job meant by this again.
     Retry(OsString),
-    /// Look again whether measuring is paused: a file that went away wakes nobody.
+    /// Check again whether measuring is paused: removing a file does not wake the daemon.
     Resume,
 }
 
-impl Wish {
+impl ControlRequest {
     fn file_name(&self) -> String {
         match self {
             Self::Cancel(job) => format!("cancel~{}", spell(job)),
@@ -43,22 +47,22 @@ impl Wish {
     }
 }
 
-/// Leave a request for the daemon; returns the file that is gone once it was carried out.
+/// Leave a request for the daemon. It removes the returned file once it carried the request out.
 ///
 /// # Errors
-/// The folder can not be written.
-pub fn leave(control: &Path, wish: &Wish) -> io::Result<PathBuf> {
+/// The folder cannot be written.
+pub fn leave(control: &Path, wish: &ControlRequest) -> io::Result<PathBuf> {
     let path = control.join(wish.file_name());
     fs_err::write(&path, [])?;
     Ok(path)
 }
 
-/// Let a request to retry mean this one job and no other; `request` is its file, before and after.
+/// Let a request to retry mean this one job and no other. `request` is its file, before and after.
 ///
 /// # Errors
-/// The folder can not be written.
+/// The folder cannot be written.
 pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
-    let narrowed = request.with_file_name(Wish::Retry(id.to_string().into()).file_name());
+    let narrowed = request.with_file_name(ControlRequest::Retry(id.to_string().into()).file_name());
     fs_err::rename(&*request, &narrowed)?;
     *request = narrowed;
     Ok(())
@@ -67,12 +71,12 @@ pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
 /// All requests, and the files that hold them.
 ///
 /// # Errors
-/// The folder can not be read.
-pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, Wish)>> {
+/// The folder cannot be read.
+pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, ControlRequest)>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(control)? {
         let entry = entry?;
-        if let Some(wish) = entry.file_name().to_str().and_then(Wish::parse) {
+        if let Some(wish) = entry.file_name().to_str().and_then(ControlRequest::parse) {
             found.push((entry.path(), wish));
         }
     }
@@ -81,9 +85,11 @@ pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, Wish)>> {
 }
 
 /// Does a request ask to cancel this job?
-pub fn cancels(control: &Path, queued: &QueuedJob) -> bool {
+pub(crate) fn cancels(control: &Path, queued: &QueuedJob) -> bool {
     let requests = requests(control).unwrap_or_default();
-    requests.iter().any(|(_, wish)| matches!(wish, Wish::Cancel(meant) if queued.is_meant_by(meant)))
+    requests
+        .iter()
+        .any(|(_, wish)| matches!(wish, ControlRequest::Cancel(meant) if queued.is_meant_by(meant)))
 }
 
 /// Is measuring paused?
@@ -106,6 +112,38 @@ pub fn pause(control: &Path) -> io::Result<()> {
 pub fn resume(control: &Path) -> io::Result<()> {
     match fs_err::remove_file(control.join(PAUSED)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => leave(control, &Wish::Resume).map(|_| ()),
+        _ => leave(control, &ControlRequest::Resume).map(|_| ()),
     }
+}
+
+/// The newest finished job that a person may mean by this.
+pub(super) fn finished_job(spool: &Spool, meant: &OsStr) -> Option<Entry> {
+    let jobs = jobs_in(spool.done().path()).ok()?;
+    let newest = jobs.into_iter().rfind(|job| job.is_meant_by(meant))?;
+    Some(Entry { kind: EntryKind::Job, ..newest.entry })
+}
+
+/// The jobs whose files are in `queue/` or `done/`, in order of arrival, so that a person can name one. Reads
+/// every job file.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
+    let mut jobs = Vec::new();
+    for found in fs_err::read_dir(folder)? {
+        let found = found?;
+        let Some(entry) = Entry::parse(&found.file_name()) else { continue };
+        jobs.push(QueuedJob { name: name_of(&entry, &found.path()), priority: 0, entry });
+    }
+    jobs.sort_by(|a, b| a.entry.id.cmp(&b.entry.id));
+    Ok(jobs)
+}
+
+/// The job's name as its file gives it, or the file's stem if the file cannot be understood.
+fn name_of(entry: &Entry, path: &Path) -> String {
+    let small = fs_err::symlink_metadata(path)
+        .is_ok_and(|stat| stat.is_file() && stat.len() <= spec::raw::MAXIMUM_SPEC_BYTES as u64);
+    let text = if small { fs_err::read(path).unwrap_or_default() } else { Vec::new() };
+    spec::resolve::job(&text, &entry.file.to_string_lossy())
+        .map_or_else(|_| name_without_spec(entry), |job| job.name)
 }

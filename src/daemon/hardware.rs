@@ -4,7 +4,7 @@ use crate::bundle::format::Bundle;
 
 /// What is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MissingHardware {
+pub(crate) enum MissingHardware {
     /// An NVIDIA Jetson, or another host with TensorRT.
     Jetson,
     /// A Coral Edge TPU.

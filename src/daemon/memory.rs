@@ -1,14 +1,13 @@
-//! Does a model file fit into the host's memory at all? Asked before anything is copied, generated, changed or started, by the daemon
-//! and by `backbone check`; decided from two sizes, nothing is read here. Whether a model that fits has room beside everything else
-//! can not be known before: a worker that runs out is an outcome of its own.
+//! Does a model file fit into the host's memory at all? The daemon and `backbone check` ask before anything
+//! is copied, generated, changed or started. The answer follows from two sizes; nothing is read here. Whether
+//! a model that fits also has room next to everything else cannot be known before: a worker that runs out of
+//! memory is an outcome of its own.
 
-use super::Daemon;
-use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::error::Hint;
-use crate::spec::{Configuration, ModelSource};
 
-/// A model file has more bytes than the host has memory. Every runtime here reads the whole file before it runs, and a network whose
-/// weights lie on a disk is timed with that disk; see "Models larger than the memory" in docs/METHOD.md.
+/// A model file has more bytes than the host has memory. Every runtime here reads the whole file before it
+/// runs, and timing a network whose weights are on a disk times that disk; see "Models larger than the
+/// memory" in docs/METHOD.md.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{file}` has {bytes} bytes, and the host has {memory_bytes} bytes of memory")]
 pub(crate) struct LargerThanMemory {
@@ -24,7 +23,7 @@ impl LargerThanMemory {
     /// Stable code.
     pub(crate) const REASON: &str = "model_larger_than_memory";
 
-    /// The error, where it is one. No claim where the host's memory could not be observed.
+    /// Refuse a file that is too large. Says nothing if the host's memory could not be observed.
     ///
     /// # Errors
     /// The file is larger.
@@ -41,20 +40,6 @@ impl LargerThanMemory {
 impl Hint for LargerThanMemory {
     fn hint(&self) -> Option<String> {
         Some("measure it on a host with more memory, or take a smaller model: int8 weights take a quarter of fp32's".to_owned())
-    }
-}
-
-impl Daemon {
-    /// The outcome of a configuration whose network would be generated as a file larger than the host's memory.
-    pub(super) fn larger_than_memory(&self, chosen: &Configuration) -> Option<Outcome> {
-        let ModelSource::Generated(network) = chosen.source else { return None };
-        let form = (chosen.runtime.networks)(&chosen.options)?;
-        // What its format can not hold is refused where it would be generated.
-        let bytes = form.length(&network).ok()?;
-        let memory_bytes = self.assembler.host.memory_bytes;
-        let refused = LargerThanMemory::check(&form.file_name(&network), bytes, memory_bytes).err()?;
-        let failure = Failure::new(Stage::Model, LargerThanMemory::REASON, refused.to_string());
-        Some(Failure { hint: refused.hint(), ..failure }.outcome(Status::Rejected))
     }
 }
 

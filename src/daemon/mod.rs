@@ -1,239 +1,96 @@
-//! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during them.
+//! The daemon: one thread that owns all state, looks at the inbox between measurements, and sleeps during
+//! them.
 //!
-//! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do; `backbone run` uses the
-//! latter on a spool of its own, so that both are the same pipeline. A step is: claim what is whole, bind models, carry out
-//! requests, publish what is ready, and measure one configuration of the job whose turn it is.
+//! [`Daemon::serve`] runs until it is told to stop, [`Daemon::work_off`] until nothing is left to do;
+//! `backbone run` uses the latter on a spool of its own, so that both are the same pipeline. A step is: claim
+//! what is fully uploaded, bind models, carry out requests, publish what is ready, and measure one
+//! configuration of the job whose turn it is.
 //!
-//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are named in the status and
-//! tried again; no job is lost to them. Everything else ends the process, and the next start goes on.
+//! The state has four owners, and this loop between them: [`inbox`] is the way in, [`bench`] measures one
+//! configuration, [`outlet`] is the way out, and [`troubles`] lists what is wrong with the host. None of them
+//! knows another but the last.
+//!
+//! A job's errors go into its bundle. The host's errors (disk full, inbox gone, outbox read-only) are listed
+//! in the status and tried again; no job is lost to them. Everything else ends the process, and the next
+//! start goes on.
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::bundle::format::PowerMode;
+use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
-use crate::host::power::hold::PowerHost;
-use crate::host::power::saved::SavedFile;
-use crate::host::{self, HostLock, HostRoot};
+use crate::host::{self, HostRoot};
 use crate::installation::Installation;
-use crate::spool::journal::Record;
-use crate::spool::names::{Entry, JobId};
-use crate::spool::plan::Tracker;
-use crate::spool::watch::Watch;
-use crate::spool::{OpenError, Places, Spool};
+use crate::spool::names::Entry;
+use crate::spool::watch::{Seen, Watch};
+use crate::spool::{Places, Spool};
 
-pub(crate) mod admit;
-mod assemble;
-mod configuration;
+mod attending;
+mod bench;
+mod clock;
 pub mod control;
-mod cooling;
-mod edge_tpu;
-mod engines;
-mod finish;
-pub mod hardware;
-mod intake;
+pub(crate) mod hardware;
+mod inbox;
+mod job;
+#[cfg(test)]
+mod lab;
 pub(crate) mod memory;
-mod model;
 pub(crate) mod observer;
-mod power;
-mod providers;
-pub(crate) mod queue;
-mod quiet;
-mod requests;
-mod sensing;
+mod outlet;
+mod reporter;
 mod service;
+mod start_error;
 pub mod status;
-mod tell;
-mod trials;
-mod wake;
+mod troubles;
+mod turn;
 
-pub(crate) use requests::jobs_in;
-pub(crate) use sensing::idle_beside_energy;
+pub(crate) use bench::sensing::idle_beside_energy;
+pub(crate) use inbox::admit;
+pub(crate) use reporter::Audience;
+pub(crate) use start_error::StartError;
 
-use assemble::Assembler;
-use observer::{Observer, Row};
-use queue::{Queue, QueuedJob, WaitingJob};
+use attending::{Attending, Cancellation};
+use bench::{Access, Bench, Reboots};
+use control::ControlRequest;
+use inbox::{Inbox, WaitingJob, Wake};
+use job::{EndedJob, QueuedJob, ReadJob};
+use observer::Observer;
+use outlet::{Assembler, Outlet};
+use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
-use status::{Attention, Finished, Running, State};
-use tell::Urgency;
-use wake::Wake;
-
-/// After trouble of the host, the next try comes this much later: soon enough for a person who just mended it.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
-
-/// Trouble that lasts is logged again after this long: a journal that is read from any point on tells of it soon, and nothing
-/// else is driven out of it.
-const NAME_AGAIN_AFTER: Duration = Duration::from_secs(60);
-
-/// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At some tens of
-/// kilobytes each they stay below a gigabyte.
-const MAXIMUM_UNPUBLISHED: usize = 10_000;
+use status::State;
+use troubles::{TroubleKind, Troubles};
+use turn::{Ended, Left, Turn};
 
 /// The daemon, or the pipeline of `backbone run`.
-pub struct Daemon {
-    config: Config,
-    audience: Audience,
+pub(crate) struct Daemon<'o> {
+    config: Rc<Config>,
     spool: Spool,
-    watch: Watch,
-    wake: Wake,
-    tracker: Tracker,
-    queue: Queue,
-    service: Service,
-    assembler: Assembler,
-    root: HostRoot,
-    power: PowerHost,
-    /// The power state held for a job. Before the lock: fields are dropped in order, and putting the host back needs the lock.
-    hold: Option<power::JobHold>,
-    /// The job that the host was rebooted for, until its turn.
-    rebooted_job: Option<String>,
-    /// Only a reboot brings this mode back, the owner's.
-    reboot_back_to: Option<PowerMode>,
-    /// The host was told to reboot.
-    rebooting_until: Option<Instant>,
-    /// Held while anything is measured.
-    host_lock: Option<HostLock>,
-    installation: Installation,
-    running: Option<Running>,
-    /// While the running job waits for a cool host.
-    cooling: Option<status::Cooling>,
-    /// Bundles that are durable and not published yet.
-    unpublished: VecDeque<String>,
-    /// A bundle that the spool's disk refused, and the jobs' state that depends on it.
-    unwritten: Option<Unwritten>,
-    /// The disk failed in a way that only a fresh start can judge.
-    fatal: Option<std::io::Error>,
-    /// Troubles of the host, until they are mended.
-    troubles: Vec<(Trouble, Attention)>,
-    /// What was logged as trouble, and when: what lasts is not logged at every try.
-    named: Vec<(Trouble, String, Instant)>,
-    /// Odd things in the inbox, as of the last rescan.
-    oddities: Vec<Attention>,
-    /// The job that was cancelled while it ran, whose cancel file may still be read.
-    cancelled_running: Option<QueuedJob>,
-    finished: Finished,
-    retired: u64,
-    /// The cost of the dropped model that was counted last.
-    counted: Option<(model::CountedModel, model::Counted)>,
-    /// Another process measures on this host.
-    host_holder: Option<String>,
-    rescan_at: Instant,
-    try_again_at: Option<Instant>,
-    look_again_at: Option<Instant>,
-    status_written: Option<Instant>,
-    /// What the status file says, as far as it is news.
-    told: Option<status::Status>,
+    inbox: Inbox,
+    bench: Bench,
+    outlet: Outlet,
+    troubles: Troubles,
+    reporter: Reporter,
+    observer: &'o mut dyn Observer,
 }
 
-/// For whom the status is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// People and collectors: into the state folder and the outbox.
-    Collectors,
-    /// Nobody: whoever runs the pipeline watches it.
-    Nobody,
-}
-
-/// A bundle that could not be written yet.
-#[derive(Debug)]
-struct Unwritten {
-    entry: Entry,
-    configuration: usize,
-    row: Row,
-    name: String,
-    bytes: Vec<u8>,
-}
-
-/// Trouble of the host: no job's fault, tried again until it is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    InboxGone,
-    InboxUnreadable,
-    ClaimFailed,
-    ModelNotCopied,
-    SpoolUnwritable,
-    OutboxUnwritable,
-    HostLock,
-    PowerNotRestored,
-}
-
-impl Trouble {
-    /// Is it tried again by looking at the inbox and at the waiting jobs?
-    fn keeps_jobs_from_the_queue(self) -> bool {
-        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::SpoolUnwritable)
-    }
-
-    /// Its code in the status and in the log.
-    fn code(self) -> &'static str {
-        match self {
-            Self::InboxGone => "inbox_gone",
-            Self::InboxUnreadable => "inbox_unreadable",
-            Self::ClaimFailed => "claim_failed",
-            Self::ModelNotCopied => "model_not_copied",
-            Self::SpoolUnwritable => "spool_unwritable",
-            Self::OutboxUnwritable => "outbox_unwritable",
-            Self::HostLock => "host_lock",
-            Self::PowerNotRestored => "power_not_restored",
-        }
-    }
-}
-
-/// The daemon can not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The spool.
-    #[error(transparent)]
-    Spool(#[from] OpenError),
-    /// The watcher.
-    #[error("can not watch {}", inbox.display())]
-    Watch {
-        /// The inbox.
-        inbox: PathBuf,
-        /// Why.
-        #[source]
-        source: notify::Error,
-    },
-    /// Descriptors, signals, own executable, state folder.
-    #[error("can not {what}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl crate::error::Hint for StartError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Spool(error) => error.hint(),
-            Self::Watch { .. } => {
-                Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
-            }
-            Self::System { .. } => None,
-        }
-    }
-}
-
-impl Daemon {
+impl<'o> Daemon<'o> {
     /// Open the spool, take up what a former run left, and start watching.
     ///
     /// # Errors
-    /// Another daemon has the spool, its folders can not be used, or the inbox not be watched.
-    pub fn start(
+    /// Another daemon has the spool, its folders cannot be used, or the inbox cannot be watched.
+    pub(crate) fn start(
         config: Config,
         audience: Audience,
-        observer: &mut dyn Observer,
+        observer: &'o mut dyn Observer,
     ) -> Result<Self, StartError> {
-        let system = |what: &str| {
-            let what = what.to_owned();
-            move |source| StartError::System { what, source }
-        };
+        let config = Rc::new(config);
         match fs_err::create_dir(&config.state) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(system("make the state folder")(error));
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(StartError::system("make the state folder")(error));
             }
             _ => {}
         }
@@ -243,57 +100,34 @@ impl Daemon {
             outbox: config.outbox.clone(),
         };
         let (spool, found) = Spool::open(&places)?;
-        let wake = Wake::new().map_err(system("make a socket pair"))?;
-        wake.connect_signals().map_err(system("handle signals"))?;
-        let waker = wake.waker().map_err(system("make a socket pair"))?;
+        let wake = Wake::new().map_err(StartError::system("make a socket pair"))?;
+        wake.connect_signals().map_err(StartError::system("handle signals"))?;
+        let waker = wake.waker().map_err(StartError::system("make a socket pair"))?;
         let watch = Watch::start(&config.inbox, spool.control().path(), Box::new(move || waker.wake()))
             .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
         let now = Instant::now();
-        let root = HostRoot::new(&config.host_root).map_err(system("use the host root"))?;
-        let assembler = Assembler::new(host::observe(&root), !root.is_real(), host::clock::smallest_step());
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
+        let installation =
+            Installation::of_this_process(&root).map_err(StartError::system("find the own executable"))?;
+        let observed = host::observe(&root);
+        let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
+        let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
+        let is_real = root.is_real();
         let mut daemon = Self {
-            tracker: Tracker::new(seconds(config.settle_seconds), seconds(config.give_up_seconds)),
-            queue: Queue::default(),
-            service: Service::connect(now),
-            assembler,
-            power: PowerHost::new(
-                host::family(&root).power,
-                Rc::new(root.clone()),
-                Rc::new(SavedFile::of(&root, &config.power_state)),
+            inbox: Inbox::new(&config, watch, wake, observed.memory_bytes, now),
+            bench: Bench::new(Rc::clone(&config), root, &observed, reboots, installation),
+            outlet: Outlet::new(
+                &config,
+                Assembler::new(observed, !is_real, host::clock::smallest_step()),
+                found.ready,
             ),
-            installation: Installation::of_this_process(&root).map_err(system("find the own executable"))?,
-            root,
-            hold: None,
-            rebooted_job: None,
-            reboot_back_to: None,
-            rebooting_until: None,
-            host_lock: None,
-            running: None,
-            cooling: None,
-            unpublished: found.ready.into(),
-            unwritten: None,
-            fatal: None,
-            troubles: Vec::new(),
-            named: Vec::new(),
-            oddities: Vec::new(),
-            cancelled_running: None,
-            finished: Finished::default(),
-            retired: 0,
-            counted: None,
-            host_holder: None,
-            rescan_at: now,
-            try_again_at: None,
-            look_again_at: None,
-            status_written: None,
-            told: None,
-            audience,
+            troubles: Troubles::default(),
+            reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
+            observer,
             config,
             spool,
-            watch,
-            wake,
         };
-        daemon.recover(found.entries, observer);
+        daemon.recover(found.entries);
         Ok(daemon)
     }
 
@@ -301,209 +135,413 @@ impl Daemon {
     ///
     /// # Errors
     /// The spool's disk failed; a fresh start takes up what it holds.
-    pub fn serve(&mut self, observer: &mut dyn Observer) -> std::io::Result<()> {
-        self.service.ready();
-        while !self.wake.stop_requested() {
-            if !self.step(observer)? {
-                self.tell_status(Urgency::Now);
-                self.wake.sleep(self.until_next());
+    pub(crate) fn serve(&mut self) -> io::Result<()> {
+        self.reporter.service().ready();
+        while !self.inbox.wake().stop_requested() {
+            if !self.step()? {
+                self.report();
+                let until = self.until_next();
+                self.inbox.wake().sleep(until);
             }
         }
         self.stop();
         Ok(())
     }
 
-    /// Work until nothing is left that could be done now: no job queued, no upload under way, nothing unpublished. Jobs that
-    /// wait for a model stay in the queue. Returns whether it came to that, and was not stopped before.
+    /// Work until nothing is left that could be done now: no job queued, no upload under way, nothing
+    /// unpublished. Jobs that wait for a model stay in the queue. Returns whether it got that far, and was
+    /// not stopped before.
     ///
     /// # Errors
     /// As [`Daemon::serve`].
-    pub(crate) fn work_off(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
-        self.service.ready();
-        while !self.wake.stop_requested() {
-            if self.step(observer)? {
+    pub(crate) fn work_off(&mut self) -> io::Result<bool> {
+        self.reporter.service().ready();
+        let settle = Duration::from_secs(self.config.settle_seconds.max(1).into());
+        while !self.inbox.wake().stop_requested() {
+            if self.step()? {
                 continue;
             }
-            let paused = control::is_paused(self.spool.control().path());
-            let busy = !self.queue.is_empty() && !paused || self.unwritten.is_some();
-            if !busy && !self.tracker.has_unsettled() {
+            let is_paused = control::is_paused(self.spool.control().path());
+            let is_busy = !self.inbox.queue().is_empty() && !is_paused || self.outlet.is_held_up();
+            if !is_busy && !self.inbox.has_unsettled() {
                 self.stop();
                 return Ok(true);
             }
-            self.tell_status(Urgency::Now);
-            self.wake
-                .sleep(self.until_next().min(Duration::from_secs(self.config.settle_seconds.max(1).into())));
+            self.report();
+            let until = self.until_next().min(settle);
+            self.inbox.wake().sleep(until);
         }
         self.stop();
         Ok(false)
     }
 
     /// Jobs that still wait for a model.
-    pub fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
-        self.queue.waiting()
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
+        self.inbox.queue().waiting()
     }
 
-    /// Bundles that are durable and could not be published.
-    pub fn unpublished(&self) -> usize {
-        self.unpublished.len()
+    /// Number of bundles that are durable and could not be published.
+    pub(crate) fn unpublished(&self) -> usize {
+        self.outlet.unpublished()
     }
 
-    /// Reject the jobs that wait for a model now, where waiting longer makes no sense.
-    pub(crate) fn reject_waiting(&mut self, observer: &mut dyn Observer) {
-        self.give_up_waiting(Instant::now(), Duration::ZERO, observer);
+    /// Reject the jobs that wait for a model now, if waiting longer makes no sense.
+    pub(crate) fn reject_waiting(&mut self) {
+        self.give_up_waiting(Instant::now(), Duration::ZERO);
+    }
+
+    /// Acquire the host's lock, or say who has it.
+    pub(crate) fn lock_host(&mut self) -> bool {
+        match self.bench.acquire(&mut self.troubles) {
+            Access::Granted => true,
+            Access::Waits { holder, is_new } => {
+                if is_new {
+                    log::info!("waiting: {holder} measures on this host");
+                    self.observer.waits_for_host(&holder);
+                }
+                false
+            }
+            Access::Refused => false,
+        }
     }
 
     fn stop(&mut self) {
-        self.service.stopping();
-        self.running = None;
-        self.release_power();
-        self.host_lock = None;
-        self.write_status(State::Stopped);
+        self.reporter.service().stopping();
+        self.reporter.running(None);
+        self.bench.release(&mut self.troubles);
+        let (reporter, view) = self.reporting();
+        reporter.write(State::Stopped, &view);
         log::info!("stopped");
     }
 
+    fn report(&mut self) {
+        let (reporter, view) = self.reporting();
+        reporter.report(Urgency::Now, &view);
+    }
+
+    fn reporting(&mut self) -> (&mut Reporter, StatusSources<'_>) {
+        let view = StatusSources {
+            inbox: &self.inbox,
+            outlet: &self.outlet,
+            troubles: &self.troubles,
+            spool: &self.spool,
+            host_is_taken: self.bench.is_taken(),
+        };
+        (&mut self.reporter, view)
+    }
+
     /// Take up the jobs and bundles that a former run left.
-    fn recover(&mut self, entries: Vec<Entry>, observer: &mut dyn Observer) {
-        // A bundle in ready/ is durable; let its journal say so before it is published.
-        for name in &self.unpublished {
-            let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
-            if entries.iter().any(|entry| entry.id == id) {
-                let record = Record::Bundled { configuration };
-                if let Err(error) = self.spool.journal(&id).append(&record, true) {
-                    log::error!("can not record a bundle: {error}");
-                }
-            }
-        }
+    fn recover(&mut self, entries: Vec<Entry>) {
+        self.outlet.record_ready(&self.spool, &entries);
         for entry in &entries {
-            let progress = self.progress(&entry.id);
+            let progress = self.spool.progress(&entry.id);
             for model in progress.models.iter().flatten() {
                 self.spool.models.claim(&model.sha256, &entry.id);
             }
         }
         if let Err(error) = self.spool.models.remove_unused() {
-            log::warn!("can not clean the folder of models: {error}");
+            log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
             log::info!("{} jobs taken up from a former run", entries.len());
         }
         for entry in entries {
-            self.admit(entry, observer);
+            self.admit(entry);
         }
-        self.take_up_power(observer);
-        self.publish_ready();
+        let queue = self.inbox.queue();
+        let is_queued = |job: &str| queue.in_order().any(|queued| queued.entry.id.to_string() == job);
+        // Acquiring the lock restores the host.
+        if self.bench.take_up(&is_queued, &mut self.troubles) && self.lock_host() {
+            self.bench.unlock();
+        }
+        self.outlet.publish(&self.spool, &mut self.troubles);
     }
 
-    /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at once.
-    fn step(&mut self, observer: &mut dyn Observer) -> std::io::Result<bool> {
+    /// Do what can be done now; measure at most one configuration. Returns whether anything is left to do at
+    /// once.
+    fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
-        self.service.feed_watchdog(now);
-        let seen = self.watch.take();
+        self.reporter.service().feed_watchdog(now);
+        let seen = self.inbox.seen();
         if seen.control {
-            self.carry_out_requests(observer);
+            self.carry_out_requests();
         }
-        self.look(&seen, now, observer);
-        if let Some(error) = self.fatal.take() {
-            return Err(error);
-        }
-        if self.try_again_at.is_some_and(|at| at <= now) {
-            self.try_again_at = None;
-            let was_in_trouble = self.troubles.iter().any(|(trouble, _)| trouble.keeps_jobs_from_the_queue());
-            self.write_unwritten(observer);
-            self.publish_ready();
-            if was_in_trouble {
-                // Before anything is measured: requests that could not be carried out, claims, and jobs without their models.
-                self.carry_out_requests(observer);
-                self.rescan_at = now;
+        self.take_in(&seen, now)?;
+        if self.troubles.is_due(now) {
+            let kept_jobs_back = self.troubles.keep_jobs_from_the_queue();
+            let row = self.outlet.write(&self.spool, &mut self.troubles);
+            row.into_iter().for_each(|row| self.observer.bundled(row));
+            self.outlet.publish(&self.spool, &mut self.troubles);
+            if kept_jobs_back {
+                // Before anything is measured: requests that could not be carried out, claims, and jobs
+                // without their models.
+                self.carry_out_requests();
+                self.inbox.rescan(now);
                 return Ok(true);
             }
         }
-        let limit = Duration::from_secs(self.config.give_up_seconds.into());
-        self.give_up_waiting(now, limit, observer);
-        self.reboot_back();
-        let blocked = self.unwritten.is_some()
-            || self.unpublished.len() >= MAXIMUM_UNPUBLISHED
+        self.give_up_waiting(now, self.inbox.patience());
+        if !self.outlet.is_held_up() {
+            self.bench.reboot_back(&mut self.troubles);
+        }
+        let is_blocked = self.outlet.is_held_up()
+            || self.outlet.is_full()
             || control::is_paused(self.spool.control().path())
-            || self.is_going_down(now);
-        let Some(queued) = self.next_in_turn().cloned().filter(|_| !blocked) else {
-            self.release_power();
-            self.host_lock = None;
-            self.host_holder = None;
+            || self.bench.is_going_down(now);
+        let Some(queued) = self.next_in_turn().cloned().filter(|_| !is_blocked) else {
+            self.bench.release(&mut self.troubles);
+            self.bench.forget_holder();
             return Ok(false);
         };
-        if !self.lock_host(observer) {
+        if !self.lock_host() {
             return Ok(false);
         }
-        Ok(self.advance(&queued, observer))
+        Ok(self.advance(queued))
     }
 
-    /// Hold the host's lock, or say who does.
-    pub(crate) fn lock_host(&mut self, observer: &mut dyn Observer) -> bool {
-        if self.host_lock.is_some() {
-            return true;
-        }
-        match HostLock::try_acquire(&self.root) {
-            Ok(Some(lock)) => {
-                self.host_lock = Some(lock);
-                self.host_holder = None;
-                self.mended(Trouble::HostLock);
-                self.recover_power();
-                true
-            }
-            Ok(None) => {
-                let holder = HostLock::holder(&self.root)
-                    .map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
-                if self.host_holder.is_none() {
-                    log::info!("waiting: {holder} measures on this host");
-                    observer.waits_for_host(&holder);
-                }
-                self.host_holder = Some(holder);
-                self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
-                false
-            }
-            Err(error) => {
-                self.trouble(Trouble::HostLock, &self.config.host_root.clone(), &error.to_string());
-                false
-            }
-        }
-    }
-
-    /// Note trouble of the host: for the status, once in the log, and for another try.
-    fn trouble(&mut self, trouble: Trouble, what: &Path, why: &str) {
-        self.try_again_at = Some(Instant::now() + TRY_AGAIN_AFTER);
-        let what = what.display().to_string();
-        if !self.troubles.iter().any(|(known, attention)| *known == trouble && attention.what == what) {
-            self.named.retain(|(.., at)| at.elapsed() < NAME_AGAIN_AFTER);
-            if !self.named.iter().any(|(known, named, _)| *known == trouble && *named == what) {
-                log::error!(CODE = trouble.code(); "{what}: {why}");
-                self.named.push((trouble, what.clone(), Instant::now()));
-            }
-            let attention = Attention { code: trouble.code().to_owned(), what, why: why.to_owned() };
-            self.troubles.push((trouble, attention));
-        }
-    }
-
-    /// What was in trouble works again.
-    fn mended(&mut self, trouble: Trouble) {
-        self.troubles.retain(|(known, _)| *known != trouble);
+    /// The job whose turn it is: the one that the host was rebooted for, or the queue's first.
+    fn next_in_turn(&self) -> Option<&QueuedJob> {
+        let queue = self.inbox.queue();
+        let is_it = |queued: &&QueuedJob| self.bench.rebooted_job() == Some(&*queued.entry.id.to_string());
+        let rebooted = self.bench.rebooted_job().and_then(|_| queue.in_order().find(is_it));
+        rebooted.or_else(|| queue.first())
     }
 
     /// How long nothing will be due.
-    fn until_next(&self) -> Duration {
-        let limit = Duration::from_secs(self.config.give_up_seconds.into());
-        let given_up_at = self.queue.waiting().map(|waiting| waiting.since + limit).min();
-        let times = [
-            Some(self.rescan_at),
-            self.try_again_at,
-            self.look_again_at,
-            self.service.feed_at(),
-            given_up_at,
-        ];
-        let next = times.into_iter().flatten().min().unwrap_or(self.rescan_at);
+    fn until_next(&mut self) -> Duration {
+        let next = [self.troubles.try_again_at(), self.reporter.service().feed_at()];
+        let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())
     }
 }
 
-/// The wall clock, RFC 3339, UTC.
-fn now_text() -> String {
-    jiff::Timestamp::now().to_string()
+/// The way in.
+impl Daemon<'_> {
+    /// Claim what is fully uploaded, carry out cancel files, and give waiting jobs the models that came.
+    fn take_in(&mut self, seen: &Seen, now: Instant) -> io::Result<()> {
+        let Some(mut sight) = self.inbox.look(seen, &mut self.spool, &mut self.troubles, now) else {
+            return Ok(());
+        };
+        for claims in std::mem::take(&mut sight.claims) {
+            if self.inbox.wake().stop_requested() {
+                break;
+            }
+            // After a failed fsync only a fresh start can find out what is on the disk.
+            let outcomes = self
+                .spool
+                .claim(claims)
+                .inspect_err(|error| log::error!("cannot make claims durable: {error}"))?;
+            for outcome in outcomes {
+                if let Some(entry) = self.inbox.claimed(outcome, &self.spool, &mut self.troubles, now) {
+                    self.admit(entry);
+                }
+            }
+            self.reporter.service().feed_watchdog(Instant::now());
+        }
+        for name in std::mem::take(&mut sight.cancels) {
+            if self.cancel(inbox::cancelled_job(&name)) {
+                self.inbox.remove_cancel_file(&name, &self.spool, &mut self.troubles);
+            }
+        }
+        for waiting in self.inbox.to_be_bound(&sight, &self.spool) {
+            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+        self.inbox.tidy(&sight, &self.spool, now);
+        Ok(())
+    }
+
+    fn admit(&mut self, entry: Entry) {
+        let ended = self.inbox.admit(entry, &mut self.spool, &mut self.troubles);
+        ended.into_iter().for_each(|ended| self.end(ended));
+    }
+
+    /// Reject the jobs that have waited this long for a model.
+    fn give_up_waiting(&mut self, now: Instant, limit: Duration) {
+        for waiting in self.inbox.late(now, limit) {
+            let ended = self.inbox.give_up(waiting, limit, &self.spool);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+    }
+
+    /// Carry out the requests that commands left. One that the disk refuses stays for another attempt.
+    fn carry_out_requests(&mut self) {
+        let requests = match control::requests(self.spool.control().path()) {
+            Ok(requests) => requests,
+            Err(error) => {
+                log::warn!("cannot read requests: {error}");
+                return;
+            }
+        };
+        for (mut file, wish) in requests {
+            let is_done = match wish {
+                ControlRequest::Cancel(job) => self.cancel(&job),
+                ControlRequest::Retry(job) => self.retry(&job, &mut file),
+                ControlRequest::Resume => true,
+            };
+            if is_done && let Err(error) = fs_err::remove_file(&file) {
+                log::warn!("cannot remove a request that was carried out: {error}");
+            }
+        }
+    }
+
+    /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when
+    /// its turn comes.
+    fn cancel(&mut self, meant: &OsStr) -> bool {
+        for queued in self.inbox.meant_by(meant) {
+            if self.outlet.is_held_up() {
+                return false;
+            }
+            let ended = self.inbox.cancel(queued, &self.spool);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+        !self.outlet.is_held_up()
+    }
+
+    /// Queue the newest finished job meant by this again. False if the disk refuses.
+    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf) -> bool {
+        let Some(entry) = control::finished_job(&self.spool, meant) else {
+            log::warn!("no finished job `{}` to retry", meant.to_string_lossy());
+            return true;
+        };
+        // Found again after a crash, a request by name would mean an older job of the same name.
+        match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
+            Ok(again) => {
+                log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
+                self.admit(again);
+                true
+            }
+            Err(error) => {
+                self.troubles.report(
+                    TroubleKind::SpoolUnwritable,
+                    &self.config.spool,
+                    &error,
+                    Instant::now(),
+                );
+                false
+            }
+        }
+    }
+}
+
+/// A job's turn, and the way out.
+impl Daemon<'_> {
+    /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
+    /// the host is in trouble and the job stays where it is.
+    fn advance(&mut self, queued: QueuedJob) -> bool {
+        let (spec, job) = inbox::read(&self.spool, &queued.entry);
+        let job = match job {
+            Ok(job) => job,
+            Err(rejection) => {
+                self.inbox.finished(&queued);
+                let queued = QueuedJob { priority: 0, ..queued };
+                self.end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
+                return true;
+            }
+        };
+        let progress = self.spool.progress(&queued.entry.id);
+        let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
+        let Some(configuration) = left else {
+            self.finish(&queued);
+            return true;
+        };
+        let turn = Turn { queued: &queued, spec: &spec, job: &job, progress: &progress, configuration };
+        match self.measure(&turn) {
+            Left::Ended(ended) => {
+                let (is_cancelled, stage) =
+                    (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
+                // A power state that is not available for one configuration is not available for the others.
+                let ends_job = is_cancelled || stage == Some(Stage::Power);
+                let outcome = ends_job.then(|| ended.outcome.clone());
+                let is_last = turn.is_last();
+                self.bundle(&turn, *ended, outcome.is_some() || is_last);
+                if is_cancelled {
+                    self.inbox.cancelled_running(&queued);
+                }
+                if let Some(outcome) = outcome {
+                    self.end(EndedJob { queued, spec, job: Some(job), outcome });
+                } else if is_last && !self.outlet.is_held_up() {
+                    self.finish(&queued);
+                }
+            }
+            Left::Interrupted => {
+                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue");
+            }
+            Left::ModelLost => {
+                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is damaged; copying the model again");
+                self.inbox.finished(&queued);
+                let read = ReadJob { queued, spec, job };
+                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
+                ended.into_iter().for_each(|ended| self.end(ended));
+            }
+            Left::Trouble(error) => {
+                self.troubles.report(
+                    TroubleKind::SpoolUnwritable,
+                    &self.config.spool,
+                    &error,
+                    Instant::now(),
+                );
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Run the trials of one configuration that are still missing.
+    fn measure(&mut self, turn: &Turn<'_>) -> Left {
+        let Turn { queued, job, configuration, .. } = *turn;
+        let runtime = turn.chosen().runtime.name;
+        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = runtime, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
+        self.bench.release_power_of_others(queued, &mut self.troubles);
+        let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles) {
+            Err(left) => left,
+            Ok(ready) => {
+                let mut attending = Attending {
+                    cancellation: Cancellation::of(queued, &self.config.inbox, self.spool.control().path()),
+                    inbox: &mut self.inbox,
+                    outlet: &self.outlet,
+                    troubles: &self.troubles,
+                    spool: &self.spool,
+                    reporter: &mut self.reporter,
+                    observer: &mut *self.observer,
+                };
+                self.bench.run(turn, ready, &self.spool, &mut attending)
+            }
+        };
+        self.spool.models.remove_generated();
+        self.reporter.running(None);
+        left
+    }
+
+    /// Make the bundle of a configuration; with its job's turn the host's power state ends first, so that the
+    /// bundle can say whether it was restored.
+    fn bundle(&mut self, turn: &Turn<'_>, mut ended: Ended, ends_turn: bool) {
+        if ends_turn {
+            self.bench.end_power(ended.course.power.as_mut(), &mut self.troubles);
+        }
+        let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles);
+        row.into_iter().for_each(|row| self.observer.bundled(row));
+    }
+
+    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
+    fn end(&mut self, ended: EndedJob) {
+        let rows = self.outlet.bundle_job(&ended, &self.spool, &mut self.troubles);
+        rows.into_iter().for_each(|row| self.observer.bundled(row));
+        if self.outlet.is_held_up() {
+            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
+            // measured.
+            self.inbox.requeue(&ended.queued);
+        } else {
+            self.finish(&ended.queued);
+        }
+    }
+
+    /// A job has all its bundles.
+    fn finish(&mut self, queued: &QueuedJob) {
+        self.inbox.finished(queued);
+        self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
+        if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
+            self.outlet.prune(&self.spool);
+        }
+    }
 }

@@ -1,27 +1,27 @@
-//! What the pipeline tells whoever watches it: nobody in the daemon, progress bars in `backbone run`.
+//! What the pipeline reports as it runs: to progress bars in `backbone run`, to nothing in the daemon.
 
 use super::hardware::MissingHardware;
 use crate::bundle::format::{Bundle, Outcome, Status as OutcomeStatus, VerdictState};
 
-/// Told of every step, between the measurements, never within one.
-pub trait Observer {
+/// Receives every step, between measurements, never within one.
+pub(crate) trait Observer {
     /// A trial begins.
     fn trial_begins(&mut self, trial: &TrialBegins<'_>) {
         let _ = trial;
     }
 
     /// A configuration ended and its bundle is durable.
-    fn bundled(&mut self, row: Row) {
+    fn bundled(&mut self, row: BundleLine) {
         let _ = row;
     }
 
-    /// The host is being measured by somebody else; waiting.
+    /// Another process measures on this host; waiting.
     fn waits_for_host(&mut self, holder: &str) {
         let _ = holder;
     }
 }
 
-/// Nobody watches.
+/// Ignores everything.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nobody;
 
@@ -29,29 +29,29 @@ impl Observer for Nobody {}
 
 /// The trial that begins.
 #[derive(Debug, Clone, Copy)]
-pub struct TrialBegins<'a> {
+pub(crate) struct TrialBegins<'a> {
     /// Job name.
-    pub job: &'a str,
+    pub(crate) job: &'a str,
     /// Runtime name.
-    pub runtime: &'a str,
+    pub(crate) runtime: &'a str,
     /// Which configuration, from 1, of how many.
-    pub configuration: (usize, usize),
+    pub(crate) configuration: (usize, usize),
     /// Which trial, from 1, of how many.
-    pub trial: (u32, u32),
+    pub(crate) trial: (u32, u32),
 }
 
-/// What came of compiling a model.
+/// The result of compiling a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compilation {
+pub(crate) enum Compiled {
     /// There is something to run.
     Done,
-    /// This platform can not run it, for this reason.
+    /// This platform cannot run it, for this reason.
     NotPossible(String),
-    /// It was not found out, for this reason.
+    /// Unknown, for this reason.
     Failed(String),
 }
 
-impl Compilation {
+impl Compiled {
     fn of(bundle: &Bundle) -> Option<Self> {
         let outcome = &bundle.outcome;
         let why = || {
@@ -69,40 +69,40 @@ impl Compilation {
 
 /// One line of the table that ends a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub(crate) struct BundleLine {
     /// Job name.
-    pub job: String,
+    pub(crate) job: String,
     /// Job file.
-    pub file: String,
-    /// Model file, where there is one.
-    pub model: Option<String>,
-    /// Runtime, where the job came so far.
-    pub runtime: Option<String>,
+    pub(crate) file: String,
+    /// Model file, if there is one.
+    pub(crate) model: Option<String>,
+    /// Runtime, if the job got that far.
+    pub(crate) runtime: Option<String>,
     /// How it ended, and why unless it was measured.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Hardware that it needed and the host does not have.
-    pub missing_hardware: Option<MissingHardware>,
-    /// Whether it could be compiled; `None` for a runtime that compiles nothing, and where it did not come to that.
-    pub compilation: Option<Compilation>,
+    pub(crate) missing_hardware: Option<MissingHardware>,
+    /// Whether it could be compiled; `None` for a runtime that compiles nothing, and if nothing was compiled.
+    pub(crate) compilation: Option<Compiled>,
     /// Timed latencies.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Median in ms, and its interval.
-    pub median_ms: Option<f64>,
+    pub(crate) median_ms: Option<f64>,
     /// Lower and upper end in ms.
-    pub interval_ms: Option<(f64, f64)>,
+    pub(crate) interval_ms: Option<(f64, f64)>,
     /// The verdict.
-    pub verdict: VerdictState,
+    pub(crate) verdict: VerdictState,
     /// Its reason codes.
-    pub verdict_reasons: Vec<String>,
-    /// Made up.
-    pub simulated: bool,
+    pub(crate) verdict_reasons: Vec<String>,
+    /// The numbers are made up.
+    pub(crate) simulated: bool,
     /// File name of the bundle.
-    pub bundle: String,
+    pub(crate) bundle: String,
 }
 
-impl Row {
+impl BundleLine {
     /// The line for a bundle.
-    pub fn of(bundle: &Bundle, name: &str) -> Self {
+    pub(crate) fn of(bundle: &Bundle, name: &str) -> Self {
         let summary = bundle.summary.as_ref();
         Self {
             job: bundle.job.name.clone(),
@@ -111,7 +111,7 @@ impl Row {
             runtime: bundle.runtime.as_ref().map(|runtime| runtime.name.clone()),
             outcome: bundle.outcome.clone(),
             missing_hardware: MissingHardware::of(bundle),
-            compilation: Compilation::of(bundle),
+            compilation: Compiled::of(bundle),
             count: summary.map_or(0, |summary| summary.count),
             median_ms: summary.map(|summary| summary.median),
             interval_ms: summary

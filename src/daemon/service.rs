@@ -1,4 +1,4 @@
-//! The daemon as systemd sees it: ready, a line of status, and the watchdog. Does nothing elsewhere.
+//! The daemon as systemd sees it: ready, a line of status, and the watchdog. Does nothing without systemd.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 /// The connection to the service manager.
 #[derive(Debug)]
 pub(super) struct Service {
-    /// Without a sign of life for so long, the service manager ends this process.
+    /// The service manager ends this process after so long without a sign of life.
     limit: Option<Duration>,
     fed: Instant,
 }
@@ -28,19 +28,20 @@ impl Service {
         tell(&[NotifyState::Status(line)]);
     }
 
-    /// Say that the end has begun.
+    /// Say that this process is stopping.
     pub(super) fn stopping(&self) {
         tell(&[NotifyState::Stopping]);
     }
 
     /// When to wake up for the watchdog, if nothing else wakes this process before. Later than the half that
-    /// sd_watchdog_enabled(3) advises, so that the safety rescan usually comes first: an idle daemon wakes once, not twice.
+    /// sd_watchdog_enabled(3) advises, so that the safety rescan usually comes first: an idle daemon wakes
+    /// once, not twice.
     pub(super) fn feed_at(&self) -> Option<Instant> {
         self.limit.map(|limit| self.fed + limit * 3 / 4)
     }
 
-    /// Feed the watchdog, unless it was fed just now. Called by the thread that does the work, whenever it is awake, so that
-    /// a hang is noticed.
+    /// Feed the watchdog, unless it was fed just now. Called by the thread that does the work, whenever it is
+    /// awake, so that a hang is noticed.
     pub(super) fn feed_watchdog(&mut self, now: Instant) {
         if self.limit.is_some_and(|limit| now.saturating_duration_since(self.fed) >= limit / 4) {
             tell(&[NotifyState::Watchdog]);
@@ -50,7 +51,7 @@ impl Service {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    // Without a service manager there is nobody to tell, and nothing depends on its hearing us.
+    // Nothing depends on it, and there may be no service manager.
     let _ = sd_notify::notify(state);
 }
 

@@ -1,7 +1,8 @@
-//! What the daemon is doing, for `backbone status` and for collectors: one JSON file, rewritten atomically at state changes.
+//! What the daemon is doing, for `backbone status` and for collectors: one JSON file, rewritten atomically at
+//! state changes.
 //!
-//! The file lies in the state folder, and a copy in the outbox. It is not synced: after a power cut a new daemon writes a new
-//! one. While a worker times, nothing is written.
+//! The file is in the state folder, with a copy in the outbox. It is not synced: after a power cut a new
+//! daemon writes a new one. Nothing is written while a worker times.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ pub const FORMAT: &str = "backbone.status/1";
 /// File name, in the state folder and in the outbox.
 pub(crate) const FILE_NAME: &str = "status.json";
 
-/// Jobs named one by one; the rest is a number.
+/// Jobs listed one by one; the rest is a number.
 pub(crate) const NAMED_JOBS: usize = 20;
 
 /// What the daemon is doing.
@@ -31,22 +32,22 @@ pub struct Status {
     pub state: State,
     /// The job being measured.
     pub running: Option<Running>,
-    /// What the job being measured waits for, while the host is too hot for it.
+    /// What the job being measured waits for while the host is too hot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling: Option<Cooling>,
-    /// Jobs that only wait for their turn.
+    /// Number of jobs ready for their turn.
     pub queued: u64,
     /// The first of them, in order.
     pub next: Vec<Queued>,
     /// Jobs that wait for their model.
     pub waiting: Vec<Waiting>,
-    /// Whatever somebody should look at.
+    /// What needs attention.
     pub attention: Vec<Attention>,
     /// Bundles since this daemon started.
     pub finished: Finished,
     /// Bundles that are durable but could not be published yet.
     pub unpublished: u64,
-    /// Free space for the spool in bytes, at this writing; null where it can not be told.
+    /// Free space for the spool in bytes, when this was written; null if unknown.
     pub disk_free_bytes: Option<u64>,
     /// Size of that file system in bytes.
     pub disk_total_bytes: Option<u64>,
@@ -65,9 +66,9 @@ pub enum State {
     Idle,
     /// A job is being measured.
     Running,
-    /// A job waits until the host is cool; see `cooling`.
+    /// A job waits for a cool host; see `cooling`.
     Cooling,
-    /// `backbone pause` was given; jobs are claimed and not measured.
+    /// After `backbone pause`: jobs are claimed and not measured.
     Paused,
     /// Another process measures on this host.
     WaitingForHost,
@@ -105,11 +106,11 @@ pub struct Running {
 pub struct Cooling {
     /// The hottest zone when the wait began.
     pub zone: String,
-    /// What it had then, in °C; not told anew, because a status is written at changes only.
+    /// Its temperature then, in °C. It is not updated, because a status is written at changes only.
     pub celsius: f64,
     /// What the job asks for, in °C.
     pub below_celsius: u32,
-    /// Wall clock at which the wait is given up.
+    /// Wall clock at which the job stops waiting.
     pub until: String,
 }
 
@@ -131,13 +132,13 @@ pub struct Waiting {
     pub id: String,
     /// Job name.
     pub job: String,
-    /// Files that are missing or not whole.
+    /// Files that are missing or not fully uploaded.
     pub models: Vec<String>,
-    /// Seconds that it has been waiting, as far as this daemon saw.
+    /// Seconds that it has been waiting, as far as this daemon knows.
     pub seconds: u64,
 }
 
-/// Something that somebody should look at.
+/// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attention {
     /// A stable code.
@@ -162,10 +163,10 @@ pub struct Finished {
 }
 
 impl Status {
-    /// Write the file into a folder, so that a reader sees the old one or the new one, whole.
+    /// Write the file into a folder, so that a reader sees either the old one or the new one.
     ///
     /// # Errors
-    /// The folder can not be written.
+    /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
@@ -177,7 +178,7 @@ impl Status {
     /// Read the file of a folder.
     ///
     /// # Errors
-    /// There is none, or it is not one of ours.
+    /// There is none, or it is not a status file.
     pub fn read(folder: &Path) -> std::io::Result<Self> {
         Ok(serde_json::from_slice(&fs_err::read(folder.join(FILE_NAME))?)?)
     }

@@ -138,13 +138,15 @@ pub enum Task {
 }
 
 /// What a worker is asked to load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoadRequest {
     /// What to do with the model.
     pub task: Task,
     /// The model file.
     pub model: PathBuf,
     /// Where the host has what the runtime needs. A library that is not named is left to the system's loader.
+    #[serde(default, skip_serializing_if = "Provided::is_empty")]
     pub provided: Provided,
     /// Options of the job.
     pub options: Options,
@@ -153,6 +155,7 @@ pub struct LoadRequest {
     /// Seed of the input data.
     pub seed: u64,
     /// For a runtime that compiles models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compilation: Option<Compilation>,
 }
 

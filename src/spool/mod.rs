@@ -50,7 +50,7 @@ pub(crate) use models::ModelStore;
 pub use models::hash;
 pub use publish::Published;
 
-use journal::Journal;
+use journal::{Journal, Progress};
 use names::{Entry, JobId};
 
 /// How many arrival numbers to reserve on disk at once, so that not every claim writes one. A crash skips at
@@ -216,6 +216,23 @@ impl Spool {
     /// A job's journal.
     pub fn journal(&self, id: &JobId) -> Journal {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
+    }
+
+    /// What a job's journal says. One that cannot be read counts as empty, and the log says so.
+    pub(crate) fn progress(&self, id: &JobId) -> Progress {
+        match self.journal(id).read() {
+            Ok(records) => Progress::of(records),
+            Err(error) => {
+                log::error!("cannot read a journal: {error}");
+                Progress::default()
+            }
+        }
+    }
+
+    /// When a job was claimed: the time of its file's last rename.
+    pub(crate) fn claimed_at(&self, entry: &Entry) -> Option<String> {
+        let stat = self.queue.entry(OsStr::new(&entry.name()))?;
+        jiff::Timestamp::from_nanosecond(stat.changed_ns).ok().map(|time| time.to_string())
     }
 
     /// The folder for requests of commands.

@@ -12,7 +12,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::bundle::format::{LoadedModel, Stage};
 use crate::measure::{MeasureError, Phase, measure, repeat, room_for, touched};
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, Program, SelfTimed, Session};
+use crate::runtime::{Execution, Failure, Load, Loaded, Program, SelfTimed, Session};
 use crate::units::Nanos;
 use crate::worker::placement;
 use crate::worker::protocol::{
@@ -73,21 +73,13 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
-    let Loaded { execution, model } = loader.load(&LoadRequest {
-        task: request.task,
-        model: request.model,
-        provided: request.provided,
-        options: request.options,
-        inputs: request.inputs,
-        seed: request.seed,
-        compilation: request.compilation,
-    })?;
+    let Loaded { execution, model } = loader.load(&request.load)?;
     // Never dropped: a library's teardown could crash or hang and lose complete latencies. The end of the
     // process frees everything anyway.
     let execution = Box::leak(Box::new(execution));
     say(&Event::Loaded(LoadedModel { placed, ..model }))?;
     let runs = (request.warm_up_runs, request.timed_runs);
-    match (request.task, execution) {
+    match (request.load.task, execution) {
         (Task::Measure, Execution::Session(session)) => {
             timed_by_us(session.as_mut(), runs, request.energy_seconds)
         }

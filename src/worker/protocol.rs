@@ -10,15 +10,11 @@
 //! At each pause the worker waits for a line from the daemon, which reads the host's sensors meanwhile. A
 //! worker whose standard input is closed does not wait, because no answer can come.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::bundle::format::{Latencies, Layer, LoadedModel};
 pub use crate::runtime::Task;
-use crate::runtime::{Built, Compilation, Failure, Provided};
+use crate::runtime::{Built, Failure, LoadRequest};
 use crate::units::Nanos;
 
 /// Raised when the meaning of a line changes. Each side refuses any number but its own.
@@ -32,20 +28,8 @@ pub struct Request {
     pub protocol: u32,
     /// Name of the runtime.
     pub runtime: String,
-    /// The model file.
-    pub model: PathBuf,
-    /// What to do.
-    #[serde(default)]
-    pub task: Task,
-    /// Where the host has what the runtime needs.
-    #[serde(default, skip_serializing_if = "Provided::is_empty")]
-    pub provided: Provided,
-    /// Options of the job.
-    pub options: BTreeMap<String, Value>,
-    /// Shapes of inputs whose shape the model leaves open.
-    pub inputs: BTreeMap<String, Vec<u64>>,
-    /// Seed of the input data.
-    pub seed: u64,
+    /// What to do with which model.
+    pub load: LoadRequest,
     /// Number of warm-up runs.
     pub warm_up_runs: u32,
     /// Number of timed runs.
@@ -54,9 +38,6 @@ pub struct Request {
     pub energy_seconds: u32,
     /// Where and how to run.
     pub placement: Wish,
-    /// For a runtime that compiles models.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compilation: Option<Compilation>,
 }
 
 /// Where and how a worker is to run. If the kernel refuses a part, the worker reports it and continues.

@@ -4,14 +4,14 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use backbone::bundle::format::{Bundle, SpecEncoding, Stage, Status, VerdictState};
 use backbone::spec::MAXIMUM_SPEC_BYTES;
 
 use crate::hostile::alias_bomb;
-use crate::rig::{Rig, Settings, clean, hosts, job, model};
+use crate::rig::{BACKBONE, Rig, Settings, clean, hosts, job, model};
 
 /// The most that refusing may cost.
 const MEMORY_LIMIT_BYTES: u64 = 32 << 20;
@@ -139,6 +139,27 @@ fn daemon_that_runs_holds_no_other_commands_code() {
     assert_eq!(executable.file_name().unwrap(), "backbone-daemon");
     let line = fs_err::read(of_process("cmdline")).unwrap();
     assert!(line.starts_with(b"backbone\0serve\0"), "{}", String::from_utf8_lossy(&line));
+}
+
+#[test]
+fn daemon_of_another_build_is_not_handed_over_to() {
+    let mut rig = Rig::new(Settings::default());
+    let folder = rig.path("bin");
+    fs_err::create_dir(&folder).unwrap();
+    let program = folder.join("backbone");
+    if fs_err::hard_link(BACKBONE, &program).is_err() {
+        fs_err::copy(BACKBONE, &program).unwrap();
+    }
+    let daemon = folder.join("backbone-daemon");
+    fs_err::write(&daemon, "#!/bin/sh\necho '0.0.1 then'\n").unwrap();
+    fs_err::set_permissions(&daemon, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = clean(&program);
+    command.args(["serve", "--config"]).arg(rig.configuration());
+    rig.begin(&mut command);
+    let executable = fs_err::read_link(format!("/proc/{}/exe", rig.process())).unwrap();
+    assert_eq!(executable.file_name().unwrap(), "backbone");
+    let log = rig.log();
+    assert!(log.contains("WARN not handing over to") && log.contains("it is build 0.0.1 then"), "{log}");
 }
 
 #[test]

@@ -121,15 +121,9 @@ impl Subject {
         let line = Request {
             protocol: PROTOCOL,
             runtime: self.runtime.name.to_owned(),
-            model: request.model.clone(),
-            provided: request.provided.clone(),
-            options: request.options.clone(),
-            inputs: request.inputs.clone(),
-            seed: request.seed,
+            load: request.clone(),
             warm_up_runs: 0,
             timed_runs: RUNS,
-            task: Default::default(),
-            compilation: None,
             energy_seconds: 0,
             placement: Default::default(),
         };

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{Latencies, Outcome, Stage, Status};
+use backbone::runtime::LoadRequest;
 use backbone::units::Nanos;
 use backbone::worker::parent::{Control, Ended, Ending, Trial, Watch, run};
 use backbone::worker::protocol::{Event, PARENT_VARIABLE, PROTOCOL, Request};
@@ -72,15 +73,17 @@ fn request(model: PathBuf) -> Request {
     Request {
         protocol: PROTOCOL,
         runtime: "sim".into(),
-        model,
-        provided: Default::default(),
-        options: Default::default(),
-        inputs: Default::default(),
-        seed: 1,
+        load: LoadRequest {
+            task: Default::default(),
+            model,
+            provided: Default::default(),
+            options: Default::default(),
+            inputs: Default::default(),
+            seed: 1,
+            compilation: None,
+        },
         warm_up_runs: WARM_UP_RUNS,
         timed_runs: TIMED_RUNS,
-        task: Default::default(),
-        compilation: None,
         energy_seconds: 0,
         placement: Default::default(),
     }

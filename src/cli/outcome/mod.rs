@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Exit, table};
 use crate::bundle::format::{Status, VerdictState};
 use crate::daemon::hardware::MissingHardware;
-use crate::daemon::observer::Row;
+use crate::daemon::observer::BundleLine;
 use crate::text::{alternatives, counted, escaped};
 
 pub(super) mod failures;
@@ -14,7 +14,7 @@ pub(super) mod failures;
 use failures::Ending;
 
 /// Rows under their headings: job, model, runtime, n, median with its interval, verdict. Empty if there are none.
-pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a BundleLine>) -> String {
     let cells: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
     match cells.is_empty() {
         true => String::new(),
@@ -25,7 +25,7 @@ pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
 }
 
 /// Why rows have no result, each reason with its detail and hint, after an empty line. Empty if all were measured.
-pub(super) fn reasons<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+pub(super) fn reasons<'a>(rows: impl IntoIterator<Item = &'a BundleLine>) -> String {
     let text = failures::render(rows.into_iter().map(|row| Ending {
         job: &row.job,
         file: &row.file,
@@ -36,15 +36,15 @@ pub(super) fn reasons<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
 }
 
 /// The whole inbox: jobs for hardware that this host does not have are one line, and not rows of failures.
-pub(super) fn of_inbox(rows: &[Row], outbox: &Path) -> String {
+pub(super) fn of_inbox(rows: &[BundleLine], outbox: &Path) -> String {
     let present = || rows.iter().filter(|row| row.missing_hardware.is_none());
     let text = format!("{}{}{}", table(present()), reasons(present()), absent(rows, outbox));
     text.trim_start().to_owned()
 }
 
 /// `3 jobs need a Jetson, an Edge TPU or a GPU: 08-tensorrt, 09-edge-tpu, 10-gpu`.
-fn absent(rows: &[Row], outbox: &Path) -> String {
-    let absent: Vec<(MissingHardware, &Row)> =
+fn absent(rows: &[BundleLine], outbox: &Path) -> String {
+    let absent: Vec<(MissingHardware, &BundleLine)> =
         rows.iter().filter_map(|row| Some((row.missing_hardware?, row))).collect();
     let Some((_, first)) = absent.first() else { return String::new() };
     let hardware: BTreeSet<MissingHardware> = absent.iter().map(|(hardware, _)| *hardware).collect();
@@ -60,7 +60,7 @@ fn absent(rows: &[Row], outbox: &Path) -> String {
 }
 
 /// How a foreground run ends: the worst of its rows.
-pub(super) fn exit(rows: &[Row], strict: bool) -> Exit {
+pub(super) fn exit(rows: &[BundleLine], strict: bool) -> Exit {
     let any = |status: &[Status]| rows.iter().any(|row| status.contains(&row.outcome.status));
     // That a configuration does not compile is a result, and there is nothing in it to trust or not.
     let results = rows.iter().filter(|row| row.outcome.status != Status::NotCompilable);
@@ -76,7 +76,7 @@ pub(super) fn exit(rows: &[Row], strict: bool) -> Exit {
     }
 }
 
-fn cells(row: &Row) -> Vec<String> {
+fn cells(row: &BundleLine) -> Vec<String> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let median = match (row.median_ms, row.interval_ms) {
         (Some(median), Some((low, high))) => format!("{median:.3} ms ({low:.3} to {high:.3})"),
@@ -94,7 +94,7 @@ fn cells(row: &Row) -> Vec<String> {
 }
 
 /// The verdict of what was measured, else how it ended.
-fn verdict(row: &Row) -> String {
+fn verdict(row: &BundleLine) -> String {
     let word = match row.outcome.status {
         Status::Measured => match row.verdict {
             VerdictState::Valid => "valid",

@@ -8,8 +8,8 @@ fn outcome(status: Status, failure: Option<[&str; 3]>) -> Outcome {
     Outcome { status, stage: None, reason, detail, hint, mistakes: Vec::new(), log_tail: Vec::new() }
 }
 
-fn row(job: &str, status: Status, verdict: VerdictState) -> Row {
-    Row {
+fn row(job: &str, status: Status, verdict: VerdictState) -> BundleLine {
+    BundleLine {
         job: job.to_owned(),
         file: format!("{job}.yaml"),
         model: Some("net.onnx".to_owned()),
@@ -30,7 +30,8 @@ fn row(job: &str, status: Status, verdict: VerdictState) -> Row {
 #[test]
 fn the_table_says_what_was_measured_and_how_the_rest_ended() {
     let mut rejected = row("broken", Status::Rejected, VerdictState::Invalid);
-    rejected = Row { model: None, runtime: None, count: 0, median_ms: None, interval_ms: None, ..rejected };
+    rejected =
+        BundleLine { model: None, runtime: None, count: 0, median_ms: None, interval_ms: None, ..rejected };
     rejected.outcome.reason = Some("mistakes_in_spec".to_owned());
     let rows = [row("smoke", Status::Measured, VerdictState::Suspect), rejected];
     insta::assert_snapshot!(table(&rows), @r"
@@ -56,7 +57,7 @@ fn the_exit_code_is_that_of_the_worst_row() {
 fn each_reason_is_shown_once_with_its_detail_and_hint() {
     let library =
         ["library_not_found", "cannot load libonnxruntime.so", "set `runtimes.onnxruntime.library`"];
-    let large = |size: &str| Row {
+    let large = |size: &str| BundleLine {
         runtime: Some("trtexec".to_owned()),
         outcome: Outcome {
             detail: Some(format!("the engine needs {size} MB\nand the GPU has 4")),
@@ -64,11 +65,11 @@ fn each_reason_is_shown_once_with_its_detail_and_hint() {
         },
         ..row("study", Status::NotCompilable, VerdictState::Invalid)
     };
-    let failed = Row {
+    let failed = BundleLine {
         outcome: outcome(Status::Failed, Some(library)),
         ..row("a", Status::Failed, VerdictState::Invalid)
     };
-    let mut broken = Row { runtime: None, ..row("broken", Status::Rejected, VerdictState::Invalid) };
+    let mut broken = BundleLine { runtime: None, ..row("broken", Status::Rejected, VerdictState::Invalid) };
     let words = ["mistakes_in_spec", "the job file has a mistake", "correct it and drop the file again"];
     broken.outcome = outcome(Status::Rejected, Some(words));
     broken.outcome.mistakes = vec![Mistake {
@@ -100,7 +101,7 @@ fn each_reason_is_shown_once_with_its_detail_and_hint() {
 
 #[test]
 fn jobs_for_hardware_that_is_not_there_are_one_line() {
-    let absent = |job: &str, hardware| Row {
+    let absent = |job: &str, hardware| BundleLine {
         missing_hardware: Some(hardware),
         outcome: outcome(Status::Failed, Some(["program_not_found", "looked everywhere", "install it"])),
         ..row(job, Status::Failed, VerdictState::Invalid)

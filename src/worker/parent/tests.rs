@@ -7,6 +7,7 @@ use rustix::process::getpid;
 
 use super::*;
 use crate::bundle::format::Latencies;
+use crate::runtime::LoadRequest;
 use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
@@ -34,15 +35,17 @@ fn request() -> Request {
     Request {
         protocol: crate::worker::protocol::PROTOCOL,
         runtime: "sim".into(),
-        model: "x.sim".into(),
-        provided: Default::default(),
-        options: Default::default(),
-        inputs: Default::default(),
-        seed: 1,
+        load: LoadRequest {
+            task: Default::default(),
+            model: "x.sim".into(),
+            provided: Default::default(),
+            options: Default::default(),
+            inputs: Default::default(),
+            seed: 1,
+            compilation: None,
+        },
         warm_up_runs: 1,
         timed_runs: 2,
-        task: Default::default(),
-        compilation: None,
         energy_seconds: 0,
         placement: Default::default(),
     }
@@ -232,7 +235,7 @@ fn kernels_count_distinguishes_out_of_memory_from_other_kills() {
 fn worker_that_never_reads_does_not_block_the_daemon() {
     let mut request = request();
     // More than a pipe holds, so that one write cannot do.
-    request.options.insert("long".into(), serde_json::Value::String("x".repeat(1 << 20)));
+    request.load.options.insert("long".into(), serde_json::Value::String("x".repeat(1 << 20)));
     let ended = shell_on(&Surroundings::default(), HELLO, &request, LONG, &mut Unattended);
     assert_eq!(ended.ending, Ending::NoResult);
     let ended = shell_on(

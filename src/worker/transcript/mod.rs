@@ -63,7 +63,7 @@ impl Transcript {
             warm_up_runs,
             timed_runs,
             asks_for_energy,
-            task: request.task,
+            task: request.load.task,
             line_limit,
             line: Vec::new(),
             said: 0,

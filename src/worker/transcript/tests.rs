@@ -1,4 +1,5 @@
 use super::*;
+use crate::runtime::LoadRequest;
 
 const HELLO: &str = r#"{"event":"hello","protocol":4}"#;
 const LOADED: &str =
@@ -24,17 +25,19 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
     let request = Request {
         protocol: PROTOCOL,
         runtime: "sim".into(),
-        model: "x".into(),
-        task,
-        provided: Default::default(),
-        options: Default::default(),
-        inputs: Default::default(),
-        seed: 1,
+        load: LoadRequest {
+            task,
+            model: "x".into(),
+            provided: Default::default(),
+            options: Default::default(),
+            inputs: Default::default(),
+            seed: 1,
+            compilation: None,
+        },
         warm_up_runs: 1,
         timed_runs: 2,
         energy_seconds,
         placement: Default::default(),
-        compilation: None,
     };
     let mut whole = Transcript::new(&request);
     whole.take(text.as_bytes(), &mut |_| ());

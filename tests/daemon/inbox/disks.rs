@@ -1,7 +1,7 @@
 //! Outboxes and spools that are gone, read-only, full, or elsewhere. Trouble of the host costs no job.
 
 use backbone::bundle::format::Status;
-use backbone::daemon::control::{self, Wish};
+use backbone::daemon::control::{self, ControlRequest};
 use backbone::daemon::status::State;
 
 use crate::rig::{Rig, disks, job, model};
@@ -156,7 +156,7 @@ fn jobs_cancelled_while_the_spool_is_full_are_not_measured_when_it_is_not() {
     rig.wait_for_timing();
     rig.fill("lab");
     let full = rig.wait_for_attention("spool_unwritable");
-    control::leave(&rig.spool("control"), &Wish::Cancel("by-command".into())).unwrap();
+    control::leave(&rig.spool("control"), &ControlRequest::Cancel("by-command".into())).unwrap();
     rig.copy_in_place("by-file.cancel", "");
     rig.wait_for_status("the daemon to have looked", |status| status.updated != full.updated);
     rig.free("lab");

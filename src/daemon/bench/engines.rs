@@ -1,44 +1,44 @@
-//! What a runtime that compiles models gets from this host: its program, a folder that keeps engines, and who the host is.
+//! What a runtime that compiles models gets from this host: a folder that keeps engines, and what platform it
+//! is.
 //!
-//! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each configuration: the oldest
-//! files go first. Nothing in it is needed for anything but time, so nothing of it is synced.
+//! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each
+//! configuration: the oldest files go first. Its files only save time, so none is synced.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::Daemon;
-use crate::host::graphics;
+use crate::config::Config;
+use crate::host::{HostRoot, graphics};
 use crate::runtime::{Compilation, Runtime};
 use crate::spool::journal::BoundModel;
 
 /// Name of the folder in the spool.
 const FOLDER: &str = "engines";
 
-impl Daemon {
-    /// For the first build of a model; `None` where the runtime compiles nothing.
-    pub(super) fn compilation(
-        &self,
-        runtime: &Runtime,
-        model: &BoundModel,
-    ) -> io::Result<Option<Compilation>> {
-        if !runtime.compiles() {
-            return Ok(None);
-        }
-        let folder = self.config.spool.join(FOLDER);
-        // Not the spool above it: where that is gone, so is the disk.
-        match fs_err::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        bound(&folder, u64::from(self.config.keep_engine_megabytes) * 1_000_000)?;
-        Ok(Some(Compilation {
-            folder,
-            platform: graphics::platform(&self.root),
-            model_sha256: model.sha256.clone(),
-            build: 1,
-        }))
+/// For the first build of a model; `None` if the runtime compiles nothing.
+pub(super) fn compilation(
+    runtime: &Runtime,
+    model: &BoundModel,
+    config: &Config,
+    root: &HostRoot,
+) -> io::Result<Option<Compilation>> {
+    if !runtime.compiles() {
+        return Ok(None);
     }
+    let folder = config.spool.join(FOLDER);
+    // Not create_dir_all: if the spool is missing, so is its disk.
+    match fs_err::create_dir(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    bound(&folder, u64::from(config.keep_engine_megabytes) * 1_000_000)?;
+    Ok(Some(Compilation {
+        folder,
+        platform: graphics::platform(root),
+        model_sha256: model.sha256.clone(),
+        build: 1,
+    }))
 }
 
 /// Remove the files that were written longest ago until no more than that many bytes are left.

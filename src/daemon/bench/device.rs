@@ -1,56 +1,50 @@
-//! What only the host knows of a failure on an Edge TPU: libedgetpu tells no reason when it gets no device, and a stick that hangs or
-//! is pulled out takes its worker with it. Looked at when the worker is gone; the queue goes on whatever is found.
+//! What only the host knows of a failure on an Edge TPU: libedgetpu gives no reason when it gets no device,
+//! and a stick that hangs or is unplugged takes its worker with it. Checked after the worker is gone; the
+//! queue continues whatever the result.
 
 use std::time::{Duration, Instant};
 
-use super::Daemon;
-use super::configuration::Turn;
+use super::attendant::Attendant;
 use crate::bundle::format::{Outcome, Stage, Status};
+use crate::host::HostRoot;
 use crate::host::edge_tpu::{Presence, probe};
-use crate::runtime::NeedKind;
 use crate::runtime::edgetpu::causes;
+use crate::runtime::{NeedKind, Runtime};
 
-/// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three seconds.
+/// A stick that its worker left hanging, or that was reset with it, is back on its bus after two or three
+/// seconds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two looks for it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-impl Daemon {
-    /// The outcome of a worker, with what its last lines and the host tell of the device.
-    pub(super) fn with_device(&self, turn: &Turn<'_>, outcome: Outcome) -> Outcome {
-        let runtime = turn.job.configurations[turn.configuration - 1].runtime;
-        let is_on_device = matches!(
-            outcome.stage,
-            Some(
-                Stage::Load | Stage::Prepare | Stage::WarmUp | Stage::Timing | Stage::Report | Stage::Energy
-            )
-        );
-        let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
-        if runtime.need(NeedKind::Delegate).is_none() || !is_on_device || !is_of_device {
-            return outcome;
-        }
-        with_presence(with_cause(outcome), &self.presence())
+/// The outcome of a worker, with what its last lines and the host say of the device. A device that was there
+/// when the daemon started gets some time to come back.
+pub(super) fn with_device(
+    runtime: &Runtime,
+    outcome: Outcome,
+    root: &HostRoot,
+    had_edge_tpu: bool,
+    attendant: &dyn Attendant,
+) -> Outcome {
+    let is_on_device = matches!(
+        outcome.stage,
+        Some(Stage::Load | Stage::Prepare | Stage::WarmUp | Stage::Timing | Stage::Report | Stage::Energy)
+    );
+    let is_of_device = matches!(outcome.status, Status::Failed | Status::TimedOut);
+    if runtime.need(NeedKind::Delegate).is_none() || !is_on_device || !is_of_device {
+        return outcome;
     }
-
-    fn presence(&self) -> Presence {
-        let deadline = Instant::now() + RETURN_PATIENCE;
-        loop {
-            match probe(&self.root) {
-                Presence::Absent
-                    if Instant::now() < deadline && self.had_edge_tpu() && !self.wake.stop_requested() =>
-                {
-                    self.wake.sleep(BETWEEN_LOOKS);
-                }
-                presence => return presence,
+    let deadline = Instant::now() + if had_edge_tpu { RETURN_PATIENCE } else { Duration::ZERO };
+    let presence = loop {
+        match probe(root) {
+            Presence::Absent if Instant::now() < deadline && !attendant.stop_requested() => {
+                attendant.sleep(BETWEEN_LOOKS);
             }
+            presence => break presence,
         }
-    }
-
-    /// Was there one when the daemon started?
-    fn had_edge_tpu(&self) -> bool {
-        !self.assembler.host.edge_tpus.is_empty()
-    }
+    };
+    with_presence(with_cause(outcome), &presence)
 }
 
 fn with_cause(outcome: Outcome) -> Outcome {
@@ -93,7 +87,7 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
         Presence::Ready(node) => {
             let hung = (outcome.status == Status::TimedOut).then_some("device_hung");
             let hint = hung.map(|_| {
-                "unplug it and plug it in again, or raise `measure.timeout_seconds` where the model is that slow"
+                "unplug it and plug it in again, or raise `measure.timeout_seconds` if the model is that slow"
             });
             (hung, format!("the Edge TPU is still there ({node})"), hint)
         }

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::memory::LargerThanMemory;
 use crate::bundle::format::{Failure, Mistake, Outcome, Stage, Status};
+use crate::daemon::job::SpecFile;
+use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
 use crate::model_file::signatures::HEAD_BYTES;
 use crate::spec::{self, Job, ModelReference, ModelSource};
@@ -15,20 +16,13 @@ use crate::spool::journal::BoundModel;
 use crate::spool::names::{Entry, EntryKind};
 use crate::spool::plan::{ModelState, Tracker};
 
-/// A claimed job file, as read.
-#[derive(Debug, Default)]
-pub(crate) struct SpecFile {
-    /// Its bytes; `None` where it could not or must not be read.
-    pub text: Option<Vec<u8>>,
-}
-
 /// Why a job was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     /// Why.
-    pub failure: Failure,
+    pub(crate) failure: Failure,
     /// Mistakes of the job file.
-    pub mistakes: Vec<Mistake>,
+    pub(crate) mistakes: Vec<Mistake>,
 }
 
 impl Rejection {
@@ -36,13 +30,13 @@ impl Rejection {
         Self { failure: Failure::new(stage, reason, detail).with_hint(hint), mistakes: Vec::new() }
     }
 
-    /// As it stands in a bundle.
+    /// As a bundle has it.
     pub(crate) fn outcome(self) -> Outcome {
         Outcome { mistakes: self.mistakes, ..self.failure.outcome(Status::Rejected) }
     }
 }
 
-/// Read a claimed job file and understand it. Nothing but a regular file of a sensible size and name is ever opened.
+/// Read a claimed job file and resolve it. Opens nothing but a regular file of a sensible size and name.
 pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) {
     let mut spec = SpecFile::default();
     let result = read_text(spool, entry).and_then(|text| {
@@ -63,7 +57,7 @@ pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejec
             } else {
                 format!("the job file has {count} mistakes")
             };
-            let hint = "correct them and drop the file again; `backbone check` finds them before";
+            let hint = "correct them and drop the file again; `backbone check` finds them beforehand";
             Rejection { mistakes, ..Rejection::new(Stage::Spec, "mistakes_in_spec", detail, hint) }
         })
     });
@@ -75,7 +69,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
         Rejection::new(
             Stage::Claim,
             "not_readable",
-            format!("the job file can not be read: {error}"),
+            format!("the job file cannot be read: {error}"),
             "upload it again",
         )
     };
@@ -85,7 +79,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
         return Err(Rejection::new(
             Stage::Claim,
             "not_a_regular_file",
-            "what was dropped is a link, a FIFO, a device or a socket, and was not opened",
+            "the file is a link, a FIFO, a device or a socket, and was not opened",
             "drop the job file itself",
         ));
     }
@@ -131,20 +125,21 @@ pub(crate) fn check_name(name: &OsStr) -> Result<(), Rejection> {
     ))
 }
 
-/// Where a job stands with its models.
+/// What a job has of its models.
 #[derive(Debug)]
 pub(crate) enum Binding {
     /// All are copied, in the order of [`Job::models`].
     Bound(Vec<BoundModel>),
-    /// These are missing or not whole yet.
+    /// These are missing or not fully uploaded.
     Missing(Vec<String>),
-    /// One of them will never do.
+    /// One of them is unusable.
     Rejected(Rejection),
     /// The disk refused: the host's trouble, not the job's.
     Trouble(std::io::Error),
 }
 
-/// Copy the job's models, if all of them are there and whole. `memory_bytes` is what the host has, where that is known.
+/// Copy the job's models, if all of them are there and fully uploaded. `memory_bytes` is the host's, if it is
+/// known.
 pub(crate) fn bind(
     spool: &mut Spool,
     tracker: &mut Tracker,
@@ -166,7 +161,7 @@ pub(crate) fn bind(
     if !missing.is_empty() {
         return Binding::Missing(missing);
     }
-    // Before any is copied: a file that does not fit into the memory may not fit on the disk beside itself either.
+    // Before any is copied: a file that does not fit into the memory may not fit on the disk twice either.
     for (_, model, stat) in &whole {
         if let Err(rejection) = check_memory(&model.file, stat.size, memory_bytes) {
             return Binding::Rejected(rejection);

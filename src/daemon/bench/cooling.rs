@@ -1,22 +1,17 @@
-//! Waiting before a trial until the host is cool, as a job may ask. It gives up after the job's time, and the bundle says so.
+//! Waiting before a trial until the host is cool, if the job asks for it. It gives up after the job's time,
+//! and the bundle says so. Decides from readings and instants; the trials do the waiting.
 
 use std::time::{Duration, Instant};
 
-use super::Daemon;
-use super::queue::QueuedJob;
-use super::quiet::Quiet;
-use super::sensing::Sensing;
-use super::status;
-use super::tell::Urgency;
-use crate::bundle::format::{Cooling, CoolingEnd, Quantity};
+use crate::bundle::format::{Cooling, CoolingEnd, Quantity, TrialId};
+use crate::daemon::status;
 use crate::host::sensors::Sensors;
 use crate::spec;
-use crate::worker::parent::Control;
 
 /// Between two looks: a zone changes by less than a degree in that time.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug)]
 pub(super) enum Look {
     /// Wait until this moment and look again.
@@ -32,19 +27,14 @@ pub(super) struct Wait {
     zones: Vec<usize>,
     is_named: bool,
     unknown: Vec<String>,
-    trial: (u32, u32),
+    trial: TrialId,
     began: Instant,
     limit: Duration,
 }
 
 impl Wait {
-    /// Begin to wait, where the job asks for it.
-    pub(super) fn begin(
-        host: &spec::Host,
-        sensors: &Sensors,
-        trial: (u32, u32),
-        now: Instant,
-    ) -> Option<Self> {
+    /// Begin to wait, if the job asks for it.
+    pub(super) fn begin(host: &spec::Host, sensors: &Sensors, trial: TrialId, now: Instant) -> Option<Self> {
         let below_celsius = host.start_below_celsius?;
         let all = sensors.of(Quantity::Temperature);
         let named = |name: &String| all.iter().copied().find(|&index| sensors.sensors()[index].name == *name);
@@ -56,8 +46,8 @@ impl Wait {
         Some(Self { below_celsius, zones, is_named, unknown, trial, began: now, limit })
     }
 
-    /// For the status: the hottest zone, and until when it is waited for at most.
-    pub(super) fn told(&self, sensors: &mut Sensors) -> Option<status::Cooling> {
+    /// For the status: the hottest zone, and when the wait ends at the latest.
+    pub(super) fn status(&self, sensors: &mut Sensors) -> Option<status::Cooling> {
         let values = self.zones.iter().filter_map(|&index| Some((index, sensors.read_one(index)?)));
         let (hottest, celsius) = values.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
         Some(status::Cooling {
@@ -88,61 +78,13 @@ impl Wait {
             return Look::Wait((now + BETWEEN_LOOKS).min(self.began + self.limit));
         };
         Look::Over(Cooling {
-            build: self.trial.0,
-            process: self.trial.1,
+            build: self.trial.build,
+            process: self.trial.process,
             ended,
             waited_seconds: now.saturating_duration_since(self.began).as_secs_f64(),
             below_celsius: self.below_celsius,
             hottest_celsius: hottest,
             unobservable_zones: unobservable,
         })
-    }
-}
-
-impl Daemon {
-    /// Wait until the host is as cool as the job asks for, or its time for it is over.
-    pub(super) fn wait_for_cool(
-        &mut self,
-        host: &spec::Host,
-        sensing: &mut Sensing,
-        queued: &QueuedJob,
-    ) -> Control {
-        let trial = sensing.trial();
-        let Some(wait) = Wait::begin(host, sensing.sensors(), trial, Instant::now()) else {
-            return Control::Continue;
-        };
-        if let Look::Over(cooling) = wait.look(sensing.sensors(), Instant::now()) {
-            sensing.cooled(cooling);
-            return Control::Continue;
-        }
-        log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
-        self.cooling = wait.told(sensing.sensors());
-        self.tell_status(Urgency::Now);
-        let control = self.wait_out(&wait, sensing, queued);
-        self.cooling = None;
-        self.tell_status(Urgency::Now);
-        control
-    }
-
-    /// Look once a second until the wait is over.
-    fn wait_out(&mut self, wait: &Wait, sensing: &mut Sensing, queued: &QueuedJob) -> Control {
-        let control = self.spool.control().path().to_owned();
-        let mut quiet =
-            Quiet::new(&self.wake, &mut self.service, sensing, &self.config.inbox, &control, queued);
-        loop {
-            let now = Instant::now();
-            let until = match wait.look(quiet.sensing().sensors(), now) {
-                Look::Over(cooling) => {
-                    quiet.sensing().cooled(cooling);
-                    return Control::Continue;
-                }
-                Look::Wait(until) => until,
-            };
-            self.wake.sleep(until.saturating_duration_since(now));
-            match quiet.control() {
-                Control::Continue => {}
-                ended => return ended,
-            }
-        }
     }
 }

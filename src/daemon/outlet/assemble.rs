@@ -1,4 +1,5 @@
-//! Putting a bundle together from what is known of a configuration. Reads the library file to name its digest; else pure.
+//! Puts a bundle together from what is known of a configuration. Reads library files for their digests;
+//! otherwise pure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,16 +7,18 @@ use std::path::{Path, PathBuf};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
-use super::admit::SpecFile;
-use super::model::{Counted, cost_in_format};
+use super::count::{Counted, cost_in_format};
 use super::providers::{library, shares};
 use crate::bundle::format::{
-    Build, Bundle, Configuration as Network, Cost, Energy, Environment, FORMAT, Harness, Host,
-    Job as BundleJob, LoadedModel, Model, Outcome, Power, Profile, Runtime as BundleRuntime, SpecEncoding,
-    Summary, Timed, Times, Trial,
+    Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
+    Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times,
 };
+use crate::daemon::clock::now_text;
+use crate::daemon::job::{SpecFile, name_without_spec};
+use crate::daemon::turn::Course;
 use crate::runtime::{Options, Runtime};
 use crate::spec::Job;
+use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::spool::names::Entry;
 use crate::units::Nanos;
@@ -25,66 +28,75 @@ use crate::{stats, verdict};
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     /// Id of the bundle.
-    pub id: String,
+    pub(super) id: String,
     /// The job's entry in the spool.
-    pub entry: &'a Entry,
+    pub(super) entry: &'a Entry,
     /// The job file.
-    pub spec: &'a SpecFile,
-    /// The job, where it was understood.
-    pub job: Option<&'a Job>,
+    pub(super) spec: &'a SpecFile,
+    /// The job, if it was understood.
+    pub(super) job: Option<&'a Job>,
     /// The configuration's runtime and the job's options for it.
-    pub runtime: Option<(&'static Runtime, Options)>,
-    /// θ, where the model was generated.
-    pub configuration: Option<Network>,
+    pub(super) runtime: Option<(&'static Runtime, Options)>,
+    /// θ, if the model was generated.
+    pub(super) configuration: Option<Network>,
     /// The model as copied or generated.
-    pub model: Option<BoundModel>,
+    pub(super) model: Option<BoundModel>,
     /// What it costs.
-    pub counted: Counted,
-    /// What a worker said of library and model.
-    pub loaded: Option<LoadedModel>,
-    /// Builds of the model, in order.
-    pub preparation: Vec<Build>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Latencies.
-    pub trials: Vec<Trial>,
-    /// The time of each layer.
-    pub profile: Option<Profile>,
-    /// What the host's sensors told.
-    pub environment: Option<Environment>,
-    /// What an inference took in energy.
-    pub energy: Option<Energy>,
-    /// Power state of the host, where a trial was to start.
-    pub power: Option<Power>,
+    pub(super) counted: Counted,
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// Its builds and trials.
+    pub(super) course: Course,
     /// When things happened.
-    pub times: Times,
+    pub(super) times: Times,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts of the one bundle of a job whose file was not understood.
+    pub(super) fn of_unread(entry: &'a Entry, spec: &'a SpecFile, outcome: Outcome, spool: &Spool) -> Self {
+        Self {
+            id: entry.id.bundle_id(1),
+            entry,
+            spec,
+            job: None,
+            configuration: None,
+            runtime: None,
+            model: None,
+            counted: Counted::default(),
+            outcome,
+            course: Course::default(),
+            times: Times { claimed: spool.claimed_at(entry), started: None, finished: now_text() },
+        }
+    }
 }
 
 /// What is the same for all bundles of a host.
 #[derive(Debug)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     /// The host.
-    pub host: Host,
+    pub(super) host: Host,
     /// Another root than `/` stands in for the host.
-    pub simulated_host: bool,
+    pub(super) simulated_host: bool,
     /// Smallest step of the clock that times.
-    pub clock_resolution: Nanos,
+    pub(super) clock_resolution: Nanos,
     /// Digests of library files, by path, size and time of last change.
     libraries: BTreeMap<(PathBuf, u64, std::time::SystemTime), String>,
 }
 
 impl Assembler {
     /// For one host.
-    pub(super) fn new(host: Host, simulated_host: bool, clock_resolution: Nanos) -> Self {
+    pub(crate) fn new(host: Host, simulated_host: bool, clock_resolution: Nanos) -> Self {
         Self { host, simulated_host, clock_resolution, libraries: BTreeMap::new() }
     }
 
     /// Put the bundle together.
     pub(super) fn assemble(&mut self, parts: Parts<'_>) -> Bundle {
-        let summary = stats::summary(&parts.trials);
+        let course = parts.course;
+        let reported = course.environment();
+        let summary = stats::summary(&course.trials);
         let simulated =
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
-        let loaded = parts.loaded.as_ref();
+        let loaded = course.loaded.as_ref();
         let cost = parts.counted.cost.as_deref().map(cost_in_format);
         let model = parts.model.map(|model| Model {
             format: parts
@@ -117,11 +129,11 @@ impl Assembler {
         });
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
-            trials: &parts.trials,
-            environment: parts.environment.as_ref(),
+            trials: &course.trials,
+            environment: reported.as_ref(),
             clock_resolution: self.clock_resolution,
             host: &self.host,
-            power: parts.power.as_ref(),
+            power: course.power.as_ref(),
             providers: runtime.as_ref().map_or(&[], |runtime| &runtime.providers),
         });
         Bundle {
@@ -137,19 +149,19 @@ impl Assembler {
             cost,
             cost_missing: parts.counted.missing,
             runtime,
-            preparation: parts.preparation,
+            preparation: course.preparation,
             outcome: parts.outcome,
-            trials: parts.trials,
+            trials: course.trials,
             summary,
-            profile: parts.profile,
-            environment: environment(parts.environment, parts.power),
-            energy: parts.energy,
+            profile: course.profile,
+            environment: with_power(reported, course.power),
+            energy: course.energy,
             verdict,
             times: parts.times,
         }
     }
 
-    /// SHA-256 of a library file; `None` where it can not be read any more.
+    /// SHA-256 of a library file; `None` if it cannot be read any more.
     fn digest(&mut self, path: &Path) -> Option<String> {
         let stat = fs_err::metadata(path).ok()?;
         let key = (path.to_owned(), stat.len(), stat.modified().ok()?);
@@ -167,25 +179,20 @@ fn timed(runtime: &Runtime, options: &Options) -> Timed {
     Timed { code: code.to_owned(), description: description.to_owned() }
 }
 
-/// What the sensors told, and the power state beside it.
-fn environment(told: Option<Environment>, power: Option<Power>) -> Option<Environment> {
-    if told.is_none() && power.is_none() {
+/// What the sensors reported, and the power state.
+fn with_power(reported: Option<Environment>, power: Option<Power>) -> Option<Environment> {
+    if reported.is_none() && power.is_none() {
         return None;
     }
-    Some(Environment { power, ..told.unwrap_or_default() })
+    Some(Environment { power, ..reported.unwrap_or_default() })
 }
 
 /// Operations for each second of the mean latency, the paper's measure.
 fn throughput(cost: Option<&Cost>, summary: Option<&Summary>) -> Option<f64> {
     let (cost, summary) = (cost?, summary?);
-    // Operators that nobody counts would make it too low, and it would not show.
+    // Uncounted operators would make it too low, and nothing would show that.
     let is_whole = cost.uncounted.is_empty();
     (is_whole && summary.mean > 0.0).then(|| cost.operations as f64 / (summary.mean / 1e3))
-}
-
-/// The name that a job goes by where its file could not be understood: the file's stem.
-pub(super) fn name_without_spec(entry: &Entry) -> String {
-    Path::new(&entry.file).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn job(entry: &Entry, spec: &SpecFile, job: Option<&Job>) -> BundleJob {

@@ -1,13 +1,14 @@
-//! The host's sensors around and within the trials of one configuration, and what they say goes into its bundle.
+//! The host's sensors around and within the trials of one configuration. Their readings go into its bundle.
 //!
-//! The sensors are found before the first trial and given back after the last: an idle daemon keeps nothing of them. They are
-//! read where the worker waits for it, and at most once a second within the timed runs; nothing is judged here.
+//! The sensors are found before the first trial and released after the last: an idle daemon holds none. They
+//! are read while the worker waits for it, and at most once a second within the timed runs; nothing is judged
+//! here.
 
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
     Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval, Observation,
-    Placement, Quantity, Reading, Sensor,
+    Placement, Quantity, Reading, Sensor, TrialId,
 };
 use crate::host::HostRoot;
 use crate::host::sensors::{Sensors, total_of};
@@ -16,37 +17,38 @@ use crate::units::Nanos;
 use crate::worker::parent::TICK;
 use crate::worker::protocol::Pause;
 
-/// Samples are a second apart at first, and a 1800th of the span so far where that is more: a trial of a week then leaves some
-/// twelve thousand of them, and one of half an hour as many seconds.
+/// Samples are a second apart at first, and a 1800th of the span so far if that is more: a trial of a week
+/// then leaves some twelve thousand of them, and one of half an hour as many seconds.
 const SPAN_PER_SAMPLE: u32 = 1800;
 
-/// Between two readings while energy is measured. Nothing is timed then, and ten a second follow what a board's power does.
+/// Between two readings while energy is measured. Nothing is timed then, and ten a second follow a board's
+/// power.
 const ENERGY_READINGS_APART: Duration = Duration::from_millis(100);
 
-/// The least time for which a host is watched idle: half a second of it is left out, and as much again is no measurement.
+/// The shortest time for which an idle host is observed: half a second of it is discarded, and as much again
+/// is too short to measure.
 const SHORTEST_IDLE: Duration = Duration::from_secs(2);
 
-/// Readings of a span that a sensor may miss, as a part of all: one bus error does not spoil a minute, and what is left of twenty
-/// readings still shows what power did.
+/// Fraction of the readings of a span that a sensor may miss: one bus error does not spoil a minute, and what
+/// is left of twenty readings still follows the power.
 const MISSING_READINGS: f64 = 0.05;
 
-/// The sensors, and what they told of the present trial.
+/// The sensors, and their readings of the present trial.
 #[derive(Debug)]
 pub(super) struct Sensing {
     sensors: Sensors,
-    /// Indices of those that tell of energy.
+    /// Indices of those that measure power or energy.
     energy_sensors: Vec<usize>,
     energy_seconds: u32,
-    /// What is timed times itself, and gives no pause before it does.
+    /// The runtime's program times itself, and does not pause before.
     times_itself: bool,
-    build: u32,
-    process: u32,
+    trial: TrialId,
     started: Instant,
     /// Where the worker was last, until the next pause.
     after: Option<Pause>,
     span_began: Instant,
     sample_at: Instant,
-    told: Environment,
+    observed: Environment,
     energy: [Vec<EnergyReading>; 3],
 }
 
@@ -62,13 +64,12 @@ impl Sensing {
             energy_sensors,
             energy_seconds: 0,
             times_itself,
-            build: 1,
-            process: 0,
+            trial: TrialId { build: 1, process: 0 },
             started: now,
             after: None,
             span_began: now,
             sample_at: now,
-            told: Environment::default(),
+            observed: Environment::default(),
             energy: Default::default(),
         }
     }
@@ -79,11 +80,11 @@ impl Sensing {
     }
 
     /// A trial begins.
-    pub(super) fn begin(&mut self, trial: (u32, u32), energy_seconds: u32) {
-        (self.build, self.process) = trial;
+    pub(super) fn begin(&mut self, trial: TrialId, energy_seconds: u32) {
+        self.trial = trial;
         self.energy_seconds = energy_seconds;
         self.after = None;
-        self.told = Environment {
+        self.observed = Environment {
             sensors: self.sensors.sensors().to_vec(),
             unobservable: self.sensors.unobservable(),
             ..Environment::default()
@@ -91,36 +92,36 @@ impl Sensing {
         self.energy = Default::default();
     }
 
-    /// Its worker is started now, after whatever was waited for.
+    /// Its worker is started now, after any wait.
     pub(super) fn worker_starts(&mut self) {
         self.started = Instant::now();
     }
 
-    /// Build and process of the present trial.
-    pub(super) fn trial(&self) -> (u32, u32) {
-        (self.build, self.process)
+    /// The present trial.
+    pub(super) fn trial(&self) -> TrialId {
+        self.trial
     }
 
-    /// How it was waited for a cool host before this trial.
+    /// The wait for a cool host before this trial.
     pub(super) fn cooled(&mut self, cooling: Cooling) {
-        self.told.cooling.push(cooling);
+        self.observed.cooling.push(cooling);
     }
 
-    /// The worker waits: read, and say for how long it is to wait.
+    /// The worker waits: read, and return for how long it should wait.
     pub(super) fn pause(&mut self, at: Pause) -> Duration {
-        // A span ends where the worker stopped, and begins where it goes on: each reading lies outside.
+        // A span begins after these readings and ends before them.
         match at {
             Pause::BeforeWarmUp => {
                 let reading = self.reading();
-                self.told.before_warm_up.push(reading);
+                self.observed.before_warm_up.push(reading);
             }
             Pause::BeforeTiming => {
                 let reading = self.reading();
-                self.told.before.push(reading);
+                self.observed.before.push(reading);
             }
             Pause::AfterTiming => {
                 let reading = self.reading();
-                self.told.after.push(reading);
+                self.observed.after.push(reading);
             }
             Pause::IdleBeforeEnergy => self.read_energy(0),
             Pause::BeforeEnergy => self.read_energy(1),
@@ -144,7 +145,7 @@ impl Sensing {
         match self.after {
             Some(Pause::BeforeTiming) if now >= self.sample_at => {
                 let reading = self.reading();
-                self.told.samples.push(reading);
+                self.observed.samples.push(reading);
                 self.sample_at = now + TICK.max((now - self.span_began) / SPAN_PER_SAMPLE);
             }
             Some(Pause::IdleBeforeEnergy) => self.read_energy(0),
@@ -161,20 +162,20 @@ impl Sensing {
         if is_energy { ENERGY_READINGS_APART } else { TICK }
     }
 
-    /// What the present trial's environment was.
+    /// The environment of the present trial.
     pub(super) fn environment(&mut self, placement: Option<Placement>) -> Environment {
-        let told = std::mem::take(&mut self.told);
-        let is_bracketed = !told.before.is_empty() && !told.after.is_empty();
-        let observation = match (is_bracketed, told.samples.is_empty()) {
+        let observed = std::mem::take(&mut self.observed);
+        let is_bracketed = !observed.before.is_empty() && !observed.after.is_empty();
+        let observation = match (is_bracketed, observed.samples.is_empty()) {
             (false, _) => Observation::Unobserved,
             _ if self.times_itself => Observation::Around,
             (true, true) => Observation::Bracketed,
             (true, false) => Observation::Watched,
         };
-        Environment { observation, placement, ..told }
+        Environment { observation, placement, ..observed }
     }
 
-    /// What an inference of the present trial took in energy; `latency_ns` are those of its runs for energy.
+    /// The energy of an inference of the present trial; `latency_ns` are from its energy runs.
     pub(super) fn energy(&mut self, latency_ns: Vec<Nanos>) -> Energy {
         let [idle_before, loaded, idle_after] = std::mem::take(&mut self.energy);
         let loop_seconds = match (loaded.first(), loaded.last()) {
@@ -223,7 +224,8 @@ impl Sensing {
         }
     }
 
-    /// The energy of some sources together, by the readings in which all of them told; `None` where too many are missing.
+    /// The energy of some sources together, from the readings that all of them gave; `None` if too many are
+    /// missing.
     fn span_of(&self, readings: &[EnergyReading], indices: &[usize]) -> Option<energy::Stretch> {
         let is_whole =
             |reading: &&EnergyReading| indices.iter().all(|&index| reading.values[index].is_some());
@@ -247,8 +249,8 @@ impl Sensing {
 
     fn reading(&mut self) -> Reading {
         Reading {
-            build: self.build,
-            process: self.process,
+            build: self.trial.build,
+            process: self.trial.process,
             at_seconds: self.started.elapsed().as_secs_f64(),
             values: self.sensors.read(),
         }
@@ -261,7 +263,7 @@ impl Sensing {
     }
 }
 
-/// How long the host is watched idle before the runs for energy, and as long again after them.
+/// How long the idle host is observed before the energy runs, and as long again after them.
 pub(crate) fn idle_beside_energy(energy_seconds: u32) -> Duration {
     (Duration::from_secs(energy_seconds.into()) / 2).max(SHORTEST_IDLE)
 }
@@ -275,45 +277,4 @@ fn source(sensor: &Sensor, found: Option<energy::PerInference>) -> EnergySource 
         loaded_watts: found.map(|found| found.loaded_watts),
         joules_per_inference: found.map(|found| found.joules),
     }
-}
-
-/// One environment of the trials of a configuration. A restart of the daemon between two of them may have found other sensors;
-/// readings are put in the order of all.
-pub(super) fn joined(trials: impl IntoIterator<Item = Environment>) -> Option<Environment> {
-    let mut trials = trials.into_iter();
-    let mut all = trials.next()?;
-    for next in trials {
-        let places: Vec<usize> = next
-            .sensors
-            .iter()
-            .map(|sensor| {
-                let is_same =
-                    |known: &Sensor| (known.quantity, &known.name) == (sensor.quantity, &sensor.name);
-                all.sensors.iter().position(is_same).unwrap_or_else(|| {
-                    all.sensors.push(sensor.clone());
-                    all.sensors.len() - 1
-                })
-            })
-            .collect();
-        let count = all.sensors.len();
-        let placed = |reading: Reading| {
-            let mut values = vec![None; count];
-            places.iter().zip(reading.values).for_each(|(&place, value)| values[place] = value);
-            Reading { values, ..reading }
-        };
-        for (into, from) in [
-            (&mut all.before_warm_up, next.before_warm_up),
-            (&mut all.before, next.before),
-            (&mut all.samples, next.samples),
-            (&mut all.after, next.after),
-        ] {
-            into.iter_mut().for_each(|reading| reading.values.resize(count, None));
-            into.extend(from.into_iter().map(placed));
-        }
-        all.observation = all.observation.min(next.observation);
-        all.unobservable.retain(|quantity| next.unobservable.contains(quantity));
-        all.cooling.extend(next.cooling);
-        all.placement = next.placement.or(all.placement);
-    }
-    Some(all)
 }

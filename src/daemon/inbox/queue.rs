@@ -1,35 +1,25 @@
-//! The jobs this daemon knows, and whose turn it is. Pure: no file and no clock.
+//! The jobs that this daemon knows, and whose turn it is. Pure: no file and no clock.
 //!
-//! Only names and numbers are kept for each job; the job file is read again when its turn comes, so that twenty thousand
-//! waiting jobs cost little memory.
+//! It keeps only names and numbers of each job. The job file is read again when its turn comes, so that
+//! twenty thousand waiting jobs need little memory.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::Instant;
 
-use crate::spool::names::{Entry, JobId};
-
-/// A claimed job.
-#[derive(Debug, Clone)]
-pub struct QueuedJob {
-    /// Its entry in the spool.
-    pub entry: Entry,
-    /// Its name.
-    pub name: String,
-    /// Its priority, higher first.
-    pub priority: i8,
-}
+use crate::daemon::job::QueuedJob;
+use crate::spool::names::JobId;
 
 /// A job that waits for its model.
 #[derive(Debug, Clone)]
-pub struct WaitingJob {
+pub(crate) struct WaitingJob {
     /// The job.
-    pub job: QueuedJob,
-    /// Model files that are missing or not whole.
-    pub missing: Vec<String>,
-    /// Since when, as far as this process saw.
-    pub since: Instant,
+    pub(crate) job: QueuedJob,
+    /// Model files that are missing or not fully uploaded.
+    pub(crate) missing: Vec<String>,
+    /// Since when, as far as this process knows.
+    pub(crate) since: Instant,
 }
 
 /// All claimed jobs.
@@ -40,17 +30,18 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Add a job whose models are there.
+    /// Add a job whose models are bound.
     pub(crate) fn push(&mut self, job: QueuedJob) {
         self.ready.insert((Reverse(job.priority), job.entry.id.clone()), job);
     }
 
-    /// Add, or keep, a job that waits for its models.
+    /// Add or keep a job that waits for its models.
     pub(crate) fn wait(&mut self, job: WaitingJob) {
         self.waiting.insert(job.job.entry.id.clone(), job);
     }
 
-    /// The job whose turn it is: highest priority, then first to arrive. A waiting job blocks nobody.
+    /// The job whose turn it is: highest priority, then first to arrive. A job that waits for a model holds
+    /// up no other.
     pub(crate) fn first(&self) -> Option<&QueuedJob> {
         self.ready.values().next()
     }
@@ -60,12 +51,12 @@ impl Queue {
         self.ready.values()
     }
 
-    /// How many wait for their turn.
+    /// Number of jobs ready for their turn.
     pub(crate) fn len(&self) -> usize {
         self.ready.len()
     }
 
-    /// Is nobody waiting for a turn?
+    /// Is no job ready for its turn?
     pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
@@ -75,7 +66,7 @@ impl Queue {
         self.waiting.values()
     }
 
-    /// Take a job out, wherever it is.
+    /// Remove a job, ready or waiting.
     pub(crate) fn remove(&mut self, job: &QueuedJob) {
         self.ready.remove(&(Reverse(job.priority), job.entry.id.clone()));
         self.waiting.remove(&job.entry.id);
@@ -88,19 +79,10 @@ impl Queue {
     }
 }
 
-impl QueuedJob {
-    /// May a person mean this job by an id, a name, or the stem of its file?
-    pub(crate) fn is_meant_by(&self, meant: &OsStr) -> bool {
-        meant == OsStr::new(&self.name)
-            || meant == OsStr::new(&self.entry.id.to_string())
-            || Some(meant) == std::path::Path::new(&self.entry.file).file_stem()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::names::EntryKind;
+    use crate::spool::names::{Entry, EntryKind};
 
     fn job(number: u64, priority: i8) -> QueuedJob {
         let id = JobId { number, tag: "t".into() };
@@ -119,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_job_blocks_nobody_and_can_be_named_three_ways() {
+    fn a_waiting_job_holds_up_no_other_and_can_be_named_three_ways() {
         let mut queue = Queue::default();
         queue.wait(WaitingJob { job: job(1, 100), missing: vec!["net.onnx".into()], since: Instant::now() });
         queue.push(job(2, 0));

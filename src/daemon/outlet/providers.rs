@@ -1,17 +1,18 @@
-//! How much of a network ran on which provider of its runtime. Pure: what a worker told of the nodes and what the network costs
-//! come in.
+//! How much of a network ran on which provider of its runtime. Pure: a worker's report of the nodes and the
+//! network's cost come in.
 //!
-//! A runtime rewrites a model before it runs it. A convolution or product on a provider that was not asked for counts by the layer
-//! of the model whose name it carries, else by one that costs what the shapes of its tensors say. What one provider compiled into a node
-//! of its own cannot be counted there, so the provider that was asked for has what is left of the whole. Where a fallback's product counts
-//! by neither, who ran how much is not known, and nobody is said to have.
+//! A runtime rewrites a model before it runs it. A convolution or product on a fallback provider counts as
+//! the layer of the model whose name it carries, or else as one whose cost matches the shapes of its tensors.
+//! What a provider compiled into a node of its own cannot be counted there, so the requested provider gets
+//! the rest of the network. If a product of a fallback matches neither way, the shares are unknown and none
+//! is reported.
 
 use std::path::Path;
 
 use crate::bundle::format::{LibraryFile, ProductNode, ProviderNodes, ProviderShare};
 use crate::network::cost::{Cost, LayerCost};
 
-/// What each provider ran, in the worker's order. Without a cost no operations are told.
+/// What each provider ran, in the worker's order. Without a cost, no operations.
 pub(super) fn shares(told: &[ProviderNodes], cost: Option<&Cost>) -> Vec<ProviderShare> {
     let operations = cost.and_then(|cost| operations(told, cost));
     let share = |(index, told): (usize, &ProviderNodes)| ProviderShare {
@@ -24,17 +25,7 @@ pub(super) fn shares(told: &[ProviderNodes], cost: Option<&Cost>) -> Vec<Provide
     told.iter().enumerate().map(share).collect()
 }
 
-/// Of what two processes told, that in which more was left to other providers, and where that is not known, that.
-pub(super) fn with_more_fallback(one: Vec<ProviderNodes>, other: Vec<ProviderNodes>) -> Vec<ProviderNodes> {
-    let fallback = |told: &[ProviderNodes]| {
-        told.iter()
-            .map(|told| told.nodes.map_or(u64::MAX, |nodes| if told.is_fallback { nodes } else { 0 }))
-            .max()
-    };
-    if fallback(&one) > fallback(&other) { one } else { other }
-}
-
-/// A library that was mapped; `digest` reads it.
+/// A mapped library; `digest` reads it.
 pub(super) fn library(file: &Path, digest: impl FnOnce(&Path) -> Option<String>) -> LibraryFile {
     LibraryFile { file: file.display().to_string(), version: version(file), sha256: digest(file) }
 }
@@ -45,7 +36,7 @@ fn version(file: &Path) -> Option<String> {
     version.starts_with(|first: char| first.is_ascii_digit()).then(|| version.to_owned())
 }
 
-/// Operations by provider, in the worker's order; `None` where they cannot be told apart.
+/// Operations by provider, in the worker's order; `None` if they cannot be separated.
 fn operations(told: &[ProviderNodes], cost: &Cost) -> Option<Vec<u64>> {
     let all = cost.operations();
     if told.iter().any(|told| told.nodes.is_none()) {
@@ -66,8 +57,9 @@ fn operations(told: &[ProviderNodes], cost: &Cost) -> Option<Vec<u64>> {
     Some(told.iter().zip(fallbacks).map(count).collect())
 }
 
-/// Of the layers that nobody has claimed yet: the one with the longest name that the node's holds as a whole word, else one of as
-/// many multiply-accumulates. Shapes alone do not count: the library makes channels up to its block size.
+/// Among the layers not claimed yet: the one with the longest name that the node's contains as a whole word,
+/// or else one of as many multiply-accumulates. Shapes alone do not count: the library makes channels up to
+/// its block size.
 fn operations_of(products: &[ProductNode], left: &mut Vec<&LayerCost>) -> Option<u64> {
     let claim = |product: &ProductNode| {
         let named = (0..left.len()).filter(|&layer| holds(&product.name, &left[layer].name));
@@ -79,7 +71,7 @@ fn operations_of(products: &[ProductNode], left: &mut Vec<&LayerCost>) -> Option
     products.iter().map(claim).sum()
 }
 
-/// Does the name of a node hold that of one of the model's, and not just a longer one that begins or ends with it?
+/// Does a node's name contain that of a layer, and not just a longer name that begins or ends with it?
 fn holds(node: &str, name: &str) -> bool {
     let is_boundary = |byte: Option<&u8>| !byte.is_some_and(u8::is_ascii_alphanumeric);
     !name.is_empty()
@@ -151,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_that_cannot_be_told_apart_are_nobodys() {
+    fn operations_that_cannot_be_separated_have_no_share() {
         let layers = &[("conv1", 100)];
         let ran = [told("CUDA", false, 1, &[]), told("CPU", true, 1, &[("made_up", None)])];
         assert_eq!(operations_of(&ran, layers), [None, None]);
@@ -167,17 +159,6 @@ mod tests {
         let unobserved = ProviderNodes { nodes: None, ..told("CUDA", false, 0, &[]) };
         assert_eq!(operations_of(&[unobserved], layers), [None]);
         assert!(shares(&[told("CPU", false, 1, &[])], None)[0].operations.is_none());
-    }
-
-    #[test]
-    fn of_several_processes_that_with_the_most_fallback_counts() {
-        let whole = || vec![told("CUDA", false, 9, &[])];
-        let part = || vec![told("CUDA", false, 7, &[]), told("CPU", true, 2, &[])];
-        let unknown = || vec![ProviderNodes { nodes: None, ..told("CUDA", false, 0, &[]) }];
-        assert_eq!(with_more_fallback(part(), whole()), part());
-        assert_eq!(with_more_fallback(whole(), part()), part());
-        assert_eq!(with_more_fallback(unknown(), part()), unknown());
-        assert_eq!(with_more_fallback(Vec::new(), whole()), whole());
     }
 
     #[test]

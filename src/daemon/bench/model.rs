@@ -1,0 +1,96 @@
+//! The model of a configuration: the copy of a dropped file, or a network of the family generated for its
+//! turn. Nothing here runs while a worker lives.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use crate::bundle::format::{Failure, Outcome, Stage, Status};
+use crate::daemon::turn::{Course, Left, Turn};
+use crate::error::Hint as _;
+use crate::network::configuration::Configuration as Network;
+use crate::network::emit::ModelFile;
+use crate::spec::{Configuration, Job, ModelSource};
+use crate::spool::Spool;
+use crate::spool::journal::BoundModel;
+
+/// Space that a study leaves for its bundles and journal next to its largest model.
+const SPARE_BYTES: u64 = 16 << 20;
+
+/// A model file, ready to be measured.
+#[derive(Debug)]
+pub(super) struct AtHand {
+    pub(super) path: PathBuf,
+    pub(super) model: BoundModel,
+}
+
+/// Make the configuration's model ready.
+pub(super) fn at_hand(turn: &Turn<'_>, spool: &mut Spool) -> Result<AtHand, Left> {
+    match turn.chosen().source {
+        ModelSource::Dropped(index) => {
+            let models = turn.progress.models.as_ref();
+            let model = models.and_then(|models| models.get(index)).ok_or(Left::ModelLost)?;
+            if !spool.models.verify(&model.sha256) {
+                return Err(Left::ModelLost);
+            }
+            Ok(AtHand { path: spool.models.path(&model.sha256), model: model.clone() })
+        }
+        ModelSource::Generated(network) => generate(turn, &network, spool),
+    }
+}
+
+fn generate(turn: &Turn<'_>, network: &Network, spool: &Spool) -> Result<AtHand, Left> {
+    let chosen = turn.chosen();
+    if turn.progress.started.is_empty() && turn.progress.bundled.is_empty() {
+        has_room_for(turn.job, spool).map_err(Left::Trouble)?;
+    }
+    let not_generated = |outcome| Left::from(Course::default().ended(outcome, None));
+    let file = model_file(chosen, network).map_err(|outcome| not_generated(*outcome))?;
+    let name = chosen.model_file(turn.job);
+    log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());
+    match spool.models.generate(&name, |output| file.write(output)) {
+        Ok((path, model)) => Ok(AtHand { path, model }),
+        Err(error) => Err(not_generated(not_written(&name, file.length(), &error))),
+    }
+}
+
+/// Is there space for the largest model that the job generates? Asked once, before its first configuration.
+fn has_room_for(job: &Job, spool: &Spool) -> io::Result<()> {
+    let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
+        // What its format cannot hold is refused in its turn and needs no room.
+        ModelSource::Generated(network) => (chosen.runtime.networks)(&chosen.options)?.length(&network).ok(),
+        ModelSource::Dropped(_) => None,
+    });
+    let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
+    let (free, _) = spool.queue().space()?;
+    if free < needed {
+        let what = format!("job {} needs {needed} bytes for its largest model, {free} are free", job.name);
+        return Err(io::Error::new(ErrorKind::StorageFull, what));
+    }
+    Ok(())
+}
+
+fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
+    let Some(form) = (chosen.runtime.networks)(&chosen.options) else {
+        let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
+        return Err(Box::new(not_generated(
+            "format_not_generated",
+            detail,
+            Some("choose another runtime".to_owned()),
+        )));
+    };
+    form.model_file(network)
+        .map_err(|error| Box::new(not_generated("not_generated", error.to_string(), error.hint())))
+}
+
+fn not_written(name: &str, bytes: u64, error: &io::Error) -> Outcome {
+    let detail = format!("cannot write {name}, {bytes} bytes: {error}");
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) {
+        let hint = "make room on the disk of the spool; `backbone retry` measures the job again".to_owned();
+        return not_generated("disk_full", detail, Some(hint));
+    }
+    not_generated("not_written", detail, Some("check the disk of the spool".to_owned()))
+}
+
+fn not_generated(reason: &str, detail: String, hint: Option<String>) -> Outcome {
+    Failure { hint, ..Failure::new(Stage::Model, reason, detail) }.outcome(Status::Failed)
+}

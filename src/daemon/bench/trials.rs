@@ -1,0 +1,402 @@
+//! The builds and trials of one configuration, one worker process after the other, each recorded when it
+//! ended.
+//!
+//! While a worker lives this process sleeps in `worker::parent::run`: the inbox is not watched, and nothing
+//! is logged, written, copied or compressed. What it does once a second at most is in `quiet`.
+
+use std::time::{Duration, Instant};
+
+use super::attendant::{Attendant, TrialNumber};
+use super::cooling::{Look, Wait};
+use super::device::with_device;
+use super::elsewhere::Elsewhere;
+use super::power::HeldPower;
+use super::quiet::Quiet;
+use super::sensing::Sensing;
+use crate::bundle::format::{
+    Build, Energy, Failure, Outcome, Placed, Placement, Power, Profile, Stage, Status, Trial, TrialId,
+};
+use crate::daemon::clock::now_text;
+use crate::daemon::status::Running;
+use crate::daemon::turn::{Course, Left, Turn};
+use crate::host::HostRoot;
+use crate::installation::WorkerCommand;
+use crate::spec::{self, Job};
+use crate::spool::journal::{BoundModel, Journal, Measured, Record};
+use crate::stats;
+use crate::worker::ending::{Ended, Ending};
+use crate::worker::parent::{self, Control, Watch};
+use crate::worker::protocol::{Request, Task};
+
+/// Runs one worker to its end: [`parent::run`], or what a test puts in its place.
+pub(crate) type RunWorker = fn(&parent::Trial<'_>, &mut dyn Watch) -> Ended;
+
+/// How the workers of a configuration are started, and what is read around them.
+pub(super) struct Workers {
+    pub(super) command: WorkerCommand,
+    /// The first one's; build and task change.
+    pub(super) request: Request,
+    pub(super) sensing: Sensing,
+    pub(super) power: Power,
+}
+
+/// What the bench lends to a turn.
+#[derive(Clone, Copy)]
+pub(super) struct Instruments<'a> {
+    pub(super) root: &'a HostRoot,
+    pub(super) power: &'a HeldPower,
+    pub(super) had_edge_tpu: bool,
+    pub(super) run: RunWorker,
+}
+
+/// The trials of one turn.
+pub(super) struct Trials<'a> {
+    pub(super) turn: &'a Turn<'a>,
+    pub(super) instruments: Instruments<'a>,
+    pub(super) journal: Journal,
+    pub(super) workers: Workers,
+    pub(super) course: Course,
+    pub(super) attendant: &'a mut dyn Attendant,
+}
+
+/// Why no more trials are run.
+enum Halt {
+    /// The configuration has this outcome.
+    Outcome(Box<Outcome>),
+    /// It has none yet.
+    Left(Left),
+}
+
+impl Trials<'_> {
+    /// Run what is missing of a configuration of this model.
+    pub(super) fn run(mut self, model: BoundModel) -> Left {
+        let halted = self.run_missing();
+        let mut course = self.course;
+        course.power = Some(self.workers.power);
+        let outcome = match halted {
+            Ok(()) => Outcome::measured(std::mem::take(&mut course.log_tail)),
+            Err(Halt::Outcome(outcome)) => *outcome,
+            Err(Halt::Left(left)) => return left,
+        };
+        course.ended(outcome, Some(model)).into()
+    }
+
+    fn run_missing(&mut self) -> Result<(), Halt> {
+        let processes = self.turn.job.measure.processes;
+        let mut build = 1;
+        while build <= self.builds() {
+            let done = self.course.processes_done(build);
+            if done < processes {
+                if self.workers.request.load.compilation.is_some() {
+                    self.build(build)?;
+                }
+                for process in done + 1..=processes {
+                    self.trial(TrialId { build, process })?;
+                }
+            }
+            build += 1;
+        }
+        if self.turn.wants_profile() {
+            self.profile()?;
+        }
+        Ok(())
+    }
+
+    fn builds(&self) -> u32 {
+        self.turn.builds(&self.course)
+    }
+
+    fn build(&mut self, build: u32) -> Result<(), Halt> {
+        self.set_build(build);
+        self.begin(TrialId { build, process: self.course.processes_done(build) + 1 })?;
+        self.record_start()?;
+        let ended = self.run_for(Task::Build, build);
+        if ended.ending == Ending::Stopped {
+            return Err(self.interrupted());
+        }
+        let outcome = self.outcome(&ended);
+        let built = match &ended.ending {
+            Ending::Built(built) => Some(built),
+            _ => None,
+        };
+        let record = Build {
+            build,
+            status: outcome.status,
+            reason: outcome.reason.clone(),
+            seconds: built.and_then(|built| built.seconds),
+            size_bytes: built.map(|built| built.size_bytes),
+            is_kept: built.is_some_and(|built| built.is_kept),
+            edge_tpu: built.and_then(|built| built.edge_tpu.clone()),
+            log_tail: ended.log_tail,
+        };
+        self.course.loaded = ended.loaded.or(self.course.loaded.take());
+        // Made by this job before a restart: what it took then says more.
+        if !self.course.preparation.iter().any(|known| known.build == build) {
+            if built.is_some() {
+                let build = Box::new(record.clone());
+                self.record(&Record::Built { configuration: self.turn.configuration, build });
+            }
+            self.course.preparation.push(record);
+        }
+        if built.is_some() { Ok(()) } else { Err(Halt::Outcome(Box::new(outcome))) }
+    }
+
+    fn trial(&mut self, id: TrialId) -> Result<(), Halt> {
+        let Turn { job, configuration, .. } = *self.turn;
+        self.begin(id)?;
+        let is_last = id.build == self.builds() && id.process == job.measure.processes;
+        let energy_seconds = if is_last { job.measure.energy_seconds } else { 0 };
+        let times_itself = self.turn.chosen().runtime.times_itself();
+        self.workers.request.energy_seconds = if times_itself { 0 } else { energy_seconds };
+        self.workers.sensing.begin(id, self.workers.request.energy_seconds);
+        match self.wait_for_cool() {
+            Control::Continue => {}
+            Control::Stop => return Err(Halt::Left(Left::Interrupted)),
+            Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled()))),
+        }
+        self.record_start()?;
+        let (mut ended, daemon_cpus) = self.run_quietly();
+        let placed = ended.loaded.as_ref().and_then(|loaded| loaded.placed.clone());
+        let placement = placed.map(|placed| placement_of(&job.host, placed, daemon_cpus));
+        let environment = self.workers.sensing.environment(placement);
+        match ended.ending {
+            Ending::Complete { latencies, energy_ns } => {
+                let Some(loaded) = ended.loaded else {
+                    unreachable!("a transcript without `loaded` has no result")
+                };
+                let energy = match energy_ns {
+                    Some(latency_ns) => Some(self.workers.sensing.energy(latency_ns)),
+                    None => (energy_seconds > 0).then(|| Energy::unobservable(NO_LOOP_OF_ITS_OWN)),
+                };
+                let finished = Record::Finished(Box::new(Measured {
+                    configuration,
+                    trial: Trial { id, latencies },
+                    loaded,
+                    wall_seconds: ended.wall.as_secs_f64(),
+                    environment: Some(environment),
+                    energy,
+                    power: Some(self.workers.power.clone()),
+                }));
+                self.record(&finished);
+                self.course.log_tail = ended.log_tail;
+                // Back out of the line that was written, so that no latency is copied.
+                if let Record::Finished(measured) = finished {
+                    self.course.add(*measured);
+                }
+                Ok(())
+            }
+            Ending::Stopped => Err(self.interrupted()),
+            _ => {
+                let outcome = self.outcome(&ended);
+                self.course.environments.push(environment);
+                self.course.loaded = ended.loaded.take().or(self.course.loaded.take());
+                // What was received, under an outcome that says how its process ended.
+                let latencies = ended.into_latencies();
+                self.course.trials.extend(latencies.map(|latencies| Trial { id, latencies }));
+                Err(Halt::Outcome(Box::new(outcome)))
+            }
+        }
+    }
+
+    /// Run the chosen build once more for the time of each layer. Whatever its outcome, what was measured
+    /// stays.
+    fn profile(&mut self) -> Result<(), Halt> {
+        let Some(build) = stats::of_chosen_build(&self.course.trials).map(|trial| trial.id.build).next()
+        else {
+            return Ok(());
+        };
+        if self.attendant.stop_requested() {
+            return Err(Halt::Left(Left::Interrupted));
+        }
+        self.set_build(build);
+        self.record_start()?;
+        let ended = self.run_for(Task::Profile, build);
+        if ended.ending == Ending::Stopped {
+            return Err(self.interrupted());
+        }
+        // Neither a crash nor a trial.
+        self.record(&Record::Interrupted);
+        let outcome = ended.outcome(self.runtime());
+        let runs = self.turn.job.measure.timed_runs;
+        self.course.profile = Some(match ended.ending {
+            Ending::Profiled(layers) => Profile { build, runs, layers, detail: None },
+            _ => Profile { build, runs, layers: Vec::new(), detail: outcome.detail },
+        });
+        Ok(())
+    }
+
+    /// Run a worker that measures nothing.
+    fn run_for(&mut self, task: Task, build: u32) -> Ended {
+        self.workers.sensing.begin(TrialId { build, process: 0 }, 0);
+        self.workers.request.energy_seconds = 0;
+        self.workers.request.load.task = task;
+        let (ended, _) = self.run_quietly();
+        self.workers.request.load.task = Task::Measure;
+        ended
+    }
+
+    /// Run one worker, with everything else of this process asleep. Returns also the processors that the
+    /// daemon kept to.
+    fn run_quietly(&mut self) -> (Ended, Vec<u32>) {
+        let Workers { command, request, sensing, power } = &mut self.workers;
+        let trial = parent::Trial {
+            executable: &command.executable,
+            arguments: command.arguments,
+            environment: command.environment.clone(),
+            request,
+            timeout: Duration::from_secs(self.turn.job.measure.timeout_seconds.into()),
+        };
+        self.attendant.worker_starts();
+        let elsewhere = Elsewhere::than(&trial.request.placement.cpus);
+        let process = sensing.trial().process;
+        sensing.worker_starts();
+        let held = self.instruments.power;
+        let mut quiet = Quiet {
+            attendant: self.attendant,
+            sensing,
+            look_at_power: &mut |look| held.look(power, process, look),
+        };
+        let ended = (self.instruments.run)(&trial, &mut quiet);
+        let daemon_cpus = elsewhere.back();
+        self.attendant.worker_ended();
+        (ended, daemon_cpus)
+    }
+
+    /// Wait until the host is as cool as the job asks for, or its time for it is over.
+    fn wait_for_cool(&mut self) -> Control {
+        let Turn { job, queued, .. } = *self.turn;
+        let sensing = &mut self.workers.sensing;
+        let id = sensing.trial();
+        let Some(wait) = Wait::begin(&job.host, sensing.sensors(), id, Instant::now()) else {
+            return Control::Continue;
+        };
+        if let Look::Over(cooling) = wait.look(sensing.sensors(), Instant::now()) {
+            sensing.cooled(cooling);
+            return Control::Continue;
+        }
+        log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
+        self.attendant.cools(wait.status(sensing.sensors()));
+        let control = self.wait_out(&wait);
+        self.attendant.cools(None);
+        control
+    }
+
+    /// Look once a second until the wait is over.
+    fn wait_out(&mut self, wait: &Wait) -> Control {
+        let sensing = &mut self.workers.sensing;
+        loop {
+            let now = Instant::now();
+            let until = match wait.look(sensing.sensors(), now) {
+                Look::Over(cooling) => {
+                    sensing.cooled(cooling);
+                    return Control::Continue;
+                }
+                Look::Wait(until) => until,
+            };
+            self.attendant.sleep(until.saturating_duration_since(now));
+            match self.attendant.control() {
+                Control::Continue => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Report what begins, unless the daemon was told to stop.
+    fn begin(&mut self, id: TrialId) -> Result<(), Halt> {
+        if self.attendant.stop_requested() {
+            return Err(Halt::Left(Left::Interrupted));
+        }
+        let Turn { queued, job, configuration, .. } = *self.turn;
+        let processes = job.measure.processes;
+        let trial = (id.build - 1) * processes + id.process;
+        let trials = self.builds() * processes;
+        let running = Running {
+            id: queued.entry.id.to_string(),
+            job: job.name.clone(),
+            runtime: self.turn.chosen().runtime.name.to_owned(),
+            configuration,
+            configurations: job.configurations.len(),
+            trial,
+            trials,
+            since: now_text(),
+            eta_seconds: eta(&self.course.walls, job, configuration, trials - trial + 1),
+        };
+        let is_first = self.course.started.is_none();
+        self.attendant.trial_begins(running, if is_first { TrialNumber::First } else { TrialNumber::Later });
+        Ok(())
+    }
+
+    /// The journal before the worker, so that a crash under it counts.
+    fn record_start(&mut self) -> Result<(), Halt> {
+        let since = now_text();
+        let record = Record::Started { configuration: self.turn.configuration, at: since.clone() };
+        let is_first_of_job = self.turn.progress.started.is_empty() && self.course.started.is_none();
+        let recorded = self.journal.append(&record, true);
+        recorded
+            .and_then(|()| if is_first_of_job { self.journal.sync_folder() } else { Ok(()) })
+            .map_err(|error| Halt::Left(Left::Trouble(error)))?;
+        self.course.started.get_or_insert(since);
+        Ok(())
+    }
+
+    fn record(&self, record: &Record) {
+        if let Err(error) = self.journal.append(record, true) {
+            // It is still in hand; only a crash before the bundle is durable would lose it.
+            log::warn!(JOB = self.turn.job.name.as_str(); "cannot record what was finished: {error}");
+        }
+    }
+
+    fn interrupted(&self) -> Halt {
+        // A lost line only means that this restart counts as a crash.
+        let _ = self.journal.append(&Record::Interrupted, true);
+        Halt::Left(Left::Interrupted)
+    }
+
+    /// The outcome of a worker, with what its last lines and the host say of the device.
+    fn outcome(&self, ended: &Ended) -> Outcome {
+        let outcome = ended.outcome(self.runtime());
+        let Instruments { root, had_edge_tpu, .. } = self.instruments;
+        with_device(self.turn.chosen().runtime, outcome, root, had_edge_tpu, &*self.attendant)
+    }
+
+    fn runtime(&self) -> &'static str {
+        self.turn.chosen().runtime.name
+    }
+
+    fn set_build(&mut self, build: u32) {
+        if let Some(compilation) = &mut self.workers.request.load.compilation {
+            compilation.build = build;
+        }
+    }
+}
+
+/// Why there is no energy for a program that times itself.
+const NO_LOOP_OF_ITS_OWN: &str = "the runtime's program loads and warms up in the same run that it times, and energy would count those too";
+
+fn placement_of(host: &spec::Host, placed: Placed, daemon_cpus: Vec<u32>) -> Placement {
+    Placement {
+        cpus_asked: host.cpus.clone(),
+        cpus: placed.cpus,
+        daemon_cpus,
+        nice_asked: host.nice,
+        nice: placed.nice,
+        lock_memory_asked: host.lock_memory,
+        memory_locked: placed.memory_locked,
+        refused: placed.refused,
+    }
+}
+
+fn cancelled() -> Outcome {
+    Failure::new(Stage::Queue, "cancelled", "the job was cancelled while the host cooled down")
+        .outcome(Status::Cancelled)
+}
+
+/// Seconds until the job is done, if the trials to come take as long as those of this configuration took.
+fn eta(walls: &[f64], job: &Job, configuration: usize, here: u32) -> Option<f64> {
+    let mean = walls.iter().sum::<f64>() / walls.len() as f64;
+    let later: f64 = job.configurations[configuration..]
+        .iter()
+        .map(|chosen| f64::from(chosen.builds(&job.measure)) * f64::from(job.measure.processes))
+        .sum();
+    (!walls.is_empty()).then_some(mean * (f64::from(here) + later))
+}

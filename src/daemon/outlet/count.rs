@@ -1,0 +1,120 @@
+//! What a network costs, for its bundle. Nothing here runs while a worker lives.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::bundle::format;
+use crate::network::configuration::Configuration as Network;
+use crate::network::emit::Format;
+use crate::network::{cost, count, count_configuration};
+use crate::spec::{Configuration, Job, ModelSource};
+use crate::spool::ModelStore;
+use crate::spool::journal::BoundModel;
+
+/// Larger files are not read to be counted: they would need as much memory.
+const LARGEST_COUNTED_BYTES: u64 = 1 << 30;
+
+/// A dropped model and the shapes that its job gives it: what its cost depends on.
+type CountedModel = (String, BTreeMap<String, Vec<u64>>);
+
+/// What is known of a network's cost.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counted {
+    pub(super) cost: Option<Arc<cost::Cost>>,
+    pub(super) missing: Option<String>,
+}
+
+/// Counts networks, and remembers the dropped model that was counted last.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    last: Option<(CountedModel, Counted)>,
+}
+
+impl Counter {
+    /// What a configuration's network costs.
+    pub(super) fn count(
+        &mut self,
+        job: &Job,
+        chosen: &Configuration,
+        model: Option<&BoundModel>,
+        models: &ModelStore,
+    ) -> Counted {
+        let model = match (chosen.source, model) {
+            (ModelSource::Generated(network), _) => {
+                return Counted::of(Ok(count_configuration::cost(&network)));
+            }
+            (ModelSource::Dropped(_), None) => return Counted::default(),
+            (ModelSource::Dropped(_), Some(model)) => model,
+        };
+        let key = (model.sha256.clone(), job.inputs.clone());
+        if let Some((known, counted)) = &self.last
+            && *known == key
+        {
+            return counted.clone();
+        }
+        let counted = Counted::of(count_file(job, chosen, model, models));
+        self.last = Some((key, counted.clone()));
+        counted
+    }
+}
+
+fn count_file(
+    job: &Job,
+    chosen: &Configuration,
+    model: &BoundModel,
+    models: &ModelStore,
+) -> Result<cost::Cost, String> {
+    let is_countable = Format::ALL.iter().any(|format| format.extension() == chosen.runtime.model_format);
+    if !is_countable {
+        return Err(format!("a .{} file holds no network", chosen.runtime.model_format));
+    }
+    if model.size_bytes > LARGEST_COUNTED_BYTES {
+        return Err(format!("the file has more than {LARGEST_COUNTED_BYTES} bytes"));
+    }
+    let bytes = fs_err::read(models.path(&model.sha256)).map_err(|error| error.to_string())?;
+    // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
+    let counted = catch_unwind(AssertUnwindSafe(|| count::model(&bytes, &job.inputs)));
+    counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())
+}
+
+impl Counted {
+    fn of(result: Result<cost::Cost, String>) -> Self {
+        match result {
+            Ok(cost) => Self { cost: Some(Arc::new(cost)), missing: None },
+            Err(missing) => Self { cost: None, missing: Some(missing) },
+        }
+    }
+}
+
+/// What a network costs, as a bundle has it.
+pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
+    let uncounted = cost.uncounted.iter().map(|operator| format::Uncounted {
+        name: operator.name.clone(),
+        operator: operator.operator.clone(),
+        why: operator.why.clone(),
+    });
+    format::Cost {
+        macs: cost.macs(),
+        operations: cost.operations(),
+        other_operations: cost.other_operations(),
+        parameters: cost.parameters(),
+        bytes_moved: cost.bytes_moved(),
+        operational_density: cost.operational_density(),
+        uncounted: uncounted.collect(),
+    }
+}
+
+/// θ as a bundle has it.
+pub(super) fn configuration_in_format(network: &Network) -> format::Configuration {
+    format::Configuration {
+        name: network.to_string(),
+        block: network.block().name.to_owned(),
+        kernel: network.kernel(),
+        batch: network.batch(),
+        input: network.input(),
+        precision: network.precision().name().to_owned(),
+        width_percent: network.width_percent(),
+        depths: network.depths(),
+    }
+}

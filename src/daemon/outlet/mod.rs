@@ -1,0 +1,289 @@
+//! The way out: from what became of a configuration to its bundle, and from there to the outbox.
+//!
+//! [`Outlet`] owns the bundle that the disk refused, the bundles that are durable and not published yet, and
+//! the counts of both. It puts a bundle together, makes it durable, records that in the job's journal and
+//! publishes it, in this order; it does not touch the host. It returns what it finished, for the observer.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::clock::now_text;
+use super::job::{EndedJob, name_without_spec};
+use super::observer::BundleLine;
+use super::status::Finished;
+use super::troubles::{TroubleKind, Troubles};
+use super::turn::{Course, Ended, Turn};
+use crate::bundle::format::{Status, Times};
+use crate::bundle::write;
+use crate::config::Config;
+use crate::spec::ModelSource;
+use crate::spool::journal::Record;
+use crate::spool::names::{Entry, JobId};
+use crate::spool::{Published, Spool};
+
+mod assemble;
+mod count;
+mod providers;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use assemble::Assembler;
+
+use assemble::Parts;
+use count::{Counter, configuration_in_format};
+
+/// Job files of finished jobs are pruned after this many jobs, not after each.
+const PRUNE_EVERY: u64 = 64;
+
+/// Bundles kept for an outbox that does not take them; beyond, nothing more is measured until it does. At
+/// some tens of kilobytes each they stay below a gigabyte.
+const MAXIMUM_UNPUBLISHED: usize = 10_000;
+
+/// The way out.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    assembler: Assembler,
+    counter: Counter,
+    /// A bundle that the spool's disk refused. Its job stays in the queue.
+    unwritten: Option<Unwritten>,
+    /// Bundles that are durable and not published yet.
+    unpublished: VecDeque<String>,
+    finished: Finished,
+    retired: u64,
+    keep_done_jobs: usize,
+    spool: PathBuf,
+    outbox: PathBuf,
+}
+
+/// A bundle that is not written yet.
+#[derive(Debug)]
+struct Unwritten {
+    entry: Entry,
+    configuration: usize,
+    row: BundleLine,
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Outlet {
+    /// Start with the bundles that are durable since a former run.
+    pub(crate) fn new(config: &Config, assembler: Assembler, ready: Vec<String>) -> Self {
+        Self {
+            assembler,
+            counter: Counter::default(),
+            unwritten: None,
+            unpublished: ready.into(),
+            finished: Finished::default(),
+            retired: 0,
+            keep_done_jobs: usize::try_from(config.keep_done_jobs).unwrap_or(usize::MAX),
+            spool: config.spool.clone(),
+            outbox: config.outbox.clone(),
+        }
+    }
+
+    /// At a start: a bundle in `ready/` is durable; let its journal say so before it is published.
+    pub(crate) fn record_ready(&self, spool: &Spool, entries: &[Entry]) {
+        for name in &self.unpublished {
+            let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
+            if entries.iter().any(|entry| entry.id == id) {
+                let record = Record::Bundled { configuration };
+                if let Err(error) = spool.journal(&id).append(&record, true) {
+                    log::error!("cannot record a bundle: {error}");
+                }
+            }
+        }
+    }
+
+    /// Make the bundle of a configuration, and publish it.
+    pub(crate) fn bundle_turn(
+        &mut self,
+        turn: &Turn<'_>,
+        ended: Ended,
+        spool: &Spool,
+        troubles: &mut Troubles,
+    ) -> Option<BundleLine> {
+        let Turn { queued, job, progress, configuration, .. } = *turn;
+        let Ended { outcome, model, course } = ended;
+        let chosen = turn.chosen();
+        let started =
+            progress.started.iter().find(|(started, _)| *started == configuration).map(|(_, at)| at.clone());
+        let (network, dropped) = match chosen.source {
+            ModelSource::Dropped(index) => {
+                (None, progress.models.as_ref().and_then(|models| models.get(index)))
+            }
+            ModelSource::Generated(network) => (Some(configuration_in_format(&network)), None),
+        };
+        let model = model.or_else(|| dropped.cloned());
+        let counted = self.counter.count(job, chosen, model.as_ref(), &spool.models);
+        let parts = Parts {
+            id: queued.entry.id.bundle_id(configuration),
+            entry: &queued.entry,
+            spec: turn.spec,
+            job: Some(job),
+            configuration: network,
+            runtime: Some((chosen.runtime, chosen.options.clone())),
+            model,
+            counted,
+            outcome,
+            times: Times {
+                claimed: spool.claimed_at(&queued.entry),
+                started: started.or(course.started.clone()),
+                finished: now_text(),
+            },
+            course,
+        };
+        self.bundle(parts, Some(&chosen.model_name(job)), configuration, spool, troubles)
+    }
+
+    /// Make and publish a bundle for everything in an ended job that has none.
+    pub(crate) fn bundle_job(
+        &mut self,
+        ended: &EndedJob,
+        spool: &Spool,
+        troubles: &mut Troubles,
+    ) -> Vec<BundleLine> {
+        let EndedJob { queued, spec, job, outcome } = ended;
+        let progress = spool.progress(&queued.entry.id);
+        let mut rows = Vec::new();
+        let Some(job) = job else {
+            if progress.bundled.is_empty() {
+                let parts = Parts::of_unread(&queued.entry, spec, outcome.clone(), spool);
+                rows.extend(self.bundle(parts, None, 1, spool, troubles));
+            }
+            return rows;
+        };
+        for configuration in 1..=job.configurations.len() {
+            if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
+                let ended = Course::of(&progress, configuration).ended(outcome.clone(), None);
+                let turn = Turn { queued, spec, job, progress: &progress, configuration };
+                rows.extend(self.bundle_turn(&turn, ended, spool, troubles));
+            }
+        }
+        rows
+    }
+
+    /// Encode a bundle, make it durable, record that, and publish it.
+    fn bundle(
+        &mut self,
+        parts: Parts<'_>,
+        part: Option<&str>,
+        configuration: usize,
+        spool: &Spool,
+        troubles: &mut Troubles,
+    ) -> Option<BundleLine> {
+        let entry = parts.entry.clone();
+        let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
+        let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
+        let name = write::file_name(&job, part, runtime, &parts.id);
+        let bundle = self.assembler.assemble(parts);
+        let bytes = match write::encode(&bundle) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                log::error!(JOB = job.as_str(); "cannot encode a bundle: {error}");
+                return None;
+            }
+        };
+        let row = BundleLine::of(&bundle, &name);
+        self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes });
+        self.write(spool, troubles)
+    }
+
+    /// Make the bundle in hand durable and publish it. It stays in hand while the disk refuses.
+    pub(crate) fn write(&mut self, spool: &Spool, troubles: &mut Troubles) -> Option<BundleLine> {
+        let unwritten = self.unwritten.take()?;
+        let journal = spool.journal(&unwritten.entry.id);
+        let record = Record::Bundled { configuration: unwritten.configuration };
+        let is_cancelled = unwritten.row.outcome.status == Status::Cancelled;
+        let written = spool
+            .make_ready(&unwritten.name, &unwritten.bytes)
+            .and_then(|()| journal.append(&record, true))
+            // The journal of a job cancelled before its turn has a first line that was not durable, and no
+            // name that is.
+            .and_then(|()| if is_cancelled { journal.sync_folder() } else { Ok(()) });
+        if let Err(error) = written {
+            troubles.report(TroubleKind::SpoolUnwritable, &self.spool, &error, Instant::now());
+            self.unwritten = Some(unwritten);
+            return None;
+        }
+        troubles.fixed(TroubleKind::SpoolUnwritable);
+        let Unwritten { entry, row, name, .. } = unwritten;
+        let word = count(&mut self.finished, row.outcome.status);
+        let (job, bundle) = (row.job.as_str(), name.as_str());
+        match &row.outcome.reason {
+            None => log::info!(JOB = job, ID:% = entry.id, BUNDLE = bundle; "{word}"),
+            Some(reason) => {
+                log::info!(JOB = job, ID:% = entry.id, REASON = reason.as_str(), BUNDLE = bundle; "{word}");
+            }
+        }
+        self.unpublished.push_back(name);
+        self.publish(spool, troubles);
+        Some(row)
+    }
+
+    /// Publish, in order, what is durable.
+    pub(crate) fn publish(&mut self, spool: &Spool, troubles: &mut Troubles) {
+        while let Some(name) = self.unpublished.front() {
+            if let Published::Later(error) = spool.publish(name) {
+                troubles.report(TroubleKind::OutboxUnwritable, &self.outbox, &error, Instant::now());
+                return;
+            }
+            self.unpublished.pop_front();
+            troubles.fixed(TroubleKind::OutboxUnwritable);
+        }
+    }
+
+    /// A job has all its bundles: keep its file for `retry`.
+    pub(crate) fn retire(&mut self, entry: &Entry, spool: &mut Spool, troubles: &mut Troubles) {
+        if let Err(error) = spool.retire(entry) {
+            troubles.report(TroubleKind::SpoolUnwritable, &self.spool, &error, Instant::now());
+        }
+        self.retired += 1;
+    }
+
+    /// Have enough jobs finished to prune their files?
+    pub(crate) fn is_time_to_prune(&self) -> bool {
+        self.retired.is_multiple_of(PRUNE_EVERY)
+    }
+
+    /// Remove the oldest files of finished jobs.
+    pub(crate) fn prune(&self, spool: &Spool) {
+        if let Err(error) = spool.prune_done(self.keep_done_jobs) {
+            log::warn!("cannot prune finished jobs: {error}");
+        }
+    }
+
+    /// Is a bundle in hand that the spool's disk refused? Until it is written, no other may be made.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
+    /// Does the outbox refuse so many bundles that nothing more should be measured?
+    pub(crate) fn is_full(&self) -> bool {
+        self.unpublished.len() >= MAXIMUM_UNPUBLISHED
+    }
+
+    /// Number of bundles that are durable and not published yet.
+    pub(crate) fn unpublished(&self) -> usize {
+        self.unpublished.len()
+    }
+
+    /// Number of bundles by how they ended, since the start.
+    pub(crate) fn finished(&self) -> Finished {
+        self.finished
+    }
+}
+
+/// Count a bundle; the log's word for how it ended.
+fn count(finished: &mut Finished, status: Status) -> &'static str {
+    let (word, count) = match status {
+        Status::Measured => ("measured", &mut finished.measured),
+        Status::Rejected => ("rejected", &mut finished.rejected),
+        Status::Cancelled => ("cancelled", &mut finished.cancelled),
+        Status::NotCompilable => ("not compilable", &mut finished.failed),
+        Status::Failed => ("failed", &mut finished.failed),
+        Status::TimedOut => ("timed out", &mut finished.failed),
+    };
+    *count += 1;
+    word
+}

@@ -1,0 +1,53 @@
+//! Why the daemon cannot start.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::error::Hint;
+use crate::spool::OpenError;
+
+/// The daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] OpenError),
+    /// The watcher.
+    #[error("cannot watch {}", inbox.display())]
+    Watch {
+        /// The inbox.
+        inbox: PathBuf,
+        /// Why.
+        #[source]
+        source: notify::Error,
+    },
+    /// Descriptors, signals, own executable, state folder.
+    #[error("cannot {what}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// For an error of the system while trying `what`.
+    pub(super) fn system(what: &str) -> impl FnOnce(io::Error) -> Self {
+        let what = what.to_owned();
+        move |source| Self::System { what, source }
+    }
+}
+
+impl Hint for StartError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spool(error) => error.hint(),
+            Self::Watch { .. } => {
+                Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
+            }
+            Self::System { .. } => None,
+        }
+    }
+}

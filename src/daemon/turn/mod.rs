@@ -1,0 +1,155 @@
+//! One configuration of a job whose turn it is, and what became of it: what the bench is given, and what the
+//! outlet bundles.
+
+use std::io;
+
+use super::job::{QueuedJob, SpecFile};
+use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Outcome, Power, Profile, Trial};
+use crate::runtime::options;
+use crate::spec::{Builds, Configuration, Job, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
+use crate::spool::journal::{BoundModel, Measured, Progress};
+
+mod merge;
+
+use merge::{environments, with_more_fallback};
+
+/// One configuration of a job, and all that is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn<'a> {
+    pub(crate) queued: &'a QueuedJob,
+    pub(crate) spec: &'a SpecFile,
+    pub(crate) job: &'a Job,
+    pub(crate) progress: &'a Progress,
+    /// From 1.
+    pub(crate) configuration: usize,
+}
+
+impl<'a> Turn<'a> {
+    /// The configuration itself.
+    pub(crate) fn chosen(&self) -> &'a Configuration {
+        &self.job.configurations[self.configuration - 1]
+    }
+
+    /// Is it the last one of its job?
+    pub(crate) fn is_last(&self) -> bool {
+        self.configuration == self.job.configurations.len()
+    }
+
+    /// Is the time of each layer asked for?
+    pub(crate) fn wants_profile(&self) -> bool {
+        options::boolean(&self.chosen().options, options::PROFILE.name, false)
+    }
+
+    /// Number of builds of the model: what the job says, but one for a dropped file whose input turned out to
+    /// be large.
+    pub(crate) fn builds(&self, course: &Course) -> u32 {
+        let chosen = self.chosen();
+        let is_open =
+            matches!(chosen.source, ModelSource::Dropped(_)) && self.job.measure.builds == Builds::Paper;
+        if is_open && course.loaded.as_ref().is_some_and(has_large_input) {
+            return 1;
+        }
+        chosen.builds(&self.job.measure)
+    }
+}
+
+/// Is some image among the inputs (rank 4, NCHW) larger than those that the paper built more than once?
+fn has_large_input(loaded: &LoadedModel) -> bool {
+    let images = loaded.inputs.iter().filter(|input| input.shape.len() == 4);
+    images.filter_map(|image| image.shape[3]).any(|size| size > u64::from(PAPER_BUILDS_UP_TO_INPUT))
+}
+
+/// How a configuration left the bench.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// It has an outcome.
+    Ended(Box<Ended>),
+    /// A stop was asked for; the job goes back to the queue.
+    Interrupted,
+    /// The copy of its model is damaged (a power cut); the job must take the model again.
+    ModelLost,
+    /// The host refused what was needed before any trial; to be tried again.
+    Trouble(io::Error),
+}
+
+/// What became of a configuration.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// The model that was measured, if there was one.
+    pub(crate) model: Option<BoundModel>,
+    /// Its builds and trials.
+    pub(crate) course: Course,
+}
+
+/// What a configuration has so far.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    pub(crate) preparation: Vec<Build>,
+    pub(crate) trials: Vec<Trial>,
+    pub(crate) loaded: Option<LoadedModel>,
+    /// The time of each layer, if the job asks for it and all trials are done.
+    pub(crate) profile: Option<Profile>,
+    pub(crate) energy: Option<Energy>,
+    /// The host's power state, if a trial was to start.
+    pub(crate) power: Option<Power>,
+    /// Wall clock at the start of its first worker in this process, if one started.
+    pub(crate) started: Option<String>,
+    /// Log tail of the last trial.
+    pub(crate) log_tail: Vec<String>,
+    /// Seconds that each trial took.
+    pub(crate) walls: Vec<f64>,
+    pub(crate) environments: Vec<Environment>,
+}
+
+impl Course {
+    /// What the journal knows of it.
+    pub(crate) fn of(progress: &Progress, configuration: usize) -> Self {
+        let mut course = Self::default();
+        let of_this = progress.trials.iter().filter(|trial| trial.configuration == configuration);
+        of_this.for_each(|trial| course.add(trial.clone()));
+        let builds = progress.builds.iter().filter(|done| done.0 == configuration);
+        course.preparation = builds.map(|(_, build)| build.clone()).collect();
+        course
+    }
+
+    /// Add a trial that gave its latencies.
+    pub(crate) fn add(&mut self, measured: Measured) {
+        self.trials.push(measured.trial);
+        self.walls.push(measured.wall_seconds);
+        let former = self.loaded.take().map(|loaded| loaded.providers).unwrap_or_default();
+        let loaded = measured.loaded;
+        self.loaded = Some(LoadedModel { providers: with_more_fallback(former, loaded.providers), ..loaded });
+        self.environments.extend(measured.environment);
+        self.energy = measured.energy.or(self.energy.take());
+        self.power = measured.power.or(self.power.take());
+    }
+
+    /// The configuration ends like this, having used `model`.
+    pub(crate) fn ended(self, outcome: Outcome, model: Option<BoundModel>) -> Ended {
+        Ended { outcome, model, course: self }
+    }
+
+    /// What the host's sensors reported over all trials.
+    pub(crate) fn environment(&self) -> Option<Environment> {
+        environments(self.environments.iter().cloned())
+    }
+
+    /// Is nothing left to run?
+    pub(crate) fn is_complete(&self, turn: &Turn<'_>) -> bool {
+        !turn.wants_profile()
+            && (1..=turn.builds(self)).all(|build| self.processes_done(build) >= turn.job.measure.processes)
+    }
+
+    /// Number of finished trials of a build.
+    pub(crate) fn processes_done(&self, build: u32) -> u32 {
+        let done = self.trials.iter().filter(|trial| trial.id.build == build).count();
+        u32::try_from(done).unwrap_or(u32::MAX)
+    }
+}
+
+impl From<Ended> for Left {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(Box::new(ended))
+    }
+}
