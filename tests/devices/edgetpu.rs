@@ -202,7 +202,7 @@ fn model_that_came_compiled_runs_as_it_is_and_others_are_refused_where_no_compil
     let host = Host::new("coral-dev-board", "");
     let bundle = host.measured("uncompiled", &network(INT8));
     assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Build), "model_not_compiled"));
-    assert!(bundle.outcome.hint.unwrap().contains("on an x86-64 machine, `edgetpu_compiler -s"));
+    assert!(bundle.outcome.hint.unwrap().contains("on an x86-64 machine with `edgetpu_compiler -s"));
     let compiled = compiled_by_the_stub(&host.rig);
     host.rig.drop_file("net_edgetpu.tflite", compiled);
     let bundle = host.measured("compiled", "backbone: 1\nmodel: net_edgetpu.tflite\nruntime: edgetpu\n");
