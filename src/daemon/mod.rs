@@ -14,9 +14,7 @@
 //! in the status and tried again; no job is lost to them. Everything else ends the process, and the next
 //! start goes on.
 
-use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +39,7 @@ pub(crate) mod memory;
 pub(crate) mod observer;
 mod outlet;
 mod reporter;
+mod requests;
 mod service;
 mod start_error;
 pub mod status;
@@ -54,7 +53,6 @@ pub(crate) use start_error::StartError;
 
 use attending::{Attending, Cancellation};
 use bench::{Access, Bench, Reboots};
-use control::ControlRequest;
 use inbox::{Inbox, WaitingJob, Wake};
 use job::{EndedJob, QueuedJob, ReadJob};
 use observer::Observer;
@@ -361,65 +359,6 @@ impl Daemon<'_> {
         for waiting in self.inbox.late(now, limit) {
             let ended = self.inbox.give_up(waiting, limit, &self.spool);
             ended.into_iter().for_each(|ended| self.end(ended));
-        }
-    }
-
-    /// Carry out the requests that commands left. One that the disk refuses stays for another attempt.
-    fn carry_out_requests(&mut self) {
-        let requests = match control::requests(self.spool.control().path()) {
-            Ok(requests) => requests,
-            Err(error) => {
-                log::warn!("cannot read requests: {error}");
-                return;
-            }
-        };
-        for (mut file, wish) in requests {
-            let is_done = match wish {
-                ControlRequest::Cancel(job) => self.cancel(&job),
-                ControlRequest::Retry(job) => self.retry(&job, &mut file),
-                ControlRequest::Resume => true,
-            };
-            if is_done && let Err(error) = fs_err::remove_file(&file) {
-                log::warn!("cannot remove a request that was carried out: {error}");
-            }
-        }
-    }
-
-    /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when
-    /// its turn comes.
-    fn cancel(&mut self, meant: &OsStr) -> bool {
-        for queued in self.inbox.meant_by(meant) {
-            if self.outlet.is_held_up() {
-                return false;
-            }
-            let ended = self.inbox.cancel(queued, &self.spool);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
-        !self.outlet.is_held_up()
-    }
-
-    /// Queue the newest finished job meant by this again. False if the disk refuses.
-    fn retry(&mut self, meant: &OsStr, request: &mut PathBuf) -> bool {
-        let Some(entry) = control::finished_job(&self.spool, meant) else {
-            log::warn!("no finished job `{}` to retry", meant.to_string_lossy());
-            return true;
-        };
-        // Found again after a crash, a request by name would mean an older job of the same name.
-        match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
-            Ok(again) => {
-                log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
-                self.admit(again);
-                true
-            }
-            Err(error) => {
-                self.troubles.report(
-                    TroubleKind::SpoolUnwritable,
-                    &self.config.spool,
-                    &error,
-                    Instant::now(),
-                );
-                false
-            }
         }
     }
 }

@@ -41,7 +41,8 @@ mod tests {
     #[test]
     fn order_of_a_seed_never_changes() {
         // The first steps from seed 0 are 0xE220A839…, 0x6E789E6A…, 0x06C45D18… (of 2⁶⁴: 0.883, 0.432,
-        // 0.026). By hand: place ⌊0.883 × 4⌋ = 3 stays, ⌊0.432 × 3⌋ = 1 changes with 2, ⌊0.026 × 2⌋ = 0 with 1.
+        // 0.026). By hand: place ⌊0.883 × 4⌋ = 3 stays, ⌊0.432 × 3⌋ = 1 changes with 2, ⌊0.026 × 2⌋ = 0
+        // with 1.
         assert_eq!(shuffled(4, 0), [2, 0, 1, 3]);
     }
 

@@ -1,7 +1,8 @@
 //! The layers of a configuration: what computes what from what, with every shape.
 //!
 //! Independent of any file format. Batch normalisation is folded into its convolution (a convolution here has
-//! a bias), and an activation belongs to the layer before it. The image is tensor 0; layer n makes tensor n + 1.
+//! a bias), and an activation belongs to the layer before it. The image is tensor 0; layer n makes tensor
+//! n + 1.
 
 use crate::network::blocks::BlockConvolution;
 use crate::network::configuration::Configuration;
