@@ -43,7 +43,7 @@ pub(super) struct Grounds<'a> {
 }
 
 /// A ratio, what it is about and what it rests on.
-struct Effect {
+struct Claim {
     kind: FindingKind,
     platforms: Vec<usize>,
     factor: Option<Factor>,
@@ -75,8 +75,8 @@ impl Grounds<'_> {
             change(&ratio),
             pairs(contrast.pairs.len(), contrast.missing.len()),
         );
-        let effect = of_contrast(FindingKind::Choice, contrast, ratio, weights, sentence);
-        self.candidate(effect, ratio.is_beyond_interval())
+        let claim = of_contrast(FindingKind::Choice, contrast, ratio, weights, sentence);
+        self.candidate(claim, ratio.is_beyond_interval())
     }
 
     /// Fewer operations take longer.
@@ -97,12 +97,12 @@ impl Grounds<'_> {
             change(&ratio),
             pairs(contrast.pairs.len(), contrast.missing.len()),
         );
-        let effect = Effect {
+        let claim = Claim {
             from: more.clone(),
             to: fewer.clone(),
             ..of_contrast(FindingKind::SlowerWithFewerOperations, contrast, ratio, weights, sentence)
         };
-        self.candidate(effect, ratio.is_beyond_interval() && ratio.value > 1.0 && saved < 1.0)
+        self.candidate(claim, ratio.is_beyond_interval() && ratio.value > 1.0 && saved < 1.0)
     }
 
     /// All pairs of a contrast in which the same side is denser, as one possible contradiction: the geometric mean of their
@@ -145,7 +145,7 @@ impl Grounds<'_> {
             change(&ratio),
             pairs(chosen.len(), 0),
         );
-        let effect = Effect {
+        let claim = Claim {
             kind: FindingKind::Contradiction,
             platforms: vec![contrast.platform],
             factor: Some(contrast.factor),
@@ -157,7 +157,7 @@ impl Grounds<'_> {
             missing: contrast.missing.len(),
             sentence,
         };
-        self.candidate(effect, ratio.interval.is_some_and(|interval| interval.high < 1.0))
+        self.candidate(claim, ratio.interval.is_some_and(|interval| interval.high < 1.0))
     }
 
     /// Every pair of a contrast whose densities differ, as a possible contradiction. `places` are those of the contradictions.
@@ -174,7 +174,7 @@ impl Grounds<'_> {
                 (pair.to, pair.from, &contrast.to, &contrast.from, ratio.inverse())
             };
             let contradiction = places.get(&(sparser, denser)).copied();
-            let effect = Effect {
+            let claim = Claim {
                 kind: FindingKind::Contradiction,
                 platforms: vec![contrast.platform],
                 factor: Some(contrast.factor),
@@ -187,7 +187,7 @@ impl Grounds<'_> {
                 // Those of one kind get one sentence together.
                 sentence: String::new(),
             };
-            let candidate = self.candidate(effect, contradiction.is_some())?;
+            let candidate = self.candidate(claim, contradiction.is_some())?;
             Some(Candidate { contradiction, ..candidate })
         };
         contrast.pairs.iter().filter_map(candidate).collect()
@@ -213,7 +213,7 @@ impl Grounds<'_> {
             if count == 1 { "one network".to_owned() } else { format!("{count} networks") },
             if missing == 0 { String::new() } else { format!(", {missing} missing") },
         );
-        let effect = Effect {
+        let claim = Claim {
             kind: FindingKind::Platform,
             platforms: vec![comparison.from, comparison.to],
             factor: None,
@@ -225,13 +225,13 @@ impl Grounds<'_> {
             missing,
             sentence,
         };
-        self.candidate(effect, comparison.comparable && ratio.is_beyond_interval())
+        self.candidate(claim, comparison.comparable && ratio.is_beyond_interval())
     }
 
     /// The candidate of an effect; `None` if its error is unknown.
-    fn candidate(&self, effect: Effect, counts: bool) -> Option<Candidate> {
-        let probability = self.probability(&effect.ratio, &effect.platforms, effect.squared_weights)?;
-        let mut cells = effect.pairs.concat();
+    fn candidate(&self, claim: Claim, counts: bool) -> Option<Candidate> {
+        let probability = self.probability(&claim.ratio, &claim.platforms, claim.squared_weights)?;
+        let mut cells = claim.pairs.concat();
         cells.sort_unstable();
         cells.dedup();
         let suspect = cells.iter().filter(|&&cell| self.cells[cell].suspect);
@@ -241,18 +241,18 @@ impl Grounds<'_> {
         rows.sort_unstable();
         rows.dedup();
         let finding = Finding {
-            kind: effect.kind,
-            platforms: effect.platforms,
-            factor: effect.factor,
-            from: effect.from,
-            to: effect.to,
-            ratio: effect.ratio,
+            kind: claim.kind,
+            platforms: claim.platforms,
+            factor: claim.factor,
+            from: claim.from,
+            to: claim.to,
+            ratio: claim.ratio,
             adjusted_probability: 1.0,
-            pairs: effect.pairs.len(),
-            missing: effect.missing,
+            pairs: claim.pairs.len(),
+            missing: claim.missing,
             suspect_rows,
             rows,
-            sentence: effect.sentence,
+            sentence: claim.sentence,
         };
         Some(Candidate { finding, probability, contradiction: None, counts })
     }
@@ -289,9 +289,9 @@ fn of_contrast(
     ratio: Ratio,
     weights: Vec<f64>,
     sentence: String,
-) -> Effect {
+) -> Claim {
     let sum: f64 = weights.iter().sum();
-    Effect {
+    Claim {
         kind,
         platforms: vec![contrast.platform],
         factor: Some(contrast.factor),
