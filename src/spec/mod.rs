@@ -43,7 +43,7 @@ pub struct Job {
     /// Files that hold the same network, bare file names; none where the networks are generated.
     pub models: Vec<ModelReference>,
     /// What to measure, in order; at least one.
-    pub configurations: Vec<Configuration>,
+    pub configurations: Vec<JobConfiguration>,
     /// Shapes of inputs that a model leaves open, by input name.
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// How to measure.
@@ -69,7 +69,7 @@ pub struct ModelReference {
 
 /// One thing to measure: a model on a runtime. Each becomes one bundle.
 #[derive(Debug, Clone)]
-pub struct Configuration {
+pub struct JobConfiguration {
     /// The runtime.
     pub runtime: &'static Runtime,
     /// Its options as the author gave them, checked against [`Runtime::options`].
@@ -87,9 +87,9 @@ pub enum ModelSource {
     Generated(network::configuration::Configuration),
 }
 
-impl Configuration {
-    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs
-    /// once, however many are said here for `paper`. One for a runtime that compiles nothing.
+impl JobConfiguration {
+    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs once, however many are
+    /// said here for `paper`. One for a runtime that compiles nothing.
     pub fn builds(&self, measure: &Measure) -> u32 {
         let Some(Need::Program { builds_in_paper, .. }) = self.runtime.need(NeedKind::Program) else {
             return 1;

@@ -13,7 +13,7 @@ use super::models::{self, Named};
 use super::networks;
 use super::raw::{Node, Position, Value};
 use super::source::JobSource;
-use super::{Configuration, ModelSource};
+use super::{JobConfiguration, ModelSource};
 use crate::network::emit::Format;
 use crate::runtime::{OptionKind, Options, Runtime};
 use crate::text::quoted_list;
@@ -121,7 +121,7 @@ pub(super) fn configure(
     source: Option<&JobSource>,
     options: Option<&Node>,
     mistakes: &mut Mistakes,
-) -> Vec<Configuration> {
+) -> Vec<JobConfiguration> {
     let mut by_runtime = options.map(|node| options_of(chosen, node, mistakes)).unwrap_or_default();
     let mut configurations = Vec::new();
     match source {
@@ -129,7 +129,11 @@ pub(super) fn configure(
             for &(runtime, position) in &chosen.runtimes {
                 let Some(model) = model_of(runtime, position, models, mistakes) else { continue };
                 let options = by_runtime.remove(runtime.name).unwrap_or_default();
-                configurations.push(Configuration { runtime, options, source: ModelSource::Dropped(model) });
+                configurations.push(JobConfiguration {
+                    runtime,
+                    options,
+                    source: ModelSource::Dropped(model),
+                });
             }
         }
         Some(JobSource::Generated(found)) => {
@@ -146,7 +150,7 @@ pub(super) fn configure(
             for &network in found {
                 for &(runtime, _) in &chosen.runtimes {
                     let options = by_runtime.get(runtime.name).cloned().unwrap_or_default();
-                    configurations.push(Configuration {
+                    configurations.push(JobConfiguration {
                         runtime,
                         options,
                         source: ModelSource::Generated(network),

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use crate::daemon::idle_beside_energy;
-use crate::spec::{Configuration, Job};
+use crate::spec::{Job, JobConfiguration};
 use crate::text::counted;
 
 /// A line for all of it and one for energy, and whether the phase for energy fits into its process.
 pub(super) fn lines(job: &Job) -> (String, bool) {
     let measure = &job.measure;
     let limit = u64::from(measure.timeout_seconds);
-    let builds = |configuration: &Configuration| u64::from(configuration.builds(measure));
+    let builds = |configuration: &JobConfiguration| u64::from(configuration.builds(measure));
     let timing: u64 = job.configurations.iter().map(builds).sum::<u64>() * u64::from(measure.processes);
     // Each build is a process of its own.
     let compiled = job.configurations.iter().filter(|configuration| configuration.runtime.compiles());

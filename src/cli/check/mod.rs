@@ -120,7 +120,7 @@ fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (
 }
 
 /// Such as `10 + 100 × 3 builds × 1 process`.
-fn runs(configuration: &spec::Configuration, measure: &spec::Measure) -> String {
+fn runs(configuration: &spec::JobConfiguration, measure: &spec::Measure) -> String {
     let builds = match configuration.builds(measure) {
         1 => String::new(),
         builds => format!(" × {builds} builds"),
@@ -150,7 +150,7 @@ fn dropped_table(job: &Job) -> String {
     table::indent(&table::render(&headings, &rows))
 }
 
-fn options(configuration: &spec::Configuration) -> String {
+fn options(configuration: &spec::JobConfiguration) -> String {
     if configuration.options.is_empty() {
         return "defaults".to_owned();
     }

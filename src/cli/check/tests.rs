@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::runtime::find;
-use crate::spec::{Builds, Configuration, Measure, ModelReference};
+use crate::spec::{Builds, JobConfiguration, Measure, ModelReference};
 
 fn job(model: &str, sha256: Option<String>) -> Job {
     let models = vec![ModelReference { file: model.to_owned(), sha256 }];
@@ -14,7 +14,7 @@ fn job(model: &str, sha256: Option<String>) -> Job {
         power: Default::default(),
         name: "smoke".to_owned(),
         models,
-        configurations: vec![Configuration { runtime, options, source: ModelSource::Dropped(0) }],
+        configurations: vec![JobConfiguration { runtime, options, source: ModelSource::Dropped(0) }],
         inputs: BTreeMap::new(),
         measure: Measure {
             warm_up_runs: 10,

@@ -20,7 +20,7 @@ use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::installation::Installation;
 use crate::runtime::LoadRequest;
-use crate::spec::{Configuration, ModelSource};
+use crate::spec::{JobConfiguration, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::worker::parent;
@@ -275,7 +275,7 @@ impl Bench {
 }
 
 /// The outcome of a configuration whose network would be generated as a file larger than the host's memory.
-fn larger_than_memory(chosen: &Configuration, memory_bytes: Option<u64>) -> Option<Outcome> {
+fn larger_than_memory(chosen: &JobConfiguration, memory_bytes: Option<u64>) -> Option<Outcome> {
     let ModelSource::Generated(network) = chosen.source else { return None };
     let form = (chosen.runtime.networks)(&chosen.options)?;
     // What its format cannot hold is refused where it would be generated.

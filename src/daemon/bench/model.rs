@@ -9,7 +9,7 @@ use crate::daemon::turn::{Course, Left, Turn};
 use crate::error::Hint as _;
 use crate::network::configuration::Configuration as Network;
 use crate::network::emit::ModelFile;
-use crate::spec::{Configuration, Job, ModelSource};
+use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 
@@ -69,7 +69,7 @@ fn has_room_for(job: &Job, spool: &Spool) -> io::Result<()> {
     Ok(())
 }
 
-fn model_file(chosen: &Configuration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
+fn model_file(chosen: &JobConfiguration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
     let Some(form) = (chosen.runtime.networks)(&chosen.options) else {
         let detail = format!("no network can be generated as a .{} file", chosen.runtime.model_format);
         return Err(Box::new(not_generated(

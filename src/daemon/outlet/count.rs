@@ -8,7 +8,7 @@ use crate::bundle::format;
 use crate::network::configuration::Configuration as Network;
 use crate::network::emit::Format;
 use crate::network::{cost, count, count_configuration};
-use crate::spec::{Configuration, Job, ModelSource};
+use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::ModelStore;
 use crate::spool::journal::BoundModel;
 
@@ -36,7 +36,7 @@ impl Counter {
     pub(super) fn count(
         &mut self,
         job: &Job,
-        chosen: &Configuration,
+        chosen: &JobConfiguration,
         model: Option<&BoundModel>,
         models: &ModelStore,
     ) -> Counted {
@@ -61,7 +61,7 @@ impl Counter {
 
 fn count_file(
     job: &Job,
-    chosen: &Configuration,
+    chosen: &JobConfiguration,
     model: &BoundModel,
     models: &ModelStore,
 ) -> Result<cost::Cost, String> {

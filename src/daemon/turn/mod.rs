@@ -6,7 +6,7 @@ use std::io;
 use super::job::{QueuedJob, SpecFile};
 use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Outcome, Power, Profile, Trial};
 use crate::runtime::options;
-use crate::spec::{Builds, Configuration, Job, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
+use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
 use crate::spool::journal::{BoundModel, Measured, Progress};
 
 mod merge;
@@ -26,7 +26,7 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// The configuration itself.
-    pub(crate) fn chosen(&self) -> &'a Configuration {
+    pub(crate) fn chosen(&self) -> &'a JobConfiguration {
         &self.job.configurations[self.configuration - 1]
     }
 

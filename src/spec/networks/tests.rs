@@ -21,14 +21,14 @@ fn codes(rest: &str) -> Vec<String> {
 
 /// `NETWORK on RUNTIME` of each configuration.
 fn listed(job: &Job) -> Vec<String> {
-    let one = |configuration: &crate::spec::Configuration| {
+    let one = |configuration: &crate::spec::JobConfiguration| {
         format!("{} on {}", configuration.model_name(job), configuration.runtime.name)
     };
     job.configurations.iter().map(one).collect()
 }
 
 fn networks(job: &Job) -> Vec<Configuration> {
-    let one = |configuration: &crate::spec::Configuration| match configuration.source {
+    let one = |configuration: &crate::spec::JobConfiguration| match configuration.source {
         ModelSource::Generated(network) => network,
         ModelSource::Dropped(index) => panic!("model {index} was dropped"),
     };

@@ -9,7 +9,7 @@ use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK, PAPER};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, JobSource};
-use super::{Builds, Configuration, Host, Job, Measure, SPEC_EXTENSIONS, host, order, runtimes};
+use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, host, order, runtimes};
 use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -165,7 +165,7 @@ fn kind_of(path: &str) -> (Kind, Fallback) {
         .expect("only paths of the table are asked for, and every test that reads a job asks for all of them")
 }
 
-fn builds(fields: &Fields<'_>, configurations: &[Configuration], mistakes: &mut Mistakes) -> Builds {
+fn builds(fields: &Fields<'_>, configurations: &[JobConfiguration], mistakes: &mut Mistakes) -> Builds {
     let path = "measure.builds";
     let (Some(node), (Kind::Builds { maximum }, _)) = (fields.get(path), kind_of(path)) else {
         return Builds::Paper;

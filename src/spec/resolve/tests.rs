@@ -57,7 +57,7 @@ fn codes(text: &str) -> Vec<String> {
 }
 
 fn names(job: &Job) -> Vec<(&str, &str)> {
-    let one = |configuration: &Configuration| match configuration.source {
+    let one = |configuration: &JobConfiguration| match configuration.source {
         ModelSource::Dropped(index) => (configuration.runtime.name, job.models[index].file.as_str()),
         ModelSource::Generated(network) => panic!("{network} is generated"),
     };

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
-use super::operators::{self, Context, Effect, Made, storage_bits};
+use super::operators::{self, Context, Made, NodeEffect, storage_bits};
 use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode, Payload};
 use crate::model_file::{Dimension, elements};
 use crate::network::count::error::{CountError, shape_text};
@@ -118,7 +118,7 @@ impl<'a> Walk<'_, 'a> {
             Ok(effect) => (effect, true),
             Err(uncountable) => {
                 let work = Work::Uncounted(uncountable.reason(&name, &node.operator)?);
-                (Effect { outputs: Vec::new(), work, settings: &[] }, false)
+                (NodeEffect { outputs: Vec::new(), work, settings: &[] }, false)
             }
         };
         if known && effect.outputs.len() < node.outputs.iter().filter(|name| !name.is_empty()).count() {

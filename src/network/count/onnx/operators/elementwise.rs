@@ -5,7 +5,7 @@
 //! would mend.
 
 use super::values;
-use super::{Answer, Context, Effect, Made, storage_bits};
+use super::{Answer, Context, Made, NodeEffect, storage_bits};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, broadcast, resolve_axis};
@@ -87,12 +87,12 @@ fn same_shape(context: &Context<'_, '_>) -> Result<Made, Uncountable> {
 pub(super) fn unary(context: &Context<'_, '_>) -> Answer {
     let mut made = same_shape(context)?;
     made.values = values::unary(context);
-    Ok(Effect::one(made, Work::Operations(context.elements(0)?)))
+    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)))
 }
 
 /// The bounds of `Clip` are settings; the slopes of `PRelu` are weights.
 pub(super) fn clamp(context: &Context<'_, '_>) -> Answer {
-    let outcome = Effect::one(same_shape(context)?, Work::Clamp);
+    let outcome = NodeEffect::one(same_shape(context)?, Work::Clamp);
     let is_clip = context.node.operator == "Clip";
     Ok(if is_clip { outcome.with_settings(&[1, 2]) } else { outcome })
 }
@@ -100,7 +100,7 @@ pub(super) fn clamp(context: &Context<'_, '_>) -> Answer {
 pub(super) fn addition(context: &Context<'_, '_>) -> Answer {
     let mut made = Made::new(broadcast(context.shape(0)?, context.shape(1)?)?, context.element_type());
     made.values = values::binary(context);
-    Ok(Effect::one(made, Work::Sum))
+    Ok(NodeEffect::one(made, Work::Sum))
 }
 
 pub(super) fn binary(context: &Context<'_, '_>) -> Answer {
@@ -109,7 +109,7 @@ pub(super) fn binary(context: &Context<'_, '_>) -> Answer {
     let mut made = Made::new(broadcast(context.shape(0)?, context.shape(1)?)?, element_type);
     made.values = values::binary(context);
     let work = times(super::product(&made.shape)?, 1)?;
-    Ok(Effect::one(made, work))
+    Ok(NodeEffect::one(made, work))
 }
 
 /// One operation for each element and each input after the first.
@@ -125,11 +125,11 @@ pub(super) fn several(context: &Context<'_, '_>) -> Answer {
     let work = times(super::product(&shape)?, per_element)?;
     let mut made = Made::new(shape, element_type);
     made.values = values::choice(context);
-    Ok(Effect::one(made, work))
+    Ok(NodeEffect::one(made, work))
 }
 
 pub(super) fn softmax(context: &Context<'_, '_>) -> Answer {
-    Ok(Effect::one(same_shape(context)?, times(context.elements(0)?, SOFTMAX_OPERATIONS)?))
+    Ok(NodeEffect::one(same_shape(context)?, times(context.elements(0)?, SOFTMAX_OPERATIONS)?))
 }
 
 pub(super) fn normalization(context: &Context<'_, '_>) -> Answer {
@@ -138,7 +138,7 @@ pub(super) fn normalization(context: &Context<'_, '_>) -> Answer {
             "its mean and deviation are asked for, which is done in training".to_owned(),
         ));
     }
-    Ok(Effect::one(same_shape(context)?, times(context.elements(0)?, NORMALIZATION_OPERATIONS)?))
+    Ok(NodeEffect::one(same_shape(context)?, times(context.elements(0)?, NORMALIZATION_OPERATIONS)?))
 }
 
 pub(super) fn batch_normalization(context: &Context<'_, '_>) -> Answer {
@@ -156,7 +156,7 @@ pub(super) fn batch_normalization(context: &Context<'_, '_>) -> Answer {
             )));
         }
     }
-    Ok(Effect::one(same_shape(context)?, Work::Normalisation { channels }))
+    Ok(NodeEffect::one(same_shape(context)?, Work::Normalisation { channels }))
 }
 
 pub(super) fn reduction(context: &Context<'_, '_>) -> Answer {
@@ -171,14 +171,14 @@ pub(super) fn reduction(context: &Context<'_, '_>) -> Answer {
     let keeps = context.integer("keepdims", 1) != 0;
     let reduces = |axis: &usize| axes.contains(axis) || axes.is_empty();
     if axes.is_empty() && context.integer("noop_with_empty_axes", 0) != 0 {
-        return Ok(Effect::one(same_shape(context)?, Work::View).with_settings(&[1]));
+        return Ok(NodeEffect::one(same_shape(context)?, Work::View).with_settings(&[1]));
     }
     let sizes = shape.iter().enumerate();
     let output = sizes.filter(|(axis, _)| keeps || !reduces(axis));
     let output = output.map(|(axis, size)| if reduces(&axis) { 1 } else { *size }).collect();
     let mut made = Made::new(output, context.element_type());
     made.values = values::reduction(context);
-    Ok(Effect::one(made, Work::Operations(context.elements(0)?)).with_settings(&[1]))
+    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)).with_settings(&[1]))
 }
 
 pub(super) fn quantize(context: &Context<'_, '_>) -> Answer {
@@ -187,12 +187,12 @@ pub(super) fn quantize(context: &Context<'_, '_>) -> Answer {
     // uint8 is what ONNX takes where neither is given.
     let element_type = zero.or(named).unwrap_or(2);
     let made = Made::new(context.shape(0)?.to_vec(), element_type);
-    Ok(Effect::one(made, Work::Quantise).with_settings(&[1, 2]))
+    Ok(NodeEffect::one(made, Work::Quantise).with_settings(&[1, 2]))
 }
 
 pub(super) fn dequantize(context: &Context<'_, '_>) -> Answer {
     let element_type = context.optional(1).map_or(1, |scale| scale.element_type);
     let mut made = Made::new(context.shape(0)?.to_vec(), element_type);
     made.stored_bits = Some(storage_bits(context.element_type()));
-    Ok(Effect::one(made, Work::Dequantise).with_settings(&[1, 2]))
+    Ok(NodeEffect::one(made, Work::Dequantise).with_settings(&[1, 2]))
 }

@@ -1,6 +1,6 @@
 //! Operators that give the same bytes another shape. They cost nothing.
 
-use super::{Answer, Context, Effect, Made};
+use super::{Answer, Context, Made, NodeEffect};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, product, resolve_axis};
@@ -10,7 +10,7 @@ fn view(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usize]) 
     let mut made = Made::new(shape, input.element_type);
     made.stored_bits = Some(input.stored_bits);
     made.values = input.integers();
-    Ok(Effect::one(made, Work::View).with_settings(settings))
+    Ok(NodeEffect::one(made, Work::View).with_settings(settings))
 }
 
 /// The mask of `Dropout` is made in training only.

@@ -20,7 +20,7 @@ mod values;
 mod windows;
 
 /// What an operator answers.
-type Answer = Result<Effect, Uncountable>;
+type Answer = Result<NodeEffect, Uncountable>;
 
 /// A rule for one or more operators.
 type Rule = fn(&Context<'_, '_>) -> Answer;
@@ -87,7 +87,7 @@ impl Made {
 
 /// What an operator makes and does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Effect {
+pub(super) struct NodeEffect {
     pub(super) outputs: Vec<Made>,
     pub(super) work: Work,
     /// From which input on they are shapes, scales and bounds rather than tensors that are read; and single
@@ -95,7 +95,7 @@ pub(super) struct Effect {
     pub(super) settings: &'static [usize],
 }
 
-impl Effect {
+impl NodeEffect {
     pub(super) fn one(output: Made, work: Work) -> Self {
         Self { outputs: vec![output], work, settings: &[] }
     }

@@ -4,7 +4,7 @@
 //! paper and in the tools that people compare with.
 
 use super::windows::{Sliding, kernel_shape, spatial};
-use super::{Answer, Context, Effect, Made};
+use super::{Answer, Context, Made, NodeEffect};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, broadcast, product};
@@ -37,7 +37,7 @@ pub(super) fn convolution(context: &Context<'_, '_>) -> Answer {
         _ => (context.element_type(), &[]),
     };
     let work = Work::Product { macs, channels: weights[0] };
-    Ok(Effect::one(Made::new(output, element_type), work).with_settings(settings))
+    Ok(NodeEffect::one(Made::new(output, element_type), work).with_settings(settings))
 }
 
 /// `prod(in) × prod(W[1:])`, with weights of shape (input channels, output channels ÷ groups, window): every
@@ -81,7 +81,7 @@ pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
         });
     }
     let macs = context.elements(0)?.checked_mul(product(&weights[1..])?).ok_or(Uncountable::TooLarge)?;
-    Ok(Effect::one(Made::new(output, context.element_type()), Work::Product { macs, channels }))
+    Ok(NodeEffect::one(Made::new(output, context.element_type()), Work::Product { macs, channels }))
 }
 
 /// M × N × K.
@@ -100,7 +100,7 @@ pub(super) fn gemm(context: &Context<'_, '_>) -> Answer {
         return Err(Uncountable::Wrong(format!("its bias has the shape {}", shape_text(bias))));
     }
     let work = Work::Product { macs: product(&[rows, columns, depth])?, channels: columns };
-    Ok(Effect::one(Made::new(output, context.element_type()), work))
+    Ok(NodeEffect::one(Made::new(output, context.element_type()), work))
 }
 
 /// `prod(out) × K`.
@@ -134,7 +134,7 @@ pub(super) fn matrix_product(context: &Context<'_, '_>) -> Answer {
     output.extend(rows.into_iter().chain(columns));
     let macs = product(&output)?.checked_mul(depth).ok_or(Uncountable::TooLarge)?;
     let work = Work::Product { macs, channels: columns.unwrap_or(1) };
-    Ok(Effect::one(Made::new(output, element_type), work).with_settings(settings))
+    Ok(NodeEffect::one(Made::new(output, element_type), work).with_settings(settings))
 }
 
 fn groups(context: &Context<'_, '_>) -> Result<u64, Uncountable> {

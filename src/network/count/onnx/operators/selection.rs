@@ -1,7 +1,7 @@
 //! Operators that copy elements to other places. They compute nothing, but what they copy moves.
 
 use super::values;
-use super::{Answer, Context, Effect, Made};
+use super::{Answer, Context, Made, NodeEffect};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, broadcast, product, resolve_axis};
@@ -14,7 +14,7 @@ fn selected(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usiz
         // A runtime does this to weights before it stores them.
         made.stored_bits = Some(input.stored_bits);
     }
-    Ok(Effect::one(made, Work::Selection).with_settings(settings))
+    Ok(NodeEffect::one(made, Work::Selection).with_settings(settings))
 }
 
 pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
@@ -41,7 +41,7 @@ pub(super) fn cast(context: &Context<'_, '_>) -> Answer {
     let mut made = Made::new(context.shape(0)?.to_vec(), context.integer("to", 1));
     // Whole numbers stay what they are; a shape is never cast to a fraction.
     made.values = if matches!(made.element_type, 6 | 7 | 9) { context.input(0)?.integers() } else { None };
-    Ok(Effect::one(made, Work::Operations(context.elements(0)?)))
+    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)))
 }
 
 pub(super) fn concat(context: &Context<'_, '_>) -> Answer {
@@ -63,7 +63,7 @@ pub(super) fn concat(context: &Context<'_, '_>) -> Answer {
     }
     let mut made = Made::new(output, context.element_type());
     made.values = values::concat(context);
-    Ok(Effect::one(made, Work::Operations(0)))
+    Ok(NodeEffect::one(made, Work::Operations(0)))
 }
 
 pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
@@ -88,7 +88,8 @@ pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
             .and_then(|size| size.checked_add_signed(pads[axes.len() + place]))
             .ok_or_else(|| Uncountable::Wrong(format!("its `pads` {pads:?} take away more than there is")))?;
     }
-    Ok(Effect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1, 2, 3]))
+    Ok(NodeEffect::one(Made::new(output, context.element_type()), Work::Operations(0))
+        .with_settings(&[1, 2, 3]))
 }
 
 /// Each element of the result: nothing where the nearest is copied, else a multiplication and an addition for
@@ -105,7 +106,7 @@ pub(super) fn resize(context: &Context<'_, '_>) -> Answer {
     };
     let operations = product(&output)?.checked_mul(neighbours.map_or(0, |count| count.saturating_mul(2)));
     let work = Work::Operations(operations.ok_or(Uncountable::TooLarge)?);
-    Ok(Effect::one(Made::new(output, context.element_type()), work).with_settings(&[1, 2, 3]))
+    Ok(NodeEffect::one(Made::new(output, context.element_type()), work).with_settings(&[1, 2, 3]))
 }
 
 fn resized(context: &Context<'_, '_>, input: &[u64]) -> Result<Vec<u64>, Uncountable> {
@@ -212,7 +213,7 @@ pub(super) fn split(context: &Context<'_, '_>) -> Answer {
         Made::new(shape, context.element_type())
     };
     let outputs = sizes.into_iter().map(part).collect();
-    Ok(Effect { outputs, work: Work::Selection, settings: &[1] })
+    Ok(NodeEffect { outputs, work: Work::Selection, settings: &[1] })
 }
 
 pub(super) fn gather(context: &Context<'_, '_>) -> Answer {
@@ -231,7 +232,7 @@ pub(super) fn expand(context: &Context<'_, '_>) -> Answer {
     let wanted: Result<Vec<u64>, _> = context.values(1)?.iter().map(|size| u64::try_from(*size)).collect();
     let wanted = wanted.map_err(|_| Uncountable::Wrong("it expands to a negative size".to_owned()))?;
     let output = broadcast(input, &wanted)?;
-    Ok(Effect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1]))
+    Ok(NodeEffect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1]))
 }
 
 pub(super) fn block_rearrangement(context: &Context<'_, '_>) -> Answer {

@@ -4,7 +4,7 @@
 //! `None` means that the values are not known, never that something is wrong: a rule that needs them says so
 //! itself.
 
-use super::{Answer, Context, Effect, Made};
+use super::{Answer, Context, Made, NodeEffect};
 use crate::model_file::onnx::{MOST_VALUES, Payload};
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::Uncountable;
@@ -12,10 +12,10 @@ use crate::network::count::uncountable::Uncountable;
 /// ONNX's number of the type of 64-bit whole numbers.
 const INT64: i64 = 7;
 
-fn list(values: Vec<i64>) -> Effect {
+fn list(values: Vec<i64>) -> NodeEffect {
     let mut made = Made::new(vec![values.len() as u64], INT64);
     made.values = Some(values);
-    Effect::one(made, Work::View)
+    NodeEffect::one(made, Work::View)
 }
 
 pub(super) fn constant(context: &Context<'_, '_>) -> Answer {
@@ -25,7 +25,7 @@ pub(super) fn constant(context: &Context<'_, '_>) -> Answer {
                 if let Some(tensor) = &attribute.tensor {
                     let mut made = Made::new(tensor.shape.clone(), tensor.element_type);
                     made.values = tensor.integers();
-                    return Ok(Effect::one(made, Work::View));
+                    return Ok(NodeEffect::one(made, Work::View));
                 }
             }
             "value_ints" => return Ok(list(attribute.integers.clone())),
@@ -34,9 +34,9 @@ pub(super) fn constant(context: &Context<'_, '_>) -> Answer {
                 outcome.outputs[0].shape.clear();
                 return Ok(outcome);
             }
-            "value_float" => return Ok(Effect::one(Made::new(Vec::new(), 1), Work::View)),
+            "value_float" => return Ok(NodeEffect::one(Made::new(Vec::new(), 1), Work::View)),
             "value_floats" => {
-                return Ok(Effect::one(Made::new(vec![attribute.floats.len() as u64], 1), Work::View));
+                return Ok(NodeEffect::one(Made::new(vec![attribute.floats.len() as u64], 1), Work::View));
             }
             _ => {}
         }
@@ -56,7 +56,7 @@ pub(super) fn constant_of_shape(context: &Context<'_, '_>) -> Answer {
     {
         made.values = Some(vec![value; count as usize]);
     }
-    Ok(Effect::one(made, Work::View).with_settings(&[0]))
+    Ok(NodeEffect::one(made, Work::View).with_settings(&[0]))
 }
 
 pub(super) fn shape(context: &Context<'_, '_>) -> Answer {

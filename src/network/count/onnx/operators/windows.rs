@@ -1,6 +1,6 @@
 //! Windows that slide over the spatial axes: pooling, and the sizes that convolutions share with it.
 
-use super::{Answer, Context, Effect, Made};
+use super::{Answer, Context, Made, NodeEffect};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, product};
@@ -145,7 +145,7 @@ pub(super) fn pool(context: &Context<'_, '_>) -> Answer {
     output.extend(sliding.positions(pixels, context.integer("ceil_mode", 0) != 0)?);
     let operations = product(&output)?.checked_mul(product(&sliding.kernel)?).ok_or(Uncountable::TooLarge)?;
     let made = Made::new(output.clone(), context.element_type());
-    let mut outcome = Effect::one(made, Work::Operations(operations));
+    let mut outcome = NodeEffect::one(made, Work::Operations(operations));
     if context.node.outputs.len() > 1 {
         // Where each largest value was found.
         outcome.outputs.push(Made::new(output, 7));
@@ -164,6 +164,6 @@ pub(super) fn global_pool(context: &Context<'_, '_>) -> Answer {
     output[..2.min(shape.len())].copy_from_slice(&shape[..2.min(shape.len())]);
     spatial(shape)?;
     let outcome =
-        Effect::one(Made::new(output, context.element_type()), Work::Operations(context.elements(0)?));
+        NodeEffect::one(Made::new(output, context.element_type()), Work::Operations(context.elements(0)?));
     Ok(outcome.with_settings(&[1, 2, 3, 4]))
 }
