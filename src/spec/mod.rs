@@ -88,8 +88,8 @@ pub enum ModelSource {
 }
 
 impl JobConfiguration {
-    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs once, however many are
-    /// said here for `paper`. One for a runtime that compiles nothing.
+    /// How often its model is compiled, as far as the job tells: that of a dropped file with large inputs
+    /// once, however many are said here for `paper`. One for a runtime that compiles nothing.
     pub fn builds(&self, measure: &Measure) -> u32 {
         let Some(Need::Program { builds_in_paper, .. }) = self.runtime.need(NeedKind::Program) else {
             return 1;
