@@ -6,7 +6,7 @@
 //! what is fully uploaded, bind models, carry out requests, publish what is ready, and measure one
 //! configuration of the job whose turn it is.
 //!
-//! The state has four owners, and this loop between them: [`inbox`] is the way in, [`bench`] measures one
+//! The state has four owners, and this loop between them: [`inbox`] is the way in, [`mod@bench`] measures one
 //! configuration, [`outlet`] is the way out, and [`troubles`] lists what is wrong with the host. None of them
 //! knows another but the last.
 //!

@@ -6,10 +6,6 @@ use super::{Column, Datum, Kind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quotes {
     /// All, so that an empty text differs from an absent value.
-    #[cfg_attr(
-        not(any(feature = "desk", test)),
-        expect(dead_code, reason = "only the desk side quotes every text")
-    )]
     Always,
     /// Those that hold a comma, a quote or a line break.
     WhenNeeded,

@@ -1,7 +1,7 @@
 //! What each TensorFlow Lite operator makes and costs. Activations are NHWC; an activation that an operator's
 //! options name is part of it.
 //!
-//! Source of the operators' numbers and options: the schema that [`super::file`] names.
+//! Source of the operators' numbers and options: the schema that [`crate::model_file::tflite::graph`] names.
 
 use crate::model_file::tflite::graph::{GraphTensor, TfliteOperator};
 use crate::network::count::error::shape_text;
