@@ -1,7 +1,6 @@
 //! The table of everything that a job file may say. Checks, the JSON Schema and the reference in
 //! `docs/JOB-SPEC.md` are derived from it; nothing here reads a file.
 
-use super::networks;
 use crate::network::configuration;
 
 /// The version of the job file that this program reads, the value of `backbone`.
@@ -16,6 +15,12 @@ pub(crate) const MAXIMUM_ENTRIES: usize = 64;
 
 /// Longest value of a label and longest name of an input, in bytes; as long as a file name may be.
 pub(crate) const MAXIMUM_ENTRY_BYTES: usize = 255;
+
+/// Images of a network that names no batch.
+pub(super) const DEFAULT_BATCH: u32 = 1;
+
+/// Width of a network that names none: the paper's.
+pub(super) const DEFAULT_WIDTH_PERCENT: u32 = 100;
 
 /// Most files in `model` and most runtimes in `runtime`.
 pub(crate) const MAXIMUM_LIST_ITEMS: usize = 16;
@@ -220,7 +225,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "network.batch",
         kind: Kind::Factor(Factor::Batch),
-        fallback: Fallback::Integer(networks::DEFAULT_BATCH as i64),
+        fallback: Fallback::Integer(DEFAULT_BATCH as i64),
         summary: "Batch size b, in images; one inference processes the whole batch.",
     },
     Field {
@@ -238,7 +243,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "network.width_percent",
         kind: Kind::Factor(Factor::WidthPercent),
-        fallback: Fallback::Integer(networks::DEFAULT_WIDTH_PERCENT as i64),
+        fallback: Fallback::Integer(DEFAULT_WIDTH_PERCENT as i64),
         summary: "Width of every layer, in per cent of the paper's.",
     },
     Field {

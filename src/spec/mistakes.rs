@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::raw::Position;
 use crate::bundle::format::Mistake;
 
 /// Mistakes that are reported for one file. Beyond this the reader wants the first few, and the bundle must
@@ -11,6 +10,15 @@ const MAXIMUM_MISTAKES: usize = 100;
 
 /// Characters of the author's text that a message repeats; enough to find it again.
 const MAXIMUM_QUOTED_CHARACTERS: usize = 60;
+
+/// A place in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
+}
 
 /// Mistakes as a compiler prints them, a line each and its hint below: `smoke.yaml:7:3: measure.timed_run:
 /// …`.

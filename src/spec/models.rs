@@ -6,8 +6,8 @@ use super::ModelReference;
 use super::SPEC_EXTENSIONS;
 use super::check;
 use super::fields::{FIELDS, Field, MAXIMUM_LIST_ITEMS};
-use super::mistakes::{Mistakes, is_printable, quoted};
-use super::raw::{Node, Position, Value};
+use super::mistakes::{Mistakes, Position, is_printable, quoted};
+use super::raw::{Node, Value};
 use crate::runtime::Runtime;
 
 /// Longest file name on the file systems of Linux.

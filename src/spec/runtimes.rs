@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 
 use super::check;
 use super::fields::MAXIMUM_LIST_ITEMS;
-use super::mistakes::{Mistakes, quoted};
+use super::mistakes::{Mistakes, Position, quoted};
 use super::models::{self, Named};
 use super::networks;
-use super::raw::{Node, Position, Value};
+use super::raw::{Node, Value};
 use super::source::JobSource;
 use super::{JobConfiguration, ModelSource};
 use crate::network::emit::Format;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use super::fields::{Factor, MAXIMUM_CONFIGURATIONS};
-use super::mistakes::{Mistakes, printable, quoted};
-use super::raw::{Node, Position, Value};
+use super::fields::{DEFAULT_BATCH, DEFAULT_WIDTH_PERCENT, Factor, MAXIMUM_CONFIGURATIONS};
+use super::mistakes::{Mistakes, Position, printable, quoted};
+use super::raw::{Node, Value};
 use crate::error::Hint as _;
 use crate::network::blocks::Block;
 use crate::network::configuration::{
@@ -16,12 +16,6 @@ use crate::network::configuration::{
 
 /// Precisions of a study that names none: what the paper measured.
 pub(super) const PRECISIONS: &[Precision] = &[Precision::Int8];
-
-/// Images of a network that names no batch.
-pub(super) const DEFAULT_BATCH: u32 = 1;
-
-/// Width of a network that names none: the paper's.
-pub(super) const DEFAULT_WIDTH_PERCENT: u32 = 100;
 
 /// The values of the file by field path.
 type Nodes<'a> = BTreeMap<&'static str, &'a Node>;

@@ -13,7 +13,7 @@ use saphyr_parser::ScalarStyle;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use self::places::{ValuePlace, ValueShape};
-use super::mistakes::mistake;
+use super::mistakes::{Position, mistake};
 use crate::bundle::format::Mistake;
 
 mod places;
@@ -25,15 +25,6 @@ pub const MAXIMUM_SPEC_BYTES: usize = 1 << 20;
 
 /// Code of the mistake of a file that says nothing at all.
 pub(crate) const EMPTY: &str = "empty";
-
-/// A place in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    /// From 1.
-    pub line: u32,
-    /// In characters, from 1.
-    pub column: u32,
-}
 
 /// One value and its place.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,10 +3,10 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
+use super::saturated;
 use super::syntax::{self, NEITHER_KEY_NOR_VALUE};
-use super::{Position, saturated};
 use crate::bundle::format::Mistake;
-use crate::spec::mistakes::mistake;
+use crate::spec::mistakes::{Position, mistake};
 
 /// Nesting that is accepted. The deepest field of a job is four levels down.
 pub(super) const MAXIMUM_DEPTH: usize = 32;

@@ -10,6 +10,7 @@ use super::error::CountError;
 use super::graph::Walked;
 use crate::model_file::onnx::OnnxModel;
 
+mod fact;
 mod operators;
 mod walk;
 

@@ -7,33 +7,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
+use super::fact::Fact;
 use super::operators::{self, Context, Made, NodeEffect, storage_bits};
-use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode, Payload};
+use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode};
 use crate::model_file::{Dimension, elements};
 use crate::network::count::error::{CountError, shape_text};
 use crate::network::count::graph::{Step, Tensor, TensorIndex, Walked, Work};
 
 /// No runtime takes more axes; a hostile file could have every node hold a copy of very many.
 const MOST_AXES: usize = 64;
-
-/// What is known of a tensor while its readers are being walked.
-#[derive(Debug, Default)]
-pub(super) struct Fact<'a> {
-    pub(super) name: String,
-    pub(super) shape: Option<Vec<u64>>,
-    pub(super) element_type: i64,
-    pub(super) stored_bits: u64,
-    pub(super) is_constant: bool,
-    pub(super) payload: Option<Payload<'a>>,
-    values: Option<Vec<i64>>,
-}
-
-impl Fact<'_> {
-    /// Its values as whole numbers, where they are known.
-    pub(super) fn integers(&self) -> Option<Vec<i64>> {
-        self.values.clone().or_else(|| self.payload.as_ref().and_then(Payload::integers))
-    }
-}
 
 /// Walk a model whose inputs have these shapes where it leaves them open.
 pub(super) fn walk(model: OnnxModel<'_>, given: &BTreeMap<String, Vec<u64>>) -> Result<Walked, CountError> {

@@ -6,7 +6,7 @@
 //!
 //! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>.
 
-use super::walk::Fact;
+use super::fact::Fact;
 use crate::model_file::elements;
 use crate::model_file::onnx::{OnnxAttribute, OnnxNode, Payload, bits, is_own_domain};
 use crate::network::count::graph::Work;
