@@ -120,7 +120,7 @@ def interaction(driver, places):
         for other in blocks[1:]:
             other.click()
         until(driver, lambda: drawn(driver, place) == 0, "marks of no block")
-        check("hide every point" in place.text, "an empty figure says nothing")
+        check("filters hide all of them" in place.text, "an empty figure says nothing")
         for one in blocks:
             one.click()
         until(driver, lambda: drawn(driver, place) == before, "not all came back")
