@@ -45,7 +45,7 @@ fn cells(row: &BundleLine, compilation: &Compiled) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::format::{Outcome, Status, VerdictState};
+    use crate::bundle::format::{Outcome, VerdictState};
 
     fn row(model: &str, runtime: &str, compilation: Option<Compiled>) -> BundleLine {
         BundleLine {
@@ -53,15 +53,7 @@ mod tests {
             file: "study.yaml".to_owned(),
             model: Some(model.to_owned()),
             runtime: Some(runtime.to_owned()),
-            outcome: Outcome {
-                status: Status::Measured,
-                stage: None,
-                reason: None,
-                detail: None,
-                hint: None,
-                mistakes: Vec::new(),
-                log_tail: Vec::new(),
-            },
+            outcome: Outcome::measured(Vec::new()),
             missing_hardware: None,
             compilation,
             count: 100,
