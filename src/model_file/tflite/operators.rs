@@ -240,7 +240,8 @@ mod tests {
 
     #[test]
     fn numbers_of_the_schema_have_its_names() {
-        for (code, name) in [(0, "ADD"), (3, "CONV_2D"), (129, "CALL_ONCE"), (161, "RIGHT_SHIFT"), (209, "STABLEHLO_CASE")]
+        for (code, name) in
+            [(0, "ADD"), (3, "CONV_2D"), (129, "CALL_ONCE"), (161, "RIGHT_SHIFT"), (209, "STABLEHLO_CASE")]
         {
             assert_eq!(title(code, ""), name);
         }

@@ -252,7 +252,8 @@ fn the_dearest_branch_is_counted_and_named() {
     for middle in [1, 3] {
         let mut branch = Graph::default();
         let input = branch.input("x", &[1, 4]);
-        let (first, second) = (file.weights(&mut branch, &[middle, 4]), file.weights(&mut branch, &[8, middle]));
+        let (first, second) =
+            (file.weights(&mut branch, &[middle, 4]), file.weights(&mut branch, &[8, middle]));
         let between = branch.activation("between", &[1, middle]);
         let product = branch.activation("product", &[1, 8]);
         file.operator(&mut branch, 9, &indices(&[input, first]), &[between], Table::new());
@@ -379,11 +380,8 @@ fn shapes_made_of_shapes_are_followed_for_inputs_that_are_open() {
     let shape = graph.tensor("shape", &[4], INT32, 0);
     let batch = graph.tensor("batch", &[1], INT32, 0);
     let wanted = graph.tensor("wanted", &[2], INT32, 0);
-    let (begin, end, stride) = (
-        file.integers(&mut graph, &[0]),
-        file.integers(&mut graph, &[1]),
-        file.integers(&mut graph, &[1]),
-    );
+    let (begin, end, stride) =
+        (file.integers(&mut graph, &[0]), file.integers(&mut graph, &[1]), file.integers(&mut graph, &[1]));
     let rest = file.integers(&mut graph, &[-1]);
     let flat = graph.activation("flat", &[1, 4]);
     let weights = file.weights(&mut graph, &[5, 36]);

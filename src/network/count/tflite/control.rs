@@ -1,10 +1,10 @@
 //! Operators that run other graphs of the file: branches, loops, calls and composites.
 //!
-//! Each call is walked anew, because shapes differ between calls. A hostile file could call in circles, or call
-//! twice what calls twice: depth and number of operators are bounded.
+//! Each call is walked anew, because shapes differ between calls. A hostile file could call in circles, or
+//! call twice what calls twice: depth and number of operators are bounded.
 
 use super::operators::Context;
-use super::walk::{Frame, Named, Walk};
+use super::walk::{Frame, Named, Walker};
 use crate::model_file::tflite::graph::TfliteGraph;
 use crate::network::cost::Assumption;
 use crate::network::count::error::CountError;
@@ -37,7 +37,7 @@ enum Control {
     Loop { condition: usize, body: usize },
 }
 
-impl<'m, 'a> Walk<'m, 'a> {
+impl<'m, 'a> Walker<'m, 'a> {
     /// Run an operator that runs other graphs. `false` if it is another one.
     pub(super) fn control(
         &mut self,
@@ -69,7 +69,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         Ok(true)
     }
 
-    /// Walk a graph once. Why it was not, if so.
+    /// Walker a graph once. Why it was not, if so.
     fn call(
         &mut self,
         frame: &Frame<'m, 'a>,
@@ -169,7 +169,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         carried
     }
 
-    /// Walk a called graph with these operands. What it gives out, or why it is not walked.
+    /// Walker a called graph with these operands. What it gives out, or why it is not walked.
     fn enclosed(
         &mut self,
         number: usize,
@@ -186,9 +186,12 @@ impl<'m, 'a> Walk<'m, 'a> {
         if self.called.stack.len() >= MOST_NESTED {
             return Ok(Err(format!("graphs run each other more than {MOST_NESTED} deep")));
         }
-        self.called.operators = self.called.operators.saturating_add(graph.operators.len() + graph.tensors.len());
+        self.called.operators =
+            self.called.operators.saturating_add(graph.operators.len() + graph.tensors.len());
         if self.called.operators > MOST_CALLED {
-            return Ok(Err(format!("the graphs that run each other come to more than {MOST_CALLED} operators")));
+            return Ok(Err(format!(
+                "the graphs that run each other come to more than {MOST_CALLED} operators"
+            )));
         }
         if operands.len() != graph.inputs.len() {
             let (has, takes) = (operands.len(), graph.inputs.len());
@@ -239,7 +242,13 @@ impl<'m, 'a> Walk<'m, 'a> {
     }
 
     /// A constant of the condition, or an operand that the body hands on as it is.
-    fn limit(&self, condition: &TfliteGraph<'_>, body: &TfliteGraph<'_>, local: usize, operands: &[TensorIndex]) -> Option<i64> {
+    fn limit(
+        &self,
+        condition: &TfliteGraph<'_>,
+        body: &TfliteGraph<'_>,
+        local: usize,
+        operands: &[TensorIndex],
+    ) -> Option<i64> {
         if let Some([limit]) = condition.tensors[local].integers().as_deref() {
             return Some(*limit);
         }

@@ -2,7 +2,7 @@
 //!
 //! [`crate::model_file::tflite::graph`] reads the tables, [`walk`] follows the graph that an interpreter runs
 //! and [`control`] those that it calls, [`operators`] knows what each operator makes and costs, and
-//! [`declared`] whether the file or the computed shape counts where the two differ. A file that an interpreter
+//! [`declared`] whether the file or the computed shape counts if the two differ. A file that an interpreter
 //! runs is never refused: what cannot be counted is listed with the reason, and what follows is counted with
 //! the shapes of the file.
 
@@ -10,14 +10,14 @@ use super::InputShapes;
 use super::error::CountError;
 use super::graph::Walked;
 use crate::model_file::tflite::graph::TfliteModel;
-use walk::Walk;
+use walk::Walker;
 
 mod control;
 mod declared;
 mod inputs;
 mod operators;
-mod variables;
 mod values;
+mod variables;
 mod walk;
 
 /// Read and walk.
@@ -26,7 +26,7 @@ pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountErr
     // The reader refuses files without a graph.
     let Some(main) = model.graphs.first() else { return Ok(Walked::default()) };
     let (shapes, assumptions) = inputs::shapes(main, given)?;
-    let mut walk = Walk::new(&model, assumptions);
+    let mut walk = Walker::new(&model, assumptions);
     let outputs = walk.main(main, shapes)?;
     Ok(walk.finish(outputs))
 }

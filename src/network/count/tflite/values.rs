@@ -74,7 +74,8 @@ fn cut(context: &Context<'_, '_>) -> Option<Vec<i64>> {
         return None;
     }
     let length = values.len() as i64;
-    let place = |number: i64| (if number < 0 { number.saturating_add(length) } else { number }).clamp(0, length);
+    let place =
+        |number: i64| (if number < 0 { number.saturating_add(length) } else { number }).clamp(0, length);
     let begin = if context.integer(0).ok()? & 1 != 0 { 0 } else { place(begin) };
     let end = match (context.integer(4).ok()? & 1 != 0, context.integer(1).ok()? & 1 != 0) {
         (true, _) => begin.checked_add(1)?,
@@ -98,7 +99,8 @@ fn pairwise(title: &str, context: &Context<'_, '_>) -> Option<Vec<i64>> {
     };
     let (first, second) = (context.values(0)?, context.values(1)?);
     let length = first.len().max(second.len());
-    if length > MOST_FOLLOWED || [&first, &second].iter().any(|list| list.len() != length && list.len() != 1) {
+    if length > MOST_FOLLOWED || [&first, &second].iter().any(|list| list.len() != length && list.len() != 1)
+    {
         return None;
     }
     let value = |list: &[i64], place: usize| if list.len() == 1 { list[0] } else { list[place] };

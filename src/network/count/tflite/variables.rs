@@ -3,15 +3,15 @@
 //!
 //! Reading or writing a variable copies it. What sets it up costs an inference nothing.
 
-use super::walk::{Frame, Named, Walk};
+use super::walk::{Frame, Named, Walker};
 use crate::model_file::tflite::graph::TfliteGraph;
 use crate::model_file::tflite::operators::title;
 use crate::network::count::graph::{Step, Tensor, Work};
 
-/// The variable of a handle that nobody set up here, such as one that came into the graph as an input.
+/// The variable of a handle that was not set up here, such as one that came into the graph as an input.
 const UNNAMED: &str = "";
 
-impl<'m, 'a> Walk<'m, 'a> {
+impl<'m, 'a> Walker<'m, 'a> {
     /// Run an operator on variables. `false` if it is another one.
     pub(super) fn variable(&mut self, frame: &Frame<'m, 'a>, named: &Named<'m, 'a>) -> bool {
         match named.title.as_str() {
@@ -73,7 +73,14 @@ impl<'m, 'a> Walk<'m, 'a> {
         // What is read is as wide as what comes out, whichever variable it is.
         let inputs = vec![held.unwrap_or(made)];
         let (name, operator) = (named.name.clone(), named.title.clone());
-        self.steps.push(Step { name, operator, inputs, outputs: vec![made], work: Work::Selection, scope: frame.scope });
+        self.steps.push(Step {
+            name,
+            operator,
+            inputs,
+            outputs: vec![made],
+            work: Work::Selection,
+            scope: frame.scope,
+        });
     }
 
     fn assign(&mut self, frame: &Frame<'m, 'a>, named: &Named<'m, 'a>) {

@@ -17,7 +17,7 @@ use crate::network::count::uncountable::Uncountable;
 const MOST_AXES: usize = 64;
 
 /// What is known so far.
-pub(super) struct Walk<'m, 'a> {
+pub(super) struct Walker<'m, 'a> {
     pub(super) model: &'m TfliteModel<'a>,
     /// The tensors of every graph that was entered, one after another.
     pub(super) tensors: Vec<Tensor>,
@@ -51,7 +51,7 @@ pub(super) struct Named<'m, 'a> {
     pub(super) title: String,
 }
 
-impl<'m, 'a> Walk<'m, 'a> {
+impl<'m, 'a> Walker<'m, 'a> {
     pub(super) fn new(model: &'m TfliteModel<'a>, assumptions: Vec<Assumption>) -> Self {
         Self {
             model,
@@ -66,7 +66,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
     }
 
-    /// Walk the main graph for inputs of these shapes. The tensors that it gives out.
+    /// Walker the main graph for inputs of these shapes. The tensors that it gives out.
     pub(super) fn main(
         &mut self,
         graph: &'m TfliteGraph<'a>,
@@ -76,7 +76,8 @@ impl<'m, 'a> Walk<'m, 'a> {
             let file = &graph.tensors[*local];
             Tensor { name: file.name.clone(), shape: Some(shape), bits: file.bits, is_constant: false }
         });
-        let operands: Vec<TensorIndex> = inputs.collect::<Vec<_>>().into_iter().map(|input| self.add(input)).collect();
+        let operands: Vec<TensorIndex> =
+            inputs.collect::<Vec<_>>().into_iter().map(|input| self.add(input)).collect();
         let mut frame = self.enter(graph, &operands, Scope::MAIN);
         self.follow(&mut frame)?;
         if let Some(output) = graph.outputs.iter().find(|output| !frame.is_made[**output]) {
@@ -119,8 +120,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         let trusts_file = operands.iter().all(|(local, operand)| {
             self.tensors[*operand].shape.as_deref() == Some(graph.tensors[*local].shape.as_slice())
         });
-        let mut frame =
-            Frame { graph, places: Vec::new(), is_made: Vec::new(), scope, trusts_file };
+        let mut frame = Frame { graph, places: Vec::new(), is_made: Vec::new(), scope, trusts_file };
         for (local, file) in graph.tensors.iter().enumerate() {
             // What has no elements needs no place in the file.
             let is_constant = file.is_constant || file.is_empty() && !is_written[local];
@@ -141,7 +141,8 @@ impl<'m, 'a> Walk<'m, 'a> {
         for (place, operator) in frame.graph.operators.iter().enumerate() {
             let title = title(operator.code, &operator.custom);
             // Operators have no names; what they make has.
-            let made = operator.outputs.first().map_or("", |output| frame.graph.tensors[*output].name.as_str());
+            let made =
+                operator.outputs.first().map_or("", |output| frame.graph.tensors[*output].name.as_str());
             let name = if made.is_empty() { format!("#{place}") } else { made.to_owned() };
             if let Some(input) = operator.inputs.iter().flatten().find(|input| !frame.is_made[**input]) {
                 let tensor = frame.graph.tensors[*input].name.clone();
@@ -197,7 +198,13 @@ impl<'m, 'a> Walk<'m, 'a> {
         let mut read = operator.inputs.iter().filter_map(place).peekable();
         let is_once = matches!(
             effect.work,
-            Work::View | Work::Selection | Work::Operations(_) | Work::Quantise | Work::Dequantise | Work::Sum | Work::Clamp
+            Work::View
+                | Work::Selection
+                | Work::Operations(_)
+                | Work::Quantise
+                | Work::Dequantise
+                | Work::Sum
+                | Work::Clamp
         );
         // Computed from constants alone, before the first inference.
         if is_once && read.peek().is_some() && read.all(|input| self.tensors[input].is_constant) {
@@ -235,7 +242,11 @@ impl<'m, 'a> Walk<'m, 'a> {
         self.tensors[frame.places[local]].shape = shape;
     }
 
-    pub(super) fn context<'r>(&'r self, frame: &'r Frame<'m, 'a>, operator: &'r TfliteOperator<'a>) -> Context<'r, 'a> {
+    pub(super) fn context<'r>(
+        &'r self,
+        frame: &'r Frame<'m, 'a>,
+        operator: &'r TfliteOperator<'a>,
+    ) -> Context<'r, 'a> {
         Context {
             graph: frame.graph,
             places: &frame.places,

@@ -6,20 +6,75 @@ use crate::network::count::uncountable::{Uncountable, broadcast, product, resolv
 
 /// One operation for each element.
 pub(super) const UNARY: &[&str] = &[
-    "LOGISTIC", "TANH", "HARD_SWISH", "ELU", "GELU", "EXP", "LOG", "ABS", "NEG", "SQRT", "RSQRT", "SQUARE",
-    "FLOOR", "CEIL", "ROUND", "SIN", "COS", "CAST", "SIGN", "LOGICAL_NOT", "FAKE_QUANT", "CUMSUM", "COMPLEX_ABS",
-    "STABLEHLO_LOGISTIC", "STABLEHLO_ABS", "STABLEHLO_COSINE", "STABLEHLO_EXPONENTIAL", "STABLEHLO_FLOOR",
-    "STABLEHLO_LOG", "STABLEHLO_NEGATE", "STABLEHLO_RSQRT", "STABLEHLO_TANH", "STABLEHLO_CONVERT",
+    "LOGISTIC",
+    "TANH",
+    "HARD_SWISH",
+    "ELU",
+    "GELU",
+    "EXP",
+    "LOG",
+    "ABS",
+    "NEG",
+    "SQRT",
+    "RSQRT",
+    "SQUARE",
+    "FLOOR",
+    "CEIL",
+    "ROUND",
+    "SIN",
+    "COS",
+    "CAST",
+    "SIGN",
+    "LOGICAL_NOT",
+    "FAKE_QUANT",
+    "CUMSUM",
+    "COMPLEX_ABS",
+    "STABLEHLO_LOGISTIC",
+    "STABLEHLO_ABS",
+    "STABLEHLO_COSINE",
+    "STABLEHLO_EXPONENTIAL",
+    "STABLEHLO_FLOOR",
+    "STABLEHLO_LOG",
+    "STABLEHLO_NEGATE",
+    "STABLEHLO_RSQRT",
+    "STABLEHLO_TANH",
+    "STABLEHLO_CONVERT",
     "STABLEHLO_CBRT",
 ];
 
 /// One operation for each element that is made.
 pub(super) const BINARY: &[&str] = &[
-    "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "POW", "SQUARED_DIFFERENCE", "FLOOR_DIV", "FLOOR_MOD", "ATAN2",
-    "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL", "LOGICAL_AND", "LOGICAL_OR",
-    "BITWISE_XOR", "RIGHT_SHIFT", "STABLEHLO_DIVIDE", "STABLEHLO_MULTIPLY", "STABLEHLO_MAXIMUM",
-    "STABLEHLO_MINIMUM", "STABLEHLO_AND", "STABLEHLO_OR", "STABLEHLO_POWER", "STABLEHLO_REMAINDER",
-    "STABLEHLO_SUBTRACT", "STABLEHLO_COMPARE", "STABLEHLO_SHIFT_LEFT",
+    "SUB",
+    "MUL",
+    "DIV",
+    "MAXIMUM",
+    "MINIMUM",
+    "POW",
+    "SQUARED_DIFFERENCE",
+    "FLOOR_DIV",
+    "FLOOR_MOD",
+    "ATAN2",
+    "LESS",
+    "LESS_EQUAL",
+    "GREATER",
+    "GREATER_EQUAL",
+    "EQUAL",
+    "NOT_EQUAL",
+    "LOGICAL_AND",
+    "LOGICAL_OR",
+    "BITWISE_XOR",
+    "RIGHT_SHIFT",
+    "STABLEHLO_DIVIDE",
+    "STABLEHLO_MULTIPLY",
+    "STABLEHLO_MAXIMUM",
+    "STABLEHLO_MINIMUM",
+    "STABLEHLO_AND",
+    "STABLEHLO_OR",
+    "STABLEHLO_POWER",
+    "STABLEHLO_REMAINDER",
+    "STABLEHLO_SUBTRACT",
+    "STABLEHLO_COMPARE",
+    "STABLEHLO_SHIFT_LEFT",
 ];
 
 /// One operation for each element that is read.
@@ -125,13 +180,17 @@ pub(super) fn greatest(context: &Context<'_, '_>) -> Answer {
 pub(super) fn fourier(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let lengths = context.values(1);
-    let lengths: Vec<u64> = lengths.iter().flatten().filter_map(|length| u64::try_from(*length).ok()).collect();
+    let lengths: Vec<u64> =
+        lengths.iter().flatten().filter_map(|length| u64::try_from(*length).ok()).collect();
     let (&[height, width], [rows @ .., _, _]) = (lengths.as_slice(), input) else {
-        return Err(Uncountable::Unknown("the length of its transform is known only while it runs".to_owned()));
+        return Err(Uncountable::Unknown(
+            "the length of its transform is known only while it runs".to_owned(),
+        ));
     };
     let points = product(&[height, width])?;
     let logarithm = u64::from(points.max(1).next_power_of_two().trailing_zeros());
-    let each = points.checked_mul(5).and_then(|five| five.checked_mul(logarithm)).ok_or(Uncountable::TooLarge)?;
+    let each =
+        points.checked_mul(5).and_then(|five| five.checked_mul(logarithm)).ok_or(Uncountable::TooLarge)?;
     let output: Vec<u64> = rows.iter().copied().chain([height, width / 2 + 1]).collect();
     one(output, times(product(rows)?, each / 2)?, vec![0])
 }
@@ -143,7 +202,8 @@ pub(super) fn positions_of_truth(context: &Context<'_, '_>) -> Answer {
 }
 
 pub(super) fn random(context: &Context<'_, '_>) -> Answer {
-    let sizes = context.values(0).map(|sizes| sizes.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>());
+    let sizes =
+        context.values(0).map(|sizes| sizes.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>());
     let output = match sizes {
         Some(Ok(sizes)) => sizes,
         _ => context.declared_or_unknown(0)?,

@@ -36,9 +36,10 @@ pub(super) fn squeeze(context: &Context<'_, '_>) -> Answer {
     let axes = context.list(0)?.unwrap_or_default();
     let axes: Vec<usize> =
         axes.into_iter().map(|number| resolve_axis(number, input.len())).collect::<Result<_, _>>()?;
-    let kept = input.iter().enumerate().filter(|(axis, size)| {
-        if axes.is_empty() { **size != 1 } else { !axes.contains(axis) }
-    });
+    let kept = input
+        .iter()
+        .enumerate()
+        .filter(|(axis, size)| if axes.is_empty() { **size != 1 } else { !axes.contains(axis) });
     one(kept.map(|(_, size)| *size).collect(), Work::View, vec![0])
 }
 
@@ -117,7 +118,8 @@ fn filled(shape: Vec<u64>) -> Answer {
 }
 
 pub(super) fn fill(context: &Context<'_, '_>) -> Answer {
-    let sizes = context.values(0).map(|sizes| sizes.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>());
+    let sizes =
+        context.values(0).map(|sizes| sizes.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>());
     match sizes {
         Some(Ok(sizes)) => filled(sizes),
         _ => filled(context.declared_or_unknown(0)?),

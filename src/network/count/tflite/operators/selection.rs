@@ -117,8 +117,7 @@ impl Cuts<'_> {
 
 pub(super) fn strided_slice(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
-    let (Some(begins), Some(ends), Some(strides)) =
-        (context.values(1), context.values(2), context.values(3))
+    let (Some(begins), Some(ends), Some(strides)) = (context.values(1), context.values(2), context.values(3))
     else {
         return declared(context);
     };
@@ -241,7 +240,8 @@ pub(super) fn tile(context: &Context<'_, '_>) -> Answer {
 
 pub(super) fn broadcast_to(context: &Context<'_, '_>) -> Answer {
     context.shape(0)?;
-    let sizes = context.values(1).map(|sizes| sizes.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>());
+    let sizes =
+        context.values(1).map(|sizes| sizes.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>());
     match sizes {
         Some(Ok(sizes)) => selected(sizes),
         _ => declared(context),
