@@ -19,7 +19,7 @@ pub const THREADS: RuntimeOption = RuntimeOption {
     summary: "threads for one inference; default: one for each processor that the worker may use",
 };
 
-/// A profile after the trials, for runtimes that can make one.
+/// A profile after the trials, for runtimes that can make one. It changes nothing that is timed.
 pub(crate) const PROFILE: RuntimeOption = RuntimeOption {
     name: "profile",
     kind: OptionKind::Boolean,
