@@ -94,6 +94,17 @@ pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
         operator: operator.operator.clone(),
         why: operator.why.clone(),
     });
+    let differences = cost.differences.iter().map(|difference| format::Difference {
+        tensor: difference.tensor.clone(),
+        used: difference.used.clone(),
+        source: difference.source.name().to_owned(),
+        computed: difference.computed.clone(),
+    });
+    let assumptions = cost.assumptions.iter().map(|assumption| format::Assumption {
+        name: assumption.name.clone(),
+        operator: assumption.operator.clone(),
+        what: assumption.what.clone(),
+    });
     format::Cost {
         macs: cost.macs(),
         operations: cost.operations(),
@@ -102,6 +113,8 @@ pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
         bytes_moved: cost.bytes_moved(),
         operational_density: cost.operational_density(),
         uncounted: uncounted.collect(),
+        differences: differences.collect(),
+        assumptions: assumptions.collect(),
     }
 }
 
