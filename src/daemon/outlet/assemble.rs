@@ -104,9 +104,9 @@ impl Assembler {
                 .runtime
                 .as_ref()
                 .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
-            file: model.file,
-            sha256: model.sha256,
-            size_bytes: model.size_bytes,
+            file: model.main.file,
+            sha256: model.main.sha256,
+            size_bytes: model.main.size_bytes,
             inputs: loaded.map(|loaded| loaded.inputs.clone()).unwrap_or_default(),
             outputs: loaded.map(|loaded| loaded.outputs.clone()).unwrap_or_default(),
         });
