@@ -1,8 +1,8 @@
 //! Results for other tools: a table in the formats that spreadsheets, DuckDB, Polars and pyperf read.
 //!
-//! [`EXPORTS`] lists the formats, [`columns::columns`] and [`layers::columns`] the columns; help, documents and
-//! tests follow from them. Nothing is computed here, and a row is left out only if the format has no place for it. Rows come
-//! from `collect`, bytes go to a writer.
+//! [`EXPORTS`] lists the formats, [`columns::columns`] and [`layers::columns`] the columns; help, documents
+//! and tests follow from them. Nothing is computed here, and a row is left out only if the format has no
+//! place for it. Rows come from `collect`, bytes go to a writer.
 
 use std::io::{self, Write};
 
@@ -33,8 +33,10 @@ pub(crate) struct Export {
     /// Writes the results and returns how many rows it had no place for.
     write: fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<usize>,
     /// Writes the layers of profiled results; `None` if the format has no place for them.
-    write_layers: Option<fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<()>>,
+    write_layers: Option<WriteLayers>,
 }
+
+type WriteLayers = fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<()>;
 
 /// What is exported.
 #[derive(Debug, Clone, Copy)]

@@ -25,8 +25,8 @@ impl<Key: Eq + Hash> LayerTimes<Key> {
         Self { runs, places: HashMap::new(), layers: Vec::new() }
     }
 
-    /// A layer took this long in that run, counted from 0. Several executions in one run, as in a loop, are added.
-    /// `describe` makes the layer when it first runs, without its times.
+    /// A layer took this long in that run, counted from 0. Several executions in one run, as in a loop, are
+    /// added. `describe` makes the layer when it first runs, without its times.
     pub fn add(&mut self, run: usize, key: Key, nanoseconds: u64, describe: impl FnOnce() -> Layer) {
         let layers = &mut self.layers;
         let place = *self.places.entry(key).or_insert_with(|| {

@@ -23,7 +23,7 @@ pub const THREADS: RuntimeOption = RuntimeOption {
 pub(crate) const PROFILE: RuntimeOption = RuntimeOption {
     name: "profile",
     kind: OptionKind::Boolean,
-    summary: "run the chosen build once more after all trials, for the time of each layer; default: false",
+    summary: "run the chosen build again after all trials, for the time of each layer; default: false",
 };
 
 /// Threads that the job asks for, otherwise as many as processors that this process may use (by affinity and

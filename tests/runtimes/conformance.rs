@@ -260,7 +260,9 @@ fn profiles_tell_the_time_of_every_layer() {
     each("profile", |subject| {
         for model in subject.models {
             let request = LoadRequest { task: Task::Profile, ..subject.request(&repository().join(model)) };
-            let Ended::Profiled(layers) = subject.try_request(&request) else { panic!("{model}: no profile") };
+            let Ended::Profiled(layers) = subject.try_request(&request) else {
+                panic!("{model}: no profile")
+            };
             let convolutions = layers.iter().filter(|layer| {
                 layer.operator.as_ref().is_some_and(|operator| operator.to_ascii_lowercase().contains("conv"))
             });
@@ -319,7 +321,9 @@ fn broken_and_foreign_files_never_run() {
             let file = folder.path().join(name);
             fs_err::write(&file, bytes).unwrap();
             match subject.try_request(&subject.request(&file)) {
-                Ended::Ran(told) => panic!("{}: {name} ran: {told:?}", subject.runtime.name),
+                ran @ (Ended::Ran(_) | Ended::Profiled(_)) => {
+                    panic!("{}: {name} ran: {ran:?}", subject.runtime.name)
+                }
                 Ended::Refused(failure) => assert!(failure.hint.is_some(), "{name}: {failure}"),
                 // A library may crash on them; the daemon turns that into an outcome.
                 Ended::Died(how) => assert!(!how.is_empty()),

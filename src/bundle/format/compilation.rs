@@ -50,8 +50,8 @@ pub struct EdgeTpuOperator {
     pub status: String,
 }
 
-/// The time of each layer, from a separate worker after all trials. Its runs are slower than theirs and enter no
-/// statistic.
+/// The time of each layer, from a separate worker after all trials. Its runs are slower than theirs and enter
+/// no statistic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// The build that was run, which is the chosen one.

@@ -28,7 +28,8 @@ use crate::worker::ending::{Ended, Ending};
 use crate::worker::parent::{self, Control, Watch};
 use crate::worker::protocol::{Request, Task};
 
-/// More runs tell no more about a layer, and the profile of a large network would outgrow what a library keeps.
+/// More runs tell no more about a layer, and the profile of a large network would outgrow what a library
+/// keeps.
 const MOST_PROFILED_RUNS: u32 = 100;
 
 /// Runs one worker to its end: [`parent::run`], or what a test puts in its place.

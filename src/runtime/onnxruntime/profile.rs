@@ -102,8 +102,8 @@ fn events(text: &[u8]) -> Result<Vec<Event>, serde_json::Error> {
     Ok(events)
 }
 
-/// The time of each node in the last `runs` runs of a session, in the order in which they first ran. Copies between
-/// devices are nodes too: they take time. A node in a loop counts with all its rounds.
+/// The time of each node in the last `runs` runs of a session, in the order in which they first ran. Copies
+/// between devices are nodes too: they take time. A node in a loop counts with all its rounds.
 ///
 /// # Errors
 /// The text is not such a profile, or has fewer runs.

@@ -1,14 +1,14 @@
 //! The time of each operator, through the library's own interface for profilers. Compiled into
 //! `backbone-worker-tflite` only.
 //!
-//! A profiler is an option of an interpreter, and `tflitec` keeps the options to itself. So that the profiled session
-//! is the measured one in everything else, this executable has a `TfLiteInterpreterCreate` of its own, which `tflitec`
-//! calls and which adds the profiler before it calls the library's.
+//! A profiler is an option of an interpreter, and `tflitec` keeps the options to itself. So that the profiled
+//! session is the measured one in everything else, this executable has a `TfLiteInterpreterCreate` of its
+//! own, which `tflitec` calls and which adds the profiler before it calls the library's.
 //!
 //! The interface is `TfLiteTelemetryProfilerStruct` in
-//! <https://github.com/tensorflow/tensorflow/blob/v2.17.0/tensorflow/lite/profiling/telemetry/c/profiler.h>. The library
-//! calls it on the thread that invokes the interpreter. A delegate reports its own operators while its node runs; the
-//! node then counts with what is left.
+//! <https://github.com/tensorflow/tensorflow/blob/v2.17.0/tensorflow/lite/profiling/telemetry/c/profiler.h>.
+//! The library calls it on the thread that invokes the interpreter. A delegate reports its own operators
+//! while its node runs; the node then counts with what is left.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
@@ -19,7 +19,8 @@ use backbone::runtime::layers::LayerTimes;
 use backbone::runtime::{Failure, Profiler};
 use tflitec::interpreter::Interpreter;
 
-/// An operator: its subgraph, its number there, and its name. Operators of delegates have numbers of their own.
+/// An operator: its subgraph, its number there, and its name. Operators of delegates have numbers of their
+/// own.
 type Operator = (i64, i64, String);
 
 thread_local! {
@@ -66,7 +67,8 @@ impl Recorder {
         }
         let Some(run) = self.run else { return };
         let (_, number, name) = &operator;
-        let layer = Layer { name: format!("{name} {number}"), operator: Some(name.clone()), ..Layer::default() };
+        let layer =
+            Layer { name: format!("{name} {number}"), operator: Some(name.clone()), ..Layer::default() };
         self.times.add(run, operator, own, || layer);
     }
 }
@@ -203,8 +205,11 @@ mod interposed {
         }
         let set_profiler = library_function(c"TfLiteInterpreterOptionsSetTelemetryProfiler");
         if !set_profiler.is_null() && recorder(|_| ()).is_some() {
-            // SAFETY: the library's function has this signature in every version that has it; the profiler is static.
-            unsafe { std::mem::transmute::<*mut c_void, SetProfiler>(set_profiler)(options, &raw const PROFILER) };
+            // SAFETY: the library's function has this signature in every version that has it; the profiler is
+            // static.
+            unsafe {
+                std::mem::transmute::<*mut c_void, SetProfiler>(set_profiler)(options, &raw const PROFILER)
+            };
             IS_ATTACHED.store(true, Ordering::Relaxed);
         }
         // SAFETY: the library's function has this signature; the caller vouches for the pointers.
