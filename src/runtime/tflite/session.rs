@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
+use std::time::Instant;
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::model_file::Dimension;
@@ -14,7 +15,8 @@ use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options,
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, mapped,
+    options,
 };
 use serde_json::Value;
 use tflitec::interpreter::{Interpreter, Options};
@@ -51,15 +53,21 @@ impl Load for TensorFlowLite {
         }
         let file = model::read(&request.model)?;
         let shapes = input_shapes(&file, request)?;
+        let started = Instant::now();
         let interpreter = interpreter(request, threads, xnnpack)?;
-        let inputs = prepare_inputs(&interpreter, &file, &shapes, request)?;
+        allocate(&interpreter, &file, &shapes, request)?;
+        let spent = Spent { load: Some(started.elapsed()), first_inference: None };
+        let inputs = fill_inputs(&interpreter, &file, request)?;
         let outputs = describe_outputs(&interpreter, &file);
         let options = BTreeMap::from([
             (options::THREADS.name.to_owned(), Value::from(threads)),
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            execution: Execution::Session(Box::new(TfliteSession { interpreter })),
+            execution: Execution::Session(Box::new(TfliteSession {
+                interpreter,
+                names: file.outputs.into_iter().map(|output| output.name).collect(),
+            })),
             model: LoadedModel {
                 version: Some(version.to_owned()),
                 // The version text is in the library's own memory.
@@ -69,6 +77,7 @@ impl Load for TensorFlowLite {
                 outputs,
                 ..LoadedModel::default()
             },
+            spent,
         })
     }
 }
@@ -76,6 +85,8 @@ impl Load for TensorFlowLite {
 /// An interpreter with allocated tensors and filled inputs.
 struct TfliteSession {
     interpreter: Interpreter<'static>,
+    /// Names of the outputs in the file.
+    names: Vec<String>,
 }
 
 impl Session for TfliteSession {
@@ -83,6 +94,23 @@ impl Session for TfliteSession {
         self.interpreter
             .invoke()
             .map_err(|_| RunError(format!("TensorFlow Lite refused to run the model; {SEE_LOG}")))
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        for (index, name) in self.names.iter().enumerate() {
+            let tensor = self
+                .interpreter
+                .output(index)
+                .map_err(|_| RunError(format!("TensorFlow Lite does not show output `{name}`; {SEE_LOG}")))?;
+            let elements = fillable(tensor.data_type());
+            let known = elements.map(|known| known.name().to_owned());
+            let element_type =
+                known.unwrap_or_else(|| format!("{:?}", tensor.data_type()).to_ascii_lowercase());
+            let shape = sizes(tensor.shape());
+            let bytes = Some(tensor.data::<u8>());
+            show(ShownOutput { name, element_type: &element_type, elements, shape: &shape, bytes });
+        }
+        Ok(())
     }
 }
 
@@ -116,12 +144,12 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
     Interpreter::new(model, Some(options)).map_err(|_| refused("created no interpreter for the model"))
 }
 
-fn prepare_inputs(
+fn allocate(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
     shapes: &[Vec<u64>],
     request: &LoadRequest,
-) -> Result<Vec<Tensor>, Failure> {
+) -> Result<(), Failure> {
     if interpreter.input_tensor_count() != file.inputs.len() {
         return Err(Failure::new(
             Stage::Prepare,
@@ -148,7 +176,14 @@ fn prepare_inputs(
             .resize_input(index, tensor::Shape::new(dimensions))
             .map_err(|_| not_allocated(&format!("input `{}` of shape {shape:?}", input.name)))?;
     }
-    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))?;
+    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))
+}
+
+fn fill_inputs(
+    interpreter: &Interpreter<'_>,
+    file: &TfliteFile,
+    request: &LoadRequest,
+) -> Result<Vec<Tensor>, Failure> {
     let mut generator = Generator::new(request.seed);
     (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, &mut generator)).collect()
 }

@@ -15,7 +15,7 @@ use crate::model_file::onnx::{self, Border, BorderTensor};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Program, Runtime, SelfTimed,
-    Task,
+    Spent, Task,
 };
 
 /// Protocol buffers count in signed 32 bits.
@@ -69,7 +69,7 @@ impl Load for TensorRt {
         Ok(Loaded {
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
-                Task::Measure | Task::Profile => Execution::Program(trtexec),
+                Task::Measure | Task::Profile | Task::Outputs => Execution::Program(trtexec),
             },
             model: LoadedModel {
                 version: Some(version),
@@ -79,6 +79,7 @@ impl Load for TensorRt {
                 outputs: border.outputs.iter().map(tensor).collect(),
                 ..LoadedModel::default()
             },
+            spent: Spent::default(),
         })
     }
 }
