@@ -103,9 +103,9 @@ impl Assembler {
                 .runtime
                 .as_ref()
                 .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
-            file: model.file,
-            sha256: model.sha256,
-            size_bytes: model.size_bytes,
+            file: model.main.file,
+            sha256: model.main.sha256,
+            size_bytes: model.main.size_bytes,
             inputs: loaded.map(|loaded| loaded.inputs.clone()).unwrap_or_default(),
             outputs: loaded.map(|loaded| loaded.outputs.clone()).unwrap_or_default(),
         });
@@ -117,6 +117,7 @@ impl Assembler {
                 .and_then(|loaded| loaded.library.as_ref())
                 .and_then(|path| self.digest(path)),
             timed: timed(runtime, &options),
+            options_from_model: runtime.options_from_model.iter().map(|name| (*name).to_owned()).collect(),
             options: loaded.map_or(options, |loaded| loaded.options.clone()),
             providers: loaded
                 .map(|loaded| shares(&loaded.providers, parts.counted.cost.as_deref()))

@@ -112,7 +112,7 @@ mod tests {
             parameters: 0,
             bytes_moved: 0,
         };
-        Cost { layers: layers.iter().map(layer).collect(), uncounted: Vec::new() }
+        Cost { layers: layers.iter().map(layer).collect(), ..Cost::default() }
     }
 
     fn operations_of(told: &[ProviderNodes], layers: &[(&str, u64)]) -> Vec<Option<u64>> {
