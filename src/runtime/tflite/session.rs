@@ -15,13 +15,17 @@ use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, mapped,
-    options,
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
+    mapped, options,
 };
+use profile::ProfiledInterpreter;
 use serde_json::Value;
 use tflitec::interpreter::{Interpreter, Options};
 use tflitec::model::Model;
 use tflitec::tensor::{self, DataType};
+
+#[path = "profile.rs"]
+mod profile;
 
 /// Where the library's own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
@@ -54,20 +58,21 @@ impl Load for TensorFlowLite {
         let file = model::read(&request.model)?;
         let shapes = input_shapes(&file, request)?;
         let started = Instant::now();
-        let interpreter = interpreter(request, threads, xnnpack)?;
-        allocate(&interpreter, &file, &shapes, request)?;
+        let create = || interpreter(request, threads, xnnpack);
+        let prepared = match request.task {
+            Task::Profile => Prepared::ToProfile(ProfiledInterpreter::create(create)?),
+            _ => Prepared::ToMeasure(create()?),
+        };
+        allocate(prepared.interpreter(), &file, &shapes, request)?;
         let spent = Spent { load: Some(started.elapsed()), first_inference: None };
-        let inputs = fill_inputs(&interpreter, &file, request)?;
-        let outputs = describe_outputs(&interpreter, &file);
+        let inputs = fill_inputs(prepared.interpreter(), &file, request)?;
+        let outputs = describe_outputs(prepared.interpreter(), &file);
         let options = BTreeMap::from([
             (options::THREADS.name.to_owned(), Value::from(threads)),
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            execution: Execution::Session(Box::new(TfliteSession {
-                interpreter,
-                names: file.outputs.into_iter().map(|output| output.name).collect(),
-            })),
+            execution: prepared.into_execution(file),
             model: LoadedModel {
                 version: Some(version.to_owned()),
                 // The version text is in the library's own memory.
@@ -79,6 +84,31 @@ impl Load for TensorFlowLite {
             },
             spent,
         })
+    }
+}
+
+/// An interpreter, and what it is for.
+enum Prepared {
+    ToMeasure(Interpreter<'static>),
+    ToProfile(ProfiledInterpreter),
+}
+
+impl Prepared {
+    fn interpreter(&self) -> &Interpreter<'static> {
+        match self {
+            Self::ToMeasure(interpreter) => interpreter,
+            Self::ToProfile(profiled) => profiled.interpreter(),
+        }
+    }
+
+    fn into_execution(self, file: TfliteFile) -> Execution {
+        match self {
+            Self::ToMeasure(interpreter) => Execution::Session(Box::new(TfliteSession {
+                interpreter,
+                names: file.outputs.into_iter().map(|output| output.name).collect(),
+            })),
+            Self::ToProfile(profiled) => Execution::Profiler(Box::new(profiled)),
+        }
     }
 }
 
