@@ -1,4 +1,4 @@
-//! Reasons that lie in what the runs computed.
+//! Reasons from what the runs computed.
 
 use super::Evidence;
 use crate::bundle::format::Output;
