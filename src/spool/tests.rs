@@ -220,7 +220,7 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
     let (mut spool, _) = rig.open();
     rig.drop_file("a.yaml", "x");
     let entry = claim_all(&mut spool).remove(0);
-    spool.journal(&entry.id).append(&journal::Record::Interrupted, true).expect("journal");
+    spool.journal(&entry.id).append(&journal::Record::Interrupted, journal::Durable::Now).expect("journal");
     spool.retire(&entry).expect("retire");
     spool.retire(&entry).expect("retiring twice changes nothing");
     assert!(spool.journal(&entry.id).read().expect("read").is_empty());
@@ -245,8 +245,8 @@ fn model_that_cannot_be_written_leaves_nothing() {
     assert!(fs_err::read_dir(rig.folder.path().join("spool/models")).expect("read").next().is_none());
     let (path, model) =
         spool.models.generate("net.onnx", |output| output.write_all(b"whole")).expect("generate");
-    assert_eq!(model.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
-    assert_eq!((model.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
+    assert_eq!(model.main.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
+    assert_eq!((model.main.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
     spool.models.remove_generated();
     assert!(!path.exists());
 }

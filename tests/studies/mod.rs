@@ -186,6 +186,7 @@ impl Study {
                 library: Some("/usr/lib/libsynthetic.so".to_owned()),
                 library_sha256: Some("00".repeat(32)),
                 options: BTreeMap::from([("threads".to_owned(), 2.into())]),
+                options_from_model: Vec::new(),
                 timed: Timed {
                     code: "session_run".to_owned(),
                     description: "one call of the session".to_owned(),
@@ -291,6 +292,8 @@ fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (
         bytes_moved: counted.bytes_moved(),
         operational_density: counted.operational_density(),
         uncounted: Vec::new(),
+        differences: Vec::new(),
+        assumptions: Vec::new(),
     };
     let configuration = Configuration {
         name: theta.to_string(),

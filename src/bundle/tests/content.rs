@@ -59,6 +59,8 @@ pub(super) fn measured() -> Bundle {
                 operator: "Resize".to_owned(),
                 why: "its sizes are not constant".to_owned(),
             }],
+            differences: Vec::new(),
+            assumptions: Vec::new(),
         }),
         cost_missing: None,
         throughput_operations_per_second: None,
@@ -76,6 +78,7 @@ pub(super) fn measured() -> Bundle {
             library: Some("/usr/lib/libonnxruntime.so.1.31.1".to_owned()),
             library_sha256: Some("ef".repeat(32)),
             options: [("threads".to_owned(), 1.into()), ("provider".to_owned(), "cpu".into())].into(),
+            options_from_model: Vec::new(),
             timed: Timed {
                 code: "session_run".to_owned(),
                 description: "one call of the session with bound tensors".to_owned(),

@@ -22,11 +22,15 @@ use crate::daemon::turn::{Course, Left, Turn};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
 use crate::spec::{self, Job};
-use crate::spool::journal::{BoundModel, Journal, Measured, Record};
+use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
 use crate::worker::ending::{Ended, Ending};
 use crate::worker::parent::{self, Control, Watch};
 use crate::worker::protocol::{Request, Task};
+
+/// More runs tell no more about a layer, and the profile of a large network would outgrow what a library
+/// keeps.
+const MOST_PROFILED_RUNS: u32 = 100;
 
 /// Runs one worker to its end: [`parent::run`], or what a test puts in its place.
 pub(crate) type RunWorker = fn(&parent::Trial<'_>, &mut dyn Watch) -> Ended;
@@ -210,14 +214,17 @@ impl Trials<'_> {
         }
         self.set_build(build);
         self.record_start()?;
+        let timed_runs = self.workers.request.timed_runs;
+        let runs = timed_runs.min(MOST_PROFILED_RUNS);
+        self.workers.request.timed_runs = runs;
         let ended = self.run_for(Task::Profile, build);
+        self.workers.request.timed_runs = timed_runs;
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
         // Neither a crash nor a trial.
         self.record(&Record::Interrupted);
         let outcome = ended.outcome(self.runtime());
-        let runs = self.turn.job.measure.timed_runs;
         self.course.profile = Some(match ended.ending {
             Ending::Profiled(layers) => Profile { build, runs, layers, detail: None },
             _ => Profile { build, runs, layers: Vec::new(), detail: outcome.detail },
@@ -331,7 +338,7 @@ impl Trials<'_> {
         let since = now_text();
         let record = Record::Started { configuration: self.turn.configuration, at: since.clone() };
         let is_first_of_job = self.turn.progress.started.is_empty() && self.course.started.is_none();
-        let recorded = self.journal.append(&record, true);
+        let recorded = self.journal.append(&record, Durable::Now);
         recorded
             .and_then(|()| if is_first_of_job { self.journal.sync_folder() } else { Ok(()) })
             .map_err(|error| Halt::Left(Left::Trouble(error)))?;
@@ -340,7 +347,7 @@ impl Trials<'_> {
     }
 
     fn record(&self, record: &Record) {
-        if let Err(error) = self.journal.append(record, true) {
+        if let Err(error) = self.journal.append(record, Durable::Now) {
             // It is still in hand; only a crash before the bundle is durable would lose it.
             log::warn!(JOB = self.turn.job.name.as_str(); "cannot record what was finished: {error}");
         }
@@ -348,7 +355,7 @@ impl Trials<'_> {
 
     fn interrupted(&self) -> Halt {
         // A lost line only means that this restart counts as a crash.
-        let _ = self.journal.append(&Record::Interrupted, true);
+        let _ = self.journal.append(&Record::Interrupted, Durable::Now);
         Halt::Left(Left::Interrupted)
     }
 

@@ -96,12 +96,14 @@ pub const RUNTIME: Runtime = Runtime {
             kind: OptionKind::Boolean,
             summary: "let NVIDIA's libraries round the factors of fp32 products to TF32, for every provider except cpu; default: false",
         },
+        options::PROFILE,
         RuntimeOption {
             name: "graph_optimization",
             kind: OptionKind::Choice(GRAPH_OPTIMIZATIONS),
             summary: "how much the library optimises the graph before it runs it; default: all, as in the library",
         },
     ],
+    options_from_model: &["int8"],
     timed: |options| match provider_of(options) {
         word::CPU => (
             "onnxruntime.run_with_binding.cpu",
