@@ -22,8 +22,8 @@ fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
     }
 }
 
-/// Latencies that no reason speaks against: a hundred, around 1 ms, all different, in no order. Cases that are
-/// about something else use them, so that a new reason about latencies changes them here, once.
+/// Latencies that no reason speaks against: a hundred, around 1 ms, all different, in no order. Cases that
+/// are about something else use them, so that a new reason about latencies changes them here, once.
 pub(super) fn steady() -> impl Iterator<Item = u64> {
     (0..100).map(|run| 1_000_000 + run * 37 % 100)
 }
