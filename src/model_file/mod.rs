@@ -10,6 +10,7 @@ use crate::error::Hint;
 pub(crate) mod flatbuffer;
 pub(crate) mod onnx;
 pub mod signatures;
+pub mod tensor;
 pub mod tflite;
 
 /// One dimension of a declared shape.
@@ -44,6 +45,26 @@ impl fmt::Display for Dimension {
             Self::Open(None) => formatter.write_str("?"),
         }
     }
+}
+
+/// A declared shape with every dimension closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedShape {
+    /// Its sizes.
+    pub sizes: Vec<u64>,
+    /// The first dimension was open, and is 1 here.
+    pub is_first_as_one: bool,
+}
+
+/// The sizes of a declared shape. An open *first* dimension alone counts as 1: it is the batch, and one image is
+/// what people mean who do not say. `None` if any other dimension is open.
+pub fn closed(shape: &[Dimension]) -> Option<ClosedShape> {
+    let is_first_as_one = shape.first().is_some_and(Dimension::is_open);
+    let size = |(axis, dimension): (usize, &Dimension)| match dimension {
+        Dimension::Open(_) if axis == 0 => Some(1),
+        dimension => dimension.fixed(),
+    };
+    Some(ClosedShape { sizes: shape.iter().enumerate().map(size).collect::<Option<_>>()?, is_first_as_one })
 }
 
 /// A model file that cannot be read.

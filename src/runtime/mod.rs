@@ -23,7 +23,11 @@ use crate::network::emit::Form;
 
 pub(crate) mod causes;
 pub(crate) mod edgetpu;
+mod element;
+mod encode;
 pub mod fill;
+mod given;
+pub mod inputs;
 pub(crate) mod kept;
 pub(crate) mod lines;
 pub mod mapped;
@@ -36,6 +40,7 @@ pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
+pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 
 /// Every runtime that a job may name, in the order in which help and documents list them: its description,
@@ -154,8 +159,8 @@ pub struct LoadRequest {
     pub provided: Provided,
     /// Options of the job.
     pub options: Options,
-    /// Shapes of inputs that the model leaves open, by input name.
-    pub inputs: BTreeMap<String, Vec<u64>>,
+    /// What the job says of the model's inputs.
+    pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
     /// For a runtime that compiles models.

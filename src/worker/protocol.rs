@@ -18,7 +18,7 @@ use crate::runtime::{Built, Failure, LoadRequest};
 use crate::units::Nanos;
 
 /// Raised when the meaning of a line changes. Each side refuses any number but its own.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// What a worker is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,4 +131,4 @@ pub const TIMING_NAME: &std::ffi::CStr = c"backbone-timing";
 
 /// The longest request that a worker reads, in bytes. Requests have a few hundred bytes; the size of a job
 /// file limits their options and shapes.
-pub(crate) const REQUEST_LIMIT: u64 = 1 << 20;
+pub(crate) const REQUEST_LIMIT: u64 = 4 << 20;

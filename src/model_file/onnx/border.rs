@@ -12,8 +12,8 @@ pub(crate) struct BorderTensor {
     pub name: String,
     /// Such as `float32`; empty for what is no tensor.
     pub element_type: String,
-    /// Usually NCHW; empty if the file gives none.
-    pub shape: Vec<Dimension>,
+    /// Usually NCHW; `None` if the file gives none.
+    pub shape: Option<Vec<Dimension>>,
 }
 
 /// What a file says.
@@ -49,12 +49,12 @@ fn tensor(declared: &DeclaredTensor) -> BorderTensor {
     BorderTensor {
         name: declared.name.clone(),
         element_type: element_type(declared.element_type).to_owned(),
-        shape: declared.shape.clone().unwrap_or_default(),
+        shape: declared.shape.clone(),
     }
 }
 
 /// Names of `TensorProto.DataType`. Source: <https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto>.
-fn element_type(number: i64) -> &'static str {
+pub(crate) fn element_type(number: i64) -> &'static str {
     match number {
         1 => "float32",
         2 => "uint8",
