@@ -4,8 +4,10 @@
 //! `None`, and two results that both lack it may still come from machines that differ in it. Data comes from
 //! bundles.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,10 +19,6 @@ const EDGE_TPU_RUNTIME: &str = "edgetpu";
 
 /// The packages of the Edge TPU's library: one at full clock, one at half of it.
 const EDGE_TPU_PACKAGES: &[&str] = &["libedgetpu1-max", "libedgetpu1-std"];
-
-/// Options that a runtime derives from the model: whether it is quantised, and the words for the program,
-/// which hold that and the shapes of open inputs. What else they hold has an option of its own.
-const OPTIONS_OF_THE_MODEL: &[&str] = &["build_flags", "int8", "int8_mode", "timing_flags"];
 
 /// The facts of a bundle that identify where it was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -80,6 +78,17 @@ pub struct Power {
     pub clocks_locked: Option<bool>,
 }
 
+/// What the clock covered. Its code alone identifies it: sentences change between versions of this program.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Clock {
+    /// The code.
+    #[serde(rename = "timed")]
+    pub code: String,
+    /// The same in a sentence, shown with every figure.
+    #[serde(skip)]
+    pub description: String,
+}
+
 /// The software stack.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub(crate) struct Software {
@@ -94,10 +103,9 @@ pub(crate) struct Software {
     pub provider_sha256: Option<String>,
     /// Its options but those that follow from the model, as JSON with sorted keys.
     pub options: String,
-    /// What the clock covered, as a code.
-    pub timed: String,
-    /// The same in a sentence, shown with every figure.
-    pub timed_description: String,
+    /// What the clock covered.
+    #[serde(flatten)]
+    pub timed: Clock,
     /// Distribution.
     pub operating_system: Option<String>,
     /// Kernel release.
@@ -255,6 +263,32 @@ impl fmt::Display for Power {
     }
 }
 
+impl PartialEq for Clock {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code
+    }
+}
+
+impl Eq for Clock {}
+
+impl Hash for Clock {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.code.hash(state);
+    }
+}
+
+impl PartialOrd for Clock {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Clock {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.code.cmp(&other.code)
+    }
+}
+
 impl Software {
     /// Before the library is loaded, neither its version nor the effective options are known.
     fn is_loaded(&self) -> bool {
@@ -270,8 +304,7 @@ impl Software {
             library_sha256: runtime.library_sha256.clone(),
             provider_sha256: provider_sha256(runtime),
             options: options(runtime, precision),
-            timed: runtime.timed.code.clone(),
-            timed_description: runtime.timed.description.clone(),
+            timed: Clock { code: runtime.timed.code.clone(), description: runtime.timed.description.clone() },
             operating_system: host.operating_system.clone(),
             kernel: host.kernel.clone(),
             l4t: host.l4t.clone(),
@@ -291,7 +324,7 @@ fn provider_sha256(runtime: &Runtime) -> Option<String> {
 /// to be compared on one platform. A precision other than the network's own was requested, and stays.
 fn options(runtime: &Runtime, precision: Option<&str>) -> String {
     let is_of_model = |key: &str, value: &Value| {
-        OPTIONS_OF_THE_MODEL.contains(&key)
+        runtime.options_from_model.iter().any(|from_model| from_model == key)
             || (key == "precision" && precision.is_some_and(|own| value == own))
     };
     let options: BTreeMap<&String, &Value> =
@@ -351,6 +384,7 @@ mod tests {
             library: None,
             library_sha256: None,
             options: options.into_iter().collect(),
+            options_from_model: ["build_flags", "int8_mode"].map(str::to_owned).to_vec(),
             timed: Timed { code: "x".to_owned(), description: "x".to_owned() },
             providers: Vec::new(),
             libraries: Vec::new(),
@@ -368,6 +402,16 @@ mod tests {
             made_up_ranges, r#"{"precision":"int8","tf32":false}"#,
             "another treatment of the fp32 network"
         );
+    }
+
+    #[test]
+    fn the_sentence_about_the_clock_may_be_reworded() {
+        let clock = |code: &str, description: &str| Clock {
+            code: code.to_owned(),
+            description: description.to_owned(),
+        };
+        assert_eq!(clock("run", "one call"), clock("run", "a single call"));
+        assert_ne!(clock("run", "one call"), clock("gpu", "one call"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::failure::{Advise as _, Explain as _};
 use super::{DaemonPlace, Exit, outcome, print};
-use crate::daemon::observer::{BundleLine, Nobody, Observer};
+use crate::daemon::observer::{BundleLine, Observer, Unobserved};
 use crate::daemon::{Audience, Daemon, StartError};
 use crate::spool::OpenError;
 
@@ -34,8 +34,8 @@ pub(super) fn execute(arguments: ServeArguments) -> anyhow::Result<Exit> {
     }
     let outbox = config.outbox.clone();
     let mut rows = Rows::default();
-    let mut nobody = Nobody;
-    let observer: &mut dyn Observer = if arguments.once { &mut rows } else { &mut nobody };
+    let mut unobserved = Unobserved;
+    let observer: &mut dyn Observer = if arguments.once { &mut rows } else { &mut unobserved };
     let started = Daemon::start(config, Audience::Collectors, observer);
     let busy =
         matches!(started, Err(StartError::Spool(OpenError::Locked { .. } | OpenError::InboxTaken { .. })));

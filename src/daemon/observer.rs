@@ -23,9 +23,9 @@ pub(crate) trait Observer {
 
 /// Ignores everything.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Nobody;
+pub(crate) struct Unobserved;
 
-impl Observer for Nobody {}
+impl Observer for Unobserved {}
 
 /// The trial that begins.
 #[derive(Debug, Clone, Copy)]

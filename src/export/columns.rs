@@ -102,7 +102,7 @@ pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
         column("library_sha256", Text, "", "SHA-256 of the runtime's library.", |view| view.software(|software| software.library_sha256.clone())),
         column("runtime_options", Text, "", "Options of the runtime, as JSON.", |view| view.software(|software| Some(software.options.clone()))),
         column("edge_tpu_package", Text, "", "Package and version of the Edge TPU library; only for the `edgetpu` runtime.", |view| view.software(|software| software.edge_tpu_package.clone())),
-        column("timed", Text, "", "Code for what the clock covered.", |view| view.software(|software| Some(software.timed.clone()))),
+        column("timed", Text, "", "Code for what the clock covered.", |view| view.software(|software| Some(software.timed.code.clone()))),
         column("simulated", Boolean, "", "Whether the result is simulated.", |view| Datum::Boolean(view.row.simulated)),
         column("harness_version", Text, "", "Version of the program that took the measurement.", |view| view.row.harness_version.as_str().into()),
         column("job_id", Text, "", "Id of the job.", |view| view.row.job_id.as_str().into()),

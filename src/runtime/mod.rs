@@ -94,6 +94,9 @@ pub struct Runtime {
     pub networks: fn(&Options) -> Option<Form>,
     /// What a job may ask of it; everything else is refused.
     pub options: &'static [RuntimeOption],
+    /// Options in force that follow from the model and not from the job, by the names under which a bundle
+    /// has them. They say nothing about the platform.
+    pub options_from_model: &'static [&'static str],
     /// What is between the two clock reads with these options of a job: a code and a sentence.
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.

@@ -87,6 +87,15 @@ pub struct Journal {
     path: PathBuf,
 }
 
+/// When an appended line is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durable {
+    /// When it is appended.
+    Now,
+    /// With the next line that is durable at once.
+    Later,
+}
+
 impl Journal {
     /// The journal at `path`, which need not exist yet.
     pub fn at(path: &Path) -> Self {
@@ -120,21 +129,23 @@ impl Journal {
         Ok(records)
     }
 
-    /// Append one line. If `durable`, it is durable when this returns; otherwise with the next durable line.
+    /// Append one line, which is durable when this returns or with the next durable line.
     ///
     /// # Errors
     /// The disk is full or broken. A partly written line is cut off again, as far as the disk allows.
-    pub fn append(&self, record: &Record, durable: bool) -> io::Result<()> {
+    pub fn append(&self, record: &Record, durable: Durable) -> io::Result<()> {
         let mut line = serde_json::to_vec(record).map_err(io::Error::other)?;
         line.push(b'\n');
         let mut file = fs_err::OpenOptions::new().create(true).append(true).open(&self.path)?;
         let length = file.metadata()?.len();
-        let written = file.write_all(&line).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
+        let written = file
+            .write_all(&line)
+            .and_then(|()| if durable == Durable::Now { file.sync_data() } else { Ok(()) });
         written.inspect_err(|_| {
             // Best effort: reading recognises a torn line as well.
             let _ = file.set_len(length);
         })?;
-        if durable && length == 0 { self.sync_folder() } else { Ok(()) }
+        if durable == Durable::Now && length == 0 { self.sync_folder() } else { Ok(()) }
     }
 
     /// Make the file's name durable, for a first line that was not appended durably.
@@ -218,12 +229,12 @@ mod tests {
         let path = folder.path().join("1.jsonl");
         let journal = Journal::at(&path);
         let started = Record::Started { configuration: 1, at: "2026-01-01T00:00:00Z".into() };
-        journal.append(&started, true).expect("append");
+        journal.append(&started, Durable::Now).expect("append");
         let mut bytes = fs_err::read(&path).expect("read");
         bytes.extend_from_slice(b"{\"record\":\"bundl");
         fs_err::write(&path, bytes).expect("write");
         assert_eq!(journal.read().expect("read"), vec![started.clone()]);
-        journal.append(&Record::Interrupted, false).expect("append");
+        journal.append(&Record::Interrupted, Durable::Later).expect("append");
         assert_eq!(journal.read().expect("read"), vec![started, Record::Interrupted]);
     }
 

@@ -220,7 +220,7 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
     let (mut spool, _) = rig.open();
     rig.drop_file("a.yaml", "x");
     let entry = claim_all(&mut spool).remove(0);
-    spool.journal(&entry.id).append(&journal::Record::Interrupted, true).expect("journal");
+    spool.journal(&entry.id).append(&journal::Record::Interrupted, journal::Durable::Now).expect("journal");
     spool.retire(&entry).expect("retire");
     spool.retire(&entry).expect("retiring twice changes nothing");
     assert!(spool.journal(&entry.id).read().expect("read").is_empty());

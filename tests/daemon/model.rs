@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use backbone::spool::journal::Record;
+use backbone::spool::journal::{Durable, Record};
 use backbone::spool::names::Entry;
 use backbone::spool::plan::{Claim, Hint, HintEvent, Look, Tracker};
 use backbone::spool::{AtStart, Claimed, Places, Published, Spool};
@@ -410,7 +410,10 @@ impl World {
         let id = job.entry.id.clone();
         let bundle = format!("{id}.json.gz");
         self.spool().make_ready(&bundle, bundle.as_bytes()).expect("bundle");
-        self.spool().journal(&id).append(&Record::Bundled { configuration: 1 }, true).expect("journal");
+        self.spool()
+            .journal(&id)
+            .append(&Record::Bundled { configuration: 1 }, Durable::Now)
+            .expect("journal");
         self.ready.push(bundle);
     }
 

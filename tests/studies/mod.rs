@@ -186,6 +186,7 @@ impl Study {
                 library: Some("/usr/lib/libsynthetic.so".to_owned()),
                 library_sha256: Some("00".repeat(32)),
                 options: BTreeMap::from([("threads".to_owned(), 2.into())]),
+                options_from_model: Vec::new(),
                 timed: Timed {
                     code: "session_run".to_owned(),
                     description: "one call of the session".to_owned(),

@@ -20,6 +20,10 @@ pub struct Runtime {
     pub library_sha256: Option<String>,
     /// Every option in force, defaults included.
     pub options: BTreeMap<String, Value>,
+    /// Which of these options follow from the model: whether it is quantised, its open shapes. The same
+    /// runtime with another model has other values, and still is the same platform.
+    #[serde(default = "options_from_model_of_format_1")]
+    pub options_from_model: Vec<String>,
     /// What the clock covers.
     pub timed: Timed,
     /// How much each execution provider ran, starting with the one that the job asked for. With several
@@ -67,4 +71,9 @@ pub struct LibraryFile {
     pub version: Option<String>,
     /// Its SHA-256; null if it could not be read.
     pub sha256: Option<String>,
+}
+
+/// The options that followed from the model when bundles did not say which.
+fn options_from_model_of_format_1() -> Vec<String> {
+    ["build_flags", "int8", "int8_mode", "timing_flags"].map(str::to_owned).to_vec()
 }

@@ -76,6 +76,7 @@ pub(super) fn measured() -> Bundle {
             library: Some("/usr/lib/libonnxruntime.so.1.31.1".to_owned()),
             library_sha256: Some("ef".repeat(32)),
             options: [("threads".to_owned(), 1.into()), ("provider".to_owned(), "cpu".into())].into(),
+            options_from_model: Vec::new(),
             timed: Timed {
                 code: "session_run".to_owned(),
                 description: "one call of the session with bound tensors".to_owned(),

@@ -17,7 +17,7 @@ use crate::error::Hint as _;
 use crate::host::power::ModeError;
 use crate::host::power::hold::{Hold, PowerHost, Recovered, TakeError, describe};
 use crate::host::power::plan;
-use crate::spool::journal::{Journal, Record};
+use crate::spool::journal::{Durable, Journal, Record};
 use crate::spool::names::JobId;
 
 /// A host that was asked to reboot and is still up after this long will not; continuing is better than
@@ -145,7 +145,7 @@ impl HeldPower {
         troubles: &mut Troubles,
     ) -> Left {
         let job = &turn.queued.entry.id;
-        let recorded = journal.append(&Record::Rebooting, true).and_then(|()| journal.sync_folder());
+        let recorded = journal.append(&Record::Rebooting, Durable::Now).and_then(|()| journal.sync_folder());
         if let Err(error) = recorded {
             return Left::Trouble(error);
         }

@@ -8,7 +8,7 @@ use crate::daemon::job::ReadJob;
 use crate::daemon::lab::{JOB, Lab};
 use crate::daemon::status::{Cooling, Running};
 use crate::daemon::turn::Ended;
-use crate::spool::journal::Record;
+use crate::spool::journal::{Durable, Record};
 use crate::units::Nanos;
 use crate::worker::ending::{self, Ending};
 use crate::worker::parent::{Control, Watch};
@@ -170,7 +170,7 @@ fn configuration_that_took_the_machine_down_three_times_is_given_up() {
     let read = lab.queued(JOB);
     let journal = lab.spool.journal(&read.queued.entry.id);
     for _ in 0..=CRASHES_ALLOWED {
-        journal.append(&Record::Started { configuration: 1, at: "then".to_owned() }, false).unwrap();
+        journal.append(&Record::Started { configuration: 1, at: "then".to_owned() }, Durable::Later).unwrap();
     }
     let mut recorder = Recorder::default();
     let ended = outcome(take_turn(&mut bench(&lab, complete), &mut lab, &read, &mut recorder));
@@ -186,7 +186,7 @@ fn copy_of_a_model_that_is_damaged_is_lost_and_not_measured() {
     let journal = lab.spool.journal(&read.queued.entry.id);
     let torn = BoundModel { file: "net.sim".to_owned(), sha256: "0".repeat(64), size_bytes: 1 };
     fs_err::write(lab.spool.models.path(&torn.sha256), "torn").unwrap();
-    journal.append(&Record::Bound { models: vec![torn] }, false).unwrap();
+    journal.append(&Record::Bound { models: vec![torn] }, Durable::Later).unwrap();
     let left = take_turn(&mut bench(&lab, complete), &mut lab, &read, &mut Recorder::default());
     assert!(matches!(left, Left::ModelLost), "{left:?}");
 }

@@ -22,7 +22,7 @@ use crate::daemon::turn::{Course, Left, Turn};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
 use crate::spec::{self, Job};
-use crate::spool::journal::{BoundModel, Journal, Measured, Record};
+use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
 use crate::worker::ending::{Ended, Ending};
 use crate::worker::parent::{self, Control, Watch};
@@ -331,7 +331,7 @@ impl Trials<'_> {
         let since = now_text();
         let record = Record::Started { configuration: self.turn.configuration, at: since.clone() };
         let is_first_of_job = self.turn.progress.started.is_empty() && self.course.started.is_none();
-        let recorded = self.journal.append(&record, true);
+        let recorded = self.journal.append(&record, Durable::Now);
         recorded
             .and_then(|()| if is_first_of_job { self.journal.sync_folder() } else { Ok(()) })
             .map_err(|error| Halt::Left(Left::Trouble(error)))?;
@@ -340,7 +340,7 @@ impl Trials<'_> {
     }
 
     fn record(&self, record: &Record) {
-        if let Err(error) = self.journal.append(record, true) {
+        if let Err(error) = self.journal.append(record, Durable::Now) {
             // It is still in hand; only a crash before the bundle is durable would lose it.
             log::warn!(JOB = self.turn.job.name.as_str(); "cannot record what was finished: {error}");
         }
@@ -348,7 +348,7 @@ impl Trials<'_> {
 
     fn interrupted(&self) -> Halt {
         // A lost line only means that this restart counts as a crash.
-        let _ = self.journal.append(&Record::Interrupted, true);
+        let _ = self.journal.append(&Record::Interrupted, Durable::Now);
         Halt::Left(Left::Interrupted)
     }
 

@@ -14,7 +14,7 @@ use super::troubles::{TRY_AGAIN_AFTER, TroubleKind, Troubles};
 use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::config::Config;
 use crate::runtime::RUNTIMES;
-use crate::spool::journal::Record;
+use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
 use crate::spool::plan::{Claim, Tracker};
 use crate::spool::watch::{Seen, Watch};
@@ -289,7 +289,7 @@ impl Inbox {
         ) {
             Binding::Bound(models) => {
                 let journal = spool.journal(&queued.entry.id);
-                match journal.append(&Record::Bound { models }, false) {
+                match journal.append(&Record::Bound { models }, Durable::Later) {
                     Ok(()) => {
                         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "queued");
                         self.queue.remove(queued);

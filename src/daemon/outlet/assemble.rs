@@ -117,6 +117,7 @@ impl Assembler {
                 .and_then(|loaded| loaded.library.as_ref())
                 .and_then(|path| self.digest(path)),
             timed: timed(runtime, &options),
+            options_from_model: runtime.options_from_model.iter().map(|name| (*name).to_owned()).collect(),
             options: loaded.map_or(options, |loaded| loaded.options.clone()),
             providers: loaded
                 .map(|loaded| shares(&loaded.providers, parts.counted.cost.as_deref()))

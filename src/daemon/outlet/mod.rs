@@ -18,7 +18,7 @@ use crate::bundle::format::{Status, Times};
 use crate::bundle::write;
 use crate::config::Config;
 use crate::spec::ModelSource;
-use crate::spool::journal::Record;
+use crate::spool::journal::{Durable, Record};
 use crate::spool::names::{Entry, JobId};
 use crate::spool::{Published, Spool};
 
@@ -88,7 +88,7 @@ impl Outlet {
             let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
             if entries.iter().any(|entry| entry.id == id) {
                 let record = Record::Bundled { configuration };
-                if let Err(error) = spool.journal(&id).append(&record, true) {
+                if let Err(error) = spool.journal(&id).append(&record, Durable::Now) {
                     log::error!("cannot record a bundle: {error}");
                 }
             }
@@ -197,7 +197,7 @@ impl Outlet {
         let is_cancelled = unwritten.row.outcome.status == Status::Cancelled;
         let written = spool
             .make_ready(&unwritten.name, &unwritten.bytes)
-            .and_then(|()| journal.append(&record, true))
+            .and_then(|()| journal.append(&record, Durable::Now))
             // The journal of a job cancelled before its turn has a first line that was not durable, and no
             // name that is.
             .and_then(|()| if is_cancelled { journal.sync_folder() } else { Ok(()) });

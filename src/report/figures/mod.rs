@@ -151,7 +151,7 @@ pub(super) fn standing(analysis: &Analysis, platform: usize) -> String {
     });
     if let Some(software) = &platform.identity.software {
         parts.extend(software.operating_system.as_deref().map(told));
-        parts.push(format!("the clock covered {}", told(&software.timed_description)));
+        parts.push(format!("the clock covered {}", told(&software.timed.description)));
     }
     format!("{}.", parts.join("; "))
 }

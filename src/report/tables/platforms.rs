@@ -67,10 +67,10 @@ pub(in crate::report) fn platforms(analysis: &Analysis) -> Sheet {
                 software(platform, |software| Some(&software.options))
             }),
             column("timed", Text, "Clock, code", |platform| {
-                software(platform, |software| Some(&software.timed))
+                software(platform, |software| Some(&software.timed.code))
             }),
             column("timed_description", Text, "What the clock covered", |platform| {
-                software(platform, |software| Some(&software.timed_description))
+                software(platform, |software| Some(&software.timed.description))
             }),
             column("root", Text, "Host root", |platform| platform.identity.machine.root.as_str().into()),
             column("simulated", Text, "Simulated", |platform| yes_or_no(platform.simulated)),

@@ -80,6 +80,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         },
         options::THREADS,
     ],
+    options_from_model: &[],
     timed: |_| {
         (
             "edgetpu.invoke",

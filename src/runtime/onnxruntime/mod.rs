@@ -103,6 +103,7 @@ pub const RUNTIME: Runtime = Runtime {
             summary: "how much the library optimises the graph before it runs it; default: all, as in the library",
         },
     ],
+    options_from_model: &["int8"],
     timed: |options| match provider_of(options) {
         word::CPU => (
             "onnxruntime.run_with_binding.cpu",

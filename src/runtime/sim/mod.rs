@@ -24,6 +24,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     recognise,
     networks: |_| None,
     options: &[],
+    options_from_model: &[],
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
     simulated: true,

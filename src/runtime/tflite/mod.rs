@@ -28,6 +28,7 @@ pub const RUNTIME: Runtime = Runtime {
     recognise,
     networks: |_| Some(Form::TFLITE),
     options: &[options::THREADS, XNNPACK],
+    options_from_model: &[],
     timed: |_| {
         (
             "tflite.invoke.cpu",

@@ -64,6 +64,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
         options::PROFILE,
     ],
+    options_from_model: &["build_flags", "timing_flags", "int8_mode"],
     timed: |_| {
         (
             "trtexec.gpu_compute",

@@ -10,6 +10,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         recognise: |_| Ok(()),
         networks: |_| None,
         options,
+        options_from_model: &[],
         timed: |_| ("call", "the call"),
         needs: &[],
         simulated: true,
