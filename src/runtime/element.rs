@@ -32,6 +32,27 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    const ALL: [Self; 13] = [
+        Self::Bool,
+        Self::Int8,
+        Self::Uint8,
+        Self::Int16,
+        Self::Uint16,
+        Self::Int32,
+        Self::Uint32,
+        Self::Int64,
+        Self::Uint64,
+        Self::Float16,
+        Self::Bfloat16,
+        Self::Float32,
+        Self::Float64,
+    ];
+
+    /// The type of that name in bundles; `None` for one that cannot be filled.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|element_type| element_type.name() == name)
+    }
+
     /// The name in bundles.
     pub fn name(self) -> &'static str {
         match self {

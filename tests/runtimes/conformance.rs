@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
-use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime};
+use backbone::runtime::{self, Failure, GivenInput, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
@@ -261,7 +261,7 @@ fn open_dimensions_are_listed_until_the_job_closes_them() {
         assert!(failure.detail.contains(listing), "{}", failure.detail);
 
         let mut request = subject.request(&repository().join(model));
-        request.inputs.insert("image".to_owned(), shape.to_vec());
+        request.inputs.insert("image".to_owned(), GivenInput::shaped(shape));
         let told = ran(subject, subject.try_request(&request));
         assert_eq!(told.inputs[0].shape, shape.map(Some));
         assert!(told.outputs[0].shape.iter().all(Option::is_some), "{:?}", told.outputs);
@@ -272,9 +272,9 @@ fn open_dimensions_are_listed_until_the_job_closes_them() {
 fn shapes_that_do_not_fit_are_refused() {
     each("wrong shapes", |subject| {
         let mut request = subject.request(&repository().join(subject.models[0]));
-        request.inputs.insert("image".to_owned(), vec![1, 1]);
+        request.inputs.insert("image".to_owned(), GivenInput::shaped([1, 1]));
         assert_eq!(refused(subject, subject.try_request(&request)).reason, "shape_mismatch");
-        request.inputs = BTreeMap::from([("picture".to_owned(), subject.image_shape.to_vec())]);
+        request.inputs = BTreeMap::from([("picture".to_owned(), GivenInput::shaped(subject.image_shape))]);
         assert_eq!(refused(subject, subject.try_request(&request)).reason, "unknown_input");
     });
 }

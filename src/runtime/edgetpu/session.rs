@@ -10,7 +10,7 @@ use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, M
 use serde_json::Value;
 
 use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, is_compiled};
-use crate::bundle::format::{LoadedModel, Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage};
 use crate::model_file::tflite::TfliteFile;
 use crate::runtime::fill::ElementType;
 use crate::runtime::inputs::Inputs;

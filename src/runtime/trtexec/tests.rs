@@ -306,7 +306,7 @@ fn program_tells_its_version_by_its_frame_or_by_its_options() {
 #[test]
 fn command_lines_of_every_version_hold_only_what_it_knows() {
     let mut text = String::new();
-    let inputs = [("image".to_owned(), vec![1, 3, 224, 224])];
+    let inputs = [("image".to_owned(), vec![1_i64, 3, 224, 224])];
     for program in programs() {
         let settings = Settings::new(&program, false, &BTreeMap::new()).unwrap();
         let (build, time) = (settings.build_flags(&program, &[]), settings.timing_flags(&program, &[]));
