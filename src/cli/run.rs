@@ -103,10 +103,10 @@ impl RunFolder {
             // A rejected job needs no models.
             Err(mistakes) => return Ok(Some(spec::render(&mistakes, &super::readable(spec.as_os_str())))),
         };
-        for model in &job.models {
-            let from = spec.with_file_name(&model.file);
+        for wanted in job.files() {
+            let from = spec.with_file_name(wanted.file);
             if from.is_file() {
-                link_or_copy(&from, &self.0.join("inbox").join(&model.file))?;
+                link_or_copy(&from, &self.0.join("inbox").join(wanted.file))?;
             }
         }
         Ok(None)

@@ -47,24 +47,14 @@ impl fmt::Display for Dimension {
     }
 }
 
-/// A declared shape with every dimension closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClosedShape {
-    /// Its sizes.
-    pub sizes: Vec<u64>,
-    /// The first dimension was open, and is 1 here.
-    pub is_first_as_one: bool,
-}
-
-/// The sizes of a declared shape. An open *first* dimension alone counts as 1: it is the batch, and one image is
-/// what people mean who do not say. `None` if any other dimension is open.
-pub fn closed(shape: &[Dimension]) -> Option<ClosedShape> {
-    let is_first_as_one = shape.first().is_some_and(Dimension::is_open);
+/// The shape that a tensor is counted and measured with if no one gives a shape. An open *first* dimension
+/// alone is a batch, and is 1; `None` if another dimension is open, because any size would be a guess.
+pub(crate) fn default_shape(declared: &[Dimension]) -> Option<Vec<u64>> {
     let size = |(axis, dimension): (usize, &Dimension)| match dimension {
         Dimension::Open(_) if axis == 0 => Some(1),
         dimension => dimension.fixed(),
     };
-    Some(ClosedShape { sizes: shape.iter().enumerate().map(size).collect::<Option<_>>()?, is_first_as_one })
+    declared.iter().enumerate().map(size).collect()
 }
 
 /// A model file that cannot be read.
@@ -114,4 +104,20 @@ pub(crate) fn elements(shape: &[u64]) -> Option<u64> {
         return Some(0);
     }
     shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_first_dimension_alone_is_1() {
+        let open = || Dimension::Open(Some("n".to_owned()));
+        assert_eq!(default_shape(&[open(), Dimension::Fixed(3)]), Some(vec![1, 3]));
+        assert_eq!(default_shape(&[Dimension::Fixed(2), Dimension::Fixed(3)]), Some(vec![2, 3]));
+        assert_eq!(default_shape(&[open()]), Some(vec![1]));
+        assert_eq!(default_shape(&[]), Some(Vec::new()));
+        assert_eq!(default_shape(&[open(), open()]), None);
+        assert_eq!(default_shape(&[Dimension::Fixed(1), open()]), None);
+    }
 }

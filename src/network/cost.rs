@@ -31,6 +31,11 @@ pub struct Cost {
     pub layers: Vec<LayerCost>,
     /// Operators that are not counted, by node name; never taken as zero.
     pub uncounted: Vec<Uncounted>,
+    /// Tensors whose shape in the file, or while running, is not the one that the count computes.
+    pub differences: Vec<Difference>,
+    /// What the totals take for granted because the file does not say it: which branch runs, how often a loop
+    /// does, an open batch of 1.
+    pub assumptions: Vec<Assumption>,
 }
 
 /// An operator that is not counted.
@@ -42,6 +47,49 @@ pub struct Uncounted {
     pub operator: String,
     /// Why.
     pub why: String,
+}
+
+/// Where a shape that was used comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShapeSource {
+    /// The file declares it.
+    File,
+    /// A runtime reported it while running.
+    Measured,
+}
+
+impl ShapeSource {
+    /// As bundles and `--format json` have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Measured => "measured",
+        }
+    }
+}
+
+/// A tensor whose shape is not the one that the count computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// The shape that was used.
+    pub used: Vec<u64>,
+    /// Where it comes from.
+    pub source: ShapeSource,
+    /// The shape that follows from the inputs of the node.
+    pub computed: Vec<u64>,
+}
+
+/// Something that the totals take for granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumption {
+    /// Name of the node, or of the input.
+    pub name: String,
+    /// Its operator; `input` for an input.
+    pub operator: String,
+    /// What is assumed.
+    pub what: String,
 }
 
 impl Cost {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::Failure;
 use crate::bundle::format::Stage;
-use crate::model_file::{self, ClosedShape, Dimension};
+use crate::model_file::{self, Dimension};
 use crate::text::nearest;
 
 /// An input as the model declares it.
@@ -18,6 +18,27 @@ pub struct DeclaredInput {
     pub name: String,
     /// Shape in the model's own layout; `None` if the model gives none, not even a rank.
     pub shape: Option<Vec<Dimension>>,
+}
+
+/// The shape that an input is bound with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundShape {
+    /// Its sizes.
+    pub sizes: Vec<u64>,
+    /// The model leaves the first dimension open, and it is 1 because no one says otherwise.
+    pub is_first_as_one: bool,
+}
+
+impl BoundShape {
+    fn given(sizes: &[u64]) -> Self {
+        Self { sizes: sizes.to_vec(), is_first_as_one: false }
+    }
+
+    /// Without a word of the job; `None` if that leaves a dimension open.
+    fn by_default(declared: &[Dimension]) -> Option<Self> {
+        let sizes = model_file::default_shape(declared)?;
+        Some(Self { sizes, is_first_as_one: declared.first().is_some_and(Dimension::is_open) })
+    }
 }
 
 impl DeclaredInput {
@@ -80,27 +101,27 @@ pub(super) fn check_names<'n>(
 pub fn resolve(
     declared: &[DeclaredInput],
     given: &BTreeMap<String, Vec<u64>>,
-) -> Result<Vec<ClosedShape>, Failure> {
+) -> Result<Vec<BoundShape>, Failure> {
     check_names(declared, given.keys())?;
     declared
         .iter()
         .map(|input| match (given.get(&input.name), &input.shape) {
             (Some(given), Some(shape)) => fitting(input, shape, given),
-            (Some(given), None) => Ok(ClosedShape { sizes: given.clone(), is_first_as_one: false }),
-            (None, Some(shape)) => model_file::closed(shape).ok_or_else(|| dynamic(declared, given)),
+            (Some(given), None) => Ok(BoundShape::given(given)),
+            (None, Some(shape)) => BoundShape::by_default(shape).ok_or_else(|| dynamic(declared, given)),
             (None, None) => Err(dynamic(declared, given)),
         })
         .collect()
 }
 
-fn fitting(input: &DeclaredInput, shape: &[Dimension], given: &[u64]) -> Result<ClosedShape, Failure> {
+fn fitting(input: &DeclaredInput, shape: &[Dimension], given: &[u64]) -> Result<BoundShape, Failure> {
     let fits = given.len() == shape.len()
         && given.iter().zip(shape).all(|(size, dimension)| match dimension {
             Dimension::Fixed(fixed) => size == fixed,
             Dimension::Open(_) => true,
         });
     if fits {
-        return Ok(ClosedShape { sizes: given.to_vec(), is_first_as_one: false });
+        return Ok(BoundShape::given(given));
     }
     Err(Failure::new(
         Stage::Prepare,
@@ -112,7 +133,7 @@ fn fitting(input: &DeclaredInput, shape: &[Dimension], given: &[u64]) -> Result<
 
 fn dynamic(declared: &[DeclaredInput], given: &BTreeMap<String, Vec<u64>>) -> Failure {
     let needed = |input: &&DeclaredInput| {
-        let is_closed = input.shape.as_deref().is_some_and(|shape| model_file::closed(shape).is_some());
+        let is_closed = input.shape.as_deref().is_some_and(|shape| model_file::default_shape(shape).is_some());
         !is_closed && !given.contains_key(&input.name)
     };
     let examples: Vec<String> = declared.iter().filter(needed).map(DeclaredInput::example).collect();

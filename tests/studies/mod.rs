@@ -293,6 +293,8 @@ fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (
         bytes_moved: counted.bytes_moved(),
         operational_density: counted.operational_density(),
         uncounted: Vec::new(),
+        differences: Vec::new(),
+        assumptions: Vec::new(),
     };
     let configuration = Configuration {
         name: theta.to_string(),

@@ -246,6 +246,13 @@ pub struct Cost {
     pub operational_density: Option<f64>,
     /// Operators without a counting rule. If there are any, the numbers above are lower bounds.
     pub uncounted: Vec<Uncounted>,
+    /// Tensors whose shape in the file, or while running, is not the one that the count computes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// What the numbers take for granted because the file does not say it: which branch runs, how often a
+    /// loop does, an open batch of 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<Assumption>,
 }
 
 /// An operator without a counting rule.
@@ -257,6 +264,30 @@ pub struct Uncounted {
     pub operator: String,
     /// Why it was not counted.
     pub why: String,
+}
+
+/// A tensor whose shape is not the one that the count computes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// The shape that was used.
+    pub used: Vec<u64>,
+    /// Where it comes from: `file` or `measured`.
+    pub source: String,
+    /// The shape that follows from the inputs of the node.
+    pub computed: Vec<u64>,
+}
+
+/// Something that a count takes for granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Assumption {
+    /// Name of the node, or of the input.
+    pub name: String,
+    /// Its operator; `input` for an input.
+    pub operator: String,
+    /// What is assumed.
+    pub what: String,
 }
 
 /// The model that was measured.

@@ -59,6 +59,8 @@ pub(super) fn measured() -> Bundle {
                 operator: "Resize".to_owned(),
                 why: "its sizes are not constant".to_owned(),
             }],
+            differences: Vec::new(),
+            assumptions: Vec::new(),
         }),
         cost_missing: None,
         throughput_operations_per_second: None,

@@ -163,6 +163,8 @@ fn unit(path: &str, key: &str) -> &'static str {
         "operations_on_edge_tpu",
         "operations_on_cpu",
         "nodes",
+        "used",
+        "computed",
     ];
     match key {
         _ if key.ends_with("_ns") => "ns",

@@ -113,6 +113,17 @@ fn render(cost: &Cost, is_per_layer: bool, format: RowFormat) -> String {
                 "uncounted": cost.uncounted.iter().map(|one| {
                     json!({ "name": one.name, "operator": one.operator, "why": one.why })
                 }).collect::<Json>(),
+                "differences": cost.differences.iter().map(|one| {
+                    json!({
+                        "tensor": one.tensor,
+                        "used": one.used,
+                        "source": one.source.name(),
+                        "computed": one.computed,
+                    })
+                }).collect::<Json>(),
+                "assumptions": cost.assumptions.iter().map(|one| {
+                    json!({ "name": one.name, "operator": one.operator, "what": one.what })
+                }).collect::<Json>(),
             });
             if is_per_layer {
                 whole["layers"] = cost.layers.iter().map(layer_json).collect();
@@ -131,7 +142,11 @@ fn layer_lines(cost: &Cost) -> impl Iterator<Item = LayerLine<'_>> {
 }
 
 fn shape(layer: &LayerCost) -> String {
-    let sizes: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
+    sizes(&layer.output_shape)
+}
+
+fn sizes(shape: &[u64]) -> String {
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     sizes.join("x")
 }
 
@@ -155,6 +170,28 @@ fn table_text(cost: &Cost, is_per_layer: bool) -> String {
             .collect();
         text.push_str("\nNot counted, so the numbers above are too small:\n");
         text.push_str(&table::indent(&table::render(&["NAME", "OPERATOR", "WHY"], &rows)));
+    }
+    if !cost.assumptions.is_empty() {
+        let rows: Vec<Vec<String>> = cost
+            .assumptions
+            .iter()
+            .map(|one| vec![one.name.clone(), one.operator.clone(), one.what.clone()])
+            .collect();
+        text.push_str("\nAssumed:\n");
+        text.push_str(&table::indent(&table::render(&["NAME", "OPERATOR", "WHAT"], &rows)));
+    }
+    if !cost.differences.is_empty() {
+        let rows: Vec<Vec<String>> = cost
+            .differences
+            .iter()
+            .map(|one| {
+                let source = one.source.name().to_owned();
+                vec![one.tensor.clone(), sizes(&one.used), source, sizes(&one.computed)]
+            })
+            .collect();
+        text.push_str("\nShapes that differ from those computed from the inputs:\n");
+        let names = ["TENSOR", "USED", "SOURCE", "COMPUTED"];
+        text.push_str(&table::indent(&table::render(&names, &rows)));
     }
     text
 }
@@ -185,7 +222,7 @@ fn layer_json(layer: &LayerCost) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::cost::Uncounted;
+    use crate::network::cost::{Assumption, Difference, ShapeSource, Uncounted};
 
     fn example() -> Cost {
         let layer = |name: &str, operator: &str, macs, other_operations| LayerCost {
@@ -203,6 +240,17 @@ mod tests {
                 name: "sort".to_owned(),
                 operator: "TopK".to_owned(),
                 why: "this operator is not counted".to_owned(),
+            }],
+            differences: vec![Difference {
+                tensor: "resized".to_owned(),
+                used: vec![1, 8, 7, 7],
+                source: ShapeSource::File,
+                computed: vec![1, 8, 6, 6],
+            }],
+            assumptions: vec![Assumption {
+                name: "image".to_owned(),
+                operator: "input".to_owned(),
+                what: "its open first dimension is 1".to_owned(),
             }],
         }
     }

@@ -50,7 +50,7 @@ impl Counter {
             (ModelSource::Dropped(_), Some(model)) => model,
         };
         let shapes = shapes(job, loaded);
-        let key = (model.sha256.clone(), shapes);
+        let key = (model.main.sha256.clone(), shapes);
         if let Some((known, counted)) = &self.last
             && *known == key
         {
@@ -88,10 +88,10 @@ fn count_file(
     if !is_countable {
         return Err(format!("a .{} file holds no network", chosen.runtime.model_format));
     }
-    if model.size_bytes > LARGEST_COUNTED_BYTES {
+    if model.main.size_bytes > LARGEST_COUNTED_BYTES {
         return Err(format!("the file has more than {LARGEST_COUNTED_BYTES} bytes"));
     }
-    let bytes = fs_err::read(models.path(&model.sha256)).map_err(|error| error.to_string())?;
+    let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
     let counted = catch_unwind(AssertUnwindSafe(|| count::model(&bytes, shapes)));
     counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())
@@ -113,6 +113,17 @@ pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
         operator: operator.operator.clone(),
         why: operator.why.clone(),
     });
+    let differences = cost.differences.iter().map(|difference| format::Difference {
+        tensor: difference.tensor.clone(),
+        used: difference.used.clone(),
+        source: difference.source.name().to_owned(),
+        computed: difference.computed.clone(),
+    });
+    let assumptions = cost.assumptions.iter().map(|assumption| format::Assumption {
+        name: assumption.name.clone(),
+        operator: assumption.operator.clone(),
+        what: assumption.what.clone(),
+    });
     format::Cost {
         macs: cost.macs(),
         operations: cost.operations(),
@@ -121,6 +132,8 @@ pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
         bytes_moved: cost.bytes_moved(),
         operational_density: cost.operational_density(),
         uncounted: uncounted.collect(),
+        differences: differences.collect(),
+        assumptions: assumptions.collect(),
     }
 }
 

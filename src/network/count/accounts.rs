@@ -13,7 +13,7 @@
 use std::collections::HashSet;
 
 use super::error::CountError;
-use super::graph::{Step, Tensor, TensorIndex, Walked, Work};
+use super::graph::{Scope, Step, Tensor, TensorIndex, Walked, Work};
 use crate::network::cost::{Cost, LayerCost, Uncounted};
 
 /// Biases of integer convolutions have as many bits as their sums.
@@ -34,7 +34,8 @@ pub(super) fn account(graph: &Walked) -> Result<Cost, CountError> {
         }
     }
     check_totals(&accounts.cost)?;
-    Ok(accounts.cost)
+    let (differences, assumptions) = (graph.differences.clone(), graph.assumptions.clone());
+    Ok(Cost { differences, assumptions, ..accounts.cost })
 }
 
 struct Accounts<'g> {
@@ -86,6 +87,9 @@ impl<'g> Accounts<'g> {
     fn step(&mut self, index: usize) -> Result<(), CountError> {
         let step = &self.graph.steps[index];
         step.outputs.iter().for_each(|output| self.is_made[*output] = true);
+        if step.work == Work::View {
+            return Ok(());
+        }
         let unknown = self.unknown(step);
         if let Some(why) = unknown {
             let (name, operator) = (step.name.clone(), step.operator.clone());
@@ -97,7 +101,7 @@ impl<'g> Accounts<'g> {
         }
         let mut row = self.begin(step)?;
         if let &[output] = step.outputs.as_slice() {
-            self.fuse(&mut row, output)?;
+            self.fuse(&mut row, output, step.scope)?;
         }
         self.finish(step, row)
     }
@@ -119,7 +123,6 @@ impl<'g> Accounts<'g> {
     /// Does the step only say how to read what is there?
     fn is_free(&self, step: &Step) -> bool {
         match (&step.work, step.inputs.first(), step.outputs.first()) {
-            (Work::View, ..) => true,
             (Work::Dequantise, _, Some(output)) => !self.is_output[*output],
             (Work::Quantise, Some(input), Some(output)) => {
                 self.tensor(*input).bits <= self.tensor(*output).bits
@@ -201,13 +204,14 @@ impl<'g> Accounts<'g> {
     }
 
     /// Follow the tensor through what can be done while it is being written.
-    fn fuse(&mut self, row: &mut Account, output: TensorIndex) -> Result<(), CountError> {
+    fn fuse(&mut self, row: &mut Account, output: TensorIndex, scope: Scope) -> Result<(), CountError> {
         let mut current = output;
         while let (false, &[reader]) = (self.is_output[current], self.readers[current].as_slice()) {
             let step = &self.graph.steps[reader];
             let &[next] = step.outputs.as_slice() else { return Ok(()) };
             // Looked at first: a join of very many tensors would be read through for each of them.
             if step.inputs.len() > MOST_FUSED_INPUTS
+                || step.scope != scope
                 || self.unknown(step).is_some()
                 || !self.fuse_one(row, current, step)?
             {
@@ -315,8 +319,12 @@ impl<'g> Accounts<'g> {
             row.layer.bytes_moved = checked(row.layer.bytes_moved.checked_add(bytes), step)?;
         }
         row.layer.output_shape = self.tensor(row.written).shape.clone().unwrap_or_default();
-        self.cost.layers.push(row.layer);
-        self.cost.layers.append(&mut row.additions);
+        for mut layer in std::iter::once(row.layer).chain(row.additions) {
+            for column in [&mut layer.macs, &mut layer.other_operations, &mut layer.bytes_moved] {
+                *column = checked(column.checked_mul(step.scope.repeats), step)?;
+            }
+            self.cost.layers.push(layer);
+        }
         Ok(())
     }
 }

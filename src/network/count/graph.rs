@@ -5,6 +5,7 @@
 
 use super::error::CountError;
 use crate::model_file::elements;
+use crate::network::cost::{Assumption, Difference};
 
 /// Place of a tensor in [`Walked::tensors`].
 pub(super) type TensorIndex = usize;
@@ -87,6 +88,20 @@ pub(super) enum Work {
     Uncounted(String),
 }
 
+/// The graph that a step is part of. Steps are fused within one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scope {
+    /// Number of the graph; the main one is 0.
+    pub(super) graph: usize,
+    /// How often it runs in one inference.
+    pub(super) repeats: u64,
+}
+
+impl Scope {
+    /// The main graph.
+    pub(super) const MAIN: Self = Self { graph: 0, repeats: 1 };
+}
+
 /// One operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
@@ -100,6 +115,8 @@ pub(super) struct Step {
     pub(super) outputs: Vec<TensorIndex>,
     /// What it does.
     pub(super) work: Work,
+    /// Where it is.
+    pub(super) scope: Scope,
 }
 
 /// A whole graph.
@@ -111,4 +128,8 @@ pub(super) struct Walked {
     pub(super) steps: Vec<Step>,
     /// What the graph gives out.
     pub(super) outputs: Vec<TensorIndex>,
+    /// Handed on to [`Cost`](crate::network::cost::Cost).
+    pub(super) differences: Vec<Difference>,
+    /// Handed on to [`Cost`](crate::network::cost::Cost).
+    pub(super) assumptions: Vec<Assumption>,
 }

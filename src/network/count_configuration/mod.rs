@@ -20,7 +20,7 @@ pub fn cost(configuration: &Configuration) -> Cost {
 /// What a graph costs at a precision.
 pub(crate) fn cost_of_graph(graph: &Graph, precision: Precision) -> Cost {
     let layers = graph.layers.iter().map(|layer| layer_cost(graph, layer, precision.bytes())).collect();
-    Cost { layers, uncounted: Vec::new() }
+    Cost { layers, ..Cost::default() }
 }
 
 fn layer_cost(graph: &Graph, layer: &Layer, width: u64) -> LayerCost {

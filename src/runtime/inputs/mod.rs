@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use super::element::ElementType;
 use super::encode::{Unfit, encode};
 use super::fill::Generator;
-use super::shapes::{self, DeclaredInput};
+use super::shapes::{self, BoundShape, DeclaredInput};
 use super::{Failure, GivenInput, GivenInputs, InputContent, InputFile};
 use crate::bundle::format::{FilledFromFile, FilledInput, InputOrigin, Stage};
 use crate::error::Hint as _;
 use crate::model_file::tensor::{TensorFile, TensorFileError};
-use crate::model_file::{ClosedShape, elements};
+use crate::model_file::elements;
 
 /// The most bytes that a file alone may make an input: with a larger one in mind, the job gives the shape. A
 /// small archive can claim any number of elements.
@@ -33,7 +33,7 @@ pub struct PlannedInput {
     /// Name in the model.
     pub name: String,
     /// The shape to bind.
-    pub shape: ClosedShape,
+    pub shape: BoundShape,
     /// What the job gives.
     content: Option<InputContent>,
     /// Its element type, once it is filled.

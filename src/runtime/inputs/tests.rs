@@ -101,7 +101,7 @@ fn bundle_says_how_each_input_was_filled() {
     for content in contents {
         let input = PlannedInput {
             name: "x".to_owned(),
-            shape: ClosedShape { sizes: vec![2], is_first_as_one: false },
+            shape: BoundShape { sizes: vec![2], is_first_as_one: false },
             content: Some(content),
             element_type: None,
             instead: Instead::Generator,

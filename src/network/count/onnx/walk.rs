@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use super::fact::Fact;
 use super::operators::{self, Context, Made, NodeEffect, storage_bits};
 use crate::model_file::onnx::{DeclaredTensor, OnnxModel, OnnxNode};
-use crate::model_file::{Dimension, elements};
+use crate::model_file::{Dimension, default_shape, elements};
+use crate::network::cost::Assumption;
 use crate::network::count::error::{CountError, shape_text};
-use crate::network::count::graph::{Step, Tensor, TensorIndex, Walked, Work};
+use crate::network::count::graph::{Scope, Step, Tensor, TensorIndex, Walked, Work};
 
 /// No runtime takes more axes; a hostile file could have every node hold a copy of very many.
 const MOST_AXES: usize = 64;
@@ -59,6 +60,16 @@ pub(super) fn walk(model: OnnxModel<'_>, given: &BTreeMap<String, Vec<u64>>) -> 
         let name = if node.name.is_empty() { format!("#{index}") } else { node.name.clone() };
         walk.step(node, name)?;
     }
+    let is_batch = |input: &&&DeclaredTensor| {
+        let first = input.shape.as_deref().and_then(<[Dimension]>::first);
+        first.is_some_and(Dimension::is_open) && !given.contains_key(&input.name)
+    };
+    let assumptions = images.iter().filter(is_batch).map(|input| Assumption {
+        name: input.name.clone(),
+        operator: "input".to_owned(),
+        what: "its open first dimension is 1".to_owned(),
+    });
+    let assumptions = assumptions.collect();
     let outputs = outputs.iter().filter_map(|output| walk.places.get(&output.name).copied()).collect();
     let tensors = walk.facts.into_iter().map(|fact| Tensor {
         name: fact.name,
@@ -66,7 +77,13 @@ pub(super) fn walk(model: OnnxModel<'_>, given: &BTreeMap<String, Vec<u64>>) -> 
         bits: fact.stored_bits,
         is_constant: fact.is_constant,
     });
-    Ok(Walked { tensors: tensors.collect(), steps: walk.steps, outputs })
+    Ok(Walked {
+        tensors: tensors.collect(),
+        steps: walk.steps,
+        outputs,
+        assumptions,
+        differences: Vec::new(),
+    })
 }
 
 struct Walk<'d, 'a> {
@@ -143,7 +160,7 @@ impl<'a> Walk<'_, 'a> {
         }
         if !is_constant {
             let operator = node.operator.clone();
-            self.steps.push(Step { name, operator, inputs, outputs, work: effect.work });
+            self.steps.push(Step { name, operator, inputs, outputs, work: effect.work, scope: Scope::MAIN });
         }
         Ok(())
     }
@@ -228,11 +245,9 @@ fn input_shapes(
     if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(&all) });
     }
-    let fixed = |input: &DeclaredTensor| -> Option<Vec<u64>> {
-        input.shape.as_ref()?.iter().map(Dimension::fixed).collect()
-    };
+    let shape = |input: &DeclaredTensor| input.shape.as_deref().and_then(default_shape);
     let open: Vec<&&DeclaredTensor> =
-        inputs.iter().filter(|input| !given.contains_key(&input.name) && fixed(input).is_none()).collect();
+        inputs.iter().filter(|input| !given.contains_key(&input.name) && shape(input).is_none()).collect();
     if let Some(first) = open.first() {
         let sizes = first.shape.iter().flatten().map(|size| match size {
             Dimension::Fixed(size) => size.to_string(),
@@ -255,7 +270,7 @@ fn input_shapes(
     inputs
         .iter()
         .map(|input| match given.get(&input.name) {
-            None => Ok(fixed(input).unwrap_or_default()),
+            None => Ok(shape(input).unwrap_or_default()),
             Some(shape) => {
                 let fits = input.shape.as_deref().is_none_or(|said| agrees(said, shape));
                 if fits && !shape.contains(&0) {

@@ -7,7 +7,7 @@
 
 use super::InputShapes;
 use super::error::{CountError, shape_text};
-use super::graph::{Step, Tensor, Walked, Work};
+use super::graph::{Scope, Step, Tensor, Walked, Work};
 use super::uncountable::Uncountable;
 use crate::model_file::tflite::graph::{CUSTOM, GraphTensor, TfliteGraph, TfliteOperator};
 use operators::{Context, OPERATORS};
@@ -47,7 +47,7 @@ pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountErr
             tensor: tensors[*output].name.clone(),
         });
     }
-    Ok(Walked { tensors, steps, outputs: graph.outputs })
+    Ok(Walked { tensors, steps, outputs: graph.outputs, ..Walked::default() })
 }
 
 /// One operator; nothing where it is computed from constants alone, once.
@@ -92,7 +92,14 @@ fn step(
         Err(uncountable) => {
             let work = Work::Uncounted(uncountable.reason(&name, &title)?);
             let inputs = operator.inputs.iter().flatten().copied().collect();
-            return Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work }));
+            return Ok(Some(Step {
+                name,
+                operator: title,
+                inputs,
+                outputs: operator.outputs.clone(),
+                work,
+                scope: Scope::MAIN,
+            }));
         }
     };
     for (output, shape) in operator.outputs.iter().zip(effect.shapes) {
@@ -117,7 +124,14 @@ fn step(
         }
         return Ok(None);
     }
-    Ok(Some(Step { name, operator: title, inputs, outputs: operator.outputs.clone(), work: effect.work }))
+    Ok(Some(Step {
+        name,
+        operator: title,
+        inputs,
+        outputs: operator.outputs.clone(),
+        work: effect.work,
+        scope: Scope::MAIN,
+    }))
 }
 
 /// The shapes to count for, in the order of the inputs.
