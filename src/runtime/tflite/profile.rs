@@ -208,7 +208,7 @@ mod interposed {
             // SAFETY: the library's function has this signature in every version that has it; the profiler is
             // static.
             unsafe {
-                std::mem::transmute::<*mut c_void, SetProfiler>(set_profiler)(options, &raw const PROFILER)
+                std::mem::transmute::<*mut c_void, SetProfiler>(set_profiler)(options, &raw const PROFILER);
             };
             IS_ATTACHED.store(true, Ordering::Relaxed);
         }
