@@ -33,8 +33,9 @@ impl Unfit {
                 Failure::new(Stage::Prepare, "value_outside_type", detail).with_hint(hint)
             }
             Self::Range => {
-                let detail =
-                    format!("`inputs` gives a range for `{input}`, whose elements are {type_name}: a range is for integers");
+                let detail = format!(
+                    "`inputs` gives a range for `{input}`, whose elements are {type_name}: a range is for integers"
+                );
                 Failure::new(Stage::Prepare, "range_not_for_type", detail).with_hint(
                     "leave `range` out, and the elements are random in [0, 1); or give `value`, `values` or a `file`",
                 )

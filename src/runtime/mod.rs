@@ -22,6 +22,7 @@ use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
 use crate::network::emit::Form;
 
 pub(crate) mod causes;
+pub(crate) mod declared;
 pub(crate) mod edgetpu;
 mod element;
 mod encode;

@@ -128,18 +128,23 @@ fn fitting(input: &DeclaredInput, shape: &[Dimension], given: &[u64]) -> Result<
         "shape_mismatch",
         format!("`inputs` gives {given:?} for `{}`, but the model declares {input}", input.name),
     )
-    .with_hint("keep the rank and the numbers that the model fixes, and replace each name and each `?` by a number"))
+    .with_hint(
+        "keep the rank and the numbers that the model fixes, and replace each name and each `?` by a number",
+    ))
 }
 
 fn dynamic(declared: &[DeclaredInput], given: &BTreeMap<String, Vec<u64>>) -> Failure {
     let needed = |input: &&DeclaredInput| {
-        let is_closed = input.shape.as_deref().is_some_and(|shape| model_file::default_shape(shape).is_some());
+        let is_closed =
+            input.shape.as_deref().is_some_and(|shape| model_file::default_shape(shape).is_some());
         !is_closed && !given.contains_key(&input.name)
     };
     let examples: Vec<String> = declared.iter().filter(needed).map(DeclaredInput::example).collect();
     let detail = format!("the model leaves input dimensions open: {}", list(declared));
-    Failure::new(Stage::Prepare, "dynamic_shape", detail)
-        .with_hint(format!("set the shapes to measure in the job, as in `inputs: {{{}}}`", examples.join(", ")))
+    Failure::new(Stage::Prepare, "dynamic_shape", detail).with_hint(format!(
+        "set the shapes to measure in the job, as in `inputs: {{{}}}`",
+        examples.join(", ")
+    ))
 }
 
 /// Elements of a tensor of that shape; `None` if the number does not fit.

@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use backbone::bundle::format::{FilledInput, InputOrigin, Layer, LoadedModel, Stage, Tensor};
-use backbone::runtime::{self, Failure, GivenInput, InputContent, InputFile, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime, Task};
+use backbone::runtime::{
+    self, Failure, GivenInput, InputContent, InputFile, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime,
+    Task,
+};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
@@ -145,7 +148,9 @@ impl Subject {
         let mut told = None;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded(LoadedModel { version, library, options, inputs, outputs, filled, .. })) => {
+                Ok(Event::Loaded(LoadedModel {
+                    version, library, options, inputs, outputs, filled, ..
+                })) => {
                     told = Some(Told { version, library, options, inputs, outputs, filled });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
@@ -447,9 +452,11 @@ fn file_fills_an_input_and_must_be_its_own() {
         let told = ran(subject, subject.try_request(&given(subject, model, &[("tokens", file("ids.npy"))])));
         let filled = told.filled[0].file.as_ref().unwrap();
         assert_eq!((filled.name.as_str(), filled.sha256.as_deref()), ("ids.npy", Some(&*"ab".repeat(32))));
-        let failure = refused(subject, subject.try_request(&given(subject, model, &[("tokens", file("ids.npz"))])));
+        let failure =
+            refused(subject, subject.try_request(&given(subject, model, &[("tokens", file("ids.npz"))])));
         assert_eq!(failure.reason, "input_file_not_readable");
-        let failure = refused(subject, subject.try_request(&given(subject, model, &[("tokns", file("ids.npy"))])));
+        let failure =
+            refused(subject, subject.try_request(&given(subject, model, &[("tokns", file("ids.npy"))])));
         assert_eq!(failure.hint.as_deref(), Some("did you mean `tokens`?"));
     });
 }

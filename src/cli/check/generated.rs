@@ -134,14 +134,14 @@ fn operations(count: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::check::accepted;
+    use crate::cli::check::{Surroundings, accepted};
     use crate::network::configuration::RequestedConfiguration;
     use crate::network::emit::Form;
     use crate::spec::resolve;
 
     fn check(rest: &str) -> (String, bool) {
         let job = resolve::job(format!("backbone: 1\n{rest}").as_bytes(), "a.yaml").unwrap();
-        accepted(std::path::Path::new("a.yaml"), "a.yaml", &job, None)
+        accepted(std::path::Path::new("a.yaml"), "a.yaml", &job, &Surroundings::default())
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::bundle::format::{self, LoadedModel};
 use crate::network::configuration::Configuration as Network;
-use crate::network::emit::Format;
 use crate::network::count::InputShapes;
+use crate::network::emit::Format;
 use crate::network::{cost, count, count_configuration};
 
 use crate::spec::{Job, JobConfiguration, ModelSource};

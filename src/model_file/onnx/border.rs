@@ -84,8 +84,11 @@ fn shape_inputs(model: &OnnxModel<'_>) -> Vec<String> {
         let operands = places.flat_map(|(_, places)| *places).filter_map(|place| node.inputs.get(*place));
         wanted.extend(operands.map(String::as_str));
     }
-    let makers: HashMap<&str, &OnnxNode<'_>> =
-        model.nodes.iter().flat_map(|node| node.outputs.iter().map(move |name| (name.as_str(), node))).collect();
+    let makers: HashMap<&str, &OnnxNode<'_>> = model
+        .nodes
+        .iter()
+        .flat_map(|node| node.outputs.iter().map(move |name| (name.as_str(), node)))
+        .collect();
     let mut seen: HashSet<&str> = HashSet::new();
     while let Some(name) = wanted.pop() {
         if !seen.insert(name) {

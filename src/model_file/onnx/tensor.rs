@@ -62,9 +62,13 @@ fn listed(pieces: &[FieldValue<'_>], element_type: i64) -> Result<Vec<u8>, Malfo
                 match piece {
                     FieldValue::Fixed64(bits) => bytes.extend(bits.to_ne_bytes()),
                     FieldValue::Bytes(packed) => {
-                        bytes.extend(packed.as_chunks().0.iter().flat_map(|eight| {
-                            u64::from_le_bytes(*eight).to_ne_bytes()
-                        }));
+                        bytes.extend(
+                            packed
+                                .as_chunks()
+                                .0
+                                .iter()
+                                .flat_map(|eight| u64::from_le_bytes(*eight).to_ne_bytes()),
+                        );
                     }
                     _ => return Err("a list of numbers has another type".to_owned()),
                 }

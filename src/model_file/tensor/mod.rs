@@ -41,8 +41,15 @@ pub struct TensorFile {
 
 #[derive(Debug)]
 enum Elements {
-    Npy { file: fs_err::File, header: NpyHeader },
-    Npz { file: fs_err::File, member: String, header: NpyHeader },
+    Npy {
+        file: fs_err::File,
+        header: NpyHeader,
+    },
+    Npz {
+        file: fs_err::File,
+        member: String,
+        header: NpyHeader,
+    },
     /// In the machine's own byte order.
     Read(Vec<u8>),
 }

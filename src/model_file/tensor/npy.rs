@@ -108,8 +108,9 @@ pub(super) fn header(from: &mut impl Read, format: &'static str) -> Result<NpyHe
     from.read_exact(&mut text).map_err(|error| cut_off(format, error))?;
     let text = String::from_utf8(text).map_err(|_| malformed(format, "its header is not text"))?;
     let length = (start.len() + width + length) as u64;
-    let Written { descr, is_fortran, shape } = Written::read(&text)
-        .ok_or_else(|| malformed(format, "its header does not have the keys `descr`, `fortran_order` and `shape`"))?;
+    let Written { descr, is_fortran, shape } = Written::read(&text).ok_or_else(|| {
+        malformed(format, "its header does not have the keys `descr`, `fortran_order` and `shape`")
+    })?;
     let (element_type, element_bytes, is_big_endian) =
         element_type(descr).map_err(|what| TensorFileError::ElementType { what })?;
     let is_swapped = is_big_endian != cfg!(target_endian = "big") && element_bytes > 1;

@@ -69,7 +69,9 @@ fn archive(file: fs_err::File) -> Result<Archive, TensorFileError> {
 fn refused(error: ZipError) -> TensorFileError {
     match error {
         ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => error.into(),
-        ZipError::UnsupportedArchive(what) => malformed("npz", format!("it is packed in an unknown way ({what})")),
+        ZipError::UnsupportedArchive(what) => {
+            malformed("npz", format!("it is packed in an unknown way ({what})"))
+        }
         other => malformed("npz", other.to_string()),
     }
 }

@@ -200,7 +200,9 @@ fn filled(
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     for index in inputs.zero_integers() {
         let zeros = vec![0; tensors[index].byte_size()];
-        tensors[index].copy_from_bytes(&zeros).map_err(|error| not_filled(&file.inputs[index].name, &error))?;
+        tensors[index]
+            .copy_from_bytes(&zeros)
+            .map_err(|error| not_filled(&file.inputs[index].name, &error))?;
     }
     drop(tensors);
     interpreter.invoke().map_err(|error| {

@@ -12,8 +12,8 @@ use super::shapes::{self, BoundShape, DeclaredInput};
 use super::{Failure, GivenInput, GivenInputs, InputContent, InputFile};
 use crate::bundle::format::{FilledFromFile, FilledInput, InputOrigin, Stage};
 use crate::error::Hint as _;
-use crate::model_file::tensor::{TensorFile, TensorFileError};
 use crate::model_file::elements;
+use crate::model_file::tensor::{TensorFile, TensorFileError};
 
 /// The most bytes that a file alone may make an input: with a larger one in mind, the job gives the shape. A
 /// small archive can claim any number of elements.
@@ -87,7 +87,8 @@ impl Inputs {
         shapes::check_names(declared, given.keys())?;
         let mut given_shapes = BTreeMap::new();
         for input in declared {
-            if let Some(shape) = given.get(&input.name).map(|given| given_shape(input, given)).transpose()?.flatten()
+            if let Some(shape) =
+                given.get(&input.name).map(|given| given_shape(input, given)).transpose()?.flatten()
             {
                 given_shapes.insert(input.name.clone(), shape);
             }
@@ -140,6 +141,27 @@ impl Inputs {
         Ok(())
     }
 
+    /// Does what the job gives suit an input of that element type? Fills nothing, and reads no more of a file than
+    /// its header.
+    ///
+    /// # Errors
+    /// As [`Inputs::fill`].
+    pub(super) fn check(&self, index: usize, element_type: ElementType) -> Result<(), Failure> {
+        let input = &self.planned[index];
+        let refused = |unfit: Unfit| unfit.failure(&input.name, element_type);
+        match &input.content {
+            None => Ok(()),
+            Some(InputContent::Range(minimum, maximum)) => {
+                Generator::new(0).fill_range(element_type, (*minimum, *maximum), &mut []).map_err(refused)
+            }
+            Some(InputContent::Value(value)) => encode(value, element_type).map(drop).map_err(refused),
+            Some(InputContent::Values(values)) => {
+                values.iter().try_for_each(|value| encode(value, element_type).map(drop)).map_err(refused)
+            }
+            Some(InputContent::File(file)) => open_for(input, file, element_type).map(drop),
+        }
+    }
+
     /// Has the generator made integers of 32 or 64 bits, which may be indices?
     pub fn may_hold_indices(&self) -> bool {
         self.planned.iter().any(PlannedInput::is_wide)
@@ -149,7 +171,8 @@ impl Inputs {
     /// of 32 and 64 bits if there are any, because the narrow ones are most often activations. The inputs that
     /// change; nothing happens the second time.
     pub fn zero_integers(&mut self) -> Vec<usize> {
-        let is_to_change = if self.may_hold_indices() { PlannedInput::is_wide } else { PlannedInput::is_own_integer };
+        let is_to_change =
+            if self.may_hold_indices() { PlannedInput::is_wide } else { PlannedInput::is_own_integer };
         let mut changed = Vec::new();
         for (index, input) in self.planned.iter_mut().enumerate().filter(|(_, input)| is_to_change(input)) {
             input.instead = Instead::Zeros;
@@ -215,7 +238,11 @@ fn given_shape(input: &DeclaredInput, given: &GivenInput) -> Result<Option<Vec<u
 }
 
 /// The shape of the tensor in the file; the one that the job gives must be the same.
-fn shape_in_file(input: &DeclaredInput, file: &InputFile, given: Option<&[u64]>) -> Result<Vec<u64>, Failure> {
+fn shape_in_file(
+    input: &DeclaredInput,
+    file: &InputFile,
+    given: Option<&[u64]>,
+) -> Result<Vec<u64>, Failure> {
     let declared = || {
         let fixed = input.shape.as_ref()?.iter().map(crate::model_file::Dimension::fixed);
         fixed.collect::<Option<Vec<u64>>>()
@@ -257,12 +284,12 @@ fn not_readable(file: &InputFile, input: &str, error: &TensorFileError) -> Failu
     }
 }
 
-fn read_file(
+/// The file of an input, if its elements have that type.
+fn open_for(
     input: &PlannedInput,
     file: &InputFile,
     element_type: ElementType,
-    bytes: &mut [u8],
-) -> Result<(), Failure> {
+) -> Result<TensorFile, Failure> {
     let tensor = open(file, &input.name, Some(&input.shape.sizes))?;
     let (found, wanted) = (tensor.element_type, element_type.name());
     if found != wanted {
@@ -270,6 +297,16 @@ fn read_file(
         return Err(Failure::new(Stage::Prepare, "element_type_mismatch", detail)
             .with_hint(format!("convert the array before saving it, as `array.astype(\"{wanted}\")` does")));
     }
+    Ok(tensor)
+}
+
+fn read_file(
+    input: &PlannedInput,
+    file: &InputFile,
+    element_type: ElementType,
+    bytes: &mut [u8],
+) -> Result<(), Failure> {
+    let tensor = open_for(input, file, element_type)?;
     tensor.read(bytes).map_err(|error| not_readable(file, &input.name, &error))
 }
 

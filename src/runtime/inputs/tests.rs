@@ -145,7 +145,12 @@ fn small_file_that_claims_a_huge_tensor_needs_the_jobs_word_for_it() {
     let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000,), }";
     let start = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
     fs_err::write(&path, &start).unwrap();
-    fs_err::File::options().write(true).open(&path).unwrap().set_len(start.len() as u64 + 10_000_000_000).unwrap();
+    fs_err::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(start.len() as u64 + 10_000_000_000)
+        .unwrap();
     let file = InputFile { name: "mel.npy".to_owned(), path, sha256: None };
     let failure = Inputs::plan(&[declared("x", &[99])], &given(InputContent::File(file)), 1).unwrap_err();
     assert_eq!(failure.reason, "input_file_too_large");

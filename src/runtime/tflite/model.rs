@@ -34,9 +34,7 @@ pub fn describe(declared: &TfliteTensor) -> Tensor {
 
 /// The inputs that a file declares.
 pub fn declared(file: &TfliteFile) -> Vec<DeclaredInput> {
-    let declared = |input: &TfliteTensor| DeclaredInput {
-        name: input.name.clone(),
-        shape: Some(input.shape.clone()),
-    };
+    let declared =
+        |input: &TfliteTensor| DeclaredInput { name: input.name.clone(), shape: Some(input.shape.clone()) };
     file.inputs.iter().map(declared).collect()
 }

@@ -234,7 +234,8 @@ fn try_integers(
         interpreter.copy(&vec![0_u8; length], index).map_err(refused)?;
     }
     interpreter.invoke().map_err(|_| {
-        let detail = format!("TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}");
+        let detail =
+            format!("TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}");
         Failure::new(Stage::Prepare, "run_failed", detail)
             .with_hint("check that the shapes and values under `inputs` are valid for this model")
     })

@@ -89,11 +89,7 @@ impl Settings {
     }
 
     /// Every option in force, for the bundle, and the words of both command lines except paths.
-    pub(crate) fn in_force(
-        &self,
-        program: &Program,
-        shapes: &[ShapeWord],
-    ) -> BTreeMap<String, Value> {
+    pub(crate) fn in_force(&self, program: &Program, shapes: &[ShapeWord]) -> BTreeMap<String, Value> {
         let mut found = BTreeMap::from([
             (PRECISION.to_owned(), self.precision.unwrap_or("of_model").into()),
             (WORKSPACE.to_owned(), self.workspace_mebibytes.into()),

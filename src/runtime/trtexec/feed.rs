@@ -132,7 +132,8 @@ fn is_writable(text: &str) -> bool {
 /// The name as this release takes it.
 fn written_name(program: &Program, name: &str) -> Result<String, Failure> {
     let refused = |why: &str| {
-        let detail = format!("the command line of TensorRT {} {why}, and input `{name}` has one", program.version);
+        let detail =
+            format!("the command line of TensorRT {} {why}, and input `{name}` has one", program.version);
         Err(Failure::new(Stage::Prepare, "name_not_writable", detail).with_hint(
             "rename the input in the model, or measure it with another runtime; an input of fixed shape that the job leaves \
              alone needs no name here",
@@ -159,7 +160,10 @@ fn shape_values(program: &Program, inputs: &Inputs, index: usize) -> Result<Vec<
     if program.release < FIRST_WITH_SHAPE_INPUTS {
         return refuse(
             "shape_input_not_supported",
-            format!("the values of input `{name}` are a shape, which TensorRT {} does not take", program.version),
+            format!(
+                "the values of input `{name}` are a shape, which TensorRT {} does not take",
+                program.version
+            ),
             "make the shape a constant of the model, or use TensorRT 7.0 or later".to_owned(),
         );
     }
@@ -209,13 +213,18 @@ fn not_loadable(program: &Program, name: &str, element_type: &str) -> Failure {
 }
 
 fn outside_half(name: &str) -> Failure {
-    let detail = format!("this release holds the int64 input `{name}` in 32 bits, which a given value exceeds");
+    let detail =
+        format!("this release holds the int64 input `{name}` in 32 bits, which a given value exceeds");
     Failure::new(Stage::Prepare, "value_outside_type", detail).with_hint("give values of at most 32 bits")
 }
 
 fn too_large(name: &str, shape: &[u64]) -> Failure {
-    Failure::new(Stage::Prepare, "tensor_too_large", format!("no memory for tensor `{name}` of shape {shape:?}"))
-        .with_hint("use smaller shapes under `inputs`")
+    Failure::new(
+        Stage::Prepare,
+        "tensor_too_large",
+        format!("no memory for tensor `{name}` of shape {shape:?}"),
+    )
+    .with_hint("use smaller shapes under `inputs`")
 }
 
 fn not_written(error: &std::io::Error) -> Failure {

@@ -123,12 +123,7 @@ fn number(node: &Node, field: &str, mistakes: &mut Mistakes) -> Option<Number> {
     found
 }
 
-fn numbers(
-    node: &Node,
-    field: &str,
-    shape: Option<&[u64]>,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Number>> {
+fn numbers(node: &Node, field: &str, shape: Option<&[u64]>, mistakes: &mut Mistakes) -> Option<Vec<Number>> {
     let Value::List(items) = &node.value else {
         let hint = "write every element in order, such as `[1, 3, 32, 32]`, or one `value` for all";
         check::wrong_type(node, field, "a list of numbers", hint, mistakes);
@@ -136,7 +131,9 @@ fn numbers(
     };
     if items.is_empty() || items.len() > MAXIMUM_VALUES {
         let message = format!("the list has {} values", items.len());
-        let hint = format!("write 1 to {MAXIMUM_VALUES} of them; for more, save them with `numpy.save` and write `file`");
+        let hint = format!(
+            "write 1 to {MAXIMUM_VALUES} of them; for more, save them with `numpy.save` and write `file`"
+        );
         mistakes.add(node.position, field, "too_many_values", message, hint);
         return None;
     }
@@ -147,7 +144,8 @@ fn numbers(
         mistakes.add(node.position, field, "wrong_count_of_values", message, hint);
         return None;
     }
-    let read = items.iter().enumerate().map(|(index, item)| number(item, &format!("{field}[{index}]"), mistakes));
+    let read =
+        items.iter().enumerate().map(|(index, item)| number(item, &format!("{field}[{index}]"), mistakes));
     read.collect::<Vec<Option<Number>>>().into_iter().collect()
 }
 
@@ -187,7 +185,13 @@ fn file(node: &Node, field: &str, mistakes: &mut Mistakes) -> Option<InputFile> 
         return None;
     };
     if let Some(fault) = models::fault_of_name(name) {
-        mistakes.add(node.position, field, "input_name", format!("{} {}", quoted(name), fault.message), fault.hint);
+        mistakes.add(
+            node.position,
+            field,
+            "input_name",
+            format!("{} {}", quoted(name), fault.message),
+            fault.hint,
+        );
         return None;
     }
     let extension = models::extension(name).unwrap_or_default();
@@ -195,7 +199,8 @@ fn file(node: &Node, field: &str, mistakes: &mut Mistakes) -> Option<InputFile> 
         let message = format!("{} is of a format that is not read for inputs", quoted(name));
         let known: Vec<String> = TENSOR_EXTENSIONS.iter().map(|extension| format!(".{extension}")).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let hint = format!("save the array as {}, as `numpy.save(\"mel.npy\", array)` does", alternatives(&known));
+        let hint =
+            format!("save the array as {}, as `numpy.save(\"mel.npy\", array)` does", alternatives(&known));
         mistakes.add(node.position, field, "unknown_extension", message, hint);
         return None;
     }

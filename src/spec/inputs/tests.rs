@@ -36,32 +36,34 @@ fn every_way_to_fill_an_input_is_understood() {
 #[test]
 fn every_mistake_names_its_place_and_what_to_write() {
     let refused = |inputs: &str| read(inputs).unwrap_err();
-    insta::assert_snapshot!([
-        "{a: {value: 1, range: [0, 1]}}",
-        "{a: {}}",
-        "{a: {shap: [1]}}",
-        "{a: {shape: 5}}",
-        "{a: {shape: [1, 4], values: [1, 2, 3]}}",
-        "{a: {value: abc, b: 1}}",
-        "{a: {value: .inf}}",
-        "{a: {value: true}}",
-        "{a: {value: 99999999999999999999999}}",
-        "{a: {values: []}}",
-        "{a: {values: 5}}",
-        "{a: {values: [1, x]}}",
-        "{a: {range: [0.5, 1]}}",
-        "{a: {range: [5, 1]}}",
-        "{a: {range: [5]}}",
-        "{a: {range: 5}}",
-        "{a: {file: 5}}",
-        "{a: {file: ../mel.npy}}",
-        "{a: {file: /etc/passwd}}",
-        "{a: {file: mel.txt}}",
-        "{a: {file: mel.pkl}}",
-        "{a: {file: .mel.npy}}",
-    ]
-    .map(refused)
-    .concat());
+    insta::assert_snapshot!(
+        [
+            "{a: {value: 1, range: [0, 1]}}",
+            "{a: {}}",
+            "{a: {shap: [1]}}",
+            "{a: {shape: 5}}",
+            "{a: {shape: [1, 4], values: [1, 2, 3]}}",
+            "{a: {value: abc, b: 1}}",
+            "{a: {value: .inf}}",
+            "{a: {value: true}}",
+            "{a: {value: 99999999999999999999999}}",
+            "{a: {values: []}}",
+            "{a: {values: 5}}",
+            "{a: {values: [1, x]}}",
+            "{a: {range: [0.5, 1]}}",
+            "{a: {range: [5, 1]}}",
+            "{a: {range: [5]}}",
+            "{a: {range: 5}}",
+            "{a: {file: 5}}",
+            "{a: {file: ../mel.npy}}",
+            "{a: {file: /etc/passwd}}",
+            "{a: {file: mel.txt}}",
+            "{a: {file: mel.pkl}}",
+            "{a: {file: .mel.npy}}",
+        ]
+        .map(refused)
+        .concat()
+    );
 }
 
 #[test]
