@@ -18,7 +18,7 @@ pub(crate) fn check(bytes: &[u8], given: &GivenInputs) -> Result<Vec<(String, Ve
     let (declared, element_types) = read(bytes)?;
     let inputs = Inputs::plan(&declared, given, 0)?;
     for (index, element_type) in element_types.iter().enumerate() {
-        if let Some(element_type) = ElementType::named(element_type) {
+        if let Some(element_type) = ElementType::of_name(element_type) {
             inputs.check(index, element_type)?;
         }
     }

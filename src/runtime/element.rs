@@ -32,7 +32,8 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    const ALL: [Self; 13] = [
+    /// Every one.
+    pub(crate) const ALL: &[Self] = &[
         Self::Bool,
         Self::Int8,
         Self::Uint8,
@@ -47,11 +48,6 @@ impl ElementType {
         Self::Float32,
         Self::Float64,
     ];
-
-    /// The type of that name in bundles; `None` for one that cannot be filled.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|element_type| element_type.name() == name)
-    }
 
     /// The name in bundles.
     pub fn name(self) -> &'static str {

@@ -141,7 +141,7 @@ fn accepted(path: &Path, shown: &str, job: &Job, surroundings: &Surroundings) ->
     }
     if let Some(problem) = power_mode_problem(job, surroundings) {
         would_run = false;
-        text.push_str(&format!("  power mode: {problem}\n"));
+        text.push_str(&format!("  host: {problem}\n"));
     }
 
     if is_generated {

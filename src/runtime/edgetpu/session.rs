@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, Model, TensorType};
 use serde_json::Value;
@@ -15,7 +16,9 @@ use crate::model_file::tflite::TfliteFile;
 use crate::runtime::fill::ElementType;
 use crate::runtime::inputs::Inputs;
 use crate::runtime::tflite::model;
-use crate::runtime::{Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, mapped, options};
+use crate::runtime::{
+    Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped, options,
+};
 
 /// Where the libraries' own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
@@ -32,6 +35,8 @@ const NEEDED: &[&CStr] = &[
     c"TfLiteInterpreterInvoke",
     c"TfLiteInterpreterGetInputTensorCount",
     c"TfLiteInterpreterGetInputTensor",
+    c"TfLiteInterpreterGetOutputTensorCount",
+    c"TfLiteInterpreterGetOutputTensor",
     c"TfLiteTensorType",
     c"TfLiteTensorByteSize",
     c"TfLiteTensorData",
@@ -61,6 +66,7 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
     let delegate =
         Delegate::load_with_options(name, &delegate).map_err(|error| not_delegated(name, &error))?;
     let threads = options::threads(&request.options);
+    let started = Instant::now();
     let bytes = fs_err::read(compiled)
         .map_err(|error| Failure::new(Stage::Load, "model_not_readable", error.to_string()))?;
     let refused = |what: &str, error: &Error| {
@@ -77,7 +83,9 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
         .delegate(delegate)
         .build(model)
         .map_err(|error| refused("created no interpreter for the model", &error))?;
-    let inputs = filled(&mut interpreter, file, request)?;
+    let load = Some(started.elapsed());
+    let (inputs, first_inference) = filled(&mut interpreter, file, request)?;
+    let spent = Spent { load, first_inference };
     let found = delegate_of(name);
     let mut in_force: BTreeMap<String, Value> =
         asked.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
@@ -85,7 +93,10 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
     in_force.insert("tflite_version".to_owned(), version.clone().into());
     in_force.insert("libedgetpu_build".to_owned(), found.build.into());
     Ok(Loaded {
-        execution: Execution::Session(Box::new(DelegateSession { interpreter })),
+        execution: Execution::Session(Box::new(DelegateSession {
+            interpreter,
+            names: file.outputs.iter().map(|output| output.name.clone()).collect(),
+        })),
         model: LoadedModel {
             version: found.version.or(version),
             library: found.file,
@@ -95,12 +106,15 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
             outputs: file.outputs.iter().map(model::describe).collect(),
             ..LoadedModel::default()
         },
+        spent,
     })
 }
 
 /// An interpreter with allocated tensors and filled inputs.
 struct DelegateSession {
     interpreter: Interpreter<'static>,
+    /// Names of the outputs in the file.
+    names: Vec<String>,
 }
 
 impl Session for DelegateSession {
@@ -108,6 +122,20 @@ impl Session for DelegateSession {
         self.interpreter.invoke().map_err(|error| {
             RunError(format!("TensorFlow Lite refused to run the model: {error}; {SEE_LOG}"))
         })
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        let refused = |error: Error| RunError(format!("TensorFlow Lite does not show its outputs: {error}"));
+        for (tensor, name) in self.interpreter.outputs().map_err(refused)?.iter().zip(&self.names) {
+            let elements = fillable(tensor.tensor_type());
+            let known = elements.map(|known| known.name().to_owned());
+            let element_type =
+                known.unwrap_or_else(|| format!("{:?}", tensor.tensor_type()).to_ascii_lowercase());
+            let shape: Vec<u64> = tensor.shape().map_err(refused)?.iter().map(|size| *size as u64).collect();
+            let bytes = Some(tensor.as_bytes().map_err(refused)?);
+            show(ShownOutput { name, element_type: &element_type, elements, shape: &shape, bytes });
+        }
+        Ok(())
     }
 }
 
@@ -186,16 +214,20 @@ fn not_delegated(name: &Path, error: &Error) -> Failure {
 }
 
 /// Fill the inputs. Integers that are out of range are tried again as zeros: the library gives no reason, so
-/// whatever zeros cure was one.
+/// whatever zeros cure was one. Also how long the first run took, if there was one.
 fn filled(
     interpreter: &mut Interpreter<'_>,
     file: &TfliteFile,
     request: &LoadRequest,
-) -> Result<Inputs, Failure> {
+) -> Result<(Inputs, Option<Duration>), Failure> {
     let mut inputs = Inputs::plan(&model::declared(file), &request.inputs, request.seed)?;
     fill(interpreter, file, &mut inputs)?;
-    if !inputs.may_hold_indices() || interpreter.invoke().is_ok() {
-        return Ok(inputs);
+    if !inputs.may_hold_indices() {
+        return Ok((inputs, None));
+    }
+    let started = Instant::now();
+    if interpreter.invoke().is_ok() {
+        return Ok((inputs, Some(started.elapsed())));
     }
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     for index in inputs.zero_integers() {
@@ -205,12 +237,13 @@ fn filled(
             .map_err(|error| not_filled(&file.inputs[index].name, &error))?;
     }
     drop(tensors);
+    let started = Instant::now();
     interpreter.invoke().map_err(|error| {
         let detail = format!("TensorFlow Lite refused the first run: {error}; {SEE_LOG}");
         Failure::new(Stage::Prepare, "run_failed", detail)
             .with_hint("check that the values under `inputs` are valid for this model, and see the log tail")
     })?;
-    Ok(inputs)
+    Ok((inputs, Some(started.elapsed())))
 }
 
 fn not_bound(detail: String) -> Failure {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
+use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::model_file::tflite::TfliteFile;
@@ -14,7 +15,8 @@ use backbone::runtime::inputs::Inputs;
 use backbone::runtime::shapes;
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, Task, mapped, options,
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
+    mapped, options,
 };
 use profile::ProfiledInterpreter;
 use serde_json::Value;
@@ -55,20 +57,24 @@ impl Load for TensorFlowLite {
         }
         let file = model::read(&request.model)?;
         let mut inputs = Inputs::plan(&model::declared(&file), &request.inputs, request.seed)?;
+        let started = Instant::now();
         let create = || interpreter(request, threads, xnnpack);
         let prepared = match request.task {
             Task::Profile => Prepared::ToProfile(ProfiledInterpreter::create(create)?),
             _ => Prepared::ToMeasure(create()?),
         };
-        let described = prepare_inputs(prepared.interpreter(), &file, &mut inputs)?;
-        try_integers(prepared.interpreter(), &file, &mut inputs)?;
+        allocate(prepared.interpreter(), &file, &inputs)?;
+        let load = Some(started.elapsed());
+        let described = fill_inputs(prepared.interpreter(), &file, &mut inputs)?;
+        let first_inference = try_integers(prepared.interpreter(), &file, &mut inputs)?;
+        let spent = Spent { load, first_inference };
         let outputs = describe_outputs(prepared.interpreter(), &file);
         let options = BTreeMap::from([
             (options::THREADS.name.to_owned(), Value::from(threads)),
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            execution: prepared.into_execution(),
+            execution: prepared.into_execution(file),
             model: LoadedModel {
                 version: Some(version.to_owned()),
                 // The version text is in the library's own memory.
@@ -79,6 +85,7 @@ impl Load for TensorFlowLite {
                 filled: inputs.filled(),
                 ..LoadedModel::default()
             },
+            spent,
         })
     }
 }
@@ -97,9 +104,12 @@ impl Prepared {
         }
     }
 
-    fn into_execution(self) -> Execution {
+    fn into_execution(self, file: TfliteFile) -> Execution {
         match self {
-            Self::ToMeasure(interpreter) => Execution::Session(Box::new(TfliteSession { interpreter })),
+            Self::ToMeasure(interpreter) => Execution::Session(Box::new(TfliteSession {
+                interpreter,
+                names: file.outputs.into_iter().map(|output| output.name).collect(),
+            })),
             Self::ToProfile(profiled) => Execution::Profiler(Box::new(profiled)),
         }
     }
@@ -108,6 +118,8 @@ impl Prepared {
 /// An interpreter with allocated tensors and filled inputs.
 struct TfliteSession {
     interpreter: Interpreter<'static>,
+    /// Names of the outputs in the file.
+    names: Vec<String>,
 }
 
 impl Session for TfliteSession {
@@ -115,6 +127,23 @@ impl Session for TfliteSession {
         self.interpreter
             .invoke()
             .map_err(|_| RunError(format!("TensorFlow Lite refused to run the model; {SEE_LOG}")))
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        for (index, name) in self.names.iter().enumerate() {
+            let tensor = self
+                .interpreter
+                .output(index)
+                .map_err(|_| RunError(format!("TensorFlow Lite does not show output `{name}`; {SEE_LOG}")))?;
+            let elements = fillable(tensor.data_type());
+            let known = elements.map(|known| known.name().to_owned());
+            let element_type =
+                known.unwrap_or_else(|| format!("{:?}", tensor.data_type()).to_ascii_lowercase());
+            let shape = sizes(tensor.shape());
+            let bytes = Some(tensor.data::<u8>());
+            show(ShownOutput { name, element_type: &element_type, elements, shape: &shape, bytes });
+        }
+        Ok(())
     }
 }
 
@@ -139,11 +168,7 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
     Interpreter::new(model, Some(options)).map_err(|_| refused("created no interpreter for the model"))
 }
 
-fn prepare_inputs(
-    interpreter: &Interpreter<'_>,
-    file: &TfliteFile,
-    inputs: &mut Inputs,
-) -> Result<Vec<Tensor>, Failure> {
+fn allocate(interpreter: &Interpreter<'_>, file: &TfliteFile, inputs: &Inputs) -> Result<(), Failure> {
     if interpreter.input_tensor_count() != file.inputs.len() {
         return Err(Failure::new(
             Stage::Prepare,
@@ -170,7 +195,14 @@ fn prepare_inputs(
             .resize_input(index, tensor::Shape::new(dimensions))
             .map_err(|_| not_allocated(&format!("input `{}` of shape {shape:?}", input.name)))?;
     }
-    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))?;
+    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))
+}
+
+fn fill_inputs(
+    interpreter: &Interpreter<'_>,
+    file: &TfliteFile,
+    inputs: &mut Inputs,
+) -> Result<Vec<Tensor>, Failure> {
     (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, inputs)).collect()
 }
 
@@ -219,26 +251,32 @@ fn fill_input(
 }
 
 /// One run before all others if the generator made what may be indices of something smaller. The
-/// library says so on standard error only; so zeros are tried whatever the reason is, and what they cure was one.
+/// library says so on standard error only; so zeros are tried whatever the reason is, and what they cure was one. How long the run took, if there was one.
 fn try_integers(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
     inputs: &mut Inputs,
-) -> Result<(), Failure> {
-    if !inputs.may_hold_indices() || interpreter.invoke().is_ok() {
-        return Ok(());
+) -> Result<Option<Duration>, Failure> {
+    if !inputs.may_hold_indices() {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    if interpreter.invoke().is_ok() {
+        return Ok(Some(started.elapsed()));
     }
     for index in inputs.zero_integers() {
         let refused = |error| not_filled(&file.inputs[index].name, &error);
         let length = interpreter.input(index).map_err(refused)?.data::<u8>().len();
         interpreter.copy(&vec![0_u8; length], index).map_err(refused)?;
     }
+    let started = Instant::now();
     interpreter.invoke().map_err(|_| {
         let detail =
             format!("TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}");
         Failure::new(Stage::Prepare, "run_failed", detail)
             .with_hint("check that the shapes and values under `inputs` are valid for this model")
-    })
+    })?;
+    Ok(Some(started.elapsed()))
 }
 
 fn not_filled(name: &str, error: &tflitec::Error) -> Failure {

@@ -78,7 +78,7 @@ impl Feed {
             if sizes.contains(&0) {
                 continue;
             }
-            let stored = ElementType::named(&declared.element_type)
+            let stored = ElementType::of_name(&declared.element_type)
                 .filter(|_| can_load)
                 .and_then(|element_type| stored(program.release, element_type));
             match (stored, name()) {
@@ -106,7 +106,7 @@ impl Feed {
     ) -> Result<Option<String>, Failure> {
         let mut words = Vec::new();
         for (index, declared) in border.inputs.iter().enumerate() {
-            let Some(element_type) = ElementType::named(&declared.element_type) else { continue };
+            let Some(element_type) = ElementType::of_name(&declared.element_type) else { continue };
             let size = shapes::element_count(inputs.shape(index))
                 .and_then(|count| count.checked_mul(element_type.size_bytes()))
                 .ok_or_else(|| too_large(&declared.name, inputs.shape(index)))?;

@@ -18,7 +18,7 @@ use crate::runtime::inputs::{Inputs, PlannedInput};
 use crate::runtime::shapes::DeclaredInput;
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Profiler, Program, Runtime,
-    SelfTimed, Task,
+    SelfTimed, Spent, Task,
 };
 
 /// Protocol buffers count in signed 32 bits.
@@ -57,7 +57,7 @@ impl Load for TensorRt {
         let files = EngineFiles::new(compilation, &version, &build_flags);
         files.remove_inputs();
         let load_inputs = match request.task {
-            Task::Build => None,
+            Task::Build | Task::Outputs => None,
             Task::Measure | Task::Profile => feed.write(&border, &mut inputs, &|index| files.input(index))?,
         };
         let trtexec = Box::new(Trtexec {
@@ -76,7 +76,7 @@ impl Load for TensorRt {
         Ok(Loaded {
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
-                Task::Measure => Execution::Program(trtexec),
+                Task::Measure | Task::Outputs => Execution::Program(trtexec),
                 Task::Profile => Execution::Profiler(trtexec),
             },
             model: LoadedModel {
@@ -88,6 +88,7 @@ impl Load for TensorRt {
                 outputs: border.outputs.iter().map(tensor).collect(),
                 ..LoadedModel::default()
             },
+            spent: Spent::default(),
         })
     }
 }
