@@ -9,8 +9,10 @@ use super::{Dimension, ReadError, elements, readable};
 
 mod border;
 mod protobuf;
+mod tensor;
 
-pub(crate) use border::{Border, BorderTensor, border};
+pub(crate) use border::{Border, BorderTensor, border, element_type};
+pub(crate) use tensor::tensor;
 
 /// A model.
 #[derive(Debug, Default)]
