@@ -36,10 +36,7 @@ pub(super) struct NetworksCostArguments {
 /// The name may hold `=`, as exporters write them; the shape cannot.
 fn input_shape(text: &str) -> Result<(String, Vec<u64>), String> {
     let (name, sizes) = text.rsplit_once('=').ok_or("write NAME=SHAPE, such as image=1x3x224x224")?;
-    let size = |size: &str| match size.parse() {
-        Ok(0) | Err(_) => Err(format!("`{size}` is not a size of 1 or more")),
-        Ok(size) => Ok(size),
-    };
+    let size = |size: &str| size.parse().map_err(|_| format!("`{size}` is not a size of 0 or more"));
     Ok((name.to_owned(), sizes.split('x').map(size).collect::<Result<_, _>>()?))
 }
 
@@ -285,6 +282,7 @@ mod tests {
     fn shapes_are_read_and_mistakes_in_them_named() {
         assert_eq!(input_shape("a=b:0=1x3x8x8"), Ok(("a=b:0".to_owned(), vec![1, 3, 8, 8])));
         assert_eq!(input_shape("image"), Err("write NAME=SHAPE, such as image=1x3x224x224".to_owned()));
-        assert_eq!(input_shape("image=1x0"), Err("`0` is not a size of 1 or more".to_owned()));
+        assert_eq!(input_shape("image=1x0"), Ok(("image".to_owned(), vec![1, 0])));
+        assert_eq!(input_shape("image=1x-1"), Err("`-1` is not a size of 0 or more".to_owned()));
     }
 }

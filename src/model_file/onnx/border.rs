@@ -32,7 +32,7 @@ pub(crate) struct Border {
 /// # Errors
 /// Bytes that are no such file.
 pub(crate) fn border(bytes: &[u8]) -> Result<Border, ReadError> {
-    let model = OnnxModel::read(bytes)?;
+    let model = OnnxModel::read(bytes)?.graph;
     let is_weight =
         |input: &&DeclaredTensor| model.initializers.iter().any(|weight| weight.name == input.name);
     Ok(Border {

@@ -2,7 +2,10 @@ use super::*;
 
 mod bad_input;
 mod family;
+mod field;
+mod operators;
 mod rules;
+mod structure;
 
 fn file(name: &str) -> Vec<u8> {
     fs_err::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
