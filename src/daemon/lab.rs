@@ -7,7 +7,7 @@ use super::job::{QueuedJob, ReadJob, SpecFile};
 use super::troubles::Troubles;
 use crate::config::{Config, Overrides};
 use crate::spec;
-use crate::spool::journal::{Durable, Record};
+use crate::spool::journal::{BoundModel, Durable, Record};
 use crate::spool::names::{Entry, EntryKind, JobId};
 use crate::spool::watch::Watch;
 use crate::spool::{Places, Spool};
@@ -77,8 +77,12 @@ impl Lab {
         self.upload("net.sim", MODEL);
         let name = OsStr::new("net.sim");
         let stat = self.spool.inbox.entry(name).unwrap();
-        let model = self.spool.models.copy(&self.spool.inbox, name, &stat, &id).unwrap().unwrap();
-        self.spool.journal(&id).append(&Record::Bound { models: vec![model] }, Durable::Later).unwrap();
+        let main = self.spool.models.copy(&self.spool.inbox, name, &stat, &id).unwrap().unwrap();
+        let models = vec![BoundModel { main, parts: Vec::new() }];
+        self.spool
+            .journal(&id)
+            .append(&Record::Bound { models, inputs: Vec::new() }, Durable::Later)
+            .unwrap();
         let job = spec::resolve::job(text.as_bytes(), "a.yaml").unwrap();
         let queued = QueuedJob { name: job.name.clone(), priority: job.priority, entry };
         ReadJob { queued, spec: SpecFile { text: Some(text.as_bytes().to_vec()) }, job }

@@ -233,8 +233,8 @@ impl<'o> Daemon<'o> {
         self.outlet.record_ready(&self.spool, &entries);
         for entry in &entries {
             let progress = self.spool.progress(&entry.id);
-            for model in progress.models.iter().flatten() {
-                self.spool.models.claim(&model.sha256, &entry.id);
+            for file in progress.files() {
+                self.spool.models.claim(&file.sha256, &entry.id);
             }
         }
         if let Err(error) = self.spool.models.remove_unused() {

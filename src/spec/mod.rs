@@ -22,6 +22,7 @@ pub use self::raw::MAXIMUM_SPEC_BYTES;
 pub(crate) mod check;
 mod describe;
 pub(crate) mod fields;
+pub mod files;
 mod host;
 pub(crate) mod mistakes;
 mod models;

@@ -15,10 +15,13 @@ use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, Tria
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Record {
-    /// The job's model files were copied. Files that are overwritten in the inbox later do not affect it.
+    /// The job's files were copied. Files that are overwritten in the inbox later do not affect it.
     Bound {
         /// In the order of the spec.
         models: Vec<BoundModel>,
+        /// All others that were dropped with the job.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inputs: Vec<BoundFile>,
     },
     /// A trial begins.
     Started {
@@ -70,15 +73,37 @@ pub struct Measured {
     pub power: Option<Power>,
 }
 
-/// A copied model file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoundModel {
-    /// Name in the spec.
+/// A copied file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundFile {
+    /// Name in the inbox.
     pub file: String,
     /// SHA-256 of the copy, which is also its name in `spool/models/`.
     pub sha256: String,
     /// Size in bytes.
     pub size_bytes: u64,
+    /// Last change of the file in the inbox that was copied, in ns since the epoch; `None` for a generated
+    /// file and in journals of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_ns: Option<i64>,
+}
+
+/// A copied model, in one file or several.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundModel {
+    /// The file that the spec names.
+    #[serde(flatten)]
+    pub main: BoundFile,
+    /// Further files that it refers to, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BoundFile>,
+}
+
+impl BoundModel {
+    /// Its files: first the one that the spec names.
+    pub fn files(&self) -> impl Iterator<Item = &BoundFile> {
+        std::iter::once(&self.main).chain(&self.parts)
+    }
 }
 
 /// The journal of one job, to read or append to.
@@ -160,8 +185,12 @@ impl Journal {
 /// The state of a job according to its journal.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Copied models; `None` while the job waits for them.
+    /// Copied models; `None` while the job waits for its files.
     pub models: Option<Vec<BoundModel>>,
+    /// All other copied files that were dropped with the job.
+    pub inputs: Vec<BoundFile>,
+    /// How often the job's files were copied.
+    pub bound: usize,
     /// Finished trials, in order.
     pub trials: Vec<Measured>,
     /// Finished builds by configuration (from 1), in order.
@@ -178,18 +207,32 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Every copied file.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &BoundFile> {
+        self.models.iter().flatten().flat_map(BoundModel::files).chain(&self.inputs)
+    }
+
     /// Sum up the records.
     pub(crate) fn of(records: Vec<Record>) -> Self {
         let mut progress = Self::default();
         let mut running = None;
         for record in records {
             match record {
-                Record::Bound { models } => {
-                    // Copied again after a power cut tore the copies. Trials of other bytes do not count.
-                    if progress.models.replace(models.clone()).is_some_and(|former| former != models) {
+                Record::Bound { models, inputs } => {
+                    let digests = |models: &[BoundModel], inputs: &[BoundFile]| -> Vec<String> {
+                        let files = models.iter().flat_map(BoundModel::files).chain(inputs);
+                        files.map(|file| file.sha256.clone()).collect()
+                    };
+                    let former = progress.models.as_deref().map(|models| digests(models, &progress.inputs));
+                    // Copied again, because the copies were torn or the upload went on. Trials of other bytes
+                    // do not count.
+                    if former.is_some_and(|former| former != digests(&models, &inputs)) {
                         progress.trials.clear();
                         progress.builds.clear();
                     }
+                    progress.models = Some(models);
+                    progress.inputs = inputs;
+                    progress.bound += 1;
                 }
                 Record::Started { configuration, at } => {
                     progress.crashes.extend(running.replace(configuration));
@@ -222,6 +265,30 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::bundle::format::{Latencies, TrialId};
+
+    fn model(file: &str, sha256: &str) -> BoundModel {
+        let main = BoundFile { file: file.into(), sha256: sha256.into(), size_bytes: 1, modified_ns: None };
+        BoundModel { main, parts: Vec::new() }
+    }
+
+    #[test]
+    fn files_of_the_previous_version_are_read_and_written_byte_for_byte() {
+        let line = r#"{"record":"bound","models":[{"file":"net.onnx","sha256":"ab","size_bytes":1}]}"#;
+        let record: Record = serde_json::from_str(line).expect("a record");
+        assert_eq!(record, Record::Bound { models: vec![model("net.onnx", "ab")], inputs: Vec::new() });
+        assert_eq!(serde_json::to_string(&record).expect("JSON"), line);
+        let whole = Record::Bound {
+            models: vec![BoundModel {
+                parts: vec![model("net.onnx.data", "cd").main],
+                ..model("net.onnx", "ab")
+            }],
+            inputs: vec![BoundFile { modified_ns: Some(i64::MAX), ..model("mel.npy", "ef").main }],
+        };
+        let written = serde_json::to_string(&whole).expect("JSON");
+        assert_eq!(serde_json::from_str::<Record>(&written).expect("a record"), whole);
+        let names: Vec<String> = Progress::of(vec![whole]).files().map(|file| file.file.clone()).collect();
+        assert_eq!(names, ["net.onnx", "net.onnx.data", "mel.npy"]);
+    }
 
     #[test]
     fn a_torn_last_line_counts_as_never_written_and_the_next_one_is_whole() {
@@ -270,10 +337,8 @@ mod tests {
 
     #[test]
     fn trials_of_a_model_that_was_taken_again_with_other_bytes_do_not_count() {
-        let bound = |sha256: &str| {
-            let model = BoundModel { file: "net.onnx".into(), sha256: sha256.into(), size_bytes: 1 };
-            Record::Bound { models: vec![model] }
-        };
+        let bound =
+            |sha256: &str| Record::Bound { models: vec![model("net.onnx", sha256)], inputs: Vec::new() };
         let finished = Record::Finished(Box::new(Measured {
             configuration: 1,
             trial: Trial { id: TrialId { build: 1, process: 1 }, latencies: Latencies::default() },

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::folder::{Folder, stat_of_file};
-use super::journal::BoundModel;
+use super::journal::{BoundFile, BoundModel};
 use super::names::JobId;
 use super::plan::{FileKind, Stat};
 
@@ -95,7 +95,7 @@ impl ModelStore {
         name: &OsStr,
         expected: &Stat,
         job: &JobId,
-    ) -> io::Result<Option<BoundModel>> {
+    ) -> io::Result<Option<BoundFile>> {
         let source = inbox.open_file(name)?;
         let before = stat_of_file(&source)?;
         if before.kind != FileKind::Regular || !before.same_content(expected) {
@@ -106,7 +106,7 @@ impl ModelStore {
         if let Some(sha256) = self.digests.get(&key).filter(|sha256| self.verified.contains(*sha256)).cloned()
         {
             self.claim(&sha256, job);
-            return Ok(Some(BoundModel { file, sha256, size_bytes: before.size }));
+            return Ok(Some(bound(file, sha256, &before)));
         }
         let temporary = self.folder.join(format!(".{job}.copy"));
         let copied = copy_and_hash(&source, &temporary);
@@ -126,7 +126,7 @@ impl ModelStore {
         self.digests.insert(key, sha256.clone());
         self.verified.insert(sha256.clone());
         self.claim(&sha256, job);
-        Ok(Some(BoundModel { file, sha256, size_bytes: before.size }))
+        Ok(Some(bound(file, sha256, &before)))
     }
 
     /// Write a generated model. It stays until [`ModelStore::remove_generated`]; the next start removes what
@@ -149,7 +149,9 @@ impl ModelStore {
             write(&mut output)?;
             output.flush()?;
             let sha256 = data_encoding::HEXLOWER.encode(&output.hasher.finalize());
-            Ok(BoundModel { file: file.to_owned(), sha256, size_bytes: output.bytes })
+            let main =
+                BoundFile { file: file.to_owned(), sha256, size_bytes: output.bytes, modified_ns: None };
+            Ok(BoundModel { main, parts: Vec::new() })
         })();
         if written.is_err() {
             self.remove_generated();
@@ -180,6 +182,10 @@ impl ModelStore {
         }
         sound
     }
+}
+
+fn bound(file: String, sha256: String, stat: &Stat) -> BoundFile {
+    BoundFile { file, sha256, size_bytes: stat.size, modified_ns: i64::try_from(stat.modified_ns).ok() }
 }
 
 /// Hashes everything written through it.

@@ -245,8 +245,8 @@ fn model_that_cannot_be_written_leaves_nothing() {
     assert!(fs_err::read_dir(rig.folder.path().join("spool/models")).expect("read").next().is_none());
     let (path, model) =
         spool.models.generate("net.onnx", |output| output.write_all(b"whole")).expect("generate");
-    assert_eq!(model.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
-    assert_eq!((model.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
+    assert_eq!(model.main.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
+    assert_eq!((model.main.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
     spool.models.remove_generated();
     assert!(!path.exists());
 }

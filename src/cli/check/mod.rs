@@ -16,6 +16,7 @@ use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
 use crate::daemon::admit::{self, Rejection};
 use crate::host::{self, HostRoot};
+use crate::spec::files::{JobFile, Purpose};
 use crate::spec::{self, Job, ModelSource};
 use crate::spool;
 use crate::spool::names::{self, NameKind};
@@ -94,15 +95,16 @@ fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (
     let mut text = format!("{listed}\n");
 
     let mut would_run = true;
-    for (index, model) in job.models.iter().enumerate() {
-        let finding = match look_at_model(path, job, index, memory_bytes) {
+    for wanted in job.files() {
+        let finding = match look_at_file(path, job, &wanted, memory_bytes) {
             Ok(size) => format!("{size} bytes, ok"),
             Err(problem) => {
                 would_run = false;
                 problem
             }
         };
-        text.push_str(&format!("  model {}: {finding}\n", model.file));
+        let what = if wanted.purpose == Purpose::Input { "input" } else { "model" };
+        text.push_str(&format!("  {what} {}: {finding}\n", wanted.file));
     }
 
     if is_generated {
@@ -178,19 +180,25 @@ fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// The size of a model file that the daemon would take.
-fn look_at_model(spec: &Path, job: &Job, index: usize, memory_bytes: Option<u64>) -> Result<u64, String> {
+/// The size of a file of the job that the daemon would take.
+fn look_at_file(
+    spec: &Path,
+    job: &Job,
+    wanted: &JobFile<'_>,
+    memory_bytes: Option<u64>,
+) -> Result<u64, String> {
     let rejected = |rejection: Rejection| with_hint(&rejection);
-    let model = &job.models[index];
-    let path = spec.with_file_name(&model.file);
-    let size = regular_file_size(&path)?.ok_or_else(|| rejected(admit::not_a_file(&model.file)))?;
-    admit::check_memory(&model.file, size, memory_bytes).map_err(rejected)?;
+    let path = spec.with_file_name(wanted.file);
+    let size = regular_file_size(&path)?.ok_or_else(|| rejected(admit::not_a_file(wanted.file)))?;
+    admit::check_memory(wanted.file, size, memory_bytes).map_err(rejected)?;
     // Only if the job names a digest: reading a large model takes seconds.
-    if model.sha256.is_some() {
+    if wanted.sha256.is_some() {
         let hashed = fs_err::File::open(&path).and_then(|mut file| spool::hash(&mut file, &mut io::sink()));
-        admit::check_digest(model, &hashed.map_err(|error| error.to_string())?).map_err(rejected)?;
+        admit::check_digest(wanted, &hashed.map_err(|error| error.to_string())?).map_err(rejected)?;
     }
-    admit::check_format(&path, job, index).map_err(rejected)?;
+    if let Purpose::Model(index) = wanted.purpose {
+        admit::check_format(&path, job, index).map_err(rejected)?;
+    }
     Ok(size)
 }
 

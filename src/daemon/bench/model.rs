@@ -29,10 +29,10 @@ pub(super) fn at_hand(turn: &Turn<'_>, spool: &mut Spool) -> Result<AtHand, Left
         ModelSource::Dropped(index) => {
             let models = turn.progress.models.as_ref();
             let model = models.and_then(|models| models.get(index)).ok_or(Left::ModelLost)?;
-            if !spool.models.verify(&model.sha256) {
+            if !model.files().chain(&turn.progress.inputs).all(|file| spool.models.verify(&file.sha256)) {
                 return Err(Left::ModelLost);
             }
-            Ok(AtHand { path: spool.models.path(&model.sha256), model: model.clone() })
+            Ok(AtHand { path: spool.models.path(&model.main.sha256), model: model.clone() })
         }
         ModelSource::Generated(network) => generate(turn, &network, spool),
     }

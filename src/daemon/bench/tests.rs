@@ -8,7 +8,7 @@ use crate::daemon::job::ReadJob;
 use crate::daemon::lab::{JOB, Lab};
 use crate::daemon::status::{Cooling, Running};
 use crate::daemon::turn::Ended;
-use crate::spool::journal::{Durable, Record};
+use crate::spool::journal::{BoundFile, BoundModel, Durable, Record};
 use crate::units::Nanos;
 use crate::worker::ending::{self, Ending};
 use crate::worker::parent::{Control, Watch};
@@ -184,9 +184,14 @@ fn copy_of_a_model_that_is_damaged_is_lost_and_not_measured() {
     let read = lab.queued(JOB);
     // What is in the store was verified when it was copied; one that a former process left is read first.
     let journal = lab.spool.journal(&read.queued.entry.id);
-    let torn = BoundModel { file: "net.sim".to_owned(), sha256: "0".repeat(64), size_bytes: 1 };
+    let torn = BoundFile { file: "net.sim".to_owned(), sha256: "0".repeat(64), ..BoundFile::default() };
     fs_err::write(lab.spool.models.path(&torn.sha256), "torn").unwrap();
-    journal.append(&Record::Bound { models: vec![torn] }, Durable::Later).unwrap();
+    journal
+        .append(
+            &Record::Bound { models: vec![BoundModel { main: torn, parts: Vec::new() }], inputs: Vec::new() },
+            Durable::Later,
+        )
+        .unwrap();
     let left = take_turn(&mut bench(&lab, complete), &mut lab, &read, &mut Recorder::default());
     assert!(matches!(left, Left::ModelLost), "{left:?}");
 }

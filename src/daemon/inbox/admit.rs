@@ -10,9 +10,10 @@ use crate::daemon::job::SpecFile;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
 use crate::model_file::signatures::HEAD_BYTES;
-use crate::spec::{self, Job, ModelReference, ModelSource};
+use crate::spec::files::{JobFile, Purpose};
+use crate::spec::{self, Job, ModelSource};
 use crate::spool::Spool;
-use crate::spool::journal::BoundModel;
+use crate::spool::journal::{BoundFile, BoundModel};
 use crate::spool::names::{Entry, EntryKind};
 use crate::spool::plan::{ModelState, Tracker};
 
@@ -125,11 +126,11 @@ pub(crate) fn check_name(name: &OsStr) -> Result<(), Rejection> {
     ))
 }
 
-/// What a job has of its models.
+/// What a job has of its files.
 #[derive(Debug)]
 pub(crate) enum Binding {
-    /// All are copied, in the order of [`Job::models`].
-    Bound(Vec<BoundModel>),
+    /// All are copied: the models in the order of [`Job::models`], and all others.
+    Bound { models: Vec<BoundModel>, inputs: Vec<BoundFile> },
     /// These are missing or not fully uploaded.
     Missing(Vec<String>),
     /// One of them is unusable.
@@ -138,7 +139,7 @@ pub(crate) enum Binding {
     Trouble(std::io::Error),
 }
 
-/// Copy the job's models, if all of them are there and fully uploaded. `memory_bytes` is the host's, if it is
+/// Copy the job's files, if all of them are there and fully uploaded. `memory_bytes` is the host's, if it is
 /// known.
 pub(crate) fn bind(
     spool: &mut Spool,
@@ -150,42 +151,46 @@ pub(crate) fn bind(
 ) -> Binding {
     let mut missing = Vec::new();
     let mut whole = Vec::new();
-    for (index, model) in job.models.iter().enumerate() {
-        let name = OsStr::new(&model.file);
-        match tracker.model(&mut &spool.inbox, name, now) {
-            ModelState::Whole(stat) => whole.push((index, model, stat)),
-            ModelState::Missing | ModelState::Unfinished => missing.push(model.file.clone()),
-            ModelState::NotAFile => return Binding::Rejected(not_a_file(&model.file)),
+    for wanted in job.files() {
+        match tracker.model(&mut &spool.inbox, OsStr::new(wanted.file), now) {
+            ModelState::Whole(stat) => whole.push((wanted, stat)),
+            ModelState::Missing | ModelState::Unfinished => missing.push(wanted.file.to_owned()),
+            ModelState::NotAFile => return Binding::Rejected(not_a_file(wanted.file)),
         }
     }
     if !missing.is_empty() {
         return Binding::Missing(missing);
     }
     // Before any is copied: a file that does not fit into the memory may not fit on the disk twice either.
-    for (_, model, stat) in &whole {
-        if let Err(rejection) = check_memory(&model.file, stat.size, memory_bytes) {
+    for (wanted, stat) in &whole {
+        if let Err(rejection) = check_memory(wanted.file, stat.size, memory_bytes) {
             return Binding::Rejected(rejection);
         }
     }
-    let mut bound = Vec::new();
-    for (index, model, stat) in whole {
-        let name = OsStr::new(&model.file);
+    let (mut models, mut inputs) = (Vec::new(), Vec::new());
+    for (wanted, stat) in whole {
+        let name = OsStr::new(wanted.file);
         match spool.models.copy(&spool.inbox, name, &stat, &entry.id) {
             Ok(Some(copy)) => {
                 tracker.used(name, now);
                 let path = spool.models.path(&copy.sha256);
-                let sound = check_digest(&job.models[index], &copy.sha256)
-                    .and_then(|()| check_format(&path, job, index));
+                let sound = check_digest(&wanted, &copy.sha256).and_then(|()| match wanted.purpose {
+                    Purpose::Model(index) => check_format(&path, job, index),
+                    Purpose::Input => Ok(()),
+                });
                 if let Err(rejection) = sound {
                     return Binding::Rejected(rejection);
                 }
-                bound.push(copy);
+                match wanted.purpose {
+                    Purpose::Model(_) => models.push(BoundModel { main: copy, parts: Vec::new() }),
+                    Purpose::Input => inputs.push(copy),
+                }
             }
-            Ok(None) => return Binding::Missing(vec![model.file.clone()]),
+            Ok(None) => return Binding::Missing(vec![wanted.file.to_owned()]),
             Err(error) => return Binding::Trouble(error),
         }
     }
-    Binding::Bound(bound)
+    Binding::Bound { models, inputs }
 }
 
 /// Something else than a file has the name of a model.
@@ -206,13 +211,13 @@ pub(crate) fn check_memory(file: &str, bytes: u64, memory_bytes: Option<u64>) ->
     })
 }
 
-/// Does the model have the digest that the job file names, if it names one?
-pub(crate) fn check_digest(model: &ModelReference, sha256: &str) -> Result<(), Rejection> {
-    match &model.sha256 {
+/// Does the file have the digest that the job file names, if it names one?
+pub(crate) fn check_digest(wanted: &JobFile<'_>, sha256: &str) -> Result<(), Rejection> {
+    match wanted.sha256 {
         Some(expected) if expected != sha256 => Err(Rejection::new(
             Stage::Model,
             "digest_differs",
-            format!("`{}` has SHA-256 {sha256}, but the job file names {expected}", model.file),
+            format!("`{}` has SHA-256 {sha256}, but the job file names {expected}", wanted.file),
             "upload the right model before the job file, or correct the digest",
         )),
         _ => Ok(()),

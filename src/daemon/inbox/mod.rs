@@ -277,7 +277,7 @@ impl Inbox {
     ) -> Option<EndedJob> {
         let now = Instant::now();
         let ReadJob { queued, job, .. } = &read;
-        let all_models = || job.models.iter().map(|model| model.file.clone()).collect();
+        let all_files = || job.files().iter().map(|wanted| wanted.file.to_owned()).collect();
         // Time in which the host was in trouble does not count against the job.
         let (missing, since) = match admit::bind(
             spool,
@@ -287,9 +287,9 @@ impl Inbox {
             self.settings.memory_bytes,
             now,
         ) {
-            Binding::Bound(models) => {
+            Binding::Bound { models, inputs } => {
                 let journal = spool.journal(&queued.entry.id);
-                match journal.append(&Record::Bound { models }, Durable::Later) {
+                match journal.append(&Record::Bound { models, inputs }, Durable::Later) {
                     Ok(()) => {
                         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "queued");
                         self.queue.remove(queued);
@@ -298,7 +298,7 @@ impl Inbox {
                     }
                     Err(error) => {
                         troubles.report(TroubleKind::SpoolUnwritable, &self.settings.spool, &error, now);
-                        (all_models(), Some(now))
+                        (all_files(), Some(now))
                     }
                 }
             }
@@ -314,7 +314,7 @@ impl Inbox {
             }
             Binding::Trouble(error) => {
                 troubles.report(TroubleKind::ModelNotCopied, &self.settings.inbox, &error, now);
-                (all_models(), Some(now))
+                (all_files(), Some(now))
             }
         };
         self.queue.wait(WaitingJob { job: read.queued, missing, since: since.unwrap_or(now) });

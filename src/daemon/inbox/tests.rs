@@ -46,7 +46,7 @@ fn job_whose_model_is_there_is_queued_with_a_copy_of_it() {
     assert!(ended.is_empty());
     let queued = inbox.queue().first().unwrap();
     let models = lab.spool.progress(&queued.entry.id).models.unwrap();
-    assert_eq!(fs_err::read_to_string(lab.spool.models.path(&models[0].sha256)).unwrap(), MODEL);
+    assert_eq!(fs_err::read_to_string(lab.spool.models.path(&models[0].main.sha256)).unwrap(), MODEL);
     assert!(!lab.config.inbox.join("a.yaml").exists());
 }
 

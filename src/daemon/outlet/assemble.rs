@@ -8,6 +8,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use super::count::{Counted, cost_in_format};
+use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
@@ -103,9 +104,9 @@ impl Assembler {
                 .runtime
                 .as_ref()
                 .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
-            file: model.file,
-            sha256: model.sha256,
-            size_bytes: model.size_bytes,
+            file: model.main.file,
+            sha256: model.main.sha256,
+            size_bytes: model.main.size_bytes,
             inputs: loaded.map(|loaded| loaded.inputs.clone()).unwrap_or_default(),
             outputs: loaded.map(|loaded| loaded.outputs.clone()).unwrap_or_default(),
         });
@@ -154,7 +155,7 @@ impl Assembler {
             outcome: parts.outcome,
             trials: course.trials,
             summary,
-            profile: course.profile,
+            profile: course.profile.map(|profile| with_macs(profile, parts.counted.cost.as_deref())),
             environment: with_power(reported, course.power),
             energy: course.energy,
             verdict,

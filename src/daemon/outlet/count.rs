@@ -47,7 +47,7 @@ impl Counter {
             (ModelSource::Dropped(_), None) => return Counted::default(),
             (ModelSource::Dropped(_), Some(model)) => model,
         };
-        let key = (model.sha256.clone(), job.inputs.clone());
+        let key = (model.main.sha256.clone(), job.inputs.clone());
         if let Some((known, counted)) = &self.last
             && *known == key
         {
@@ -69,10 +69,10 @@ fn count_file(
     if !is_countable {
         return Err(format!("a .{} file holds no network", chosen.runtime.model_format));
     }
-    if model.size_bytes > LARGEST_COUNTED_BYTES {
+    if model.main.size_bytes > LARGEST_COUNTED_BYTES {
         return Err(format!("the file has more than {LARGEST_COUNTED_BYTES} bytes"));
     }
-    let bytes = fs_err::read(models.path(&model.sha256)).map_err(|error| error.to_string())?;
+    let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
     let counted = catch_unwind(AssertUnwindSafe(|| count::model(&bytes, &job.inputs)));
     counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())

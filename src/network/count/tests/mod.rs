@@ -6,6 +6,7 @@ mod field;
 mod operators;
 mod rules;
 mod structure;
+mod tflite;
 
 fn file(name: &str) -> Vec<u8> {
     fs_err::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()

@@ -1,4 +1,5 @@
-//! Recurrent layers. Each step multiplies the input and the last state with the weights of every gate.
+//! Recurrent layers. Each step multiplies the input and the last state with the weights of every gate. What
+//! joins the gates is part of the layer, as an activation is part of its convolution.
 
 use super::{Answer, Context, Made, NodeEffect, Rules};
 use crate::network::count::error::shape_text;
@@ -7,14 +8,12 @@ use crate::network::count::uncountable::{Uncountable, product};
 
 pub(super) const RULES: Rules = &[(&["RNN", "GRU", "LSTM"], recurrent)];
 
-/// Gates, and operations for each element of the state: sums of products and biases, activations, and what
-/// joins the gates.
-fn gates(operator: &str) -> (u64, u64) {
+fn gates(operator: &str) -> u64 {
     match operator {
-        "RNN" => (1, 3),
-        "GRU" => (3, 13),
+        "RNN" => 1,
+        "GRU" => 3,
         // LSTM and its dynamically quantised form.
-        _ => (4, 17),
+        _ => 4,
     }
 }
 
@@ -27,7 +26,7 @@ pub(super) fn recurrent(context: &Context<'_, '_>) -> Answer {
     };
     let is_batch_first = context.integer("layout", 0) != 0;
     let (steps, batch) = if is_batch_first { (second, first) } else { (first, second) };
-    let (gates, each) = gates(context.node.operator.trim_start_matches("DynamicQuantize"));
+    let gates = gates(&context.node.operator);
     let weights = context.shape(1)?;
     let from_weights = || weights.iter().skip(1).copied().find(|size| *size != depth)?.checked_div(gates);
     let hidden = context.size("hidden_size").or_else(from_weights);
@@ -49,7 +48,6 @@ pub(super) fn recurrent(context: &Context<'_, '_>) -> Answer {
     let elements = product(&[steps, batch, directions, hidden])?;
     let both = depth.checked_add(hidden).ok_or(Uncountable::TooLarge)?;
     let macs = product(&[elements, gates, both])?;
-    let operations = product(&[elements, each])?;
     // The lengths of the sequences are a setting: counted is the longest that there is room for.
-    Ok(NodeEffect { outputs, work: Work::Compound { macs, operations }, settings: &[4] })
+    Ok(NodeEffect { outputs, work: Work::Compound { macs, operations: 0 }, settings: &[4] })
 }
