@@ -45,8 +45,8 @@ pub enum CountError {
         /// What to give for the first.
         example: String,
     },
-    /// A shape was given for a name that the model does not have.
-    #[error("there is a shape for `{name}`, but the model has no such input; its inputs are {inputs}")]
+    /// A shape or value was given for a name that the model does not have.
+    #[error("`{name}` is given, but the model has no such input; its inputs are {inputs}")]
     UnknownInput {
         /// The name.
         name: String,
@@ -84,7 +84,7 @@ pub enum CountError {
         most: usize,
     },
     /// Functions and graphs in graphs that expand to too much.
-    #[error("functions and graphs in graphs expand to more than {most} nodes")]
+    #[error("functions and graphs in graphs expand to more than {most} nodes and tensors")]
     TooManyNodes {
         /// The limit.
         most: usize,
@@ -108,7 +108,9 @@ impl Hint for CountError {
             Self::OpenShapes { example, .. } => {
                 format!("give the shapes to count for, such as --input {example}")
             }
-            Self::UnknownInput { .. } => "give shapes only for inputs that the model has".to_owned(),
+            Self::UnknownInput { .. } => {
+                "give shapes and values only for inputs that the model has".to_owned()
+            }
             Self::InputMismatch { .. } => "dimensions that the model fixes cannot be changed".to_owned(),
             Self::WrongShape { .. } => {
                 "the file contradicts itself; export the model again, or remove its intermediate shapes"

@@ -8,8 +8,8 @@
 //!
 //! Bytes in, numbers out: nothing here opens a file. Payloads of weights are not read, so that the time does
 //! not depend on their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator
-//! without a count is listed in [`Cost::uncounted`], and so is whatever hangs on it where neither the file nor
-//! a measurement gives shapes.
+//! without a count is listed in [`Cost::uncounted`], and so is whatever hangs on it where neither the file
+//! nor a measurement gives shapes.
 //!
 //! No inference library and no crate for graphs is used: those that exist optimise before they count, count a
 //! transposed convolution as nothing, or fail as a whole on one unknown operator.
@@ -35,8 +35,8 @@ pub type InputShapes = BTreeMap<String, Vec<u64>>;
 pub struct Known {
     /// Shapes of inputs.
     pub shapes: InputShapes,
-    /// Values of inputs that hold whole numbers, in the order of their elements: one may choose a branch, or be
-    /// a shape.
+    /// Values of inputs that hold whole numbers, in the order of their elements: one may choose a branch, or
+    /// be a shape.
     pub values: BTreeMap<String, Vec<i64>>,
     /// Shapes that a runtime reported while running, of any tensor by its name. They go before those in the
     /// file and those computed here.

@@ -66,7 +66,26 @@ pub(super) enum Sequence {
     Alike(Item),
 }
 
+/// Longer sequences are not followed tensor by tensor: every node of a hostile file may hold another copy.
+const MOST_ITEMS: usize = 64;
+
 impl Sequence {
+    /// Of these tensors.
+    pub(super) fn of(items: Vec<Item>) -> Self {
+        if items.len() <= MOST_ITEMS {
+            return Self::Listed(items);
+        }
+        Self::Alike(Self::Listed(items).any())
+    }
+
+    /// Of so many, all like this one.
+    pub(super) fn repeated(item: Item, count: u64) -> Self {
+        match usize::try_from(count).ok().filter(|count| *count <= MOST_ITEMS) {
+            Some(count) => Self::Listed(vec![item; count]),
+            None => Self::Alike(item),
+        }
+    }
+
     /// What any of them is; without a shape where they differ.
     pub(super) fn any(&self) -> Item {
         match self {

@@ -1,9 +1,10 @@
 //! What names mean while a graph is walked: each graph, and each function, has a frame.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::order::reads;
-use super::walk::Symbols;
+use super::settle::Symbols;
 use crate::model_file::onnx::{DeclaredTensor, OnnxAttribute, OnnxFunction, OnnxGraph, OnnxNode};
 use crate::network::count::error::CountError;
 use crate::network::count::graph::{Scope, TensorIndex};
@@ -13,15 +14,15 @@ const DEEPEST: usize = 48;
 
 /// The names of a graph that is being walked.
 #[derive(Debug)]
-pub(super) struct Frame<'f, 'a> {
+pub(super) struct OnnxFrame<'f, 'a> {
     pub(super) names: HashMap<&'f str, TensorIndex>,
     /// The graph around it, whose names it sees; a function sees none.
-    pub(super) outer: Option<&'f Frame<'f, 'a>>,
+    pub(super) outer: Option<&'f OnnxFrame<'f, 'a>>,
     /// What the attributes of its nodes refer to, in a function.
-    pub(super) settings: Option<&'f Settings<'f, 'a>>,
+    pub(super) settings: Option<&'f CallSettings<'f, 'a>>,
     /// Shapes that the file gives.
     pub(super) declared: HashMap<&'f str, &'f DeclaredTensor>,
-    pub(super) symbols: Symbols,
+    pub(super) symbols: Rc<Symbols>,
     /// Whether shapes that the file gives go before computed ones: not where inputs are open, because many
     /// exporters write the shapes of one run of theirs.
     pub(super) has_fixed_inputs: bool,
@@ -40,13 +41,13 @@ pub(super) struct Frame<'f, 'a> {
 
 /// The settings of the node that calls a function.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Settings<'f, 'a> {
+pub(super) struct CallSettings<'f, 'a> {
     pub(super) attributes: &'f [OnnxAttribute<'a>],
     pub(super) defaults: &'f [OnnxAttribute<'a>],
-    pub(super) outer: Option<&'f Settings<'f, 'a>>,
+    pub(super) outer: Option<&'f CallSettings<'f, 'a>>,
 }
 
-impl<'f, 'a> Settings<'f, 'a> {
+impl<'f, 'a> CallSettings<'f, 'a> {
     fn find(&self, name: &str) -> Option<&'f OnnxAttribute<'a>> {
         let given = self.attributes.iter().find(|attribute| attribute.name == name);
         match given {
@@ -58,7 +59,7 @@ impl<'f, 'a> Settings<'f, 'a> {
 
 fn resolved<'f, 'a>(
     attribute: &'f OnnxAttribute<'a>,
-    settings: Option<&'f Settings<'f, 'a>>,
+    settings: Option<&'f CallSettings<'f, 'a>>,
 ) -> Option<&'f OnnxAttribute<'a>> {
     match &attribute.reference {
         Some(reference) => settings?.find(reference),
@@ -69,13 +70,13 @@ fn resolved<'f, 'a>(
 /// A setting of a node, which in a function may be one of the calling node.
 pub(super) fn attribute<'f, 'a>(
     node: &'f OnnxNode<'a>,
-    settings: Option<&'f Settings<'f, 'a>>,
+    settings: Option<&'f CallSettings<'f, 'a>>,
     name: &str,
 ) -> Option<&'f OnnxAttribute<'a>> {
     resolved(node.attributes.iter().find(|attribute| attribute.name == name)?, settings)
 }
 
-impl<'f, 'a> Frame<'f, 'a> {
+impl<'f, 'a> OnnxFrame<'f, 'a> {
     /// Of the main graph; nothing is bound yet.
     pub(super) fn main(graph: &'f OnnxGraph<'a>, version: i64) -> Self {
         Self {
@@ -83,7 +84,7 @@ impl<'f, 'a> Frame<'f, 'a> {
             outer: None,
             settings: None,
             declared: declared(graph),
-            symbols: Symbols::new(),
+            symbols: Rc::default(),
             has_fixed_inputs: true,
             given_out: graph.outputs.iter().map(|output| output.name.as_str()).collect(),
             optional: HashSet::new(),
@@ -101,16 +102,16 @@ impl<'f, 'a> Frame<'f, 'a> {
         graph: &'g OnnxGraph<'a>,
         number: usize,
         caller: &str,
-    ) -> Result<Frame<'g, 'a>, CountError>
+    ) -> Result<OnnxFrame<'g, 'a>, CountError>
     where
         'f: 'g,
     {
-        Ok(Frame {
+        Ok(OnnxFrame {
             names: HashMap::new(),
             outer: Some(self),
             settings: self.settings,
             declared: declared(graph),
-            symbols: self.symbols.clone(),
+            symbols: Rc::clone(&self.symbols),
             has_fixed_inputs: self.has_fixed_inputs,
             given_out: HashSet::new(),
             optional: HashSet::new(),
@@ -126,19 +127,19 @@ impl<'f, 'a> Frame<'f, 'a> {
     pub(super) fn of_function<'g>(
         &'g self,
         function: &'g OnnxFunction<'a>,
-        settings: &'g Settings<'g, 'a>,
+        settings: &'g CallSettings<'g, 'a>,
         caller: &str,
-    ) -> Result<Frame<'g, 'a>, CountError>
+    ) -> Result<OnnxFrame<'g, 'a>, CountError>
     where
         'f: 'g,
     {
         let declared = function.intermediates.iter().map(|tensor| (tensor.name.as_str(), tensor));
-        Ok(Frame {
+        Ok(OnnxFrame {
             names: HashMap::new(),
             outer: None,
             settings: Some(settings),
             declared: declared.collect(),
-            symbols: Symbols::new(),
+            symbols: Rc::default(),
             // Written once for callers of every shape.
             has_fixed_inputs: false,
             given_out: HashSet::new(),
@@ -153,10 +154,6 @@ impl<'f, 'a> Frame<'f, 'a> {
 
     fn deeper(&self) -> Result<usize, CountError> {
         if self.depth < DEEPEST { Ok(self.depth + 1) } else { Err(CountError::TooDeep { most: DEEPEST }) }
-    }
-
-    pub(super) fn is_main(&self) -> bool {
-        self.depth == 0
     }
 
     /// The tensor of a name, here or in a graph around.

@@ -1,6 +1,6 @@
 //! The shapes of a model's inputs: those that were given, measured or declared, in this order.
 
-use super::walk::Symbols;
+use super::settle::Symbols;
 use crate::model_file::onnx::DeclaredTensor;
 use crate::model_file::{Dimension, default_shape};
 use crate::network::cost::Assumption;
@@ -17,7 +17,8 @@ pub(super) fn shapes(inputs: &[&DeclaredTensor], known: &Known) -> Result<Vec<Op
             .collect::<Vec<_>>()
             .join(", ")
     };
-    if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
+    let mut named = given.keys().chain(known.values.keys());
+    if let Some(name) = named.find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(inputs) });
     }
     let is_open = |input: &&&DeclaredTensor| {
@@ -61,7 +62,7 @@ pub(super) fn is_fixed(input: &DeclaredTensor) -> bool {
     !is_tensor(input) || input.shape.as_ref().is_some_and(|shape| !shape.iter().any(Dimension::is_open))
 }
 
-/// Open first dimensions that nobody gave.
+/// Open first dimensions for which no size was given.
 pub(super) fn assumptions(inputs: &[&DeclaredTensor], known: &Known) -> Vec<Assumption> {
     let is_batch = |input: &&&DeclaredTensor| {
         let first = input.shape.as_deref().and_then(<[Dimension]>::first);

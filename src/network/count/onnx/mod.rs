@@ -1,19 +1,17 @@
 //! ONNX files.
 //!
 //! [`crate::model_file::onnx`] reads the file, [`operators`] knows what each operator makes and costs, and
-//! [`mod@walk`] follows the graph, with [`control`] for the graphs of `If`, `Loop` and `Scan` and [`functions`]
-//! for what the file defines itself. [`settle`] decides between the shapes that several sources give.
-//! Weights in external files need not be there: their shapes are in the model.
+//! [`mod@walk`] follows the graph, those of `If`, `Loop` and `Scan` and the functions that the file defines
+//! itself. [`settle`] decides between the shapes that several sources give. Weights in external files need
+//! not be there: their shapes are in the model.
 
 use super::Known;
 use super::error::CountError;
 use super::graph::Walked;
 use crate::model_file::onnx::OnnxModel;
 
-mod control;
 mod fact;
 mod frame;
-mod functions;
 mod inputs;
 mod operators;
 mod order;

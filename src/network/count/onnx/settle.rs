@@ -1,13 +1,33 @@
 //! Which shape of a tensor is used, where several are known.
 //!
 //! What a runtime reported while running goes before what the file declares, and that before what is computed
-//! from the inputs of the node. Where inputs are open, computed shapes go before declared ones: many exporters
-//! write the shapes of one run of theirs next to open inputs.
+//! from the inputs of the node. Where inputs are open, computed shapes go before declared ones: many
+//! exporters write the shapes of one run of theirs next to open inputs.
 
-use super::operators::OutputSlot;
+use std::collections::HashMap;
+
 use crate::model_file::Dimension;
+use crate::model_file::onnx::DeclaredTensor;
 use crate::network::cost::{Difference, ShapeSource};
 use crate::network::count::uncountable::Uncountable;
+
+/// Sizes by the names that the file gives them.
+pub(super) type Symbols = HashMap<String, u64>;
+
+/// What is known of an output before its node is looked at.
+#[derive(Debug)]
+pub(super) struct OutputSlot<'n> {
+    /// Something reads it.
+    pub(super) is_asked: bool,
+    /// Its shape as a runtime reported it.
+    pub(super) measured: Option<&'n [u64]>,
+    /// Its shape as the file declares it.
+    pub(super) declared: Option<&'n DeclaredTensor>,
+    /// What the names of sizes stand for.
+    pub(super) symbols: &'n Symbols,
+    /// Whether the declared shape goes before a computed one.
+    pub(super) goes_first: bool,
+}
 
 /// A shape that was used, where another was computed.
 #[derive(Debug, Clone, PartialEq, Eq)]

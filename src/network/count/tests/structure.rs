@@ -226,7 +226,7 @@ fn functions_without_end_and_without_bound_are_refused() {
         all
     };
     insta::assert_snapshot!(refusal(&model(&parts, &doubling(40))), @"
-    functions and graphs in graphs expand to more than 250000 nodes
+    functions and graphs in graphs expand to more than 500000 nodes and tensors
     hint: no exporter writes such a file; export the model again, with its functions inlined
     ");
     assert_eq!(onnx(&model(&parts, &doubling(8)), &none()).unwrap().layers.len(), 256);
@@ -299,7 +299,7 @@ fn declared_shapes_go_before_computed_ones_and_measured_before_both() {
 }
 
 #[test]
-fn shapes_beside_open_inputs_are_those_of_one_run_of_the_exporter() {
+fn shapes_next_to_open_inputs_are_those_of_one_run_of_the_exporter() {
     let parts = [
         (11, declared("image", &[0, 3, 8, 8])),
         (5, weights("w", &[4, 3, 3, 3], 432)),

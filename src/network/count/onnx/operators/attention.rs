@@ -1,7 +1,7 @@
 //! Attention: scores of every query with every key, and the values that they weigh.
 //!
-//! MACs are those of both products, masked scores included: `batch × heads × queries × keys × (size of a key +
-//! size of a value)`, and where the operator projects its input, those of the projection.
+//! MACs are those of both products, masked scores included: `batch × heads × queries × keys × (size of a key
+//! + size of a value)`, and where the operator projects its input, those of the projection.
 
 use super::normalization::SOFTMAX_OPERATIONS;
 use super::{Answer, Context, Made, NodeEffect, Rules, storage_bits};
@@ -63,7 +63,8 @@ fn misfit(shape: &[u64]) -> Uncountable {
     Uncountable::Wrong(format!("{} are no queries, keys or values", shape_text(shape)))
 }
 
-/// Batch, heads, length and size of a head, from (batch, heads, length, size) or (batch, length, heads × size).
+/// Batch, heads, length and size of a head, from (batch, heads, length, size) or (batch, length, heads ×
+/// size).
 fn heads(shape: &[u64], heads: Option<u64>) -> Result<[u64; 4], Uncountable> {
     match (shape, heads) {
         (&[batch, heads, length, size], _) => Ok([batch, heads, length, size]),

@@ -7,6 +7,9 @@ use crate::network::count::uncountable::{Uncountable, product};
 
 pub(super) const RULES: Rules = &[(&["Einsum"], einsum)];
 
+/// Every axis of an operand is held against those of all others.
+const MOST_OPERANDS: usize = 64;
+
 /// What stands for an axis: a letter, or one of the axes of `...`, counted from the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Label {
@@ -27,6 +30,9 @@ fn einsum(context: &Context<'_, '_>) -> Answer {
         None => (equation.as_slice(), None),
     };
     let terms: Vec<&[u8]> = left.split(|byte| *byte == b',').collect();
+    if terms.len() > MOST_OPERANDS {
+        return Err(Uncountable::Unknown(format!("it has more than {MOST_OPERANDS} inputs")));
+    }
     let mut operands = Vec::new();
     for (index, term) in terms.iter().enumerate() {
         operands.push(operand(term, context.shape(index)?)?);

@@ -31,9 +31,10 @@ fn scalar(context: &Context<'_, '_>, value: i64) -> Answer {
 }
 
 fn constant(context: &Context<'_, '_>) -> Answer {
-    for attribute in &context.node.attributes {
-        // In a function, the value may be a setting of the calling node.
-        let Some(attribute) = context.attribute(&attribute.name) else { continue };
+    const NAMES: [&str; 6] =
+        ["value", "sparse_value", "value_int", "value_ints", "value_float", "value_floats"];
+    // In a function, the value may be a setting of the calling node.
+    for attribute in NAMES.into_iter().filter_map(|name| context.attribute(name)) {
         if let Some(tensor) = &attribute.tensor {
             let mut made = context.made(0, Ok(tensor.shape.clone()), tensor.element_type)?;
             made.values = tensor.integers().map(Values::Integers);

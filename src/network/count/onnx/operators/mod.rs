@@ -11,11 +11,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::fact::{Fact, Sequence, Values};
-use super::frame::{Settings, attribute};
-use super::settle::{Differing, settled};
-use super::walk::Symbols;
+use super::frame::{CallSettings, attribute};
+use super::settle::{Differing, OutputSlot, settled};
 use crate::model_file::elements;
-use crate::model_file::onnx::{DeclaredTensor, OnnxAttribute, OnnxNode, bits, is_own_domain};
+use crate::model_file::onnx::{OnnxAttribute, OnnxNode, bits, is_own_domain};
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, product};
 
@@ -131,27 +130,12 @@ impl NodeEffect {
     }
 }
 
-/// What is known of an output before its node is looked at.
-#[derive(Debug)]
-pub(super) struct OutputSlot<'n> {
-    /// Something reads it.
-    pub(super) is_asked: bool,
-    /// Its shape as a runtime reported it.
-    pub(super) measured: Option<&'n [u64]>,
-    /// Its shape as the file declares it.
-    pub(super) declared: Option<&'n DeclaredTensor>,
-    /// What the names of sizes stand for.
-    pub(super) symbols: &'n Symbols,
-    /// Whether the declared shape goes before a computed one.
-    pub(super) goes_first: bool,
-}
-
 /// A node with what it reads.
 pub(super) struct Context<'n, 'a> {
     pub(super) node: &'n OnnxNode<'a>,
     pub(super) inputs: Vec<Option<&'n Fact<'a>>>,
     pub(super) outputs: Vec<OutputSlot<'n>>,
-    pub(super) settings: Option<&'n Settings<'n, 'a>>,
+    pub(super) settings: Option<&'n CallSettings<'n, 'a>>,
     /// Version of ONNX's own operators.
     pub(super) version: i64,
 }

@@ -63,10 +63,6 @@ fn local_response(context: &Context<'_, '_>) -> Answer {
 }
 
 fn batch_normalization(context: &Context<'_, '_>) -> Answer {
-    // Old files name the outputs that training needs, and no runtime makes them.
-    if context.integer("training_mode", 0) != 0 && (1..5).any(|output| context.is_asked(output)) {
-        return Err(Uncountable::Unknown("it is in training mode".to_owned()));
-    }
     let made = same_shape(context, context.element_type())?;
     let channels = made.shape.get(1).copied().unwrap_or(1);
     for index in 1..5 {
@@ -78,5 +74,14 @@ fn batch_normalization(context: &Context<'_, '_>) -> Answer {
             )));
         }
     }
-    Ok(NodeEffect::one(made, Work::Normalisation { channels }))
+    if !(1..5).any(|output| context.is_asked(output)) {
+        return Ok(NodeEffect::one(made, Work::Normalisation { channels }));
+    }
+    // In training, mean and variance of the batch are computed, and given out.
+    let work = times(made.elements()?, NORMALIZATION_OPERATIONS)?;
+    let mut outputs = vec![made];
+    for output in 1..5 {
+        outputs.push(context.made(output, Ok(vec![channels]), context.type_of(3))?);
+    }
+    Ok(NodeEffect { outputs, work, settings: &[] })
 }

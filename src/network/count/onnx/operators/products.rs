@@ -94,7 +94,8 @@ fn convolved_channels_last(
     Ok(output)
 }
 
-/// A convolution whose window is pulled out of shape: each value of a window is blended of four, 8 operations.
+/// A convolution whose window is pulled out of shape: each value of a window is blended of four, 8
+/// operations.
 fn deformed_convolution(context: &Context<'_, '_>) -> Answer {
     let mut effect = convolution(context)?;
     let (weights, made) = (context.shape(1)?, effect.outputs[0].elements()?);

@@ -205,7 +205,7 @@ fn sliced(size: u64, start: i64, end: i64, step: i64) -> Result<u64, Uncountable
 
 fn split(context: &Context<'_, '_>) -> Answer {
     let sizes = split_sizes(context);
-    let mut outputs = Vec::new();
+    let (mut outputs, mut before) = (Vec::new(), 0_u64);
     for place in 0..context.node.outputs.len() {
         let computed = || {
             let (axis, sizes) = sizes.as_ref().map_err(Clone::clone)?;
@@ -215,12 +215,12 @@ fn split(context: &Context<'_, '_>) -> Answer {
         };
         let mut made = context.made(place, computed(), context.element_type())?;
         if let Ok((axis, sizes)) = &sizes {
-            let before: u64 = sizes[..place].iter().sum();
             made.values = values::moved(context, &made.shape, &|coordinates| {
                 let mut from = coordinates.to_vec();
                 from[*axis] = from[*axis].checked_add(usize::try_from(before).ok()?)?;
                 Some(from)
             });
+            before = before.saturating_add(sizes[place]);
         }
         outputs.push(made);
     }

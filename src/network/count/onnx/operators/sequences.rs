@@ -3,6 +3,7 @@
 
 use super::layout::view;
 use super::{Answer, BOOL, Context, INT64, Made, NodeEffect, Rules};
+use crate::model_file::onnx::MOST_VALUES;
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::onnx::fact::{Item, Sequence, Values};
@@ -20,9 +21,6 @@ pub(super) const RULES: Rules = &[
     (&["Optional", "OptionalGetElement"], pass),
     (&["OptionalHasElement"], has_element),
 ];
-
-/// Longer sequences are not followed tensor by tensor.
-const MOST_ITEMS: u64 = 4096;
 
 fn made(sequence: Sequence) -> Answer {
     Ok(NodeEffect::one(Made::of_sequence(sequence), Work::View))
@@ -55,13 +53,13 @@ fn empty(_: &Context<'_, '_>) -> Answer {
 
 fn construct(context: &Context<'_, '_>) -> Answer {
     let items: Result<Vec<Item>, _> = (0..context.inputs.len()).map(|input| item(context, input)).collect();
-    made(Sequence::Listed(items?))
+    made(Sequence::of(items?))
 }
 
 fn insert(context: &Context<'_, '_>) -> Answer {
     let added = item(context, 1)?;
     made(match sequence(context)? {
-        Sequence::Listed(items) if (items.len() as u64) < MOST_ITEMS => {
+        Sequence::Listed(items) => {
             let at = match context.optional(2) {
                 None => Some(items.len()),
                 Some(_) => place(context, 2, items.len() + 1),
@@ -71,14 +69,14 @@ fn insert(context: &Context<'_, '_>) -> Answer {
                 Some(at) => {
                     let mut items = items.clone();
                     items.insert(at, added);
-                    Sequence::Listed(items)
+                    Sequence::of(items)
                 }
                 None => Sequence::Alike(Item { shape: None, ..added }),
             }
         }
-        other => {
-            let any = other.any();
-            Sequence::Alike(if any == added { any } else { Item { shape: None, ..added } })
+        Sequence::Alike(any) => {
+            let is_alike = *any == added;
+            Sequence::Alike(if is_alike { added } else { Item { shape: None, ..added } })
         }
     })
 }
@@ -133,16 +131,17 @@ fn split(context: &Context<'_, '_>) -> Answer {
             if let (0, Some(shape)) = (context.integer("keepdims", 1), single.shape.as_mut()) {
                 shape.remove(axis);
             }
-            return made(match usize::try_from(size).ok().filter(|_| size <= MOST_ITEMS) {
-                Some(count) => Sequence::Listed(vec![single; count]),
-                None => Sequence::Alike(single),
-            });
+            return made(Sequence::repeated(single, size));
         }
         Some(split) => match (context.sizes(1), split.shape.as_deref()) {
             (Ok(sizes), Some([])) => {
                 let each = sizes.first().copied().filter(|each| *each > 0).unwrap_or(1);
-                if size.div_ceil(each) > MOST_ITEMS {
-                    return made(Sequence::Alike(part(each)));
+                if size.is_multiple_of(each) {
+                    return made(Sequence::repeated(part(each), size / each));
+                }
+                if size / each > MOST_VALUES {
+                    // The last part is smaller.
+                    return made(Sequence::Alike(Item { shape: None, element_type }));
                 }
                 (0..size.div_ceil(each)).map(|place| each.min(size - place * each)).collect()
             }
@@ -150,7 +149,7 @@ fn split(context: &Context<'_, '_>) -> Answer {
             (Err(_), _) => return made(Sequence::Alike(Item { shape: None, element_type })),
         },
     };
-    made(Sequence::Listed(parts.into_iter().map(part).collect()))
+    made(Sequence::of(parts.into_iter().map(part).collect()))
 }
 
 fn concat(context: &Context<'_, '_>) -> Answer {

@@ -1,7 +1,7 @@
 //! Fourier transforms and what speech models put around them.
 //!
-//! A transform of N points counts as 5 N log₂ N operations, the usual figure for fast ones; half of that where
-//! the input is real. They are in `other_operations`: how many multiplications there are depends on the
+//! A transform of N points counts as 5 N log₂ N operations, the usual figure for fast ones; half of that
+//! where the input is real. They are in `other_operations`: how many multiplications there are depends on the
 //! algorithm.
 
 use super::{Answer, Context, FLOAT, NodeEffect, Rules, times};

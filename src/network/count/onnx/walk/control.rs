@@ -1,21 +1,21 @@
 //! Control flow: operators that run graphs in their attributes.
 //!
-//! Both branches of an `If` are walked. Where its condition is known, the branch that runs is counted, else the
-//! one with more MACs; [`Assumption`]s list what each has. Bodies of `Loop`, `Scan` and `SequenceMap` are
+//! Both branches of an `If` are walked. Where its condition is known, the branch that runs is counted, else
+//! the one with more MACs; [`Assumption`]s list what each has. Bodies of `Loop`, `Scan` and `SequenceMap` are
 //! walked once and counted as often as they run, where that is known; else once, which is listed too.
 
-use super::fact::{Fact, Item, Sequence, Values};
-use super::frame::{Frame, attribute};
-use super::operators::storage_bits;
-use super::walk::{Call, Found, Outputs, Walk};
+use super::{Call, Found, Outputs, Walk};
 use crate::model_file::onnx::{OnnxGraph, OnnxNode, is_own_domain};
 use crate::network::cost::Assumption;
 use crate::network::count::error::CountError;
 use crate::network::count::graph::{Step, TensorIndex, Work};
+use crate::network::count::onnx::fact::{Fact, Item, Sequence, Values};
+use crate::network::count::onnx::frame::{OnnxFrame, attribute};
+use crate::network::count::onnx::operators::storage_bits;
 use crate::network::count::uncountable::resolve_axis;
 
 /// What the outputs of a node are, or why they are not known.
-pub(super) type Answer = Result<Outputs, String>;
+pub(super) type Followed = Result<Outputs, String>;
 
 /// ONNX's numbers of types.
 const INT64: i64 = 7;
@@ -27,9 +27,9 @@ const LAST_BATCHED_SCAN: i64 = 8;
 /// Follow a node if it is one of control flow.
 pub(super) fn follow<'a>(
     walk: &mut Walk<'_, 'a>,
-    frame: &Frame<'_, 'a>,
+    frame: &OnnxFrame<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Option<Answer>, CountError> {
+) -> Result<Option<Followed>, CountError> {
     if !is_own_domain(&call.node.domain) {
         return Ok(None);
     }
@@ -44,7 +44,7 @@ pub(super) fn follow<'a>(
 }
 
 fn graph<'f, 'a>(
-    frame: &Frame<'f, 'a>,
+    frame: &OnnxFrame<'f, 'a>,
     node: &'f OnnxNode<'a>,
     name: &str,
 ) -> Result<&'f OnnxGraph<'a>, String> {
@@ -80,9 +80,9 @@ fn assume(walk: &mut Walk<'_, '_>, call: &Call<'_, '_>, what: String) {
 
 fn branches<'a>(
     walk: &mut Walk<'_, 'a>,
-    frame: &Frame<'_, 'a>,
+    frame: &OnnxFrame<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Answer, CountError> {
+) -> Result<Followed, CountError> {
     const NAMES: [&str; 2] = ["then_branch", "else_branch"];
     let mut walked: Vec<(Outputs, Found)> = Vec::new();
     for name in NAMES {
@@ -164,9 +164,9 @@ fn trips(walk: &Walk<'_, '_>, call: &Call<'_, '_>, goes_on: Option<i64>) -> Opti
 /// `Loop`: a number of runs, a condition, and what is carried from one run to the next.
 fn repeat<'a>(
     walk: &mut Walk<'_, 'a>,
-    frame: &Frame<'_, 'a>,
+    frame: &OnnxFrame<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Answer, CountError> {
+) -> Result<Followed, CountError> {
     let body = match graph(frame, call.node, "body") {
         Ok(body) => body,
         Err(why) => return Ok(Err(why)),
@@ -221,9 +221,9 @@ fn repeat<'a>(
 /// `Scan`: states, and tensors that are taken apart along an axis.
 fn scan<'a>(
     walk: &mut Walk<'_, 'a>,
-    frame: &Frame<'_, 'a>,
+    frame: &OnnxFrame<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Answer, CountError> {
+) -> Result<Followed, CountError> {
     let body = match graph(frame, call.node, "body") {
         Ok(body) => body,
         Err(why) => return Ok(Err(why)),
@@ -289,9 +289,9 @@ fn scan<'a>(
 /// `SequenceMap`: the body for each tensor of a sequence.
 fn map<'a>(
     walk: &mut Walk<'_, 'a>,
-    frame: &Frame<'_, 'a>,
+    frame: &OnnxFrame<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Answer, CountError> {
+) -> Result<Followed, CountError> {
     let body = match graph(frame, call.node, "body") {
         Ok(body) => body,
         Err(why) => return Ok(Err(why)),
@@ -319,8 +319,8 @@ fn map<'a>(
     let made = outputs.into_iter().map(|output| {
         let fact = &walk.facts[output?];
         let item = Item { shape: fact.shape.clone(), element_type: fact.element_type };
-        let sequence = match runs.and_then(|runs| usize::try_from(runs).ok()) {
-            Some(runs) => Sequence::Listed(vec![item; runs]),
+        let sequence = match runs {
+            Some(runs) => Sequence::repeated(item, runs),
             None => Sequence::Alike(item),
         };
         let name = fact.name.clone();

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::frame::{Frame, Settings};
-use super::walk::{Call, Outputs, Walk};
+use super::{Call, Outputs, Walk};
 use crate::model_file::onnx::{OnnxFunction, OnnxNode, is_own_domain};
 use crate::network::count::error::CountError;
+use crate::network::count::onnx::frame::{CallSettings, OnnxFrame};
 
 /// Domain, name and overload.
 type Key<'m> = (&'m str, &'m str, &'m str);
@@ -41,15 +41,20 @@ fn key<'m>(function: &'m OnnxFunction<'_>) -> Key<'m> {
 /// What a node that calls a function makes.
 pub(super) fn expand<'m, 'a>(
     walk: &mut Walk<'m, 'a>,
-    frame: &Frame<'_, 'a>,
+    frame: &OnnxFrame<'_, 'a>,
     call: &Call<'_, 'a>,
     function: &'m OnnxFunction<'a>,
 ) -> Result<Outputs, CountError> {
     if walk.functions.open.contains(&key(function)) {
         return Err(CountError::Recursive { function: function.name.clone() });
     }
-    let settings =
-        Settings { attributes: &call.node.attributes, defaults: &function.defaults, outer: frame.settings };
+    let names = function.inputs.len() + function.outputs.len() + function.intermediates.len();
+    walk.spend(function.nodes.len() + function.defaults.len() + names)?;
+    let settings = CallSettings {
+        attributes: &call.node.attributes,
+        defaults: &function.defaults,
+        outer: frame.settings,
+    };
     let mut inner = frame.of_function(function, &settings, &call.name)?;
     for (name, place) in function.inputs.iter().zip(&call.read) {
         if let Some(place) = place {
