@@ -11,10 +11,12 @@ use super::{Dimension, ReadError, elements, readable};
 mod border;
 mod graph;
 mod protobuf;
+mod tensor;
 mod values;
 
-pub(crate) use border::{Border, BorderTensor, border};
+pub(crate) use border::{Border, BorderTensor, border, element_type};
 pub(crate) use graph::{OnnxAttribute, OnnxFunction, OnnxGraph, OnnxNode, is_own_domain};
+pub(crate) use tensor::tensor;
 
 /// A model.
 #[derive(Debug, Default)]
