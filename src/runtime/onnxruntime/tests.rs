@@ -61,7 +61,6 @@ fn outputs_of_another_rank_than_declared_are_made_again_at_each_run() {
         &library,
         LoadRequest { inputs, ..request(&library, "tests/models/declared-output-rank.onnx") },
     );
-    assert_eq!(bound.outputs[0].shape, [Some(2), Some(3), Some(4)]);
     for _ in 0..3 {
         bound.session.run().unwrap();
     }
