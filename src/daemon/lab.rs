@@ -79,7 +79,10 @@ impl Lab {
         let stat = self.spool.inbox.entry(name).unwrap();
         let main = self.spool.models.copy(&self.spool.inbox, name, &stat, &id).unwrap().unwrap();
         let models = vec![BoundModel { main, parts: Vec::new() }];
-        self.spool.journal(&id).append(&Record::Bound { models, inputs: Vec::new() }, Durable::Later).unwrap();
+        self.spool
+            .journal(&id)
+            .append(&Record::Bound { models, inputs: Vec::new() }, Durable::Later)
+            .unwrap();
         let job = spec::resolve::job(text.as_bytes(), "a.yaml").unwrap();
         let queued = QueuedJob { name: job.name.clone(), priority: job.priority, entry };
         ReadJob { queued, spec: SpecFile { text: Some(text.as_bytes().to_vec()) }, job }

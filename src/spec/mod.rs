@@ -25,7 +25,7 @@ pub(crate) mod fields;
 pub mod files;
 mod host;
 pub(crate) mod mistakes;
-mod models;
+pub(crate) mod models;
 mod networks;
 mod order;
 pub(crate) mod raw;

@@ -185,7 +185,7 @@ fn a_torn_model_copy_is_noticed_after_a_restart() {
     drop(spool);
     fs_err::write(&path, "wei").expect("tear");
     let (mut spool, _) = rig.open();
-    assert!(!spool.models.verify(&copy.sha256));
+    assert!(!spool.models.verify(&copy.sha256, &mut || Ok(())).expect("no stop"));
 }
 
 #[test]
@@ -237,16 +237,22 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
 fn model_that_cannot_be_written_leaves_nothing() {
     let rig = Rig::new();
     let (spool, _) = rig.open();
-    let written = spool.models.generate("net.onnx", |output| {
-        output.write_all(b"half")?;
-        Err(io::ErrorKind::StorageFull.into())
-    });
+    let written = spool.models.generate(
+        "net.onnx",
+        |output| {
+            output.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        },
+        &mut || Ok(()),
+    );
     assert_eq!(written.expect_err("full").kind(), io::ErrorKind::StorageFull);
     assert!(fs_err::read_dir(rig.folder.path().join("spool/models")).expect("read").next().is_none());
-    let (path, model) =
-        spool.models.generate("net.onnx", |output| output.write_all(b"whole")).expect("generate");
-    assert_eq!(model.main.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
-    assert_eq!((model.main.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
-    spool.models.remove_generated();
+    let (path, model) = spool
+        .models
+        .generate("net.onnx", |output| output.write_all(b"whole"), &mut || Ok(()))
+        .expect("generate");
+    assert_eq!(model.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
+    assert_eq!((model.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
+    spool.models.end_turn();
     assert!(!path.exists());
 }

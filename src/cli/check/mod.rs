@@ -15,6 +15,7 @@ use super::failure::Advise as _;
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
 use crate::daemon::admit::{self, Rejection};
+use crate::daemon::{Part, parts_of};
 use crate::host::{self, HostRoot};
 use crate::spec::files::{JobFile, Purpose};
 use crate::spec::{self, Job, ModelSource};
@@ -198,6 +199,24 @@ fn look_at_file(
     }
     if let Purpose::Model(index) = wanted.purpose {
         admit::check_format(&path, job, index).map_err(rejected)?;
+        let mut bytes = size;
+        for part in parts_of(&path).map_err(rejected)? {
+            bytes = bytes.saturating_add(look_at_part(&path, &part)?);
+        }
+        admit::check_memory(wanted.file, bytes, memory_bytes).map_err(rejected)?;
+        return Ok(bytes);
+    }
+    Ok(size)
+}
+
+/// The size of a further file of a model that the daemon would take.
+fn look_at_part(model: &Path, part: &Part) -> Result<u64, String> {
+    let Part { file, least_bytes } = part;
+    let of_part = |problem: String| format!("keeps weights in `{file}`: {problem}");
+    let size = regular_file_size(&model.with_file_name(file)).map_err(of_part)?;
+    let size = size.ok_or_else(|| with_hint(&admit::not_a_file(file)))?;
+    if size < *least_bytes {
+        return Err(of_part(format!("it has {size} bytes, and the model needs {least_bytes}")));
     }
     Ok(size)
 }

@@ -8,9 +8,11 @@ use protobuf::{FieldValue, Malformed, MessageFields};
 use super::{Dimension, ReadError, elements, readable};
 
 mod border;
+mod external;
 mod protobuf;
 
 pub(crate) use border::{Border, BorderTensor, border};
+pub(crate) use external::{ExternalFile, ListError, external_files};
 
 /// A model.
 #[derive(Debug, Default)]
