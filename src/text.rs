@@ -15,11 +15,14 @@ pub(crate) fn quoted_list<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 /// Alternatives in a sentence: `a`, `a or b`, `a, b or c`.
-pub(crate) fn alternatives(words: &[&str]) -> String {
+pub(crate) fn alternatives<T: AsRef<str>>(words: &[T]) -> String {
     match words {
         [] => String::new(),
-        [only] => (*only).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} or {}", first.join(", "), last.as_ref())
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::analysis::build::{Builds, RowBuild};
 use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::identity::Identity;
 use crate::analysis::process::RowProcess;
-use crate::bundle::format::{Bundle, Configuration, Stage, Status, VerdictState};
+use crate::bundle::format::{Bundle, Configuration, Layer, Stage, Status, VerdictState};
 use crate::stats::sample;
 
 /// One result.
@@ -77,6 +77,9 @@ pub struct Row {
     pub builds: Vec<RowBuild>,
     /// Statistics of its latencies; `None` without latencies.
     pub latency: Option<RowLatency>,
+    /// The time of each layer; empty if it was not profiled.
+    #[serde(skip)]
+    pub(crate) layers: Vec<Layer>,
     /// Raw latencies of all builds, one list a process.
     #[serde(skip)]
     pub processes: Vec<RowProcess>,
@@ -168,6 +171,7 @@ impl Row {
             energy: bundle.energy.map(RowEnergy::of),
             builds: Vec::new(),
             latency: None,
+            layers: bundle.profile.map(|profile| profile.layers).unwrap_or_default(),
             processes,
         };
         row.choose(Builds::default());

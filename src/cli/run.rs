@@ -4,10 +4,12 @@
 //! happens as in the daemon: claims, copies, workers, bundles. The host lock keeps both from measuring at the
 //! same time.
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -16,18 +18,20 @@ use super::{DaemonPlace, Exit, feasibility, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon, parts_of};
+use crate::runtime::{RUNTIMES, Runtime};
 use crate::spec;
+use crate::text::alternatives;
 
-/// Measure job files now, in the foreground
+/// Measure job files or models now, in the foreground
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Job files; their models are in the same folder
-    #[arg(required = true, value_name = "SPEC")]
-    pub(super) specs: Vec<PathBuf>,
+    /// Job files, whose models are in the same folder, and models to measure with defaults
+    #[arg(required = true, value_name = "SPEC|MODEL")]
+    pub(super) files: Vec<PathBuf>,
     /// Configuration file [default: /etc/backbone/config.yaml if it exists]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Folder for the bundles
+    /// Folder for the bundles; made if it does not exist
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(super) outbox: PathBuf,
     /// Folder to use as / when reading the host; any other than / marks every bundle as simulated
@@ -42,27 +46,29 @@ pub(super) struct RunArguments {
 }
 
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
+    let given = arguments.files.iter().map(|file| Given::of(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let outbox = std::path::absolute(&arguments.outbox)?;
+    fs_err::create_dir_all(&outbox).advise("name another outbox with --outbox")?;
     let place = DaemonPlace { config: arguments.config, ..DaemonPlace::default() };
     let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
     let mut progress = Progress::new();
-    for spec in &arguments.specs {
+    for given in &given {
         let folder = RunFolder::make(&outbox)?;
-        if let Some(mistakes) = folder.fill(spec)? {
+        if let Some(mistakes) = folder.fill(given)? {
             progress.say(mistakes.trim_end());
         }
         let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
         if arguments.no_wait && !daemon.lock_host() {
-            let what =
-                format!("cannot measure {}: another measurement is running on this host", spec.display());
-            return Err(anyhow::anyhow!(what))
-                .advise("run without --no-wait to wait for it")
-                .exit(Exit::Busy);
+            let what = format!(
+                "cannot measure {}: another measurement is running on this host",
+                given.path().display()
+            );
+            return Err(anyhow!(what)).advise("run without --no-wait to wait for it").exit(Exit::Busy);
         }
         if !daemon.work_off().context("cannot write to the disk of the outbox")? {
             drop(daemon);
             progress.finish();
-            anyhow::bail!("stopped before {} was measured", spec.display());
+            anyhow::bail!("stopped before {} was measured", given.path().display());
         }
         daemon.reject_waiting();
     }
@@ -75,29 +81,96 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     Ok(outcome::exit(rows, arguments.strict))
 }
 
+/// A file on the command line.
+enum Given<'a> {
+    /// A job file.
+    Spec(&'a Path),
+    /// A model, and the runtime that measures it.
+    Model(&'a Path, &'static Runtime),
+}
+
+impl<'a> Given<'a> {
+    fn of(file: &'a Path) -> anyhow::Result<Self> {
+        let is_file = fs_err::metadata(file).exit(Exit::WrongInput)?.is_file();
+        if !is_file {
+            return Err(anyhow!("{} is not a file", file.display())).exit(Exit::WrongInput);
+        }
+        let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        if spec::SPEC_EXTENSIONS.contains(&extension.as_str()) {
+            return Ok(Self::Spec(file));
+        }
+        // The first one that reads the format needs nothing but the processor.
+        let runtime = RUNTIMES.iter().find(|runtime| runtime.model_format == extension);
+        let Some(runtime) = runtime else {
+            let real = RUNTIMES.iter().filter(|runtime| !runtime.simulated);
+            let formats: BTreeSet<&str> = real.map(|runtime| runtime.model_format).collect();
+            let known = spec::SPEC_EXTENSIONS.iter().copied().chain(formats).map(|known| format!(".{known}"));
+            let known: Vec<String> = known.collect();
+            return Err(anyhow!("{} is neither a job file nor a model", file.display()))
+                .advise(format!("names end in {}", alternatives(&known)))
+                .exit(Exit::WrongInput);
+        };
+        Ok(Self::Model(file, runtime))
+    }
+
+    fn path(&self) -> &'a Path {
+        match self {
+            Self::Spec(path) | Self::Model(path, _) => path,
+        }
+    }
+
+    /// The name of its job file.
+    fn spec_name(&self) -> anyhow::Result<OsString> {
+        let part = match self {
+            Self::Spec(spec) => spec.file_name(),
+            Self::Model(model, _) => model.file_stem(),
+        };
+        let mut name = part.context("the path ends in no file name")?.to_owned();
+        if let Self::Model(..) = self {
+            name.push(format!(".{}", spec::SPEC_EXTENSIONS[0]));
+        }
+        Ok(name)
+    }
+}
+
+/// A job that measures one model, with defaults for everything else.
+fn job_with_defaults(model: &Path, runtime: &Runtime) -> anyhow::Result<String> {
+    let name = model.file_name().and_then(OsStr::to_str);
+    let name =
+        name.with_context(|| format!("the name {} is not UTF-8", model.display())).exit(Exit::WrongInput)?;
+    // A string in JSON is one in YAML.
+    Ok(format!("backbone: 1\nmodel: {}\nruntime: {}\n", serde_json::to_string(name)?, runtime.name))
+}
+
 /// A folder for one run: an inbox with the job and its models, and a spool. Removed when dropped.
 struct RunFolder(PathBuf);
 
 impl RunFolder {
     fn make(outbox: &Path) -> anyhow::Result<Self> {
         let folder = outbox.join(format!(".backbone-run-{}", std::process::id()));
-        fs_err::create_dir(&folder)
-            .advise("create the outbox and make it writable, or name another with --outbox")?;
+        fs_err::create_dir(&folder).advise("make the outbox writable, or name another with --outbox")?;
         let folder = Self(folder);
         fs_err::create_dir(folder.0.join("inbox"))?;
         Ok(folder)
     }
 
-    /// Put the job file and the models that it names into the inbox. Returns the mistakes in the job file, as
+    /// Put the job file, and the models that it names, into the inbox. Returns the mistakes in the job file, as
     /// `backbone check` prints them; its bundle has the same.
-    fn fill(&self, spec: &Path) -> anyhow::Result<Option<String>> {
-        let name = spec.file_name().context("the path of a job file ends in a file name")?;
-        let is_file = fs_err::metadata(spec).exit(Exit::WrongInput)?.is_file();
-        if !is_file {
-            return Err(anyhow::anyhow!("{} is not a file", spec.display())).exit(Exit::WrongInput);
-        }
-        link_or_copy(spec, &self.0.join("inbox").join(name))?;
-        let text = read_limited(spec)?;
+    fn fill(&self, given: &Given<'_>) -> anyhow::Result<Option<String>> {
+        let spec = given.path();
+        let name = given.spec_name()?;
+        let to = self.0.join("inbox").join(&name);
+        let text = match given {
+            Given::Spec(_) => {
+                link_or_copy(spec, &to)?;
+                read_limited(spec)?
+            }
+            Given::Model(_, runtime) => {
+                let text = job_with_defaults(spec, runtime)?;
+                fs_err::write(&to, &text)?;
+                text.into_bytes()
+            }
+        };
         let job = match spec::resolve::job(&text, &name.to_string_lossy()) {
             Ok(job) => job,
             // A rejected job needs no models.

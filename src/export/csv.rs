@@ -3,26 +3,37 @@
 
 use std::io::{self, Write};
 
-use super::columns::{View, columns};
-use super::{Export, Results};
-use crate::table::Datum;
+use super::columns::columns;
+use super::{Export, Results, layers};
 use crate::table::csv::{self, Quotes};
+use crate::table::{Column, Datum};
 
 pub(super) const EXPORT: Export = Export {
     name: "csv",
     summary: "one line for each result, without the individual latencies",
     is_binary: false,
     write,
+    write_layers: Some(write_layers),
 };
 
 fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    let columns = columns();
+    write_table(&columns(), results.views(), output).map(|()| 0)
+}
+
+fn write_layers(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
+    write_table(&layers::columns(), results.layers(), output)
+}
+
+fn write_table<R>(
+    columns: &[Column<R>],
+    rows: impl Iterator<Item = R>,
+    output: &mut (dyn Write + Send),
+) -> io::Result<()> {
     let kinds = || columns.iter().map(|column| column.kind);
     output.write_all(csv::heading(columns.iter().map(|column| (column.name, column.kind))).as_bytes())?;
-    for row in results.rows {
-        let view = View::new(row, results.platforms);
-        let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&view)).collect();
+    for row in rows {
+        let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&row)).collect();
         output.write_all(csv::row(values.iter().zip(kinds()), Quotes::Always).as_bytes())?;
     }
-    Ok(0)
+    Ok(())
 }

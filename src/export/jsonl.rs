@@ -4,27 +4,38 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json};
 
-use super::columns::{View, columns};
-use super::{Export, Results};
-use crate::table::Datum;
+use super::columns::columns;
+use super::{Export, Results, layers};
+use crate::table::{Column, Datum};
 
 pub(super) const EXPORT: Export = Export {
     name: "jsonl",
     summary: "one JSON object per line for each result, with every latency",
     is_binary: false,
     write,
+    write_layers: Some(write_layers),
 };
 
 fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    let columns = columns();
-    for row in results.rows {
-        let view = View::new(row, results.platforms);
+    write_table(&columns(), results.views(), output).map(|()| 0)
+}
+
+fn write_layers(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
+    write_table(&layers::columns(), results.layers(), output)
+}
+
+fn write_table<R>(
+    columns: &[Column<R>],
+    rows: impl Iterator<Item = R>,
+    output: &mut (dyn Write + Send),
+) -> io::Result<()> {
+    for row in rows {
         let object: Map<String, Json> =
-            columns.iter().map(|column| (column.name.to_owned(), json((column.read)(&view)))).collect();
+            columns.iter().map(|column| (column.name.to_owned(), json((column.read)(&row)))).collect();
         serde_json::to_writer(&mut *output, &object)?;
         output.write_all(b"\n")?;
     }
-    Ok(0)
+    Ok(())
 }
 
 fn json(value: Datum) -> Json {

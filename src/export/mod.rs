@@ -1,8 +1,8 @@
 //! Results for other tools: a table in the formats that spreadsheets, DuckDB, Polars and pyperf read.
 //!
-//! [`EXPORTS`] lists the formats and [`columns::columns`] the columns; help, documents and tests follow from
-//! them. Nothing is computed here, and a row is left out only if the format has no place for it. Rows come
-//! from `collect`, bytes go to a writer.
+//! [`EXPORTS`] lists the formats, [`columns::columns`] and [`layers::columns`] the columns; help, documents
+//! and tests follow from them. Nothing is computed here, and a row is left out only if the format has no
+//! place for it. Rows come from `collect`, bytes go to a writer.
 
 use std::io::{self, Write};
 
@@ -12,6 +12,7 @@ use crate::analysis::row::Row;
 pub(crate) mod columns;
 mod csv;
 mod jsonl;
+pub(crate) mod layers;
 mod parquet;
 mod pyperf;
 #[cfg(test)]
@@ -31,7 +32,11 @@ pub(crate) struct Export {
     pub is_binary: bool,
     /// Writes the results and returns how many rows it had no place for.
     write: fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<usize>,
+    /// Writes the layers of profiled results; `None` if the format has no place for them.
+    write_layers: Option<WriteLayers>,
 }
+
+type WriteLayers = fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<()>;
 
 /// What is exported.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +45,19 @@ pub(crate) struct Results<'a> {
     pub rows: &'a [Row],
     /// The platforms.
     pub platforms: &'a [Platform],
+}
+
+impl<'a> Results<'a> {
+    /// Every result, as [`columns::columns`] read it.
+    fn views(&self) -> impl Iterator<Item = columns::View<'a>> {
+        let Self { rows, platforms } = *self;
+        rows.iter().map(|row| columns::View::new(row, platforms))
+    }
+
+    /// Every layer of every profiled result, as [`layers::columns`] read it.
+    fn layers(&self) -> impl Iterator<Item = layers::LayerView<'a>> {
+        self.rows.iter().flat_map(layers::LayerView::of_row)
+    }
 }
 
 impl Export {
@@ -54,5 +72,22 @@ impl Export {
     /// Those of the writer.
     pub(crate) fn write(&self, results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
         (self.write)(results, output)
+    }
+
+    /// Has the format a place for layers?
+    pub(crate) fn has_layers(&self) -> bool {
+        self.write_layers.is_some()
+    }
+
+    /// Write a row for each layer of each profiled result; nothing if the format has no place for them.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn write_layers(
+        &self,
+        results: &Results<'_>,
+        output: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        self.write_layers.map_or(Ok(()), |write| write(results, output))
     }
 }

@@ -10,8 +10,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::columns::{View, columns};
-use super::{Export, Results};
+use super::columns::columns;
+use super::{Export, Results, layers};
 use crate::table::{Column, Datum, Kind};
 
 pub(super) const EXPORT: Export = Export {
@@ -19,6 +19,7 @@ pub(super) const EXPORT: Export = Export {
     summary: "a typed table with every latency, for DuckDB and Polars",
     is_binary: true,
     write,
+    write_layers: Some(write_layers),
 };
 
 /// Large enough for a reader to skip by, small enough that a group of long studies fits in memory while it is
@@ -26,7 +27,19 @@ pub(super) const EXPORT: Export = Export {
 const ROWS_IN_GROUP: usize = 4096;
 
 fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    write_groups(results, output).map(|()| 0).map_err(|error| match error {
+    write_table(&columns(), results.views(), output).map(|()| 0)
+}
+
+fn write_layers(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
+    write_table(&layers::columns(), results.layers(), output)
+}
+
+fn write_table<R>(
+    columns: &[Column<R>],
+    rows: impl Iterator<Item = R>,
+    output: &mut (dyn Write + Send),
+) -> io::Result<()> {
+    write_groups(columns, rows, output).map_err(|error| match error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {
             Ok(source) => *source,
             Err(source) => io::Error::other(source),
@@ -35,9 +48,12 @@ fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<u
     })
 }
 
-fn write_groups(results: &Results<'_>, output: &mut (dyn Write + Send)) -> Result<(), ParquetError> {
-    let columns = columns();
-    let schema = parse_message_type(&schema(&columns))?;
+fn write_groups<R>(
+    columns: &[Column<R>],
+    mut rows: impl Iterator<Item = R>,
+    output: &mut (dyn Write + Send),
+) -> Result<(), ParquetError> {
+    let schema = parse_message_type(&schema(columns))?;
     let properties = WriterProperties::builder()
         .set_created_by(concat!("backbone ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::GZIP(GzipLevel::try_new(1)?))
@@ -45,10 +61,13 @@ fn write_groups(results: &Results<'_>, output: &mut (dyn Write + Send)) -> Resul
         .set_statistics_enabled(EnabledStatistics::None)
         .build();
     let mut file = SerializedFileWriter::new(output, Arc::new(schema), Arc::new(properties))?;
-    for rows in results.rows.chunks(ROWS_IN_GROUP) {
-        let views: Vec<View<'_>> = rows.iter().map(|row| View::new(row, results.platforms)).collect();
+    loop {
+        let views: Vec<R> = rows.by_ref().take(ROWS_IN_GROUP).collect();
+        if views.is_empty() {
+            break;
+        }
         let mut group = file.next_row_group()?;
-        for column in &columns {
+        for column in columns {
             // The schema has exactly these columns, in this order.
             if let Some(mut writer) = group.next_column()? {
                 write_column(column, &views, &mut writer)?;
@@ -61,8 +80,8 @@ fn write_groups(results: &Results<'_>, output: &mut (dyn Write + Send)) -> Resul
 }
 
 /// The schema in Parquet's own notation.
-fn schema(columns: &[Column<View<'_>>]) -> String {
-    let field = |column: &Column<View<'_>>| {
+fn schema<R>(columns: &[Column<R>]) -> String {
+    let field = |column: &Column<R>| {
         let name = column.name;
         match column.kind {
             Kind::Text => format!("optional binary {name} (UTF8);"),
@@ -77,12 +96,12 @@ fn schema(columns: &[Column<View<'_>>]) -> String {
     format!("message backbone {{ {} }}", columns.iter().map(field).collect::<String>())
 }
 
-fn write_column<'a>(
-    column: &Column<View<'a>>,
-    views: &[View<'a>],
+fn write_column<R>(
+    column: &Column<R>,
+    rows: &[R],
     writer: &mut SerializedColumnWriter<'_>,
 ) -> Result<(), ParquetError> {
-    let values = views.iter().map(column.read);
+    let values = rows.iter().map(column.read);
     match column.kind {
         Kind::Text => write_values::<ByteArrayType>(writer, values, |value| match value {
             Datum::Text(text) => vec![ByteArray::from(text.into_bytes())],

@@ -17,6 +17,7 @@ pub(super) const EXPORT: Export = Export {
     summary: "JSON for `pyperf stats` and `pyperf compare_to`; usable results only",
     is_binary: false,
     write,
+    write_layers: None,
 };
 
 /// Version of pyperf's file format.

@@ -3,9 +3,9 @@
 use super::columns::columns;
 use super::*;
 use crate::analysis::platform;
-use crate::bundle::format::Bundle;
+use crate::bundle::format::{Bundle, Layer};
 use crate::bundle::read::decode;
-use crate::table::Kind;
+use crate::table::{Column, Kind};
 
 fn rows() -> Vec<Row> {
     let read = |bytes: &[u8]| -> Bundle { decode(bytes).unwrap() };
@@ -46,12 +46,37 @@ fn the_documents_tables_of_formats_and_columns_are_current() {
         table.push_str(&format!("| `{}` | {} |\n", export.name, export.summary));
     }
     crate::derived_docs::assert_current("docs/ANALYSIS.md", "export formats", &table);
+    crate::derived_docs::assert_current("docs/ANALYSIS.md", "export columns", &documented(&columns()));
+    let layers = documented(&layers::columns());
+    crate::derived_docs::assert_current("docs/ANALYSIS.md", "export columns of layers", &layers);
+}
+
+fn documented<R>(columns: &[Column<R>]) -> String {
     let mut table = "| Column | Type | Unit | Meaning |\n|---|---|---|---|\n".to_owned();
-    for column in columns() {
+    for column in columns {
         let (kind, unit) = (word(column.kind), column.unit);
         table.push_str(&format!("| `{}` | {kind} | {unit} | {} |\n", column.name, column.meaning));
     }
-    crate::derived_docs::assert_current("docs/ANALYSIS.md", "export columns", &table);
+    table
+}
+
+#[test]
+fn each_layer_of_a_profiled_result_is_a_row() {
+    let mut rows = rows();
+    rows[0].layers = vec![
+        Layer { name: "conv".to_owned(), macs: Some(9), mean_milliseconds: 1.5, ..Layer::default() },
+        Layer { name: "relu".to_owned(), ..Layer::default() },
+    ];
+    let results = Results { rows: &rows, platforms: &[] };
+    let written = |format: &str| {
+        let mut bytes = Vec::new();
+        Export::find(format).unwrap().write_layers(&results, &mut bytes).unwrap();
+        bytes
+    };
+    insta::assert_snapshot!(String::from_utf8(written("csv")).unwrap());
+    assert_eq!(String::from_utf8(written("jsonl")).unwrap().lines().count(), 2);
+    assert!(written("parquet").ends_with(b"PAR1"));
+    assert!(!Export::find("pyperf").unwrap().has_layers());
 }
 
 #[test]

@@ -46,8 +46,8 @@ impl fmt::Display for Dimension {
     }
 }
 
-/// The shape that a tensor is counted and measured with where nobody gives one. An open *first* dimension alone
-/// is a batch, and is 1; `None` if another dimension is open, because any size would be a guess.
+/// The shape that a tensor is counted and measured with if no one gives a shape. An open *first* dimension
+/// alone is a batch, and is 1; `None` if another dimension is open, because any size would be a guess.
 pub(crate) fn default_shape(declared: &[Dimension]) -> Option<Vec<u64>> {
     let size = |(axis, dimension): (usize, &Dimension)| match dimension {
         Dimension::Open(_) if axis == 0 => Some(1),

@@ -49,6 +49,8 @@ pub enum Part {
     Roofline,
     /// Pareto front.
     Pareto,
+    /// Where the time of profiled networks goes.
+    Layers,
     /// Platforms side by side.
     Platforms,
 }

@@ -25,6 +25,7 @@ pub(crate) mod causes;
 pub(crate) mod edgetpu;
 pub mod fill;
 pub(crate) mod kept;
+pub mod layers;
 pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
@@ -209,6 +210,8 @@ pub enum Execution {
     Program(Box<dyn Program>),
     /// Compile it.
     Compiler(Box<dyn Compiler>),
+    /// Run it for the time of each layer.
+    Profiler(Box<dyn Profiler>),
 }
 
 /// What compiles a model. What it prints goes to standard error, and from there into the bundle.
@@ -227,12 +230,15 @@ pub trait Program {
     /// # Errors
     /// A [`Failure`] before there were latencies; one after is in [`SelfTimed`].
     fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure>;
+}
 
-    /// Run it again with the time that each layer takes, in the network's order. It is slower then.
+/// Runs a model for the time that each of its layers takes. It is slower then.
+pub trait Profiler {
+    /// The layers in the order in which they ran, from `runs` inferences after the warm-up.
     ///
     /// # Errors
-    /// A [`Failure`]; latencies from before stay as they are.
-    fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure>;
+    /// A [`Failure`]; the latencies of the trials before stay as they are.
+    fn profile(&mut self, warm_up_runs: u32, runs: u32) -> Result<Vec<Layer>, Failure>;
 }
 
 /// A compiled model.

@@ -19,11 +19,11 @@ pub const THREADS: RuntimeOption = RuntimeOption {
     summary: "threads for one inference; default: one for each processor that the worker may use",
 };
 
-/// A profile after the trials, for runtimes that can make one.
+/// A profile after the trials, for runtimes that can make one. It changes nothing that is timed.
 pub(crate) const PROFILE: RuntimeOption = RuntimeOption {
     name: "profile",
     kind: OptionKind::Boolean,
-    summary: "run the chosen build once more after all trials, for the time of each layer; default: false",
+    summary: "run the chosen build again after all trials, for the time of each layer; default: false",
 };
 
 /// Threads that the job asks for, otherwise as many as processors that this process may use (by affinity and

@@ -1,7 +1,7 @@
 //! The files of a job: everything that has to be dropped with it, whatever it is for.
 //!
 //! The daemon waits for these files, copies and hashes them, and removes the copies with the job. Further
-//! files that a model refers to (the weights of an `.onnx` file) are not listed here, because only the
+//! files that a model refers to (the weights next to an `.onnx` file) are not listed here, because only the
 //! model itself names them.
 
 use super::Job;

@@ -84,8 +84,8 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
             timed_by_us(session.as_mut(), runs, request.energy_seconds)
         }
         (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
-        (Task::Profile, Execution::Program(program)) => {
-            Ok(say(&Event::Profiled { layers: program.profile(runs.1)? })?)
+        (Task::Profile, Execution::Profiler(profiler)) => {
+            Ok(say(&Event::Profiled { layers: profiler.profile(runs.0, runs.1)? })?)
         }
         (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
         (task, _) => {

@@ -232,11 +232,26 @@ fn run_refuses_what_it_cannot_begin_and_leaves_nothing() {
     assert!(stderr(&missing).contains("nothing.yaml"), "{missing:?}");
     let folder = desk.run(&["host"]);
     assert_eq!(folder.status.code(), Some(2), "{folder:?}");
-    let nowhere =
-        desk.command(&["run", "good.yaml", "--outbox", "nowhere", "--host-root", "host"]).output().unwrap();
+    let in_a_file = ["run", "good.yaml", "--outbox", "good.yaml/out", "--host-root", "host"];
+    let nowhere = desk.command(&in_a_file).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(1), "{nowhere:?}");
-    assert!(stderr(&nowhere).contains("hint: create the outbox"), "{nowhere:?}");
-    assert_eq!(desk.bundles(), 0);
+    assert!(stderr(&nowhere).contains("hint: name another outbox"), "{nowhere:?}");
+    desk.write("notes.txt", "nothing to measure");
+    let text = desk.run(&["good.yaml", "notes.txt"]);
+    assert_eq!(text.status.code(), Some(2), "{text:?}");
+    let said =
+        "notes.txt is neither a job file nor a model\nhint: names end in .yaml, .yml, .onnx or .tflite";
+    assert!(stderr(&text).contains(said), "{text:?}");
+    assert_eq!(desk.bundles(), 0, "nothing is measured if a later file cannot be");
+}
+
+#[test]
+fn run_measures_a_model_without_a_job_file_with_defaults() {
+    let desk = Desk::new();
+    let output = desk.run(&["net.sim", "good.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stdout(&output).contains("net   net.sim  sim      100"), "{output:?}");
+    assert_eq!(desk.bundles(), 2);
 }
 
 #[test]

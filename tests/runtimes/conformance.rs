@@ -11,8 +11,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use backbone::bundle::format::{LoadedModel, Stage, Tensor};
-use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime};
+use backbone::bundle::format::{Layer, LoadedModel, Stage, Tensor};
+use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime, Task};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
@@ -69,6 +69,8 @@ const RUNS: u32 = 3;
 enum Ended {
     /// It ran [`RUNS`] times.
     Ran(Told),
+    /// It ran [`RUNS`] times for the time of each layer.
+    Profiled(Vec<Layer>),
     /// The runtime said why not.
     Refused(Failure),
     /// The worker died, or said something else.
@@ -147,7 +149,7 @@ impl Subject {
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
-                Ok(Event::Profiled { layers }) => panic!("no profile was asked for: {layers:?}"),
+                Ok(Event::Profiled { layers }) => return Ended::Profiled(layers),
                 Ok(Event::Result { latencies, .. }) => {
                     assert_eq!(latencies.latency_ns.len(), RUNS as usize);
                 }
@@ -235,7 +237,8 @@ fn options_in_force_hold_the_asked_ones_and_every_default() {
         request.options.clear();
         let defaults = ran(subject, subject.try_request(&request));
         for option in subject.runtime.options {
-            if defaults.options.contains_key(option.name) {
+            // A profile is a run of its own: it does not change what is timed.
+            if option.name == "profile" || defaults.options.contains_key(option.name) {
                 continue;
             }
             // An option without effect under the other defaults is no promise either.
@@ -249,6 +252,25 @@ fn options_in_force_hold_the_asked_ones_and_every_default() {
             assert_eq!(failure.reason, "options_not_accepted", "{}", option.name);
         }
         assert_eq!(defaults.options["threads"], std::thread::available_parallelism().unwrap().get());
+    });
+}
+
+#[test]
+fn profiles_tell_the_time_of_every_layer() {
+    each("profile", |subject| {
+        for model in subject.models {
+            let request = LoadRequest { task: Task::Profile, ..subject.request(&repository().join(model)) };
+            let Ended::Profiled(layers) = subject.try_request(&request) else {
+                panic!("{model}: no profile")
+            };
+            let convolutions = layers.iter().filter(|layer| {
+                layer.operator.as_ref().is_some_and(|operator| operator.to_ascii_lowercase().contains("conv"))
+            });
+            assert_eq!(convolutions.count(), 4, "{model}: {layers:?}");
+            assert!(layers.iter().all(|layer| layer.mean_milliseconds >= 0.0), "{model}");
+            assert!(layers.iter().map(|layer| layer.mean_milliseconds).sum::<f64>() > 0.0, "{model}");
+            assert!(layers.iter().all(|layer| layer.median_milliseconds.is_some()), "{model}");
+        }
     });
 }
 
@@ -299,7 +321,9 @@ fn broken_and_foreign_files_never_run() {
             let file = folder.path().join(name);
             fs_err::write(&file, bytes).unwrap();
             match subject.try_request(&subject.request(&file)) {
-                Ended::Ran(told) => panic!("{}: {name} ran: {told:?}", subject.runtime.name),
+                ran @ (Ended::Ran(_) | Ended::Profiled(_)) => {
+                    panic!("{}: {name} ran: {ran:?}", subject.runtime.name)
+                }
                 Ended::Refused(failure) => assert!(failure.hint.is_some(), "{name}: {failure}"),
                 // A library may crash on them; the daemon turns that into an outcome.
                 Ended::Died(how) => assert!(!how.is_empty()),

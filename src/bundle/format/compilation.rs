@@ -50,13 +50,13 @@ pub struct EdgeTpuOperator {
     pub status: String,
 }
 
-/// The time of each layer, from a separate run after all trials. This run is slower than they are and enters
+/// The time of each layer, from a separate worker after all trials. Its runs are slower than theirs and enter
 /// no statistic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// The build that was run, which is the chosen one.
     pub build: u32,
-    /// Number of inferences requested.
+    /// Number of inferences that the times are from.
     pub runs: u32,
     /// Layers in the order of the network. Empty if there is no profile.
     pub layers: Vec<Layer>,
@@ -64,11 +64,21 @@ pub struct Profile {
     pub detail: Option<String>,
 }
 
-/// One layer of a compiled network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// One layer as the runtime runs it: a node of the model, or several that the runtime made one of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Layer {
     /// Its name in the runtime; fused layers share one name.
     pub name: String,
+    /// Its operator in the runtime's spelling; null if the runtime does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The execution provider or delegate that ran it; null for a runtime without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Multiply-accumulates of the model's convolutions and matrix products in it; null if it could not be
+    /// matched with the nodes of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macs: Option<u64>,
     /// Mean time per inference, in milliseconds.
     #[serde(serialize_with = "finite")]
     pub mean_milliseconds: f64,

@@ -243,8 +243,8 @@ pub struct Cost {
     /// Tensors whose shape in the file, or while running, is not the one that the count computes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
-    /// What the numbers take for granted because the file does not say it: which branch runs, how often a loop
-    /// does, an open batch of 1.
+    /// What the numbers take for granted because the file does not say it: which branch runs, how often a
+    /// loop does, an open batch of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<Assumption>,
 }

@@ -74,7 +74,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
     }
     fn layer(bundle: &mut Bundle) -> &mut Layer {
         let layers = &mut bundle.profile.get_or_insert_default().layers;
-        layers.push(Layer { name: String::new(), mean_milliseconds: 1.0, median_milliseconds: None });
+        layers.push(Layer { mean_milliseconds: 1.0, ..Layer::default() });
         &mut layers[0]
     }
     let spoilers: [(&str, Spoil); 39] = [

@@ -28,6 +28,10 @@ use crate::worker::ending::{Ended, Ending};
 use crate::worker::parent::{self, Control, Watch};
 use crate::worker::protocol::{Request, Task};
 
+/// More runs tell no more about a layer, and the profile of a large network would outgrow what a library
+/// keeps.
+const MOST_PROFILED_RUNS: u32 = 100;
+
 /// Runs one worker to its end: [`parent::run`], or what a test puts in its place.
 pub(crate) type RunWorker = fn(&parent::Trial<'_>, &mut dyn Watch) -> Ended;
 
@@ -210,14 +214,17 @@ impl Trials<'_> {
         }
         self.set_build(build);
         self.record_start()?;
+        let timed_runs = self.workers.request.timed_runs;
+        let runs = timed_runs.min(MOST_PROFILED_RUNS);
+        self.workers.request.timed_runs = runs;
         let ended = self.run_for(Task::Profile, build);
+        self.workers.request.timed_runs = timed_runs;
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
         // Neither a crash nor a trial.
         self.record(&Record::Interrupted);
         let outcome = ended.outcome(self.runtime());
-        let runs = self.turn.job.measure.timed_runs;
         self.course.profile = Some(match ended.ending {
             Ending::Profiled(layers) => Profile { build, runs, layers, detail: None },
             _ => Profile { build, runs, layers: Vec::new(), detail: outcome.detail },

@@ -8,6 +8,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use super::count::{Counted, cost_in_format};
+use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
@@ -156,7 +157,7 @@ impl Assembler {
             outcome: parts.outcome,
             trials: course.trials,
             summary,
-            profile: course.profile,
+            profile: course.profile.map(|profile| with_macs(profile, parts.counted.cost.as_deref())),
             environment: with_power(reported, course.power),
             energy: course.energy,
             verdict,

@@ -24,6 +24,7 @@ use crate::spool::{Published, Spool};
 
 mod assemble;
 mod count;
+mod layers;
 mod providers;
 #[cfg(test)]
 mod tests;

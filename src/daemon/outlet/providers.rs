@@ -73,13 +73,14 @@ fn operations_of(products: &[ProductNode], left: &mut Vec<&LayerCost>) -> Option
 
 /// Does a node's name contain that of a layer, and not just a longer name that begins or ends with it?
 fn holds(node: &str, name: &str) -> bool {
+    !name.is_empty() && node.match_indices(name).any(|(start, _)| is_word(node, start, name.len()))
+}
+
+/// Is there neither a letter nor a digit directly before and after this part of the text?
+pub(super) fn is_word(text: &str, start: usize, length: usize) -> bool {
     let is_boundary = |byte: Option<&u8>| !byte.is_some_and(u8::is_ascii_alphanumeric);
-    !name.is_empty()
-        && node.match_indices(name).any(|(start, _)| {
-            let bytes = node.as_bytes();
-            let before = start.checked_sub(1).and_then(|before| bytes.get(before));
-            is_boundary(before) && is_boundary(bytes.get(start + name.len()))
-        })
+    let before = start.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+    is_boundary(before) && is_boundary(text.as_bytes().get(start + length))
 }
 
 #[cfg(test)]

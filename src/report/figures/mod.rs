@@ -13,6 +13,7 @@ use crate::report::giga;
 use crate::report::text::{count, estimate, told};
 
 mod family;
+mod layers;
 mod scatter;
 
 /// Title of every throughput axis.
@@ -72,6 +73,8 @@ pub(super) fn figures(analysis: &Analysis) -> Figures {
         ] {
             figures.take(Some(platform), part, made, why);
         }
+        // Only on request, so that nothing is missing without it.
+        figures.drawn.extend(layers::layers(view));
     }
     let why = match analysis.platforms.len() {
         0 | 1 => "there is only one platform",

@@ -76,6 +76,13 @@ pub(super) fn section(report: &Report<'_>, index: usize, detail: Detail) -> Mark
             (elements::figures(report, own, Part::Pareto, detail))
             (elements::paired(&tables::fronts(analysis, only), "Fronts and dominated networks", report, detail))
 
+            @let layers = tables::layers(analysis, only);
+            @if !layers.rows.is_empty() {
+                h3 id=(id("layers")) { (heading("Where the time goes")) }
+                (elements::figures(report, own, Part::Layers, detail))
+                (elements::paired(&layers, "Every layer", report, detail))
+            }
+
             h3 id=(id("predictions")) { (heading("Predictions")) }
             (predictions(report, index, detail))
         }

@@ -8,9 +8,11 @@ use crate::table::column;
 use super::table::{Sheet, yes_or_no};
 use super::{Report, giga};
 
+mod layers;
 mod pairs;
 mod platforms;
 
+pub(super) use layers::layers;
 pub(super) use pairs::{compared_pairs, comparisons, contradictions, contrasts, missing_pairs, pairs};
 pub(super) use platforms::{feasibility, gaps, platforms};
 
@@ -36,6 +38,7 @@ pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Sheet> + '
         |report| feasibility(report.analysis, Only::All),
         |report| gaps(report.analysis, Only::All),
         |report| cells(report.analysis),
+        |report| layers(report.analysis, Only::All),
         |report| contrasts(report.analysis, Only::All),
         |report| pairs(report.analysis, Only::All),
         |report| missing_pairs(report.analysis, Only::All),

@@ -96,6 +96,7 @@ pub const RUNTIME: Runtime = Runtime {
             kind: OptionKind::Boolean,
             summary: "let NVIDIA's libraries round the factors of fp32 products to TF32, for every provider except cpu; default: false",
         },
+        options::PROFILE,
         RuntimeOption {
             name: "graph_optimization",
             kind: OptionKind::Choice(GRAPH_OPTIMIZATIONS),

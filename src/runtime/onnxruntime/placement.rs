@@ -13,8 +13,7 @@ use tempfile::TempDir;
 
 use super::profile::{self, RanNode};
 use super::provider::Provider;
-use crate::bundle::format::Stage;
-use crate::bundle::format::{ProductNode, ProviderNodes};
+use crate::bundle::format::{Layer, ProductNode, ProviderNodes, Stage};
 use crate::runtime::Failure;
 
 /// The most products of a provider that are reported, and the most bytes of their names; beyond that, only
@@ -51,23 +50,45 @@ impl Profile {
         Self(only.and_then(|file| fs_err::File::open(file.path()).ok()))
     }
 
-    /// The session has run once: end the profile and read it. `None` if it cannot be used.
+    /// The session has run once: end the profile and tell what ran where. `None` if it cannot be used.
     ///
     /// # Errors
     /// `profiler_not_ended`: nothing may be timed after that.
-    pub(super) fn end(self, session: &mut Session) -> Result<Option<Vec<RanNode>>, Failure> {
+    pub(super) fn end(mut self, session: &mut Session) -> Result<Option<Vec<RanNode>>, Failure> {
+        let nodes =
+            self.read(session)?.and_then(|text| profile::nodes(&text).map_err(|error| error.to_string()));
+        Ok(nodes.inspect_err(|error| log::warn!("the profile cannot be used: {error}")).ok())
+    }
+
+    /// End the profile and tell the time of each layer in the session's last `runs` runs.
+    ///
+    /// # Errors
+    /// `profiler_not_ended`; `profile_not_readable`.
+    pub(super) fn end_timed(&mut self, session: &mut Session, runs: u32) -> Result<Vec<Layer>, Failure> {
+        let layers = self
+            .read(session)?
+            .and_then(|text| profile::layers(&text, runs).map_err(|error| error.to_string()));
+        layers.map_err(|why| {
+            let detail = format!("the profile of ONNX Runtime cannot be used: {why}");
+            Failure::new(Stage::Report, "profile_not_readable", detail).with_hint(
+                "make room in the folder for temporary files (TMPDIR), or ask for fewer `measure.timed_runs`",
+            )
+        })
+    }
+
+    /// End the profile; its text, or why there is none.
+    fn read(&mut self, session: &mut Session) -> Result<Result<Vec<u8>, String>, Failure> {
         // Also if the file was lost: the library keeps writing until it is asked to stop.
         session.end_profiling().map_err(|error| {
             let detail = format!("ONNX Runtime's profiler cannot be turned off: {error}");
             Failure::new(Stage::Prepare, "profiler_not_ended", detail)
                 .with_hint("check that the folder for temporary files (TMPDIR) is writable and not full")
         })?;
-        let nodes = self.0.ok_or_else(|| "it was not written".to_owned()).and_then(|mut file| {
+        Ok(self.0.take().ok_or_else(|| "it was not written".to_owned()).and_then(|mut file| {
             let mut text = Vec::new();
             file.read_to_end(&mut text).map_err(|error| error.to_string())?;
-            profile::nodes(&text).map_err(|error| error.to_string())
-        });
-        Ok(nodes.inspect_err(|error| log::warn!("the profile cannot be used: {error}")).ok())
+            Ok(text)
+        }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The library's own profile of one run: which node ran on which provider.
+//! The library's own profile of a session: which node ran on which provider, and how long it took.
 //!
 //! The profile is a file of trace events in JSON, documented at
 //! <https://onnxruntime.ai/docs/performance/tune-performance/profiling-tools.html>. All versions since 1.2
@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::bundle::format::ProductNode;
+use crate::bundle::format::{Layer, ProductNode};
+use crate::runtime::layers::LayerTimes;
 
 /// A node of the network as the library ran it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,12 @@ struct Event {
     cat: String,
     #[serde(default)]
     name: String,
+    /// Begin, in microseconds since the session began.
+    #[serde(default)]
+    ts: u64,
+    /// Duration in microseconds.
+    #[serde(default)]
+    dur: u64,
     #[serde(default)]
     args: NodeArguments,
 }
@@ -70,10 +77,7 @@ type TypedShape = BTreeMap<String, Vec<u64>>;
 /// # Errors
 /// The text is not such a profile.
 pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
-    let events: Vec<Event> = serde_json::from_slice(text)?;
-    if events.len() >= MOST_EVENTS {
-        return Err(serde::de::Error::custom("the library dropped what came after a million events"));
-    }
+    let events = events(text)?;
     let mut seen = BTreeSet::new();
     let mut nodes = Vec::new();
     for event in events.into_iter().filter(|event| event.cat == "Node") {
@@ -88,6 +92,52 @@ pub(super) fn nodes(text: &[u8]) -> Result<Vec<RanNode>, serde_json::Error> {
         }
     }
     Ok(nodes)
+}
+
+fn events(text: &[u8]) -> Result<Vec<Event>, serde_json::Error> {
+    let events: Vec<Event> = serde_json::from_slice(text)?;
+    if events.len() >= MOST_EVENTS {
+        return Err(serde::de::Error::custom("the library dropped what came after a million events"));
+    }
+    Ok(events)
+}
+
+/// The time of each node in the last `runs` runs of a session, in the order in which they first ran. Copies
+/// between devices are nodes too: they take time. A node in a loop counts with all its rounds.
+///
+/// # Errors
+/// The text is not such a profile, or has fewer runs.
+pub(super) fn layers(text: &[u8], runs: u32) -> Result<Vec<Layer>, serde_json::Error> {
+    let events = events(text)?;
+    let mut begins: Vec<u64> = events.iter().filter(|event| is_run(event)).map(|event| event.ts).collect();
+    begins.sort_unstable();
+    let wanted = runs as usize;
+    let Some(first) = begins.len().checked_sub(wanted).filter(|_| wanted > 0) else {
+        let what = format!("it has {} runs, and {runs} were made", begins.len());
+        return Err(serde::de::Error::custom(what));
+    };
+    let begins = &begins[first..];
+    let mut times = LayerTimes::new(wanted);
+    for event in events.into_iter().filter(|event| event.cat == "Node") {
+        let Some(name) = event.name.strip_suffix(KERNEL) else { continue };
+        // A node belongs to the last run that began before it.
+        let Some(run) = begins.partition_point(|begin| *begin <= event.ts).checked_sub(1) else { continue };
+        let NodeArguments { op_name, provider, node_index, .. } = event.args;
+        let key =
+            (node_index.map(|index| index.to_string()), name.to_owned(), provider.clone(), op_name.clone());
+        times.add(run, key, event.dur.saturating_mul(1_000), || Layer {
+            name: name.to_owned(),
+            operator: Some(op_name).filter(|operator| !operator.is_empty()),
+            provider,
+            ..Layer::default()
+        });
+    }
+    Ok(times.into_layers())
+}
+
+/// The library records one of these for each run of a session.
+fn is_run(event: &Event) -> bool {
+    event.cat == "Session" && event.name == "model_run"
 }
 
 fn product(name: &str, arguments: &NodeArguments) -> Option<ProductNode> {
@@ -135,6 +185,31 @@ mod tests {
         let cpu = || (None, "CPUExecutionProvider".to_owned());
         let fused = (Some("fused conv1".to_owned()), "CUDAExecutionProvider".to_owned());
         assert_eq!(told, [fused, cpu(), cpu(), cpu()]);
+    }
+
+    #[test]
+    fn layers_have_the_times_of_the_last_runs_alone() {
+        let text = br#"[
+            {"cat":"Session","ts":10,"dur":90,"name":"model_run","args":{}},
+            {"cat":"Node","ts":20,"dur":50,"name":"conv_kernel_time","args":{"op_name":"Conv","provider":"CPUExecutionProvider","node_index":"0"}},
+            {"cat":"Node","ts":101,"dur":5,"name":"conv_kernel_time","args":{"op_name":"Conv","provider":"CPUExecutionProvider","node_index":"0"}},
+            {"cat":"Node","ts":106,"dur":2,"name":"relu_kernel_time","args":{"op_name":"Relu","provider":"CPUExecutionProvider","node_index":"1"}},
+            {"cat":"Session","ts":100,"dur":9,"name":"model_run","args":{}},
+            {"cat":"Node","ts":201,"dur":7,"name":"conv_kernel_time","args":{"op_name":"Conv","provider":"CPUExecutionProvider","node_index":"0"}},
+            {"cat":"Session","ts":200,"dur":9,"name":"model_run","args":{}}
+        ]"#;
+        let layer = |name: &str, operator: &str, mean, median| Layer {
+            name: name.to_owned(),
+            operator: Some(operator.to_owned()),
+            provider: Some("CPUExecutionProvider".to_owned()),
+            macs: None,
+            mean_milliseconds: mean,
+            median_milliseconds: Some(median),
+        };
+        let timed = layers(text, 2).unwrap();
+        assert_eq!(timed, [layer("conv", "Conv", 0.006, 0.006), layer("relu", "Relu", 0.001, 0.001)]);
+        let few = layers(text, 4).unwrap_err().to_string();
+        assert!(few.contains("it has 3 runs, and 4 were made"), "{few}");
     }
 
     #[test]

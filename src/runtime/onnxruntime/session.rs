@@ -22,13 +22,13 @@ use super::library::checked;
 use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::{CPU_PROVIDER, RUNTIME, failures, library, provider};
-use crate::bundle::format::{LoadedModel, ProviderNodes, Stage, Tensor};
+use crate::bundle::format::{Layer, LoadedModel, ProviderNodes, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, RunError, Runtime, Session, mapped,
-    options,
+    Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, Profiler, RunError, Runtime, Session,
+    Task, mapped, options,
 };
 
 /// Loads ONNX models.
@@ -56,9 +56,17 @@ impl Load for OnnxRuntime {
         bound.providers.iter_mut().filter_map(|share| share.library.as_mut()).for_each(|file| {
             as_mapped(file, &libraries);
         });
+        let execution = match request.task {
+            Task::Profile => {
+                // Its memory may be all that the device has.
+                drop(bound.session);
+                Execution::Profiler(Box::new(ProfiledSession::open(&library, request)?))
+            }
+            _ => Execution::Session(Box::new(bound.session)),
+        };
         libraries.retain(|file| !before.contains(file) && Some(file) != library.file.as_ref());
         Ok(Loaded {
-            execution: Execution::Session(Box::new(bound.session)),
+            execution,
             model: LoadedModel {
                 version: library.version,
                 library: library.file,
@@ -115,6 +123,35 @@ impl Session for OnnxSession {
             checked(status).map_err(run_error)?;
         }
         Ok(())
+    }
+}
+
+/// A session whose profile goes on until all runs are done.
+struct ProfiledSession {
+    session: OnnxSession,
+    profile: Profile,
+}
+
+impl ProfiledSession {
+    fn open(library: &library::Library, request: &LoadRequest) -> Result<Self, Failure> {
+        let mut opened = open_model(library, request, true)?;
+        let profile = opened.profile.take().ok_or_else(|| {
+            let detail = "ONNX Runtime keeps no profile; the log tail says why";
+            Failure::new(Stage::Load, "profile_not_supported", detail)
+                .with_hint("leave out `runtime_options.profile`")
+        })?;
+        Ok(Self { session: opened.bind(request)?.session, profile })
+    }
+}
+
+impl Profiler for ProfiledSession {
+    fn profile(&mut self, warm_up_runs: u32, runs: u32) -> Result<Vec<Layer>, Failure> {
+        for _ in 0..warm_up_runs.saturating_add(runs) {
+            self.session.run().map_err(|error| {
+                Failure::new(Stage::Timing, "run_failed", format!("ONNX Runtime refused a run: {error}"))
+            })?;
+        }
+        self.profile.end_timed(&mut self.session._session, runs)
     }
 }
 

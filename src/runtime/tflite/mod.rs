@@ -27,7 +27,7 @@ pub const RUNTIME: Runtime = Runtime {
     model_format: "tflite",
     recognise,
     networks: |_| Some(Form::TFLITE),
-    options: &[options::THREADS, XNNPACK],
+    options: &[options::THREADS, options::PROFILE, XNNPACK],
     options_from_model: &[],
     timed: |_| {
         (

@@ -14,12 +14,16 @@ use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, mapped, options,
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, Task, mapped, options,
 };
+use profile::ProfiledInterpreter;
 use serde_json::Value;
 use tflitec::interpreter::{Interpreter, Options};
 use tflitec::model::Model;
 use tflitec::tensor::{self, DataType};
+
+#[path = "profile.rs"]
+mod profile;
 
 /// Where the library's own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
@@ -51,15 +55,19 @@ impl Load for TensorFlowLite {
         }
         let file = model::read(&request.model)?;
         let shapes = input_shapes(&file, request)?;
-        let interpreter = interpreter(request, threads, xnnpack)?;
-        let inputs = prepare_inputs(&interpreter, &file, &shapes, request)?;
-        let outputs = describe_outputs(&interpreter, &file);
+        let create = || interpreter(request, threads, xnnpack);
+        let prepared = match request.task {
+            Task::Profile => Prepared::ToProfile(ProfiledInterpreter::create(create)?),
+            _ => Prepared::ToMeasure(create()?),
+        };
+        let inputs = prepare_inputs(prepared.interpreter(), &file, &shapes, request)?;
+        let outputs = describe_outputs(prepared.interpreter(), &file);
         let options = BTreeMap::from([
             (options::THREADS.name.to_owned(), Value::from(threads)),
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            execution: Execution::Session(Box::new(TfliteSession { interpreter })),
+            execution: prepared.into_execution(),
             model: LoadedModel {
                 version: Some(version.to_owned()),
                 // The version text is in the library's own memory.
@@ -70,6 +78,28 @@ impl Load for TensorFlowLite {
                 ..LoadedModel::default()
             },
         })
+    }
+}
+
+/// An interpreter, and what it is for.
+enum Prepared {
+    ToMeasure(Interpreter<'static>),
+    ToProfile(ProfiledInterpreter),
+}
+
+impl Prepared {
+    fn interpreter(&self) -> &Interpreter<'static> {
+        match self {
+            Self::ToMeasure(interpreter) => interpreter,
+            Self::ToProfile(profiled) => profiled.interpreter(),
+        }
+    }
+
+    fn into_execution(self) -> Execution {
+        match self {
+            Self::ToMeasure(interpreter) => Execution::Session(Box::new(TfliteSession { interpreter })),
+            Self::ToProfile(profiled) => Execution::Profiler(Box::new(profiled)),
+        }
     }
 }
 

@@ -60,7 +60,6 @@ pub(crate) struct Settings {
     workspace_mebibytes: u64,
     uses_tf32: bool,
     uses_cuda_graph: bool,
-    is_profiled: bool,
 }
 
 impl Settings {
@@ -85,7 +84,6 @@ impl Settings {
             workspace_mebibytes: asked.get(WORKSPACE).and_then(Value::as_u64).unwrap_or(WORKSPACE_MEBIBYTES),
             uses_tf32: options::boolean(asked, TF32, false),
             uses_cuda_graph: options::boolean(asked, CUDA_GRAPH, false),
-            is_profiled: options::boolean(asked, options::PROFILE.name, false),
         })
     }
 
@@ -100,7 +98,6 @@ impl Settings {
             (WORKSPACE.to_owned(), self.workspace_mebibytes.into()),
             (TF32.to_owned(), self.uses_tf32.into()),
             (CUDA_GRAPH.to_owned(), self.uses_cuda_graph.into()),
-            (options::PROFILE.name.to_owned(), self.is_profiled.into()),
             ("build_flags".to_owned(), self.build_flags(program, inputs).into()),
             ("timing_flags".to_owned(), self.timing_flags(program, inputs).into()),
         ]);

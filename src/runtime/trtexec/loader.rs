@@ -14,8 +14,8 @@ use crate::model_file::Dimension;
 use crate::model_file::onnx::{self, Border, BorderTensor};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
-    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Program, Runtime, SelfTimed,
-    Task,
+    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Profiler, Program, Runtime,
+    SelfTimed, Task,
 };
 
 /// Protocol buffers count in signed 32 bits.
@@ -69,7 +69,8 @@ impl Load for TensorRt {
         Ok(Loaded {
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
-                Task::Measure | Task::Profile => Execution::Program(trtexec),
+                Task::Measure => Execution::Program(trtexec),
+                Task::Profile => Execution::Profiler(trtexec),
             },
             model: LoadedModel {
                 version: Some(version),
@@ -133,8 +134,11 @@ impl Program for Trtexec {
         }
         Ok(timed)
     }
+}
 
-    fn profile(&mut self, runs: u32) -> Result<Vec<Layer>, Failure> {
+impl Profiler for Trtexec {
+    /// trtexec warms up by time, whatever the job asks for.
+    fn profile(&mut self, _warm_up_runs: u32, runs: u32) -> Result<Vec<Layer>, Failure> {
         self.engine_is_there()?;
         let runs = u64::from(runs);
         let flags = self.timing_flags.clone();

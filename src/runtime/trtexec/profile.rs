@@ -30,6 +30,7 @@ fn layer(line: &str) -> Option<Layer> {
         name: name.to_owned(),
         mean_milliseconds: number(numbers, "averageMs")?,
         median_milliseconds: number(numbers, "medianMs"),
+        ..Layer::default()
     })
 }
 

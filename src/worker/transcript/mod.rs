@@ -13,6 +13,9 @@ use crate::worker::protocol::{Event, MAXIMUM_ENERGY_RUNS, PROTOCOL, Pause, Reque
 /// text.
 const EVENT_LIMIT: usize = 1 << 20;
 
+/// Longest list of layers, in bytes: some hundred bytes for each node of a large network.
+const LAYERS_LIMIT: usize = 8 << 20;
+
 /// Bytes of one latency in JSON: the 20 digits of the largest, and a comma.
 const LATENCY_BYTES: usize = 21;
 
@@ -58,7 +61,8 @@ impl Transcript {
         let asks_for_energy = request.energy_seconds > 0;
         let energy_runs = if asks_for_energy { MAXIMUM_ENERGY_RUNS } else { 0 };
         let runs = warm_up_runs.saturating_add(timed_runs).max(energy_runs);
-        let line_limit = runs.saturating_mul(LATENCY_BYTES).saturating_add(EVENT_LIMIT);
+        let other = if request.load.task == Task::Profile { LAYERS_LIMIT } else { EVENT_LIMIT };
+        let line_limit = runs.saturating_mul(LATENCY_BYTES).saturating_add(other);
         Self {
             warm_up_runs,
             timed_runs,
