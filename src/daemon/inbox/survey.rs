@@ -77,7 +77,10 @@ impl Surveyor<'_> {
         for wanted in job.files() {
             let looked = match self.whole(wanted.file) {
                 Err(obstacle) => Err(obstacle),
-                Ok(None) => Ok(missing.add(Missing::named(wanted.file))),
+                Ok(None) => {
+                    missing.add(Missing::named(wanted.file));
+                    Ok(())
+                }
                 Ok(Some(stat)) => {
                     found.add(wanted.file, stat);
                     match wanted.purpose {
@@ -118,7 +121,10 @@ impl Surveyor<'_> {
     ) -> Result<(), Obstacle> {
         let listed = match self.locations.of(self.inbox, OsStr::new(model), stat) {
             Ok(files) => files.to_vec(),
-            Err(NotListed::Changed) => return Ok(missing.add(Missing::named(model))),
+            Err(NotListed::Changed) => {
+                missing.add(Missing::named(model));
+                return Ok(());
+            }
             Err(NotListed::Rejected(rejection)) => return Err(Obstacle::Rejected(rejection)),
             Err(NotListed::Trouble(error)) => return Err(Obstacle::Trouble(error)),
         };
@@ -139,7 +145,7 @@ impl Surveyor<'_> {
                         self.tracker.unchanged_since(OsStr::new(name)).map(|since| since + self.patience);
                     match until.filter(|until| *until > self.now) {
                         Some(until) => {
-                            missing.add_until(Missing { file: name.to_owned(), why: Some(why) }, until)
+                            missing.add_until(Missing { file: name.to_owned(), why: Some(why) }, until);
                         }
                         None => return Err(Obstacle::Rejected(too_short(why))),
                     }
