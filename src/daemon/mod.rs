@@ -48,7 +48,7 @@ mod troubles;
 mod turn;
 
 pub(crate) use bench::sensing::idle_beside_energy;
-pub(crate) use inbox::{Part, admit, parts_of};
+pub(crate) use inbox::{ExternalPart, admit, parts_of};
 pub(crate) use reporter::Audience;
 pub(crate) use start_error::StartError;
 

@@ -15,7 +15,7 @@ use super::failure::Advise as _;
 use super::{Exit, print, readable, table};
 use crate::bundle::format::Mistake;
 use crate::daemon::admit::{self, Rejection};
-use crate::daemon::{Part, parts_of};
+use crate::daemon::{ExternalPart, parts_of};
 use crate::host::{self, HostRoot};
 use crate::spec::files::{JobFile, Purpose};
 use crate::spec::{self, Job, ModelSource};
@@ -210,8 +210,8 @@ fn look_at_file(
 }
 
 /// The size of a further file of a model that the daemon would take.
-fn look_at_part(model: &Path, part: &Part) -> Result<u64, String> {
-    let Part { file, least_bytes } = part;
+fn look_at_part(model: &Path, part: &ExternalPart) -> Result<u64, String> {
+    let ExternalPart { file, least_bytes } = part;
     let of_part = |problem: String| format!("keeps weights in `{file}`: {problem}");
     let size = regular_file_size(&model.with_file_name(file)).map_err(of_part)?;
     let size = size.ok_or_else(|| with_hint(&admit::not_a_file(file)))?;

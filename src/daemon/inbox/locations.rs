@@ -88,7 +88,7 @@ fn read(inbox: &Folder, name: &OsStr) -> Result<Vec<ExternalFile>, NotListed> {
 
 /// A further file of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ExternalPart {
     /// Its bare name.
     pub(crate) file: String,
     /// How long it is at least.
@@ -99,7 +99,7 @@ pub(crate) struct Part {
 ///
 /// # Errors
 /// They cannot be taken.
-pub(crate) fn parts_of(path: &Path) -> Result<Vec<Part>, Rejection> {
+pub(crate) fn parts_of(path: &Path) -> Result<Vec<ExternalPart>, Rejection> {
     let name = path.file_name().unwrap_or_default();
     if !may_refer(name) {
         return Ok(Vec::new());
@@ -107,7 +107,7 @@ pub(crate) fn parts_of(path: &Path) -> Result<Vec<Part>, Rejection> {
     let files = fs_err::File::open(path).map_err(ListError::from).and_then(external_files);
     match listed(&name.to_string_lossy(), files) {
         Ok(files) => {
-            let part = |file: ExternalFile| Part {
+            let part = |file: ExternalFile| ExternalPart {
                 file: bare(&file.location).to_owned(),
                 least_bytes: file.least_bytes,
             };

@@ -1,8 +1,8 @@
 //! The way in: from files in the inbox to jobs in the queue.
 //!
 //! [`Inbox`] owns the watch on the inbox, the memory of its files, and the queue. It claims what is fully
-//! uploaded, reads job files, finds and copies their files, and says which jobs end there; it measures nothing and
-//! writes no bundle. Each method does one step, so that the daemon can end a job between two of them.
+//! uploaded, reads job files, finds and copies their files, and says which jobs end there; it measures
+//! nothing and writes no bundle. Each method does one step, so that the daemon can end a job between two.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ mod wake;
 
 pub(crate) use admit::{cancelled_job, read};
 pub(crate) use again::Again;
-pub(crate) use locations::{Part, parts_of};
+pub(crate) use locations::{ExternalPart, parts_of};
 pub(crate) use queue::{Queue, WaitingJob};
 pub(crate) use survey::Missing;
 pub(crate) use wake::Wake;

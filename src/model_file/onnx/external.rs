@@ -65,7 +65,7 @@ pub(crate) fn external_files(source: impl Read + Seek) -> Result<Vec<ExternalFil
     let mut scan = Scan::of(source)?;
     let mut found: BTreeMap<String, ExternalFile> = BTreeMap::new();
     let end = scan.end;
-    scan.message(Kind::Model, end, 0, &mut |file| {
+    scan.message(Holder::Model, end, 0, &mut |file| {
         let known = found.get(&file.location).map(|known| known.least_bytes);
         if known.is_none() && found.len() >= MOST_FILES {
             return Err(unreadable(format!("it refers to more than {MOST_FILES} files")));
@@ -84,7 +84,7 @@ fn unreadable(what: impl Into<String>) -> ListError {
 
 /// A message that may hold tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Holder {
     Model,
     Graph,
     Node,
@@ -95,7 +95,7 @@ enum Kind {
     Tensor,
 }
 
-impl Kind {
+impl Holder {
     /// The message in this field, if it may hold tensors.
     fn field(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
@@ -113,7 +113,7 @@ impl Kind {
 
 /// What a tensor says, as far as it matters here.
 #[derive(Debug, Default)]
-struct Tensor {
+struct TensorWords {
     name: String,
     element_type: u64,
     shape: Vec<u64>,
@@ -122,7 +122,7 @@ struct Tensor {
 }
 
 /// A field's value: a number, or the end of what is in it.
-enum Field {
+enum Content {
     Number(u64),
     Until(u64),
     Other,
@@ -146,16 +146,16 @@ impl<S: Read + Seek> Scan<S> {
     }
 
     /// Everything up to `end` is a message of this kind.
-    fn message(&mut self, kind: Kind, end: u64, depth: usize, visit: Visit<'_>) -> Result<(), ListError> {
+    fn message(&mut self, kind: Holder, end: u64, depth: usize, visit: Visit<'_>) -> Result<(), ListError> {
         if depth > DEEPEST {
             return Err(unreadable(format!("it is nested deeper than {DEEPEST} messages")));
         }
-        if kind == Kind::Tensor {
+        if kind == Holder::Tensor {
             return self.tensor(end)?.file()?.map_or(Ok(()), visit);
         }
         while self.at < end {
             let (number, field) = self.field(end)?;
-            if let Field::Until(stop) = field {
+            if let Content::Until(stop) = field {
                 match kind.field(number) {
                     Some(inner) => self.message(inner, stop, depth + 1, visit)?,
                     None => self.skip_to(stop)?,
@@ -165,25 +165,25 @@ impl<S: Read + Seek> Scan<S> {
         Ok(())
     }
 
-    fn tensor(&mut self, end: u64) -> Result<Tensor, ListError> {
-        let mut tensor = Tensor::default();
+    fn tensor(&mut self, end: u64) -> Result<TensorWords, ListError> {
+        let mut tensor = TensorWords::default();
         while self.at < end {
             match self.field(end)? {
-                (1, Field::Number(size)) => tensor.shape.push(size),
-                (1, Field::Until(stop)) => {
+                (1, Content::Number(size)) => tensor.shape.push(size),
+                (1, Content::Until(stop)) => {
                     while self.at < stop {
                         let size = self.varint(stop)?;
                         tensor.shape.push(size);
                     }
                 }
-                (2, Field::Number(number)) => tensor.element_type = number,
-                (8, Field::Until(stop)) => tensor.name = self.text(stop)?,
-                (13, Field::Until(stop)) => {
+                (2, Content::Number(number)) => tensor.element_type = number,
+                (8, Content::Until(stop)) => tensor.name = self.text(stop)?,
+                (13, Content::Until(stop)) => {
                     let entry = self.entry(stop)?;
                     tensor.entries.push(entry);
                 }
-                (14, Field::Number(number)) => tensor.is_external = number == EXTERNAL,
-                (_, Field::Until(stop)) => self.skip_to(stop)?,
+                (14, Content::Number(number)) => tensor.is_external = number == EXTERNAL,
+                (_, Content::Until(stop)) => self.skip_to(stop)?,
                 _ => {}
             }
         }
@@ -195,27 +195,27 @@ impl<S: Read + Seek> Scan<S> {
         let mut entry = (String::new(), String::new());
         while self.at < end {
             match self.field(end)? {
-                (1, Field::Until(stop)) => entry.0 = self.text(stop)?,
-                (2, Field::Until(stop)) => entry.1 = self.text(stop)?,
-                (_, Field::Until(stop)) => self.skip_to(stop)?,
+                (1, Content::Until(stop)) => entry.0 = self.text(stop)?,
+                (2, Content::Until(stop)) => entry.1 = self.text(stop)?,
+                (_, Content::Until(stop)) => self.skip_to(stop)?,
                 _ => {}
             }
         }
         Ok(entry)
     }
 
-    fn field(&mut self, end: u64) -> Result<(u64, Field), ListError> {
+    fn field(&mut self, end: u64) -> Result<(u64, Content), ListError> {
         self.fields += 1;
         if self.fields > MOST_FIELDS {
             return Err(unreadable(format!("it has more than {MOST_FIELDS} fields")));
         }
         let tag = self.varint(end)?;
         let field = match tag & 7 {
-            0 => Field::Number(self.varint(end)?),
+            0 => Content::Number(self.varint(end)?),
             1 => self.skip(8, end)?,
             2 => {
                 let length = self.varint(end)?;
-                Field::Until(self.after(length, end)?)
+                Content::Until(self.after(length, end)?)
             }
             5 => self.skip(4, end)?,
             kind => return Err(unreadable(format!("a field is of the unknown wire type {kind}"))),
@@ -223,10 +223,10 @@ impl<S: Read + Seek> Scan<S> {
         Ok((tag >> 3, field))
     }
 
-    fn skip(&mut self, bytes: u64, end: u64) -> Result<Field, ListError> {
+    fn skip(&mut self, bytes: u64, end: u64) -> Result<Content, ListError> {
         let stop = self.after(bytes, end)?;
         self.skip_to(stop)?;
-        Ok(Field::Other)
+        Ok(Content::Other)
     }
 
     /// The place after so many bytes, which must be there.
@@ -274,7 +274,7 @@ impl<S: Read + Seek> Scan<S> {
     }
 }
 
-impl Tensor {
+impl TensorWords {
     /// The file with the tensor's numbers, if they are in another one.
     fn file(self) -> Result<Option<ExternalFile>, ListError> {
         if !self.is_external {

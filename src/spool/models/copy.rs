@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_now_is_told_from_what_never_fits() {
+    fn what_never_fits_differs_from_what_does_not_fit_now() {
         let total = 1 << 30;
         assert_eq!(NoRoom::check(total / 2, (total - 1, total)), Ok(()));
         let refused = NoRoom::check(total / 2, (total / 2, total)).unwrap_err();

@@ -292,7 +292,7 @@ fn watchdog_is_fed_and_sigterm_obeyed_while_a_large_file_is_copied_in_little_mem
 }
 
 #[test]
-fn model_that_does_not_fit_now_waits_and_blocks_nobody_and_one_that_never_fits_is_rejected() {
+fn model_that_does_not_fit_now_waits_and_holds_up_no_other_and_one_that_never_fits_is_rejected() {
     if let Some(obstacle) = rig::disks::obstacle() {
         eprintln!("skipped: {obstacle}");
         return;
