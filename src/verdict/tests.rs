@@ -43,6 +43,8 @@ fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
         host: &HOST,
         power: None,
         providers: &[],
+        inputs: &[],
+        outputs: None,
     }
 }
 

@@ -57,6 +57,8 @@ fn judged_as(status: Status, environment: &Environment) -> Verdict {
         host: &Host::default(),
         power: None,
         providers: &[],
+        inputs: &[],
+        outputs: None,
     });
     // The power state has its own tests.
     let is_ours = |reason: &Reason| reason.code != "power_state_unobserved";
