@@ -106,7 +106,7 @@ pub(crate) struct Fault {
     code: &'static str,
     /// Follows the name.
     pub(crate) message: String,
-    hint: String,
+    pub(super) hint: String,
 }
 
 /// What is wrong with the name of a file of a job, whatever its extension.
@@ -114,7 +114,7 @@ pub(crate) fn fault_of_name(name: &str) -> Option<Fault> {
     let fault = |message: &str, hint: &str| {
         Some(Fault { code: "model_name", message: message.to_owned(), hint: hint.to_owned() })
     };
-    let here = "drop the model into the same folder as the job file and write its bare name";
+    let here = "drop the file into the same folder as the job file and write its bare name";
     let lower = name.to_ascii_lowercase();
     if name.trim().is_empty() {
         fault("is not a file name", here)

@@ -234,7 +234,7 @@ impl Bench {
                 model: path,
                 provided,
                 options: chosen.options.clone(),
-                inputs: job.inputs.clone(),
+                inputs: model::bound_inputs(turn, spool),
                 seed: job.measure.seed,
                 compilation,
             },

@@ -10,9 +10,11 @@ use super::{Dimension, ReadError, elements, readable};
 mod border;
 mod external;
 mod protobuf;
+mod tensor;
 
-pub(crate) use border::{Border, BorderTensor, border};
+pub(crate) use border::{Border, BorderTensor, border, element_type};
 pub(crate) use external::{ExternalFile, ListError, external_files};
+pub(crate) use tensor::tensor;
 
 /// A model.
 #[derive(Debug, Default)]
