@@ -25,7 +25,7 @@ PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs bench check-networks check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build demo test lint docs bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,10 @@ $(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK):
 check-networks: $(PYTHON_CHECKS) ## every network of the family, by onnx, ONNX Runtime and LiteRT from PyPI; takes some minutes
 	$(CARGO) build --release --locked --bin backbone
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/release/backbone
+
+check-models: runtimes $(PYTHON_CHECKS) ## 72 public models from PyPI, measured and counted, against what runs; takes some minutes
+	$(CARGO) build --release --locked --features $(FEATURES) --bins
+	PYTHONPATH=$(PYTHON_CHECKS) tools/check-models --program target/release/backbone
 
 check-graphs: $(PYTHON_CHECKS) ## that tests/graphs is what onnx and onnx-tool from PyPI make and count today
 	PYTHONPATH=$(PYTHON_CHECKS) tools/make-foreign-graphs --check

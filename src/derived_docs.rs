@@ -26,8 +26,19 @@ pub(crate) fn assert_current(document: &str, name: &str, text: &str) {
     }
     assert!(
         present == wanted,
-        "the block `{name}` in {document} is stale: run BACKBONE_REGENERATE=1 cargo test\nit should be:\n{text}"
+        "the block `{name}` in {document} is stale; `make docs` writes:\n{}",
+        changed_lines(&present, &wanted)
     );
+}
+
+/// Lines of one text only, each with the sign that a diff gives it. Lines that only moved are not shown.
+fn changed_lines(present: &str, wanted: &str) -> String {
+    let only_in = |text: &str, other: &str, sign: char| -> String {
+        let lines = text.lines().filter(|line| other.lines().all(|known| known != *line));
+        lines.map(|line| format!("{sign} {line}\n")).collect()
+    };
+    let changed = only_in(present, wanted, '-') + &only_in(wanted, present, '+');
+    if changed.is_empty() { "the same lines in another order or number".to_owned() } else { changed }
 }
 
 fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
@@ -45,4 +56,10 @@ fn stale_block_is_replaced_and_the_rest_kept() {
         "a\n<!-- generated: x -->\nnew\n<!-- end generated -->\nb\n"
     );
     assert_eq!(replaced(document, "y", "new"), None);
+}
+
+#[test]
+fn changed_lines_are_those_of_one_text_only() {
+    assert_eq!(changed_lines("same\nold\n", "new\nsame\n"), "- old\n+ new\n");
+    assert!(changed_lines("a\nb\n", "b\na\n").contains("another order"));
 }

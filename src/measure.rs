@@ -151,6 +151,7 @@ pub fn touched(runs: u32) -> Result<Vec<Nanos>, TryReserveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::ShownOutput;
 
     struct FailsAt {
         calls: usize,
@@ -161,6 +162,10 @@ mod tests {
         fn run(&mut self) -> Result<(), RunError> {
             self.calls += 1;
             if self.calls == self.failing { Err(RunError("no such kernel".into())) } else { Ok(()) }
+        }
+
+        fn outputs(&mut self, _: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+            Ok(())
         }
     }
 
@@ -177,6 +182,10 @@ mod tests {
             fn run(&mut self) -> Result<(), RunError> {
                 self.0 += 2_000_000;
                 std::thread::sleep(std::time::Duration::from_nanos(self.0));
+                Ok(())
+            }
+
+            fn outputs(&mut self, _: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
                 Ok(())
             }
         }

@@ -45,6 +45,7 @@ pub(crate) fn request(
         warm_up_runs,
         timed_runs,
         energy_seconds: 0,
+        outputs_file: None,
         placement: Wish::default(),
     }
 }

@@ -106,6 +106,7 @@ fn host(folder: &Path) -> (PathBuf, Request) {
         warm_up_runs: 10,
         timed_runs: 100,
         energy_seconds: 0,
+        outputs_file: None,
         placement: Default::default(),
     };
     (program, request)

@@ -45,6 +45,23 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    /// Every one.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Bool,
+        Self::Int8,
+        Self::Uint8,
+        Self::Int16,
+        Self::Uint16,
+        Self::Int32,
+        Self::Uint32,
+        Self::Int64,
+        Self::Uint64,
+        Self::Float16,
+        Self::Bfloat16,
+        Self::Float32,
+        Self::Float64,
+    ];
+
     /// The name in bundles.
     pub fn name(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +32,7 @@ pub mod mapped;
 pub mod needs;
 pub mod onnxruntime;
 pub mod options;
+pub mod outputs;
 pub(crate) mod program;
 pub mod shapes;
 pub(crate) mod sim;
@@ -38,6 +40,7 @@ pub mod tflite;
 pub mod trtexec;
 
 pub use needs::{Need, NeedKind, Provided};
+pub use outputs::ShownOutput;
 
 /// Every runtime that a job may name, in the order in which help and documents list them: its description,
 /// and the half of it that `backbone __worker` executes. A runtime without that half has a worker executable
@@ -143,6 +146,8 @@ pub enum Task {
     Build,
     /// Run what was compiled once more, slower, for the time that each layer takes.
     Profile,
+    /// Run it untimed, and read what it computes.
+    Outputs,
 }
 
 /// What a worker is asked to load.
@@ -200,6 +205,17 @@ pub struct Loaded {
     pub execution: Execution,
     /// The model as the library loaded it. The runtime leaves `placed` to the worker.
     pub model: LoadedModel,
+    /// How long that took.
+    pub spent: Spent,
+}
+
+/// How long the parts of loading took. `None` means that it was not observed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// From the model's file to a session, an interpreter with its tensors.
+    pub load: Option<Duration>,
+    /// The first inference, if loading includes one.
+    pub first_inference: Option<Duration>,
 }
 
 /// What a worker can do with it.
@@ -273,6 +289,13 @@ pub trait Session {
     /// # Errors
     /// A [`RunError`]; making it may allocate, for the measurement is over then.
     fn run(&mut self) -> Result<(), RunError>;
+
+    /// Show every output of a run to `show`, in the model's order. Called after the timed runs only, so it
+    /// may allocate, copy and run once more.
+    ///
+    /// # Errors
+    /// The outputs cannot be read, and why.
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError>;
 }
 
 /// The library refused to run.

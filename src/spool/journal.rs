@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, Trial};
+use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,12 @@ pub struct Measured {
     /// The host's power state, over this trial and those of the configuration before it.
     #[serde(default)]
     pub power: Option<Power>,
+    /// What it computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<ReadOutputs>,
+    /// What it took besides time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
 }
 
 /// A copied file.
@@ -347,6 +353,8 @@ mod tests {
             environment: None,
             energy: None,
             power: None,
+            outputs: None,
+            resources: None,
         }));
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
         assert_eq!(same.trials.len(), 1);

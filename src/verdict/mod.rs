@@ -6,12 +6,13 @@
 //! the bundle.
 
 use crate::bundle::format::{
-    Environment, Host, Power, ProviderShare, Reason, Status, Trial, Verdict, VerdictState,
+    Environment, Host, Outputs, Power, ProviderShare, Reason, Status, Tensor, Trial, Verdict, VerdictState,
 };
 use crate::stats::{self, Sorted};
 use crate::units::Nanos;
 
 mod host;
+mod outputs;
 mod power;
 mod provider;
 #[cfg(test)]
@@ -146,6 +147,22 @@ pub const REASONS: &[ReasonKind] = &[
         find: provider::provider_unobserved,
     },
     ReasonKind {
+        code: "outputs_not_finite",
+        state: VerdictState::Suspect,
+        meaning: "An output contains infinities or elements that are not numbers. Some processors are slower or faster with them.",
+        advice: "check the model's weights and its export, and that its precision has the range it needs; give inputs that \
+                 the model was made for under `inputs`",
+        find: outputs::outputs_not_finite,
+    },
+    ReasonKind {
+        code: "outputs_constant",
+        state: VerdictState::Suspect,
+        meaning: "Every output has the same value in all its elements, although the inputs vary: perhaps nothing was computed.",
+        advice: "check the model's weights and its export, and whether another runtime gives the same (`verify: cpu`); give \
+                 inputs that the model was made for under `inputs`",
+        find: outputs::outputs_constant,
+    },
+    ReasonKind {
         code: "clocks_not_locked",
         state: VerdictState::Suspect,
         meaning: "The job asked for locked clocks, and some of them could not be locked.",
@@ -262,6 +279,10 @@ pub(crate) struct Evidence<'a> {
     pub power: Option<&'a Power>,
     /// How much of the network each provider ran, starting with the one that the job asked for.
     pub providers: &'a [ProviderShare],
+    /// Inputs of the model, as bound.
+    pub inputs: &'a [Tensor],
+    /// What the runs computed, if it was read.
+    pub outputs: Option<&'a Outputs>,
 }
 
 /// Finds every reason that the evidence shows, and the worst of their states.

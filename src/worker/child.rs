@@ -6,19 +6,21 @@
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use log::{LevelFilter, error, warn};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use crate::bundle::format::{LoadedModel, Stage};
+use crate::bundle::format::{LoadedModel, Resources, Stage};
 use crate::measure::{MeasureError, Phase, measure, repeat, room_for, touched};
-use crate::runtime::{Execution, Failure, Load, Loaded, Program, SelfTimed, Session};
+use crate::runtime::{Execution, Failure, Load, Loaded, Program, SelfTimed, Session, Spent};
 use crate::units::Nanos;
-use crate::worker::placement;
+use crate::worker::memory::{self, Memory};
 use crate::worker::protocol::{
     Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
     WARM_UP_NAME,
 };
+use crate::worker::{outputs, placement};
 
 /// Exit code of a worker whose parent is gone or does not listen.
 const PARENT_GONE: u8 = 1;
@@ -73,15 +75,19 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
-    let Loaded { execution, model } = loader.load(&request.load)?;
+    let before_load = memory::of_this_process();
+    let Loaded { execution, model, spent } = loader.load(&request.load)?;
+    let taken = Taken { spent, before_load, after_load: memory::of_this_process() };
     // Never dropped: a library's teardown could crash or hang and lose complete latencies. The end of the
     // process frees everything anyway.
     let execution = Box::leak(Box::new(execution));
     say(&Event::Loaded(LoadedModel { placed, ..model }))?;
     let runs = (request.warm_up_runs, request.timed_runs);
     match (request.load.task, execution) {
-        (Task::Measure, Execution::Session(session)) => {
-            timed_by_us(session.as_mut(), runs, request.energy_seconds)
+        (Task::Measure, Execution::Session(session)) => timed_by_us(session.as_mut(), &request, &taken),
+        (Task::Outputs, Execution::Session(session)) => {
+            let read = outputs::of_untimed_runs(session.as_mut(), &request)?;
+            Ok(say(&Event::Outputs(read))?)
         }
         (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
         (Task::Profile, Execution::Profiler(profiler)) => {
@@ -95,7 +101,8 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
     }
 }
 
-fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32) -> Result<(), Stop> {
+fn timed_by_us(session: &mut dyn Session, request: &Request, taken: &Taken) -> Result<(), Stop> {
+    let runs = (request.warm_up_runs, request.timed_runs);
     let mut latencies = room_for(runs.0, runs.1).map_err(|_| {
         let detail = format!("no memory for the latencies of {} warm-up and {} timed runs", runs.0, runs.1);
         Failure::new(Stage::Prepare, "out_of_memory", detail).with_hint("request fewer runs in `measure`")
@@ -104,9 +111,12 @@ fn timed_by_us(session: &mut dyn Session, runs: (u32, u32), energy_seconds: u32)
     pause(Pause::AfterTiming)?;
     let timed_ns = latencies.latency_ns.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
     let mean_ns = timed_ns / latencies.latency_ns.len().max(1) as u128;
-    say(&Event::Result { latencies, failure: None })?;
-    if energy_seconds > 0 {
-        let latency_ns = run_for_energy(session, energy_seconds, mean_ns)?;
+    let resources = taken.resources(latencies.warm_up_ns.iter().chain(&latencies.latency_ns).next());
+    say(&Event::Result { latencies, failure: None, resources })?;
+    // Only now: whatever happens here, the latencies have arrived.
+    say(&Event::Outputs(outputs::read(session, request.outputs_file.as_deref())))?;
+    if request.energy_seconds > 0 {
+        let latency_ns = run_for_energy(session, request.energy_seconds, mean_ns)?;
         say(&Event::Energy { latency_ns })?;
     }
     Ok(())
@@ -121,7 +131,36 @@ fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), St
     let _ = rustix::thread::set_name(TIMING_NAME);
     let SelfTimed { latencies, failure } = program.time(runs.0, runs.1)?;
     pause(Pause::AfterTiming)?;
-    Ok(say(&Event::Result { latencies, failure })?)
+    let has_failed = failure.is_some();
+    let resources = Resources { peak_memory_bytes: memory::peak_of_programs(), ..Resources::default() };
+    say(&Event::Result { latencies, failure, resources })?;
+    if !has_failed {
+        say(&Event::Outputs(outputs::of_a_program()))?;
+    }
+    Ok(())
+}
+
+/// What loading took.
+struct Taken {
+    spent: Spent,
+    before_load: Memory,
+    after_load: Memory,
+}
+
+impl Taken {
+    /// Everything until now. `first_run` is the latency of the first run in the loop, which is the first
+    /// inference if loading included none.
+    fn resources(&self, first_run: Option<&Nanos>) -> Resources {
+        let first_in_loop = first_run.map(|latency| Duration::from_nanos(latency.0));
+        let first_inference = self.spent.first_inference.or(first_in_loop);
+        Resources {
+            load_seconds: self.spent.load.map(|spent| spent.as_secs_f64()),
+            first_inference_seconds: first_inference.map(|spent| spent.as_secs_f64()),
+            memory_before_load_bytes: self.before_load.resident_bytes,
+            memory_after_load_bytes: self.after_load.resident_bytes,
+            peak_memory_bytes: memory::of_this_process().peak_bytes,
+        }
+    }
 }
 
 /// Report the phase to the parent, which reads the host's sensors during pauses.
@@ -244,12 +283,12 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 4");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 5");
     }
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 4", &vec![b' '; 2 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 5", &vec![b' '; 2 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

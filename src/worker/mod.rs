@@ -9,6 +9,8 @@ pub mod child;
 mod descendants;
 pub mod ending;
 mod log_tail;
+mod memory;
+mod outputs;
 pub mod parent;
 pub mod placement;
 mod process;

@@ -2,23 +2,26 @@
 //!
 //! The daemon writes one [`Request`] to the worker's standard input. The worker answers with [`Event`]s on
 //! standard output: `hello`, `loaded`, `paused` before warm-up, before the last warm-up runs and after
-//! timing, then `result`. It may send `failed` at any point after `hello`. If the request asks for energy,
-//! three more pauses and `energy` follow the result. If it asks for a build, `built` follows `loaded`; if it
-//! asks for a profile, `profiled` does. Any other line on standard output is a failure. Logs go to standard
-//! error. The worker writes nothing during timed runs.
+//! timing, then `result`, and after it `outputs`: latencies are safe before anything else is read. It may
+//! send `failed` at any point after `hello`. If the request asks for energy, three more pauses and `energy`
+//! follow the outputs. If it asks for a build, `built` follows `loaded`; if it asks for a profile, `profiled`
+//! does; if it asks for outputs alone, `outputs` does. Any other line on standard output is a failure. Logs
+//! go to standard error. The worker writes nothing during timed runs.
 //!
 //! At each pause the worker waits for a line from the daemon, which reads the host's sensors meanwhile. A
 //! worker whose standard input is closed does not wait, because no answer can come.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Latencies, Layer, LoadedModel};
+use crate::bundle::format::{Latencies, Layer, LoadedModel, ReadOutputs, Resources};
 pub use crate::runtime::Task;
 use crate::runtime::{Built, Failure, LoadRequest};
 use crate::units::Nanos;
 
 /// Raised when the meaning of a line changes. Each side refuses any number but its own.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// What a worker is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct Request {
     pub timed_runs: u32,
     /// How long to repeat the timed runs for energy, after the result; 0 for no energy runs.
     pub energy_seconds: u32,
+    /// A file for the bytes of all outputs, one after the other; left out if they are not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs_file: Option<PathBuf>,
     /// Where and how to run.
     pub placement: Wish,
 }
@@ -68,7 +74,7 @@ pub enum Event {
         /// At which point.
         at: Pause,
     },
-    /// The timed runs are complete. Unless energy runs follow, the worker now exits with 0.
+    /// The timed runs are complete.
     Result {
         /// Exactly as many as requested unless there is a failure. Only a program that times itself has extra
         /// ones.
@@ -78,7 +84,12 @@ pub enum Event {
         /// of latencies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
+        /// What the worker took so far.
+        #[serde(default)]
+        resources: Resources,
     },
+    /// What the runs computed. Unless energy runs follow, the worker now exits with 0.
+    Outputs(ReadOutputs),
     /// The energy runs are complete. The worker now exits with 0.
     Energy {
         /// Their latencies, in order.
@@ -132,3 +143,7 @@ pub const TIMING_NAME: &std::ffi::CStr = c"backbone-timing";
 /// The longest request that a worker reads, in bytes. Requests have a few hundred bytes; the size of a job
 /// file limits their options and shapes.
 pub(crate) const REQUEST_LIMIT: u64 = 1 << 20;
+
+/// The most bytes of outputs that a worker keeps in [`Request::outputs_file`]: a picture of 2,300 × 2,300
+/// pixels in three channels of floats. Larger ones are described and not compared.
+pub(crate) const KEPT_OUTPUTS_LIMIT: u64 = 64 << 20;

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use backbone::bundle::format::{Layer, LoadedModel, Stage, Tensor};
+use backbone::bundle::format::{Layer, LoadedModel, ReadOutputs, Stage, Tensor};
 use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime, Task};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
@@ -85,6 +85,7 @@ struct Told {
     options: BTreeMap<String, Value>,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
+    computed: ReadOutputs,
 }
 
 impl Subject {
@@ -127,6 +128,7 @@ impl Subject {
             warm_up_runs: 0,
             timed_runs: RUNS,
             energy_seconds: 0,
+            outputs_file: None,
             placement: Default::default(),
         };
         let mut worker = Command::new(self.worker.unwrap())
@@ -141,11 +143,12 @@ impl Subject {
         writeln!(input, "{}", serde_json::to_string(&line).unwrap()).unwrap();
         drop(input);
         let output = worker.wait_with_output().unwrap();
-        let mut told = None;
+        let (mut told, mut computed) = (None, None);
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
                 Ok(Event::Loaded(LoadedModel { version, library, options, inputs, outputs, .. })) => {
-                    told = Some(Told { version, library, options, inputs, outputs });
+                    let computed = ReadOutputs::default();
+                    told = Some(Told { version, library, options, inputs, outputs, computed });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
@@ -154,12 +157,13 @@ impl Subject {
                     assert_eq!(latencies.latency_ns.len(), RUNS as usize);
                 }
                 Ok(Event::Hello { .. } | Event::Paused { .. }) => {}
+                Ok(Event::Outputs(read)) => computed = Some(read),
                 Ok(Event::Energy { .. }) => panic!("energy was not asked for"),
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),
             }
         }
-        match told {
-            Some(told) if output.status.success() => Ended::Ran(told),
+        match told.zip(computed) {
+            Some((told, computed)) if output.status.success() => Ended::Ran(Told { computed, ..told }),
             _ => Ended::Died(output.status.to_string()),
         }
     }
@@ -215,6 +219,20 @@ fn models_run_and_describe_their_tensors() {
                 "{model}"
             );
             assert!(["float32", "int8"].contains(&told.inputs[0].element_type.as_str()), "{model}");
+        }
+    });
+}
+
+#[test]
+fn outputs_are_read_and_are_the_same_in_each_process() {
+    each("outputs", |subject| {
+        for model in subject.models {
+            let read = ran(subject, subject.try_file(model)).computed;
+            let [logits] = &read.tensors[..] else { panic!("{read:?}") };
+            assert_eq!((logits.name.as_str(), &logits.shape[..]), ("logits", &[1, 10][..]), "{model}");
+            assert_eq!((logits.is_finite, logits.is_constant), (Some(true), Some(false)), "{model}");
+            assert!(logits.minimum < logits.maximum && logits.sha256.is_some(), "{model}");
+            assert_eq!(ran(subject, subject.try_file(model)).computed, read, "{model}");
         }
     });
 }

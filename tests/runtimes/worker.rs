@@ -85,6 +85,7 @@ fn request(model: PathBuf) -> Request {
         warm_up_runs: WARM_UP_RUNS,
         timed_runs: TIMED_RUNS,
         energy_seconds: 0,
+        outputs_file: None,
         placement: Default::default(),
     }
 }
@@ -353,5 +354,50 @@ fn a_worker_whose_parent_is_gone_before_it_looks_does_nothing() {
             .unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stdout.is_empty());
+    });
+}
+
+#[test]
+fn crash_while_outputs_are_read_loses_no_latency() {
+    in_own_process(|| {
+        for (kind, reason) in
+            [("\"segmentation_fault\"", "crash_after_result"), ("{\"exit\": 3}", "wrong_exit_after_result")]
+        {
+            let script =
+                format!(r#"{{"latency_us": [10], "fault": {{"kind": {kind}, "in_outputs": true}}}}"#);
+            let tried = attempt(&script, LONG);
+            assert_eq!((tried.outcome.status, tried.outcome.stage), (Status::Failed, Some(Stage::Report)));
+            assert_eq!(tried.outcome.reason.as_deref(), Some(reason));
+            assert!(tried.ended.resources.is_some_and(|taken| taken.peak_memory_bytes.is_some()));
+            assert_eq!(tried.ended.into_latencies().unwrap().latency_ns.len(), TIMED_RUNS as usize);
+        }
+        let hang = r#"{"latency_us": [10], "fault": {"kind": "hang", "in_outputs": true}}"#;
+        let tried = attempt(hang, Duration::from_secs(2));
+        assert_eq!(tried.outcome.reason.as_deref(), Some("did_not_exit"));
+        assert_eq!(tried.ended.into_latencies().unwrap().latency_ns.len(), TIMED_RUNS as usize);
+    });
+}
+
+#[test]
+fn outputs_that_cannot_be_read_leave_a_trial_complete_and_say_why() {
+    in_own_process(|| {
+        let tried = attempt(r#"{"latency_us": [10], "fault": {"kind": "error", "in_outputs": true}}"#, LONG);
+        assert_eq!(tried.outcome.status, Status::Measured);
+        let read = tried.ended.outputs.unwrap();
+        assert_eq!((read.tensors.len(), read.detail.as_deref()), (0, Some("the script says so")));
+    });
+}
+
+#[test]
+fn scripted_outputs_are_described() {
+    in_own_process(|| {
+        let script = r#"{"latency_us": [10], "outputs": [{"name": "y", "values": [1, null, -2]}, {"name": "n", "values": [3]}]}"#;
+        let read = attempt(script, LONG).ended.outputs.unwrap();
+        let [y, n] = &read.tensors[..] else { panic!("{read:?}") };
+        assert_eq!(
+            (y.minimum, y.maximum, y.is_finite, y.is_constant),
+            (Some(-2.0), Some(1.0), Some(false), Some(false))
+        );
+        assert_eq!((n.minimum, n.is_constant, &n.shape[..]), (Some(3.0), Some(false), &[1][..]));
     });
 }

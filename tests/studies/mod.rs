@@ -196,6 +196,8 @@ impl Study {
             }),
             preparation: Vec::new(),
             profile: None,
+            outputs: None,
+            resources: Vec::new(),
             outcome: Outcome {
                 status: Status::Measured,
                 stage: None,

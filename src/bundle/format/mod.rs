@@ -20,6 +20,7 @@ mod compilation;
 mod environment;
 mod failure;
 mod loaded;
+mod outputs;
 mod power;
 mod runtime;
 mod trial;
@@ -32,6 +33,9 @@ pub use environment::{
 pub use failure::Failure;
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
+pub use outputs::{
+    Agreement, AgreementState, DifferingProcess, Output, Outputs, ReadOutputs, Resources, TrialResources,
+};
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use trial::{Latencies, Trial, TrialId};
@@ -82,6 +86,12 @@ pub struct Bundle {
     /// The time of each layer, if the job asks for it and every trial was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
+    /// What the runs computed; null if no trial was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
+    /// What each trial took besides time, in the order of `trials`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<TrialResources>,
     /// The readings of the host's sensors; null if no trial started.
     #[serde(default)]
     pub environment: Option<Environment>,

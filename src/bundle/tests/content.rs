@@ -107,6 +107,8 @@ pub(super) fn measured() -> Bundle {
             log_tail: vec!["a line of the worker's log".to_owned()],
         },
         profile: None,
+        outputs: None,
+        resources: Vec::new(),
         environment: Some(environment()),
         energy: Some(energy()),
         summary: stats::summary(&trials),
@@ -124,6 +126,43 @@ pub(super) fn measured() -> Bundle {
             finished: "2026-11-22T12:00:02Z".to_owned(),
         },
     }
+}
+
+/// The outputs of a bundle, with every key in use.
+pub(super) fn computed(bundle: &mut Bundle) -> &mut Outputs {
+    bundle.outputs.get_or_insert_with(|| Outputs {
+        trial: TrialId { build: 1, process: 1 },
+        tensors: vec![Output {
+            name: "scores".to_owned(),
+            element_type: "float32".to_owned(),
+            shape: vec![1, 10],
+            sha256: Some("12".repeat(32)),
+            minimum: Some(-1.5),
+            maximum: Some(3.25),
+            is_finite: Some(true),
+            is_constant: Some(false),
+            detail: None,
+        }],
+        detail: None,
+        differing_processes: vec![DifferingProcess {
+            process: 2,
+            outputs: vec![Agreement {
+                name: "scores".to_owned(),
+                state: AgreementState::Agrees,
+                largest_absolute_difference: Some(1e-7),
+                largest_relative_difference: Some(1e-6),
+                largest_reference_magnitude: Some(3.25),
+                cosine_similarity: Some(1.0),
+                detail: None,
+            }],
+            detail: None,
+        }],
+    })
+}
+
+/// An agreement in them.
+pub(super) fn agreement(bundle: &mut Bundle) -> &mut Agreement {
+    &mut computed(bundle).differing_processes[0].outputs[0]
 }
 
 /// An environment with every key in use.

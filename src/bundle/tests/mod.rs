@@ -77,7 +77,24 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         layers.push(Layer { mean_milliseconds: 1.0, ..Layer::default() });
         &mut layers[0]
     }
-    let spoilers: [(&str, Spoil); 39] = [
+    fn taken(bundle: &mut Bundle) -> &mut Resources {
+        let trial = TrialId { build: 1, process: 1 };
+        bundle.resources.push(TrialResources { trial, resources: Resources::default() });
+        &mut bundle.resources[0].resources
+    }
+    let spoilers: [(&str, Spoil); 47] = [
+        ("load_seconds", |bundle, value| taken(bundle).load_seconds = Some(value)),
+        ("first_inference_seconds", |bundle, value| taken(bundle).first_inference_seconds = Some(value)),
+        ("output's minimum", |bundle, value| content::computed(bundle).tensors[0].minimum = Some(value)),
+        ("output's maximum", |bundle, value| content::computed(bundle).tensors[0].maximum = Some(value)),
+        ("absolute difference", |bundle, value| {
+            content::agreement(bundle).largest_absolute_difference = Some(value);
+        }),
+        ("relative difference", |bundle, value| {
+            content::agreement(bundle).largest_relative_difference = Some(value);
+        }),
+        ("magnitude", |bundle, value| content::agreement(bundle).largest_reference_magnitude = Some(value)),
+        ("cosine", |bundle, value| content::agreement(bundle).cosine_similarity = Some(value)),
         ("mean", |bundle, value| summary(bundle).mean = value),
         ("standard_deviation", |bundle, value| summary(bundle).standard_deviation = Some(value)),
         ("median", |bundle, value| summary(bundle).median = value),

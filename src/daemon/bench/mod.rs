@@ -237,6 +237,7 @@ impl Bench {
             warm_up_runs: job.measure.warm_up_runs,
             timed_runs: job.measure.timed_runs,
             energy_seconds: 0,
+            outputs_file: None,
             placement: Wish {
                 cpus: job.host.cpus.clone(),
                 nice: job.host.nice,

@@ -57,7 +57,15 @@ impl Attendant for Recorder {
 
 fn ended(ending: Ending) -> ending::Ended {
     let (reached, wall) = (Stage::Timing, Duration::from_secs(1));
-    ending::Ended { ending, loaded: Some(LoadedModel::default()), reached, log_tail: Vec::new(), wall }
+    ending::Ended {
+        ending,
+        loaded: Some(LoadedModel::default()),
+        resources: None,
+        outputs: None,
+        reached,
+        log_tail: Vec::new(),
+        wall,
+    }
 }
 
 /// A worker that needs no process and gives the latencies it was asked for.

@@ -15,6 +15,7 @@ use super::quiet::Quiet;
 use super::sensing::Sensing;
 use crate::bundle::format::{
     Build, Energy, Failure, Outcome, Placed, Placement, Power, Profile, Stage, Status, Trial, TrialId,
+    TrialResources,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::status::Running;
@@ -180,6 +181,8 @@ impl Trials<'_> {
                     environment: Some(environment),
                     energy,
                     power: Some(self.workers.power.clone()),
+                    outputs: ended.outputs,
+                    resources: ended.resources,
                 }));
                 self.record(&finished);
                 self.course.log_tail = ended.log_tail;
@@ -195,6 +198,8 @@ impl Trials<'_> {
                 self.course.environments.push(environment);
                 self.course.loaded = ended.loaded.take().or(self.course.loaded.take());
                 // What was received, under an outcome that says how its process ended.
+                let resources = ended.resources.map(|resources| TrialResources { trial: id, resources });
+                self.course.resources.extend(resources);
                 let latencies = ended.into_latencies();
                 self.course.trials.extend(latencies.map(|latencies| Trial { id, latencies }));
                 Err(Halt::Outcome(Box::new(outcome)))

@@ -12,7 +12,7 @@ use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
-    Outcome, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times,
+    Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times, TrialId,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
@@ -129,6 +129,7 @@ impl Assembler {
                 })
                 .unwrap_or_default(),
         });
+        let outputs = outputs(&course);
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
             trials: &course.trials,
@@ -137,6 +138,8 @@ impl Assembler {
             host: &self.host,
             power: course.power.as_ref(),
             providers: runtime.as_ref().map_or(&[], |runtime| &runtime.providers),
+            inputs: loaded.map_or(&[], |loaded| &loaded.inputs),
+            outputs: outputs.as_ref(),
         });
         Bundle {
             format: FORMAT.to_owned(),
@@ -156,6 +159,8 @@ impl Assembler {
             trials: course.trials,
             summary,
             profile: course.profile.map(|profile| with_macs(profile, parts.counted.cost.as_deref())),
+            outputs,
+            resources: course.resources,
             environment: with_power(reported, course.power),
             energy: course.energy,
             verdict,
@@ -179,6 +184,18 @@ impl Assembler {
 fn timed(runtime: &Runtime, options: &Options) -> Timed {
     let (code, description) = (runtime.timed)(options);
     Timed { code: code.to_owned(), description: description.to_owned() }
+}
+
+/// What the first complete trial of the chosen build computed.
+fn outputs(course: &Course) -> Option<Outputs> {
+    let complete = |id: &TrialId| course.outputs.iter().find(|(trial, _)| trial == id);
+    let (trial, read) = stats::of_chosen_build(&course.trials).find_map(|trial| complete(&trial.id))?;
+    Some(Outputs {
+        trial: *trial,
+        tensors: read.tensors.clone(),
+        detail: read.detail.clone(),
+        differing_processes: Vec::new(),
+    })
 }
 
 /// What the sensors reported, and the power state.

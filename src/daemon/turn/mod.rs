@@ -4,7 +4,10 @@
 use std::io;
 
 use super::job::{QueuedJob, SpecFile};
-use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Outcome, Power, Profile, Trial};
+use crate::bundle::format::{
+    Build, Energy, Environment, LoadedModel, Outcome, Power, Profile, ReadOutputs, Trial, TrialId,
+    TrialResources,
+};
 use crate::runtime::options;
 use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
 use crate::spool::journal::{BoundModel, Measured, Progress};
@@ -87,6 +90,9 @@ pub(crate) struct Ended {
 pub(crate) struct Course {
     pub(crate) preparation: Vec<Build>,
     pub(crate) trials: Vec<Trial>,
+    /// What trials computed, each at most once.
+    pub(crate) outputs: Vec<(TrialId, ReadOutputs)>,
+    pub(crate) resources: Vec<TrialResources>,
     pub(crate) loaded: Option<LoadedModel>,
     /// The time of each layer, if the job asks for it and all trials are done.
     pub(crate) profile: Option<Profile>,
@@ -115,7 +121,10 @@ impl Course {
 
     /// Add a trial that gave its latencies.
     pub(crate) fn add(&mut self, measured: Measured) {
+        let trial = measured.trial.id;
         self.trials.push(measured.trial);
+        self.outputs.extend(measured.outputs.map(|outputs| (trial, outputs)));
+        self.resources.extend(measured.resources.map(|resources| TrialResources { trial, resources }));
         self.walls.push(measured.wall_seconds);
         let former = self.loaded.take().map(|loaded| loaded.providers).unwrap_or_default();
         let loaded = measured.loaded;

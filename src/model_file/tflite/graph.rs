@@ -9,7 +9,12 @@
 use crate::model_file::flatbuffer::{File, FlatTable};
 use crate::model_file::{ReadError, elements, readable, tflite};
 
-/// The first graph.
+/// Every graph of a file. The first is the one that an interpreter runs; operators of it run others.
+pub(crate) struct TfliteModel<'a> {
+    pub(crate) graphs: Vec<TfliteGraph<'a>>,
+}
+
+/// One graph.
 pub(crate) struct TfliteGraph<'a> {
     pub(crate) tensors: Vec<GraphTensor<'a>>,
     pub(crate) operators: Vec<TfliteOperator<'a>>,
@@ -20,14 +25,17 @@ pub(crate) struct TfliteGraph<'a> {
 /// A tensor as the file has it.
 pub(crate) struct GraphTensor<'a> {
     pub(crate) name: String,
+    /// The shape that an interpreter begins with: 1 where the signature is open.
     pub(crate) shape: Vec<u64>,
     /// The same with open dimensions.
     pub(crate) signature: Vec<Option<u64>>,
+    /// Does the file say that an empty shape is a scalar? Older files leave it open.
+    pub(crate) is_ranked: bool,
     pub(crate) bits: u64,
-    pub(crate) is_int32: bool,
+    element_type: u8,
     pub(crate) is_variable: bool,
     /// Its bytes, where it is a constant that lies within the tables.
-    pub(crate) payload: &'a [u8],
+    payload: &'a [u8],
     pub(crate) is_constant: bool,
 }
 
@@ -40,11 +48,9 @@ pub(crate) struct TfliteOperator<'a> {
     /// Optional ones that are left out are `None`.
     pub(crate) inputs: Vec<Option<usize>>,
     pub(crate) outputs: Vec<usize>,
+    /// Of the first or the second list of options, whichever its operator belongs to.
     pub(crate) options: Option<FlatTable<'a>>,
 }
-
-/// The number of custom operators.
-pub(crate) const CUSTOM: u32 = 32;
 
 /// Bits of an element, by the schema's `TensorType`; texts and handles have none.
 const BITS: &[Option<u64>] = &[
@@ -73,27 +79,41 @@ const BITS: &[Option<u64>] = &[
     Some(8),
 ];
 
-/// The schema's number of int32.
+/// The schema's numbers of types that shapes, axes and bounds are given in.
 const INT32: u8 = 2;
+const INT64: u8 = 4;
 
-impl<'a> TfliteGraph<'a> {
+/// Shapes, axes and bounds have no more elements. A hostile file could have every operator read one list that
+/// is as long as the file.
+const MOST_VALUES: usize = 4096;
+
+impl<'a> TfliteModel<'a> {
     /// Of a file.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let unreadable = |what| ReadError::Unreadable { format: "TensorFlow Lite", what };
         tflite::read(bytes).map_err(unreadable)?;
-        let (graph, sizes) = Self::read_tables(bytes).map_err(unreadable)?;
-        for (tensor, size) in graph.tensors.iter().zip(sizes) {
-            tensor.check(size)?;
+        let model = File::new(bytes).root().map_err(unreadable)?;
+        let tables = || -> Result<_, String> { Ok((model.tables(1)?, model.tables(2)?, model.tables(4)?)) };
+        let (codes, graphs, buffers) = tables().map_err(unreadable)?;
+        let mut read = Vec::with_capacity(graphs.len());
+        for table in &graphs {
+            let (graph, sizes) = TfliteGraph::read(table, &codes, &buffers).map_err(unreadable)?;
+            for (tensor, size) in graph.tensors.iter().zip(sizes) {
+                tensor.check(size)?;
+            }
+            read.push(graph);
         }
-        Ok(graph)
+        Ok(Self { graphs: read })
     }
+}
 
+impl<'a> TfliteGraph<'a> {
     /// The graph, and the size of each constant in the file.
-    fn read_tables(bytes: &'a [u8]) -> Result<(Self, Vec<Option<u64>>), String> {
-        let model = File::new(bytes).root()?;
-        let graphs = model.tables(2)?;
-        let graph = graphs.first().ok_or_else(|| "it holds no graph".to_owned())?;
-        let buffers = model.tables(4)?;
+    fn read(
+        graph: &FlatTable<'a>,
+        codes: &[FlatTable<'a>],
+        buffers: &[FlatTable<'a>],
+    ) -> Result<(Self, Vec<Option<u64>>), String> {
         let (mut tensors, mut sizes) = (Vec::new(), Vec::new());
         for table in graph.tables(0)? {
             let buffer =
@@ -105,27 +125,35 @@ impl<'a> TfliteGraph<'a> {
             let is_dense = table.table(6)?.is_none();
             sizes.push((size > 0 && is_dense).then_some(size));
         }
-        let codes = model.tables(1)?;
-        let mut operators = Vec::new();
-        for table in graph.tables(3)? {
-            let code =
-                codes.get(table.number(0)? as usize).ok_or_else(|| "an operator has no kind".to_owned())?;
-            let indices = |field| -> Result<Vec<Option<usize>>, String> {
-                Ok(table.integers(field)?.into_iter().map(|index| usize::try_from(index).ok()).collect())
-            };
-            operators.push(TfliteOperator {
-                // Old files have the first field alone, new ones both.
-                code: u32::from(code.byte(0)?).max(code.number(3)?),
-                custom: readable(code.bytes(1)?),
-                inputs: indices(1)?,
-                outputs: indices(2)?.into_iter().flatten().collect(),
-                options: table.table(4)?,
-            });
-        }
+        let operators = graph.tables(3)?;
+        let operators = operators.iter().map(|table| TfliteOperator::read(table, codes));
+        let operators = operators.collect::<Result<_, _>>()?;
         let border = |field| -> Result<Vec<usize>, String> {
             Ok(graph.integers(field)?.into_iter().filter_map(|index| usize::try_from(index).ok()).collect())
         };
         Ok((Self { tensors, operators, inputs: border(1)?, outputs: border(2)? }, sizes))
+    }
+}
+
+impl<'a> TfliteOperator<'a> {
+    fn read(table: &FlatTable<'a>, codes: &[FlatTable<'a>]) -> Result<Self, String> {
+        let code =
+            codes.get(table.number(0)? as usize).ok_or_else(|| "an operator has no kind".to_owned())?;
+        let indices = |field| -> Result<Vec<Option<usize>>, String> {
+            Ok(table.integers(field)?.into_iter().map(|index| usize::try_from(index).ok()).collect())
+        };
+        let options = match table.table(4)? {
+            Some(options) => Some(options),
+            None => table.table(12)?,
+        };
+        Ok(Self {
+            // Old files have the first field alone, new ones both.
+            code: u32::from(code.byte(0)?).max(code.number(3)?),
+            custom: readable(code.bytes(1)?),
+            inputs: indices(1)?,
+            outputs: indices(2)?.into_iter().flatten().collect(),
+            options,
+        })
     }
 }
 
@@ -144,8 +172,9 @@ impl<'a> GraphTensor<'a> {
             name,
             shape,
             signature,
+            is_ranked: !sizes.is_empty() || table.byte(8)? != 0,
             bits: bits.unwrap_or(0),
-            is_int32: element_type == INT32,
+            element_type,
             is_variable: table.byte(5)? != 0,
             payload,
             is_constant,
@@ -171,10 +200,29 @@ impl<'a> GraphTensor<'a> {
         }
     }
 
-    /// The values of an int32 constant.
+    /// Does it have no elements, so that there is nothing to store?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.signature.contains(&Some(0))
+    }
+
+    /// The values of a constant of whole numbers, as shapes, axes and bounds are given.
     pub(crate) fn integers(&self) -> Option<Vec<i64>> {
-        let (values, _) = self.payload.as_chunks();
-        (self.is_constant && self.is_int32)
-            .then(|| values.iter().map(|four| i64::from(i32::from_le_bytes(*four))).collect())
+        if self.is_empty() {
+            return Some(Vec::new());
+        }
+        if !self.is_constant || self.payload.len() > MOST_VALUES * 8 {
+            return None;
+        }
+        match self.element_type {
+            INT32 => {
+                let (values, _) = self.payload.as_chunks();
+                Some(values.iter().map(|four| i64::from(i32::from_le_bytes(*four))).collect())
+            }
+            INT64 => {
+                let (values, _) = self.payload.as_chunks();
+                Some(values.iter().map(|eight| i64::from_le_bytes(*eight)).collect())
+            }
+            _ => None,
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::Dimension;
 use super::flatbuffer::{File, FlatTable};
 
 pub(crate) mod graph;
+pub(crate) mod operators;
 
 const IDENTIFIER: &[u8] = b"TFL3";
 
@@ -136,6 +137,7 @@ fn check_graph(
             }
         }
         operator.table(4)?;
+        operator.table(12)?;
         operator.bytes(5)?;
     }
     let named = |field| -> Result<Vec<TfliteTensor>, String> {
@@ -198,6 +200,10 @@ const ELEMENT_TYPES: &[&str] = &[
     "uint16",
     "int4",
     "bfloat16",
+    "int2",
+    "uint4",
+    "float8e4m3fn",
+    "float8e5m2",
 ];
 
 fn element_type(number: u8) -> String {

@@ -71,11 +71,29 @@ pub struct BlockConvolution {
     pub height: Extent,
     /// Columns of the kernel.
     pub width: Extent,
-    /// Whether each channel is filtered by itself. Otherwise the convolution sees every channel and makes as
-    /// many as the stage is wide.
-    pub per_channel: bool,
+    /// Which input channels an output channel reads. This decides how many channels the convolution makes.
+    pub channels: Channels,
     /// Whether this convolution has the stride of a block that halves its input. One of each block does.
     pub strided: bool,
+}
+
+/// Which input channels one output channel of a convolution reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channels {
+    /// Every one. In a block, the convolution makes as many channels as the stage is wide.
+    All,
+    /// Output channel c reads input channel c only: a depthwise convolution, as wide as its input.
+    Own,
+}
+
+impl Channels {
+    /// How many input channels an output channel reads, of so many.
+    pub(crate) fn read_of(self, input_channels: u64) -> u64 {
+        match self {
+            Self::All => input_channels,
+            Self::Own => 1,
+        }
+    }
 }
 
 /// One side of a kernel.
@@ -99,7 +117,7 @@ impl Extent {
 
 /// Changes the number of channels, or mixes them; no neighbours are seen.
 const POINTWISE: BlockConvolution =
-    BlockConvolution { height: Extent::One, width: Extent::One, per_channel: false, strided: false };
+    BlockConvolution { height: Extent::One, width: Extent::One, channels: Channels::All, strided: false };
 
 #[cfg(test)]
 mod tests {

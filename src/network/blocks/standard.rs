@@ -1,6 +1,6 @@
 //! The plain block: one k×k convolution over all channels.
 
-use super::{Block, BlockConvolution, Extent};
+use super::{Block, BlockConvolution, Channels, Extent};
 
 pub(super) const BLOCK: Block = Block {
     name: "standard",
@@ -8,7 +8,7 @@ pub(super) const BLOCK: Block = Block {
     convolutions: &[BlockConvolution {
         height: Extent::Kernel,
         width: Extent::Kernel,
-        per_channel: false,
+        channels: Channels::All,
         strided: true,
     }],
 };

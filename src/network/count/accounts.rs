@@ -142,10 +142,11 @@ impl<'g> Accounts<'g> {
         let (macs, channels) = match step.work {
             Work::Product { macs, channels } => (macs, channels),
             Work::Normalisation { channels } => (0, channels),
+            Work::Compound { macs, .. } => (macs, 0),
             _ => (0, 0),
         };
         let other_operations = match step.work {
-            Work::Operations(operations) => operations,
+            Work::Operations(operations) | Work::Compound { operations, .. } => operations,
             Work::Normalisation { .. } => checked(made.checked_mul(2), step)?,
             Work::Clamp | Work::Sum | Work::Quantise | Work::Dequantise => made,
             _ => 0,

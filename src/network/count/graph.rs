@@ -72,6 +72,13 @@ pub(super) enum Work {
     },
     /// An activation made of comparisons: ReLU and its clipped forms. Free for whoever writes the tensor.
     Clamp,
+    /// Products with steps in between, such as a recurrent layer or attention. Nothing is fused into it.
+    Compound {
+        /// Multiply-accumulates.
+        macs: u64,
+        /// Operations that are not 2 × MACs.
+        operations: u64,
+    },
     /// An addition; of two activations or of an activation and a constant.
     Sum,
     /// So many operations, on everything that goes in and out.

@@ -83,13 +83,14 @@ fn rounding_up_twice_is_rounding_up_once() {
 fn the_counting_rules_give_resnet_50s_published_scale() {
     // ResNet-50 itself from the same rules (expansion 4, stride in the 3×3 convolution): 4.09 GMACs, so the
     // paper's 8.2 GOP, and 23.5 million parameters without the head.
+    use crate::network::blocks::Channels;
     use crate::network::graph::{Convolution, FeatureMap, Window};
     let mut graph =
         Graph { batch: 1, image: FeatureMap { channels: 3, height: 224, width: 224 }, layers: Vec::new() };
     let mut push = |input_channels: u64, output_channels: u64, kernel: u64, side: u64| {
         let window = Window { height: kernel, width: kernel, stride: 1 };
         let convolution =
-            Convolution { window, input_channels, output_channels, per_channel: false, relu: true };
+            Convolution { window, input_channels, output_channels, channels: Channels::All, relu: true };
         graph.layers.push(Layer {
             name: String::new(),
             operation: Operation::Convolution(convolution),

@@ -8,7 +8,7 @@
 
 /// A table: fields by their slot in the schema.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(in crate::network) struct Table {
     fields: Vec<(u16, Field)>,
 }
 
@@ -38,50 +38,50 @@ enum Node {
 }
 
 impl Table {
-    pub(super) fn new() -> Self {
+    pub(in crate::network) fn new() -> Self {
         Self::default()
     }
 
-    pub(super) fn byte(self, slot: u16, value: u8) -> Self {
+    pub(in crate::network) fn byte(self, slot: u16, value: u8) -> Self {
         self.with(slot, Field::Byte(value))
     }
 
-    pub(super) fn word(self, slot: u16, value: u32) -> Self {
+    pub(in crate::network) fn word(self, slot: u16, value: u32) -> Self {
         self.with(slot, Field::Word(value))
     }
 
-    pub(super) fn table(self, slot: u16, table: Self) -> Self {
+    pub(in crate::network) fn table(self, slot: u16, table: Self) -> Self {
         self.with(slot, Field::Reference(Node::Table(table)))
     }
 
-    pub(super) fn tables(self, slot: u16, tables: Vec<Self>) -> Self {
+    pub(in crate::network) fn tables(self, slot: u16, tables: Vec<Self>) -> Self {
         self.with(slot, Field::Reference(Node::Tables(tables)))
     }
 
-    pub(super) fn text(self, slot: u16, text: &str) -> Self {
+    pub(in crate::network) fn text(self, slot: u16, text: &str) -> Self {
         self.with(slot, Field::Reference(Node::Text(text.to_owned())))
     }
 
-    pub(super) fn words(self, slot: u16, words: &[u32]) -> Self {
+    pub(in crate::network) fn words(self, slot: u16, words: &[u32]) -> Self {
         let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.vector(slot, words.len(), bytes, 4)
     }
 
-    pub(super) fn floats(self, slot: u16, floats: &[f32]) -> Self {
+    pub(in crate::network) fn floats(self, slot: u16, floats: &[f32]) -> Self {
         self.vector(slot, floats.len(), super::float_bytes(floats), 4)
     }
 
-    pub(super) fn long_zeros(self, slot: u16, count: usize) -> Self {
+    pub(in crate::network) fn long_zeros(self, slot: u16, count: usize) -> Self {
         self.vector(slot, count, vec![0; 8 * count], 8)
     }
 
     /// Bytes that begin at a multiple of `alignment`.
-    pub(super) fn bytes(self, slot: u16, bytes: Vec<u8>, alignment: usize) -> Self {
+    pub(in crate::network) fn bytes(self, slot: u16, bytes: Vec<u8>, alignment: usize) -> Self {
         self.vector(slot, bytes.len(), bytes, alignment)
     }
 
     /// Bytes that the caller writes after everything else.
-    pub(super) fn later(self, slot: u16, index: usize, length: u64) -> Self {
+    pub(in crate::network) fn later(self, slot: u16, index: usize, length: u64) -> Self {
         self.with(slot, Field::Reference(Node::Later { index, length }))
     }
 
@@ -98,15 +98,15 @@ impl Table {
 
 /// What was laid out: bytes, and what belongs between them.
 #[derive(Debug)]
-pub(super) struct Laid {
+pub(in crate::network) struct Laid {
     /// Everything that is held: tables, names, short vectors.
-    pub(super) head: Vec<u8>,
+    pub(in crate::network) head: Vec<u8>,
     /// What follows: the bytes before it (padding and length) and its index.
-    pub(super) later: Vec<(Vec<u8>, usize)>,
+    pub(in crate::network) later: Vec<(Vec<u8>, usize)>,
 }
 
 /// Lay out a file whose root is `root`. Every `later` vector begins at a multiple of `alignment`.
-pub(super) fn lay_out(root: Table, identifier: [u8; 4], alignment: usize) -> Laid {
+pub(in crate::network) fn lay_out(root: Table, identifier: [u8; 4], alignment: usize) -> Laid {
     let mut layout = Layout { bytes: vec![0; 4], later: Vec::new() };
     layout.bytes.extend(identifier);
     let position = layout.table(root);

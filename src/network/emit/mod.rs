@@ -11,7 +11,7 @@ use crate::network::configuration::{Configuration, Precision};
 use crate::network::weights::Weights;
 
 mod beside;
-mod flatbuffer;
+pub(super) mod flatbuffer;
 mod numbers;
 pub(crate) mod onnx;
 mod protobuf;

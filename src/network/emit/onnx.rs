@@ -247,7 +247,7 @@ impl Writer<'_> {
             Precision::Int8 => self.dequantised_weights(name, &weights, &values.weight_scales),
         };
         self.weights_initializer(index, convolution, &weights);
-        let groups = if convolution.per_channel { convolution.output_channels } else { 1 };
+        let groups = convolution.input_channels / convolution.channels.read_of(convolution.input_channels);
         let attributes = vec![
             integers_attribute("dilations", &[1, 1]),
             integer_attribute("group", groups),
@@ -364,7 +364,7 @@ impl Writer<'_> {
     }
 
     fn weights_initializer(&mut self, index: usize, convolution: &Convolution, name: &str) {
-        let inputs = if convolution.per_channel { 1 } else { convolution.input_channels };
+        let inputs = convolution.channels.read_of(convolution.input_channels);
         let shape =
             [convolution.output_channels, inputs, convolution.window.height, convolution.window.width];
         let element = match self.precision {

@@ -13,6 +13,7 @@ use super::{
     EmitError, Format, Layout, ModelFile, Order, Piece, WeightsPiece, check_length, float_bytes,
     integer_bytes, numbers, pieces_length,
 };
+use crate::network::blocks::Channels;
 use crate::network::configuration::{Configuration, Precision};
 use crate::network::graph::{Convolution, Layer, Operation, Window};
 use crate::network::weights::{ConvolutionValues, Weights};
@@ -194,16 +195,21 @@ impl<'a> Writer<'a> {
         convolution: &Convolution,
         values: &ConvolutionValues,
     ) {
-        let Convolution { window, input_channels, output_channels, per_channel, relu } = *convolution;
+        let Convolution { window, input_channels, output_channels, channels, relu } = *convolution;
         let activation = if relu { RELU } else { NO_ACTIVATION };
-        let (operator, layout, options) = if per_channel {
-            let shape = [1, window.height, window.width, output_channels];
-            let options = strides(window).word(3, 1).byte(4, activation).word(5, 1).word(6, 1);
-            (DEPTHWISE_CONV_2D, WeightsLayout { order: Order::Interleaved, shape, channel_axis: 3 }, options)
-        } else {
-            let shape = [output_channels, window.height, window.width, input_channels];
-            let options = strides(window).byte(3, activation).word(4, 1).word(5, 1);
-            (CONV_2D, WeightsLayout { order: Order::ChannelsLast, shape, channel_axis: 0 }, options)
+        let (operator, layout, options) = match channels {
+            Channels::Own => {
+                let shape = [1, window.height, window.width, output_channels];
+                let options = strides(window).word(3, 1).byte(4, activation).word(5, 1).word(6, 1);
+                let layout = WeightsLayout { order: Order::Interleaved, shape, channel_axis: 3 };
+                (DEPTHWISE_CONV_2D, layout, options)
+            }
+            Channels::All => {
+                let shape = [output_channels, window.height, window.width, input_channels];
+                let options = strides(window).byte(3, activation).word(4, 1).word(5, 1);
+                let layout = WeightsLayout { order: Order::ChannelsLast, shape, channel_axis: 0 };
+                (CONV_2D, layout, options)
+            }
         };
         let weights_tensor = self.weights_tensor(index, layer, &layout, values);
         let bias_tensor = self.bias_tensor(layer, values);

@@ -4,7 +4,7 @@
 //! a bias), and an activation belongs to the layer before it. The image is tensor 0; layer n makes tensor
 //! n + 1.
 
-use crate::network::blocks::BlockConvolution;
+use crate::network::blocks::{BlockConvolution, Channels};
 use crate::network::configuration::Configuration;
 
 /// Colours of the image.
@@ -75,7 +75,7 @@ pub(crate) enum Operation {
     MaxPool(Window),
 }
 
-/// A convolution over all channels, or over each channel by itself.
+/// A convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Convolution {
     /// Where it looks.
@@ -84,8 +84,8 @@ pub(crate) struct Convolution {
     pub input_channels: u64,
     /// Channels that it makes.
     pub output_channels: u64,
-    /// Whether output channel c reads input channel c only.
-    pub per_channel: bool,
+    /// Which of the input channels an output channel reads.
+    pub channels: Channels,
     /// Whether ReLU follows.
     pub relu: bool,
 }
@@ -93,8 +93,7 @@ pub(crate) struct Convolution {
 impl Convolution {
     /// Weights of one output channel.
     pub(crate) fn weights_per_channel(&self) -> u64 {
-        let inputs = if self.per_channel { 1 } else { self.input_channels };
-        inputs * self.window.height * self.window.width
+        self.channels.read_of(self.input_channels) * self.window.height * self.window.width
     }
 
     /// All weights.
@@ -151,7 +150,7 @@ impl Graph {
             window: Window { height: STEM_KERNEL, width: STEM_KERNEL, stride: 2 },
             input_channels: IMAGE_CHANNELS,
             output_channels: scaled(STEM_WIDTH, configuration),
-            per_channel: false,
+            channels: Channels::All,
             relu: true,
         };
         let mut tensor = graph.push_convolution("conv1".to_owned(), 0, stem);
@@ -191,7 +190,7 @@ impl Graph {
         let convolutions = configuration.block().convolutions;
         let mut tensor = input;
         for (index, convolution) in convolutions.iter().enumerate() {
-            let BlockConvolution { height, width: columns, per_channel, strided } = *convolution;
+            let BlockConvolution { height, width: columns, channels, strided } = *convolution;
             let window = Window {
                 height: height.pixels(kernel),
                 width: columns.pixels(kernel),
@@ -201,8 +200,11 @@ impl Graph {
             let convolution = Convolution {
                 window,
                 input_channels,
-                output_channels: if per_channel { input_channels } else { width },
-                per_channel,
+                output_channels: match channels {
+                    Channels::All => width,
+                    Channels::Own => input_channels,
+                },
+                channels,
                 // The last activation comes after the addition.
                 relu: index + 1 < convolutions.len(),
             };
@@ -215,7 +217,7 @@ impl Graph {
                 window: Window { height: 1, width: 1, stride },
                 input_channels: self.shape(input).channels,
                 output_channels: width,
-                per_channel: false,
+                channels: Channels::All,
                 relu: false,
             };
             self.push_convolution(format!("{name}_shortcut"), input, projection)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::network::blocks::BLOCKS;
+use crate::network::blocks::{BLOCKS, Channels};
 use crate::network::configuration::{Precision, RequestedConfiguration};
 
 fn graph(block: &str, kernel: i64, input: i64) -> Graph {
@@ -14,7 +14,10 @@ fn text(graph: &Graph) -> String {
         let what = match layer.operation {
             Operation::Convolution(convolution) => {
                 let Window { height, width, stride } = convolution.window;
-                let kind = if convolution.per_channel { " per channel" } else { "" };
+                let kind = match convolution.channels {
+                    Channels::All => "",
+                    Channels::Own => " per channel",
+                };
                 let relu = if convolution.relu { " relu" } else { "" };
                 format!("{height}x{width}/{stride}{kind}{relu}")
             }

@@ -6,7 +6,7 @@ use super::compile::{CompiledFiles, EdgeTpuCompiler};
 use super::{RUNTIME, is_compiled, session};
 use crate::bundle::format::{LoadedModel, Stage};
 use crate::runtime::tflite::model;
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Runtime, Task};
+use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Runtime, Spent, Task};
 
 /// Compiles models for the Edge TPU and runs them on it.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +39,13 @@ impl Load for EdgeTpuRuntime {
                         outputs: file.outputs.iter().map(model::describe).collect(),
                         ..LoadedModel::default()
                     },
+                    spent: Spent::default(),
                 })
             }
-            Task::Measure | Task::Profile if comes_compiled => session::load(request, &request.model, &file),
-            Task::Measure | Task::Profile => {
+            Task::Measure | Task::Profile | Task::Outputs if comes_compiled => {
+                session::load(request, &request.model, &file)
+            }
+            Task::Measure | Task::Profile | Task::Outputs => {
                 let compiled =
                     CompiledFiles::new(request.provided.get(NeedKind::Program), place)?.model.compiled;
                 let missing = |_| {

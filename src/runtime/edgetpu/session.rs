@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, Model, TensorType};
 use serde_json::Value;
@@ -14,7 +15,9 @@ use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::tflite::TfliteFile;
 use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::tflite::model;
-use crate::runtime::{Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, mapped, options};
+use crate::runtime::{
+    Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped, options,
+};
 
 /// Where the libraries' own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
@@ -31,6 +34,8 @@ const NEEDED: &[&CStr] = &[
     c"TfLiteInterpreterInvoke",
     c"TfLiteInterpreterGetInputTensorCount",
     c"TfLiteInterpreterGetInputTensor",
+    c"TfLiteInterpreterGetOutputTensorCount",
+    c"TfLiteInterpreterGetOutputTensor",
     c"TfLiteTensorType",
     c"TfLiteTensorByteSize",
     c"TfLiteTensorData",
@@ -60,6 +65,7 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
     let delegate =
         Delegate::load_with_options(name, &delegate).map_err(|error| not_delegated(name, &error))?;
     let threads = options::threads(&request.options);
+    let started = Instant::now();
     let bytes = fs_err::read(compiled)
         .map_err(|error| Failure::new(Stage::Load, "model_not_readable", error.to_string()))?;
     let refused = |what: &str, error: &Error| {
@@ -76,6 +82,7 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
         .delegate(delegate)
         .build(model)
         .map_err(|error| refused("created no interpreter for the model", &error))?;
+    let spent = Spent { load: Some(started.elapsed()), first_inference: None };
     let inputs = fill(&mut interpreter, file, request.seed)?;
     let found = delegate_of(name);
     let mut in_force: BTreeMap<String, Value> =
@@ -84,7 +91,10 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
     in_force.insert("tflite_version".to_owned(), version.clone().into());
     in_force.insert("libedgetpu_build".to_owned(), found.build.into());
     Ok(Loaded {
-        execution: Execution::Session(Box::new(DelegateSession { interpreter })),
+        execution: Execution::Session(Box::new(DelegateSession {
+            interpreter,
+            names: file.outputs.iter().map(|output| output.name.clone()).collect(),
+        })),
         model: LoadedModel {
             version: found.version.or(version),
             library: found.file,
@@ -93,12 +103,15 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
             outputs: file.outputs.iter().map(model::describe).collect(),
             ..LoadedModel::default()
         },
+        spent,
     })
 }
 
 /// An interpreter with allocated tensors and filled inputs.
 struct DelegateSession {
     interpreter: Interpreter<'static>,
+    /// Names of the outputs in the file.
+    names: Vec<String>,
 }
 
 impl Session for DelegateSession {
@@ -106,6 +119,20 @@ impl Session for DelegateSession {
         self.interpreter.invoke().map_err(|error| {
             RunError(format!("TensorFlow Lite refused to run the model: {error}; {SEE_LOG}"))
         })
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        let refused = |error: Error| RunError(format!("TensorFlow Lite does not show its outputs: {error}"));
+        for (tensor, name) in self.interpreter.outputs().map_err(refused)?.iter().zip(&self.names) {
+            let elements = fillable(tensor.tensor_type());
+            let known = elements.map(|known| known.name().to_owned());
+            let element_type =
+                known.unwrap_or_else(|| format!("{:?}", tensor.tensor_type()).to_ascii_lowercase());
+            let shape: Vec<u64> = tensor.shape().map_err(refused)?.iter().map(|size| *size as u64).collect();
+            let bytes = Some(tensor.as_bytes().map_err(refused)?);
+            show(ShownOutput { name, element_type: &element_type, elements, shape: &shape, bytes });
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use ort::AsPointer;
 use ort::session::builder::GraphOptimizationLevel;
@@ -28,7 +29,7 @@ use crate::runtime::fill::{ElementType, Generator};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, Profiler, RunError, Runtime, Session,
-    Task, mapped, options,
+    ShownOutput, Spent, Task, mapped, options,
 };
 
 /// Loads ONNX models.
@@ -77,6 +78,7 @@ impl Load for OnnxRuntime {
                 libraries: libraries.into_iter().collect(),
                 placed: None,
             },
+            spent: bound.spent,
         })
     }
 }
@@ -105,8 +107,8 @@ pub(super) struct OnnxSession {
     session_pointer: *mut sys::OrtSession,
     binding_pointer: *mut sys::OrtIoBinding,
     // Dropped in this order: the binding refers to the session.
-    _binding: IoBinding,
-    _session: OrtSession,
+    binding: IoBinding,
+    session: OrtSession,
 }
 
 impl Session for OnnxSession {
@@ -124,6 +126,52 @@ impl Session for OnnxSession {
         }
         Ok(())
     }
+
+    /// Runs once more: the library's wrapper shows outputs as the result of a run only, and those on a device
+    /// have to be bound to main memory first.
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        if self.synchronize.is_some() {
+            let memory = OutputsOn::Host.memory().map_err(run_error)?;
+            for output in self.session.outputs() {
+                self.binding.bind_output_to_device(output.name(), &memory).map_err(run_error)?;
+            }
+        }
+        let names: Vec<String> =
+            self.session.outputs().iter().map(|output| output.name().to_owned()).collect();
+        let mut outputs = self.session.run_binding(&self.binding).map_err(run_error)?;
+        for name in &names {
+            let value =
+                outputs.remove(name).ok_or_else(|| RunError(format!("output `{name}` is not there")))?;
+            show_tensor(name, &value.downcast().map_err(run_error)?, show)?;
+        }
+        Ok(())
+    }
+}
+
+fn show_tensor(
+    name: &str,
+    tensor: &DynTensor,
+    show: &mut dyn FnMut(ShownOutput<'_>),
+) -> Result<(), RunError> {
+    let element_type = *tensor.data_type();
+    let shape: Vec<u64> = tensor.shape().iter().map(|size| u64::try_from(*size).unwrap_or(0)).collect();
+    let elements = fillable(element_type);
+    let size =
+        shapes::element_count(&shape).zip(elements).map(|(count, element)| count * element.size_bytes());
+    let start = tensor.data_ptr().cast::<u8>();
+    let bytes = size.map(|size| {
+        if size == 0 || start.is_null() {
+            return &[][..];
+        }
+        #[expect(unsafe_code, reason = "reads the tensor's bytes, whatever their type")]
+        // SAFETY: outputs are bound to main memory, and a tensor of this type and shape has `size` bytes,
+        // which the run that made it has filled in. `tensor` outlives the slice.
+        unsafe {
+            std::slice::from_raw_parts(start, size)
+        }
+    });
+    show(ShownOutput { name, element_type: &name_of(element_type), elements, shape: &shape, bytes });
+    Ok(())
 }
 
 /// A session whose profile goes on until all runs are done.
@@ -151,7 +199,7 @@ impl Profiler for ProfiledSession {
                 Failure::new(Stage::Timing, "run_failed", format!("ONNX Runtime refused a run: {error}"))
             })?;
         }
-        self.profile.end_timed(&mut self.session._session, runs)
+        self.profile.end_timed(&mut self.session.session, runs)
     }
 }
 
@@ -166,6 +214,7 @@ pub(super) struct Opened {
     profile: Option<Profile>,
     /// Options in force.
     options: Options,
+    spent: Duration,
 }
 
 /// A session that is ready, and what its first run showed.
@@ -175,6 +224,7 @@ pub(super) struct Bound {
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     pub(super) providers: Vec<ProviderNodes>,
+    spent: Spent,
 }
 
 /// Create the session; with `is_profiled`, one that writes a profile until [`Opened::bind`] ends it.
@@ -209,10 +259,12 @@ pub(super) fn open_model(
     ]);
     in_force.append(&mut provider.options);
     let (mut builder, folder) = if is_profiled { profiled(builder) } else { (builder, None) };
+    let started = Instant::now();
     let session = builder
         .commit_from_file(&request.model)
         .map_err(|error| no_session(&provider, error.message().trim_end()))?;
-    Ok(Opened { session, provider, profile: folder.map(Profile::hold), options: in_force })
+    let spent = started.elapsed();
+    Ok(Opened { session, provider, profile: folder.map(Profile::hold), options: in_force, spent })
 }
 
 fn no_session(provider: &Provider, why: &str) -> Failure {
@@ -245,7 +297,7 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
 
 impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
-        let Self { mut session, provider, profile, options } = self;
+        let Self { mut session, provider, profile, options, spent } = self;
         let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
         let input_shapes = shapes::resolve(&declared, &request.inputs)?;
         let mut generator = Generator::new(request.seed);
@@ -263,7 +315,9 @@ impl Opened {
                 .bind_output_to_device(output.name(), &memory)
                 .map_err(|error| not_bound(output.name(), &error))?;
         }
+        let started = Instant::now();
         let output_shapes = first_run(&mut session, &binding)?;
+        let spent = Spent { load: Some(spent), first_inference: Some(started.elapsed()) };
         let ran = match profile {
             Some(profile) => profile.end(&mut session)?,
             None => None,
@@ -276,14 +330,15 @@ impl Opened {
             inputs: described(session.inputs(), &input_shapes),
             outputs: described(session.outputs(), &output_shapes),
             providers: by_provider(&provider, ran),
+            spent,
             session: OnnxSession {
                 run_with_binding: ort::api().RunWithBinding,
                 synchronize: matches!(provider.outputs_on, OutputsOn::Cuda(_))
                     .then_some(ort::api().SynchronizeBoundOutputs),
                 session_pointer: session.ptr().cast_mut(),
                 binding_pointer: binding.ptr_mut(),
-                _binding: binding,
-                _session: session,
+                binding,
+                session,
             },
         })
     }
@@ -293,7 +348,7 @@ impl Opened {
 impl OnnxSession {
     /// One more run, and its first output, a tensor of floats: its address and its values.
     pub(super) fn first_output(&mut self) -> (usize, Vec<f32>) {
-        let outputs = self._session.run_binding(&self._binding).unwrap();
+        let outputs = self.session.run_binding(&self.binding).unwrap();
         let (_, values) = outputs[0].try_extract_tensor::<f32>().unwrap();
         (values.as_ptr() as usize, values.to_vec())
     }

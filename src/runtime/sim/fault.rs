@@ -29,6 +29,9 @@ const ESCAPED_SECONDS: &str = "600";
 pub(crate) struct Fault {
     /// In which run, from 1, warm-up included; without it, while loading.
     pub run: Option<u64>,
+    /// Instead, when the outputs are read.
+    #[serde(default)]
+    pub in_outputs: bool,
     /// What.
     pub kind: FaultKind,
 }

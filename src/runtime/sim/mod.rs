@@ -9,12 +9,17 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::signatures::other_format;
-use crate::runtime::{Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session};
+use crate::runtime::fill::ElementType;
+use crate::runtime::{
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent,
+};
 
 mod fault;
 mod script;
 
 pub(crate) use fault::Fault;
+
+use script::ScriptedOutput;
 
 /// What the daemon knows of it.
 pub(crate) const RUNTIME: Runtime = Runtime {
@@ -33,6 +38,12 @@ pub(crate) const RUNTIME: Runtime = Runtime {
 /// Shorter delays spin on the clock: a sleep is late by some 60 µs (the kernel's timer slack and a wake-up).
 const SLEEP_FROM: Duration = Duration::from_millis(1);
 
+/// Elements of the one input, which nothing reads.
+const INPUT_ELEMENTS: u64 = 1;
+
+/// Type of all elements.
+const OUTPUT_TYPE: ElementType = ElementType::Float32;
+
 /// The executing half.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Simulator;
@@ -43,6 +54,7 @@ impl Load for Simulator {
     }
 
     fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
+        let started = Instant::now();
         let script = script::read(&request.model)?;
         if let Some(name) = request.inputs.keys().next() {
             let detail = format!("the model has no input `{name}` whose shape is open");
@@ -50,7 +62,7 @@ impl Load for Simulator {
                 .with_hint("leave `inputs` out; models of `sim` have no open shapes"));
         }
         let mut fault = script.fault;
-        if let Some(Fault { kind, run: None }) = fault {
+        if let Some(Fault { kind, run: None, in_outputs: false }) = fault {
             kind.happen().map_err(|RunError(detail)| {
                 Failure::new(Stage::Load, "model_not_readable", detail)
                     .with_hint("the script asks for this failure; change its `fault`")
@@ -58,14 +70,22 @@ impl Load for Simulator {
             fault = None;
         }
         let latencies = script.latency_us.iter().map(|latency| Duration::from_micros(*latency)).collect();
+        let described = |output: &ScriptedOutput| tensor(&output.name, output.values.len() as u64);
         Ok(Loaded {
-            execution: Execution::Session(Box::new(Playing { latencies, next: 0, runs: 0, fault })),
             model: LoadedModel {
                 version: Some(env!("CARGO_PKG_VERSION").into()),
-                inputs: vec![scalar("input")],
-                outputs: vec![scalar("output")],
+                inputs: vec![tensor("input", INPUT_ELEMENTS)],
+                outputs: script.outputs.iter().map(described).collect(),
                 ..LoadedModel::default()
             },
+            execution: Execution::Session(Box::new(Playing {
+                latencies,
+                next: 0,
+                runs: 0,
+                fault,
+                outputs: script.outputs,
+            })),
+            spent: Spent { load: Some(started.elapsed()), first_inference: None },
         })
     }
 }
@@ -75,8 +95,8 @@ fn recognise(head: &[u8]) -> Result<(), String> {
     if head.trim_ascii_start().starts_with(b"{") { Ok(()) } else { Err(other_format(head)) }
 }
 
-fn scalar(name: &str) -> Tensor {
-    Tensor { name: name.into(), element_type: "float32".into(), shape: vec![Some(1)] }
+fn tensor(name: &str, elements: u64) -> Tensor {
+    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape: vec![Some(elements)] }
 }
 
 struct Playing {
@@ -84,13 +104,14 @@ struct Playing {
     next: usize,
     runs: u64,
     fault: Option<Fault>,
+    outputs: Vec<ScriptedOutput>,
 }
 
 impl Session for Playing {
     fn run(&mut self) -> Result<(), RunError> {
         let started = Instant::now();
         self.runs += 1;
-        if let Some(Fault { kind, run: Some(run) }) = self.fault
+        if let Some(Fault { kind, run: Some(run), .. }) = self.fault
             && run == self.runs
         {
             kind.happen()?;
@@ -102,6 +123,23 @@ impl Session for Playing {
         }
         while started.elapsed() < latency {
             std::hint::spin_loop();
+        }
+        Ok(())
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        if let Some(Fault { kind, in_outputs: true, .. }) = self.fault {
+            kind.happen()?;
+        }
+        for output in &self.outputs {
+            let bytes: Vec<u8> = output.values_of(std::process::id()).flat_map(f32::to_ne_bytes).collect();
+            show(ShownOutput {
+                name: &output.name,
+                element_type: OUTPUT_TYPE.name(),
+                elements: Some(OUTPUT_TYPE),
+                shape: &[output.values.len() as u64],
+                bytes: Some(&bytes),
+            });
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 const LATENCY_LIMIT_US: u64 = 3_600_000_000;
 
 /// What a script may say.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Script {
     /// Latencies of the runs in microseconds, warm-up included; they repeat when they are used up. At least
@@ -24,6 +24,35 @@ pub(crate) struct Script {
     pub latency_us: Vec<u64>,
     /// What goes wrong, and when.
     pub fault: Option<Fault>,
+    /// What the runs compute; one output of one element if nothing is said.
+    #[serde(default = "one_element")]
+    pub outputs: Vec<ScriptedOutput>,
+}
+
+/// An output.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScriptedOutput {
+    /// Its name.
+    pub name: String,
+    /// Its elements; null is not a number.
+    pub values: Vec<Option<f32>>,
+    /// How far at most each process is from them, each process by another amount.
+    #[serde(default)]
+    pub differs_by: f32,
+}
+
+impl ScriptedOutput {
+    /// The elements in the process of that number.
+    pub(super) fn values_of(&self, process: u32) -> impl Iterator<Item = f32> {
+        // Two processes in a row are apart, whatever their numbers.
+        let share = (process % 16 + 1) as f32 / 16.0;
+        self.values.iter().map(move |value| value.map_or(f32::NAN, |value| value + self.differs_by * share))
+    }
+}
+
+fn one_element() -> Vec<ScriptedOutput> {
+    vec![ScriptedOutput { name: "output".to_owned(), values: vec![Some(0.0)], differs_by: 0.0 }]
 }
 
 /// Read the script at `path`.
@@ -69,9 +98,12 @@ mod tests {
     #[test]
     fn a_script_may_have_a_fault_with_a_code_or_without() {
         let script = reading(r#"{"latency_us": [5], "fault": {"run": 3, "kind": {"exit": 7}}}"#).unwrap();
-        assert_eq!(script.fault, Some(Fault { run: Some(3), kind: FaultKind::Exit(7) }));
+        assert_eq!(script.fault, Some(Fault { run: Some(3), in_outputs: false, kind: FaultKind::Exit(7) }));
         let script = reading(r#"{"latency_us": [5, 6], "fault": {"kind": "segmentation_fault"}}"#).unwrap();
-        assert_eq!(script.fault, Some(Fault { run: None, kind: FaultKind::SegmentationFault }));
+        assert_eq!(
+            script.fault,
+            Some(Fault { run: None, in_outputs: false, kind: FaultKind::SegmentationFault })
+        );
     }
 
     #[test]

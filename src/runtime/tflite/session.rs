@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
+use std::time::Instant;
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
 use backbone::model_file::Dimension;
@@ -14,7 +15,8 @@ use backbone::runtime::fill::{ElementType, Generator};
 use backbone::runtime::shapes::{self, DeclaredInput};
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, Task, mapped, options,
+    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
+    mapped, options,
 };
 use profile::ProfiledInterpreter;
 use serde_json::Value;
@@ -55,19 +57,22 @@ impl Load for TensorFlowLite {
         }
         let file = model::read(&request.model)?;
         let shapes = input_shapes(&file, request)?;
+        let started = Instant::now();
         let create = || interpreter(request, threads, xnnpack);
         let prepared = match request.task {
             Task::Profile => Prepared::ToProfile(ProfiledInterpreter::create(create)?),
             _ => Prepared::ToMeasure(create()?),
         };
-        let inputs = prepare_inputs(prepared.interpreter(), &file, &shapes, request)?;
+        allocate(prepared.interpreter(), &file, &shapes, request)?;
+        let spent = Spent { load: Some(started.elapsed()), first_inference: None };
+        let inputs = fill_inputs(prepared.interpreter(), &file, request)?;
         let outputs = describe_outputs(prepared.interpreter(), &file);
         let options = BTreeMap::from([
             (options::THREADS.name.to_owned(), Value::from(threads)),
             (XNNPACK.name.to_owned(), Value::from(xnnpack)),
         ]);
         Ok(Loaded {
-            execution: prepared.into_execution(),
+            execution: prepared.into_execution(file),
             model: LoadedModel {
                 version: Some(version.to_owned()),
                 // The version text is in the library's own memory.
@@ -77,6 +82,7 @@ impl Load for TensorFlowLite {
                 outputs,
                 ..LoadedModel::default()
             },
+            spent,
         })
     }
 }
@@ -95,9 +101,12 @@ impl Prepared {
         }
     }
 
-    fn into_execution(self) -> Execution {
+    fn into_execution(self, file: TfliteFile) -> Execution {
         match self {
-            Self::ToMeasure(interpreter) => Execution::Session(Box::new(TfliteSession { interpreter })),
+            Self::ToMeasure(interpreter) => Execution::Session(Box::new(TfliteSession {
+                interpreter,
+                names: file.outputs.into_iter().map(|output| output.name).collect(),
+            })),
             Self::ToProfile(profiled) => Execution::Profiler(Box::new(profiled)),
         }
     }
@@ -106,6 +115,8 @@ impl Prepared {
 /// An interpreter with allocated tensors and filled inputs.
 struct TfliteSession {
     interpreter: Interpreter<'static>,
+    /// Names of the outputs in the file.
+    names: Vec<String>,
 }
 
 impl Session for TfliteSession {
@@ -113,6 +124,23 @@ impl Session for TfliteSession {
         self.interpreter
             .invoke()
             .map_err(|_| RunError(format!("TensorFlow Lite refused to run the model; {SEE_LOG}")))
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        for (index, name) in self.names.iter().enumerate() {
+            let tensor = self
+                .interpreter
+                .output(index)
+                .map_err(|_| RunError(format!("TensorFlow Lite does not show output `{name}`; {SEE_LOG}")))?;
+            let elements = fillable(tensor.data_type());
+            let known = elements.map(|known| known.name().to_owned());
+            let element_type =
+                known.unwrap_or_else(|| format!("{:?}", tensor.data_type()).to_ascii_lowercase());
+            let shape = sizes(tensor.shape());
+            let bytes = Some(tensor.data::<u8>());
+            show(ShownOutput { name, element_type: &element_type, elements, shape: &shape, bytes });
+        }
+        Ok(())
     }
 }
 
@@ -146,12 +174,12 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
     Interpreter::new(model, Some(options)).map_err(|_| refused("created no interpreter for the model"))
 }
 
-fn prepare_inputs(
+fn allocate(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
     shapes: &[Vec<u64>],
     request: &LoadRequest,
-) -> Result<Vec<Tensor>, Failure> {
+) -> Result<(), Failure> {
     if interpreter.input_tensor_count() != file.inputs.len() {
         return Err(Failure::new(
             Stage::Prepare,
@@ -178,7 +206,14 @@ fn prepare_inputs(
             .resize_input(index, tensor::Shape::new(dimensions))
             .map_err(|_| not_allocated(&format!("input `{}` of shape {shape:?}", input.name)))?;
     }
-    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))?;
+    interpreter.allocate_tensors().map_err(|_| not_allocated("the model's tensors"))
+}
+
+fn fill_inputs(
+    interpreter: &Interpreter<'_>,
+    file: &TfliteFile,
+    request: &LoadRequest,
+) -> Result<Vec<Tensor>, Failure> {
     let mut generator = Generator::new(request.seed);
     (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, &mut generator)).collect()
 }

@@ -15,7 +15,7 @@ use crate::model_file::onnx::{self, Border, BorderTensor};
 use crate::runtime::shapes::{self, DeclaredInput};
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Profiler, Program, Runtime,
-    SelfTimed, Task,
+    SelfTimed, Spent, Task,
 };
 
 /// Protocol buffers count in signed 32 bits.
@@ -69,7 +69,7 @@ impl Load for TensorRt {
         Ok(Loaded {
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
-                Task::Measure => Execution::Program(trtexec),
+                Task::Measure | Task::Outputs => Execution::Program(trtexec),
                 Task::Profile => Execution::Profiler(trtexec),
             },
             model: LoadedModel {
@@ -80,6 +80,7 @@ impl Load for TensorRt {
                 outputs: border.outputs.iter().map(tensor).collect(),
                 ..LoadedModel::default()
             },
+            spent: Spent::default(),
         })
     }
 }

@@ -1,23 +1,9 @@
 use super::*;
 
-const BEGIN: &str = "<!-- generated: begin -->\n";
-const END: &str = "<!-- generated: end -->\n";
-
 #[test]
 fn job_specification_holds_the_present_reference() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/JOB-SPEC.md");
-    let text = fs_err::read_to_string(&path).unwrap();
-    let begin = text.find(BEGIN).expect("the begin marker") + BEGIN.len();
-    let end = text.find(END).expect("the end marker");
-    let wanted = format!("\n{}\n", reference::reference());
-    if std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1") {
-        fs_err::write(&path, format!("{}{wanted}{}", &text[..begin], &text[end..])).unwrap();
-        return;
-    }
-    assert!(
-        text[begin..end] == wanted,
-        "docs/JOB-SPEC.md is stale; run `BACKBONE_REGENERATE=1 cargo test job_specification`"
-    );
+    let reference = format!("\n{}", reference::reference());
+    crate::derived_docs::assert_current("docs/JOB-SPEC.md", "reference", &reference);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::bundle::format::{Failure, Latencies, Layer, LoadedModel, Outcome, Stage, Status};
+use crate::bundle::format::{
+    Failure, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
+};
 use crate::runtime::Built;
 use crate::units::Nanos;
 
@@ -20,6 +22,10 @@ pub struct Ended {
     pub ending: Ending,
     /// The model as loaded, if the worker got that far.
     pub loaded: Option<LoadedModel>,
+    /// What it took, if it delivered latencies.
+    pub resources: Option<Resources>,
+    /// What its runs computed, if it got that far.
+    pub outputs: Option<ReadOutputs>,
     /// The last stage that the worker is known to have entered.
     pub reached: Stage,
     /// The last lines of its standard error, oldest first.
@@ -40,6 +46,8 @@ pub enum Ending {
     },
     /// The time of each layer, then exit 0.
     Profiled(Vec<Layer>),
+    /// What untimed runs computed, then exit 0.
+    Outputs(Box<ReadOutputs>),
     /// A compiled model, then exit 0.
     Built(Box<Built>),
     /// The worker reported why it failed.
@@ -173,7 +181,7 @@ impl Ended {
     pub fn outcome(&self, runtime: &str) -> Outcome {
         let log_tail = self.log_tail.clone();
         let status = match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) => {
+            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => {
                 return Outcome::measured(log_tail);
             }
             Ending::Failed(failure) if failure.is_not_compilable => Status::NotCompilable,
@@ -209,7 +217,7 @@ impl Ended {
 
     fn reason(&self) -> &str {
         match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) => "",
+            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => "",
             Ending::Failed(failure) => &failure.reason,
             Ending::Objected { failure, .. } => &failure.reason,
             Ending::AfterResult { afterwards, .. } => match afterwards {
@@ -245,7 +253,9 @@ impl Ended {
     fn detail(&self) -> String {
         let during = during(self.reached);
         match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) => String::new(),
+            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => {
+                String::new()
+            }
             Ending::Failed(failure) => failure.detail.clone(),
             Ending::Objected { failure, .. } => failure.detail.clone(),
             Ending::AfterResult { afterwards, .. } => {
@@ -295,7 +305,11 @@ impl Ended {
 
     fn hint(&self, runtime: &str) -> Option<Cow<'static, str>> {
         let hint = match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Cancelled => {
+            Ending::Complete { .. }
+            | Ending::Built(_)
+            | Ending::Profiled(_)
+            | Ending::Outputs(_)
+            | Ending::Cancelled => {
                 return None;
             }
             Ending::Failed(failure) => return failure.hint.clone().map(Cow::from),

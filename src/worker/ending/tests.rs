@@ -86,7 +86,15 @@ fn every_ending() -> Vec<(Stage, Ending)> {
 }
 
 fn ended(reached: Stage, ending: Ending) -> Ended {
-    Ended { ending, loaded: None, reached, log_tail: vec!["last words".into()], wall: Duration::ZERO }
+    Ended {
+        ending,
+        loaded: None,
+        resources: None,
+        outputs: None,
+        reached,
+        log_tail: vec!["last words".into()],
+        wall: Duration::ZERO,
+    }
 }
 
 #[test]

@@ -48,7 +48,15 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         Ok(worker) => worker,
         Err(ending) => {
             let wall = started.elapsed();
-            return Ended { ending, loaded: None, reached: Stage::Start, log_tail: Vec::new(), wall };
+            return Ended {
+                ending,
+                loaded: None,
+                resources: None,
+                outputs: None,
+                reached: Stage::Start,
+                log_tail: Vec::new(),
+                wall,
+            };
         }
     };
     let end = listen(&mut worker, &mut transcript, watch, started + trial.timeout, surroundings.exit_grace);
@@ -73,7 +81,15 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         End::Killed(cause) => killed(cause, transcript.heard, trial.timeout),
         End::Unheard(error) => Ending::Unheard { error: error.to_string() },
     };
-    Ended { ending, loaded: transcript.loaded, reached: transcript.stage, log_tail, wall: started.elapsed() }
+    Ended {
+        ending,
+        loaded: transcript.loaded,
+        resources: transcript.resources,
+        outputs: transcript.outputs,
+        reached: transcript.stage,
+        log_tail,
+        wall: started.elapsed(),
+    }
 }
 
 fn listen(

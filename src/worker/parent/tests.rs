@@ -12,13 +12,15 @@ use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":4}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":4}
+const HELLO: &str = r#"echo '{"event":"hello","protocol":5}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":5}
 {"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
 {"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
 {"event":"paused","at":"after_timing"}'"#;
-const RESULT: &str = r#"echo '{"event":"result","warm_up_ns":[1],"latency_ns":[2,3]}'"#;
+const RESULT_ALONE: &str = r#"echo '{"event":"result","warm_up_ns":[1],"latency_ns":[2,3]}'"#;
+const RESULT: &str = r#"echo '{"event":"result","warm_up_ns":[1],"latency_ns":[2,3]}
+{"event":"outputs","tensors":[]}'"#;
 
 /// Nothing here takes so long, unless it hangs.
 const LONG: Duration = Duration::from_secs(50);
@@ -47,6 +49,7 @@ fn request() -> Request {
         warm_up_runs: 1,
         timed_runs: 2,
         energy_seconds: 0,
+        outputs_file: None,
         placement: Default::default(),
     }
 }
@@ -104,6 +107,7 @@ fn events_reach_the_watch_in_order() {
                 Event::Result { .. } => "result",
                 Event::Built(_) => "built",
                 Event::Profiled { .. } => "profiled",
+                Event::Outputs(_) => "outputs",
                 Event::Energy { .. } => "energy",
                 Event::Failed { .. } => "failed",
             });
@@ -114,7 +118,7 @@ fn events_reach_the_watch_in_order() {
     }
     let mut watch = Listening(Vec::new());
     shell_on(&Surroundings::default(), &format!("{UNTIL_TIMING}; {RESULT}"), &request(), LONG, &mut watch);
-    assert_eq!(watch.0, ["hello", "loaded", "paused", "paused", "paused", "result"]);
+    assert_eq!(watch.0, ["hello", "loaded", "paused", "paused", "paused", "result", "outputs"]);
 }
 
 #[test]
@@ -409,5 +413,18 @@ fn an_executable_that_cannot_be_started_says_why() {
         let ended = run(&trial, &mut Unattended);
         assert_eq!(ended.reached, Stage::Start);
         assert_eq!(ended.outcome("sim").reason.as_deref(), Some(reason));
+    }
+}
+
+#[test]
+fn what_happens_instead_of_outputs_leaves_the_latencies() {
+    for (last, expected) in [
+        ("exit 0", Afterwards::Exited { code: 0 }),
+        ("kill -SEGV $$", Afterwards::Signalled { signal: 11 }),
+        ("echo cleaning", Afterwards::Line { line: "cleaning".into() }),
+    ] {
+        let ended = shell(&format!("{UNTIL_TIMING}; {RESULT_ALONE}; {last}"));
+        let Ending::AfterResult { latencies, afterwards } = ended.ending else { panic!("{ended:?}") };
+        assert_eq!((latencies.latency_ns.len(), afterwards), (2, expected));
     }
 }

@@ -3,7 +3,7 @@
 //! Bounded: a line that is longer than any result, is not an event, or comes out of turn ends the
 //! conversation, and later bytes are ignored. Nothing here reads or waits.
 
-use crate::bundle::format::{Failure, Latencies, LoadedModel, Stage};
+use crate::bundle::format::{Failure, Latencies, LoadedModel, ReadOutputs, Resources, Stage};
 use crate::units::Nanos;
 use crate::worker::ending::{Afterwards, Ending};
 use crate::worker::log_tail::printable;
@@ -34,9 +34,12 @@ pub(super) struct Transcript {
     /// Number of events received in order.
     said: usize,
     /// Start: no event yet. Load, prepare, warm-up: `hello`, `loaded`, the first pause arrived. Report:
-    /// timing is over. Energy: the result arrived, and energy runs follow.
+    /// timing is over. Energy: result and outputs arrived, and energy runs follow.
     pub(super) stage: Stage,
     pub(super) loaded: Option<LoadedModel>,
+    /// What came with the result, and after it.
+    pub(super) resources: Option<Resources>,
+    pub(super) outputs: Option<ReadOutputs>,
     pub(super) heard: Heard,
     /// The pause at which the worker waits, until it is taken.
     pub(super) pause: Option<Pause>,
@@ -73,6 +76,8 @@ impl Transcript {
             said: 0,
             stage: Stage::Start,
             loaded: None,
+            resources: None,
+            outputs: None,
             heard: Heard::Unfinished,
             pause: None,
         }
@@ -106,14 +111,11 @@ impl Transcript {
     pub(super) fn is_decided(&self) -> bool {
         match &self.heard {
             Heard::Unfinished => false,
-            Heard::Result { energy_ns, .. } => !self.lacks_energy(energy_ns.as_ref()),
+            Heard::Result { energy_ns, .. } => {
+                self.outputs.is_some() && !(self.asks_for_energy && energy_ns.is_none())
+            }
             _ => true,
         }
-    }
-
-    /// Was energy requested but not received yet?
-    pub(super) fn lacks_energy(&self, energy_ns: Option<&Vec<Nanos>>) -> bool {
-        self.asks_for_energy && energy_ns.is_none()
     }
 
     fn refuse_unfinished(&mut self) {
@@ -128,7 +130,7 @@ impl Transcript {
     fn take_line(&mut self, line: &[u8], on_event: &mut dyn FnMut(&Event)) {
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return self.refuse(line) };
         match self.turn_of(&event) {
-            // Without energy runs, the result is the last event.
+            // Without energy runs, the outputs are the last event.
             Some((turn, next)) if turn == self.said && !self.is_decided() => {
                 self.said += 1;
                 self.stage = next;
@@ -146,7 +148,7 @@ impl Transcript {
     /// here.
     fn turn_of(&self, event: &Event) -> Option<(usize, Stage)> {
         let measures = self.task == Task::Measure;
-        let after_result = if self.asks_for_energy { Stage::Energy } else { Stage::Report };
+        let after_outputs = if self.asks_for_energy { Stage::Energy } else { Stage::Report };
         Some(match event {
             Event::Hello { .. } => (0, Stage::Load),
             Event::Loaded(_) => (1, self.after_loading()),
@@ -155,11 +157,13 @@ impl Transcript {
             Event::Paused { at: Pause::BeforeWarmUp } if measures => (2, Stage::WarmUp),
             Event::Paused { at: Pause::BeforeTiming } if measures => (3, Stage::WarmUp),
             Event::Paused { at: Pause::AfterTiming } if measures => (4, Stage::Report),
-            Event::Result { .. } if measures => (5, after_result),
-            Event::Paused { at: Pause::IdleBeforeEnergy } if measures => (6, Stage::Energy),
-            Event::Paused { at: Pause::BeforeEnergy } if measures => (7, Stage::Energy),
-            Event::Paused { at: Pause::AfterEnergy } if measures => (8, Stage::Energy),
-            Event::Energy { .. } if measures => (9, Stage::Energy),
+            Event::Result { .. } if measures => (5, Stage::Report),
+            Event::Outputs(_) if measures => (6, after_outputs),
+            Event::Outputs(_) if self.task == Task::Outputs => (2, Stage::Report),
+            Event::Paused { at: Pause::IdleBeforeEnergy } if measures => (7, Stage::Energy),
+            Event::Paused { at: Pause::BeforeEnergy } if measures => (8, Stage::Energy),
+            Event::Paused { at: Pause::AfterEnergy } if measures => (9, Stage::Energy),
+            Event::Energy { .. } if measures => (10, Stage::Energy),
             Event::Failed(failure) if self.said > 0 => (self.said, failure.stage),
             _ => return None,
         })
@@ -176,10 +180,16 @@ impl Transcript {
             Event::Paused { at } => self.pause = Some(at),
             Event::Built(built) => self.heard = Heard::Answered(Ending::Built(Box::new(built))),
             Event::Profiled { layers } => self.heard = Heard::Answered(Ending::Profiled(layers)),
-            Event::Result { latencies, failure: Some(failure) } => {
+            Event::Outputs(outputs) if self.task == Task::Outputs => {
+                self.heard = Heard::Answered(Ending::Outputs(Box::new(outputs)));
+            }
+            Event::Outputs(outputs) => self.outputs = Some(outputs),
+            Event::Result { latencies, failure: Some(failure), resources } => {
+                self.resources = Some(resources);
                 self.heard = Heard::Answered(Ending::Objected { latencies, failure: Box::new(failure) });
             }
-            Event::Result { latencies, failure: None } => {
+            Event::Result { latencies, failure: None, resources } => {
+                self.resources = Some(resources);
                 let asked = (self.warm_up_runs, self.timed_runs);
                 let is_complete = (latencies.warm_up_ns.len(), latencies.latency_ns.len()) == asked;
                 self.heard = if is_complete {
@@ -211,6 +221,7 @@ impl Transcript {
             Task::Measure => Stage::Prepare,
             Task::Build => Stage::Build,
             Task::Profile => Stage::Timing,
+            Task::Outputs => Stage::WarmUp,
         }
     }
 

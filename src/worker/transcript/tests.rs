@@ -1,7 +1,7 @@
 use super::*;
 use crate::runtime::LoadRequest;
 
-const HELLO: &str = r#"{"event":"hello","protocol":4}"#;
+const HELLO: &str = r#"{"event":"hello","protocol":5}"#;
 const LOADED: &str =
     r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
 const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
@@ -12,6 +12,8 @@ const ENERGY_PAUSES: &str = r#"{"event":"paused","at":"idle_before_energy"}
 {"event":"paused","at":"after_energy"}"#;
 const ENERGY: &str = r#"{"event":"energy","latency_ns":[7]}"#;
 const RESULT: &str = r#"{"event":"result","warm_up_ns":[0],"latency_ns":[5,18446744073709551615]}"#;
+const OUTPUTS: &str =
+    r#"{"event":"outputs","tensors":[{"name":"y","element_type":"float32","shape":[2],"is_finite":false}]}"#;
 
 fn said(text: &str) -> Transcript {
     said_for(0, text)
@@ -37,6 +39,7 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
         warm_up_runs: 1,
         timed_runs: 2,
         energy_seconds,
+        outputs_file: None,
         placement: Default::default(),
     };
     let mut whole = Transcript::new(&request);
@@ -55,8 +58,10 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
 
 #[test]
 fn a_whole_conversation_gives_latencies_as_they_are_however_odd() {
-    let transcript = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n"));
+    let transcript = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n{OUTPUTS}\n"));
+    assert!(transcript.is_decided());
     assert_eq!(transcript.stage, Stage::Report);
+    assert_eq!(transcript.outputs.unwrap().tensors[0].is_finite, Some(false));
     assert!(transcript.loaded.is_some());
     match transcript.heard {
         Heard::Result { latencies, energy_ns: None } => {
@@ -73,6 +78,8 @@ fn events_out_of_turn_are_refused() {
         format!("{PAUSES}\n"),
         format!("{HELLO}\n{HELLO}\n"),
         format!("{HELLO}\n{LOADED}\n{RESULT}\n"),
+        format!("{HELLO}\n{LOADED}\n{OUTPUTS}\n"),
+        format!("{HELLO}\n{LOADED}\n{PAUSES}\n{OUTPUTS}\n"),
         format!("{HELLO}\n{PAUSES}\n"),
         format!("{HELLO}\n{LOADED}\n{ENERGY_PAUSES}\n"),
         format!("{HELLO}\n{LOADED}\n{PAUSES}\n{PAUSES}\n"),
@@ -96,8 +103,13 @@ fn anything_that_is_no_event_is_garbage() {
 
 #[test]
 fn a_line_after_the_result_keeps_the_latencies() {
-    for late in ["bye\n", "bye", PAUSES, ENERGY_PAUSES, ENERGY, RESULT] {
-        let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n{late}\n")).heard;
+    let with_outputs = format!("{RESULT}\n{OUTPUTS}");
+    let late = ["bye\n", "bye", PAUSES, ENERGY_PAUSES, ENERGY, RESULT];
+    let mut cases: Vec<(&str, &str)> =
+        late.iter().flat_map(|late| [(RESULT, *late), (&*with_outputs, late)]).collect();
+    cases.push((&with_outputs, OUTPUTS));
+    for (before, late) in cases {
+        let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{before}\n{late}\n")).heard;
         let Heard::Refused(Ending::AfterResult { latencies, afterwards }) = heard else {
             panic!("{heard:?}")
         };
@@ -115,7 +127,7 @@ fn a_result_with_another_number_of_latencies_is_not_complete() {
 
 #[test]
 fn energy_follows_the_result_where_it_is_asked_for_and_a_failure_there_keeps_the_latencies() {
-    let until_result = format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n");
+    let until_result = format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n{OUTPUTS}\n");
     let transcript = said_for(1, &until_result);
     assert!(!transcript.is_decided() && transcript.stage == Stage::Energy);
     let transcript = said_for(1, &format!("{until_result}{ENERGY_PAUSES}\n{ENERGY}\n"));
@@ -194,9 +206,45 @@ fn result_is_flat_and_refuses_an_unknown_key() {
         latency_ns: vec![Nanos(5), Nanos(u64::MAX)],
         extra_latency_ns: Vec::new(),
     };
-    let result = Event::Result { latencies, failure: None };
-    assert_eq!(serde_json::to_string(&result).unwrap(), RESULT);
+    let result = Event::Result { latencies, failure: None, resources: Resources::default() };
+    let nothing_observed = r#","resources":{"load_seconds":null,"first_inference_seconds":null,"memory_before_load_bytes":null,"memory_after_load_bytes":null,"peak_memory_bytes":null}}"#;
+    assert_eq!(serde_json::to_string(&result).unwrap(), RESULT.replace('}', nothing_observed));
     let more = RESULT.replace('}', r#","more":1}"#);
     let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{more}\n")).heard;
     assert!(matches!(heard, Heard::Refused(Ending::Garbage { .. })), "{heard:?}");
+}
+
+#[test]
+fn result_without_outputs_is_not_the_end_and_carries_what_was_taken() {
+    let more = RESULT.replace('}', r#","resources":{"load_seconds":0.5,"first_inference_seconds":null,"memory_before_load_bytes":1,"memory_after_load_bytes":2,"peak_memory_bytes":3}}"#);
+    let transcript = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{more}\n"));
+    assert!(!transcript.is_decided());
+    assert_eq!(transcript.resources.unwrap().peak_memory_bytes, Some(3));
+}
+
+#[test]
+fn outputs_alone_are_the_answer_to_a_task_of_their_own() {
+    let transcript = said_to(Task::Outputs, 0, &format!("{HELLO}\n{LOADED}\n{OUTPUTS}\n"));
+    assert!(matches!(&transcript.heard, Heard::Answered(Ending::Outputs(read)) if read.tensors.len() == 1));
+    assert_eq!(said_to(Task::Outputs, 0, &format!("{HELLO}\n{LOADED}\n")).stage, Stage::WarmUp);
+    for text in [format!("{HELLO}\n{OUTPUTS}\n"), format!("{HELLO}\n{LOADED}\n{PAUSES}\n")] {
+        let heard = said_to(Task::Outputs, 0, &text).heard;
+        assert!(matches!(heard, Heard::Refused(Ending::OutOfTurn { .. })), "{text} {heard:?}");
+    }
+}
+
+#[test]
+fn hostile_outputs_are_garbage_and_the_latencies_stay() {
+    for (known, hostile) in [
+        (r#""shape":[2]"#, r#""shape":[-2]"#),
+        (r#""is_finite":false"#, r#""is_finite":false,"more":1"#),
+        (r#""is_finite":false"#, r#""minimum":"NaN""#),
+        (r#""tensors""#, r#""tensor""#),
+    ] {
+        let outputs = OUTPUTS.replace(known, hostile);
+        assert_ne!(outputs, OUTPUTS);
+        let heard = said(&format!("{HELLO}\n{LOADED}\n{PAUSES}\n{RESULT}\n{outputs}\n")).heard;
+        let Heard::Refused(Ending::AfterResult { latencies, .. }) = heard else { panic!("{heard:?}") };
+        assert_eq!(latencies.latency_ns.len(), 2, "{hostile}");
+    }
 }

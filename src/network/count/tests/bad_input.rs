@@ -117,20 +117,17 @@ fn a_wrong_shape_in_the_file_is_noticed() {
 }
 
 #[test]
-fn a_wrong_shape_between_the_layers_of_a_tflite_file_is_noticed() {
+fn another_shape_between_the_layers_of_a_tflite_file_is_used_and_reported() {
     let mut bytes = file("inbox-examples/tiny-cnn.tflite");
     assert!(tflite(&bytes, &none()).is_ok());
     // The shape of the first layer's result, a list of four sizes with its length before it.
     let shape: Vec<u8> = [4_u32, 1, 96, 96, 16].iter().flat_map(|size| size.to_le_bytes()).collect();
     let at = bytes.windows(shape.len()).position(|window| window == shape).unwrap();
     bytes[at + 8] = 95;
-    let error = tflite(&bytes, &none()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("the file gives it the shape [1, 95, 96, 16], and it comes out as [1, 96, 96, 16]"),
-        "{error}"
-    );
+    let cost = tflite(&bytes, &none()).unwrap();
+    let difference = &cost.differences[0];
+    assert_eq!((difference.used[1], difference.computed[1]), (95, 96));
+    assert!(cost.macs() > 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@ use super::*;
 mod bad_input;
 mod family;
 mod rules;
+mod tflite;
 
 fn file(name: &str) -> Vec<u8> {
     fs_err::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()

@@ -41,24 +41,53 @@ pub(super) fn depthwise_convolution(context: &Context<'_, '_>) -> Answer {
 /// biases.
 pub(super) fn transposed_convolution(context: &Context<'_, '_>) -> Answer {
     let (weights, input) = (context.image(1)?, context.image(2)?);
-    let wanted = context.values(0).unwrap_or_else(|| {
-        context.declared().map(|shape| shape.iter().map(|size| *size as i64).collect()).unwrap_or_default()
-    });
-    let output: Option<Vec<u64>> = wanted.iter().map(|size| u64::try_from(*size).ok()).collect();
-    let Some(output) = output.filter(|output| output.len() == 4) else {
-        return Err(Uncountable::Unknown("the shape of its result is computed while it runs".to_owned()));
-    };
-    let padding = context.byte(0)?;
-    let height = positions(output[1], weights[1], context.number(2, 0)?, 1, padding)?;
-    let width = positions(output[2], weights[2], context.number(1, 0)?, 1, padding)?;
-    if weights[3] != input[3]
-        || [output[0], height, width, output[3]] != [input[0], input[1], input[2], weights[0]]
-    {
+    let output = wanted_shape(context)?;
+    if weights[3] != input[3] {
         return Err(misfit(&input, &weights));
     }
     check_bias(context, 3, weights[0])?;
     let macs = product(&input)?.checked_mul(product(&weights[..3])?).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Product { macs, channels: weights[0] }, vec![2, 1, 3])
+}
+
+/// The shape that a transposed convolution has as its first input, or in the file.
+fn wanted_shape(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
+    let wanted = context.values(0).map(|sizes| sizes.into_iter().map(u64::try_from).collect());
+    match wanted {
+        Some(Ok(sizes)) => Ok(sizes),
+        Some(Err(_)) => Err(Uncountable::Wrong("it is to make a tensor of a negative size".to_owned())),
+        None => context.declared_or_unknown(0),
+    }
+}
+
+/// Activations are (batch, depth, height, width, channels), weights (depth, height, width, input channels ÷
+/// groups, output channels). Options have strides and dilations in the order depth, width, height.
+pub(super) fn convolution_3d(context: &Context<'_, '_>) -> Answer {
+    let (input, weights) = (context.volume(0)?, context.volume(1)?);
+    if weights.contains(&0) || input[4] % weights[3] != 0 {
+        return Err(misfit(&input, &weights));
+    }
+    check_bias(context, 2, weights[4])?;
+    let padding = context.byte(0)?;
+    let size = |axis: usize, stride, dilation| {
+        let (stride, dilation) = (context.number(stride, 0)?, context.number(dilation, 1)?);
+        positions(input[axis], weights[axis - 1], stride, dilation, padding)
+    };
+    let output = vec![input[0], size(1, 1, 5)?, size(2, 3, 7)?, size(3, 2, 6)?, weights[4]];
+    let macs = product(&output)?.checked_mul(product(&weights[..4])?).ok_or(Uncountable::TooLarge)?;
+    one(output, Work::Product { macs, channels: weights[4] }, vec![0, 1, 2])
+}
+
+/// As [`transposed_convolution`], with weights (depth, height, width, output channels, input channels).
+pub(super) fn transposed_convolution_3d(context: &Context<'_, '_>) -> Answer {
+    let (weights, input) = (context.volume(1)?, context.volume(2)?);
+    let output = wanted_shape(context)?;
+    if weights[4] != input[4] {
+        return Err(misfit(&input, &weights));
+    }
+    check_bias(context, 3, weights[3])?;
+    let macs = product(&input)?.checked_mul(product(&weights[..4])?).ok_or(Uncountable::TooLarge)?;
+    one(output, Work::Product { macs, channels: weights[3] }, vec![2, 1, 3])
 }
 
 /// Weights are (output channels, input channels).
@@ -108,7 +137,7 @@ fn misfit(input: &[u64], weights: &[u64]) -> Uncountable {
 }
 
 fn check_bias(context: &Context<'_, '_>, input: usize, channels: u64) -> Result<(), Uncountable> {
-    if context.place(input).is_none() {
+    if !context.has(input) {
         return Ok(());
     }
     let bias = context.shape(input)?;

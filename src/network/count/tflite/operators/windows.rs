@@ -38,10 +38,19 @@ fn resized(context: &Context<'_, '_>, operations: u64) -> Answer {
             };
             vec![input[0], size(height)?, size(width)?, input[3]]
         }
-        _ => context.declared()?.to_vec(),
+        _ => context.declared_or_unknown(0)?,
     };
     let operations = product(&output)?.checked_mul(operations).ok_or(Uncountable::TooLarge)?;
     one(output, Work::Operations(operations), vec![0])
+}
+
+/// A window of channels: squares and their sum; then scale, power and quotient for each element.
+pub(super) fn local_normalization(context: &Context<'_, '_>) -> Answer {
+    let shape = context.shape(0)?;
+    let radius = u64::try_from(context.integer(0)?).unwrap_or(0);
+    let each = radius.saturating_mul(2).saturating_add(1).saturating_mul(2).saturating_add(3);
+    let operations = product(shape)?.checked_mul(each).ok_or(Uncountable::TooLarge)?;
+    one(shape.to_vec(), Work::Operations(operations), vec![0])
 }
 
 /// Height and width that come out; padding 0 is SAME, 1 VALID.

@@ -1,0 +1,46 @@
+//! Reasons from what the runs computed.
+
+use super::Evidence;
+use crate::bundle::format::Output;
+use crate::stats::Sorted;
+
+/// Types of elements that are decisions or positions and not amounts: all of them may rightly be the same.
+const DECISIONS: &[&str] = &["bool", "int32", "int64", "uint32", "uint64"];
+
+pub(super) fn outputs_not_finite(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+    let names = named(evidence.outputs?.tensors.iter().filter(|output| output.is_finite == Some(false)));
+    (!names.is_empty()).then(|| format!("not finite: {names}"))
+}
+
+pub(super) fn outputs_constant(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+    let outputs = &evidence.outputs?.tensors;
+    // Any output that is not constant shows that something was computed: the scores of a detector that finds
+    // nothing are all zero, and their number is one element.
+    let is_all = outputs
+        .iter()
+        .all(|output| output.is_constant == Some(true) && !DECISIONS.contains(&output.element_type.as_str()));
+    (is_all && !outputs.is_empty() && evidence.inputs_vary())
+        .then(|| format!("constant: {}", named(outputs.iter())))
+}
+
+impl Evidence<'_> {
+    /// Do the inputs have more than one element? They are random then.
+    fn inputs_vary(&self) -> bool {
+        self.inputs.iter().any(|input| {
+            let sizes = input.shape.iter().map(|size| size.unwrap_or(1));
+            !sizes.clone().any(|size| size == 0) && sizes.clone().any(|size| size > 1)
+        })
+    }
+}
+
+fn named<'a>(outputs: impl Iterator<Item = &'a Output>) -> String {
+    let each = |output: &Output| match (output.minimum, output.maximum) {
+        (Some(minimum), Some(maximum)) if minimum == maximum => format!("`{}` ({minimum})", output.name),
+        (Some(minimum), Some(maximum)) => format!("`{}` (the rest {minimum} to {maximum})", output.name),
+        _ => format!("`{}` (no finite element)", output.name),
+    };
+    outputs.map(each).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Reads what a session computed, after the timed runs, and keeps the bytes in a file if that is asked for.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use fs_err::File;
+
+use crate::bundle::format::{Failure, ReadOutputs, Stage};
+use crate::runtime::{RunError, Session, ShownOutput};
+use crate::worker::protocol::{KEPT_OUTPUTS_LIMIT, Request};
+
+/// What the bundle says until the program has been asked in a run of its own.
+const TIMES_ITSELF: &str = "the runtime's program shows no outputs in the run that it times";
+
+/// The outputs of a session that has run.
+pub(super) fn read(session: &mut dyn Session, file: Option<&Path>) -> ReadOutputs {
+    let mut kept = file.map(Kept::at);
+    let mut read = ReadOutputs::default();
+    let shown = session.outputs(&mut |output| {
+        read.tensors.push(output.describe());
+        if let Some(kept) = &mut kept {
+            kept.add(&output);
+        }
+    });
+    if let Err(RunError(why)) = shown {
+        read.tensors.clear();
+        read.detail = Some(why);
+    }
+    read.not_kept = kept.and_then(Kept::end);
+    read
+}
+
+/// The outputs of a session that is run without being timed, in the same number of runs if they depend on
+/// it.
+pub(super) fn of_untimed_runs(session: &mut dyn Session, request: &Request) -> Result<ReadOutputs, Failure> {
+    let run = |session: &mut dyn Session| {
+        session.run().map_err(|RunError(why)| {
+            Failure::new(Stage::WarmUp, "run_failed", why)
+                .with_hint("the runtime loaded the model but failed to run it; its message says why")
+        })
+    };
+    run(session)?;
+    let first = read(session, None);
+    run(session)?;
+    let second = read(session, request.outputs_file.as_deref());
+    if second.tensors == first.tensors {
+        return Ok(second);
+    }
+    for _ in 2..request.warm_up_runs.saturating_add(request.timed_runs) {
+        run(session)?;
+    }
+    Ok(ReadOutputs { change_between_runs: true, ..read(session, request.outputs_file.as_deref()) })
+}
+
+/// What there is to say after the timed run of a program.
+pub(super) fn of_a_program() -> ReadOutputs {
+    ReadOutputs { detail: Some(TIMES_ITSELF.to_owned()), ..ReadOutputs::default() }
+}
+
+/// A file that takes the bytes of all outputs, as long as they are not too many.
+struct Kept {
+    file: std::io::Result<File>,
+    bytes: u64,
+}
+
+impl Kept {
+    fn at(path: &Path) -> Self {
+        Self { file: File::create(path), bytes: 0 }
+    }
+
+    fn add(&mut self, output: &ShownOutput<'_>) {
+        let Ok(file) = &mut self.file else { return };
+        let bytes = output.bytes.unwrap_or_default();
+        self.bytes += bytes.len() as u64;
+        let written = if self.bytes > KEPT_OUTPUTS_LIMIT {
+            Err(std::io::Error::other(format!("the outputs have more than {KEPT_OUTPUTS_LIMIT} bytes")))
+        } else {
+            file.write_all(bytes)
+        };
+        if let Err(error) = written {
+            // What is there is of no use; if it cannot be shortened, its reader sees a wrong length.
+            let _ = file.set_len(0);
+            self.file = Err(error);
+        }
+    }
+
+    /// Why the file is not whole.
+    fn end(self) -> Option<String> {
+        self.file.err().map(|error| error.to_string())
+    }
+}
