@@ -23,8 +23,13 @@ use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
 use crate::network::emit::Form;
 
 pub(crate) mod causes;
+pub(crate) mod declared;
 pub(crate) mod edgetpu;
+mod element;
+mod encode;
 pub mod fill;
+mod given;
+pub mod inputs;
 pub(crate) mod kept;
 pub mod layers;
 pub(crate) mod lines;
@@ -39,6 +44,7 @@ pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
+pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
 
@@ -163,8 +169,8 @@ pub struct LoadRequest {
     pub provided: Provided,
     /// Options of the job.
     pub options: Options,
-    /// Shapes of inputs that the model leaves open, by input name.
-    pub inputs: BTreeMap<String, Vec<u64>>,
+    /// What the job says of the model's inputs.
+    pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
     /// For a runtime that compiles models.
@@ -181,7 +187,7 @@ pub struct Compilation {
     /// The machine, in words that change with its GPU and its driver: files that another one compiled are not
     /// used.
     pub platform: String,
-    /// Digest of the model.
+    /// Digest of the model, over all its files.
     pub model_sha256: String,
     /// The build of the model, from 1. Builds share nothing: their purpose is to show differences.
     pub build: u32,

@@ -31,7 +31,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
-    insta::assert_snapshot!(digest, @"a4f9327e142331773ccfd8ea4f05459d4521e2b7fd4cdfad15f1dc70de5d8282");
+    insta::assert_snapshot!(digest, @"ce1eccadb88670c45862d14902470605bf69cfb436333dd1746cfd98ea60a8b4");
 }
 
 #[test]
@@ -147,8 +147,11 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         }
     }
     // A number added to the format must be added above.
-    let of_numbers =
-        |row: &&keys::Row| row.kind.contains("number") && !row.path.starts_with("energy.idle_after");
+    // The value of an input is a JSON number in memory too, so it is finite.
+    let of_numbers = |row: &&keys::Row| {
+        let is_tried = !row.path.starts_with("energy.idle_after") && row.path != "inputs[].value";
+        row.kind.contains("number") && is_tried
+    };
     // The three lists of energy readings have one type, so each key is tried once.
     let numbers = keys::rows().iter().filter(of_numbers).count() - 2;
     assert_eq!(numbers, spoilers.len());
