@@ -63,7 +63,8 @@ impl Counter {
     }
 }
 
-/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they were.
+/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they
+/// were.
 fn shapes(job: &Job, loaded: Option<&LoadedModel>) -> InputShapes {
     let given = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), given.shape.clone()?)));
     let mut shapes: InputShapes = given.collect();

@@ -1,8 +1,8 @@
 //! How each input gets its elements: from a file through `--loadInputs`, as values through `--shapes` if they
 //! are a shape, or made up by trtexec itself. Pure, except for [`Feed::write`].
 //!
-//! Every release splits these options at each comma, and the name of an input from its value at a colon: 7.0 at
-//! the first, unless the name is in single quotes; later ones at the last. The releases before 7.0 accept
+//! Every release splits these options at each comma, and the name of an input from its value at a colon: 7.0
+//! at the first, unless the name is in single quotes; later ones at the last. The releases before 7.0 accept
 //! `--loadInputs`, if they know it, and read nothing.
 //!
 //! Source: `samples/common/sampleOptions.cpp`, `sampleInference.cpp` and `sampleEngines.cpp` of
@@ -93,8 +93,9 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Write the files that `--loadInputs` names. All inputs are filled, in the model's order, so that each gets
-    /// the bytes that it gets with every other runtime. Returns the option's value, if there is any file.
+    /// Write the files that `--loadInputs` names. All inputs are filled, in the model's order, so that each
+    /// gets the bytes that it gets with every other runtime. Returns the option's value, if there is any
+    /// file.
     ///
     /// # Errors
     /// The elements do not suit the input, or the disk refuses.
