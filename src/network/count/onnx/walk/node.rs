@@ -105,10 +105,10 @@ impl<'m, 'a> Walk<'m, 'a> {
         let is_of_shapes =
             asks_for_shape && reads().any(|fact| !fact.is_constant) || reads().any(|fact| fact.is_of_shapes);
         let is_product = matches!(effect.work, Work::Product { .. } | Work::Compound { .. });
+        let runs_anew = operators::is_random(node) || is_product && is_of_shapes;
         // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here
         // too, but not for products, such as that of a first state of zeros.
-        let is_constant = !operators::is_random(node)
-            && !(is_product && is_of_shapes)
+        let is_constant = !runs_anew
             && (inputs.iter().all(|place| self.facts[*place].is_constant)
                 && call.read.iter().flatten().all(is_settled)
                 || effect.outputs.iter().all(|made| made.values.is_some()));
