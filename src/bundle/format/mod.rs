@@ -8,7 +8,7 @@
 //! Numbers with a fraction are always finite: JSON has no others, and a null would read as "not observed".
 //!
 //! ## Versions
-//! - `backbone.bundle/1`: the first.
+//! - `backbone.bundle/1`: the first. Optional since: `inputs`.
 
 use std::collections::BTreeMap;
 
@@ -71,8 +71,8 @@ pub struct Bundle {
     /// Why `cost` is null although there is a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_missing: Option<String>,
-    /// How each input was filled, in the model's order; empty if the model was never loaded, or its runtime has
-    /// no tensors.
+    /// How each input was filled, in the model's order; empty if the model was never loaded, or its runtime
+    /// has no tensors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<FilledInput>,
     /// The inference library and its settings; null if the job ended before it was chosen.

@@ -49,7 +49,7 @@ impl Counter {
             (ModelSource::Dropped(_), None) => return Counted::default(),
             (ModelSource::Dropped(_), Some(model)) => model,
         };
-        let shapes = shapes(job, loaded);
+        let shapes = shapes(job, chosen, loaded);
         let key = (model.main.sha256.clone(), shapes);
         if let Some((known, counted)) = &self.last
             && *known == key
@@ -62,20 +62,17 @@ impl Counter {
     }
 }
 
-/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they were.
-fn shapes(job: &Job, loaded: Option<&LoadedModel>) -> InputShapes {
+/// The shapes of the inputs: as they were bound, if they were; else those of the job.
+fn shapes(job: &Job, chosen: &JobConfiguration, loaded: Option<&LoadedModel>) -> InputShapes {
     let given = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), given.shape.clone()?)));
-    let mut shapes: InputShapes = given.collect();
-    let Some(loaded) = loaded else { return shapes };
-    for (input, filled) in loaded.inputs.iter().zip(&loaded.filled) {
-        let bound = input.shape.iter().copied().collect::<Option<Vec<u64>>>();
-        if let Some(bound) = bound
-            && (filled.first_dimension_as_one || job.inputs.contains_key(&input.name))
-        {
-            shapes.insert(input.name.clone(), bound);
-        }
-    }
-    shapes
+    // The compiler of the Edge TPU makes another file, whose names are its own; it takes fixed shapes only.
+    let is_other_file =
+        chosen.runtime.compiles() && chosen.runtime.model_format == Format::Tflite.extension();
+    let bound = loaded.filter(|_| !is_other_file).into_iter().flat_map(|loaded| &loaded.inputs);
+    let bound = bound.filter_map(|input| {
+        Some((input.name.clone(), input.shape.iter().copied().collect::<Option<Vec<u64>>>()?))
+    });
+    given.chain(bound).collect()
 }
 
 fn count_file(
