@@ -311,10 +311,27 @@ pub struct Model {
     pub sha256: String,
     /// Size of the file in bytes.
     pub size_bytes: u64,
+    /// Further files that it refers to (the external data of an ONNX file), sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ModelPart>,
+    /// SHA-256 over all files of a model that has several; for a model of one file `sha256` says as much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_sha256: Option<String>,
     /// Input tensors in the model's order, as bound for the measurement; empty if the model was never loaded.
     pub inputs: Vec<Tensor>,
     /// Output tensors in the model's order; empty if the model was never loaded.
     pub outputs: Vec<Tensor>,
+}
+
+/// A further file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelPart {
+    /// File name, as the model refers to it.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Size of the file in bytes.
+    pub size_bytes: u64,
 }
 
 /// An input or output of a model.

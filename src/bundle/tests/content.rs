@@ -69,6 +69,12 @@ pub(super) fn measured() -> Bundle {
             format: "onnx".to_owned(),
             sha256: "cd".repeat(32),
             size_bytes: 34_567,
+            parts: vec![ModelPart {
+                file: "net.onnx.data".into(),
+                sha256: "cd".repeat(32),
+                size_bytes: 7168,
+            }],
+            content_sha256: Some("ef".repeat(32)),
             inputs: vec![tensor("image", &[Some(1), Some(3), Some(224), Some(224)])],
             outputs: vec![tensor("scores", &[None, Some(10)])],
         }),

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{DeclaredTensor, OnnxModel, OnnxNode};
+use super::{DeclaredTensor, OnnxGraph, OnnxModel, OnnxNode};
 use crate::model_file::{Dimension, ReadError};
 
 /// A tensor at the border: its name, its element type in lower case, and its shape with a name or nothing for
@@ -37,7 +37,7 @@ pub(crate) struct Border {
 /// # Errors
 /// Bytes that are no such file.
 pub(crate) fn border(bytes: &[u8]) -> Result<Border, ReadError> {
-    let model = OnnxModel::read(bytes)?;
+    let model = OnnxModel::read(bytes)?.graph;
     let is_weight =
         |input: &&DeclaredTensor| model.initializers.iter().any(|weight| weight.name == input.name);
     Ok(Border {
@@ -77,7 +77,7 @@ const SHAPE_OPERANDS: &[(&str, &[usize])] = &[
     ("Unsqueeze", &[1]),
 ];
 
-fn shape_inputs(model: &OnnxModel<'_>) -> Vec<String> {
+fn shape_inputs(model: &OnnxGraph<'_>) -> Vec<String> {
     let mut wanted: Vec<&str> = Vec::new();
     for node in &model.nodes {
         let places = SHAPE_OPERANDS.iter().filter(|(operator, _)| *operator == node.operator);
