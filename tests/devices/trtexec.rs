@@ -119,7 +119,7 @@ fn inputs_reach_trtexec_as_the_seed_or_the_job_makes_them_and_leave_no_file() {
     let mut rig = Rig::new(Settings::default());
     install(&rig, "8502", "");
     rig.start();
-    let loaded = |input: &str| fs_err::read(rig.path(&format!("host/trtexec-input-{input}"))).unwrap();
+    let loaded = |input: &str| fs_err::read(rig.path(format!("host/trtexec-input-{input}"))).unwrap();
     let origin = |bundle: &Bundle| bundle.inputs.iter().map(|input| input.how).collect::<Vec<_>>();
 
     let bundle = measured_model(&rig, "seeded", "tokens.onnx", "");
