@@ -8,7 +8,11 @@
 //! Numbers with a fraction are always finite: JSON has no others, and a null would read as "not observed".
 //!
 //! ## Versions
-//! - `backbone.bundle/1`: the first. Optional since: `inputs`.
+//! - `backbone.bundle/1`: the first.
+//! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
+//!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`. All are optional: a
+//!   bundle of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +47,7 @@ pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].
-pub const FORMAT: &str = "backbone.bundle/1";
+pub const FORMAT: &str = "backbone.bundle/2";
 
 /// One result: one configuration of one job on one runtime.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

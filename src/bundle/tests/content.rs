@@ -135,6 +135,40 @@ pub(super) fn measured() -> Bundle {
     }
 }
 
+/// A measured bundle with the keys that version 2 added.
+pub(super) fn of_version_2() -> Bundle {
+    let mut bundle = measured();
+    computed(&mut bundle);
+    bundle.inputs = vec![FilledInput {
+        name: "image".to_owned(),
+        how: InputOrigin::Random,
+        seed: Some(1),
+        range: None,
+        value: None,
+        count: None,
+        file: None,
+        first_dimension_as_one: true,
+    }];
+    let resources = Resources {
+        load_seconds: Some(0.125),
+        first_inference_seconds: Some(0.0625),
+        memory_before_load_bytes: Some(20_000_000),
+        memory_after_load_bytes: Some(60_000_000),
+        peak_memory_bytes: Some(80_000_000),
+    };
+    bundle.resources = vec![TrialResources { trial: TrialId { build: 1, process: 1 }, resources }];
+    let layer = Layer {
+        name: "conv".to_owned(),
+        operator: Some("Conv".to_owned()),
+        provider: Some("CPUExecutionProvider".to_owned()),
+        macs: Some(3_981_312),
+        mean_milliseconds: 1.25,
+        median_milliseconds: Some(1.2),
+    };
+    bundle.profile = Some(Profile { build: 1, runs: 100, layers: vec![layer], detail: None });
+    bundle
+}
+
 /// The outputs of a bundle, with every key in use.
 pub(super) fn computed(bundle: &mut Bundle) -> &mut Outputs {
     bundle.outputs.get_or_insert_with(|| Outputs {

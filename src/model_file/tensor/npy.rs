@@ -15,7 +15,7 @@ use crate::model_file::elements;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// NumPy itself refuses longer headers unless the caller trusts the file.
+/// NumPy itself refuses longer headers of files that it does not trust.
 const LONGEST_HEADER_BYTES: usize = 10_000;
 
 /// Most dimensions; NumPy's own limit.

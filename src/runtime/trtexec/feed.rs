@@ -33,11 +33,11 @@ pub(super) struct Feed {
     /// What `--shapes` says, names as they are to be written.
     pub(super) shapes: Vec<ShapeWord>,
     /// What `--loadInputs` says: the input, its name as it is to be written, and how its elements are stored.
-    loads: Vec<FromFile>,
+    loads: Vec<LoadedInput>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct FromFile {
+struct LoadedInput {
     index: usize,
     name: String,
     stored: Stored,
@@ -82,7 +82,7 @@ impl Feed {
                 .filter(|_| can_load)
                 .and_then(|element_type| stored(program.release, element_type));
             match (stored, name()) {
-                (Some(stored), Ok(name)) => feed.loads.push(FromFile { index, name, stored }),
+                (Some(stored), Ok(name)) => feed.loads.push(LoadedInput { index, name, stored }),
                 (_, Err(failure)) if inputs.planned()[index].has_content() => return Err(failure),
                 (None, _) if inputs.planned()[index].has_content() => {
                     return Err(not_loadable(program, &declared.name, &declared.element_type));
