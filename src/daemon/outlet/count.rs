@@ -50,7 +50,8 @@ impl Counter {
             (ModelSource::Dropped(_), Some(model)) => model,
         };
         let values = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), values(given)?)));
-        let known = Known { shapes: shapes(job, chosen, loaded), values: values.collect(), ..Known::default() };
+        let known =
+            Known { shapes: shapes(job, chosen, loaded), values: values.collect(), ..Known::default() };
         let key = (model.main.sha256.clone(), known);
         if let Some((known, counted)) = &self.last
             && *known == key
@@ -70,7 +71,13 @@ fn shapes(job: &Job, chosen: &JobConfiguration, loaded: Option<&LoadedModel>) ->
     let is_other_file =
         chosen.runtime.compiles() && chosen.runtime.model_format == Format::Tflite.extension();
     let bound = loaded.filter(|_| !is_other_file).into_iter().flat_map(|loaded| &loaded.inputs);
-    let bound = bound.filter_map(|input| {
+    // Only what may be open: a shape of the job closes the same names in other inputs too.
+    let is_open = |name: &str| {
+        let filled = loaded.into_iter().flat_map(|loaded| &loaded.filled);
+        !job.inputs.is_empty()
+            || filled.into_iter().any(|input| input.name == name && input.first_dimension_as_one)
+    };
+    let bound = bound.filter(|input| is_open(&input.name)).filter_map(|input| {
         Some((input.name.clone(), input.shape.iter().copied().collect::<Option<Vec<u64>>>()?))
     });
     given.chain(bound).collect()
