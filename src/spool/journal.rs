@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial};
+use crate::bundle::format::{
+    Build, DifferingProcess, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial,
+};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,9 @@ pub struct Measured {
     /// What it computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<ReadOutputs>,
+    /// How far that is from what the first process of its build computed, if it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differing: Option<DifferingProcess>,
     /// What it took besides time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -354,6 +359,7 @@ mod tests {
             energy: None,
             power: None,
             outputs: None,
+            differing: None,
             resources: None,
         }));
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);
