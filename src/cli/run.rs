@@ -154,8 +154,8 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Put the job file, and the models that it names, into the inbox. Returns the mistakes in the job file, as
-    /// `backbone check` prints them; its bundle has the same.
+    /// Put the job file, and the models that it names, into the inbox. Returns the mistakes in the job file,
+    /// as `backbone check` prints them; its bundle has the same.
     fn fill(&self, given: &Given<'_>) -> anyhow::Result<Option<String>> {
         let spec = given.path();
         let name = given.spec_name()?;

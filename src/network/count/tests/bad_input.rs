@@ -332,8 +332,8 @@ fn a_node_with_very_many_inputs_takes_no_square_of_their_number() {
     let started = std::time::Instant::now();
     let cost = onnx(&graph(&parts), &none()).unwrap();
     assert_eq!(cost.layers.last().unwrap().output_shape, [1, 150_000]);
-    // A second at most in an unoptimised build; the square would take minutes.
-    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    // A second in an unoptimised build, more on a busy machine; the square would take minutes.
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
 /// Graphs small enough that a changed byte hits something that matters.
