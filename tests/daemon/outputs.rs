@@ -13,7 +13,7 @@ fn measured(outputs: &str, more: &str) -> Bundle {
     let bundle = rig.wait_for_bundles(1).remove(0);
     assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
     // The next job's turn would remove what a comparison left; nothing is left.
-    let left = fs_err::read_dir(rig.spool("outputs")).map_or(0, |entries| entries.count());
+    let left = fs_err::read_dir(rig.spool("outputs")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "no file of outputs outlives its configuration");
     bundle
 }
