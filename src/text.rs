@@ -1,5 +1,11 @@
 //! Words and lists in sentences for people. Text in, text out; every part of the program may use it.
 
+/// Edits between a wrong word and the right one: a letter, or a third of the word's length.
+const EDITS_PER_LETTER: usize = 3;
+
+/// Longer words are never compared: the comparison takes time with the square of the length.
+const MAXIMUM_COMPARED_BYTES: usize = 64;
+
 /// A number with its noun: `1 job`, `3 jobs`.
 pub(crate) fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
     // No count in this program exceeds 64 bits.
@@ -50,6 +56,22 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+/// The most similar of some names, where one is similar.
+pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if written.len() > MAXIMUM_COMPARED_BYTES {
+        return None;
+    }
+    let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
+    let written = plain(written);
+    let allowed = (written.chars().count() / EDITS_PER_LETTER).max(1);
+    names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&written, &plain(name)), name))
+        .filter(|&(edits, name)| edits <= allowed && edits < name.len())
+        .min_by_key(|&(edits, _)| edits)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

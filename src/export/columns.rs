@@ -79,6 +79,14 @@ use Kind::{Boolean, Integer, Integers, Number, Text};
 /// Every column, in order.
 #[rustfmt::skip]
 pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
+    let mut columns = described();
+    columns.extend(measured());
+    columns
+}
+
+/// What was measured, how it ended, and what it costs.
+#[rustfmt::skip]
+fn described<'a>() -> Vec<Column<View<'a>>> {
     vec![
         column("id", Text, "", "The result: the bundle's id; if different results share an id, followed by `#` and eight digits of the digest.", |view| view.row.id.as_str().into()),
         column("path", Text, "", "Where it was found.", |view| view.row.path.as_str().into()),
@@ -134,6 +142,13 @@ pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
         column("parameters", Integer, "1", "Weights and biases.", |view| view.cost(|cost| cost.parameters.into())),
         column("bytes_moved", Integer, "bytes", "Bytes read and written by every layer, weights included.", |view| view.cost(|cost| cost.bytes_moved.into())),
         column("operational_density", Number, "1/byte", "Operations per byte moved.", |view| view.cost(|cost| cost.operational_density.into())),
+    ]
+}
+
+/// The measurements.
+#[rustfmt::skip]
+fn measured<'a>() -> Vec<Column<View<'a>>> {
+    vec![
         column("observation", Text, "", "How closely the timed runs were observed: `unobserved`, `bracketed` (before and after) or `watched` (during as well).", |view| view.conditions(|conditions| word(&conditions.observation))),
         column("temperature_begin", Number, "°C", "Hottest zone just before the first timed run.", |view| view.conditions(|conditions| conditions.begin_celsius.into())),
         column("temperature_end", Number, "°C", "Hottest zone just after the last timed run.", |view| view.conditions(|conditions| conditions.end_celsius.into())),

@@ -10,6 +10,7 @@ use crate::error::Hint;
 pub(crate) mod flatbuffer;
 pub(crate) mod onnx;
 pub mod signatures;
+pub mod tensor;
 pub mod tflite;
 
 /// One dimension of a declared shape.

@@ -1,7 +1,7 @@
 //! How far an output is from the same output of another run on the same inputs. Pure; knows no runtime.
 //!
-//! Elements are judged by the size of the whole output: rounding in a layer is relative to the largest numbers
-//! that meet there, so a small element beside large ones has no digits of its own.
+//! Elements are judged by the size of the whole output: rounding in a layer is relative to the largest
+//! numbers that meet there, so a small element among large ones has no digits of its own.
 
 use std::collections::BTreeMap;
 

@@ -11,86 +11,9 @@
 //! | `int32`, `int64`, `uint32`, `uint64` | 0 or 1: they contain indices, lengths or masks, for which other values are out of bounds |
 //! | `bool` | false or true |
 
+pub use super::element::ElementType;
+use super::encode::{Unfit, put_integer};
 use crate::random::split_mix_64;
-
-/// Element types that can be filled. Others (strings, complex numbers, packed integers below 8 bits) cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ElementType {
-    /// `bool`, one byte.
-    Bool,
-    /// `int8`.
-    Int8,
-    /// `uint8`.
-    Uint8,
-    /// `int16`.
-    Int16,
-    /// `uint16`.
-    Uint16,
-    /// `int32`.
-    Int32,
-    /// `uint32`.
-    Uint32,
-    /// `int64`.
-    Int64,
-    /// `uint64`.
-    Uint64,
-    /// IEEE 754 half precision.
-    Float16,
-    /// The upper half of a `float32`.
-    Bfloat16,
-    /// IEEE 754 single precision.
-    Float32,
-    /// IEEE 754 double precision.
-    Float64,
-}
-
-impl ElementType {
-    /// Every one.
-    pub(crate) const ALL: &[Self] = &[
-        Self::Bool,
-        Self::Int8,
-        Self::Uint8,
-        Self::Int16,
-        Self::Uint16,
-        Self::Int32,
-        Self::Uint32,
-        Self::Int64,
-        Self::Uint64,
-        Self::Float16,
-        Self::Bfloat16,
-        Self::Float32,
-        Self::Float64,
-    ];
-
-    /// The name in bundles.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool",
-            Self::Int8 => "int8",
-            Self::Uint8 => "uint8",
-            Self::Int16 => "int16",
-            Self::Uint16 => "uint16",
-            Self::Int32 => "int32",
-            Self::Uint32 => "uint32",
-            Self::Int64 => "int64",
-            Self::Uint64 => "uint64",
-            Self::Float16 => "float16",
-            Self::Bfloat16 => "bfloat16",
-            Self::Float32 => "float32",
-            Self::Float64 => "float64",
-        }
-    }
-
-    /// Size of one element in bytes.
-    pub fn size_bytes(self) -> usize {
-        match self {
-            Self::Bool | Self::Int8 | Self::Uint8 => 1,
-            Self::Int16 | Self::Uint16 | Self::Float16 | Self::Bfloat16 => 2,
-            Self::Int32 | Self::Uint32 | Self::Float32 => 4,
-            Self::Int64 | Self::Uint64 | Self::Float64 => 8,
-        }
-    }
-}
 
 /// Random bytes, see `random`.
 #[derive(Debug, Clone)]
@@ -131,6 +54,30 @@ impl Generator {
                 self.each(bytes, |bits| ((top(bits, 53) as f64) / 9_007_199_254_740_992.0).to_ne_bytes());
             }
         }
+    }
+
+    /// Fill a tensor of integers with values from the smallest to the largest, both included. Each element takes
+    /// one step of the generator; a value is at most 2⁻⁶⁴ × the number of values more likely than another.
+    pub(super) fn fill_range(
+        &mut self,
+        element_type: ElementType,
+        (smallest, largest): (i64, i64),
+        bytes: &mut [u8],
+    ) -> Result<(), Unfit> {
+        let held = element_type.range().filter(|_| element_type.is_integer()).ok_or(Unfit::Range)?;
+        let outside = [smallest, largest].into_iter().find(|end| !(held.0..=held.1).contains(&(*end).into()));
+        if let Some(outside) = outside {
+            return Err(Unfit::Number(outside.to_string()));
+        }
+        let values = (i128::from(largest) - i128::from(smallest) + 1).max(1).cast_unsigned();
+        let size = element_type.size_bytes();
+        let mut element = [0; 8];
+        for place in bytes.chunks_exact_mut(size) {
+            let step = (u128::from(self.next()) * values) >> 64;
+            put_integer(i128::from(smallest) + step.cast_signed(), size, &mut element);
+            place.copy_from_slice(&element[..size]);
+        }
+        Ok(())
     }
 
     /// 64 bits, one step of the generator.

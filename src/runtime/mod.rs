@@ -24,8 +24,13 @@ use crate::network::emit::Form;
 
 pub(crate) mod agreement;
 pub(crate) mod causes;
+pub(crate) mod declared;
 pub(crate) mod edgetpu;
+mod element;
+mod encode;
 pub mod fill;
+mod given;
+pub mod inputs;
 pub(crate) mod kept;
 pub mod layers;
 pub(crate) mod lines;
@@ -40,6 +45,7 @@ pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
+pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
 
@@ -176,8 +182,8 @@ pub struct LoadRequest {
     pub provided: Provided,
     /// Options of the job.
     pub options: Options,
-    /// Shapes of inputs that the model leaves open, by input name.
-    pub inputs: BTreeMap<String, Vec<u64>>,
+    /// What the job says of the model's inputs.
+    pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
     /// For a runtime that compiles models.

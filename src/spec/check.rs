@@ -3,17 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::fields::{Fallback, Field, Kind};
+use super::fields::{Fallback, Field, Kind, MAXIMUM_ENTRIES};
 use super::mistakes::{Mistakes, is_printable, printable, quoted};
 use super::raw::{Node, Value};
+pub(crate) use crate::text::nearest;
 use crate::text::quoted_list;
-
-/// Edits between a wrong word and the right one: a letter, or a third of the word's length.
-const EDITS_PER_LETTER: usize = 3;
-
-/// Longer words are never compared: no key is as long, and the comparison takes time with the square of the
-/// length.
-const MAXIMUM_COMPARED_BYTES: usize = 64;
 
 /// The values of a file by field path, groups opened. Unknown and doubled keys are noted, of doubled ones the
 /// first counts.
@@ -107,6 +101,17 @@ pub(crate) fn free_keys<'a>(
     kept
 }
 
+/// The entries of a map with free keys, as far as they are accepted.
+pub(crate) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Vec<(&'a Node, &'a Node)> {
+    let Some(entries) = map(node, path, mistakes) else { return Vec::new() };
+    if entries.len() > MAXIMUM_ENTRIES {
+        let message = format!("there are {} entries", entries.len());
+        mistakes.add(node.position, path, "too_many_values", message, format!("at most {MAXIMUM_ENTRIES}"));
+        return Vec::new();
+    }
+    free_keys(entries, path, mistakes)
+}
+
 fn twice(first: &Node, second: &Node, field: &str, mistakes: &mut Mistakes) {
     let message =
         format!("the key {} is written twice, first in line {}", quoted(&first.written), first.position.line);
@@ -126,22 +131,6 @@ fn unknown_key_hint(written: &str, names: &[&str], table: &[Field]) -> String {
         };
     }
     format!("keys here: {}", quoted_list(names))
-}
-
-/// The most similar of some names, where one is similar.
-pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    if written.len() > MAXIMUM_COMPARED_BYTES {
-        return None;
-    }
-    let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
-    let written = plain(written);
-    let allowed = (written.chars().count() / EDITS_PER_LETTER).max(1);
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&written, &plain(name)), name))
-        .filter(|&(edits, name)| edits <= allowed && edits < name.len())
-        .min_by_key(|&(edits, _)| edits)
-        .map(|(_, name)| name)
 }
 
 /// The path of a key below another.

@@ -31,6 +31,12 @@ pub(crate) const MAXIMUM_RANK: usize = 32;
 /// Largest dimension of an input: TensorFlow Lite counts them in signed 32 bits.
 pub(crate) const MAXIMUM_DIMENSION: i64 = i32::MAX as i64;
 
+/// Most numbers in `values`; longer lists are no reading matter and belong in a file.
+pub(crate) const MAXIMUM_VALUES: usize = 4096;
+
+/// Path of one input: its name is free.
+pub(crate) const INPUT: &str = "inputs.NAME";
+
 /// Most configurations of a job, runtimes included: sixty times the paper's family, a year of measuring at an
 /// hour each.
 pub(crate) const MAXIMUM_CONFIGURATIONS: usize = 10_000;
@@ -89,8 +95,18 @@ pub enum Kind {
     Runtimes,
     /// Options of the runtime, or a map from runtime to its options.
     RuntimeOptions,
-    /// A map from input name to a list of dimensions.
+    /// A map from input name to a list of dimensions, or to a map with the keys whose paths are below.
     Inputs,
+    /// A list of dimensions.
+    Shape,
+    /// A number.
+    Number,
+    /// A list of numbers.
+    Numbers,
+    /// A list of two whole numbers, the smaller one first.
+    Range,
+    /// The bare name of a file with a tensor.
+    TensorFile,
     /// A map from word to text, number or truth value.
     Labels,
     /// A map from runtime name to how the host provides it.
@@ -312,8 +328,41 @@ pub const FIELDS: &[Field] = &[
     Field {
         path: "inputs",
         kind: Kind::Inputs,
-        fallback: Fallback::Words("the shapes in the model"),
-        summary: "Shapes of the inputs whose shape a dropped model leaves open, by input name.",
+        fallback: Fallback::Words("the shapes in the model, and random elements"),
+        summary: "Shapes of a dropped model's inputs, and what to fill them with, by input name. A list is a shape. An open \
+                  first dimension alone is 1 without it; any other open dimension needs it.",
+    },
+    Field {
+        path: "inputs.NAME.shape",
+        kind: Kind::Shape,
+        fallback: Fallback::Words("the shape in the model or in the file"),
+        summary: "Shape, if the input is written as a map. It must agree with what the model fixes; an input with a 0 in its \
+                  shape has no elements.",
+    },
+    Field {
+        path: "inputs.NAME.value",
+        kind: Kind::Number,
+        fallback: Fallback::Words("random elements"),
+        summary: "One number for every element. At most one of `value`, `values`, `range` and `file`.",
+    },
+    Field {
+        path: "inputs.NAME.values",
+        kind: Kind::Numbers,
+        fallback: Fallback::Words("random elements"),
+        summary: "Every element in order, the last dimension fastest.",
+    },
+    Field {
+        path: "inputs.NAME.range",
+        kind: Kind::Range,
+        fallback: Fallback::Words("integers of 32 and 64 bits are 0 or 1, narrower ones any"),
+        summary: "Random integers from the first to the second, both included. For integer inputs only.",
+    },
+    Field {
+        path: "inputs.NAME.file",
+        kind: Kind::TensorFile,
+        fallback: Fallback::Words("random elements"),
+        summary: "File with the elements, dropped into the same folder: `.npy`; `.npz`, from which the array with the input's name \
+                  is taken; or `.pb`, ONNX's test data. Its element type and shape must be the input's.",
     },
     Field {
         path: "measure",

@@ -5,6 +5,7 @@
 //! model itself names them.
 
 use super::Job;
+use crate::runtime::GivenInput;
 
 /// A file that is dropped with its job, under a bare name in the same folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,13 @@ impl Job {
             sha256: model.sha256.as_deref(),
             purpose: Purpose::Model(index),
         });
-        models.collect()
+        let mut files: Vec<JobFile<'_>> = models.collect();
+        for input in self.inputs.values().filter_map(GivenInput::file) {
+            // One archive may hold several inputs.
+            if files.iter().all(|file| file.file != input.name) {
+                files.push(JobFile { file: &input.name, sha256: None, purpose: Purpose::Input });
+            }
+        }
+        files
     }
 }

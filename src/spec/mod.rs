@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::bundle::format::PowerRequest;
 use crate::network;
-use crate::runtime::{Need, NeedKind, Runtime};
+use crate::runtime::{GivenInputs, Need, NeedKind, Runtime};
 
 #[cfg(test)]
 pub(crate) use self::describe::reference;
@@ -24,6 +24,7 @@ mod describe;
 pub(crate) mod fields;
 pub mod files;
 mod host;
+mod inputs;
 pub(crate) mod mistakes;
 mod models;
 mod networks;
@@ -45,8 +46,8 @@ pub struct Job {
     pub models: Vec<ModelReference>,
     /// What to measure, in order; at least one.
     pub configurations: Vec<JobConfiguration>,
-    /// Shapes of inputs that a model leaves open, by input name.
-    pub inputs: BTreeMap<String, Vec<u64>>,
+    /// What the job says of the inputs of its models.
+    pub inputs: GivenInputs,
     /// How to measure.
     pub measure: Measure,
     /// How the host is to be meanwhile.

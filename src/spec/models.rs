@@ -101,18 +101,19 @@ fn file(node: &Node, field: &str, runtimes: &[&'static Runtime], mistakes: &mut 
     None
 }
 
-struct Fault {
+pub(super) struct Fault {
     code: &'static str,
     /// Follows the name.
-    message: String,
-    hint: String,
+    pub(super) message: String,
+    pub(super) hint: String,
 }
 
-fn fault_of_name(name: &str) -> Option<Fault> {
+/// What is wrong with the name of a file in the job's folder.
+pub(super) fn fault_of_name(name: &str) -> Option<Fault> {
     let fault = |message: &str, hint: &str| {
         Some(Fault { code: "model_name", message: message.to_owned(), hint: hint.to_owned() })
     };
-    let here = "drop the model into the same folder as the job file and write its bare name";
+    let here = "drop the file into the same folder as the job file and write its bare name";
     let lower = name.to_ascii_lowercase();
     if name.trim().is_empty() {
         fault("is not a file name", here)

@@ -142,7 +142,7 @@ pub const TIMING_NAME: &std::ffi::CStr = c"backbone-timing";
 
 /// The longest request that a worker reads, in bytes. Requests have a few hundred bytes; the size of a job
 /// file limits their options and shapes.
-pub(crate) const REQUEST_LIMIT: u64 = 1 << 20;
+pub(crate) const REQUEST_LIMIT: u64 = 4 << 20;
 
 /// The most bytes of outputs that a worker keeps in [`Request::outputs_file`]: a picture of 2,300 × 2,300
 /// pixels in three channels of floats. Larger ones are described and not compared.

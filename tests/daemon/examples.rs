@@ -30,6 +30,8 @@ fn right_examples_are_accepted_with_their_models() {
         "08-tensorrt.yaml",
         "09-edge-tpu.yaml",
         "10-gpu.yaml",
+        "11-inputs.yaml",
+        "12-token-ids.yaml",
     ] {
         let output = check(name);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -54,14 +56,16 @@ fn examples_of_each_kind_of_job_have_every_field() {
         let name = match field.path.split('.').next().unwrap() {
             // A mistake in a job for a runtime that compiles nothing.
             _ if field.path == "measure.builds" => "08-tensorrt.yaml",
+            _ if field.path.starts_with("inputs.") => "11-inputs.yaml",
             "network" => "06-network.yaml",
             "study" | "order" => "07-study.yaml",
             _ => "04-every-field.yaml",
         };
         let key = format!("{}:", field.path.rsplit('.').next().unwrap());
-        // Keys whose values differ on every host are in comments.
-        let comment =
-            if ["host.power_mode", "host.zones", "host.cpus"].contains(&field.path) { "# " } else { "" };
+        // Keys whose values differ on every host are in comments, and those of which there can be only one.
+        let is_comment = ["host.power_mode", "host.zones", "host.cpus"].contains(&field.path)
+            || (field.path.starts_with("inputs.") && key != "value:");
+        let comment = if is_comment { "# " } else { "" };
         let line_begins = format!("{comment}{key}");
         let is_there = read(name).lines().any(|line| line.trim_start().starts_with(&line_begins));
         assert!(is_there, "no `{}` in {name}", field.path);

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use backbone::bundle::format::{Bundle, EnergyState, Observation, Reading, Stage, Status};
+use backbone::bundle::format::{Bundle, EnergyState, InputOrigin, Observation, Reading, Stage, Status};
+use backbone::runtime::fill::{ElementType, Generator};
 
 use crate::rig::{Rig, Settings};
 
@@ -104,6 +105,57 @@ fn every_release_builds_three_engines_and_times_each_from_its_file() {
         assert_eq!((summary.count, summary.trials_used), (5, 1));
         assert!(bundle.model.unwrap().inputs[0].shape.iter().all(Option::is_some));
     }
+}
+
+/// The job's bundle on a model of `tests/models`.
+fn measured_model(rig: &Rig, name: &str, model: &str, rest: &str) -> Bundle {
+    let bytes = fs_err::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(model)).unwrap();
+    rig.drop_file(model, bytes);
+    measured(rig, name, &format!("{NETWORK}model: {model}\n{rest}"))
+}
+
+#[test]
+fn inputs_reach_trtexec_as_the_seed_or_the_job_makes_them_and_leave_no_file() {
+    let mut rig = Rig::new(Settings::default());
+    install(&rig, "8502", "");
+    rig.start();
+    let loaded = |input: &str| fs_err::read(rig.path(format!("host/trtexec-input-{input}"))).unwrap();
+    let origin = |bundle: &Bundle| bundle.inputs.iter().map(|input| input.how).collect::<Vec<_>>();
+
+    let bundle = measured_model(&rig, "seeded", "tokens.onnx", "");
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:#?}", bundle.outcome);
+    assert_eq!((origin(&bundle), bundle.inputs[0].seed), (vec![InputOrigin::Random], Some(1)));
+    let mut wanted = vec![0; 64];
+    Generator::new(1).fill(ElementType::Int64, &mut wanted);
+    // This release holds int64 in 32 bits.
+    let halves: Vec<u8> = wanted.chunks(8).flat_map(|eight| eight[..4].to_vec()).collect();
+    assert_eq!(loaded("tokens"), halves);
+
+    install(&rig, "100300", "");
+    measured_model(&rig, "seeded10", "tokens.onnx", "");
+    assert_eq!(loaded("tokens"), wanted);
+    let bundle = measured_model(&rig, "given", "tokens.onnx", "inputs: {tokens: {value: 9}}\n");
+    assert_eq!(origin(&bundle), [InputOrigin::Value]);
+    assert_eq!(loaded("tokens"), [9_i64; 8].into_iter().flat_map(i64::to_le_bytes).collect::<Vec<u8>>());
+
+    let shape = "inputs: {shape: {values: [1, 3, 32, 32]}}\n";
+    let bundle = measured_model(&rig, "shape", "t5_shape_tensor_input.onnx", shape);
+    assert_eq!(origin(&bundle), [InputOrigin::Random, InputOrigin::Values], "{:#?}", bundle.outcome);
+    let flags = bundle.runtime.as_ref().unwrap().options["timing_flags"].to_string();
+    assert!(flags.contains("--shapes=shape:1x3x32x32"), "{flags}");
+    assert!(!rig.path("host/trtexec-input-shape").exists());
+    let bundle = measured_model(&rig, "noshape", "t5_shape_tensor_input.onnx", "");
+    assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Prepare), "shape_values_missing"));
+
+    install(&rig, "6GA", "");
+    let bundle = measured_model(&rig, "old", "tokens.onnx", "");
+    assert_eq!((outcome(&bundle).0, origin(&bundle)), (Status::Measured, vec![InputOrigin::Program]));
+    let left = fs_err::read_dir(rig.path("spool/engines")).unwrap();
+    let left: Vec<String> = left
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".input-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

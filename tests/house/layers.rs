@@ -24,10 +24,10 @@ const ROWS: &[Row<'_>] = &[
     ("stats", &["bundle", "random", "units"]),
     ("verdict", &["bundle", "stats", "units"]),
     // A runtime knows model files and tensors, nothing of jobs, statistics or folders.
-    ("runtime", &["bundle", "model_file", "network", "random", "units"]),
+    ("runtime", &["bundle", "error", "model_file", "network", "random", "text", "units"]),
     ("measure", &["bundle", "runtime", "units"]),
     ("worker", &["bundle", "measure", "runtime", "units"]),
-    ("spec", &["bundle", "error", "network", "runtime", "text"]),
+    ("spec", &["bundle", "error", "model_file", "network", "runtime", "text"]),
     ("config", &["bundle", "error", "runtime", "spec", "text"]),
     ("spool", &["bundle", "error"]),
     ("host", &["bundle", "error", "text", "units"]),

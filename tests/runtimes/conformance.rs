@@ -11,8 +11,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use backbone::bundle::format::{Layer, LoadedModel, ReadOutputs, Stage, Tensor};
-use backbone::runtime::{self, Failure, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime, Task};
+use backbone::bundle::format::{FilledInput, InputOrigin, Layer, LoadedModel, ReadOutputs, Stage, Tensor};
+use backbone::runtime::{
+    self, Failure, GivenInput, InputContent, InputFile, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime,
+    Task,
+};
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
 
@@ -85,6 +88,7 @@ struct Told {
     options: BTreeMap<String, Value>,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
+    filled: Vec<FilledInput>,
     computed: ReadOutputs,
 }
 
@@ -146,9 +150,11 @@ impl Subject {
         let (mut told, mut computed) = (None, None);
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(line) {
-                Ok(Event::Loaded(LoadedModel { version, library, options, inputs, outputs, .. })) => {
+                Ok(Event::Loaded(LoadedModel {
+                    version, library, options, inputs, outputs, filled, ..
+                })) => {
                     let computed = ReadOutputs::default();
-                    told = Some(Told { version, library, options, inputs, outputs, computed });
+                    told = Some(Told { version, library, options, inputs, outputs, filled, computed });
                 }
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
@@ -301,7 +307,7 @@ fn open_dimensions_are_listed_until_the_job_closes_them() {
         assert!(failure.detail.contains(listing), "{}", failure.detail);
 
         let mut request = subject.request(&repository().join(model));
-        request.inputs.insert("image".to_owned(), shape.to_vec());
+        request.inputs.insert("image".to_owned(), GivenInput::shaped(shape));
         let told = ran(subject, subject.try_request(&request));
         assert_eq!(told.inputs[0].shape, shape.map(Some));
         assert!(told.outputs[0].shape.iter().all(Option::is_some), "{:?}", told.outputs);
@@ -312,9 +318,9 @@ fn open_dimensions_are_listed_until_the_job_closes_them() {
 fn shapes_that_do_not_fit_are_refused() {
     each("wrong shapes", |subject| {
         let mut request = subject.request(&repository().join(subject.models[0]));
-        request.inputs.insert("image".to_owned(), vec![1, 1]);
+        request.inputs.insert("image".to_owned(), GivenInput::shaped([1, 1]));
         assert_eq!(refused(subject, subject.try_request(&request)).reason, "shape_mismatch");
-        request.inputs = BTreeMap::from([("picture".to_owned(), subject.image_shape.to_vec())]);
+        request.inputs = BTreeMap::from([("picture".to_owned(), GivenInput::shaped(subject.image_shape))]);
         assert_eq!(refused(subject, subject.try_request(&request)).reason, "unknown_input");
     });
 }
@@ -371,6 +377,117 @@ fn integer_indices_are_filled_and_strings_are_refused_with_a_reason() {
             let failure = refused(subject, subject.try_file("tests/models/strings.onnx"));
             assert_eq!(failure.reason, "unsupported_element_type");
         }
+    });
+}
+
+/// A model, and what a job says of its inputs.
+fn given(subject: &Subject, model: &str, inputs: &[(&str, GivenInput)]) -> LoadRequest {
+    let inputs = inputs.iter().map(|(name, given)| ((*name).to_owned(), given.clone())).collect();
+    LoadRequest { inputs, ..subject.request(&repository().join(model)) }
+}
+
+#[test]
+fn integers_that_are_out_of_range_are_tried_again_as_zeros_unless_the_job_gives_them() {
+    let onnxruntime = &SUBJECTS[0];
+    each("out of range", |subject| {
+        let (model, name) = match subject.runtime.name == onnxruntime.runtime.name {
+            true => ("tests/models/o11_token_type_one_row.onnx", "token_type_ids"),
+            false => ("tests/models/one-row.tflite", "ids"),
+        };
+        let told = ran(subject, subject.try_file(model));
+        assert_eq!(told.filled[0].how, InputOrigin::ZerosAfterOutOfRange, "{}", subject.runtime.name);
+
+        let one = GivenInput::filled(InputContent::Value(1.into()));
+        let failed = subject.try_request(&given(subject, model, &[(name, one)]));
+        match failed {
+            Ended::Refused(failure) => assert_eq!(failure.reason, "run_failed"),
+            other => panic!("{}: {other:?}", subject.runtime.name),
+        }
+        let zero = GivenInput::filled(InputContent::Range(0, 0));
+        let told = ran(subject, subject.try_request(&given(subject, model, &[(name, zero)])));
+        assert_eq!((told.filled[0].how, told.filled[0].range), (InputOrigin::Range, Some([0, 0])));
+    });
+}
+
+/// Only on ONNX Runtime: TensorFlow Lite has no inputs without a shape, and no file here has branches.
+fn on_onnxruntime(property: &str, holds: impl Fn(&Subject)) {
+    each(property, |subject| {
+        if subject.runtime.name == SUBJECTS[0].runtime.name {
+            holds(subject);
+        }
+    });
+}
+
+#[test]
+fn value_of_an_input_decides_which_branch_runs() {
+    on_onnxruntime("branches", |subject| {
+        let layers = |rate: i64| {
+            let rate = GivenInput::filled(InputContent::Value(rate.into()));
+            let request = given(subject, "tests/models/branch_by_input_value.onnx", &[("sr", rate)]);
+            match subject.try_request(&LoadRequest { task: Task::Profile, ..request }) {
+                Ended::Profiled(layers) => layers.into_iter().map(|layer| layer.name).collect::<Vec<_>>(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (wide, narrow) = (layers(16000), layers(8000));
+        assert_ne!(wide, narrow);
+        assert_eq!(narrow, layers(1), "only 16000 takes the other branch");
+    });
+}
+
+#[test]
+fn input_without_a_shape_and_input_that_is_a_shape_take_what_the_job_gives() {
+    on_onnxruntime("shapes by value", |subject| {
+        let model = "tests/models/o6_unranked_input.onnx";
+        assert_eq!(refused(subject, subject.try_file(model)).reason, "dynamic_shape");
+        let shape = GivenInput::shaped([1, 3, 16, 16]);
+        let told = ran(subject, subject.try_request(&given(subject, model, &[("x", shape)])));
+        assert_eq!(told.inputs[0].shape, [1, 3, 16, 16].map(Some));
+
+        let model = "tests/models/t5_shape_tensor_input.onnx";
+        let shape = [1, 3, 32, 32].map(serde_json::Number::from).to_vec();
+        let shape = GivenInput::filled(InputContent::Values(shape));
+        let told = ran(subject, subject.try_request(&given(subject, model, &[("shape", shape)])));
+        assert_eq!((told.filled[1].how, told.filled[1].count), (InputOrigin::Values, Some(4)));
+        assert_eq!(told.outputs[0].shape[2..], [Some(32), Some(32)]);
+    });
+}
+
+#[test]
+fn file_fills_an_input_and_must_be_its_own() {
+    on_onnxruntime("files", |subject| {
+        let folder = tempfile::tempdir().unwrap();
+        let header = "{'descr': '<i8', 'fortran_order': False, 'shape': (1, 8), }\n";
+        let ids: Vec<u8> = (8..16_i64).flat_map(i64::to_le_bytes).collect();
+        let start = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..]].concat();
+        let path = folder.path().join("0f1e");
+        fs_err::write(&path, [&start, header.as_bytes(), &ids].concat()).unwrap();
+        let file = |name: &str| {
+            let file = InputFile { name: name.to_owned(), path: path.clone(), sha256: Some("ab".repeat(32)) };
+            GivenInput::filled(InputContent::File(file))
+        };
+        let model = "tests/models/tokens.onnx";
+        let told = ran(subject, subject.try_request(&given(subject, model, &[("tokens", file("ids.npy"))])));
+        let filled = told.filled[0].file.as_ref().unwrap();
+        assert_eq!((filled.name.as_str(), filled.sha256.as_deref()), ("ids.npy", Some(&*"ab".repeat(32))));
+        let failure =
+            refused(subject, subject.try_request(&given(subject, model, &[("tokens", file("ids.npz"))])));
+        assert_eq!(failure.reason, "input_file_not_readable");
+        let failure =
+            refused(subject, subject.try_request(&given(subject, model, &[("tokns", file("ids.npy"))])));
+        assert_eq!(failure.hint.as_deref(), Some("did you mean `tokens`?"));
+    });
+}
+
+#[test]
+fn input_without_elements_is_bound_with_no_bytes() {
+    on_onnxruntime("no elements", |subject| {
+        let none = GivenInput::shaped([0, 3, 8, 8]);
+        let told = ran(
+            subject,
+            subject.try_request(&given(subject, "tests/models/dynamic.onnx", &[("image", none)])),
+        );
+        assert_eq!(told.outputs[0].shape[0], Some(0));
     });
 }
 

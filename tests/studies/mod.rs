@@ -180,6 +180,7 @@ impl Study {
             model: None,
             cost: Some(cost),
             cost_missing: None,
+            inputs: Vec::new(),
             runtime: Some(Runtime {
                 name: self.runtime.clone(),
                 version: Some(self.version.clone()),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Tensor;
+use super::{FilledInput, Tensor};
 
 /// A model as a worker loaded it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct LoadedModel {
     pub inputs: Vec<Tensor>,
     /// Output tensors.
     pub outputs: Vec<Tensor>,
+    /// How each input was filled, in the same order as `inputs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled: Vec<FilledInput>,
     /// Which provider runs which nodes, starting with the requested one; empty for a runtime without
     /// providers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize, Serializer};
 mod compilation;
 mod environment;
 mod failure;
+mod inputs;
 mod loaded;
 mod outputs;
 mod power;
@@ -31,6 +32,7 @@ pub use environment::{
     Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
+pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
 pub use outputs::{
@@ -70,6 +72,10 @@ pub struct Bundle {
     /// Why `cost` is null although there is a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_missing: Option<String>,
+    /// How each input was filled, in the model's order; empty if the model was never loaded, or its runtime has
+    /// no tensors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<FilledInput>,
     /// The inference library and its settings; null if the job ended before it was chosen.
     pub runtime: Option<Runtime>,
     /// The builds of the model; empty for a runtime that does not compile.

@@ -54,8 +54,7 @@ pub struct OutputReference {
     pub version: Option<String>,
     /// Its options in force; those that were asked for if it was not loaded.
     pub options: BTreeMap<String, Value>,
-    /// Bundle of the job that has its measurement, by the number of its configuration; null if it ran for the
-    /// comparison alone.
+    /// The configuration of the job that measured it, from 1; null if it ran for the comparison alone.
     pub configuration: Option<u32>,
 }
 
@@ -74,8 +73,8 @@ pub enum MatchedBy {
 pub struct OutputTolerance {
     /// The lower precision of the two: `fp32`, `fp16` (TF32 and bfloat16 as well), `int8`.
     pub precision: String,
-    /// Largest accepted `largest_absolute_difference`, as a share of `largest_reference_magnitude`; null if it
-    /// is not a criterion.
+    /// Largest accepted `largest_absolute_difference`, as a share of `largest_reference_magnitude`; null if
+    /// it is not a criterion.
     #[serde(serialize_with = "finite_or_null")]
     pub largest_share: Option<f64>,
     /// Smallest accepted `cosine_similarity`; null if it is not a criterion.

@@ -72,6 +72,7 @@ pub(super) fn measured() -> Bundle {
             inputs: vec![tensor("image", &[Some(1), Some(3), Some(224), Some(224)])],
             outputs: vec![tensor("scores", &[None, Some(10)])],
         }),
+        inputs: Vec::new(),
         runtime: Some(Runtime {
             name: "onnxruntime".to_owned(),
             version: Some("1.31.1".to_owned()),

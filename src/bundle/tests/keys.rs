@@ -188,6 +188,8 @@ fn unit(path: &str, key: &str) -> &'static str {
         "kernel" | "input" if path.starts_with("configuration.") => "pixels",
         "batch" => "images",
         "width_percent" => "%",
+        "range" | "value" if path.starts_with("inputs[]") => "as in the model",
+        "seed" => "1",
         "bytes_moved" => "bytes",
         "seconds" => "s",
         "operational_density" => "operations per byte",

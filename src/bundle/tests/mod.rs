@@ -149,8 +149,11 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         }
     }
     // A number added to the format must be added above.
-    let of_numbers =
-        |row: &&keys::Row| row.kind.contains("number") && !row.path.starts_with("energy.idle_after");
+    // The value of an input is a JSON number in memory too, so it is finite.
+    let of_numbers = |row: &&keys::Row| {
+        let is_tried = !row.path.starts_with("energy.idle_after") && row.path != "inputs[].value";
+        row.kind.contains("number") && is_tried
+    };
     // The three lists of energy readings have one type, so each key is tried once.
     // So have the two lists of agreements.
     let numbers = keys::rows().iter().filter(of_numbers).count() - 2 - 4;

@@ -1,4 +1,4 @@
-//! How long a job may take: its processes, including those that compile, the waits for a cool host before
+//! How long a job may take at most: its processes, including those that compile, the waits for a cool host before
 //! them, and the phase that measures energy. Counted from the job alone; how fast a model runs is not known
 //! here.
 
@@ -26,7 +26,7 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
         }
     };
     let mut text = format!(
-        "  duration: at most {} ({} of at most {}{waits})\n",
+        "  limit: {} ({} of at most {}{waits})\n",
         of(processes * limit + timing * wait),
         counted(processes, "process", "processes"),
         of(limit),
@@ -51,6 +51,17 @@ pub(super) fn lines(job: &Job) -> (String, bool) {
 /// The runs for energy, and the host idle before and after them.
 fn energy_phase(energy_seconds: u32) -> Duration {
     Duration::from_secs(energy_seconds.into()) + 2 * idle_beside_energy(energy_seconds)
+}
+
+/// Seconds as people say them, rounded to what an estimate is worth.
+pub(super) fn about(seconds: f64) -> String {
+    let step = match seconds {
+        ..1.0 => return "1 s".to_owned(),
+        ..120.0 => 1.0,
+        ..7200.0 => 60.0,
+        _ => 600.0,
+    };
+    of(((seconds / step).ceil() * step) as u64)
 }
 
 /// Seconds as people say them, exactly: `1 h`, `2 h 30 min`, `90 s`.
@@ -88,7 +99,7 @@ mod tests {
         );
         assert!(fits);
         insta::assert_snapshot!(text, @"
-          duration: at most 2 h (3 processes of at most 10 min, each after a wait of up to 30 min for a cool host)
+          limit: 2 h (3 processes of at most 10 min, each after a wait of up to 30 min for a cool host)
           energy: 2 min for each configuration, idle time included; at least 2 min in total
         ");
         assert_eq!(

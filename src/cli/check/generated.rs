@@ -134,14 +134,14 @@ fn operations(count: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::check::accepted;
+    use crate::cli::check::{Surroundings, accepted};
     use crate::network::configuration::RequestedConfiguration;
     use crate::network::emit::Form;
     use crate::spec::resolve;
 
     fn check(rest: &str) -> (String, bool) {
         let job = resolve::job(format!("backbone: 1\n{rest}").as_bytes(), "a.yaml").unwrap();
-        accepted(std::path::Path::new("a.yaml"), "a.yaml", &job, None)
+        accepted(std::path::Path::new("a.yaml"), "a.yaml", &job, &Surroundings::default())
     }
 
     #[test]
@@ -156,7 +156,8 @@ mod tests {
           study: 1 configuration × 1 process
           operations: 3.6 GOP each, 399.0 GOP in all, warm-up included
           disk: 10.0 MB for the largest generated file, standard-k3-b1-i224-int8-unsigned.onnx
-          duration: at most 1 h (1 process of at most 1 h)
+          duration: about 41 s, assuming a host that computes 10 GOP/s and 1 s for each process; compiling is not counted
+          limit: 1 h (1 process of at most 1 h)
           precision: the 95 % interval of the median will be the 40th to the 61st of 100 sorted latencies
         ");
     }
@@ -193,7 +194,8 @@ mod tests {
           study: 24 configurations × 1 process
           operations: 670.3 MOP to 72.3 GOP each, 41.7 TOP in all, warm-up included
           disk: 34.1 MB for the largest generated file, bottleneck-standard-k5-b1-i560-int8-unsigned.onnx
-          duration: at most 24 h (24 processes of at most 1 h)
+          duration: about 1 h 10 min, assuming a host that computes 10 GOP/s and 1 s for each process; compiling is not counted
+          limit: 24 h (24 processes of at most 1 h)
           precision: the 95 % interval of the median will be the 40th to the 61st of 100 sorted latencies
         ");
     }

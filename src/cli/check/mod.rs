@@ -1,7 +1,7 @@
 //! `backbone check`: what the daemon would do with job files that were dropped now.
 //!
-//! Reads the job files and the first bytes of the model files next to them; loads no inference library and
-//! writes nothing. What the daemon accepts is asked of the daemon's own functions.
+//! Reads the job files and the files next to them; loads no inference library and writes nothing. What the daemon
+//! and a worker accept is asked of their own functions.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -12,62 +12,89 @@ use clap::Args;
 use serde_json::Value;
 
 use super::failure::Advise as _;
+use super::place::DaemonPlace;
 use super::{Exit, print, readable, table};
-use crate::bundle::format::Mistake;
+use crate::bundle::format::{Failure, Mistake};
 use crate::daemon::admit::{self, Rejection};
+use crate::host::power::ModeError;
 use crate::host::{self, HostRoot};
-use crate::spec::files::{JobFile, Purpose};
+use crate::spec::files::Purpose;
 use crate::spec::{self, Job, ModelSource};
-use crate::spool;
 use crate::spool::names::{self, NameKind};
-use crate::text::counted;
+use crate::text::{counted, nearest};
 
 mod duration;
+mod estimate;
 mod generated;
+mod models;
 mod precision;
 
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
 /// For a network or a study it also counts operations, and the disk space that generated models take. Ends
-/// with code 2 if a job file has mistakes, a model file is missing or does not suit the job, or a network is
-/// too large for its format. The machine that measures may be another one, so hosts are left out unless you
+/// with code 2 if a job file has mistakes, a file of the job is missing or does not suit it, or a network is
+/// too large for its format. Models are read as `networks cost` reads them: shapes, names and values under
+/// `inputs` must suit them. The machine that measures may be another one, so hosts are left out unless you
 /// name one: `--host-root /` is this machine.
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
     /// Job files, with their models next to them
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
-    /// Check also that the models fit into the memory of the host whose files are in this folder; `/` for
-    /// this machine
+    /// Check also that the models fit into the memory of the host whose files are in this folder, and that it
+    /// has the power mode; `/` for this machine
     #[arg(long, value_name = "FOLDER")]
     host_root: Option<PathBuf>,
+    /// Estimate the duration by earlier results in this folder [default: the configured outbox, if it exists]
+    #[arg(long, value_name = "FOLDER")]
+    outbox: Option<PathBuf>,
+}
+
+/// What a job file is checked against in addition to the files next to it.
+#[derive(Debug, Default)]
+struct Surroundings {
+    /// The host that is to measure, if one is named.
+    host: Option<HostRoot>,
+    /// Its memory in bytes.
+    memory_bytes: Option<u64>,
+    /// A folder with earlier results.
+    outbox: Option<PathBuf>,
+}
+
+impl Surroundings {
+    fn of(arguments: &CheckArguments) -> anyhow::Result<Self> {
+        let host = arguments.host_root.as_deref().map(HostRoot::new).transpose()?;
+        let memory_bytes = host.as_ref().map(memory_of).transpose()?;
+        // A configuration with mistakes is the daemon's matter; here it only names a folder to look into.
+        let configured = || DaemonPlace::default().load(None, None).ok().map(|(config, _)| config.outbox);
+        let outbox = arguments.outbox.clone().or_else(configured).filter(|outbox| outbox.is_dir());
+        Ok(Self { host, memory_bytes, outbox })
+    }
 }
 
 pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<Exit> {
-    let memory_bytes = arguments.host_root.as_deref().map(memory_of).transpose()?;
+    let surroundings = Surroundings::of(arguments)?;
     let mut every_file_is_right = true;
     for (index, path) in arguments.specs.iter().enumerate() {
         if index > 0 {
             print("\n")?;
         }
-        let (text, is_right) = check(path, memory_bytes);
+        let (text, is_right) = check(path, &surroundings);
         print(&text)?;
         every_file_is_right &= is_right;
     }
     Ok(if every_file_is_right { Exit::Done } else { Exit::WrongInput })
 }
 
-/// Bytes of memory of the host whose files are in the folder.
-fn memory_of(folder: &Path) -> anyhow::Result<u64> {
-    let root = HostRoot::new(folder)?;
+/// Bytes of memory of the host.
+fn memory_of(root: &HostRoot) -> anyhow::Result<u64> {
     let what = || format!("cannot read the size of the memory from {}", root.path("/proc/meminfo").display());
-    let told = host::observe(&root).memory_bytes.with_context(what);
+    let told = host::observe(root).memory_bytes.with_context(what);
     told.advise("leave out --host-root, or name a folder with a host's files").exit(Exit::WrongInput)
 }
 
-/// The report on one job file, and whether the daemon would run it. `memory_bytes` is the memory of the host
-/// that runs it.
-fn check(path: &Path, memory_bytes: Option<u64>) -> (String, bool) {
+/// The report on one job file, and whether the daemon would run it.
+fn check(path: &Path, surroundings: &Surroundings) -> (String, bool) {
     let shown = readable(path.as_os_str());
     let name = readable(path.file_name().unwrap_or(OsStr::new("")));
     let text = match read_spec(path) {
@@ -75,7 +102,7 @@ fn check(path: &Path, memory_bytes: Option<u64>) -> (String, bool) {
         Err(problem) => return (format!("{shown}: {problem}\n"), false),
     };
     match spec::resolve::job(&text, &name) {
-        Ok(job) => accepted(path, &shown, &job, memory_bytes),
+        Ok(job) => accepted(path, &shown, &job, surroundings),
         Err(mistakes) => (refused(&shown, &mistakes), false),
     }
 }
@@ -88,16 +115,22 @@ fn refused(shown: &str, mistakes: &[Mistake]) -> String {
     format!("{}{shown}: {count}\n", spec::render(mistakes, shown))
 }
 
-fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
+fn accepted(path: &Path, shown: &str, job: &Job, surroundings: &Surroundings) -> (String, bool) {
     let measure = &job.measure;
     let is_generated = job.configurations.iter().any(|one| matches!(one.source, ModelSource::Generated(_)));
     let listed = if is_generated { generated::table(job) } else { dropped_table(job) };
     let mut text = format!("{listed}\n");
 
     let mut would_run = true;
+    let mut operations = vec![None; job.models.len()];
     for wanted in job.files() {
-        let finding = match look_at_file(path, job, &wanted, memory_bytes) {
-            Ok(size) => format!("{size} bytes, ok"),
+        let finding = match models::look(path, job, &wanted, surroundings) {
+            Ok(looked_at) => {
+                if let Purpose::Model(index) = wanted.purpose {
+                    operations[index] = looked_at.operations;
+                }
+                looked_at.in_words()
+            }
             Err(problem) => {
                 would_run = false;
                 problem
@@ -106,12 +139,17 @@ fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (
         let what = if wanted.purpose == Purpose::Input { "input" } else { "model" };
         text.push_str(&format!("  {what} {}: {finding}\n", wanted.file));
     }
+    if let Some(problem) = power_mode_problem(job, surroundings) {
+        would_run = false;
+        text.push_str(&format!("  host: {problem}\n"));
+    }
 
     if is_generated {
-        let (lines, can_be_run) = generated::totals(job, memory_bytes);
+        let (lines, can_be_run) = generated::totals(job, surroundings.memory_bytes);
         text.push_str(&lines);
         would_run &= can_be_run;
     }
+    text.push_str(&estimate::line(job, &operations, surroundings.outbox.as_deref()));
     let (lines, fits) = duration::lines(job);
     text.push_str(&lines);
     would_run &= fits;
@@ -119,6 +157,25 @@ fn accepted(path: &Path, shown: &str, job: &Job, memory_bytes: Option<u64>) -> (
     text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
     let found = if would_run { "ok" } else { "would not run, see below" };
     (format!("{shown}: {found}\n{text}"), would_run)
+}
+
+/// Why the host does not offer the power mode that the job asks for.
+fn power_mode_problem(job: &Job, surroundings: &Surroundings) -> Option<String> {
+    let (wanted, root) = (job.power.power_mode.as_ref()?, surroundings.host.as_ref()?);
+    let offered: Vec<String> = match host::family(root).power.modes(root) {
+        Ok(modes) => modes.into_iter().map(|mode| mode.name).collect(),
+        Err(error) => return Some(error.to_string()),
+    };
+    if offered.contains(wanted) {
+        return None;
+    }
+    let near = nearest(wanted, offered.iter().map(String::as_str));
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "set `host.power_mode` to one of these, or leave it out to keep the present mode".to_owned(),
+    };
+    let error = ModeError::NotOffered { name: wanted.clone(), offered };
+    Some(format!("{error}\n    hint: {hint}"))
 }
 
 /// Such as `10 + 100 × 3 builds × 1 process`.
@@ -166,7 +223,7 @@ fn options(configuration: &spec::JobConfiguration) -> String {
 
 /// Read a job file that the daemon would take.
 fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
-    let rejected = |rejection: Rejection| with_hint(&rejection);
+    let rejected = |rejection: Rejection| with_hint(&rejection.failure);
     let name = path.file_name().unwrap_or(OsStr::new(""));
     admit::check_name(name).map_err(rejected)?;
     let size = regular_file_size(path)?.ok_or_else(|| "not a regular file".to_owned())?;
@@ -180,32 +237,10 @@ fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// The size of a file of the job that the daemon would take.
-fn look_at_file(
-    spec: &Path,
-    job: &Job,
-    wanted: &JobFile<'_>,
-    memory_bytes: Option<u64>,
-) -> Result<u64, String> {
-    let rejected = |rejection: Rejection| with_hint(&rejection);
-    let path = spec.with_file_name(wanted.file);
-    let size = regular_file_size(&path)?.ok_or_else(|| rejected(admit::not_a_file(wanted.file)))?;
-    admit::check_memory(wanted.file, size, memory_bytes).map_err(rejected)?;
-    // Only if the job names a digest: reading a large model takes seconds.
-    if wanted.sha256.is_some() {
-        let hashed = fs_err::File::open(&path).and_then(|mut file| spool::hash(&mut file, &mut io::sink()));
-        admit::check_digest(wanted, &hashed.map_err(|error| error.to_string())?).map_err(rejected)?;
-    }
-    if let Purpose::Model(index) = wanted.purpose {
-        admit::check_format(&path, job, index).map_err(rejected)?;
-    }
-    Ok(size)
-}
-
 /// Two lines of the report.
-fn with_hint(rejection: &Rejection) -> String {
-    let hint = rejection.failure.hint.as_deref().unwrap_or_default();
-    format!("{}\n    hint: {hint}", rejection.failure.detail)
+fn with_hint(failure: &Failure) -> String {
+    let hint = failure.hint.as_deref().unwrap_or_default();
+    format!("{}\n    hint: {hint}", failure.detail)
 }
 
 /// The size of a file; `None` if it is something else. Not opened: opening a FIFO would wait for its writer,

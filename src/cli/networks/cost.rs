@@ -11,7 +11,7 @@ use super::RowFormat;
 use crate::cli::failure::{Advise as _, Explain as _};
 use crate::cli::{Exit, print, table};
 use crate::network::cost::{Cost, LayerCost};
-use crate::network::count::{self, InputShapes};
+use crate::network::count::{self, Known};
 use crate::table::Kind::{Integer, Number, Text};
 use crate::table::csv::{self, Quotes};
 use crate::table::{Column, Datum, column};
@@ -31,27 +31,35 @@ pub(super) struct NetworksCostArguments {
     /// Shape of an input that the model leaves open, such as image=1x3x224x224; may be repeated
     #[arg(long = "input", value_name = "NAME=SHAPE", value_parser = input_shape)]
     inputs: Vec<(String, Vec<u64>)>,
+    /// Values of an input of an ONNX model that holds whole numbers, such as rate=16000 or shape=1,3,32,32,
+    /// where they decide what runs; may be repeated
+    #[arg(long = "value", value_name = "NAME=VALUES", value_parser = input_values)]
+    values: Vec<(String, Vec<i64>)>,
 }
 
 /// The name may hold `=`, as exporters write them; the shape cannot.
 fn input_shape(text: &str) -> Result<(String, Vec<u64>), String> {
     let (name, sizes) = text.rsplit_once('=').ok_or("write NAME=SHAPE, such as image=1x3x224x224")?;
-    let size = |size: &str| match size.parse() {
-        Ok(0) | Err(_) => Err(format!("`{size}` is not a size of 1 or more")),
-        Ok(size) => Ok(size),
-    };
+    let size = |size: &str| size.parse().map_err(|_| format!("`{size}` is not a size of 0 or more"));
     Ok((name.to_owned(), sizes.split('x').map(size).collect::<Result<_, _>>()?))
+}
+
+fn input_values(text: &str) -> Result<(String, Vec<i64>), String> {
+    let (name, values) = text.rsplit_once('=').ok_or("write NAME=VALUES, such as rate=16000")?;
+    let value = |value: &str| value.parse().map_err(|_| format!("`{value}` is not a whole number"));
+    Ok((name.to_owned(), values.split(',').map(value).collect::<Result<_, _>>()?))
 }
 
 pub(super) fn execute(arguments: &NetworksCostArguments) -> anyhow::Result<Exit> {
     let bytes =
         fs_err::read(&arguments.file).advise("name a file that this user can read").exit(Exit::WrongInput)?;
-    let mut shapes = InputShapes::new();
-    for (name, shape) in &arguments.inputs {
-        shapes.insert(name.clone(), shape.clone());
-    }
+    let known = Known {
+        shapes: arguments.inputs.iter().cloned().collect(),
+        values: arguments.values.iter().cloned().collect(),
+        ..Known::default()
+    };
     let name = crate::cli::readable(arguments.file.as_os_str());
-    let cost = count::model(&bytes, &shapes)
+    let cost = count::model_with(&bytes, &known)
         .explain()
         .map_err(|error| error.context(format!("cannot count {name}")))
         .exit(Exit::WrongInput)?;
@@ -284,7 +292,10 @@ mod tests {
     #[test]
     fn shapes_are_read_and_mistakes_in_them_named() {
         assert_eq!(input_shape("a=b:0=1x3x8x8"), Ok(("a=b:0".to_owned(), vec![1, 3, 8, 8])));
+        assert_eq!(input_values("a=b:0=1,-3"), Ok(("a=b:0".to_owned(), vec![1, -3])));
+        assert_eq!(input_values("rate=fast"), Err("`fast` is not a whole number".to_owned()));
         assert_eq!(input_shape("image"), Err("write NAME=SHAPE, such as image=1x3x224x224".to_owned()));
-        assert_eq!(input_shape("image=1x0"), Err("`0` is not a size of 1 or more".to_owned()));
+        assert_eq!(input_shape("image=1x0"), Ok(("image".to_owned(), vec![1, 0])));
+        assert_eq!(input_shape("image=1x-1"), Err("`-1` is not a size of 0 or more".to_owned()));
     }
 }

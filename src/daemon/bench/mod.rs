@@ -48,8 +48,7 @@ use kept::KeptOutputs;
 use model::AtHand;
 use power::HeldPower;
 use sensing::Sensing;
-use trials::{Instruments, RunWorker, Trials, Workers};
-use verify::ReferenceWorker;
+use trials::{Instruments, ReferenceWorker, RunWorker, Trials, Workers};
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -234,7 +233,7 @@ impl Bench {
                 model: path,
                 provided,
                 options: chosen.options.clone(),
-                inputs: job.inputs.clone(),
+                inputs: model::bound_inputs(turn, spool),
                 seed: job.measure.seed,
                 compilation,
             },

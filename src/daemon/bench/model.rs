@@ -9,6 +9,7 @@ use crate::daemon::turn::{Course, Left, Turn};
 use crate::error::Hint as _;
 use crate::network::configuration::Configuration as Network;
 use crate::network::emit::ModelFile;
+use crate::runtime::{GivenInputs, InputContent};
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
@@ -36,6 +37,19 @@ pub(super) fn at_hand(turn: &Turn<'_>, spool: &mut Spool) -> Result<AtHand, Left
         }
         ModelSource::Generated(network) => generate(turn, &network, spool),
     }
+}
+
+/// What the job says of inputs, with the files where their copies are.
+pub(super) fn bound_inputs(turn: &Turn<'_>, spool: &Spool) -> GivenInputs {
+    let mut inputs = turn.job.inputs.clone();
+    for given in inputs.values_mut() {
+        let Some(InputContent::File(file)) = &mut given.content else { continue };
+        if let Some(bound) = turn.progress.inputs.iter().find(|bound| bound.file == file.name) {
+            file.path = spool.models.path(&bound.sha256);
+            file.sha256 = Some(bound.sha256.clone());
+        }
+    }
+    inputs
 }
 
 fn generate(turn: &Turn<'_>, network: &Network, spool: &Spool) -> Result<AtHand, Left> {

@@ -14,7 +14,6 @@ use super::kept::KeptOutputs;
 use super::power::HeldPower;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
-use super::verify::ReferenceWorker;
 use crate::bundle::format::{
     Build, Energy, Failure, Outcome, Placed, Placement, Power, Profile, Stage, Status, Trial, TrialId,
     TrialResources,
@@ -49,6 +48,12 @@ pub(super) struct Workers {
     pub(super) kept: Option<KeptOutputs>,
     /// Runs the model for its outputs alone, if the job asks for that.
     pub(super) reference: Option<ReferenceWorker>,
+}
+
+/// A worker that runs the model for its outputs alone.
+pub(super) struct ReferenceWorker {
+    pub(super) command: WorkerCommand,
+    pub(super) request: Request,
 }
 
 /// What the bench lends to a turn.

@@ -1,28 +1,25 @@
 //! Outputs against outputs: of the processes of one build, and of one runtime with another. Everything here
 //! happens between trials, and nothing in it changes what they measured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::kept::{Side, compare};
-use super::trials::{Halt, Trials};
+use super::trials::{Halt, ReferenceWorker, Trials};
 use crate::bundle::format::{
     DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, TrialId,
 };
 use crate::daemon::turn::{Course, Left};
-use crate::installation::WorkerCommand;
+use crate::model_file::onnx;
 use crate::network::configuration::Precision;
 use crate::runtime::agreement::Rounding;
 use crate::spec::{ModelSource, Verify};
 use crate::spool::journal::Record;
 use crate::stats;
 use crate::worker::ending::Ending;
-use crate::worker::protocol::{Request, Task};
+use crate::worker::protocol::Task;
 
-/// A worker that runs the model for the comparison alone.
-pub(super) struct ReferenceWorker {
-    pub(super) command: WorkerCommand,
-    pub(super) request: Request,
-}
+/// The largest model that the daemon reads to learn its precision: it must stay small.
+const LARGEST_READ_MODEL: u64 = 32 << 20;
 
 /// Outputs to compare with.
 struct Found {
@@ -188,9 +185,18 @@ impl Trials<'_> {
     fn rounding(&self, loaded: &LoadedModel) -> Rounding {
         match self.turn.chosen().source {
             ModelSource::Generated(network) if network.precision() == Precision::Int8 => Rounding::Int8,
+            // Also with floats at its borders.
+            ModelSource::Dropped(_) if is_quantised(&self.workers.request.load.model) => Rounding::Int8,
             _ => Rounding::of(&loaded.options, loaded.inputs.iter().chain(&loaded.outputs)),
         }
     }
+}
+
+/// Is it an ONNX file with integers inside? A larger one than the daemon reads counts as one without.
+fn is_quantised(model: &Path) -> bool {
+    let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL);
+    let bytes = is_small.then(|| fs_err::read(model).ok()).flatten();
+    bytes.is_some_and(|bytes| onnx::border(&bytes).is_ok_and(|border| border.is_quantised))
 }
 
 /// What the first complete trial of the chosen build computed.

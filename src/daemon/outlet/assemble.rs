@@ -153,6 +153,7 @@ impl Assembler {
             throughput_operations_per_second: throughput(cost.as_ref(), summary.as_ref()),
             cost,
             cost_missing: parts.counted.missing,
+            inputs: course.loaded.map(|loaded| loaded.filled).unwrap_or_default(),
             runtime,
             preparation: course.preparation,
             outcome: parts.outcome,

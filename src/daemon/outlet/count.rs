@@ -1,13 +1,14 @@
 //! What a network costs, for its bundle. Nothing here runs while a worker lives.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::bundle::format;
+use crate::bundle::format::{self, LoadedModel};
 use crate::network::configuration::Configuration as Network;
+use crate::network::count::InputShapes;
 use crate::network::emit::Format;
 use crate::network::{cost, count, count_configuration};
+
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::ModelStore;
 use crate::spool::journal::BoundModel;
@@ -16,7 +17,7 @@ use crate::spool::journal::BoundModel;
 const LARGEST_COUNTED_BYTES: u64 = 1 << 30;
 
 /// A dropped model and the shapes that its job gives it: what its cost depends on.
-type CountedModel = (String, BTreeMap<String, Vec<u64>>);
+type CountedModel = (String, InputShapes);
 
 /// What is known of a network's cost.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,7 @@ impl Counter {
         job: &Job,
         chosen: &JobConfiguration,
         model: Option<&BoundModel>,
+        loaded: Option<&LoadedModel>,
         models: &ModelStore,
     ) -> Counted {
         let model = match (chosen.source, model) {
@@ -47,20 +49,37 @@ impl Counter {
             (ModelSource::Dropped(_), None) => return Counted::default(),
             (ModelSource::Dropped(_), Some(model)) => model,
         };
-        let key = (model.main.sha256.clone(), job.inputs.clone());
+        let shapes = shapes(job, loaded);
+        let key = (model.main.sha256.clone(), shapes);
         if let Some((known, counted)) = &self.last
             && *known == key
         {
             return counted.clone();
         }
-        let counted = Counted::of(count_file(job, chosen, model, models));
+        let counted = Counted::of(count_file(&key.1, chosen, model, models));
         self.last = Some((key, counted.clone()));
         counted
     }
 }
 
+/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they were.
+fn shapes(job: &Job, loaded: Option<&LoadedModel>) -> InputShapes {
+    let given = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), given.shape.clone()?)));
+    let mut shapes: InputShapes = given.collect();
+    let Some(loaded) = loaded else { return shapes };
+    for (input, filled) in loaded.inputs.iter().zip(&loaded.filled) {
+        let bound = input.shape.iter().copied().collect::<Option<Vec<u64>>>();
+        if let Some(bound) = bound
+            && (filled.first_dimension_as_one || job.inputs.contains_key(&input.name))
+        {
+            shapes.insert(input.name.clone(), bound);
+        }
+    }
+    shapes
+}
+
 fn count_file(
-    job: &Job,
+    shapes: &InputShapes,
     chosen: &JobConfiguration,
     model: &BoundModel,
     models: &ModelStore,
@@ -74,7 +93,7 @@ fn count_file(
     }
     let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
-    let counted = catch_unwind(AssertUnwindSafe(|| count::model(&bytes, &job.inputs)));
+    let counted = catch_unwind(AssertUnwindSafe(|| count::model(&bytes, shapes)));
     counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())
 }
 

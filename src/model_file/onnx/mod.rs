@@ -3,52 +3,30 @@
 //!
 //! Source of the field numbers: <https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto>.
 
+use graph::own_version;
 use protobuf::{FieldValue, Malformed, MessageFields};
 
 use super::{Dimension, ReadError, elements, readable};
 
 mod border;
+mod graph;
 mod protobuf;
+mod tensor;
+mod values;
 
-pub(crate) use border::{Border, BorderTensor, border};
+pub(crate) use border::{Border, BorderTensor, border, element_type};
+pub(crate) use graph::{OnnxAttribute, OnnxFunction, OnnxGraph, OnnxNode, is_own_domain};
+pub(crate) use tensor::tensor;
 
 /// A model.
 #[derive(Debug, Default)]
 pub(crate) struct OnnxModel<'a> {
-    /// Nodes in the file's order.
-    pub(crate) nodes: Vec<OnnxNode<'a>>,
-    /// Weights.
-    pub(crate) initializers: Vec<Payload<'a>>,
-    /// Inputs; old files name weights here too.
-    pub(crate) inputs: Vec<DeclaredTensor>,
-    /// Outputs.
-    pub(crate) outputs: Vec<DeclaredTensor>,
-    /// Intermediate tensors.
-    pub(crate) intermediates: Vec<DeclaredTensor>,
-}
-
-/// An operator with its settings.
-#[derive(Debug, Default)]
-pub(crate) struct OnnxNode<'a> {
-    pub(crate) name: String,
-    pub(crate) operator: String,
-    pub(crate) domain: String,
-    /// Names; empty for an optional tensor that is left out.
-    pub(crate) inputs: Vec<String>,
-    pub(crate) outputs: Vec<String>,
-    pub(crate) attributes: Vec<OnnxAttribute<'a>>,
-}
-
-/// A setting.
-#[derive(Debug, Default)]
-pub(crate) struct OnnxAttribute<'a> {
-    pub(crate) name: String,
-    pub(crate) integer: Option<i64>,
-    pub(crate) integers: Vec<i64>,
-    pub(crate) float: Option<f32>,
-    pub(crate) floats: Vec<f32>,
-    pub(crate) text: Option<&'a [u8]>,
-    pub(crate) tensor: Option<Payload<'a>>,
+    /// The main graph.
+    pub(crate) graph: OnnxGraph<'a>,
+    /// Operators that the file defines itself.
+    pub(crate) functions: Vec<OnnxFunction<'a>>,
+    /// Version of ONNX's own operators; `None` where the file does not say it.
+    pub(crate) version: Option<i64>,
 }
 
 /// A constant.
@@ -71,6 +49,8 @@ pub(crate) struct DeclaredTensor {
     pub(crate) element_type: i64,
     /// `None` where the file gives no shape.
     pub(crate) shape: Option<Vec<Dimension>>,
+    /// Of a sequence or an optional: what it consists of.
+    pub(crate) element: Option<Box<DeclaredTensor>>,
 }
 
 fn text(value: FieldValue<'_>) -> Result<String, Malformed> {
@@ -94,75 +74,13 @@ impl<'a> OnnxModel<'a> {
             match number {
                 7 if graph.is_some() => return Err("it holds two graphs".to_owned()),
                 7 => graph = Some(value.bytes()?),
+                8 => model.version = own_version(value.bytes()?)?.or(model.version),
+                25 => model.functions.push(OnnxFunction::read(value.bytes()?)?),
                 _ => {}
             }
         }
-        model.read_graph(graph.ok_or_else(|| "it holds no graph".to_owned())?)?;
+        model.graph = OnnxGraph::read(graph.ok_or_else(|| "it holds no graph".to_owned())?, 1)?;
         Ok(model)
-    }
-
-    fn read_graph(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
-        for field in MessageFields::new(bytes) {
-            let (number, value) = field?;
-            match number {
-                1 => self.nodes.push(OnnxNode::read(value.bytes()?)?),
-                5 => self.initializers.push(Payload::read(value.bytes()?)?),
-                11 => self.inputs.push(DeclaredTensor::read(value.bytes()?)?),
-                12 => self.outputs.push(DeclaredTensor::read(value.bytes()?)?),
-                13 => self.intermediates.push(DeclaredTensor::read(value.bytes()?)?),
-                15 => self.initializers.push(Payload::read_sparse(value.bytes()?)?),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Is this the domain of ONNX's own operators?
-pub(crate) fn is_own_domain(domain: &str) -> bool {
-    domain.is_empty() || domain == "ai.onnx"
-}
-
-impl<'a> OnnxNode<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut node = Self::default();
-        for field in MessageFields::new(bytes) {
-            let (number, value) = field?;
-            match number {
-                1 => node.inputs.push(text(value)?),
-                2 => node.outputs.push(text(value)?),
-                3 => node.name = text(value)?,
-                4 => node.operator = text(value)?,
-                5 => node.attributes.push(OnnxAttribute::read(value.bytes()?)?),
-                7 => node.domain = text(value)?,
-                _ => {}
-            }
-        }
-        Ok(node)
-    }
-}
-
-impl<'a> OnnxAttribute<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut attribute = Self::default();
-        for field in MessageFields::new(bytes) {
-            let (number, value) = field?;
-            match number {
-                1 => attribute.name = text(value)?,
-                2 => {
-                    let mut floats = Vec::new();
-                    value.floats(&mut floats)?;
-                    attribute.float = floats.last().copied();
-                }
-                3 => attribute.integer = Some(value.integer()?),
-                4 => attribute.text = Some(value.bytes()?),
-                5 => attribute.tensor = Some(Payload::read(value.bytes()?)?),
-                7 => value.floats(&mut attribute.floats)?,
-                8 => value.integers(&mut attribute.integers)?,
-                _ => {}
-            }
-        }
-        Ok(attribute)
     }
 }
 
@@ -228,13 +146,16 @@ impl<'a> Payload<'a> {
                     ));
                 }
             }
-            (Some(_), None) => return wrong(format!("is of the unknown element type {}", self.element_type)),
+            // A type that is newer than this reader, or texts.
+            (_, None) if self.element_type != TEXT => {}
+            (Some(_), None) => return wrong("holds texts as bytes".to_owned()),
             (None, _) => {
                 let found = self.listed()?;
-                // Complex numbers are stored as pairs, 4-bit numbers two in one.
+                // Complex numbers are stored as pairs, 4-bit numbers two in one, 2-bit numbers four.
                 let wanted = match self.element_type {
                     14 | 15 => elements.checked_mul(2),
                     21..=23 => Some(elements.div_ceil(2)),
+                    25 | 26 => Some(elements.div_ceil(4)),
                     _ => Some(elements),
                 };
                 if wanted != Some(found) {
@@ -261,48 +182,10 @@ impl<'a> Payload<'a> {
         }
         Ok(count)
     }
-
-    /// The values as whole numbers, where they are whole and few.
-    pub(crate) fn integers(&self) -> Option<Vec<i64>> {
-        let count = elements(&self.shape)?;
-        if self.is_external || count > MOST_VALUES || self.element_type == 8 {
-            return None;
-        }
-        let mut values = Vec::new();
-        match (self.raw, self.element_type) {
-            (Some(raw), 7) => values.extend(raw.as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight))),
-            (Some(raw), 6) => {
-                values.extend(raw.as_chunks().0.iter().map(|four| i64::from(i32::from_le_bytes(*four))));
-            }
-            (Some(raw), 9) => values.extend(raw.iter().map(|byte| i64::from(*byte))),
-            (None, 6 | 7 | 9) => {
-                for piece in &self.pieces {
-                    piece.integers(&mut values).ok()?;
-                }
-            }
-            _ => return None,
-        }
-        (values.len() as u64 == count).then_some(values)
-    }
-
-    /// The values as 32-bit floating-point numbers, where they are that and few.
-    pub(crate) fn floats(&self) -> Option<Vec<f32>> {
-        let count = elements(&self.shape)?;
-        if self.is_external || count > MOST_VALUES || self.element_type != 1 {
-            return None;
-        }
-        let mut values = Vec::new();
-        match self.raw {
-            Some(raw) => values.extend(raw.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four))),
-            None => {
-                for piece in &self.pieces {
-                    piece.floats(&mut values).ok()?;
-                }
-            }
-        }
-        (values.len() as u64 == count).then_some(values)
-    }
 }
+
+/// ONNX's number of the type of texts.
+const TEXT: i64 = 8;
 
 /// Lists that describe shapes have one value an axis; this leaves room for graphs that join several. Small,
 /// because every node of a hostile file may hold another copy.
@@ -324,6 +207,7 @@ pub(crate) fn bits(element_type: i64) -> Option<u64> {
         7 | 11 | 13 | 14 => 64,
         15 => 128,
         21..=23 => 4,
+        25 | 26 => 2,
         _ => return None,
     })
 }
@@ -334,17 +218,33 @@ impl DeclaredTensor {
         for field in MessageFields::new(bytes) {
             match field? {
                 (1, value) => declared.name = text(value)?,
-                (2, value) => {
+                (2, value) => declared.read_type(value.bytes()?, 0)?,
+                _ => {}
+            }
+        }
+        Ok(declared)
+    }
+
+    /// A type inside as many others.
+    fn read_type(&mut self, bytes: &[u8], depth: usize) -> Result<(), Malformed> {
+        for field in MessageFields::new(bytes) {
+            match field? {
+                // Sparse tensors are counted as dense ones.
+                (1 | 8, value) => self.read_tensor(value.bytes()?)?,
+                // An optional sequence of tensors is all that there is.
+                (4 | 9, value) if depth < 2 => {
                     for field in MessageFields::new(value.bytes()?) {
                         if let (1, value) = field? {
-                            declared.read_tensor(value.bytes()?)?;
+                            let mut element = Self::default();
+                            element.read_type(value.bytes()?, depth + 1)?;
+                            self.element = Some(Box::new(element));
                         }
                     }
                 }
                 _ => {}
             }
         }
-        Ok(declared)
+        Ok(())
     }
 
     fn read_tensor(&mut self, bytes: &[u8]) -> Result<(), Malformed> {

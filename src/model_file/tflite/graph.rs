@@ -12,6 +12,8 @@ use crate::model_file::{ReadError, elements, readable, tflite};
 /// Every graph of a file. The first is the one that an interpreter runs; operators of it run others.
 pub(crate) struct TfliteModel<'a> {
     pub(crate) graphs: Vec<TfliteGraph<'a>>,
+    /// Entry points by name, with the number of the graph that each runs.
+    pub(crate) signatures: Vec<(String, usize)>,
 }
 
 /// One graph.
@@ -103,8 +105,18 @@ impl<'a> TfliteModel<'a> {
             }
             read.push(graph);
         }
-        Ok(Self { graphs: read })
+        let signatures = signatures(&model).map_err(unreadable)?;
+        Ok(Self { graphs: read, signatures })
     }
+}
+
+/// Files have a few; in a hostile one very many could share a name that is as long as the file.
+const MOST_SIGNATURES: usize = 64;
+
+fn signatures(model: &FlatTable<'_>) -> Result<Vec<(String, usize)>, String> {
+    let tables = model.tables(7)?;
+    let signature = |table: &FlatTable<'_>| Ok((readable(table.bytes(2)?), table.number(4)? as usize));
+    tables.iter().take(MOST_SIGNATURES).map(signature).collect()
 }
 
 impl<'a> TfliteGraph<'a> {

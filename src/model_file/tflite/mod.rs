@@ -42,6 +42,13 @@ pub struct TfliteTensor {
     pub shape: Vec<Dimension>,
 }
 
+impl TfliteTensor {
+    /// Does the file leave any of its dimensions open?
+    pub fn is_open(&self) -> bool {
+        self.shape.iter().any(Dimension::is_open)
+    }
+}
+
 /// Does the head of a file (8 bytes or more) have the format's identifier?
 pub(crate) fn has_identifier(head: &[u8]) -> bool {
     head.get(4..8) == Some(IDENTIFIER)

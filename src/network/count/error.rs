@@ -45,8 +45,8 @@ pub enum CountError {
         /// What to give for the first.
         example: String,
     },
-    /// A shape was given for a name that the model does not have.
-    #[error("there is a shape for `{name}`, but the model has no such input; its inputs are {inputs}")]
+    /// A shape or value was given for a name that the model does not have.
+    #[error("`{name}` is given, but the model has no such input; its inputs are {inputs}")]
     UnknownInput {
         /// The name.
         name: String,
@@ -71,6 +71,24 @@ pub enum CountError {
         /// What contradicts what.
         what: String,
     },
+    /// A function that would be expanded without end.
+    #[error("function `{function}` calls itself, directly or through others")]
+    Recursive {
+        /// The function.
+        function: String,
+    },
+    /// Functions and graphs in graphs that nest too deep.
+    #[error("functions and graphs nest deeper than {most} levels")]
+    TooDeep {
+        /// The limit.
+        most: usize,
+    },
+    /// Functions and graphs in graphs that expand to too much.
+    #[error("functions and graphs in graphs expand to more than {most} nodes and tensors")]
+    TooManyNodes {
+        /// The limit.
+        most: usize,
+    },
     /// Counts that no 64-bit number holds.
     #[error("{what} does not fit into 64 bits")]
     TooLarge {
@@ -90,13 +108,17 @@ impl Hint for CountError {
             Self::OpenShapes { example, .. } => {
                 format!("give the shapes to count for, such as --input {example}")
             }
-            Self::UnknownInput { .. } => "give shapes only for inputs that the model has".to_owned(),
-            Self::InputMismatch { .. } => {
-                "dimensions that the model fixes cannot be changed; open dimensions need a size of 1 or more"
-                    .to_owned()
+            Self::UnknownInput { .. } => {
+                "give shapes and values only for inputs that the model has".to_owned()
             }
+            Self::InputMismatch { .. } => "dimensions that the model fixes cannot be changed".to_owned(),
             Self::WrongShape { .. } => {
                 "the file contradicts itself; export the model again, or remove its intermediate shapes"
+                    .to_owned()
+            }
+            Self::Recursive { .. } => "export the model again; ONNX forbids recursive functions".to_owned(),
+            Self::TooDeep { .. } | Self::TooManyNodes { .. } => {
+                "no exporter writes such a file; export the model again, with its functions inlined"
                     .to_owned()
             }
             Self::TooLarge { .. } => {

@@ -8,8 +8,8 @@
 //!
 //! Bytes in, numbers out: nothing here opens a file. Payloads of weights are not read, so that the time does
 //! not depend on their size. Whatever the bytes, the answer is a cost or an error, never a panic; an operator
-//! without a count is listed in [`Cost::uncounted`], and so is whatever hangs on it where the file gives no
-//! shapes.
+//! without a count is listed in [`Cost::uncounted`], and so is whatever hangs on it where neither the file
+//! nor a measurement gives shapes.
 //!
 //! No inference library and no crate for graphs is used: those that exist optimise before they count, count a
 //! transposed convolution as nothing, or fail as a whole on one unknown operator.
@@ -30,20 +30,45 @@ pub(crate) use error::CountError;
 /// Shapes for inputs, by name, in the model's own layout; only for inputs that the model leaves open.
 pub type InputShapes = BTreeMap<String, Vec<u64>>;
 
+/// What is known of a model's tensors besides its file.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Shapes of inputs.
+    pub shapes: InputShapes,
+    /// Values of inputs that hold whole numbers, in the order of their elements: one may choose a branch, or
+    /// be a shape.
+    pub values: BTreeMap<String, Vec<i64>>,
+    /// Shapes that a runtime reported while running, of any tensor by its name. They go before those in the
+    /// file and those computed here.
+    pub measured: BTreeMap<String, Vec<u64>>,
+}
+
 /// What a model costs, whichever of the two formats its bytes are in.
 ///
 /// # Errors
 /// As [`onnx()`] and [`tflite()`].
 pub fn model(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
-    if crate::model_file::tflite::has_identifier(bytes) { tflite(bytes, shapes) } else { onnx(bytes, shapes) }
+    model_with(bytes, &Known { shapes: shapes.clone(), ..Known::default() })
+}
+
+/// What a model costs of which more is known.
+///
+/// # Errors
+/// As [`model()`].
+pub fn model_with(bytes: &[u8], known: &Known) -> Result<Cost, CountError> {
+    if crate::model_file::tflite::has_identifier(bytes) {
+        return tflite(bytes, &known.shapes);
+    }
+    accounts::account(&onnx::walk(bytes, known)?)
 }
 
 /// What an ONNX model costs. Shapes are NCHW, batch included.
 ///
 /// # Errors
-/// Bytes that are no such file, graphs that cannot run, open or contradictory shapes, numbers beyond 64 bits.
+/// Bytes that are no such file, graphs that cannot run, open or contradictory shapes, functions without end,
+/// numbers beyond 64 bits.
 pub fn onnx(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
-    accounts::account(&onnx::walk(bytes, shapes)?)
+    accounts::account(&onnx::walk(bytes, &Known { shapes: shapes.clone(), ..Known::default() })?)
 }
 
 /// What a TensorFlow Lite model costs. Shapes are NHWC, batch included.

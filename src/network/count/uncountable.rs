@@ -1,6 +1,6 @@
 //! Why an operator of either format is not counted, and the checks that both formats share.
 
-use super::error::{CountError, shape_text};
+use super::error::shape_text;
 use super::graph;
 use crate::model_file::elements;
 
@@ -31,20 +31,6 @@ impl Uncountable {
     /// The shape of an input could not be followed so far.
     pub(super) fn unknown_shape(input: &str) -> Self {
         Self::Unknown(format!("the shape of its input `{input}` is not known"))
-    }
-
-    /// What this means for a node: the reason if the node is merely uncounted.
-    ///
-    /// # Errors
-    /// A model that contradicts itself, or a count that does not fit into 64 bits.
-    pub(super) fn reason(self, node: &str, operator: &str) -> Result<String, CountError> {
-        match self {
-            Self::Unknown(why) => Ok(why),
-            Self::Wrong(what) => {
-                Err(CountError::WrongShape { node: node.to_owned(), operator: operator.to_owned(), what })
-            }
-            Self::TooLarge => Err(CountError::TooLarge { what: format!("what node `{node}` makes") }),
-        }
     }
 }
 

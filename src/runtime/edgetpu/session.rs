@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use edgefirst_tflite::{Delegate, DelegateOptions, Error, Interpreter, Library, Model, TensorType};
 use serde_json::Value;
 
 use super::{ALWAYS_LOAD_FIRMWARE, DELEGATE_FILE, DEVICE, OPERATOR, PERFORMANCE, QUEUE_LENGTH, is_compiled};
-use crate::bundle::format::{LoadedModel, Stage, Tensor};
+use crate::bundle::format::{LoadedModel, Stage};
 use crate::model_file::tflite::TfliteFile;
-use crate::runtime::fill::{ElementType, Generator};
+use crate::runtime::fill::ElementType;
+use crate::runtime::inputs::Inputs;
 use crate::runtime::tflite::model;
 use crate::runtime::{
     Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped, options,
@@ -82,8 +83,9 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
         .delegate(delegate)
         .build(model)
         .map_err(|error| refused("created no interpreter for the model", &error))?;
-    let spent = Spent { load: Some(started.elapsed()), first_inference: None };
-    let inputs = fill(&mut interpreter, file, request.seed)?;
+    let load = Some(started.elapsed());
+    let (inputs, first_inference) = filled(&mut interpreter, file, request)?;
+    let spent = Spent { load, first_inference };
     let found = delegate_of(name);
     let mut in_force: BTreeMap<String, Value> =
         asked.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
@@ -99,7 +101,8 @@ pub(super) fn load(request: &LoadRequest, compiled: &Path, file: &TfliteFile) ->
             version: found.version.or(version),
             library: found.file,
             options: in_force,
-            inputs,
+            inputs: file.inputs.iter().map(model::describe).collect(),
+            filled: inputs.filled(),
             outputs: file.outputs.iter().map(model::describe).collect(),
             ..LoadedModel::default()
         },
@@ -210,8 +213,48 @@ fn not_delegated(name: &Path, error: &Error) -> Failure {
         .with_hint("check that an Edge TPU is connected, and that it is of the kind that `runtime_options.device` names")
 }
 
-fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, seed: u64) -> Result<Vec<Tensor>, Failure> {
-    let not_bound = |detail: String| Failure::new(Stage::Prepare, "tensor_not_bound", detail);
+/// Fill the inputs. Integers that are out of range are tried again as zeros: the library gives no reason, so
+/// whatever zeros cure was one. Also how long the first run took, if there was one.
+fn filled(
+    interpreter: &mut Interpreter<'_>,
+    file: &TfliteFile,
+    request: &LoadRequest,
+) -> Result<(Inputs, Option<Duration>), Failure> {
+    let mut inputs = Inputs::plan(&model::declared(file), &request.inputs, request.seed)?;
+    fill(interpreter, file, &mut inputs)?;
+    if !inputs.may_hold_indices() {
+        return Ok((inputs, None));
+    }
+    let started = Instant::now();
+    if interpreter.invoke().is_ok() {
+        return Ok((inputs, Some(started.elapsed())));
+    }
+    let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
+    for index in inputs.zero_integers() {
+        let zeros = vec![0; tensors[index].byte_size()];
+        tensors[index]
+            .copy_from_bytes(&zeros)
+            .map_err(|error| not_filled(&file.inputs[index].name, &error))?;
+    }
+    drop(tensors);
+    let started = Instant::now();
+    interpreter.invoke().map_err(|error| {
+        let detail = format!("TensorFlow Lite refused the first run: {error}; {SEE_LOG}");
+        Failure::new(Stage::Prepare, "run_failed", detail)
+            .with_hint("check that the values under `inputs` are valid for this model, and see the log tail")
+    })?;
+    Ok((inputs, Some(started.elapsed())))
+}
+
+fn not_bound(detail: String) -> Failure {
+    Failure::new(Stage::Prepare, "tensor_not_bound", detail)
+}
+
+fn not_filled(name: &str, error: &Error) -> Failure {
+    not_bound(format!("input `{name}` was not filled: {error}"))
+}
+
+fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, inputs: &mut Inputs) -> Result<(), Failure> {
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     if tensors.len() != file.inputs.len() {
         let counts = (file.inputs.len(), tensors.len());
@@ -220,8 +263,7 @@ fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, seed: u64) -> Resu
             counts.0, counts.1
         )));
     }
-    let mut generator = Generator::new(seed);
-    for (bound, declared) in tensors.iter_mut().zip(&file.inputs) {
+    for (index, (bound, declared)) in tensors.iter_mut().zip(&file.inputs).enumerate() {
         let element_type = fillable(bound.tensor_type()).ok_or_else(|| {
             let detail = format!("input `{}` has elements of type {}", declared.name, declared.element_type);
             Failure::new(Stage::Prepare, "unsupported_element_type", detail).with_hint(
@@ -229,12 +271,10 @@ fn fill(interpreter: &mut Interpreter<'_>, file: &TfliteFile, seed: u64) -> Resu
             )
         })?;
         let mut bytes = vec![0; bound.byte_size()];
-        generator.fill(element_type, &mut bytes);
-        bound
-            .copy_from_bytes(&bytes)
-            .map_err(|error| not_bound(format!("input `{}` was not filled: {error}", declared.name)))?;
+        inputs.fill(index, element_type, &mut bytes)?;
+        bound.copy_from_bytes(&bytes).map_err(|error| not_filled(&declared.name, &error))?;
     }
-    Ok(file.inputs.iter().map(model::describe).collect())
+    Ok(())
 }
 
 fn fillable(element_type: TensorType) -> Option<ElementType> {

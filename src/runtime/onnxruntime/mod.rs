@@ -29,6 +29,7 @@ use super::{Need, OptionKind, Options, Runtime, RuntimeOption, options};
 use crate::model_file::signatures::{looks_like, other_format};
 use crate::network::emit::Form;
 
+mod declared;
 mod failures;
 mod library;
 mod placement;

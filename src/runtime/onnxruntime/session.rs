@@ -19,14 +19,15 @@ use ort::session::{IoBinding, Session as OrtSession};
 use ort::sys;
 use ort::value::{DynTensor, Outlet, TensorElementType, ValueType};
 
+use super::declared;
 use super::library::checked;
 use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::{CPU_PROVIDER, RUNTIME, failures, library, provider};
-use crate::bundle::format::{Layer, LoadedModel, ProviderNodes, Stage, Tensor};
-use crate::model_file::Dimension;
-use crate::runtime::fill::{ElementType, Generator};
-use crate::runtime::shapes::{self, DeclaredInput};
+use crate::bundle::format::{FilledInput, Layer, LoadedModel, ProviderNodes, Stage, Tensor};
+use crate::runtime::fill::ElementType;
+use crate::runtime::inputs::Inputs;
+use crate::runtime::shapes;
 use crate::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, Profiler, RunError, Runtime, Session,
     ShownOutput, Spent, Task, mapped, options,
@@ -74,6 +75,7 @@ impl Load for OnnxRuntime {
                 options: bound.options,
                 inputs: bound.inputs,
                 outputs: bound.outputs,
+                filled: bound.filled,
                 providers: bound.providers,
                 libraries: libraries.into_iter().collect(),
                 placed: None,
@@ -223,6 +225,7 @@ pub(super) struct Bound {
     options: Options,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
+    filled: Vec<FilledInput>,
     pub(super) providers: Vec<ProviderNodes>,
     spent: Spent,
 }
@@ -298,12 +301,11 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
 impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
         let Self { mut session, provider, profile, options, spent } = self;
-        let declared = session.inputs().iter().map(declared_input).collect::<Result<Vec<_>, _>>()?;
-        let input_shapes = shapes::resolve(&declared, &request.inputs)?;
-        let mut generator = Generator::new(request.seed);
+        let declared = declared::inputs(&session, &request.model)?;
+        let mut inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
         let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
-        for (input, shape) in session.inputs().iter().zip(&input_shapes) {
-            let tensor = filled_tensor(&session, input, shape, &mut generator)?;
+        for (index, input) in session.inputs().iter().enumerate() {
+            let tensor = filled_tensor(&session, input, index, &mut inputs)?;
             binding.bind_input(input.name(), &tensor).map_err(|error| not_bound(input.name(), &error))?;
         }
         binding.synchronize_inputs().map_err(|error| not_bound("", &error))?;
@@ -315,9 +317,25 @@ impl Opened {
                 .bind_output_to_device(output.name(), &memory)
                 .map_err(|error| not_bound(output.name(), &error))?;
         }
-        let started = Instant::now();
-        let output_shapes = first_run(&mut session, &binding)?;
+        let mut started = Instant::now();
+        let output_shapes = match first_run(&mut session, &binding) {
+            Ok(shapes) => shapes,
+            Err(error) => {
+                let why = error.message().to_owned();
+                if !failures::says_out_of_range(&why) || !zeroed(&session, &mut binding, &mut inputs)? {
+                    return Err(refused_first_run(&why));
+                }
+                started = Instant::now();
+                first_run(&mut session, &binding).map_err(|error| refused_first_run(error.message()))?
+            }
+        };
         let spent = Spent { load: Some(spent), first_inference: Some(started.elapsed()) };
+        let output_shapes = session
+            .outputs()
+            .iter()
+            .zip(output_shapes)
+            .map(|(output, shape)| shape.ok_or_else(|| came_without_shape(output.name())))
+            .collect::<Result<Vec<_>, _>>()?;
         let ran = match profile {
             Some(profile) => profile.end(&mut session)?,
             None => None,
@@ -325,10 +343,13 @@ impl Opened {
         let described = |outlets: &[Outlet], shapes: &[Vec<u64>]| {
             outlets.iter().zip(shapes).map(|(outlet, shape)| describe(outlet, shape)).collect::<Vec<_>>()
         };
+        let input_shapes: Vec<Vec<u64>> =
+            inputs.planned().iter().map(|input| input.shape.sizes.clone()).collect();
         Ok(Bound {
             options,
             inputs: described(session.inputs(), &input_shapes),
             outputs: described(session.outputs(), &output_shapes),
+            filled: inputs.filled(),
             providers: by_provider(&provider, ran),
             spent,
             session: OnnxSession {
@@ -354,26 +375,6 @@ impl OnnxSession {
     }
 }
 
-fn declared_input(input: &Outlet) -> Result<DeclaredInput, Failure> {
-    let ValueType::Tensor { shape, dimension_symbols, .. } = input.dtype() else {
-        return Err(Failure::new(
-            Stage::Prepare,
-            "unsupported_input",
-            format!("input `{}` is not a tensor but {}", input.name(), input.dtype()),
-        )
-        .with_hint("only models whose inputs are tensors can be measured"));
-    };
-    let shape = shape
-        .iter()
-        .zip(dimension_symbols.iter())
-        .map(|(size, symbol)| match u64::try_from(*size) {
-            Ok(size) => Dimension::Fixed(size),
-            Err(_) => Dimension::Open((!symbol.is_empty()).then(|| symbol.clone())),
-        })
-        .collect();
-    Ok(DeclaredInput { name: input.name().to_owned(), shape })
-}
-
 fn is_supported(output: &Outlet) -> Result<(), Failure> {
     match output.dtype() {
         ValueType::Tensor { ty, .. } if *ty != TensorElementType::String => Ok(()),
@@ -389,8 +390,8 @@ fn is_supported(output: &Outlet) -> Result<(), Failure> {
 fn filled_tensor(
     session: &OrtSession,
     input: &Outlet,
-    shape: &[u64],
-    generator: &mut Generator,
+    index: usize,
+    inputs: &mut Inputs,
 ) -> Result<DynTensor, Failure> {
     let declared = element_type_of(input);
     let element_type = fillable(declared).ok_or_else(|| {
@@ -405,17 +406,36 @@ fn filled_tensor(
         )
         .with_hint("floats of 16 to 64 bits, integers of 8 to 64 bits and bool are supported")
     })?;
+    let shape = inputs.shape(index);
     let mut tensor = new_tensor(session, input.name(), declared, shape)?;
     let size = shapes::element_count(shape).unwrap_or(0) * element_type.size_bytes();
     let start = tensor.data_ptr_mut().cast::<u8>();
-    if size > 0 && !start.is_null() {
+    // A tensor without elements has no bytes, and its pointer may be any.
+    let bytes = if size == 0 || start.is_null() {
+        &mut []
+    } else {
         #[expect(unsafe_code, reason = "writes the tensor's bytes, whatever their type")]
         // SAFETY: the tensor is in main memory and was made with this type and shape, so it has `size`
         // initialised bytes (`ort` sets them to zero), and nothing else refers to it yet.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(start, size) };
-        generator.fill(element_type, bytes);
-    }
+        unsafe {
+            std::slice::from_raw_parts_mut(start, size)
+        }
+    };
+    inputs.fill(index, element_type, bytes)?;
     Ok(tensor)
+}
+
+/// Bind zeros in place of the integers that the job did not give. False if there are none.
+fn zeroed(session: &OrtSession, binding: &mut IoBinding, inputs: &mut Inputs) -> Result<bool, Failure> {
+    let changed = inputs.zero_integers();
+    for index in &changed {
+        let input = &session.inputs()[*index];
+        // Its elements are zeros as it is made.
+        let tensor = new_tensor(session, input.name(), element_type_of(input), inputs.shape(*index))?;
+        binding.bind_input(input.name(), &tensor).map_err(|error| not_bound(input.name(), &error))?;
+    }
+    binding.synchronize_inputs().map_err(|error| not_bound("", &error))?;
+    Ok(!changed.is_empty())
 }
 
 fn new_tensor(
@@ -449,27 +469,30 @@ fn not_bound(name: &str, error: &ort::Error) -> Failure {
     )
 }
 
-/// The run before the timed ones: it reserves the outputs, and their shapes are those of all later runs.
-fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Vec<u64>>, Failure> {
+/// The run before the timed ones: it reserves the outputs, and their shapes are those of all later runs; `None`
+/// for an output that came without one.
+fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Option<Vec<u64>>>, ort::Error> {
     let names: Vec<String> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
-    let outputs = session.run_binding(binding).map_err(|error| {
-        let why = error.message();
-        let reason = if failures::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
-        Failure::new(Stage::Prepare, reason, format!("ONNX Runtime refused the first run: {why}"))
-            .with_hint("check that the shapes under `inputs` are valid for this model and fit into memory")
-    })?;
-    names
-        .iter()
-        .map(|name| {
-            let shape = outputs.get(name).and_then(|value| value.dtype().tensor_shape().cloned());
-            shape.and_then(|shape| shape.iter().map(|size| u64::try_from(*size).ok()).collect()).ok_or_else(
-                || {
-                    let detail = format!("output `{name}` came without a shape");
-                    Failure::new(Stage::Prepare, "unsupported_output", detail)
-                },
-            )
-        })
-        .collect()
+    let outputs = session.run_binding(binding)?;
+    let shape = |name: &String| {
+        let shape = outputs.get(name)?.dtype().tensor_shape()?.clone();
+        shape.iter().map(|size| u64::try_from(*size).ok()).collect()
+    };
+    Ok(names.iter().map(shape).collect())
+}
+
+fn refused_first_run(why: &str) -> Failure {
+    let reason = if failures::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
+    let hint = if failures::says_out_of_range(why) {
+        "give indices that this model has under `inputs`, as in `inputs: {ids: {range: [0, 99]}}`"
+    } else {
+        "check that the shapes and values under `inputs` are valid for this model and fit into memory"
+    };
+    Failure::new(Stage::Prepare, reason, format!("ONNX Runtime refused the first run: {why}")).with_hint(hint)
+}
+
+fn came_without_shape(output: &str) -> Failure {
+    Failure::new(Stage::Prepare, "unsupported_output", format!("output `{output}` came without a shape"))
 }
 
 fn describe(outlet: &Outlet, shape: &[u64]) -> Tensor {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::session::{Bound, as_mapped, open_model};
 use super::{CPU_PROVIDER, library, recognise};
 use crate::bundle::format::Stage;
-use crate::runtime::{LoadRequest, NeedKind, Session};
+use crate::runtime::{GivenInput, LoadRequest, NeedKind, Session};
 
 #[test]
 fn onnx_files_are_taken_and_others_are_named() {
@@ -30,7 +30,7 @@ fn missing_library_is_named_with_the_ways_to_give_one() {
 fn outputs_follow_from_the_seed() {
     let Some(library) = fetched_library() else { return };
     let outputs = |model: &str, seed, shape: Option<[u64; 4]>| {
-        let inputs = shape.into_iter().map(|shape| ("image".to_owned(), shape.to_vec())).collect();
+        let inputs = shape.into_iter().map(|shape| ("image".to_owned(), GivenInput::shaped(shape))).collect();
         let mut bound = bound(&library, LoadRequest { inputs, seed, ..request(&library, model) });
         let (place, first) = bound.session.first_output();
         for _ in 0..3 {

@@ -57,9 +57,9 @@ impl Load for Simulator {
         let started = Instant::now();
         let script = script::read(&request.model)?;
         if let Some(name) = request.inputs.keys().next() {
-            let detail = format!("the model has no input `{name}` whose shape is open");
+            let detail = format!("a model of `sim` has no tensors, and so no input `{name}`");
             return Err(Failure::new(Stage::Prepare, "unknown_input", detail)
-                .with_hint("leave `inputs` out; models of `sim` have no open shapes"));
+                .with_hint("leave `inputs` out; a script only says how long each run takes"));
         }
         let mut fault = script.fault;
         if let Some(Fault { kind, run: None, in_outputs: false }) = fault {

@@ -7,6 +7,7 @@ use crate::bundle::format::{Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::tflite::{self, TfliteFile, TfliteTensor};
 use crate::runtime::Failure;
+use crate::runtime::shapes::DeclaredInput;
 
 /// Read a model file.
 ///
@@ -29,4 +30,11 @@ pub fn describe(declared: &TfliteTensor) -> Tensor {
         element_type: declared.element_type.clone(),
         shape: declared.shape.iter().map(Dimension::fixed).collect(),
     }
+}
+
+/// The inputs that a file declares.
+pub fn declared(file: &TfliteFile) -> Vec<DeclaredInput> {
+    let declared =
+        |input: &TfliteTensor| DeclaredInput { name: input.name.clone(), shape: Some(input.shape.clone()) };
+    file.inputs.iter().map(declared).collect()
 }

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
-use backbone::model_file::Dimension;
 use backbone::model_file::tflite::TfliteFile;
-use backbone::runtime::fill::{ElementType, Generator};
-use backbone::runtime::shapes::{self, DeclaredInput};
+use backbone::runtime::fill::ElementType;
+use backbone::runtime::inputs::Inputs;
+use backbone::runtime::shapes;
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
@@ -56,16 +56,18 @@ impl Load for TensorFlowLite {
             check_xnnpack_layout(version)?;
         }
         let file = model::read(&request.model)?;
-        let shapes = input_shapes(&file, request)?;
+        let mut inputs = Inputs::plan(&model::declared(&file), &request.inputs, request.seed)?;
         let started = Instant::now();
         let create = || interpreter(request, threads, xnnpack);
         let prepared = match request.task {
             Task::Profile => Prepared::ToProfile(ProfiledInterpreter::create(create)?),
             _ => Prepared::ToMeasure(create()?),
         };
-        allocate(prepared.interpreter(), &file, &shapes, request)?;
-        let spent = Spent { load: Some(started.elapsed()), first_inference: None };
-        let inputs = fill_inputs(prepared.interpreter(), &file, request)?;
+        allocate(prepared.interpreter(), &file, &inputs)?;
+        let load = Some(started.elapsed());
+        let described = fill_inputs(prepared.interpreter(), &file, &mut inputs)?;
+        let first_inference = try_integers(prepared.interpreter(), &file, &mut inputs)?;
+        let spent = Spent { load, first_inference };
         let outputs = describe_outputs(prepared.interpreter(), &file);
         let options = BTreeMap::from([
             (options::THREADS.name.to_owned(), Value::from(threads)),
@@ -78,8 +80,9 @@ impl Load for TensorFlowLite {
                 // The version text is in the library's own memory.
                 library: mapped::file_at(version.as_ptr() as usize),
                 options,
-                inputs,
+                inputs: described,
                 outputs,
+                filled: inputs.filled(),
                 ..LoadedModel::default()
             },
             spent,
@@ -144,15 +147,6 @@ impl Session for TfliteSession {
     }
 }
 
-fn input_shapes(file: &TfliteFile, request: &LoadRequest) -> Result<Vec<Vec<u64>>, Failure> {
-    let declared: Vec<DeclaredInput> = file
-        .inputs
-        .iter()
-        .map(|input| DeclaredInput { name: input.name.clone(), shape: input.shape.clone() })
-        .collect();
-    shapes::resolve(&declared, &request.inputs)
-}
-
 fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Interpreter<'static>, Failure> {
     let refused = |what: &str| {
         Failure::new(Stage::Load, "model_not_accepted", format!("TensorFlow Lite {what}")).with_hint(format!(
@@ -174,12 +168,7 @@ fn interpreter(request: &LoadRequest, threads: u32, xnnpack: bool) -> Result<Int
     Interpreter::new(model, Some(options)).map_err(|_| refused("created no interpreter for the model"))
 }
 
-fn allocate(
-    interpreter: &Interpreter<'_>,
-    file: &TfliteFile,
-    shapes: &[Vec<u64>],
-    request: &LoadRequest,
-) -> Result<(), Failure> {
+fn allocate(interpreter: &Interpreter<'_>, file: &TfliteFile, inputs: &Inputs) -> Result<(), Failure> {
     if interpreter.input_tensor_count() != file.inputs.len() {
         return Err(Failure::new(
             Stage::Prepare,
@@ -191,12 +180,12 @@ fn allocate(
             ),
         ));
     }
-    for (index, (input, shape)) in file.inputs.iter().zip(shapes).enumerate() {
+    for (index, input) in file.inputs.iter().enumerate() {
         // Only if something changes: resizing undoes what the delegate has prepared.
-        let is_open = input.shape.iter().any(Dimension::is_open);
-        if !request.inputs.contains_key(&input.name) || !is_open {
+        if !input.is_open() {
             continue;
         }
+        let shape = inputs.shape(index);
         let dimensions = shape
             .iter()
             .map(|size| i32::try_from(*size).ok().and_then(|size| usize::try_from(size).ok()))
@@ -212,10 +201,9 @@ fn allocate(
 fn fill_inputs(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
-    request: &LoadRequest,
+    inputs: &mut Inputs,
 ) -> Result<Vec<Tensor>, Failure> {
-    let mut generator = Generator::new(request.seed);
-    (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, &mut generator)).collect()
+    (0..file.inputs.len()).map(|index| fill_input(interpreter, file, index, inputs)).collect()
 }
 
 fn not_allocated(what: &str) -> Failure {
@@ -233,9 +221,13 @@ fn fill_input(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
     index: usize,
-    generator: &mut Generator,
+    inputs: &mut Inputs,
 ) -> Result<Tensor, Failure> {
     let declared = &file.inputs[index];
+    if inputs.shape(index).contains(&0) {
+        // The interpreter has no memory for it, and nothing is to be written.
+        return Ok(described(&declared.name, &declared.element_type, inputs.shape(index)));
+    }
     let unsupported = || {
         Failure::new(
             Stage::Prepare,
@@ -253,15 +245,42 @@ fn fill_input(
     let elements =
         shapes::element_count(&shape).and_then(|count| count.checked_mul(element_type.size_bytes()));
     let mut bytes = vec![0; elements.ok_or_else(|| not_allocated(&format!("input `{}`", declared.name)))?];
-    generator.fill(element_type, &mut bytes);
-    interpreter.copy(&bytes, index).map_err(|error| {
-        Failure::new(
-            Stage::Prepare,
-            "tensor_not_bound",
-            format!("input `{}` was not filled: {error}", declared.name),
-        )
-    })?;
+    inputs.fill(index, element_type, &mut bytes)?;
+    interpreter.copy(&bytes, index).map_err(|error| not_filled(&declared.name, &error))?;
     Ok(described(&declared.name, element_type.name(), &shape))
+}
+
+/// One run before all others if the generator made what may be indices of something smaller. The
+/// library says so on standard error only; so zeros are tried whatever the reason is, and what they cure was one. How long the run took, if there was one.
+fn try_integers(
+    interpreter: &Interpreter<'_>,
+    file: &TfliteFile,
+    inputs: &mut Inputs,
+) -> Result<Option<Duration>, Failure> {
+    if !inputs.may_hold_indices() {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    if interpreter.invoke().is_ok() {
+        return Ok(Some(started.elapsed()));
+    }
+    for index in inputs.zero_integers() {
+        let refused = |error| not_filled(&file.inputs[index].name, &error);
+        let length = interpreter.input(index).map_err(refused)?.data::<u8>().len();
+        interpreter.copy(&vec![0_u8; length], index).map_err(refused)?;
+    }
+    let started = Instant::now();
+    interpreter.invoke().map_err(|_| {
+        let detail =
+            format!("TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}");
+        Failure::new(Stage::Prepare, "run_failed", detail)
+            .with_hint("check that the shapes and values under `inputs` are valid for this model")
+    })?;
+    Ok(Some(started.elapsed()))
+}
+
+fn not_filled(name: &str, error: &tflitec::Error) -> Failure {
+    Failure::new(Stage::Prepare, "tensor_not_bound", format!("input `{name}` was not filled: {error}"))
 }
 
 /// As allocated; as the file declares them if the library sets the shape only when it runs.

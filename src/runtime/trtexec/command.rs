@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::feed::ShapeWord;
 use super::release::{self as option, CommandOption, Program};
 use crate::bundle::format::Stage;
 use crate::runtime::{Failure, options};
@@ -88,18 +89,14 @@ impl Settings {
     }
 
     /// Every option in force, for the bundle, and the words of both command lines except paths.
-    pub(crate) fn in_force(
-        &self,
-        program: &Program,
-        inputs: &[(String, Vec<u64>)],
-    ) -> BTreeMap<String, Value> {
+    pub(crate) fn in_force(&self, program: &Program, shapes: &[ShapeWord]) -> BTreeMap<String, Value> {
         let mut found = BTreeMap::from([
             (PRECISION.to_owned(), self.precision.unwrap_or("of_model").into()),
             (WORKSPACE.to_owned(), self.workspace_mebibytes.into()),
             (TF32.to_owned(), self.uses_tf32.into()),
             (CUDA_GRAPH.to_owned(), self.uses_cuda_graph.into()),
-            ("build_flags".to_owned(), self.build_flags(program, inputs).into()),
-            ("timing_flags".to_owned(), self.timing_flags(program, inputs).into()),
+            ("build_flags".to_owned(), self.build_flags(program, shapes).into()),
+            ("timing_flags".to_owned(), self.timing_flags(program, shapes).into()),
         ]);
         if let Some(mode) = self.int8_mode {
             found.insert("int8_mode".to_owned(), mode.name().into());
@@ -109,11 +106,11 @@ impl Settings {
 
     /// The words of the build's command line except paths: what an engine depends on in addition to model,
     /// release and GPU.
-    pub(crate) fn build_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
+    pub(crate) fn build_flags(&self, program: &Program, shapes: &[ShapeWord]) -> Vec<String> {
         let mut line = Words { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
         line.switch(&option::EXPLICIT_BATCH);
-        line.shapes(inputs);
+        line.shapes(shapes);
         let workspace = self.workspace_mebibytes;
         if program.knows(&option::MEMORY_POOL) {
             line.set(&option::MEMORY_POOL, format!("workspace:{workspace}"));
@@ -139,11 +136,11 @@ impl Settings {
     }
 
     /// The words of the timing's command line except paths and counts.
-    pub(crate) fn timing_flags(&self, program: &Program, inputs: &[(String, Vec<u64>)]) -> Vec<String> {
+    pub(crate) fn timing_flags(&self, program: &Program, shapes: &[ShapeWord]) -> Vec<String> {
         let mut line = Words { program, words: Vec::new() };
         line.set(&option::DEVICE, 0);
         line.switch(&option::EXPLICIT_BATCH);
-        line.shapes(inputs);
+        line.shapes(shapes);
         line.set(&option::WARM_UP, 0);
         line.set(&option::DURATION, 0);
         line.set(&option::AVERAGE_RUNS, 1);
@@ -218,16 +215,16 @@ impl Words<'_> {
         }
     }
 
-    /// Shapes of inputs that the model leaves open.
-    fn shapes(&mut self, inputs: &[(String, Vec<u64>)]) {
-        if inputs.is_empty() {
+    /// Shapes of inputs that the model leaves open, and values of inputs that are shapes.
+    fn shapes(&mut self, shapes: &[ShapeWord]) {
+        if shapes.is_empty() {
             return;
         }
-        let one = |(name, shape): &(String, Vec<u64>)| {
-            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+        let one = |(name, shape): &ShapeWord| {
+            let sizes: Vec<String> = shape.iter().map(i64::to_string).collect();
             format!("{name}:{}", sizes.join("x"))
         };
-        self.set(&option::SHAPES, inputs.iter().map(one).collect::<Vec<_>>().join(","));
+        self.set(&option::SHAPES, shapes.iter().map(one).collect::<Vec<_>>().join(","));
     }
 }
 
@@ -293,4 +290,9 @@ fn with_path(option: &CommandOption, path: &Path) -> OsString {
     word.push("=");
     word.push(path);
     word
+}
+
+/// Where trtexec is to read the elements of inputs.
+pub(super) fn load_inputs(value: &str) -> OsString {
+    with_path(&option::LOAD_INPUTS, Path::new(value))
 }

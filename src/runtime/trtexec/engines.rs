@@ -19,7 +19,12 @@ pub(super) struct EngineFiles {
     pub(super) timings: PathBuf,
     /// The times of a run, until they are read.
     pub(super) times: PathBuf,
+    folder: PathBuf,
+    name: String,
 }
+
+/// What the names of files with the elements of inputs have before the input's number.
+const INPUT_MARK: &str = ".input-";
 
 impl EngineFiles {
     /// The files of this build of this model by this program.
@@ -32,6 +37,22 @@ impl EngineFiles {
             partial: file("partial"),
             timings: file("timings"),
             times: file("times"),
+            folder: compilation.folder.clone(),
+            name,
+        }
+    }
+
+    /// The elements of an input, while a run reads them.
+    pub(super) fn input(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("{}{INPUT_MARK}{index}", self.name))
+    }
+
+    /// Remove the elements of all inputs, also those that a killed run left: there is one run at a time.
+    pub(super) fn remove_inputs(&self) {
+        let files = fs_err::read_dir(&self.folder).into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().to_string_lossy().contains(INPUT_MARK)) {
+            // What is left takes space until the next run.
+            let _ = fs_err::remove_file(file.path());
         }
     }
 

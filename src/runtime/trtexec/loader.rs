@@ -1,18 +1,21 @@
 //! The executing half: reads the model's inputs and outputs, adapts the options to the program, builds and
 //! times. For a worker only.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::command::{self, Settings};
 use super::engines::{self, EngineFiles};
+use super::feed::Feed;
 use super::outcome;
 use super::release;
 use super::{RUNTIME, run, times};
 use crate::bundle::format::{Layer, LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::onnx::{self, Border, BorderTensor};
-use crate::runtime::shapes::{self, DeclaredInput};
+use crate::runtime::inputs::{Inputs, PlannedInput};
+use crate::runtime::shapes::DeclaredInput;
 use crate::runtime::{
     Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Profiler, Program, Runtime,
     SelfTimed, Spent, Task,
@@ -44,26 +47,30 @@ impl Load for TensorRt {
         let program = program(path, &compilation.folder)?;
         let border = border(&request.model)?;
         let declared: Vec<DeclaredInput> = border.inputs.iter().map(declared).collect();
-        let shapes = shapes::resolve(&declared, &request.inputs)?;
+        let mut inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
         let settings =
             Settings::new(&program, border.is_quantised, &request.options).map_err(|failure| *failure)?;
-        let given: Vec<(String, Vec<u64>)> = (declared.iter().zip(&shapes))
-            .filter(|(input, _)| input.shape.iter().any(Dimension::is_open))
-            .map(|(input, shape)| (input.name.clone(), shape.clone()))
-            .collect();
-        let build_flags = settings.build_flags(&program, &given);
-        let options = settings.in_force(&program, &given);
+        let feed = Feed::plan(&program, &border, &mut inputs, &compilation.folder)?;
+        let build_flags = settings.build_flags(&program, &feed.shapes);
+        let options = settings.in_force(&program, &feed.shapes);
         let version = program.version.clone();
+        let files = EngineFiles::new(compilation, &version, &build_flags);
+        files.remove_inputs();
+        let load_inputs = match request.task {
+            Task::Build | Task::Outputs => None,
+            Task::Measure | Task::Profile => feed.write(&border, &mut inputs, &|index| files.input(index))?,
+        };
         let trtexec = Box::new(Trtexec {
-            files: EngineFiles::new(compilation, &version, &build_flags),
-            timing_flags: settings.timing_flags(&program, &given),
+            files,
+            timing_flags: settings.timing_flags(&program, &feed.shapes),
             build_flags,
+            load_inputs,
             model: request.model.clone(),
             path: path.to_owned(),
             program,
         });
-        let bound = |(input, shape): (&BorderTensor, &Vec<u64>)| Tensor {
-            shape: shape.iter().copied().map(Some).collect(),
+        let bound = |(input, planned): (&BorderTensor, &PlannedInput)| Tensor {
+            shape: planned.shape.sizes.iter().copied().map(Some).collect(),
             ..tensor(input)
         };
         Ok(Loaded {
@@ -76,7 +83,8 @@ impl Load for TensorRt {
                 version: Some(version),
                 library: Some(path.to_owned()),
                 options,
-                inputs: border.inputs.iter().zip(&shapes).map(bound).collect(),
+                inputs: border.inputs.iter().zip(inputs.planned()).map(bound).collect(),
+                filled: inputs.filled(),
                 outputs: border.outputs.iter().map(tensor).collect(),
                 ..LoadedModel::default()
             },
@@ -93,6 +101,8 @@ struct Trtexec {
     files: EngineFiles,
     build_flags: Vec<String>,
     timing_flags: Vec<String>,
+    /// The value of `--loadInputs`, if there are files for it.
+    load_inputs: Option<String>,
 }
 
 impl Compiler for Trtexec {
@@ -124,9 +134,12 @@ impl Program for Trtexec {
         let runs = u64::from(warm_up_runs) + u64::from(timed_runs);
         let flags = self.timing_flags.clone();
         let words = command::time(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs);
+        let words = self.with_inputs(words);
         // It may be left from a run that was killed.
         let _ = fs_err::remove_file(&self.files.times);
-        let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
+        let ran = run::run(&self.path, &words, runs, Stage::Timing);
+        self.files.remove_inputs();
+        let (report, exit) = ran?;
         let exported = fs_err::read(&self.files.times).ok().and_then(|text| times::parse(&text));
         let _ = fs_err::remove_file(&self.files.times);
         let timed = outcome::of_timing(&report, exit, exported, warm_up_runs as usize, timed_runs as usize);
@@ -145,8 +158,11 @@ impl Profiler for Trtexec {
         let flags = self.timing_flags.clone();
         let words =
             command::profile(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs)?;
+        let words = self.with_inputs(words);
         let _ = fs_err::remove_file(&self.files.times);
-        let (report, exit) = run::run(&self.path, &words, runs, Stage::Timing)?;
+        let ran = run::run(&self.path, &words, runs, Stage::Timing);
+        self.files.remove_inputs();
+        let (report, exit) = ran?;
         let exported = fs_err::read(&self.files.times);
         let _ = fs_err::remove_file(&self.files.times);
         outcome::of_profile(&report, exit, &exported.unwrap_or_default())
@@ -154,6 +170,11 @@ impl Profiler for Trtexec {
 }
 
 impl Trtexec {
+    fn with_inputs(&self, mut words: Vec<OsString>) -> Vec<OsString> {
+        words.extend(self.load_inputs.as_deref().map(command::load_inputs));
+        words
+    }
+
     fn engine_is_there(&self) -> Result<(), Failure> {
         if self.files.engine.kept().is_some() {
             return Ok(());
@@ -206,6 +227,6 @@ fn declared(input: &BorderTensor) -> DeclaredInput {
 }
 
 fn tensor(tensor: &BorderTensor) -> Tensor {
-    let shape = tensor.shape.iter().map(Dimension::fixed).collect();
+    let shape = tensor.shape.iter().flatten().map(Dimension::fixed).collect();
     Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape }
 }

@@ -19,6 +19,7 @@ use crate::network::emit::Form;
 pub(crate) mod causes;
 pub(crate) mod command;
 mod engines;
+mod feed;
 mod loader;
 pub mod outcome;
 pub(crate) mod profile;

@@ -207,3 +207,6 @@ pub(super) const NO_TF32: CommandOption = CommandOption::new("--noTF32", Release
 pub(super) const FP16: CommandOption = CommandOption::new("--fp16", FIRST, LAST_10);
 pub(super) const INT8: CommandOption = CommandOption::new("--int8", FIRST, LAST_10);
 pub(super) const SHAPES: CommandOption = CommandOption::new("--shapes", FIRST, LATEST);
+/// Before 7.0 it is unknown, or accepted and without effect.
+pub(super) const LOAD_INPUTS: CommandOption =
+    CommandOption::new("--loadInputs", Release::numbered(7, 0), LATEST);

@@ -6,12 +6,16 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::command::{self, Settings};
+use super::feed::Feed;
 use super::outcome::{self, Exit};
 use super::release::{Program, Release};
 use super::report::TrtexecReport;
 use super::times;
-use crate::bundle::format::Stage;
-use crate::runtime::{Failure, SelfTimed};
+use crate::bundle::format::{InputOrigin, Stage};
+use crate::model_file::onnx;
+use crate::runtime::inputs::Inputs;
+use crate::runtime::shapes::DeclaredInput;
+use crate::runtime::{Failure, GivenInput, GivenInputs, InputContent, SelfTimed};
 use crate::units::Nanos;
 
 /// What is asked for in every timed transcript: one warm-up run and two timed ones.
@@ -306,7 +310,7 @@ fn program_tells_its_version_by_its_frame_or_by_its_options() {
 #[test]
 fn command_lines_of_every_version_hold_only_what_it_knows() {
     let mut text = String::new();
-    let inputs = [("image".to_owned(), vec![1, 3, 224, 224])];
+    let inputs = [("image".to_owned(), vec![1_i64, 3, 224, 224])];
     for program in programs() {
         let settings = Settings::new(&program, false, &BTreeMap::new()).unwrap();
         let (build, time) = (settings.build_flags(&program, &[]), settings.timing_flags(&program, &[]));
@@ -367,4 +371,73 @@ fn integers_come_from_the_model_from_8_on_and_from_made_up_ranges_else() {
     }
     assert_eq!(refused("8.5.2", true, Some("fp16")), ("quantised_model_needs_int8".to_owned(), false));
     assert_eq!(refused("11.0.0", false, Some("int8")), ("precision_of_model".to_owned(), false));
+}
+
+/// How a model is fed to a release, with what a job says of its inputs: what `--shapes` says, and whether each
+/// input comes from a file.
+fn fed(version: &str, model: &str, given: &GivenInputs) -> Result<(Vec<String>, Vec<InputOrigin>), Failure> {
+    let program = programs().into_iter().find(|program| program.version == version).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(model);
+    let border = onnx::border(&fs_err::read(path).unwrap()).unwrap();
+    let declared: Vec<DeclaredInput> = border
+        .inputs
+        .iter()
+        .map(|input| DeclaredInput { name: input.name.clone(), shape: input.shape.clone() })
+        .collect();
+    let mut inputs = Inputs::plan(&declared, given, 1)?;
+    let feed = Feed::plan(&program, &border, &mut inputs, Path::new("/srv/engines"))?;
+    let settings = Settings::new(&program, false, &BTreeMap::new()).unwrap();
+    let mut flags = settings.build_flags(&program, &feed.shapes);
+    flags.retain(|flag| flag.starts_with("--shapes"));
+    Ok((flags, inputs.filled().into_iter().map(|input| input.how).collect()))
+}
+
+fn given(name: &str, content: InputContent) -> GivenInputs {
+    GivenInputs::from([(name.to_owned(), GivenInput::filled(content))])
+}
+
+#[test]
+fn names_are_written_as_each_release_splits_them_or_refused() {
+    let shapes =
+        |version| fed(version, "t4_colon_names.onnx", &GivenInputs::new()).map(|(flags, _)| flags.concat());
+    for version in ["6.0.1", "6.0"] {
+        let failure = shapes(version).unwrap_err();
+        assert_eq!((failure.reason.as_str(), failure.stage), ("name_not_writable", Stage::Prepare));
+    }
+    assert_eq!(shapes("7.0").unwrap(), "--shapes='input:0':1x3x32x32");
+    for version in ["7.1", "7.2", "8.0.1", "8.5.2", "10.3.0", "11.0.0"] {
+        assert_eq!(shapes(version).unwrap(), "--shapes=input:0:1x3x32x32");
+    }
+}
+
+#[test]
+fn values_that_are_a_shape_are_given_as_a_shape_or_refused() {
+    let model = "t5_shape_tensor_input.onnx";
+    let values = given("shape", InputContent::Values([1, 3, 32, 32].map(serde_json::Number::from).to_vec()));
+    for version in ["7.0", "8.5.2", "10.3.0"] {
+        let (flags, how) = fed(version, model, &values).unwrap();
+        assert_eq!(flags, ["--shapes=shape:1x3x32x32"]);
+        assert_eq!(how, [InputOrigin::Random, InputOrigin::Values]);
+        let failure = fed(version, model, &GivenInputs::new()).unwrap_err();
+        assert_eq!(failure.reason, "shape_values_missing");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(failure.hint.unwrap(), @"give them in the job, as in `inputs: {shape: {values: [1, 3, 224, 224]}}`");
+        }
+    }
+    assert_eq!(fed("6.0.1", model, &values).unwrap_err().reason, "shape_input_not_supported");
+}
+
+#[test]
+fn what_a_release_cannot_read_it_fills_itself_but_never_what_the_job_gives() {
+    let how = |version| fed(version, "tokens.onnx", &GivenInputs::new()).unwrap().1;
+    assert_eq!(how("6.0.1"), [InputOrigin::Program]);
+    assert_eq!(how("6.0"), [InputOrigin::Program]);
+    for version in ["7.0", "8.5.2", "10.3.0", "11.0.0"] {
+        assert_eq!(how(version), [InputOrigin::Random], "{version}");
+    }
+    // Between int64 as 32 bits and int64 as it is, no one says which it is.
+    assert_eq!(how("9.3.0"), [InputOrigin::Program]);
+    let range = given("tokens", InputContent::Range(0, 15));
+    assert_eq!(fed("6.0.1", "tokens.onnx", &range).unwrap_err().reason, "input_not_loadable");
+    assert_eq!(fed("8.5.2", "tokens.onnx", &range).unwrap().1, [InputOrigin::Range]);
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::fields::PAPER;
 use super::fields::{
-    FIELDS, Factor, Fallback, Field, Kind, LARGEST_CPU, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION,
+    FIELDS, Factor, Fallback, Field, INPUT, Kind, LARGEST_CPU, MAXIMUM_CONFIGURATIONS, MAXIMUM_DIMENSION,
     MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_NAME_BYTES, MAXIMUM_RANK,
+    MAXIMUM_VALUES,
 };
+use crate::model_file::tensor::TENSOR_EXTENSIONS;
 use crate::network::blocks::BLOCKS;
 use crate::network::configuration::{Precision, RESNET_50_DEPTHS};
 use crate::runtime::{OptionKind, RUNTIMES, Runtime};
@@ -106,13 +108,15 @@ fn of_kind(field: &Field) -> Value {
             "type": "object",
             "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_ENTRY_BYTES},
             "maxProperties": MAXIMUM_ENTRIES,
-            "additionalProperties": {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 1, "maximum": MAXIMUM_DIMENSION},
-                "minItems": 1,
-                "maxItems": MAXIMUM_RANK,
-            },
+            "additionalProperties": {"oneOf": [shape(1), group(INPUT)]},
         }),
+        Kind::Shape => shape(0),
+        Kind::Number => json!({"type": "number"}),
+        Kind::Numbers => json!({
+            "type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": MAXIMUM_VALUES,
+        }),
+        Kind::Range => json!({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}),
+        Kind::TensorFile => named_file(TENSOR_EXTENSIONS),
         Kind::Block => block_names(),
         Kind::Blocks => list_of(&block_names()),
         Kind::Precision => precision_names(),
@@ -145,6 +149,15 @@ fn of_kind(field: &Field) -> Value {
     }
 }
 
+fn shape(least_rank: usize) -> Value {
+    json!({
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0, "maximum": MAXIMUM_DIMENSION},
+        "minItems": least_rank,
+        "maxItems": MAXIMUM_RANK,
+    })
+}
+
 /// Stages with a depth of their own.
 const DEPTHS: usize = RESNET_50_DEPTHS.len();
 
@@ -171,22 +184,25 @@ fn list_of(item: &Value) -> Value {
     })
 }
 
-/// A bare name that is not hidden and has an extension that a runtime reads.
+/// A model that a runtime reads.
 fn model_file() -> Value {
-    let mut extensions: Vec<String> = Vec::new();
+    let mut extensions: Vec<&str> = Vec::new();
     for runtime in RUNTIMES {
-        let either_case: String = runtime
-            .model_format
-            .chars()
-            .map(|letter| match letter.is_ascii_alphabetic() {
-                true => format!("[{letter}{}]", letter.to_ascii_uppercase()),
-                false => letter.to_string(),
-            })
-            .collect();
-        if !extensions.contains(&either_case) {
-            extensions.push(either_case);
+        if !extensions.contains(&runtime.model_format) {
+            extensions.push(runtime.model_format);
         }
     }
+    named_file(&extensions)
+}
+
+/// A bare name that is not hidden and has one of these extensions, in either case.
+fn named_file(extensions: &[&str]) -> Value {
+    let either_case = |letter: char| match letter.is_ascii_alphabetic() {
+        true => format!("[{letter}{}]", letter.to_ascii_uppercase()),
+        false => letter.to_string(),
+    };
+    let extensions: Vec<String> =
+        extensions.iter().map(|extension| extension.chars().map(either_case).collect()).collect();
     json!({"type": "string", "pattern": format!("^[^./\\\\][^/\\\\]*\\.({})$", extensions.join("|"))})
 }
 

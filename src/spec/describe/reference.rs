@@ -8,7 +8,7 @@ use crate::runtime::RUNTIMES;
 use crate::spec::check;
 use crate::spec::fields::{
     FIELDS, Factor, Fallback, Field, Kind, LARGEST_CPU, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES,
-    MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_RANK, PAPER,
+    MAXIMUM_ENTRY_BYTES, MAXIMUM_LIST_ITEMS, MAXIMUM_RANK, MAXIMUM_VALUES, PAPER,
 };
 use crate::spec::runtimes::accepted;
 use crate::text::quoted_list;
@@ -84,9 +84,17 @@ fn in_words(kind: Kind) -> String {
         Kind::Runtimes => format!("the name of a runtime, or a list of at most {MAXIMUM_LIST_ITEMS}"),
         Kind::RuntimeOptions => "a map of options, or of runtimes to such maps".to_owned(),
         Kind::Inputs => format!(
-            "a map of input names to lists of 1 to {MAXIMUM_RANK} whole numbers, each {}; at most {MAXIMUM_ENTRIES}",
-            check::range(1, MAXIMUM_DIMENSION)
+            "a map of at most {MAXIMUM_ENTRIES} input names to shapes (lists of 1 to {MAXIMUM_RANK} whole numbers), or to maps of \
+             the keys below"
         ),
+        Kind::Shape => format!(
+            "a list of at most {MAXIMUM_RANK} whole numbers, each {}",
+            check::range(0, MAXIMUM_DIMENSION)
+        ),
+        Kind::Number => "a number".to_owned(),
+        Kind::Numbers => format!("a list of 1 to {MAXIMUM_VALUES} numbers"),
+        Kind::Range => "a list of two whole numbers, the smaller one first".to_owned(),
+        Kind::TensorFile => "the bare name of a `.npy`, `.npz` or `.pb` file".to_owned(),
         Kind::Labels => format!(
             "a map of words to texts, numbers, `true` or `false`, at most {MAXIMUM_ENTRY_BYTES} bytes each; at most \
              {MAXIMUM_ENTRIES}"

@@ -100,7 +100,7 @@ fn exactly_one_key_says_what_to_measure() {
         refused("model: ../a\nnetwork: {block: standard, kernel: 4, input: 224, precision: int8}\nstudy:\n  kernels: []\n"),
         @"
         study.yaml:2:8: model: `../a` leads out of the folder
-          hint: drop the model into the same folder as the job file and write its bare name
+          hint: drop the file into the same folder as the job file and write its bare name
         study.yaml:3:36: network.kernel: kernel 4 is even
           hint: write 3 or 5
         study.yaml:4:1: study: more than one key says what to measure: `model` in line 2, `network` in line 3, `study` in line 4

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_DIMENSION, MAXIMUM_ENTRIES, MAXIMUM_ENTRY_BYTES};
-use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, MAXIMUM_RANK, PAPER};
+use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_ENTRY_BYTES};
+use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, PAPER};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, JobSource};
-use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, Verify, host, order, runtimes};
+use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, Verify};
+use super::{host, inputs, order, runtimes};
 use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -40,7 +41,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
     let options = fields.get("runtime_options");
     let mut configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
     let order = fields.choice("order", &mut mistakes);
-    let inputs = fields.get("inputs").map(|node| inputs(node, &mut mistakes)).unwrap_or_default();
+    let inputs = fields.get("inputs").map(|node| inputs::read(node, &mut mistakes)).unwrap_or_default();
     let labels = fields.get("labels").map(|node| labels(node, &mut mistakes)).unwrap_or_default();
     fields.choice("measure.protocol", &mut mistakes);
     let measure = Measure {
@@ -205,43 +206,9 @@ fn name_of_file(file_name: &str) -> String {
     if name.trim().is_empty() { "job".to_owned() } else { name }
 }
 
-fn inputs(node: &Node, mistakes: &mut Mistakes) -> BTreeMap<String, Vec<u64>> {
-    let mut found = BTreeMap::new();
-    for (key, value) in entries(node, "inputs", mistakes) {
-        let field = check::below("inputs", &key.written);
-        if !check::is_line(key, &key.written, &field, MAXIMUM_ENTRY_BYTES, mistakes) {
-            continue;
-        }
-        let hint = "write one whole number for each dimension, such as `[1, 3, 224, 224]`";
-        let Value::List(items) = &value.value else {
-            check::wrong_type(value, &field, "a list of dimensions", hint, mistakes);
-            continue;
-        };
-        if items.is_empty() || items.len() > MAXIMUM_RANK {
-            let message = format!("the shape has {} dimensions", items.len());
-            mistakes.add(
-                value.position,
-                &field,
-                "out_of_range",
-                message,
-                format!("write 1 to {MAXIMUM_RANK} of them"),
-            );
-            continue;
-        }
-        let dimensions = items.iter().enumerate().filter_map(|(index, item)| {
-            let dimension =
-                check::integer(item, &format!("{field}[{index}]"), 1, MAXIMUM_DIMENSION, mistakes);
-            dimension.and_then(|dimension| u64::try_from(dimension).ok())
-        });
-        let dimensions: Vec<u64> = dimensions.collect();
-        found.insert(key.written.clone(), dimensions);
-    }
-    found
-}
-
 fn labels(node: &Node, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for (key, value) in entries(node, "labels", mistakes) {
+    for (key, value) in check::entries(node, "labels", mistakes) {
         let field = check::below("labels", &key.written);
         if matches!(value.value, Value::Null | Value::List(_) | Value::Map(_)) {
             let hint = "write one text or number for each label";
@@ -255,17 +222,6 @@ fn labels(node: &Node, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
         }
     }
     found
-}
-
-/// The entries of a map with free keys, as far as they are accepted.
-fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Vec<(&'a Node, &'a Node)> {
-    let Some(entries) = check::map(node, path, mistakes) else { return Vec::new() };
-    if entries.len() > MAXIMUM_ENTRIES {
-        let message = format!("there are {} entries", entries.len());
-        mistakes.add(node.position, path, "too_many_values", message, format!("at most {MAXIMUM_ENTRIES}"));
-        return Vec::new();
-    }
-    check::free_keys(entries, path, mistakes)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ labels: {rack: b2, version: 1.10, dry: true}
     assert_eq!(job.configurations[0].options["fast_kernels"], false);
     assert_eq!(job.configurations[1].options["threads"], 2);
     assert_eq!(job.configurations[1].options["provider"], "gpu");
-    assert_eq!(job.inputs["image"], [1, 3, 224, 224]);
+    assert_eq!(job.inputs["image"].shape, Some(vec![1, 3, 224, 224]));
     assert_eq!(job.measure.seed, i64::MAX as u64);
     assert_eq!((job.measure.warm_up_runs, job.measure.processes, job.priority), (0, 3, -100));
     assert_eq!(job.labels["version"], "1.10");
@@ -394,16 +394,14 @@ fn options_are_flat_for_one_runtime_and_keyed_for_several() {
 #[test]
 fn shapes_are_whole_positive_and_not_empty() {
     insta::assert_snapshot!(refused("model: a.onnx\ninputs: {a: [1, -1, 0, batch], b: 5, c: [], a: [1]}\n"), @r"
-    smoke.yaml:3:17: inputs.a[1]: `-1` is less than 1
-      hint: write a whole number, 1 to 2147483647
-    smoke.yaml:3:21: inputs.a[2]: `0` is less than 1
-      hint: write a whole number, 1 to 2147483647
+    smoke.yaml:3:17: inputs.a[1]: `-1` is less than 0
+      hint: write a whole number, 0 to 2147483647
     smoke.yaml:3:24: inputs.a[3]: expected a whole number, found the text `batch`
-      hint: write a whole number, 1 to 2147483647
-    smoke.yaml:3:35: inputs.b: expected a list of dimensions, found the number `5`
-      hint: write one whole number for each dimension, such as `[1, 3, 224, 224]`
+      hint: write a whole number, 0 to 2147483647
+    smoke.yaml:3:35: inputs.b: expected a list of dimensions, or a map, found the number `5`
+      hint: write a shape, such as `[1, 3, 224, 224]`, or what to fill it with, such as `{value: 16000}`
     smoke.yaml:3:41: inputs.c: the shape has 0 dimensions
-      hint: write 1 to 32 of them
+      hint: write 1 to 32 of them; a scalar needs no shape
     smoke.yaml:3:45: inputs.a: the key `a` is written twice, first in line 3
       hint: keep one of them
     ");

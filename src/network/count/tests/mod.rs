@@ -2,7 +2,10 @@ use super::*;
 
 mod bad_input;
 mod family;
+mod field;
+mod operators;
 mod rules;
+mod structure;
 mod tflite;
 
 fn file(name: &str) -> Vec<u8> {

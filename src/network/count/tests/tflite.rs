@@ -14,6 +14,7 @@ struct File {
     codes: Vec<Table>,
     buffers: Vec<Table>,
     graphs: Vec<Graph>,
+    signatures: Vec<Table>,
 }
 
 #[derive(Default)]
@@ -26,7 +27,7 @@ struct Graph {
 
 impl File {
     fn new() -> Self {
-        Self { codes: Vec::new(), buffers: vec![Table::new()], graphs: Vec::new() }
+        Self { codes: Vec::new(), buffers: vec![Table::new()], graphs: Vec::new(), signatures: Vec::new() }
     }
 
     fn buffer(&mut self, bytes: Vec<u8>) -> u32 {
@@ -75,6 +76,7 @@ impl File {
         };
         let graphs = self.graphs.into_iter().map(graph).collect();
         let model = Table::new().word(0, 3).tables(1, self.codes).tables(2, graphs).tables(4, self.buffers);
+        let model = model.tables(7, self.signatures);
         lay_out(model, *b"TFL3", 16).head
     }
 
@@ -395,4 +397,85 @@ fn shapes_made_of_shapes_are_followed_for_inputs_that_are_open() {
     let given = InputShapes::from([("x".to_owned(), vec![2, 3, 3, 4])]);
     let cost = tflite(&file.with(graph).bytes(), &given).unwrap();
     assert_eq!((cost.macs(), &cost.uncounted), (2 * 36 * 5, &vec![]));
+}
+
+#[test]
+fn entry_points_that_run_other_graphs_are_named() {
+    let mut file = File::new();
+    let graphs = [caller(&mut file, &[]), caller(&mut file, &[])];
+    for (graph, name) in ["first", "second"].into_iter().enumerate() {
+        file.signatures.push(Table::new().text(2, name).word(4, graph as u32));
+    }
+    for graph in graphs {
+        file = file.with(graph);
+    }
+    let cost = file.cost();
+    let told: Vec<&str> = cost.assumptions.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(told, ["second"]);
+}
+
+#[test]
+fn lists_that_are_split_and_unpacked_are_followed() {
+    let mut file = File::new();
+    let mut graph = Graph::default();
+    let input = graph.input("x", &[2, 3, 4]);
+    let numbers = |graph: &mut Graph, count: u32| graph.tensor("shape", &[count], INT32, 0);
+    let shape = numbers(&mut graph, 3);
+    let (front, back) = (numbers(&mut graph, 1), numbers(&mut graph, 2));
+    let last = [graph.tensor("a", &[], INT32, 0), graph.tensor("b", &[], INT32, 0)];
+    let wanted = numbers(&mut graph, 2);
+    let sizes = file.integers(&mut graph, &[1, -1]);
+    let axis = file.integer(&mut graph, 0);
+    let rest = file.integer(&mut graph, -1);
+    // Open, so that the file's word does not count.
+    graph.tensors.push(Table::new().words(0, &[1, 1]).text(3, "y").words(7, &[u32::MAX; 2]).byte(8, 1));
+    let made = graph.tensors.len() as u32 - 1;
+    file.operator(&mut graph, 77, &indices(&[input]), &[shape], Table::new());
+    file.operator(&mut graph, 102, &indices(&[shape, sizes, axis]), &[front, back], Table::new());
+    file.operator(&mut graph, 88, &indices(&[back]), &last, Table::new().word(0, 2));
+    file.operator(&mut graph, 83, &indices(&[last[1], rest]), &[wanted], Table::new().word(0, 2));
+    file.operator(&mut graph, 22, &indices(&[input, wanted]), &[made], Table::new());
+    let turned = graph.activation("turned", &[4, 6]);
+    file.operator(&mut graph, 28, &indices(&[made]), &[turned], Table::new());
+    graph.outputs.push(turned);
+    let cost = file.with(graph).cost();
+    assert_eq!(
+        (cost.layers.last().unwrap().output_shape.as_slice(), &cost.differences),
+        (&[4, 6][..], &vec![])
+    );
+}
+
+#[test]
+fn shapes_follow_from_inputs_if_the_file_gives_none() {
+    // Operator, shape of its input, further inputs of whole numbers with their shapes, what LiteRT makes.
+    type Case = (u32, &'static [u32], &'static [(&'static [u32], &'static [i32])], &'static [u64]);
+    let cases: [Case; 9] = [
+        (65, &[4, 5], &[(&[2], &[1, 2]), (&[2], &[2, -1])], &[2, 3]),
+        (69, &[2, 3], &[(&[2], &[2, 3])], &[4, 9]),
+        (130, &[1, 3], &[(&[3], &[4, 2, 3])], &[4, 2, 3]),
+        (38, &[1, 4, 6, 1], &[(&[2], &[2, 2]), (&[2, 2], &[0, 0, 0, 0])], &[4, 2, 3, 1]),
+        (37, &[4, 2, 3, 1], &[(&[2], &[2, 2]), (&[2, 2], &[0, 0, 0, 1])], &[1, 4, 5, 1]),
+        (113, &[4, 6], &[], &[4, 6, 6]),
+        (125, &[4, 6], &[(&[4], &[0, 0, 1, 2])], &[3, 6]),
+        (155, &[4, 6], &[(&[4], &[0, 0, 1, 2]), (&[], &[3])], &[3, 6]),
+        (74, &[4, 6], &[(&[3], &[1, 1, -1])], &[4]),
+    ];
+    for (code, input, lists, wanted) in cases {
+        let mut file = File::new();
+        let mut graph = Graph::default();
+        let mut read = vec![graph.input("x", input)];
+        for (shape, values) in lists {
+            let buffer = file.buffer(values.iter().flat_map(|value| value.to_le_bytes()).collect());
+            read.push(graph.tensor("numbers", shape, INT32, buffer));
+        }
+        for name in ["made", "y"] {
+            graph.tensors.push(Table::new().text(3, name));
+        }
+        let made = graph.tensors.len() as u32 - 2;
+        file.operator(&mut graph, code, &indices(&read), &[made], Table::new());
+        file.operator(&mut graph, 59, &indices(&[made]), &[made + 1], Table::new());
+        graph.outputs.push(made + 1);
+        let cost = file.with(graph).cost();
+        assert_eq!(cost.layers.last().unwrap().output_shape, wanted, "operator {code}: {:?}", cost.uncounted);
+    }
 }

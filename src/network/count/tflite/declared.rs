@@ -11,10 +11,11 @@ pub(super) fn signature<'r>(tensor: &'r GraphTensor<'_>, trusts_file: bool) -> O
     (trusts_file && tensor.is_ranked).then_some(tensor.signature.as_slice())
 }
 
-/// The whole shape by the file alone. An open first dimension is a batch and has the file's placeholder.
+/// The whole shape by the file alone. An open first dimension is a batch and has the file's placeholder; an
+/// empty shape may be no shape at all.
 pub(super) fn whole(tensor: &GraphTensor<'_>, trusts_file: bool) -> Option<Vec<u64>> {
     let has_open_inside = tensor.signature.iter().skip(1).any(Option::is_none);
-    (trusts_file && !has_open_inside).then(|| tensor.shape.clone())
+    (trusts_file && tensor.is_ranked && !has_open_inside).then(|| tensor.shape.clone())
 }
 
 /// What is decided on a shape.

@@ -10,6 +10,7 @@ use super::InputShapes;
 use super::error::CountError;
 use super::graph::Walked;
 use crate::model_file::tflite::graph::TfliteModel;
+use crate::network::cost::Assumption;
 use walk::Walker;
 
 mod control;
@@ -25,8 +26,18 @@ pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountErr
     let model = TfliteModel::read(bytes)?;
     // The reader refuses files without a graph.
     let Some(main) = model.graphs.first() else { return Ok(Walked::default()) };
-    let (shapes, assumptions) = inputs::shapes(main, given)?;
+    let (shapes, mut assumptions) = inputs::shapes(main, given)?;
+    assumptions.extend(other_entries(&model));
     let mut walk = Walker::new(&model, assumptions);
     let outputs = walk.main(main, shapes)?;
     Ok(walk.finish(outputs))
+}
+
+/// Entry points of the file that are not counted.
+fn other_entries(model: &TfliteModel<'_>) -> impl Iterator<Item = Assumption> {
+    model.signatures.iter().filter(|(_, graph)| *graph != 0).map(|(name, graph)| Assumption {
+        name: name.clone(),
+        operator: "signature".to_owned(),
+        what: format!("it runs graph {graph}, which is not counted: an interpreter runs the first graph"),
+    })
 }

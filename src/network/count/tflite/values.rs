@@ -15,8 +15,46 @@ pub(super) fn of_constant(tensor: &GraphTensor<'_>) -> Option<Vec<i64>> {
     if is_short { tensor.integers() } else { None }
 }
 
-/// The numbers that an operator makes, if they are known before the model runs.
-pub(super) fn compute(title: &str, context: &Context<'_, '_>) -> Option<Vec<i64>> {
+/// The numbers that an operator makes, output by output, as far as they are known before the model runs.
+pub(super) fn compute(title: &str, context: &Context<'_, '_>) -> Vec<Option<Vec<i64>>> {
+    let parts = match title {
+        "SPLIT" => context.value(0).and_then(|axis| parts(context, 1, axis, None)),
+        "SPLIT_V" => context
+            .value(2)
+            .zip(context.values(1))
+            .and_then(|(axis, sizes)| parts(context, 0, axis, Some(&sizes))),
+        "UNPACK" => context.integer(1).ok().and_then(|axis| parts(context, 0, axis, None)),
+        _ => return vec![single(title, context)],
+    };
+    parts.map_or_else(Vec::new, |parts| parts.into_iter().map(Some).collect())
+}
+
+/// A list in parts of these sizes, of which one may be −1, or in equal ones.
+fn parts(context: &Context<'_, '_>, input: usize, axis: i64, sizes: Option<&[i64]>) -> Option<Vec<Vec<i64>>> {
+    let rank = context.tensor(input)?.shape.as_ref()?.len();
+    let values = context.values(input).filter(|values| rank == 1 && values.len() <= MOST_FOLLOWED)?;
+    if !matches!(axis, 0 | -1) {
+        return None;
+    }
+    let count = context.operator.outputs.len();
+    let Some(sizes) = sizes else {
+        let size = values.len().checked_div(count)?.max(1);
+        return Some(values.chunks(size).map(<[i64]>::to_vec).collect());
+    };
+    let known = sizes.iter().filter_map(|size| usize::try_from(*size).ok()).fold(0, usize::saturating_add);
+    let rest = values.len().saturating_sub(known);
+    let mut start = 0_usize;
+    let part = |size: &i64| {
+        let end = start.checked_add(usize::try_from(*size).unwrap_or(rest))?;
+        let part = values.get(start..end)?.to_vec();
+        start = end;
+        Some(part)
+    };
+    sizes.iter().map(part).collect()
+}
+
+/// The numbers of the only output.
+fn single(title: &str, context: &Context<'_, '_>) -> Option<Vec<i64>> {
     let made = match title {
         "SHAPE" => {
             let shape = context.tensor(0)?.shape.as_ref()?;
@@ -34,6 +72,7 @@ pub(super) fn compute(title: &str, context: &Context<'_, '_>) -> Option<Vec<i64>
             let end = if size < 0 { values.len() } else { start.checked_add(usize::try_from(size).ok()?)? };
             values.get(start..end)?.to_vec()
         }
+        "RANGE" => counted(context.value(0)?, context.value(1)?, context.value(2)?)?,
         "REDUCE_PROD" => {
             let values = context.values(0)?;
             vec![values.iter().try_fold(1_i64, |product, value| product.checked_mul(*value))?]
@@ -46,6 +85,13 @@ pub(super) fn compute(title: &str, context: &Context<'_, '_>) -> Option<Vec<i64>
         _ => pairwise(title, context)?,
     };
     (made.len() <= MOST_FOLLOWED).then_some(made)
+}
+
+fn counted(start: i64, limit: i64, step: i64) -> Option<Vec<i64>> {
+    let length = usize::try_from(limit.checked_sub(start)?).ok().filter(|_| step > 0)?;
+    let step = usize::try_from(step).ok()?;
+    let is_short = length.div_ceil(step) <= MOST_FOLLOWED;
+    is_short.then(|| (start..limit).step_by(step).collect())
 }
 
 fn joined(context: &Context<'_, '_>) -> Option<Vec<i64>> {

@@ -178,9 +178,8 @@ impl<'m, 'a> Walker<'m, 'a> {
             }
         };
         self.conclude(frame, named, effect);
-        if let (Some(output), Some(known)) = (named.operator.outputs.first(), known) {
-            let place = frame.places[*output];
-            self.known[place] = Some(known);
+        for (output, known) in named.operator.outputs.iter().zip(known) {
+            self.known[frame.places[*output]] = known;
         }
         Ok(())
     }

@@ -1,24 +1,37 @@
-//! Operators that work on each element by itself, and those that reduce.
+//! Operators that work on each element by itself.
 //!
 //! `other_operations` counts one operation for each element and elementary function: a sigmoid is one, as an
 //! addition is. What a function costs in instructions differs between processors by more than any weighting
 //! would mend.
 
-use super::values;
-use super::{Answer, Context, Made, NodeEffect, storage_bits};
-use crate::network::count::error::shape_text;
+use super::{Answer, BOOL, Context, Made, NodeEffect, Rules, times, values};
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, broadcast, resolve_axis};
+
+pub(super) const RULES: Rules = &[
+    (&["Relu", "Clip", "LeakyRelu", "PRelu", "ThresholdedRelu"], clamp),
+    (&["Add"], addition),
+    (UNARY, unary),
+    (BINARY, binary),
+    (COMPARISONS, binary),
+    (&["IsInf", "IsNaN"], test),
+    (&["SwiGLU"], gated),
+    (&["Sum", "Max", "Min", "Mean", "Where"], several),
+    (&["Cast", "CastLike"], cast),
+];
 
 /// One operation an element.
 pub(super) const UNARY: &[&str] = &[
     "Abs",
     "Acos",
     "Acosh",
+    "Affine",
     "Asin",
     "Asinh",
     "Atan",
     "Atanh",
+    "Bernoulli",
+    "BitwiseNot",
     "Ceil",
     "Celu",
     "Cos",
@@ -30,13 +43,18 @@ pub(super) const UNARY: &[&str] = &[
     "Gelu",
     "HardSigmoid",
     "HardSwish",
+    "ImageScaler",
     "Log",
     "Mish",
     "Neg",
     "Not",
+    "ParametricSoftplus",
     "Reciprocal",
     "Round",
+    "Scale",
+    "ScaledTanh",
     "Selu",
+    "Shrink",
     "Sigmoid",
     "Sign",
     "Sin",
@@ -44,61 +62,68 @@ pub(super) const UNARY: &[&str] = &[
     "Softplus",
     "Softsign",
     "Sqrt",
+    "Swish",
     "Tan",
     "Tanh",
 ];
 
 /// One operation for each element of the broadcast result.
-pub(super) const BINARY: &[&str] = &["Sub", "Mul", "Div", "Pow", "Mod"];
+const BINARY: &[&str] =
+    &["Sub", "Mul", "Div", "Pow", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"];
 
 /// The same, with truth values as a result.
-pub(super) const COMPARISONS: &[&str] =
+const COMPARISONS: &[&str] =
     &["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"];
 
-/// One operation for each element that goes in.
-pub(super) const REDUCTIONS: &[&str] = &[
-    "ReduceMean",
-    "ReduceSum",
-    "ReduceMax",
-    "ReduceMin",
-    "ReduceProd",
-    "ReduceL1",
-    "ReduceL2",
-    "ReduceSumSquare",
-];
-
-/// ONNX's number of the type of truth values.
-const BOOL: i64 = 9;
-
-/// Greatest, differences, exponentials, sum, quotients.
-const SOFTMAX_OPERATIONS: u64 = 5;
-
-/// Mean, differences, squares with their sum, quotients, scale, shift.
-const NORMALIZATION_OPERATIONS: u64 = 6;
-
-fn times(elements: u64, operations: u64) -> Result<Work, Uncountable> {
-    elements.checked_mul(operations).map(Work::Operations).ok_or(Uncountable::TooLarge)
-}
-
-fn same_shape(context: &Context<'_, '_>) -> Result<Made, Uncountable> {
-    Ok(Made::new(context.shape(0)?.to_vec(), context.element_type()))
+/// An output that is as large as the first input.
+pub(super) fn same_shape(context: &Context<'_, '_>, element_type: i64) -> Result<Made, Uncountable> {
+    context.made(0, context.shape(0).map(<[u64]>::to_vec), element_type)
 }
 
 pub(super) fn unary(context: &Context<'_, '_>) -> Answer {
-    let mut made = same_shape(context)?;
+    let mut made = same_shape(context, context.element_type())?;
     made.values = values::unary(context);
-    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)))
+    let work = Work::Operations(made.elements()?);
+    Ok(NodeEffect::one(made, work))
+}
+
+fn test(context: &Context<'_, '_>) -> Answer {
+    let made = same_shape(context, BOOL)?;
+    let work = Work::Operations(made.elements()?);
+    Ok(NodeEffect::one(made, work))
+}
+
+/// A sigmoid and two products.
+fn gated(context: &Context<'_, '_>) -> Answer {
+    let made = same_shape(context, context.element_type())?;
+    let work = times(made.elements()?, 3)?;
+    Ok(NodeEffect::one(made, work))
 }
 
 /// The bounds of `Clip` are settings; the slopes of `PRelu` are weights.
-pub(super) fn clamp(context: &Context<'_, '_>) -> Answer {
-    let outcome = NodeEffect::one(same_shape(context)?, Work::Clamp);
+fn clamp(context: &Context<'_, '_>) -> Answer {
+    let mut made = same_shape(context, context.element_type())?;
     let is_clip = context.node.operator == "Clip";
+    made.values = values::clamp(context);
+    let outcome = NodeEffect::one(made, Work::Clamp);
     Ok(if is_clip { outcome.with_settings(&[1, 2]) } else { outcome })
 }
 
-pub(super) fn addition(context: &Context<'_, '_>) -> Answer {
-    let mut made = Made::new(broadcast(context.shape(0)?, context.shape(1)?)?, context.element_type());
+/// The shape of two inputs together. Before version 7 the second had a place among the axes of the first.
+fn joined(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
+    let (first, second) = (context.shape(0)?, context.shape(1)?);
+    let Some(axis) = context.attribute("axis").and_then(|attribute| attribute.integer) else {
+        return broadcast(first, second);
+    };
+    let axis = resolve_axis(axis, first.len().max(1))?;
+    let mut placed = second.to_vec();
+    // As many axes of one behind it as the first has further ones.
+    placed.resize(first.len().saturating_sub(axis).max(second.len()), 1);
+    broadcast(first, &placed)
+}
+
+fn addition(context: &Context<'_, '_>) -> Answer {
+    let mut made = context.made(0, joined(context), context.element_type())?;
     made.values = values::binary(context);
     Ok(NodeEffect::one(made, Work::Sum))
 }
@@ -106,93 +131,55 @@ pub(super) fn addition(context: &Context<'_, '_>) -> Answer {
 pub(super) fn binary(context: &Context<'_, '_>) -> Answer {
     let is_comparison = COMPARISONS.contains(&context.node.operator.as_str());
     let element_type = if is_comparison { BOOL } else { context.element_type() };
-    let mut made = Made::new(broadcast(context.shape(0)?, context.shape(1)?)?, element_type);
+    let mut made = context.made(0, joined(context), element_type)?;
     made.values = values::binary(context);
-    let work = times(super::product(&made.shape)?, 1)?;
+    let work = Work::Operations(made.elements()?);
     Ok(NodeEffect::one(made, work))
 }
 
-/// One operation for each element and each input after the first.
-pub(super) fn several(context: &Context<'_, '_>) -> Answer {
+fn all_joined(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     let mut shape = context.shape(0)?.to_vec();
     for index in 1..context.inputs.len() {
         shape = broadcast(&shape, context.shape(index)?)?;
     }
+    Ok(shape)
+}
+
+/// One operation for each element and each input after the first.
+fn several(context: &Context<'_, '_>) -> Answer {
     let is_choice = context.node.operator == "Where";
-    let type_from = usize::from(is_choice);
-    let element_type = context.optional(type_from).map_or(1, |input| input.element_type);
+    let element_type = context.type_of(usize::from(is_choice));
     let per_element = if is_choice { 1 } else { (context.inputs.len() as u64).saturating_sub(1) };
-    let work = times(super::product(&shape)?, per_element)?;
-    let mut made = Made::new(shape, element_type);
-    made.values = values::choice(context);
+    let mut made = context.made(0, all_joined(context), element_type)?;
+    made.values = values::several(context);
+    let work = times(made.elements()?, per_element)?;
     Ok(NodeEffect::one(made, work))
 }
 
-pub(super) fn softmax(context: &Context<'_, '_>) -> Answer {
-    Ok(NodeEffect::one(same_shape(context)?, times(context.elements(0)?, SOFTMAX_OPERATIONS)?))
-}
-
-pub(super) fn normalization(context: &Context<'_, '_>) -> Answer {
-    if context.node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
-        return Err(Uncountable::Unknown(
-            "its mean and deviation are asked for, which is done in training".to_owned(),
-        ));
-    }
-    Ok(NodeEffect::one(same_shape(context)?, times(context.elements(0)?, NORMALIZATION_OPERATIONS)?))
-}
-
-pub(super) fn batch_normalization(context: &Context<'_, '_>) -> Answer {
-    if context.integer("training_mode", 0) != 0 {
-        return Err(Uncountable::Unknown("it is in training mode".to_owned()));
-    }
-    let shape = context.shape(0)?;
-    let channels = shape.get(1).copied().unwrap_or(1);
-    for index in 1..5 {
-        let parameters = context.shape(index)?;
-        if parameters != [channels] {
-            return Err(Uncountable::Wrong(format!(
-                "its input {index} has the shape {}, and it normalises {channels} channels",
-                shape_text(parameters)
-            )));
-        }
-    }
-    Ok(NodeEffect::one(same_shape(context)?, Work::Normalisation { channels }))
-}
-
-pub(super) fn reduction(context: &Context<'_, '_>) -> Answer {
-    let shape = context.shape(0)?;
-    let axes = match (context.integers("axes"), context.optional(1)) {
-        (Some(axes), _) => axes.to_vec(),
-        (None, Some(_)) => context.values(1)?,
-        (None, None) => Vec::new(),
+/// Until version 5, `to` was the name of a type.
+fn cast(context: &Context<'_, '_>) -> Answer {
+    const NAMES: &[(&[u8], i64)] = &[
+        (b"FLOAT", 1),
+        (b"UINT8", 2),
+        (b"INT8", 3),
+        (b"UINT16", 4),
+        (b"INT16", 5),
+        (b"INT32", 6),
+        (b"INT64", 7),
+        (b"STRING", 8),
+        (b"BOOL", 9),
+        (b"FLOAT16", 10),
+        (b"DOUBLE", 11),
+        (b"UINT32", 12),
+        (b"UINT64", 13),
+    ];
+    let element_type = match (context.node.operator.as_str(), context.text("to")) {
+        ("CastLike", _) => context.type_of(1),
+        (_, Some(name)) => NAMES.iter().find(|(known, _)| *known == name).map_or(1, |(_, number)| *number),
+        _ => context.integer("to", 1),
     };
-    let axes: Vec<usize> =
-        axes.iter().map(|number| resolve_axis(*number, shape.len())).collect::<Result<_, _>>()?;
-    let keeps = context.integer("keepdims", 1) != 0;
-    let reduces = |axis: &usize| axes.contains(axis) || axes.is_empty();
-    if axes.is_empty() && context.integer("noop_with_empty_axes", 0) != 0 {
-        return Ok(NodeEffect::one(same_shape(context)?, Work::View).with_settings(&[1]));
-    }
-    let sizes = shape.iter().enumerate();
-    let output = sizes.filter(|(axis, _)| keeps || !reduces(axis));
-    let output = output.map(|(axis, size)| if reduces(&axis) { 1 } else { *size }).collect();
-    let mut made = Made::new(output, context.element_type());
-    made.values = values::reduction(context);
-    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)).with_settings(&[1]))
-}
-
-pub(super) fn quantize(context: &Context<'_, '_>) -> Answer {
-    let zero = context.optional(2).map(|zero| zero.element_type);
-    let named = Some(context.integer("output_dtype", 0)).filter(|number| *number != 0);
-    // uint8 is what ONNX takes where neither is given.
-    let element_type = zero.or(named).unwrap_or(2);
-    let made = Made::new(context.shape(0)?.to_vec(), element_type);
-    Ok(NodeEffect::one(made, Work::Quantise).with_settings(&[1, 2]))
-}
-
-pub(super) fn dequantize(context: &Context<'_, '_>) -> Answer {
-    let element_type = context.optional(1).map_or(1, |scale| scale.element_type);
-    let mut made = Made::new(context.shape(0)?.to_vec(), element_type);
-    made.stored_bits = Some(storage_bits(context.element_type()));
-    Ok(NodeEffect::one(made, Work::Dequantise).with_settings(&[1, 2]))
+    let mut made = same_shape(context, element_type)?;
+    made.values = values::cast(context, element_type);
+    let work = Work::Operations(made.elements()?);
+    Ok(NodeEffect::one(made, work).with_settings(&[1]))
 }

@@ -1,35 +1,67 @@
 //! Operators that give the same bytes another shape. They cost nothing.
 
-use super::{Answer, Context, Made, NodeEffect};
+use super::{Answer, BOOL, Context, NodeEffect, Rules};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, product, resolve_axis};
 
-fn view(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usize]) -> Answer {
+pub(super) const RULES: Rules = &[
+    (&["Identity", "BitCast"], identity),
+    (&["Dropout"], dropout),
+    (&["Reshape"], reshape),
+    (&["Flatten"], flatten),
+    (&["Squeeze"], squeeze),
+    (&["Unsqueeze"], unsqueeze),
+];
+
+/// A view of the first input.
+pub(super) fn view(
+    context: &Context<'_, '_>,
+    computed: Result<Vec<u64>, Uncountable>,
+    settings: &'static [usize],
+) -> Answer {
     let input = context.input(0)?;
-    let mut made = Made::new(shape, input.element_type);
+    let mut made = context.made(0, computed, input.element_type)?;
     made.stored_bits = Some(input.stored_bits);
-    made.values = input.integers();
+    made.values = input.values();
     Ok(NodeEffect::one(made, Work::View).with_settings(settings))
 }
 
-/// The mask of `Dropout` is made in training only.
-pub(super) fn identity(context: &Context<'_, '_>) -> Answer {
-    if context.node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
-        return Err(Uncountable::Unknown("its mask is asked for, which is done in training".to_owned()));
+fn identity(context: &Context<'_, '_>) -> Answer {
+    if let Some(sequence) = &context.input(0)?.sequence {
+        return Ok(NodeEffect::one(super::Made::of_sequence(sequence.clone()), Work::View));
     }
-    view(context, context.shape(0)?.to_vec(), &[1, 2])
+    view(context, context.shape(0).map(<[u64]>::to_vec), &[])
+}
+
+/// The mask of `Dropout` is true everywhere but in training.
+fn dropout(context: &Context<'_, '_>) -> Answer {
+    let mut effect = view(context, context.shape(0).map(<[u64]>::to_vec), &[1, 2])?;
+    if context.is_asked(1) {
+        effect.outputs.push(context.made(1, context.shape(0).map(<[u64]>::to_vec), BOOL)?);
+    }
+    Ok(effect)
+}
+
+fn reshape(context: &Context<'_, '_>) -> Answer {
+    view(context, reshaped(context), &[1])
 }
 
 /// −1 stands for what is left, 0 for the size that was there.
-pub(super) fn reshape(context: &Context<'_, '_>) -> Answer {
-    let input = context.shape(0)?;
+fn reshaped(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     // The first version had the shape as an attribute.
     let wanted = match context.integers("shape") {
         Some(shape) if context.optional(1).is_none() => shape.to_vec(),
         _ => context.values(1)?,
     };
     let keeps_zero = context.integer("allowzero", 0) != 0;
+    // A whole shape says what comes out, whatever goes in.
+    let whole: Option<Vec<u64>> =
+        wanted.iter().map(|size| u64::try_from(*size).ok().filter(|size| *size > 0)).collect();
+    let input = match (context.shape(0), whole) {
+        (Err(_), Some(whole)) => return Ok(whole),
+        (input, _) => input?,
+    };
     let misfit = || Uncountable::Wrong(format!("{} cannot be reshaped to {wanted:?}", shape_text(input)));
     let mut output = Vec::with_capacity(wanted.len());
     let mut open = None;
@@ -51,29 +83,29 @@ pub(super) fn reshape(context: &Context<'_, '_>) -> Answer {
     if product(&output)? != have {
         return Err(misfit());
     }
-    view(context, output, &[1])
+    Ok(output)
 }
 
-pub(super) fn flatten(context: &Context<'_, '_>) -> Answer {
+fn flatten(context: &Context<'_, '_>) -> Answer {
+    view(context, flattened(context), &[])
+}
+
+fn flattened(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     let input = context.shape(0)?;
     let axis = context.integer("axis", 1);
     // Behind the last axis is allowed.
     let axis =
         if usize::try_from(axis) == Ok(input.len()) { input.len() } else { resolve_axis(axis, input.len())? };
-    view(context, vec![product(&input[..axis])?, product(&input[axis..])?], &[])
+    Ok(vec![product(&input[..axis])?, product(&input[axis..])?])
 }
 
-fn axes(context: &Context<'_, '_>) -> Result<Option<Vec<i64>>, Uncountable> {
-    match (context.integers("axes"), context.optional(1)) {
-        (Some(axes), _) => Ok(Some(axes.to_vec())),
-        (None, Some(_)) => context.values(1).map(Some),
-        (None, None) => Ok(None),
-    }
+fn squeeze(context: &Context<'_, '_>) -> Answer {
+    view(context, squeezed(context), &[1])
 }
 
-pub(super) fn squeeze(context: &Context<'_, '_>) -> Answer {
+fn squeezed(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     let input = context.shape(0)?;
-    let axes = match axes(context)? {
+    let axes = match context.list("axes", 1)? {
         Some(axes) => {
             axes.iter().map(|number| resolve_axis(*number, input.len())).collect::<Result<_, _>>()?
         }
@@ -83,12 +115,16 @@ pub(super) fn squeeze(context: &Context<'_, '_>) -> Answer {
         return Err(Uncountable::Wrong(format!("axis {axis} of {} cannot be squeezed", shape_text(input))));
     }
     let kept = input.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
-    view(context, kept.map(|(_, size)| *size).collect(), &[1])
+    Ok(kept.map(|(_, size)| *size).collect())
 }
 
-pub(super) fn unsqueeze(context: &Context<'_, '_>) -> Answer {
+fn unsqueeze(context: &Context<'_, '_>) -> Answer {
+    view(context, unsqueezed(context), &[1])
+}
+
+fn unsqueezed(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     let input = context.shape(0)?;
-    let axes = axes(context)?.ok_or_else(|| Uncountable::Wrong("it has no `axes`".to_owned()))?;
+    let axes = context.list("axes", 1)?.ok_or_else(|| Uncountable::Wrong("it has no `axes`".to_owned()))?;
     let rank = input.len() + axes.len();
     let mut added: Vec<usize> =
         axes.iter().map(|number| resolve_axis(*number, rank)).collect::<Result<_, _>>()?;
@@ -100,5 +136,5 @@ pub(super) fn unsqueeze(context: &Context<'_, '_>) -> Answer {
         }
         output.insert(axis, 1);
     }
-    view(context, output, &[1])
+    Ok(output)
 }

@@ -1,21 +1,40 @@
 //! What each ONNX operator makes and costs, from the shapes that it reads.
 //!
-//! [`OPERATORS`] is the list of what is counted. An operator that is not in it, or whose shapes cannot be
-//! known, is handed back as [`Uncountable::Unknown`] and listed as uncounted; shapes that contradict each
-//! other are [`Uncountable::Wrong`].
+//! Each file has the rules of a group of operators, as a list `RULES`; [`GROUPS`] has all lists. An operator
+//! that is not in it, or whose shapes cannot be known, is handed back as [`Uncountable::Unknown`] and listed
+//! as uncounted; so is one whose inputs do not fit it, with what does not fit.
 //!
-//! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>.
+//! Source of shapes and attributes: <https://onnx.ai/onnx/operators/>, and for `com.microsoft`
+//! <https://github.com/microsoft/onnxruntime/blob/v1.22.0/docs/ContribOperators.md>.
 
-use super::fact::Fact;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::fact::{Fact, Sequence, Values};
+use super::frame::{CallSettings, attribute};
+use super::settle::{Differing, OutputSlot, settled};
 use crate::model_file::elements;
-use crate::model_file::onnx::{OnnxAttribute, OnnxNode, Payload, bits, is_own_domain};
+use crate::model_file::onnx::{OnnxAttribute, OnnxNode, bits, is_own_domain};
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, product};
 
+mod attention;
+mod data_dependent;
+mod einsum;
 mod elementwise;
+mod generators;
+mod indexing;
 mod layout;
+mod microsoft;
+mod normalization;
 mod products;
+mod quantization;
+mod recurrent;
+mod reductions;
+mod resampling;
 mod selection;
+mod sequences;
+mod signal;
 mod values;
 mod windows;
 
@@ -25,73 +44,79 @@ type Answer = Result<NodeEffect, Uncountable>;
 /// A rule for one or more operators.
 type Rule = fn(&Context<'_, '_>) -> Answer;
 
-/// What is counted. Operators of one rule stand together.
-const OPERATORS: &[(&[&str], Rule)] = &[
-    (&["Conv", "ConvInteger", "QLinearConv"], products::convolution),
-    (&["ConvTranspose"], products::transposed_convolution),
-    (&["Gemm"], products::gemm),
-    (&["MatMul", "MatMulInteger", "QLinearMatMul"], products::matrix_product),
-    (&["MaxPool", "AveragePool", "LpPool"], windows::pool),
-    (&["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], windows::global_pool),
-    (&["QLinearGlobalAveragePool"], windows::global_pool),
-    (&["BatchNormalization"], elementwise::batch_normalization),
-    (&["Relu", "Clip", "LeakyRelu", "PRelu", "ThresholdedRelu"], elementwise::clamp),
-    (&["Add"], elementwise::addition),
-    (elementwise::UNARY, elementwise::unary),
-    (elementwise::BINARY, elementwise::binary),
-    (elementwise::COMPARISONS, elementwise::binary),
-    (&["Sum", "Max", "Min", "Mean"], elementwise::several),
-    (&["Where"], elementwise::several),
-    (&["Softmax", "LogSoftmax"], elementwise::softmax),
-    (&["InstanceNormalization", "LayerNormalization", "GroupNormalization"], elementwise::normalization),
-    (elementwise::REDUCTIONS, elementwise::reduction),
-    (&["QuantizeLinear"], elementwise::quantize),
-    (&["DequantizeLinear"], elementwise::dequantize),
-    (&["Identity", "Dropout"], layout::identity),
-    (&["Reshape"], layout::reshape),
-    (&["Flatten"], layout::flatten),
-    (&["Squeeze"], layout::squeeze),
-    (&["Unsqueeze"], layout::unsqueeze),
-    (&["Transpose"], selection::transpose),
-    (&["Cast"], selection::cast),
-    (&["Concat"], selection::concat),
-    (&["Pad"], selection::pad),
-    (&["Resize", "Upsample"], selection::resize),
-    (&["Slice"], selection::slice),
-    (&["Split"], selection::split),
-    (&["Gather"], selection::gather),
-    (&["Expand"], selection::expand),
-    (&["DepthToSpace", "SpaceToDepth"], selection::block_rearrangement),
-    (&["Constant"], values::constant),
-    (&["ConstantOfShape"], values::constant_of_shape),
-    (&["Shape"], values::shape),
-    (&["Size"], values::size),
+/// Rules with the operators that they are for.
+type Rules = &'static [(&'static [&'static str], Rule)];
+
+/// Every rule for ONNX's own operators.
+const GROUPS: &[Rules] = &[
+    attention::RULES,
+    data_dependent::RULES,
+    einsum::RULES,
+    elementwise::RULES,
+    generators::RULES,
+    indexing::RULES,
+    layout::RULES,
+    normalization::RULES,
+    products::RULES,
+    quantization::RULES,
+    recurrent::RULES,
+    reductions::RULES,
+    resampling::RULES,
+    selection::RULES,
+    sequences::RULES,
+    signal::RULES,
+    windows::RULES,
 ];
 
+/// The domain of operators that ONNX Runtime adds.
+const MICROSOFT: &str = "com.microsoft";
+
+static OWN: LazyLock<HashMap<&str, Rule>> = LazyLock::new(|| by_name(GROUPS));
+static ADDED: LazyLock<HashMap<&str, Rule>> = LazyLock::new(|| by_name(microsoft::GROUPS));
+
+fn by_name(groups: &'static [Rules]) -> HashMap<&'static str, Rule> {
+    let rules = groups.iter().copied().flatten();
+    rules.flat_map(|(names, rule)| names.iter().map(|name| (*name, *rule))).collect()
+}
+
 /// What an operator makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Made {
     pub(super) shape: Vec<u64>,
     pub(super) element_type: i64,
     /// Where it is stored narrower than its type.
     pub(super) stored_bits: Option<u64>,
-    /// Its values, where they are whole numbers that shapes may be made of.
-    pub(super) values: Option<Vec<i64>>,
+    /// Its values, where they are known and shapes may be made of them.
+    pub(super) values: Option<Values>,
+    /// What it holds, if it is no tensor.
+    pub(super) sequence: Option<Sequence>,
+    /// How the shape differs from the computed one.
+    pub(super) difference: Option<Differing>,
 }
 
 impl Made {
-    pub(super) fn new(shape: Vec<u64>, element_type: i64) -> Self {
-        Self { shape, element_type, stored_bits: None, values: None }
+    fn of_sequence(sequence: Sequence) -> Self {
+        Self {
+            shape: Vec::new(),
+            element_type: sequence.any().element_type,
+            stored_bits: None,
+            values: None,
+            sequence: Some(sequence),
+            difference: None,
+        }
+    }
+
+    fn elements(&self) -> Result<u64, Uncountable> {
+        product(&self.shape)
     }
 }
 
 /// What an operator makes and does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct NodeEffect {
     pub(super) outputs: Vec<Made>,
     pub(super) work: Work,
-    /// From which input on they are shapes, scales and bounds rather than tensors that are read; and single
-    /// ones before.
+    /// Inputs that are shapes, scales and bounds rather than tensors that are read.
     pub(super) settings: &'static [usize],
 }
 
@@ -109,21 +134,45 @@ impl NodeEffect {
 pub(super) struct Context<'n, 'a> {
     pub(super) node: &'n OnnxNode<'a>,
     pub(super) inputs: Vec<Option<&'n Fact<'a>>>,
+    pub(super) outputs: Vec<OutputSlot<'n>>,
+    pub(super) settings: Option<&'n CallSettings<'n, 'a>>,
+    /// Version of ONNX's own operators.
+    pub(super) version: i64,
 }
 
 /// What a node makes and does.
 pub(super) fn apply(context: &Context<'_, '_>) -> Answer {
     let node = context.node;
-    let own = is_own_domain(&node.domain) || QUANTISED_TWINS.contains(&node.operator.as_str());
-    let rule = OPERATORS.iter().find(|(names, _)| own && names.contains(&node.operator.as_str()));
+    let name = node.operator.as_str();
+    let rule = match node.domain.as_str() {
+        domain if is_own_domain(domain) => OWN.get(name),
+        MICROSOFT => ADDED.get(name),
+        _ => None,
+    };
     match rule {
-        Some((_, rule)) => rule(context),
-        None => Err(Uncountable::Unknown("this operator is not counted".to_owned())),
+        Some(rule) => rule(context),
+        None if is_own_domain(&node.domain) => {
+            Err(Uncountable::Unknown("this operator is not counted".to_owned()))
+        }
+        None if node.domain == MICROSOFT => {
+            Err(Uncountable::Unknown(format!("this operator of `{MICROSOFT}` is not counted")))
+        }
+        None => Err(Uncountable::Unknown(format!("operators of the domain `{}` are not known", node.domain))),
     }
 }
 
-/// Operators outside ONNX's own domain that are counted as their relatives in it.
-const QUANTISED_TWINS: &[&str] = &["QLinearGlobalAveragePool", "QuantizeLinear", "DequantizeLinear"];
+/// Does an operator make something else each time?
+pub(super) fn is_random(node: &OnnxNode<'_>) -> bool {
+    const RANDOM: &[&str] = &[
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    ];
+    RANDOM.contains(&node.operator.as_str())
+}
 
 impl<'n, 'a> Context<'n, 'a> {
     /// An input that must be there.
@@ -152,18 +201,29 @@ impl<'n, 'a> Context<'n, 'a> {
         input.integers().ok_or_else(|| unknown_values(input))
     }
 
+    /// Whole numbers that an input holds, of which none may be negative.
+    pub(super) fn sizes(&self, index: usize) -> Result<Vec<u64>, Uncountable> {
+        let sizes: Result<_, _> = self.values(index)?.into_iter().map(u64::try_from).collect();
+        sizes.map_err(|_| Uncountable::Wrong(format!("its input {index} has a negative size")))
+    }
+
     /// Floating-point numbers that an input holds.
-    pub(super) fn floats(&self, index: usize) -> Result<Vec<f32>, Uncountable> {
+    pub(super) fn floats(&self, index: usize) -> Result<Vec<f64>, Uncountable> {
         let input = self.input(index)?;
-        input.payload.as_ref().and_then(Payload::floats).ok_or_else(|| unknown_values(input))
+        input.floats().ok_or_else(|| unknown_values(input))
     }
 
     pub(super) fn attribute(&self, name: &str) -> Option<&'n OnnxAttribute<'a>> {
-        self.node.attributes.iter().find(|attribute| attribute.name == name)
+        attribute(self.node, self.settings, name)
     }
 
     pub(super) fn integer(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).and_then(|attribute| attribute.integer).unwrap_or(default)
+    }
+
+    /// A setting that is a size; `None` if it is left out or negative.
+    pub(super) fn size(&self, name: &str) -> Option<u64> {
+        self.attribute(name)?.integer.and_then(|size| u64::try_from(size).ok())
     }
 
     pub(super) fn integers(&self, name: &str) -> Option<&'n [i64]> {
@@ -174,10 +234,57 @@ impl<'n, 'a> Context<'n, 'a> {
         self.attribute(name).and_then(|attribute| attribute.text)
     }
 
+    /// A list that is a setting in old versions and an input in later ones; `None` if it is neither.
+    pub(super) fn list(&self, name: &str, input: usize) -> Result<Option<Vec<i64>>, Uncountable> {
+        match (self.integers(name), self.optional(input)) {
+            (Some(list), _) => Ok(Some(list.to_vec())),
+            (None, Some(_)) => self.values(input).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Element type of the first input.
     pub(super) fn element_type(&self) -> i64 {
-        self.optional(0).map_or(1, |input| input.element_type)
+        self.type_of(0)
     }
+
+    /// Element type of an input; float32 if it is left out.
+    pub(super) fn type_of(&self, index: usize) -> i64 {
+        self.optional(index).map_or(FLOAT, |input| input.element_type)
+    }
+
+    /// Does anything read this output?
+    pub(super) fn is_asked(&self, output: usize) -> bool {
+        self.outputs.get(output).is_some_and(|output| output.is_asked)
+    }
+
+    /// An output of a shape that is computed, unless another source knows better.
+    ///
+    /// # Errors
+    /// Why it could not be computed, where no other source knows it.
+    pub(super) fn made(
+        &self,
+        output: usize,
+        computed: Result<Vec<u64>, Uncountable>,
+        element_type: i64,
+    ) -> Result<Made, Uncountable> {
+        let (shape, difference) = match self.outputs.get(output) {
+            Some(slot) => settled(slot, computed)?,
+            None => (computed?, None),
+        };
+        Ok(Made { shape, element_type, stored_bits: None, values: None, sequence: None, difference })
+    }
+}
+
+/// ONNX's numbers of types: floating-point numbers of 32 bits, whole numbers, truth values.
+const FLOAT: i64 = 1;
+const INT32: i64 = 6;
+const INT64: i64 = 7;
+const BOOL: i64 = 9;
+
+/// So many operations for each of so many elements.
+fn times(elements: u64, operations: u64) -> Result<Work, Uncountable> {
+    elements.checked_mul(operations).map(Work::Operations).ok_or(Uncountable::TooLarge)
 }
 
 fn unknown_values(input: &Fact<'_>) -> Uncountable {

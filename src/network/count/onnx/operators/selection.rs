@@ -1,15 +1,32 @@
 //! Operators that copy elements to other places. They compute nothing, but what they copy moves.
 
-use super::values;
-use super::{Answer, Context, Made, NodeEffect};
+use super::{Answer, Context, NodeEffect, Rules, values};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
-use crate::network::count::uncountable::{Uncountable, broadcast, product, resolve_axis};
+use crate::network::count::onnx::fact::Values;
+use crate::network::count::uncountable::{Uncountable, broadcast, resolve_axis};
+
+pub(super) const RULES: Rules = &[
+    (&["Transpose"], transpose),
+    (&["Concat"], concat),
+    (&["Pad"], pad),
+    (&["Slice"], slice),
+    (&["Split"], split),
+    (&["Expand"], expand),
+    (&["Tile"], tile),
+    (&["DepthToSpace", "SpaceToDepth"], block_rearrangement),
+    (&["CenterCropPad"], center_crop_pad),
+    (&["Crop"], crop),
+];
 
 /// What is read is what is written, as for parts of a tensor; constants alone give constants.
-fn selected(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usize]) -> Answer {
+pub(super) fn selected(
+    context: &Context<'_, '_>,
+    computed: Result<Vec<u64>, Uncountable>,
+    settings: &'static [usize],
+) -> Answer {
     let input = context.input(0)?;
-    let mut made = Made::new(shape, input.element_type);
+    let mut made = context.made(0, computed, input.element_type)?;
     if input.is_constant {
         // A runtime does this to weights before it stores them.
         made.stored_bits = Some(input.stored_bits);
@@ -17,7 +34,17 @@ fn selected(context: &Context<'_, '_>, shape: Vec<u64>, settings: &'static [usiz
     Ok(NodeEffect::one(made, Work::Selection).with_settings(settings))
 }
 
-pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
+/// A copy that is larger than what it copies.
+pub(super) fn copied(
+    context: &Context<'_, '_>,
+    computed: Result<Vec<u64>, Uncountable>,
+    settings: &'static [usize],
+) -> Answer {
+    let made = context.made(0, computed, context.element_type())?;
+    Ok(NodeEffect::one(made, Work::Operations(0)).with_settings(settings))
+}
+
+fn transpose(context: &Context<'_, '_>) -> Answer {
     let input = context.shape(0)?;
     let order: Vec<usize> = match context.integers("perm") {
         None => (0..input.len()).rev().collect(),
@@ -33,24 +60,34 @@ pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
             shape_text(input)
         )));
     }
-    let output = order.iter().map(|axis| input[*axis]).collect();
-    selected(context, output, &[])
+    let output: Vec<u64> = order.iter().map(|axis| input[*axis]).collect();
+    let moved = values::moved(context, &output, &|coordinates| {
+        let mut from = vec![0; coordinates.len()];
+        order.iter().zip(coordinates).for_each(|(axis, coordinate)| from[*axis] = *coordinate);
+        Some(from)
+    });
+    let mut effect = selected(context, Ok(output), &[])?;
+    effect.outputs[0].values = moved;
+    Ok(effect)
 }
 
-pub(super) fn cast(context: &Context<'_, '_>) -> Answer {
-    let mut made = Made::new(context.shape(0)?.to_vec(), context.integer("to", 1));
-    // Whole numbers stay what they are; a shape is never cast to a fraction.
-    made.values = if matches!(made.element_type, 6 | 7 | 9) { context.input(0)?.integers() } else { None };
-    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)))
+fn concat(context: &Context<'_, '_>) -> Answer {
+    let rank = context.inputs.iter().flatten().find_map(|input| input.shape.as_ref()).map(Vec::len);
+    // Until version 3, the axis could be left out.
+    let default = if context.version < 4 { 1 } else { 0 };
+    let axis = rank.map(|rank| resolve_axis(context.integer("axis", default), rank)).transpose()?;
+    let mut effect = copied(context, concatenated(context, axis.unwrap_or(0)), &[])?;
+    effect.outputs[0].values = values::concat(context, axis.unwrap_or(0));
+    Ok(effect)
 }
 
-pub(super) fn concat(context: &Context<'_, '_>) -> Answer {
+fn concatenated(context: &Context<'_, '_>, axis: usize) -> Result<Vec<u64>, Uncountable> {
     let first = context.shape(0)?;
-    let axis = resolve_axis(context.integer("axis", 0), first.len())?;
     let mut output = first.to_vec();
     for index in 1..context.inputs.len() {
         let other = context.shape(index)?;
         let fits = other.len() == first.len()
+            && axis < first.len()
             && (0..first.len()).all(|place| place == axis || other[place] == first[place]);
         if !fits {
             return Err(Uncountable::Wrong(format!(
@@ -61,12 +98,14 @@ pub(super) fn concat(context: &Context<'_, '_>) -> Answer {
         }
         output[axis] = output[axis].checked_add(other[axis]).ok_or(Uncountable::TooLarge)?;
     }
-    let mut made = Made::new(output, context.element_type());
-    made.values = values::concat(context);
-    Ok(NodeEffect::one(made, Work::Operations(0)))
+    Ok(output)
 }
 
 pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
+    copied(context, padded(context), &[1, 2, 3])
+}
+
+fn padded(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     let input = context.shape(0)?;
     // `paddings` is the name in the first version.
     let pads = match context.integers("pads").or_else(|| context.integers("paddings")) {
@@ -83,96 +122,72 @@ pub(super) fn pad(context: &Context<'_, '_>) -> Answer {
     let mut output = input.to_vec();
     for (place, axis) in axes.iter().enumerate() {
         let size = &mut output[resolve_axis(*axis, input.len())?];
-        let padded = size.checked_add_signed(pads[place]);
-        *size = padded
-            .and_then(|size| size.checked_add_signed(pads[axes.len() + place]))
+        // Both ends together: one may take away more than the other leaves.
+        let both = pads[place].checked_add(pads[axes.len() + place]);
+        *size = both
+            .and_then(|both| size.checked_add_signed(both))
             .ok_or_else(|| Uncountable::Wrong(format!("its `pads` {pads:?} take away more than there is")))?;
-    }
-    Ok(NodeEffect::one(Made::new(output, context.element_type()), Work::Operations(0))
-        .with_settings(&[1, 2, 3]))
-}
-
-/// Each element of the result: nothing where the nearest is copied, else a multiplication and an addition for
-/// each neighbour, 2 along each axis that changes for linear and 4 for cubic interpolation.
-pub(super) fn resize(context: &Context<'_, '_>) -> Answer {
-    let input = context.shape(0)?;
-    let output = resized(context, input)?;
-    let changing = input.iter().zip(&output).filter(|(before, after)| before != after).count() as u32;
-    let neighbours = match context.text("mode").unwrap_or(b"nearest") {
-        b"nearest" => None,
-        b"linear" | b"bilinear" => 2_u64.checked_pow(changing),
-        b"cubic" => 4_u64.checked_pow(changing),
-        _ => return Err(Uncountable::Wrong("unknown `mode`".to_owned())),
-    };
-    let operations = product(&output)?.checked_mul(neighbours.map_or(0, |count| count.saturating_mul(2)));
-    let work = Work::Operations(operations.ok_or(Uncountable::TooLarge)?);
-    Ok(NodeEffect::one(Made::new(output, context.element_type()), work).with_settings(&[1, 2, 3]))
-}
-
-fn resized(context: &Context<'_, '_>, input: &[u64]) -> Result<Vec<u64>, Uncountable> {
-    let unusual = context.text("keep_aspect_ratio_policy").is_some_and(|policy| policy != b"stretch");
-    if unusual || context.text("coordinate_transformation_mode") == Some(b"tf_crop_and_resize") {
-        return Err(Uncountable::Unknown("its way of resizing is not counted".to_owned()));
-    }
-    let axes: Vec<usize> = match context.integers("axes") {
-        Some(axes) => {
-            axes.iter().map(|number| resolve_axis(*number, input.len())).collect::<Result<_, _>>()?
-        }
-        None => (0..input.len()).collect(),
-    };
-    let misfit = || Uncountable::Wrong(format!("its scales or sizes do not fit {}", shape_text(input)));
-    let mut output = input.to_vec();
-    if context.optional(3).is_some() {
-        let sizes = context.values(3)?;
-        if sizes.len() != axes.len() {
-            return Err(misfit());
-        }
-        for (axis, size) in axes.into_iter().zip(sizes) {
-            output[axis] = u64::try_from(size).map_err(|_| misfit())?;
-        }
-        return Ok(output);
-    }
-    let scales = match context.attribute("scales") {
-        Some(scales) => scales.floats.clone(),
-        // Two inputs in the versions before the region of interest came between.
-        None if context.inputs.len() < 3 => context.floats(1)?,
-        None => context.floats(2)?,
-    };
-    let usable = |scale: &f32| scale.is_finite() && *scale > 0.0;
-    if scales.len() != axes.len() || !scales.iter().all(usable) {
-        return Err(misfit());
-    }
-    for (axis, scale) in axes.into_iter().zip(scales) {
-        // Conversion from a floating-point number saturates; the product of the sizes is checked after.
-        output[axis] = (output[axis] as f64 * f64::from(scale)).floor() as u64;
     }
     Ok(output)
 }
 
-/// Starts and ends, which may count from the end and reach beyond it.
-pub(super) fn slice(context: &Context<'_, '_>) -> Answer {
-    let input = context.shape(0)?;
+/// Starts, ends, axes and steps.
+type Bounds = [Vec<i64>; 4];
+
+fn bounds(context: &Context<'_, '_>) -> Result<Bounds, Uncountable> {
     let (starts, ends) = match (context.integers("starts"), context.integers("ends")) {
         (Some(starts), Some(ends)) => (starts.to_vec(), ends.to_vec()),
         _ => (context.values(1)?, context.values(2)?),
     };
-    let axes = match (context.integers("axes"), context.optional(3)) {
-        (Some(axes), _) => axes.to_vec(),
-        (None, Some(_)) => context.values(3)?,
-        (None, None) => (0..starts.len() as i64).collect(),
-    };
+    let axes = context.list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = if context.optional(4).is_some() { context.values(4)? } else { vec![1; starts.len()] };
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err(Uncountable::Wrong("its starts, ends, axes and steps are not of one length".to_owned()));
     }
-    let mut output = input.to_vec();
+    Ok([starts, ends, axes, steps])
+}
+
+/// Starts and ends, which may count from the end and reach beyond it.
+fn slice(context: &Context<'_, '_>) -> Answer {
+    let bounds = bounds(context);
+    let computed = || {
+        let input = context.shape(0)?;
+        let [starts, ends, axes, steps] = bounds.as_ref().map_err(Clone::clone)?;
+        let mut output = input.to_vec();
+        for (place, axis) in axes.iter().enumerate() {
+            let axis = resolve_axis(*axis, input.len())?;
+            output[axis] = sliced(input[axis], starts[place], ends[place], steps[place])?;
+        }
+        Ok(output)
+    };
+    let computed = computed();
+    let values = match (&computed, &bounds) {
+        (Ok(output), Ok(bounds)) => slice_values(context, output, bounds),
+        _ => None,
+    };
+    let mut effect = selected(context, computed, &[1, 2, 3, 4])?;
+    effect.outputs[0].values = values;
+    Ok(effect)
+}
+
+fn slice_values(context: &Context<'_, '_>, output: &[u64], bounds: &Bounds) -> Option<Values> {
+    let input = context.shape(0).ok()?;
+    let [starts, _, axes, steps] = bounds;
+    let mut walked: Vec<(i64, i64)> = vec![(0, 1); input.len()];
     for (place, axis) in axes.iter().enumerate() {
-        let axis = resolve_axis(*axis, input.len())?;
-        output[axis] = sliced(input[axis], starts[place], ends[place], steps[place])?;
+        let axis = resolve_axis(*axis, input.len()).ok()?;
+        let size = i64::try_from(input[axis]).ok()?;
+        let from_front = |number: i64| if number < 0 { number.saturating_add(size) } else { number };
+        let last = if steps[place] < 0 { size - 1 } else { size };
+        walked[axis] = (from_front(starts[place]).clamp(0, last.max(0)), steps[place]);
     }
-    let mut outcome = selected(context, output, &[1, 2, 3, 4])?;
-    outcome.outputs[0].values = values::slice(context, &starts, &ends, &steps);
-    Ok(outcome)
+    values::moved(context, output, &|coordinates| {
+        let place = |(coordinate, (start, step)): (&usize, &(i64, i64))| {
+            let moved = i64::try_from(*coordinate).ok()?.checked_mul(*step)?.checked_add(*start)?;
+            usize::try_from(moved).ok()
+        };
+        coordinates.iter().zip(&walked).map(place).collect()
+    })
 }
 
 fn sliced(size: u64, start: i64, end: i64, step: i64) -> Result<u64, Uncountable> {
@@ -188,71 +203,147 @@ fn sliced(size: u64, start: i64, end: i64, step: i64) -> Result<u64, Uncountable
     u64::try_from(count).map_err(|_| Uncountable::TooLarge)
 }
 
-pub(super) fn split(context: &Context<'_, '_>) -> Answer {
+fn split(context: &Context<'_, '_>) -> Answer {
+    let sizes = split_sizes(context);
+    let (mut outputs, mut before) = (Vec::new(), 0_u64);
+    for place in 0..context.node.outputs.len() {
+        let computed = || {
+            let (axis, sizes) = sizes.as_ref().map_err(Clone::clone)?;
+            let mut shape = context.shape(0)?.to_vec();
+            shape[*axis] = sizes[place];
+            Ok(shape)
+        };
+        let mut made = context.made(place, computed(), context.element_type())?;
+        if let Ok((axis, sizes)) = &sizes {
+            made.values = values::moved(context, &made.shape, &|coordinates| {
+                let mut from = coordinates.to_vec();
+                from[*axis] = from[*axis].checked_add(usize::try_from(before).ok()?)?;
+                Some(from)
+            });
+            before = before.saturating_add(sizes[place]);
+        }
+        outputs.push(made);
+    }
+    Ok(NodeEffect { outputs, work: Work::Selection, settings: &[1] })
+}
+
+/// The axis, and the size of each part along it.
+fn split_sizes(context: &Context<'_, '_>) -> Result<(usize, Vec<u64>), Uncountable> {
     let input = context.shape(0)?;
     let axis = resolve_axis(context.integer("axis", 0), input.len())?;
     let count = context.node.outputs.len() as u64;
-    let sizes: Vec<u64> = match (context.integers("split"), context.optional(1)) {
-        (None, None) => {
+    let sizes: Vec<u64> = match context.list("split", 1)? {
+        None => {
             // The last part is smaller where they cannot be equal.
             let part = input[axis].div_ceil(count.max(1));
             (0..count).map(|place| part.min(input[axis].saturating_sub(place.saturating_mul(part)))).collect()
         }
-        (given, _) => {
-            let given = given.map_or_else(|| context.values(1), |given| Ok(given.to_vec()))?;
-            given.iter().map(|size| u64::try_from(*size).unwrap_or(u64::MAX)).collect()
-        }
+        Some(given) => given.iter().map(|size| u64::try_from(*size).unwrap_or(u64::MAX)).collect(),
     };
     let sum = sizes.iter().try_fold(0_u64, |sum, size| sum.checked_add(*size));
     if sizes.len() as u64 != count || sum != Some(input[axis]) {
         return Err(Uncountable::Wrong(format!("axis {axis} of {} is not split whole", shape_text(input))));
     }
-    let part = |size: u64| {
-        let mut shape = input.to_vec();
-        shape[axis] = size;
-        Made::new(shape, context.element_type())
+    Ok((axis, sizes))
+}
+
+fn expand(context: &Context<'_, '_>) -> Answer {
+    let computed = || broadcast(context.shape(0)?, &context.sizes(1)?);
+    let mut effect = copied(context, computed(), &[1])?;
+    let input = context.shape(0).unwrap_or_default();
+    let output = effect.outputs[0].shape.clone();
+    effect.outputs[0].values = values::moved(context, &output, &|coordinates| {
+        let behind = coordinates.get(coordinates.len().checked_sub(input.len())?..)?;
+        Some(behind.iter().zip(input).map(|(place, size)| if *size == 1 { 0 } else { *place }).collect())
+    });
+    Ok(effect)
+}
+
+/// The first version repeats along one axis.
+fn tile(context: &Context<'_, '_>) -> Answer {
+    let computed = || {
+        let input = context.shape(0)?;
+        let repeats = context.sizes(1)?;
+        let mut output = input.to_vec();
+        let larger = |size: u64, times: u64| size.checked_mul(times).ok_or(Uncountable::TooLarge);
+        if context.version < 6 && context.optional(2).is_some() {
+            let axis = context.values(2)?.first().copied().unwrap_or(0);
+            let axis = resolve_axis(axis, input.len())?;
+            output[axis] = larger(input[axis], repeats.first().copied().unwrap_or(1))?;
+            return Ok(output);
+        }
+        if repeats.len() != input.len() {
+            return Err(Uncountable::Wrong(format!(
+                "its repeats {repeats:?} do not fit {}",
+                shape_text(input)
+            )));
+        }
+        for (size, times) in output.iter_mut().zip(&repeats) {
+            *size = larger(*size, *times)?;
+        }
+        Ok(output)
     };
-    let outputs = sizes.into_iter().map(part).collect();
-    Ok(NodeEffect { outputs, work: Work::Selection, settings: &[1] })
+    copied(context, computed(), &[1, 2])
 }
 
-pub(super) fn gather(context: &Context<'_, '_>) -> Answer {
-    let (input, indices) = (context.shape(0)?, context.shape(1)?);
-    let axis = resolve_axis(context.integer("axis", 0), input.len())?;
-    let mut output = input[..axis].to_vec();
-    output.extend(indices);
-    output.extend(&input[axis + 1..]);
-    let mut outcome = selected(context, output, &[1])?;
-    outcome.outputs[0].values = values::gather(context);
-    Ok(outcome)
+fn block_rearrangement(context: &Context<'_, '_>) -> Answer {
+    selected(context, rearranged(context), &[])
 }
 
-pub(super) fn expand(context: &Context<'_, '_>) -> Answer {
+fn rearranged(context: &Context<'_, '_>) -> Result<Vec<u64>, Uncountable> {
     let input = context.shape(0)?;
-    let wanted: Result<Vec<u64>, _> = context.values(1)?.iter().map(|size| u64::try_from(*size)).collect();
-    let wanted = wanted.map_err(|_| Uncountable::Wrong("it expands to a negative size".to_owned()))?;
-    let output = broadcast(input, &wanted)?;
-    Ok(NodeEffect::one(Made::new(output, context.element_type()), Work::Operations(0)).with_settings(&[1]))
-}
-
-pub(super) fn block_rearrangement(context: &Context<'_, '_>) -> Answer {
-    let input = context.shape(0)?;
-    let block = u64::try_from(context.integer("blocksize", 0)).unwrap_or(0);
+    let block = context.size("blocksize").unwrap_or(0);
     let misfit = || Uncountable::Wrong(format!("blocks of {block} do not fit {}", shape_text(input)));
     let &[batch, channels, height, width] = input else { return Err(misfit()) };
     let area = block.checked_mul(block).filter(|area| *area > 0).ok_or_else(misfit)?;
     let larger = |size: u64| size.checked_mul(block).ok_or(Uncountable::TooLarge);
-    let output = if context.node.operator == "DepthToSpace" {
+    if context.node.operator == "DepthToSpace" {
         if channels % area != 0 {
             return Err(misfit());
         }
-        vec![batch, channels / area, larger(height)?, larger(width)?]
-    } else {
-        if height % block != 0 || width % block != 0 {
-            return Err(misfit());
+        return Ok(vec![batch, channels / area, larger(height)?, larger(width)?]);
+    }
+    if height % block != 0 || width % block != 0 {
+        return Err(misfit());
+    }
+    let channels = channels.checked_mul(area).ok_or(Uncountable::TooLarge)?;
+    Ok(vec![batch, channels, height / block, width / block])
+}
+
+fn center_crop_pad(context: &Context<'_, '_>) -> Answer {
+    let computed = || {
+        let (input, sizes) = (context.shape(0)?, context.sizes(1)?);
+        let all: Vec<i64> = (0..input.len() as i64).collect();
+        let axes = context.integers("axes").unwrap_or(&all);
+        let mut output = input.to_vec();
+        for (axis, size) in axes.iter().zip(sizes) {
+            output[resolve_axis(*axis, input.len())?] = size;
         }
-        let channels = channels.checked_mul(area).ok_or(Uncountable::TooLarge)?;
-        vec![batch, channels, height / block, width / block]
+        Ok(output)
     };
-    selected(context, output, &[])
+    copied(context, computed(), &[1])
+}
+
+/// An operator of the first version: an edge is cut away, or a part of a size is kept.
+fn crop(context: &Context<'_, '_>) -> Answer {
+    let computed = || {
+        let input = context.shape(0)?;
+        let misfit = || Uncountable::Wrong(format!("its `border` does not fit {}", shape_text(input)));
+        let (&[batch, channels, height, width], Some(&[left, top, right, bottom])) =
+            (input, context.integers("border"))
+        else {
+            return Err(misfit());
+        };
+        let kept = |size: u64, before: i64, after: i64| {
+            let away = before.checked_add(after).and_then(|away| u64::try_from(away).ok());
+            away.and_then(|away| size.checked_sub(away)).ok_or_else(misfit)
+        };
+        match context.integers("scale") {
+            Some(&[tall, wide]) => {
+                Ok(vec![batch, channels, tall.unsigned_abs().min(height), wide.unsigned_abs().min(width)])
+            }
+            _ => Ok(vec![batch, channels, kept(height, top, bottom)?, kept(width, left, right)?]),
+        }
+    };
+    selected(context, computed(), &[])
 }

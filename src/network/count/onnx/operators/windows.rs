@@ -1,9 +1,23 @@
 //! Windows that slide over the spatial axes: pooling, and the sizes that convolutions share with it.
 
-use super::{Answer, Context, Made, NodeEffect};
+use super::{Answer, Context, INT64, NodeEffect, Rules};
 use crate::network::count::error::shape_text;
 use crate::network::count::graph::Work;
 use crate::network::count::uncountable::{Uncountable, product};
+
+pub(super) const RULES: Rules = &[
+    (&["MaxPool", "AveragePool", "LpPool"], pool),
+    (&["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], global_pool),
+];
+
+/// How many windows fit where the last is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// Whole ones only.
+    Down,
+    /// One that reaches beyond the end counts.
+    Up,
+}
 
 /// How a window slides, one value an axis.
 pub(super) struct Sliding {
@@ -74,11 +88,11 @@ impl Sliding {
     }
 
     /// Spatial sizes that come out of `spatial`.
-    pub(super) fn positions(&self, spatial: &[u64], round_up: bool) -> Result<Vec<u64>, Uncountable> {
-        (0..self.kernel.len()).map(|axis| self.positions_along(axis, spatial[axis], round_up)).collect()
+    pub(super) fn positions(&self, spatial: &[u64], rounding: Rounding) -> Result<Vec<u64>, Uncountable> {
+        (0..self.kernel.len()).map(|axis| self.positions_along(axis, spatial[axis], rounding)).collect()
     }
 
-    fn positions_along(&self, axis: usize, size: u64, round_up: bool) -> Result<u64, Uncountable> {
+    fn positions_along(&self, axis: usize, size: u64, rounding: Rounding) -> Result<u64, Uncountable> {
         let stride = self.strides[axis];
         if self.automatic == Automatic::Same {
             return Ok(size.div_ceil(stride));
@@ -90,7 +104,7 @@ impl Sliding {
                 "its window reaches over {reach}, and the padded input has {padded}"
             )));
         };
-        if !round_up {
+        if rounding == Rounding::Down {
             return Ok(room / stride + 1);
         }
         let positions = room.div_ceil(stride) + 1;
@@ -129,10 +143,25 @@ pub(super) fn spatial(shape: &[u64]) -> Result<&[u64], Uncountable> {
 
 /// One operation for each value that a window looks at, padding included.
 pub(super) fn pool(context: &Context<'_, '_>) -> Answer {
+    let kernel = kernel_shape(context)?;
+    let window = kernel.as_deref().map_or(Ok(1), product)?;
+    let made = context.made(0, pooled(context, kernel), context.element_type())?;
+    let operations = made.elements()?.checked_mul(window).ok_or(Uncountable::TooLarge)?;
+    let indices = made.shape.clone();
+    let mut effect = NodeEffect::one(made, Work::Operations(operations));
+    if context.is_asked(1) {
+        // Where each largest value was found.
+        effect.outputs.push(context.made(1, Ok(indices), INT64)?);
+    }
+    Ok(effect)
+}
+
+fn pooled(context: &Context<'_, '_>, kernel: Option<Vec<u64>>) -> Result<Vec<u64>, Uncountable> {
     let shape = context.shape(0)?;
+    let is_last = context.integer("channels_last", 0) != 0;
     let pixels = spatial(shape)?;
-    let kernel =
-        kernel_shape(context)?.ok_or_else(|| Uncountable::Wrong("it has no `kernel_shape`".to_owned()))?;
+    let pixels = if is_last { &shape[1..shape.len() - 1] } else { pixels };
+    let kernel = kernel.ok_or_else(|| Uncountable::Wrong("it has no `kernel_shape`".to_owned()))?;
     if kernel.len() != pixels.len() {
         return Err(Uncountable::Wrong(format!(
             "its window {} does not fit its input of shape {}",
@@ -141,29 +170,23 @@ pub(super) fn pool(context: &Context<'_, '_>) -> Answer {
         )));
     }
     let sliding = Sliding::read(context, kernel)?;
-    let mut output = shape[..2].to_vec();
-    output.extend(sliding.positions(pixels, context.integer("ceil_mode", 0) != 0)?);
-    let operations = product(&output)?.checked_mul(product(&sliding.kernel)?).ok_or(Uncountable::TooLarge)?;
-    let made = Made::new(output.clone(), context.element_type());
-    let mut outcome = NodeEffect::one(made, Work::Operations(operations));
-    if context.node.outputs.len() > 1 {
-        // Where each largest value was found.
-        outcome.outputs.push(Made::new(output, 7));
-    }
-    Ok(outcome)
+    let rounding = if context.integer("ceil_mode", 0) == 0 { Rounding::Down } else { Rounding::Up };
+    let positions = sliding.positions(pixels, rounding)?;
+    let ends = if is_last { (&shape[..1], &shape[shape.len() - 1..]) } else { (&shape[..2], &[] as &[u64]) };
+    Ok([ends.0, &positions, ends.1].concat())
 }
 
 /// One operation for each value.
 pub(super) fn global_pool(context: &Context<'_, '_>) -> Answer {
-    let shape = context.shape(0)?;
-    // The layout is ONNX's unless a quantised twin says otherwise.
-    if context.integer("channels_last", 0) != 0 {
-        return Err(Uncountable::Unknown("its layout is channels last".to_owned()));
-    }
-    let mut output = vec![1; shape.len()];
-    output[..2.min(shape.len())].copy_from_slice(&shape[..2.min(shape.len())]);
-    spatial(shape)?;
-    let outcome =
-        NodeEffect::one(Made::new(output, context.element_type()), Work::Operations(context.elements(0)?));
-    Ok(outcome.with_settings(&[1, 2, 3, 4]))
+    let computed = || {
+        let shape = context.shape(0)?;
+        spatial(shape)?;
+        // The layout is ONNX's unless a quantised twin says otherwise.
+        let is_last = context.integer("channels_last", 0) != 0;
+        let channels = if is_last { shape.len() - 1 } else { 1 };
+        let kept = |axis: usize| axis == 0 || axis == channels;
+        Ok(shape.iter().enumerate().map(|(axis, size)| if kept(axis) { *size } else { 1 }).collect())
+    };
+    let made = context.made(0, computed(), context.element_type())?;
+    Ok(NodeEffect::one(made, Work::Operations(context.elements(0)?)).with_settings(&[1, 2, 3, 4]))
 }

@@ -218,7 +218,13 @@ pub(super) fn segments(context: &Context<'_, '_>) -> Answer {
         return Err(Uncountable::Wrong("its input has no segments".to_owned()));
     };
     let work = times(context.elements(0)?, 1)?;
-    let count = context.value(2).and_then(|count| u64::try_from(count).ok());
+    // Sorted segments are as many as the last one says.
+    let count = if context.has(2) {
+        context.value(2)
+    } else {
+        context.values(1).and_then(|of| of.last()?.checked_add(1))
+    };
+    let count = count.and_then(|count| u64::try_from(count).ok());
     let shape = match count {
         Some(count) => std::iter::once(count).chain(row.iter().copied()).collect(),
         None => context.declared_or_unknown(0)?,

@@ -103,8 +103,14 @@ const OPERATORS: &[(&[&str], Rule)] = &[
     (&["REVERSE_V2", "REVERSE_SEQUENCE"], selection::same),
     (&["REAL", "IMAG"], selection::same),
     (selection::DECLARED, selection::declared),
-    (&["DYNAMIC_UPDATE_SLICE", "SCATTER_ND", "SPARSE_TO_DENSE", "STABLEHLO_SCATTER"], selection::written),
-    (&["STABLEHLO_DYNAMIC_UPDATE_SLICE", "DILATE", "STABLEHLO_PAD"], selection::written),
+    (&["SPACE_TO_BATCH_ND"], selection::space_to_batch),
+    (&["BATCH_TO_SPACE_ND"], selection::batch_to_space),
+    (&["MATRIX_DIAG"], selection::diagonal),
+    (&["DYNAMIC_UPDATE_SLICE", "MATRIX_SET_DIAG"], selection::updated),
+    (&["STABLEHLO_DYNAMIC_UPDATE_SLICE", "STABLEHLO_SCATTER"], selection::updated),
+    (&["SCATTER_ND"], selection::scattered),
+    (&["SPARSE_TO_DENSE"], selection::sparse_to_dense),
+    (&["DILATE", "STABLEHLO_PAD"], selection::spread),
 ];
 
 fn one(shape: Vec<u64>, work: Work, tensors: Vec<usize>) -> Answer {

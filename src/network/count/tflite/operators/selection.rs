@@ -7,10 +7,6 @@ use crate::network::count::uncountable::{Uncountable, product, resolve_axis};
 
 /// Copies whose shapes are the file's or come of values that only a run shows.
 pub(super) const DECLARED: &[&str] = &[
-    "SPACE_TO_BATCH_ND",
-    "BATCH_TO_SPACE_ND",
-    "MATRIX_DIAG",
-    "MATRIX_SET_DIAG",
     "STABLEHLO_SLICE",
     "STABLEHLO_DYNAMIC_SLICE",
     "STABLEHLO_GATHER",
@@ -34,11 +30,84 @@ pub(super) fn same(context: &Context<'_, '_>) -> Answer {
 }
 
 /// A tensor of which some elements are replaced: all of it comes out.
-pub(super) fn written(context: &Context<'_, '_>) -> Answer {
-    let tensors = (0..context.operator.inputs.len()).filter(|input| context.shape(*input).is_ok()).collect();
-    let output = context.declared(0).or_else(|| context.shape(0).ok().map(<[u64]>::to_vec));
-    let output = output.ok_or_else(|| Uncountable::unknown_shape("operand"))?;
-    one(output, Work::Operations(0), tensors)
+pub(super) fn updated(context: &Context<'_, '_>) -> Answer {
+    let output = context.shape(0)?.to_vec();
+    one(output, Work::Operations(0), vec![0, 1])
+}
+
+/// Elements are put into an empty tensor whose shape is the third input.
+pub(super) fn scattered(context: &Context<'_, '_>) -> Answer {
+    one(wanted(context, 2)?, Work::Operations(0), vec![0, 1])
+}
+
+/// The same with the shape as the second input.
+pub(super) fn sparse_to_dense(context: &Context<'_, '_>) -> Answer {
+    one(wanted(context, 1)?, Work::Operations(0), vec![0, 2])
+}
+
+/// Elements are put between others, and the file says how many.
+pub(super) fn spread(context: &Context<'_, '_>) -> Answer {
+    context.shape(0)?;
+    one(context.declared_or_unknown(0)?, Work::Operations(0), vec![0])
+}
+
+/// A shape that is an input, or else the file's.
+fn wanted(context: &Context<'_, '_>, input: usize) -> Result<Vec<u64>, Uncountable> {
+    let sizes = context.values(input).map(|sizes| sizes.into_iter().map(u64::try_from).collect());
+    match sizes {
+        Some(Ok(sizes)) => Ok(sizes),
+        _ => context.declared_or_unknown(0),
+    }
+}
+
+/// The last axis becomes the diagonal of two.
+pub(super) fn diagonal(context: &Context<'_, '_>) -> Answer {
+    let input = context.shape(0)?;
+    selected(input.iter().chain(input.last()).copied().collect())
+}
+
+/// Axes after the first are cut into blocks, which come one after another along the first.
+pub(super) fn space_to_batch(context: &Context<'_, '_>) -> Answer {
+    let Some((input, blocks, edges)) = blocks(context)? else { return declared(context) };
+    let mut output = input.to_vec();
+    for (axis, (block, [before, after])) in blocks.iter().zip(edges).enumerate() {
+        output[0] = output[0].checked_mul(*block).ok_or(Uncountable::TooLarge)?;
+        let size = &mut output[axis + 1];
+        *size =
+            size.checked_add(before).and_then(|size| size.checked_add(after)).ok_or(Uncountable::TooLarge)?
+                / block;
+    }
+    selected(output)
+}
+
+/// The way back; edges are cut off.
+pub(super) fn batch_to_space(context: &Context<'_, '_>) -> Answer {
+    let Some((input, blocks, edges)) = blocks(context)? else { return declared(context) };
+    let mut output = input.to_vec();
+    for (axis, (block, [before, after])) in blocks.iter().zip(edges).enumerate() {
+        output[0] /= block;
+        let size = product(&[output[axis + 1], *block])?;
+        output[axis + 1] = size.saturating_sub(before).saturating_sub(after);
+    }
+    selected(output)
+}
+
+/// Shape of the input, sizes of blocks, and what is added or cut off before and after; `None` if only a run
+/// shows them.
+type Blocks<'r> = (&'r [u64], Vec<u64>, Vec<[u64; 2]>);
+
+fn blocks<'r>(context: &Context<'r, '_>) -> Result<Option<Blocks<'r>>, Uncountable> {
+    let input = context.shape(0)?;
+    let (Some(blocks), Some(edges)) = (context.values(1), context.values(2)) else { return Ok(None) };
+    let whole = |numbers: Vec<i64>| numbers.into_iter().map(u64::try_from).collect::<Result<Vec<u64>, _>>();
+    let (Ok(blocks), Ok(edges)) = (whole(blocks), whole(edges)) else {
+        return Err(Uncountable::Wrong("its blocks or edges are negative".to_owned()));
+    };
+    let (edges, rest) = edges.as_chunks::<2>();
+    if blocks.contains(&0) || blocks.len() != edges.len() || !rest.is_empty() || blocks.len() >= input.len() {
+        return Err(Uncountable::Wrong(format!("its blocks {blocks:?} do not fit {}", shape_text(input))));
+    }
+    Ok(Some((input, blocks, edges.to_vec())))
 }
 
 pub(super) fn transpose(context: &Context<'_, '_>) -> Answer {
