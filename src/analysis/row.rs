@@ -49,6 +49,8 @@ pub struct Row {
     pub model: Option<String>,
     /// SHA-256 of the model file.
     pub model_sha256: Option<String>,
+    /// SHA-256 over all files of a model that has several.
+    pub model_content_sha256: Option<String>,
     /// What one inference costs; `None` unless it was counted completely.
     pub cost: Option<RowCost>,
     /// How it ended.
@@ -158,6 +160,7 @@ impl Row {
             labels: bundle.job.labels,
             configuration: bundle.configuration,
             model: bundle.model.as_ref().map(|model| model.file.clone()),
+            model_content_sha256: bundle.model.as_ref().and_then(|model| model.content_sha256.clone()),
             model_sha256: bundle.model.map(|model| model.sha256),
             cost,
             status: bundle.outcome.status,
@@ -213,9 +216,10 @@ impl Row {
     }
 
     /// What was measured: the name of θ, else the model's file with the first digits of its digest, because
-    /// many files may have one name.
+    /// many files may have one name. Of a model of several files it is the digest over all.
     pub fn subject(&self) -> Option<String> {
-        match (&self.configuration, &self.model, &self.model_sha256) {
+        let sha256 = self.model_content_sha256.as_ref().or(self.model_sha256.as_ref());
+        match (&self.configuration, &self.model, sha256) {
             (Some(configuration), _, _) => Some(configuration.name.clone()),
             (None, Some(model), Some(sha256)) => {
                 let digits: String = sha256.chars().take(8).collect();

@@ -17,7 +17,7 @@ use super::failure::{Advise as _, Explain as _};
 use super::{DaemonPlace, Exit, feasibility, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
-use crate::daemon::{Audience, Daemon};
+use crate::daemon::{Audience, Daemon, parts_of};
 use crate::runtime::{RUNTIMES, Runtime};
 use crate::spec;
 use crate::text::alternatives;
@@ -180,6 +180,14 @@ impl RunFolder {
             let from = spec.with_file_name(wanted.file);
             if from.is_file() {
                 link_or_copy(&from, &self.0.join("inbox").join(wanted.file))?;
+                // What cannot be taken is rejected with its reason by the pipeline.
+                let parts = parts_of(&from).unwrap_or_default();
+                for part in parts.into_iter().filter(|part| spec.with_file_name(&part.file).is_file()) {
+                    let to = self.0.join("inbox").join(&part.file);
+                    if !to.exists() {
+                        link_or_copy(&spec.with_file_name(&part.file), &to)?;
+                    }
+                }
             }
         }
         Ok(None)
@@ -190,6 +198,8 @@ impl RunFolder {
             inbox: self.0.join("inbox"),
             spool: self.0.join("spool"),
             state: self.0.join("state"),
+            // Nothing is uploaded here, so nothing has to settle.
+            settle_seconds: 0,
             ..config.clone()
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn execute(arguments: ServeArguments) -> anyhow::Result<Exit> {
     let done = daemon.work_off().context("the spool's disk failed")?;
     let waiting: Vec<String> = daemon
         .waiting()
-        .map(|waiting| format!("{} still waits for {}\n", waiting.job.name, waiting.missing.join(", ")))
+        .map(|waiting| format!("{} still waits for {}\n", waiting.job.name, waiting.files()))
         .collect();
     let unpublished = daemon.unpublished();
     drop(daemon);

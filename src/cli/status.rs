@@ -11,7 +11,7 @@ use super::outcome::failures::{self, Ending};
 use super::{DaemonPlace, Exit, print, table};
 use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
-use crate::daemon::status::{FILE_NAME, State, Status};
+use crate::daemon::status::{CopiedFile, FILE_NAME, State, Status, Waiting};
 use crate::spool;
 use crate::spool::names::JobId;
 use crate::text::{counted, escaped};
@@ -103,7 +103,7 @@ fn render(status: &Status, is_alive: bool, bundles: &[Bundle]) -> String {
     }
     let next = status.next.iter().map(|it| vec![it.job.clone(), it.id.clone(), it.priority.to_string()]);
     let waiting = status.waiting.iter();
-    let waiting = waiting.map(|it| vec![it.job.clone(), it.models.join(", "), format!("{} s", it.seconds)]);
+    let waiting = waiting.map(|it| vec![it.job.clone(), waits_for(it), format!("{} s", it.seconds)]);
     let attention = status.attention.iter().map(|it| vec![it.what.clone(), it.code.clone(), it.why.clone()]);
     section(&mut text, "next", &["job", "id", "priority"], next);
     section(&mut text, "waiting", &["job", "for", "since"], waiting);
@@ -120,6 +120,19 @@ fn render(status: &Status, is_alive: bool, bundles: &[Bundle]) -> String {
         text.push_str(&format!("\nrecent failures\n{}", table::indent(&failed)));
     }
     text
+}
+
+/// What a job waits for.
+fn waits_for(waiting: &Waiting) -> String {
+    if let Some(CopiedFile { file, copied_bytes, size_bytes }) = &waiting.copying {
+        let percent = copied_bytes.saturating_mul(100).checked_div(*size_bytes).unwrap_or(100);
+        return format!("the copy of {file}: {percent} %");
+    }
+    if waiting.models.is_empty() {
+        return "the copy of another job's files".to_owned();
+    }
+    let why = if waiting.why.is_empty() { String::new() } else { format!(" ({})", waiting.why.join("; ")) };
+    format!("{}{why}", waiting.models.join(", "))
 }
 
 /// Labels and sentences below the first line.
@@ -186,7 +199,7 @@ fn section(text: &mut String, name: &str, headings: &[&str], rows: impl Iterator
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::status::{Attention, Cooling, Queued, Running, State, Waiting};
+    use crate::daemon::status::{Attention, Cooling, Queued, Running};
 
     #[test]
     fn the_status_names_the_running_trial_the_queue_and_whatever_is_odd() {
@@ -217,6 +230,8 @@ mod tests {
                 id: "x".into(),
                 job: "w".into(),
                 models: vec!["net.onnx".into()],
+                why: Vec::new(),
+                copying: None,
                 seconds: 9,
             }],
             attention: vec![Attention {

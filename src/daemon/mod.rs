@@ -22,6 +22,7 @@ use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
+use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Places, Spool};
@@ -47,13 +48,13 @@ mod troubles;
 mod turn;
 
 pub(crate) use bench::sensing::idle_beside_energy;
-pub(crate) use inbox::admit;
+pub(crate) use inbox::{ExternalPart, admit, parts_of};
 pub(crate) use reporter::Audience;
 pub(crate) use start_error::StartError;
 
 use attending::{Attending, Cancellation};
 use bench::{Access, Bench, Reboots};
-use inbox::{Inbox, WaitingJob, Wake};
+use inbox::{Again, Inbox, WaitingJob, Wake};
 use job::{EndedJob, QueuedJob, ReadJob};
 use observer::Observer;
 use outlet::{Assembler, Outlet};
@@ -173,7 +174,7 @@ impl<'o> Daemon<'o> {
         Ok(false)
     }
 
-    /// Jobs that still wait for a model.
+    /// Jobs that still wait for a file.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &WaitingJob> {
         self.inbox.queue().waiting()
     }
@@ -278,6 +279,11 @@ impl<'o> Daemon<'o> {
                 return Ok(true);
             }
         }
+        if self.inbox.is_copying() {
+            // Before anything is measured: nothing is copied while a worker times.
+            self.copy_on();
+            return Ok(true);
+        }
         self.give_up_waiting(now, self.inbox.patience());
         if !self.outlet.is_held_up() {
             self.bench.reboot_back(&mut self.troubles);
@@ -349,6 +355,18 @@ impl Daemon<'_> {
         Ok(())
     }
 
+    /// Copy for one slice, and then begin with the next job that waits for that.
+    fn copy_on(&mut self) {
+        let ended = self.inbox.copy_on(&mut self.spool, &mut self.troubles);
+        ended.into_iter().for_each(|ended| self.end(ended));
+        while let Some(waiting) = self.inbox.next_to_copy() {
+            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
+            ended.into_iter().for_each(|ended| self.end(ended));
+        }
+        let (reporter, view) = self.reporting();
+        reporter.report(Urgency::Soon, &view);
+    }
+
     fn admit(&mut self, entry: Entry) {
         let ended = self.inbox.admit(entry, &mut self.spool, &mut self.troubles);
         ended.into_iter().for_each(|ended| self.end(ended));
@@ -387,6 +405,11 @@ impl Daemon<'_> {
         let turn = Turn { queued: &queued, spec: &spec, job: &job, progress: &progress, configuration };
         match self.measure(&turn) {
             Left::Ended(ended) => {
+                let again = self.inbox.again(&progress, &ended.outcome, &self.spool, Instant::now());
+                if again != Again::No {
+                    self.take_again(ReadJob { queued, spec, job }, again);
+                    return true;
+                }
                 let (is_cancelled, stage) =
                     (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
                 // A power state that is not available for one configuration is not available for the others.
@@ -426,13 +449,41 @@ impl Daemon<'_> {
         true
     }
 
+    /// A job's model may have been taken before its upload ended.
+    fn take_again(&mut self, read: ReadJob, again: Again) {
+        let queued = read.queued.clone();
+        let (job, journal) = (read.job.name.as_str(), self.spool.journal(&queued.entry.id));
+        // The trial is neither a crash nor a result.
+        if let Err(error) = journal.append(&Record::Interrupted, Durable::Later) {
+            log::warn!(JOB = job, ID:% = queued.entry.id; "cannot write to the journal: {error}");
+        }
+        self.inbox.finished(&queued);
+        match again {
+            Again::IfContinuedBy(until, missing) => {
+                log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model; waiting whether its upload goes on");
+                self.inbox.wait_for_more(queued, missing, until);
+            }
+            Again::No | Again::Now => {
+                log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model, and it changed since; taking it again");
+                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
+                ended.into_iter().for_each(|ended| self.end(ended));
+            }
+        }
+    }
+
     /// Run the trials of one configuration that are still missing.
     fn measure(&mut self, turn: &Turn<'_>) -> Left {
         let Turn { queued, job, configuration, .. } = *turn;
         let runtime = turn.chosen().runtime.name;
         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = runtime, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
         self.bench.release_power_of_others(queued, &mut self.troubles);
-        let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles) {
+        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
+        // While a model is read again or generated.
+        let mut pulse = || {
+            reporter.service().feed_watchdog(Instant::now());
+            if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+        };
+        let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles, &mut pulse) {
             Err(left) => left,
             Ok(ready) => {
                 let mut attending = Attending {
@@ -447,7 +498,7 @@ impl Daemon<'_> {
                 self.bench.run(turn, ready, &self.spool, &mut attending)
             }
         };
-        self.spool.models.remove_generated();
+        self.spool.models.end_turn();
         self.reporter.running(None);
         left
     }

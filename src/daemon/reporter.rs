@@ -9,7 +9,7 @@ use super::inbox::{Inbox, WaitingJob};
 use super::job::QueuedJob;
 use super::outlet::Outlet;
 use super::service::Service;
-use super::status::{self, Cooling, Queued, Running, State, Status, Waiting};
+use super::status::{self, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
 use super::troubles::Troubles;
 use crate::config::Config;
 use crate::spool::Spool;
@@ -139,7 +139,7 @@ impl Reporter {
             cooling: self.cooling.clone(),
             queued: queue.len() as u64,
             next: queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
-            waiting: waiting.map(|waiting| waiting_line(waiting, now)).collect(),
+            waiting: waiting.map(|waiting| waiting_line(waiting, inbox, now)).collect(),
             attention: troubles.attention().chain(inbox.oddities()).cloned().collect(),
             finished: outlet.finished(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
@@ -182,11 +182,17 @@ impl Queued {
     }
 }
 
-fn waiting_line(waiting: &WaitingJob, now: Instant) -> Waiting {
+fn waiting_line(waiting: &WaitingJob, inbox: &Inbox, now: Instant) -> Waiting {
     Waiting {
         id: waiting.job.entry.id.to_string(),
         job: waiting.job.name.clone(),
-        models: waiting.missing.clone(),
+        models: waiting.missing.iter().map(|missing| missing.file.clone()).collect(),
+        why: waiting.missing.iter().filter_map(|missing| missing.why.clone()).collect(),
+        copying: inbox.copied(&waiting.job).map(|(file, copied_bytes, size_bytes)| CopiedFile {
+            file: file.to_owned(),
+            copied_bytes,
+            size_bytes,
+        }),
         seconds: now.saturating_duration_since(waiting.since).as_secs(),
     }
 }

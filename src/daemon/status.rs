@@ -125,17 +125,35 @@ pub struct Queued {
     pub priority: i8,
 }
 
-/// A job that waits for its model.
+/// A job that waits for its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// Job id.
     pub id: String,
     /// Job name.
     pub job: String,
-    /// Files that are missing or not fully uploaded.
+    /// Files that are missing or not fully uploaded; empty while the job's files are copied, or wait for
+    /// that.
     pub models: Vec<String>,
+    /// What the job file does not say of these files: which model needs one, and how long it has to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
+    /// Its file that is being copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copying: Option<CopiedFile>,
     /// Seconds that it has been waiting, as far as this daemon knows.
     pub seconds: u64,
+}
+
+/// A file that is being copied into the spool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedFile {
+    /// Name in the inbox.
+    pub file: String,
+    /// Bytes that were copied when this was written.
+    pub copied_bytes: u64,
+    /// Size of the file.
+    pub size_bytes: u64,
 }
 
 /// Something that needs attention.

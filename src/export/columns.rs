@@ -131,6 +131,7 @@ fn described<'a>() -> Vec<Column<View<'a>>> {
         column("depths", Text, "", "Blocks in the stages, such as `3_4_6_3`.", |view| view.configuration(|theta| theta.depths.map(|depth| depth.to_string()).join("_").into())),
         column("model", Text, "", "Model file.", |view| view.row.model.clone().into()),
         column("model_sha256", Text, "", "SHA-256 of the model file.", |view| view.row.model_sha256.clone().into()),
+        column("model_content_sha256", Text, "", "SHA-256 over all files of a model that has several.", |view| view.row.model_content_sha256.clone().into()),
         column("status", Text, "", "Status of the result.", |view| word(&view.row.status)),
         column("stage", Text, "", "Stage at which it ended; null if measured.", |view| word(&view.row.stage)),
         column("reason", Text, "", "Code of the reason; null if measured.", |view| view.row.reason.clone().into()),

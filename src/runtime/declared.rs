@@ -9,8 +9,8 @@ use crate::bundle::format::Stage;
 use crate::error::Hint as _;
 use crate::model_file::{onnx, tflite};
 
-/// Does what the job says of inputs suit this model? `bytes` are an `.onnx` or a `.tflite` file; weights may be
-/// elsewhere. The shapes to bind, by name.
+/// Does what the job says of inputs suit this model? `bytes` are an `.onnx` or a `.tflite` file; weights may
+/// be elsewhere. The shapes to bind, by name.
 ///
 /// # Errors
 /// As a worker would refuse it, but for what only the library knows.

@@ -56,8 +56,9 @@ impl Generator {
         }
     }
 
-    /// Fill a tensor of integers with values from the smallest to the largest, both included. Each element takes
-    /// one step of the generator; a value is at most 2⁻⁶⁴ × the number of values more likely than another.
+    /// Fill a tensor of integers with values from the smallest to the largest, both included. Each element
+    /// takes one step of the generator; a value is at most 2⁻⁶⁴ × the number of values more likely than
+    /// another.
     pub(super) fn fill_range(
         &mut self,
         element_type: ElementType,

@@ -200,7 +200,7 @@ pub struct Compilation {
     /// The machine, in words that change with its GPU and its driver: files that another one compiled are not
     /// used.
     pub platform: String,
-    /// Digest of the model.
+    /// Digest of the model, over all its files.
     pub model_sha256: String,
     /// The build of the model, from 1. Builds share nothing: their purpose is to show differences.
     pub build: u32,

@@ -92,12 +92,12 @@ pub(super) fn check_names<'n>(
     }))
 }
 
-/// The shape to bind for each declared input, in the model's order: the given one, or the declared one. An open
-/// first dimension alone is 1.
+/// The shape to bind for each declared input, in the model's order: the given one, or the declared one. An
+/// open first dimension alone is 1.
 ///
 /// # Errors
-/// `shape_mismatch` for a given shape of another rank or against a fixed dimension, `dynamic_shape` if any other
-/// dimension stays open; it lists every input with its symbols.
+/// `shape_mismatch` for a given shape of another rank or against a fixed dimension, `dynamic_shape` if any
+/// other dimension stays open; it lists every input with its symbols.
 pub fn resolve(
     declared: &[DeclaredInput],
     given: &BTreeMap<String, Vec<u64>>,

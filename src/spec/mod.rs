@@ -26,7 +26,7 @@ pub mod files;
 mod host;
 mod inputs;
 pub(crate) mod mistakes;
-mod models;
+pub(crate) mod models;
 mod networks;
 mod order;
 pub(crate) mod raw;

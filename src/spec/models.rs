@@ -101,15 +101,16 @@ fn file(node: &Node, field: &str, runtimes: &[&'static Runtime], mistakes: &mut 
     None
 }
 
-pub(super) struct Fault {
+/// Why a name cannot be that of a file of a job.
+pub(crate) struct Fault {
     code: &'static str,
     /// Follows the name.
-    pub(super) message: String,
+    pub(crate) message: String,
     pub(super) hint: String,
 }
 
-/// What is wrong with the name of a file in the job's folder.
-pub(super) fn fault_of_name(name: &str) -> Option<Fault> {
+/// What is wrong with the name of a file of a job, whatever its extension.
+pub(crate) fn fault_of_name(name: &str) -> Option<Fault> {
     let fault = |message: &str, hint: &str| {
         Some(Fault { code: "model_name", message: message.to_owned(), hint: hint.to_owned() })
     };

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::bundle::format::{
     Build, DifferingProcess, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial,
@@ -114,6 +115,16 @@ impl BoundModel {
     /// Its files: first the one that the spec names.
     pub fn files(&self) -> impl Iterator<Item = &BoundFile> {
         std::iter::once(&self.main).chain(&self.parts)
+    }
+
+    /// What tells its network from others: the digest of its file, or of the list of digests of all its
+    /// files, one a line, as `sha256sum net.onnx net.onnx.data | cut -c 1-64 | sha256sum` prints it.
+    pub fn content_sha256(&self) -> String {
+        if self.parts.is_empty() {
+            return self.main.sha256.clone();
+        }
+        let lines: String = self.files().map(|file| format!("{}\n", file.sha256)).collect();
+        data_encoding::HEXLOWER.encode(&Sha256::digest(lines))
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) mod watch;
 
 pub use claim::Claimed;
 pub use folder::Folder;
-pub(crate) use models::ModelStore;
 pub use models::hash;
+pub(crate) use models::{Begun, Copy, CopyError, ModelStore, NoRoom, Slice};
 pub use publish::Published;
 
 use journal::{Journal, Progress};

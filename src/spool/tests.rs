@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Instant;
 
+use super::journal::BoundFile;
 use super::plan::{Claim, Tracker};
 use super::*;
 
@@ -185,7 +186,7 @@ fn a_torn_model_copy_is_noticed_after_a_restart() {
     drop(spool);
     fs_err::write(&path, "wei").expect("tear");
     let (mut spool, _) = rig.open();
-    assert!(!spool.models.verify(&copy.sha256));
+    assert!(!spool.models.verify(&copy.sha256, &mut || Ok(())).expect("no stop"));
 }
 
 #[test]
@@ -237,16 +238,65 @@ fn a_finished_job_leaves_only_its_file_and_can_be_queued_again_under_a_new_id() 
 fn model_that_cannot_be_written_leaves_nothing() {
     let rig = Rig::new();
     let (spool, _) = rig.open();
-    let written = spool.models.generate("net.onnx", |output| {
-        output.write_all(b"half")?;
-        Err(io::ErrorKind::StorageFull.into())
-    });
+    let written = spool.models.generate(
+        "net.onnx",
+        |output| {
+            output.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        },
+        &mut || Ok(()),
+    );
     assert_eq!(written.expect_err("full").kind(), io::ErrorKind::StorageFull);
     assert!(fs_err::read_dir(rig.folder.path().join("spool/models")).expect("read").next().is_none());
-    let (path, model) =
-        spool.models.generate("net.onnx", |output| output.write_all(b"whole")).expect("generate");
-    assert_eq!(model.main.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
-    assert_eq!((model.main.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
-    spool.models.remove_generated();
+    let (path, model) = spool
+        .models
+        .generate("net.onnx", |output| output.write_all(b"whole"), &mut || Ok(()))
+        .expect("generate");
+    assert_eq!(model.sha256, hash(&mut &b"whole"[..], &mut io::sink()).expect("hash"));
+    assert_eq!((model.size_bytes, fs_err::read(&path).expect("read")), (5, b"whole".to_vec()));
+    spool.models.end_turn();
     assert!(!path.exists());
+}
+
+#[test]
+fn files_of_a_model_lie_next_to_each_other_under_their_names_for_one_turn() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    let job = JobId { number: 1, tag: "t".into() };
+    let mut copies = Vec::new();
+    for name in ["net.onnx", "net.onnx.data"] {
+        rig.drop_file(name, name);
+        let stat = spool.inbox.entry(OsStr::new(name)).expect("stat");
+        let Spool { models, inbox, .. } = &mut spool;
+        copies.push(models.copy(inbox, OsStr::new(name), &stat, &job).expect("copy").expect("unchanged"));
+    }
+    let folder = spool.models.lay_out(copies.iter(), &mut || Ok(())).expect("lay out");
+    for copy in &copies {
+        assert_eq!(fs_err::read_to_string(folder.join(&copy.file)).expect("read"), copy.file);
+    }
+    spool.models.end_turn();
+    assert!(!folder.exists());
+    assert!(spool.models.path(&copies[0].sha256).exists());
+    // Whatever a journal says, nothing is written outside.
+    for name in ["../outside", "/outside", "a/b", "..", "."] {
+        let hostile = BoundFile { file: name.into(), ..copies[0].clone() };
+        assert!(spool.models.lay_out([hostile].iter(), &mut || Ok(())).is_err(), "{name}");
+    }
+    // A killed process leaves its folder, and the next start removes it.
+    spool.models.lay_out(copies.iter(), &mut || Ok(())).expect("lay out");
+    drop(spool);
+    let (mut spool, _) = rig.open();
+    spool.models.claim(&copies[0].sha256, &job);
+    spool.models.remove_unused().expect("clean");
+    assert!(!folder.exists() && spool.models.path(&copies[0].sha256).exists());
+    assert!(!spool.models.path(&copies[1].sha256).exists());
+}
+
+#[test]
+fn reading_a_copy_again_ends_when_it_is_asked_to() {
+    let rig = Rig::new();
+    let (mut spool, _) = rig.open();
+    fs_err::write(spool.models.path("0"), "bytes").expect("write");
+    let stopped = spool.models.verify("0", &mut || Err(io::ErrorKind::ConnectionAborted.into()));
+    assert_eq!(stopped.expect_err("stopped").kind(), io::ErrorKind::ConnectionAborted);
 }

@@ -113,7 +113,7 @@ fn mistakes_of_the_command_line_end_with_code_2_and_say_what_is_expected() {
         (&[], "Usage: backbone"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["stauts"], "'status'"),
-        (&["run"], "<SPEC>"),
+        (&["run"], "<SPEC|MODEL>"),
         (&["check"], "<SPEC>"),
         (&["cancel"], "<JOB>"),
         (&["run", "good.yaml", "--outbx", "out"], "--outbox"),

@@ -35,7 +35,7 @@ fn gzip_bombs_are_named_and_the_other_results_are_exported() {
     // nesting.
     let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
     let zeros = vec![b'0'; 1 << 20];
-    bomb.write_all(b"{\"format\": \"backbone.bundle/1\", \"id\": 1").unwrap();
+    bomb.write_all(b"{\"format\": \"backbone.bundle/2\", \"id\": 1").unwrap();
     (0..=LARGEST_MEBIBYTES).for_each(|_| bomb.write_all(&zeros).unwrap());
     fs_err::write(results.join("bomb.json.gz"), bomb.finish().unwrap()).unwrap();
     fs_err::write(results.join("deep.json.gz"), gzip(&vec![b'['; 1 << 20])).unwrap();

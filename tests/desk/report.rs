@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use backbone::bundle::format::{Bundle, Model, Status, VerdictState};
+use backbone::analysis::row::Row;
+use backbone::bundle::format::{Bundle, Model, ModelPart, Status, VerdictState};
 use backbone::bundle::write::encode;
 use tempfile::TempDir;
 
@@ -220,6 +221,8 @@ fn hostile() -> Desk {
         format: HOSTILE.to_owned(),
         sha256: HOSTILE.to_owned(),
         size_bytes: 1,
+        parts: Vec::new(),
+        content_sha256: None,
         inputs: Vec::new(),
         outputs: Vec::new(),
     };
@@ -247,6 +250,31 @@ fn hostile_names_get_out_of_nothing() {
     }
 }
 
+#[test]
+fn models_of_equal_files_with_other_weights_are_other_networks() {
+    let bundle = Study { inputs: vec![224], runs: 4, ..Study::without_effect(1) }.bundles().remove(0);
+    let subject = |content: &str| {
+        let model = Model {
+            file: "net.onnx".to_owned(),
+            format: "onnx".to_owned(),
+            sha256: "ab".repeat(32),
+            size_bytes: 1,
+            parts: vec![ModelPart {
+                file: "net.onnx.data".to_owned(),
+                sha256: content.repeat(32),
+                size_bytes: 8,
+            }],
+            content_sha256: Some(content.repeat(32)),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let bundle = Bundle { configuration: None, model: Some(model), ..bundle.clone() };
+        Row::new(bundle, "path".to_owned(), "digest".to_owned()).subject()
+    };
+    assert_eq!(subject("cd").as_deref(), Some("net.onnx (cdcdcdcd)"));
+    assert_ne!(subject("cd"), subject("ef"));
+}
+
 /// One result; failures alone; dropped models alone.
 fn poor() -> [(&'static str, Desk); 3] {
     let bundles = Study { inputs: vec![224], runs: 4, ..Study::without_effect(1) }.bundles();
@@ -260,6 +288,8 @@ fn poor() -> [(&'static str, Desk); 3] {
             format: "onnx".to_owned(),
             sha256: "ab".repeat(32),
             size_bytes: 1,
+            parts: Vec::new(),
+            content_sha256: None,
             inputs: Vec::new(),
             outputs: Vec::new(),
         });

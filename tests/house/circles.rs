@@ -13,7 +13,10 @@ use crate::scan::{Source, every_source};
 const MOST_CIRCLES: usize = 2;
 
 /// The files of each circle, in alphabetical order, and why it is one.
-const CIRCLES: &[(&[&str], &str)] = &[];
+const CIRCLES: &[(&[&str], &str)] = &[(
+    &["src/network/count/tflite/control.rs", "src/network/count/tflite/walk.rs"],
+    "a subgraph holds operators that call subgraphs: walking one is walking the other",
+)];
 
 #[test]
 fn every_circle_of_files_is_listed_with_its_reason() {

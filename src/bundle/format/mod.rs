@@ -9,6 +9,10 @@
 //!
 //! ## Versions
 //! - `backbone.bundle/1`: the first.
+//! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
+//!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`. All are optional: a
+//!   bundle of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +48,7 @@ pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].
-pub const FORMAT: &str = "backbone.bundle/1";
+pub const FORMAT: &str = "backbone.bundle/2";
 
 /// One result: one configuration of one job on one runtime.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,8 +76,8 @@ pub struct Bundle {
     /// Why `cost` is null although there is a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_missing: Option<String>,
-    /// How each input was filled, in the model's order; empty if the model was never loaded, or its runtime has
-    /// no tensors.
+    /// How each input was filled, in the model's order; empty if the model was never loaded, or its runtime
+    /// has no tensors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<FilledInput>,
     /// The inference library and its settings; null if the job ended before it was chosen.
@@ -312,10 +316,27 @@ pub struct Model {
     pub sha256: String,
     /// Size of the file in bytes.
     pub size_bytes: u64,
+    /// Further files that it refers to (the external data of an ONNX file), sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ModelPart>,
+    /// SHA-256 over all files of a model that has several; for a model of one file `sha256` says as much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_sha256: Option<String>,
     /// Input tensors in the model's order, as bound for the measurement; empty if the model was never loaded.
     pub inputs: Vec<Tensor>,
     /// Output tensors in the model's order; empty if the model was never loaded.
     pub outputs: Vec<Tensor>,
+}
+
+/// A further file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelPart {
+    /// File name, as the model refers to it.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Size of the file in bytes.
+    pub size_bytes: u64,
 }
 
 /// An input or output of a model.

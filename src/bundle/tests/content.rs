@@ -69,6 +69,12 @@ pub(super) fn measured() -> Bundle {
             format: "onnx".to_owned(),
             sha256: "cd".repeat(32),
             size_bytes: 34_567,
+            parts: vec![ModelPart {
+                file: "net.onnx.data".into(),
+                sha256: "cd".repeat(32),
+                size_bytes: 7168,
+            }],
+            content_sha256: Some("ef".repeat(32)),
             inputs: vec![tensor("image", &[Some(1), Some(3), Some(224), Some(224)])],
             outputs: vec![tensor("scores", &[None, Some(10)])],
         }),
@@ -127,6 +133,40 @@ pub(super) fn measured() -> Bundle {
             finished: "2026-11-22T12:00:02Z".to_owned(),
         },
     }
+}
+
+/// A measured bundle with the keys that version 2 added.
+pub(super) fn of_version_2() -> Bundle {
+    let mut bundle = measured();
+    computed(&mut bundle);
+    bundle.inputs = vec![FilledInput {
+        name: "image".to_owned(),
+        how: InputOrigin::Random,
+        seed: Some(1),
+        range: None,
+        value: None,
+        count: None,
+        file: None,
+        first_dimension_as_one: true,
+    }];
+    let resources = Resources {
+        load_seconds: Some(0.125),
+        first_inference_seconds: Some(0.0625),
+        memory_before_load_bytes: Some(20_000_000),
+        memory_after_load_bytes: Some(60_000_000),
+        peak_memory_bytes: Some(80_000_000),
+    };
+    bundle.resources = vec![TrialResources { trial: TrialId { build: 1, process: 1 }, resources }];
+    let layer = Layer {
+        name: "conv".to_owned(),
+        operator: Some("Conv".to_owned()),
+        provider: Some("CPUExecutionProvider".to_owned()),
+        macs: Some(3_981_312),
+        mean_milliseconds: 1.25,
+        median_milliseconds: Some(1.2),
+    };
+    bundle.profile = Some(Profile { build: 1, runs: 100, layers: vec![layer], detail: None });
+    bundle
 }
 
 /// The outputs of a bundle, with every key in use.

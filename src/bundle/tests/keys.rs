@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::bundle::format::FORMAT;
 use crate::bundle::read::schema;
 use crate::derived_docs;
 
@@ -131,7 +132,7 @@ fn text(schema: &Value) -> String {
     schema["description"]
         .as_str()
         .unwrap_or_default()
-        .replace("[`FORMAT`]", "`backbone.bundle/1`")
+        .replace("[`FORMAT`]", &format!("`{FORMAT}`"))
         .replace(['[', ']'], "")
         .replace('\n', " ")
         .replace('|', "\\|")

@@ -31,7 +31,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
-    insta::assert_snapshot!(digest, @"a4f9327e142331773ccfd8ea4f05459d4521e2b7fd4cdfad15f1dc70de5d8282");
+    insta::assert_snapshot!(digest, @"7287706c5cd3b7fd5f3c5bb3f5d9d72f094e86dcee1cee7ea191345c9cd0beeb");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn text_in_a_bundle_is_one_line_that_ends_in_a_newline() {
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text).unwrap();
     assert!(text.ends_with("}\n"));
     assert_eq!(text.lines().count(), 1);
-    assert!(text.starts_with(r#"{"format":"backbone.bundle/1","id":"#), "{}", &text[..80]);
+    assert!(text.starts_with(r#"{"format":"backbone.bundle/2","id":"#), "{}", &text[..80]);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn every_way_to_be_no_bundle_is_named() {
         ("no version", with_format("backbone.bundle/")),
         ("version 0", with_format("backbone.bundle/0")),
         ("signed version", with_format("backbone.bundle/+1")),
-        ("next version", with_format("backbone.bundle/2")),
+        ("next version", with_format("backbone.bundle/3")),
         ("far version", with_format("backbone.bundle/18446744073709551615")),
     ];
     let mut table = String::new();
@@ -228,16 +228,16 @@ fn every_way_to_be_no_bundle_is_named() {
     wrong check sum: the bundle is damaged: it does not decompress <- corrupt gzip stream does not have a matching checksum
     twice: the bundle is damaged: more bytes follow its end
     one byte more: the bundle is damaged: more bytes follow its end
-    not JSON: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- expected ident at line 1 column 2
-    no format: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- missing field `format` at line 1 column 2
-    two values: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- trailing characters at line 1 column 31
-    no content: not a bundle: its JSON does not have the form of `backbone.bundle/1` <- missing field `id` at line 1 column 30
+    not JSON: not a bundle: its JSON does not have the form of `backbone.bundle/2` <- expected ident at line 1 column 2
+    no format: not a bundle: its JSON does not have the form of `backbone.bundle/2` <- missing field `format` at line 1 column 2
+    two values: not a bundle: its JSON does not have the form of `backbone.bundle/2` <- trailing characters at line 1 column 31
+    no content: not a bundle: its JSON does not have the form of `backbone.bundle/2` <- missing field `id` at line 1 column 30
     other format: not a bundle: its `format` is "someone.else/1"
     no version: not a bundle: its `format` is "backbone.bundle/"
     version 0: not a bundle: its `format` is "backbone.bundle/0"
     signed version: not a bundle: its `format` is "backbone.bundle/+1"
-    next version: the bundle has format `backbone.bundle/2`; this program reads up to `backbone.bundle/1`
-    far version: the bundle has format `backbone.bundle/18446744073709551615`; this program reads up to `backbone.bundle/1`
+    next version: the bundle has format `backbone.bundle/3`; this program reads up to `backbone.bundle/2`
+    far version: the bundle has format `backbone.bundle/18446744073709551615`; this program reads up to `backbone.bundle/2`
     "#);
 }
 
@@ -272,12 +272,8 @@ fn unreadable_source_is_observed_apart_from_damage() {
 #[test]
 fn every_sample_since_version_1_is_read() {
     // `v1-measured` is from before the first environment.
-    let samples_of = [
-        ("v1-measured", measured()),
-        ("v1-rejected", rejected()),
-        ("v1-failed", failed()),
-        ("v1-observed", measured()),
-    ];
+    let samples_of =
+        [("v2-measured", content::of_version_2()), ("v2-rejected", rejected()), ("v2-failed", failed())];
     for (name, bundle) in samples_of {
         let path = samples().join(format!("{name}.json.gz"));
         if !path.exists() && std::env::var_os("BACKBONE_REGENERATE").is_some_and(|value| value == "1") {
@@ -313,6 +309,9 @@ fn every_sample_since_version_1_is_read() {
             ("v1-measured.json.gz".into(), Status::Measured, 100),
             ("v1-observed.json.gz".into(), Status::Measured, 100),
             ("v1-rejected.json.gz".into(), Status::Rejected, 0),
+            ("v2-failed.json.gz".into(), Status::Failed, 0),
+            ("v2-measured.json.gz".into(), Status::Measured, 100),
+            ("v2-rejected.json.gz".into(), Status::Rejected, 0),
         ]
     );
 }

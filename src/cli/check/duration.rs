@@ -1,6 +1,6 @@
-//! How long a job may take at most: its processes, including those that compile, the waits for a cool host before
-//! them, and the phase that measures energy. Counted from the job alone; how fast a model runs is not known
-//! here.
+//! How long a job may take at most: its processes, including those that compile, the waits for a cool host
+//! before them, and the phase that measures energy. Counted from the job alone; how fast a model runs is not
+//! known here.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! `backbone check`: what the daemon would do with job files that were dropped now.
 //!
-//! Reads the job files and the files next to them; loads no inference library and writes nothing. What the daemon
-//! and a worker accept is asked of their own functions.
+//! Reads the job files and the files next to them; loads no inference library and writes nothing. What the
+//! daemon and a worker accept is asked of their own functions.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Surroundings, regular_file_size, with_hint};
 use crate::daemon::admit::{self, Rejection};
+use crate::daemon::{ExternalPart, parts_of};
 use crate::network::count::{self, CountError, InputShapes};
 use crate::runtime::{Failure, GivenInputs, InputContent, declared};
 use crate::spec::Job;
@@ -18,7 +19,7 @@ const LARGEST_READ_BYTES: u64 = 1 << 30;
 /// What is known of a model that the daemon would take.
 #[derive(Debug, Default)]
 pub(super) struct LookedAt {
-    /// Size of its file.
+    /// Size of its files.
     pub(super) size: u64,
     /// Its operations, if all of them are counted.
     pub(super) operations: Option<u64>,
@@ -55,8 +56,13 @@ pub(super) fn look(
         return Ok(LookedAt { size, ..LookedAt::default() });
     };
     admit::check_format(&path, job, index).map_err(rejected)?;
+    let (own_size, mut size) = (size, size);
+    for part in parts_of(&path).map_err(rejected)? {
+        size = size.saturating_add(look_at_part(&path, &part)?);
+    }
+    admit::check_memory(wanted.file, size, surroundings.memory_bytes).map_err(rejected)?;
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    if size > LARGEST_READ_BYTES || !(extension == "onnx" || extension == "tflite") {
+    if own_size > LARGEST_READ_BYTES || !(extension == "onnx" || extension == "tflite") {
         return Ok(LookedAt { size, ..LookedAt::default() });
     }
     let bytes = fs_err::read(&path).map_err(|error| error.to_string())?;
@@ -74,6 +80,18 @@ pub(super) fn look(
         Err(CountError::Read(error)) => return Err(error.to_string()),
         Err(error) => LookedAt { size, operations: None, not_counted: Some(error.to_string()) },
     })
+}
+
+/// The size of a further file of a model that the daemon would take.
+fn look_at_part(model: &Path, part: &ExternalPart) -> Result<u64, String> {
+    let ExternalPart { file, least_bytes } = part;
+    let of_part = |problem: String| format!("keeps weights in `{file}`: {problem}");
+    let size = regular_file_size(&model.with_file_name(file)).map_err(of_part)?;
+    let size = size.ok_or_else(|| with_hint(&admit::not_a_file(file).failure))?;
+    if size < *least_bytes {
+        return Err(of_part(format!("it has {size} bytes, and the model needs {least_bytes}")));
+    }
+    Ok(size)
 }
 
 /// The shapes that the model is measured with.

@@ -36,7 +36,7 @@ pub(super) fn compilation(
     Ok(Some(Compilation {
         folder,
         platform: graphics::platform(root),
-        model_sha256: model.main.sha256.clone(),
+        model_sha256: model.content_sha256(),
         build: 1,
     }))
 }

@@ -44,6 +44,8 @@ mod verify;
 pub(crate) use attendant::{Attendant, TrialNumber};
 pub(crate) use power::Reboots;
 
+pub(crate) use model::Pulse;
+
 use kept::KeptOutputs;
 use model::AtHand;
 use power::HeldPower;
@@ -202,12 +204,14 @@ impl Bench {
         }
     }
 
-    /// Make a turn ready: its model, its request, and the host's power state.
+    /// Make a turn ready: its model, its request, and the host's power state. `pulse` is called while bytes
+    /// move; its error interrupts the turn.
     pub(crate) fn ready(
         &mut self,
         turn: &Turn<'_>,
         spool: &mut Spool,
         troubles: &mut Troubles,
+        pulse: &mut Pulse<'_>,
     ) -> Result<Ready, Left> {
         let Turn { job, progress, configuration, .. } = *turn;
         let chosen = turn.chosen();
@@ -219,7 +223,7 @@ impl Bench {
         if let Some(outcome) = larger_than_memory(chosen, self.memory_bytes) {
             return Err(course.ended(outcome, None).into());
         }
-        let AtHand { path, model } = model::at_hand(turn, spool)?;
+        let AtHand { path, model } = model::at_hand(turn, spool, pulse)?;
         let compilation = engines::compilation(chosen.runtime, &model, &self.config, &self.root);
         let compilation = compilation.map_err(Left::Trouble)?;
         let named = self.config.runtimes.get(chosen.runtime.name).cloned().unwrap_or_default();

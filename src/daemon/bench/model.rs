@@ -24,18 +24,40 @@ pub(super) struct AtHand {
     pub(super) model: BoundModel,
 }
 
+/// Called while bytes move: keeps the daemon alive, and says by an error that it is to stop.
+pub(crate) type Pulse<'a> = dyn FnMut() -> io::Result<()> + 'a;
+
 /// Make the configuration's model ready.
-pub(super) fn at_hand(turn: &Turn<'_>, spool: &mut Spool) -> Result<AtHand, Left> {
+pub(super) fn at_hand(turn: &Turn<'_>, spool: &mut Spool, pulse: &mut Pulse<'_>) -> Result<AtHand, Left> {
     match turn.chosen().source {
         ModelSource::Dropped(index) => {
             let models = turn.progress.models.as_ref();
             let model = models.and_then(|models| models.get(index)).ok_or(Left::ModelLost)?;
-            if !model.files().chain(&turn.progress.inputs).all(|file| spool.models.verify(&file.sha256)) {
-                return Err(Left::ModelLost);
+            for file in model.files().chain(&turn.progress.inputs) {
+                match spool.models.verify(&file.sha256, pulse) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(Left::ModelLost),
+                    Err(_) => return Err(Left::Interrupted),
+                }
             }
-            Ok(AtHand { path: spool.models.path(&model.main.sha256), model: model.clone() })
+            let path = path_of(model, spool, pulse)?;
+            Ok(AtHand { path, model: model.clone() })
         }
-        ModelSource::Generated(network) => generate(turn, &network, spool),
+        ModelSource::Generated(network) => generate(turn, &network, spool, pulse),
+    }
+}
+
+/// Where the runtime finds the model. One of several files needs the others next to it, under their names.
+fn path_of(model: &BoundModel, spool: &Spool, pulse: &mut Pulse<'_>) -> Result<PathBuf, Left> {
+    if model.parts.is_empty() {
+        return Ok(spool.models.path(&model.main.sha256));
+    }
+    let mut is_stopped = false;
+    let mut pulse = || pulse().inspect_err(|_| is_stopped = true);
+    match spool.models.lay_out(model.files(), &mut pulse) {
+        Ok(folder) => Ok(folder.join(&model.main.file)),
+        Err(_) if is_stopped => Err(Left::Interrupted),
+        Err(error) => Err(Left::Trouble(error)),
     }
 }
 
@@ -52,7 +74,12 @@ pub(super) fn bound_inputs(turn: &Turn<'_>, spool: &Spool) -> GivenInputs {
     inputs
 }
 
-fn generate(turn: &Turn<'_>, network: &Network, spool: &Spool) -> Result<AtHand, Left> {
+fn generate(
+    turn: &Turn<'_>,
+    network: &Network,
+    spool: &Spool,
+    pulse: &mut Pulse<'_>,
+) -> Result<AtHand, Left> {
     let chosen = turn.chosen();
     if turn.progress.started.is_empty() && turn.progress.bundled.is_empty() {
         has_room_for(turn.job, spool).map_err(Left::Trouble)?;
@@ -61,8 +88,11 @@ fn generate(turn: &Turn<'_>, network: &Network, spool: &Spool) -> Result<AtHand,
     let file = model_file(chosen, network).map_err(|outcome| not_generated(*outcome))?;
     let name = chosen.model_file(turn.job);
     log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());
-    match spool.models.generate(&name, |output| file.write(output)) {
-        Ok((path, model)) => Ok(AtHand { path, model }),
+    let mut is_stopped = false;
+    let mut pulse = || pulse().inspect_err(|_| is_stopped = true);
+    match spool.models.generate(&name, |output| file.write(output), &mut pulse) {
+        Ok((path, main)) => Ok(AtHand { path, model: BoundModel { main, parts: Vec::new() } }),
+        Err(_) if is_stopped => Err(Left::Interrupted),
         Err(error) => Err(not_generated(not_written(&name, file.length(), &error))),
     }
 }

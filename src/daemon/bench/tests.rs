@@ -103,7 +103,7 @@ fn take_turn(bench: &mut Bench, lab: &mut Lab, read: &ReadJob, recorder: &mut Re
     let progress = lab.spool.progress(&read.queued.entry.id);
     let ReadJob { queued, spec, job } = read;
     let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
-    match bench.ready(&turn, &mut lab.spool, &mut lab.troubles) {
+    match bench.ready(&turn, &mut lab.spool, &mut lab.troubles, &mut || Ok(())) {
         Ok(ready) => bench.run(&turn, ready, &lab.spool, recorder),
         Err(left) => left,
     }

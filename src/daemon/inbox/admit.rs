@@ -1,4 +1,4 @@
-//! From a claimed file to a job that can run: read the job file, find and copy its models.
+//! From a claimed file to a job: read the job file, and check what was copied for it.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -10,12 +10,10 @@ use crate::daemon::job::SpecFile;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
 use crate::model_file::signatures::HEAD_BYTES;
-use crate::spec::files::{JobFile, Purpose};
+use crate::spec::files::JobFile;
 use crate::spec::{self, Job, ModelSource};
 use crate::spool::Spool;
-use crate::spool::journal::{BoundFile, BoundModel};
 use crate::spool::names::{Entry, EntryKind};
-use crate::spool::plan::{ModelState, Tracker};
 
 /// Why a job was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +25,7 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
-    fn new(stage: Stage, reason: &str, detail: impl Into<String>, hint: &str) -> Self {
+    pub(super) fn new(stage: Stage, reason: &str, detail: impl Into<String>, hint: &str) -> Self {
         Self { failure: Failure::new(stage, reason, detail).with_hint(hint), mistakes: Vec::new() }
     }
 
@@ -126,84 +124,17 @@ pub(crate) fn check_name(name: &OsStr) -> Result<(), Rejection> {
     ))
 }
 
-/// What a job has of its files.
-#[derive(Debug)]
-pub(crate) enum Binding {
-    /// All are copied: the models in the order of [`Job::models`], and all others.
-    Bound { models: Vec<BoundModel>, inputs: Vec<BoundFile> },
-    /// These are missing or not fully uploaded.
-    Missing(Vec<String>),
-    /// One of them is unusable.
-    Rejected(Rejection),
-    /// The disk refused: the host's trouble, not the job's.
-    Trouble(std::io::Error),
-}
-
-/// Copy the job's files, if all of them are there and fully uploaded. `memory_bytes` is the host's, if it is
-/// known.
-pub(crate) fn bind(
-    spool: &mut Spool,
-    tracker: &mut Tracker,
-    job: &Job,
-    entry: &Entry,
-    memory_bytes: Option<u64>,
-    now: std::time::Instant,
-) -> Binding {
-    let mut missing = Vec::new();
-    let mut whole = Vec::new();
-    for wanted in job.files() {
-        match tracker.model(&mut &spool.inbox, OsStr::new(wanted.file), now) {
-            ModelState::Whole(stat) => whole.push((wanted, stat)),
-            ModelState::Missing | ModelState::Unfinished => missing.push(wanted.file.to_owned()),
-            ModelState::NotAFile => return Binding::Rejected(not_a_file(wanted.file)),
-        }
-    }
-    if !missing.is_empty() {
-        return Binding::Missing(missing);
-    }
-    // Before any is copied: a file that does not fit into the memory may not fit on the disk twice either.
-    for (wanted, stat) in &whole {
-        if let Err(rejection) = check_memory(wanted.file, stat.size, memory_bytes) {
-            return Binding::Rejected(rejection);
-        }
-    }
-    let (mut models, mut inputs) = (Vec::new(), Vec::new());
-    for (wanted, stat) in whole {
-        let name = OsStr::new(wanted.file);
-        match spool.models.copy(&spool.inbox, name, &stat, &entry.id) {
-            Ok(Some(copy)) => {
-                tracker.used(name, now);
-                let path = spool.models.path(&copy.sha256);
-                let sound = check_digest(&wanted, &copy.sha256).and_then(|()| match wanted.purpose {
-                    Purpose::Model(index) => check_format(&path, job, index),
-                    Purpose::Input => Ok(()),
-                });
-                if let Err(rejection) = sound {
-                    return Binding::Rejected(rejection);
-                }
-                match wanted.purpose {
-                    Purpose::Model(_) => models.push(BoundModel { main: copy, parts: Vec::new() }),
-                    Purpose::Input => inputs.push(copy),
-                }
-            }
-            Ok(None) => return Binding::Missing(vec![wanted.file.to_owned()]),
-            Err(error) => return Binding::Trouble(error),
-        }
-    }
-    Binding::Bound { models, inputs }
-}
-
-/// Something else than a file has the name of a model.
+/// Something else than a file has the name of a file of a job.
 pub(crate) fn not_a_file(file: &str) -> Rejection {
     Rejection::new(
         Stage::Model,
         "model_not_a_file",
         format!("`{file}` is a link, a folder, a FIFO or a device, and was not opened"),
-        "drop the model file itself",
+        "drop the file itself",
     )
 }
 
-/// Does a model file fit into the memory of the host?
+/// Does a model, all its files together, fit into the memory of the host?
 pub(crate) fn check_memory(file: &str, bytes: u64, memory_bytes: Option<u64>) -> Result<(), Rejection> {
     LargerThanMemory::check(file, bytes, memory_bytes).map_err(|error| {
         let hint = error.hint().unwrap_or_default();

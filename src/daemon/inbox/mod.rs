@@ -1,38 +1,46 @@
 //! The way in: from files in the inbox to jobs in the queue.
 //!
 //! [`Inbox`] owns the watch on the inbox, the memory of its files, and the queue. It claims what is fully
-//! uploaded, reads job files, copies their models, and says which jobs end there; it measures nothing and
-//! writes no bundle. Each method does one step, so that the daemon can end a job between two of them.
+//! uploaded, reads job files, finds and copies their files, and says which jobs end there; it measures
+//! nothing and writes no bundle. Each method does one step, so that the daemon can end a job between two.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::job::{EndedJob, QueuedJob, ReadJob, name_without_spec};
+use super::job::{EndedJob, QueuedJob, ReadJob};
 use super::status::Attention;
 use super::troubles::{TRY_AGAIN_AFTER, TroubleKind, Troubles};
 use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::config::Config;
 use crate::runtime::RUNTIMES;
-use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
-use crate::spool::plan::{Claim, Tracker};
+use crate::spool::plan::{Claim, Stat, Tracker, Unclaimed};
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Claimed, Spool};
 
 pub(crate) mod admit;
+mod again;
+mod binding;
+mod copying;
+mod locations;
 mod oddity;
 mod queue;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod wake;
 
 pub(crate) use admit::{cancelled_job, read};
-pub(crate) use queue::Queue;
-pub(crate) use queue::WaitingJob;
+pub(crate) use again::Again;
+pub(crate) use locations::{ExternalPart, parts_of};
+pub(crate) use queue::{Queue, WaitingJob};
+pub(crate) use survey::Missing;
 pub(crate) use wake::Wake;
 
-use admit::{Binding, Rejection};
+use admit::Rejection;
+use copying::Copying;
+use locations::Locations;
 
 /// The way in.
 pub(crate) struct Inbox {
@@ -40,6 +48,10 @@ pub(crate) struct Inbox {
     wake: Wake,
     tracker: Tracker,
     queue: Queue,
+    /// What the model files in the inbox say of further files.
+    locations: Locations,
+    /// The job whose files are being copied.
+    copying: Option<Copying>,
     /// Odd things in the inbox, as of the last rescan.
     oddities: Vec<Attention>,
     /// The job that was cancelled while it ran; its cancel file may still be read.
@@ -112,6 +124,8 @@ impl Inbox {
             wake,
             tracker: Tracker::new(settings.settle, settings.give_up),
             queue: Queue::default(),
+            locations: Locations::default(),
+            copying: None,
             oddities: Vec::new(),
             cancelled_running: None,
             rescan_at: now,
@@ -145,7 +159,10 @@ impl Inbox {
         if extent == Coverage::Safety {
             // Whatever still fails is reported again by the next attempt.
             troubles.fixed(TroubleKind::ClaimFailed);
-            troubles.fixed(TroubleKind::ModelNotCopied);
+            troubles.fixed(TroubleKind::NoRoom);
+            if !self.queue.waiting().any(|waiting| waiting.refusals > 0) {
+                troubles.fixed(TroubleKind::ModelNotCopied);
+            }
         }
         if extent >= Coverage::Everything {
             self.rescan_at = now + self.settings.rescan_every;
@@ -163,7 +180,7 @@ impl Inbox {
             }
         };
         troubles.fixed(TroubleKind::InboxUnreadable);
-        self.look_again_at = look.again_at;
+        self.look_again_at = look.again_at.into_iter().chain(self.queue.again_at()).min();
         let claims = look.claims.chunks(CLAIMS_AT_ONCE).map(<[Claim]>::to_vec).collect();
         Some(Sight { claims, cancels: look.cancels, models: look.models, extent })
     }
@@ -219,132 +236,6 @@ impl Inbox {
         None
     }
 
-    /// Read a claimed job and queue it, let it wait for its models, or end it.
-    pub(crate) fn admit(
-        &mut self,
-        entry: Entry,
-        spool: &mut Spool,
-        troubles: &mut Troubles,
-    ) -> Option<EndedJob> {
-        let (spec, job) = read(spool, &entry);
-        let job = match job {
-            Ok(job) => job,
-            Err(rejection) => {
-                let queued = QueuedJob { name: name_without_spec(&entry), priority: 0, entry };
-                log_rejection(&queued, &rejection);
-                return Some(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
-            }
-        };
-        let queued = QueuedJob { name: job.name.clone(), priority: job.priority, entry };
-        if spool.progress(&queued.entry.id).models.is_some() {
-            self.queue.push(queued);
-            return None;
-        }
-        self.bind(ReadJob { queued, spec, job }, None, spool, troubles)
-    }
-
-    /// Waiting jobs to try again after a look: those that wait for a model that came, and now and then all
-    /// whose models are there, in case the disk refused. Not those whose models are not there: a thousand of
-    /// them would be read each minute.
-    pub(crate) fn to_be_bound(&self, sight: &Sight, spool: &Spool) -> Vec<WaitingJob> {
-        let came = |missing: &String| sight.models.iter().any(|model| model == OsStr::new(missing));
-        let is_there = |missing: &String| spool.inbox.entry(OsStr::new(missing)).is_some();
-        let is_to_be_bound = |waiting: &&WaitingJob| {
-            waiting.missing.iter().any(came)
-                || sight.extent == Coverage::Safety && waiting.missing.iter().all(is_there)
-        };
-        self.queue.waiting().filter(is_to_be_bound).cloned().collect()
-    }
-
-    /// Try to bind a waiting job.
-    pub(crate) fn bind_waiting(
-        &mut self,
-        waiting: WaitingJob,
-        spool: &mut Spool,
-        troubles: &mut Troubles,
-    ) -> Option<EndedJob> {
-        let read = self.read_queued(waiting.job, spool)?;
-        self.bind(read, Some(waiting.since), spool, troubles)
-    }
-
-    /// Copy the job's models and queue it, let it wait for them since `since`, or end it.
-    pub(crate) fn bind(
-        &mut self,
-        read: ReadJob,
-        since: Option<Instant>,
-        spool: &mut Spool,
-        troubles: &mut Troubles,
-    ) -> Option<EndedJob> {
-        let now = Instant::now();
-        let ReadJob { queued, job, .. } = &read;
-        let all_files = || job.files().iter().map(|wanted| wanted.file.to_owned()).collect();
-        // Time in which the host was in trouble does not count against the job.
-        let (missing, since) = match admit::bind(
-            spool,
-            &mut self.tracker,
-            job,
-            &queued.entry,
-            self.settings.memory_bytes,
-            now,
-        ) {
-            Binding::Bound { models, inputs } => {
-                let journal = spool.journal(&queued.entry.id);
-                match journal.append(&Record::Bound { models, inputs }, Durable::Later) {
-                    Ok(()) => {
-                        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "queued");
-                        self.queue.remove(queued);
-                        self.queue.push(read.queued);
-                        return None;
-                    }
-                    Err(error) => {
-                        troubles.report(TroubleKind::SpoolUnwritable, &self.settings.spool, &error, now);
-                        (all_files(), Some(now))
-                    }
-                }
-            }
-            Binding::Rejected(rejection) => {
-                log_rejection(queued, &rejection);
-                return Some(read.ended(rejection.outcome()));
-            }
-            Binding::Missing(missing) => {
-                if since.is_none() {
-                    log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "waits for {}", missing.join(", "));
-                }
-                (missing, since)
-            }
-            Binding::Trouble(error) => {
-                troubles.report(TroubleKind::ModelNotCopied, &self.settings.inbox, &error, now);
-                (all_files(), Some(now))
-            }
-        };
-        self.queue.wait(WaitingJob { job: read.queued, missing, since: since.unwrap_or(now) });
-        // A model whose upload is not finished has a time at which to look again.
-        self.look_again_at = self.look_again_at.into_iter().chain(self.tracker.again_at()).min();
-        None
-    }
-
-    /// Jobs that have waited for a model for at least `limit`.
-    pub(crate) fn late(&self, now: Instant, limit: Duration) -> Vec<WaitingJob> {
-        let is_late = |waiting: &&WaitingJob| now.saturating_duration_since(waiting.since) >= limit;
-        self.queue.waiting().filter(is_late).cloned().collect()
-    }
-
-    /// End a job whose model did not come within `limit`.
-    pub(crate) fn give_up(&self, waiting: WaitingJob, limit: Duration, spool: &Spool) -> Option<EndedJob> {
-        let read = self.read_queued(waiting.job, spool)?;
-        log::warn!(JOB = read.job.name.as_str(), ID:% = read.queued.entry.id; "rejected: its model never came");
-        let missing = waiting.missing.join(", ");
-        let detail = format!("missing or not fully uploaded after {} s: {missing}", limit.as_secs());
-        let failure = Failure::new(Stage::Model, "model_never_came", detail)
-            .with_hint("upload the model, then `backbone retry` the job");
-        Some(read.ended(failure.outcome(Status::Rejected)))
-    }
-
-    /// How long a job may wait for its models.
-    pub(crate) fn patience(&self) -> Duration {
-        self.settings.give_up
-    }
-
     /// The jobs to cancel that a person may mean by this, whether they are ready or waiting.
     pub(crate) fn meant_by(&self, meant: &OsStr) -> Vec<QueuedJob> {
         let jobs = self.queue.matching(meant);
@@ -379,25 +270,50 @@ impl Inbox {
         self.cancelled_running = Some(queued.clone());
     }
 
-    /// After a look at every name: remove models that no job needs any more, and note what is odd.
+    /// After a look at every name: remove files that no job needs any more, and note what is odd.
     pub(crate) fn tidy(&mut self, sight: &Sight, spool: &Spool, now: Instant) {
-        if sight.extent == Coverage::Named {
+        if sight.extent == Coverage::Named && sight.models.is_empty() {
             return;
         }
-        for name in self.tracker.whole_for(self.settings.keep_models_for, now) {
-            if is_model(&name) && !self.is_awaited(&name) {
-                let seconds = self.settings.keep_models_for.as_secs();
-                log::info!("removing {} from the inbox: unused for {seconds} s", name.to_string_lossy());
-                if let Err(error) = spool.inbox.remove(&name) {
-                    log::warn!("cannot remove {}: {error}", name.to_string_lossy());
-                }
-            }
+        let unclaimed = self.tracker.unclaimed(now);
+        self.locations.keep(|name| self.tracker.has(name));
+        for (file, stat) in unclaimed.iter().filter(|(file, _)| locations::may_refer(&file.name)) {
+            // What cannot be read now is asked again by the job that needs it.
+            let _ = self.locations.of(&spool.inbox, &file.name, stat);
+        }
+        if sight.extent > Coverage::Named {
+            self.remove_unused(&unclaimed, spool, now);
         }
         self.oddities = self.tracker.oddities(now).into_iter().map(oddity::attention).collect();
+        let unclaimed = unclaimed.iter().filter(|(file, _)| !self.is_awaited(&file.name));
+        let odd = unclaimed
+            .filter_map(|(file, _)| oddity::unclaimed(file, self.queue.waiting(), &self.locations))
+            .collect::<Vec<_>>();
+        self.oddities.extend(odd);
+    }
+
+    /// Remove models and what they refer to, and whatever else a job used, some time after the last use.
+    fn remove_unused(&self, unclaimed: &[(Unclaimed, Stat)], spool: &Spool, now: Instant) {
+        let old = self.tracker.whole_for(self.settings.keep_models_for, now);
+        let is_used = |name: &OsStr| unclaimed.iter().any(|(file, _)| file.name == name && file.is_used);
+        for name in old.iter().filter(|name| !self.is_awaited(name)) {
+            let model = self.locations.model_of(name);
+            let is_needed = model.is_some_and(|model| !old.iter().any(|old| old == model));
+            if is_needed || !(is_model(name) || model.is_some() || is_used(name)) {
+                continue;
+            }
+            let seconds = self.settings.keep_models_for.as_secs();
+            log::info!("removing {} from the inbox: unused for {seconds} s", name.to_string_lossy());
+            if let Err(error) = spool.inbox.remove(name) {
+                log::warn!("cannot remove {}: {error}", name.to_string_lossy());
+            }
+        }
     }
 
     fn is_awaited(&self, name: &OsStr) -> bool {
-        self.queue.waiting().any(|waiting| waiting.missing.iter().any(|missing| OsStr::new(missing) == name))
+        self.queue
+            .waiting()
+            .any(|waiting| waiting.missing.iter().any(|missing| OsStr::new(&missing.file) == name))
     }
 
     /// Read the file of a job that was understood when it was admitted.
@@ -414,6 +330,9 @@ impl Inbox {
     /// A job has all its bundles.
     pub(crate) fn finished(&mut self, queued: &QueuedJob) {
         self.queue.remove(queued);
+        if self.is_copying_for(queued) {
+            self.copying = None;
+        }
     }
 
     /// A job takes its turn again.
@@ -424,7 +343,7 @@ impl Inbox {
 
     /// Is any upload under way?
     pub(crate) fn has_unsettled(&self) -> bool {
-        self.tracker.has_unsettled()
+        self.tracker.has_unsettled() || self.queue.again_at().is_some()
     }
 
     /// Odd things in the inbox.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::Instant;
 
+use super::survey::Missing;
 use crate::daemon::job::QueuedJob;
 use crate::spool::names::JobId;
 
@@ -16,10 +17,30 @@ use crate::spool::names::JobId;
 pub(crate) struct WaitingJob {
     /// The job.
     pub(crate) job: QueuedJob,
-    /// Model files that are missing or not fully uploaded.
-    pub(crate) missing: Vec<String>,
+    /// Files that are missing or not fully uploaded; none if they are being copied, or will be next.
+    pub(crate) missing: Vec<Missing>,
     /// Since when, as far as this process knows.
     pub(crate) since: Instant,
+    /// When to look for its files again, whatever happens; if set, not before unless one of them changes.
+    pub(crate) again_at: Option<Instant>,
+    /// How often in a row the disk refused its files.
+    pub(crate) refusals: u32,
+}
+
+impl WaitingJob {
+    /// A job that waits for nothing in particular, from now on.
+    pub(crate) fn of(job: QueuedJob, now: Instant) -> Self {
+        Self { job, missing: Vec::new(), since: now, again_at: None, refusals: 0 }
+    }
+
+    /// The missing files in words, such as `net.onnx, mel.npy`, and why they are needed.
+    pub(crate) fn files(&self) -> String {
+        let of = |missing: &Missing| match &missing.why {
+            Some(why) => format!("{} ({why})", missing.file),
+            None => missing.file.clone(),
+        };
+        self.missing.iter().map(of).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// All claimed jobs.
@@ -66,6 +87,11 @@ impl Queue {
         self.waiting.values()
     }
 
+    /// The next moment at which to look for the files of a waiting job, whatever happens.
+    pub(crate) fn again_at(&self) -> Option<Instant> {
+        self.waiting.values().filter_map(|waiting| waiting.again_at).min()
+    }
+
     /// Remove a job, ready or waiting.
     pub(crate) fn remove(&mut self, job: &QueuedJob) {
         self.ready.remove(&(Reverse(job.priority), job.entry.id.clone()));
@@ -103,7 +129,7 @@ mod tests {
     #[test]
     fn a_waiting_job_holds_up_no_other_and_can_be_named_three_ways() {
         let mut queue = Queue::default();
-        queue.wait(WaitingJob { job: job(1, 100), missing: vec!["net.onnx".into()], since: Instant::now() });
+        queue.wait(WaitingJob::of(job(1, 100), Instant::now()));
         queue.push(job(2, 0));
         assert_eq!(queue.first().map(|job| job.entry.id.number), Some(2));
         for meant in ["n1", "j1", "0000000001-t"] {

@@ -27,6 +27,12 @@ fn take_in(inbox: &mut Inbox, lab: &mut Lab, is_done: impl Fn(&Inbox, &[EndedJob
         for waiting in inbox.to_be_bound(&sight, &lab.spool) {
             ended.extend(inbox.bind_waiting(waiting, &mut lab.spool, &mut lab.troubles));
         }
+        while inbox.is_copying() {
+            ended.extend(inbox.copy_on(&mut lab.spool, &mut lab.troubles));
+        }
+        while let Some(waiting) = inbox.next_to_copy() {
+            ended.extend(inbox.bind_waiting(waiting, &mut lab.spool, &mut lab.troubles));
+        }
         inbox.tidy(&sight, &lab.spool, now);
     }
     ended

@@ -12,7 +12,8 @@ use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
-    Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times, TrialId,
+    ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times,
+    TrialId,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
@@ -20,7 +21,7 @@ use crate::daemon::turn::Course;
 use crate::runtime::{Options, Runtime};
 use crate::spec::Job;
 use crate::spool::Spool;
-use crate::spool::journal::BoundModel;
+use crate::spool::journal::{BoundFile, BoundModel};
 use crate::spool::names::Entry;
 use crate::units::Nanos;
 use crate::{stats, verdict};
@@ -104,6 +105,8 @@ impl Assembler {
                 .runtime
                 .as_ref()
                 .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
+            content_sha256: (!model.parts.is_empty()).then(|| model.content_sha256()),
+            parts: model.parts.into_iter().map(part).collect(),
             file: model.main.file,
             sha256: model.main.sha256,
             size_bytes: model.main.size_bytes,
@@ -180,6 +183,11 @@ impl Assembler {
         self.libraries.insert(key, digest.clone());
         Some(digest)
     }
+}
+
+/// A further file of a model as a bundle has it.
+fn part(part: BoundFile) -> ModelPart {
+    ModelPart { file: part.file, sha256: part.sha256, size_bytes: part.size_bytes }
 }
 
 fn timed(runtime: &Runtime, options: &Options) -> Timed {

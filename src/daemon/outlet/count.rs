@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::bundle::format::{self, LoadedModel};
 use crate::network::configuration::Configuration as Network;
-use crate::network::count::InputShapes;
+use crate::network::count::{InputShapes, Known};
 use crate::network::emit::Format;
 use crate::network::{cost, count, count_configuration};
-
+use crate::runtime::{GivenInput, InputContent};
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::ModelStore;
 use crate::spool::journal::BoundModel;
@@ -16,8 +16,8 @@ use crate::spool::journal::BoundModel;
 /// Larger files are not read to be counted: they would need as much memory.
 const LARGEST_COUNTED_BYTES: u64 = 1 << 30;
 
-/// A dropped model and the shapes that its job gives it: what its cost depends on.
-type CountedModel = (String, InputShapes);
+/// A dropped model and what its job says of its inputs: what its cost depends on.
+type CountedModel = (String, Known);
 
 /// What is known of a network's cost.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +49,9 @@ impl Counter {
             (ModelSource::Dropped(_), None) => return Counted::default(),
             (ModelSource::Dropped(_), Some(model)) => model,
         };
-        let shapes = shapes(job, loaded);
-        let key = (model.main.sha256.clone(), shapes);
+        let values = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), values(given)?)));
+        let known = Known { shapes: shapes(job, loaded), values: values.collect(), ..Known::default() };
+        let key = (model.main.sha256.clone(), known);
         if let Some((known, counted)) = &self.last
             && *known == key
         {
@@ -62,7 +63,8 @@ impl Counter {
     }
 }
 
-/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they were.
+/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they
+/// were.
 fn shapes(job: &Job, loaded: Option<&LoadedModel>) -> InputShapes {
     let given = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), given.shape.clone()?)));
     let mut shapes: InputShapes = given.collect();
@@ -78,8 +80,18 @@ fn shapes(job: &Job, loaded: Option<&LoadedModel>) -> InputShapes {
     shapes
 }
 
+/// Values that may choose a branch or be a shape: whole numbers in the job itself. Of other inputs only the
+/// shape matters.
+fn values(given: &GivenInput) -> Option<Vec<i64>> {
+    match given.content.as_ref()? {
+        InputContent::Value(value) => Some(vec![value.as_i64()?]),
+        InputContent::Values(values) => values.iter().map(serde_json::Number::as_i64).collect(),
+        InputContent::Range(..) | InputContent::File(_) => None,
+    }
+}
+
 fn count_file(
-    shapes: &InputShapes,
+    known: &Known,
     chosen: &JobConfiguration,
     model: &BoundModel,
     models: &ModelStore,
@@ -93,7 +105,7 @@ fn count_file(
     }
     let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
-    let counted = catch_unwind(AssertUnwindSafe(|| count::model(&bytes, shapes)));
+    let counted = catch_unwind(AssertUnwindSafe(|| count::model_with(&bytes, known)));
     counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())
 }
 

@@ -28,6 +28,7 @@ pub(super) enum TroubleKind {
     InboxUnreadable,
     ClaimFailed,
     ModelNotCopied,
+    NoRoom,
     SpoolUnwritable,
     OutboxUnwritable,
     HostLock,
@@ -37,7 +38,7 @@ pub(super) enum TroubleKind {
 impl TroubleKind {
     /// Does another attempt mean another look at the inbox and at the waiting jobs?
     fn keeps_jobs_from_the_queue(self) -> bool {
-        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::SpoolUnwritable)
+        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::NoRoom | Self::SpoolUnwritable)
     }
 
     /// Its code in the status and in the log.
@@ -47,6 +48,7 @@ impl TroubleKind {
             Self::InboxUnreadable => "inbox_unreadable",
             Self::ClaimFailed => "claim_failed",
             Self::ModelNotCopied => "model_not_copied",
+            Self::NoRoom => "no_room",
             Self::SpoolUnwritable => "spool_unwritable",
             Self::OutboxUnwritable => "outbox_unwritable",
             Self::HostLock => "host_lock",

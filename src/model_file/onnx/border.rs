@@ -25,8 +25,8 @@ pub(crate) struct Border {
     pub inputs: Vec<BorderTensor>,
     /// Outputs.
     pub outputs: Vec<BorderTensor>,
-    /// Inputs whose values are a shape, or a part of one: integers of at most one dimension on which the shape of
-    /// a tensor depends.
+    /// Inputs whose values are a shape, or a part of one: integers of at most one dimension on which the
+    /// shape of a tensor depends.
     pub shape_inputs: Vec<String>,
     /// It has QuantizeLinear or DequantizeLinear nodes.
     pub is_quantised: bool,

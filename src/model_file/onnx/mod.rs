@@ -9,12 +9,14 @@ use protobuf::{FieldValue, Malformed, MessageFields};
 use super::{Dimension, ReadError, elements, readable};
 
 mod border;
+mod external;
 mod graph;
 mod protobuf;
 mod tensor;
 mod values;
 
 pub(crate) use border::{Border, BorderTensor, border, element_type};
+pub(crate) use external::{ExternalFile, ListError, external_files};
 pub(crate) use graph::{OnnxAttribute, OnnxFunction, OnnxGraph, OnnxNode, is_own_domain};
 pub(crate) use tensor::tensor;
 

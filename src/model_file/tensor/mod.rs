@@ -1,10 +1,10 @@
 //! Checked readers of files that hold tensors: `.npy` and `.npz` as NumPy writes them, and `.pb` as ONNX's
 //! test data has them.
 //!
-//! Such a file comes from a stranger. A reader takes its type and shape from a few bytes ([`TensorFile::open`]),
-//! compares the sizes that the file claims with the size that it has, and reads the elements only into memory
-//! that the caller sized for the tensor ([`TensorFile::read`]). Nothing in a file is executed: arrays of Python
-//! objects, which would have to be unpickled, are refused.
+//! Such a file comes from a stranger. A reader takes its type and shape from a few bytes
+//! ([`TensorFile::open`]), compares the sizes that the file claims with the size that it has, and reads the
+//! elements only into memory that the caller sized for the tensor ([`TensorFile::read`]). Nothing in a file
+//! is executed: arrays of Python objects, which would have to be unpickled, are refused.
 
 use std::path::Path;
 
@@ -119,8 +119,8 @@ fn malformed(format: &'static str, what: impl Into<String>) -> TensorFileError {
 }
 
 impl TensorFile {
-    /// The type and shape of the tensor in a file of that format (one of [`TENSOR_EXTENSIONS`]); in an archive,
-    /// of the array `name`. `expected_elements` bounds what is read, if the caller knows it.
+    /// The type and shape of the tensor in a file of that format (one of [`TENSOR_EXTENSIONS`]); in an
+    /// archive, of the array `name`. `expected_elements` bounds what is read, if the caller knows it.
     ///
     /// # Errors
     /// There is no such tensor in it, or the file does not have the size that its header claims.

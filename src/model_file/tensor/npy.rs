@@ -1,7 +1,8 @@
 //! NumPy's `.npy` format: a header in the syntax of a Python dictionary, then the elements.
 //!
-//! The header is read as the three keys that NumPy writes and nothing else; it is never evaluated. Written here
-//! rather than taken from a crate: the readers that exist bring a parser of Python literals with big integers.
+//! The header is read as the three keys that NumPy writes and nothing else; it is never evaluated. Written
+//! here rather than taken from a crate: the readers that exist bring a parser of Python literals with big
+//! integers.
 //!
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
@@ -14,7 +15,7 @@ use crate::model_file::elements;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// NumPy itself refuses longer headers unless it is told to trust the file.
+/// NumPy itself refuses longer headers of files that it does not trust.
 const LONGEST_HEADER_BYTES: usize = 10_000;
 
 /// Most dimensions; NumPy's own limit.

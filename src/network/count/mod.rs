@@ -31,12 +31,12 @@ pub(crate) use error::CountError;
 pub type InputShapes = BTreeMap<String, Vec<u64>>;
 
 /// What is known of a model's tensors besides its file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     /// Shapes of inputs.
     pub shapes: InputShapes,
-    /// Values of inputs that hold whole numbers, in the order of their elements: one may choose a branch, or
-    /// be a shape.
+    /// Values of inputs that hold whole numbers, in the order of their elements, or one for all of them: they
+    /// may choose a branch, or be a shape.
     pub values: BTreeMap<String, Vec<i64>>,
     /// Shapes that a runtime reported while running, of any tensor by its name. They go before those in the
     /// file and those computed here.

@@ -1,7 +1,7 @@
 //! The inputs of a trial: which shape each has, and the bytes it is filled with.
 //!
-//! Shared by all runtimes: a runtime says what its model declares and hands over memory, and everything that a
-//! job may say of an input is carried out here. Files are read here too, and so in a worker process only.
+//! Shared by all runtimes: a runtime says what its model declares and hands over memory, and everything that
+//! a job may say of an input is carried out here. Files are read here too, and so in a worker process only.
 
 use std::collections::BTreeMap;
 
@@ -141,8 +141,8 @@ impl Inputs {
         Ok(())
     }
 
-    /// Does what the job gives suit an input of that element type? Fills nothing, and reads no more of a file than
-    /// its header.
+    /// Does what the job gives suit an input of that element type? Fills nothing, and reads no more of a file
+    /// than its header.
     ///
     /// # Errors
     /// As [`Inputs::fill`].
@@ -167,9 +167,9 @@ impl Inputs {
         self.planned.iter().any(PlannedInput::is_wide)
     }
 
-    /// The first run said that an index is out of range: integers that the job did not give become zeros, those
-    /// of 32 and 64 bits if there are any, because the narrow ones are most often activations. The inputs that
-    /// change; nothing happens the second time.
+    /// The first run said that an index is out of range: integers that the job did not give become zeros,
+    /// those of 32 and 64 bits if there are any, because the narrow ones are most often activations. The
+    /// inputs that change; nothing happens the second time.
     pub fn zero_integers(&mut self) -> Vec<usize> {
         let is_to_change =
             if self.may_hold_indices() { PlannedInput::is_wide } else { PlannedInput::is_own_integer };

@@ -47,8 +47,8 @@ pub(super) fn says_out_of_memory(why: &str) -> bool {
     ["out of memory", "Failed to allocate memory", "bad_alloc"].iter().any(|words| why.contains(words))
 }
 
-/// Does an operator say that an index is out of range? The words of Gather, GatherElements, GatherND, Scatter…,
-/// EmbedLayerNormalization and their like: each has its own.
+/// Does an operator say that an index is out of range? The words of Gather, GatherElements, GatherND,
+/// Scatter…, EmbedLayerNormalization and their like: each has its own.
 pub(super) fn says_out_of_range(why: &str) -> bool {
     const WORDS: &[&str] = &[
         "out of data bounds",

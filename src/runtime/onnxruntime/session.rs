@@ -469,8 +469,8 @@ fn not_bound(name: &str, error: &ort::Error) -> Failure {
     )
 }
 
-/// The run before the timed ones: it reserves the outputs, and their shapes are those of all later runs; `None`
-/// for an output that came without one.
+/// The run before the timed ones: it reserves the outputs, and their shapes are those of all later runs;
+/// `None` for an output that came without one.
 fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Option<Vec<u64>>>, ort::Error> {
     let names: Vec<String> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
     let outputs = session.run_binding(binding)?;

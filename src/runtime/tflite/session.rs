@@ -250,8 +250,9 @@ fn fill_input(
     Ok(described(&declared.name, element_type.name(), &shape))
 }
 
-/// One run before all others if the generator made what may be indices of something smaller. The
-/// library says so on standard error only; so zeros are tried whatever the reason is, and what they cure was one. How long the run took, if there was one.
+/// One run before all others if the generator made what may be indices of something smaller. The library says
+/// so on standard error only; so zeros are tried whatever the reason is, and what they cure was one. How long
+/// the run took, if there was one.
 fn try_integers(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,

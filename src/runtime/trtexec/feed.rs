@@ -1,8 +1,8 @@
 //! How each input gets its elements: from a file through `--loadInputs`, as values through `--shapes` if they
 //! are a shape, or made up by trtexec itself. Pure, except for [`Feed::write`].
 //!
-//! Every release splits these options at each comma, and the name of an input from its value at a colon: 7.0 at
-//! the first, unless the name is in single quotes; later ones at the last. The releases before 7.0 accept
+//! Every release splits these options at each comma, and the name of an input from its value at a colon: 7.0
+//! at the first, unless the name is in single quotes; later ones at the last. The releases before 7.0 accept
 //! `--loadInputs`, if they know it, and read nothing.
 //!
 //! Source: `samples/common/sampleOptions.cpp`, `sampleInference.cpp` and `sampleEngines.cpp` of
@@ -33,11 +33,11 @@ pub(super) struct Feed {
     /// What `--shapes` says, names as they are to be written.
     pub(super) shapes: Vec<ShapeWord>,
     /// What `--loadInputs` says: the input, its name as it is to be written, and how its elements are stored.
-    loads: Vec<Load>,
+    loads: Vec<LoadedInput>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Load {
+struct LoadedInput {
     index: usize,
     name: String,
     stored: Stored,
@@ -82,7 +82,7 @@ impl Feed {
                 .filter(|_| can_load)
                 .and_then(|element_type| stored(program.release, element_type));
             match (stored, name()) {
-                (Some(stored), Ok(name)) => feed.loads.push(Load { index, name, stored }),
+                (Some(stored), Ok(name)) => feed.loads.push(LoadedInput { index, name, stored }),
                 (_, Err(failure)) if inputs.planned()[index].has_content() => return Err(failure),
                 (None, _) if inputs.planned()[index].has_content() => {
                     return Err(not_loadable(program, &declared.name, &declared.element_type));
@@ -93,8 +93,9 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Write the files that `--loadInputs` names. All inputs are filled, in the model's order, so that each gets
-    /// the bytes that it gets with every other runtime. Returns the option's value, if there is any file.
+    /// Write the files that `--loadInputs` names. All inputs are filled, in the model's order, so that each
+    /// gets the bytes that it gets with every other runtime. Returns the option's value, if there is any
+    /// file.
     ///
     /// # Errors
     /// The elements do not suit the input, or the disk refuses.

@@ -373,8 +373,8 @@ fn integers_come_from_the_model_from_8_on_and_from_made_up_ranges_else() {
     assert_eq!(refused("11.0.0", false, Some("int8")), ("precision_of_model".to_owned(), false));
 }
 
-/// How a model is fed to a release, with what a job says of its inputs: what `--shapes` says, and whether each
-/// input comes from a file.
+/// How a model is fed to a release, with what a job says of its inputs: what `--shapes` says, and whether
+/// each input comes from a file.
 fn fed(version: &str, model: &str, given: &GivenInputs) -> Result<(Vec<String>, Vec<InputOrigin>), Failure> {
     let program = programs().into_iter().find(|program| program.version == version).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(model);

@@ -1,5 +1,5 @@
-//! The key `inputs`: shapes and contents of a dropped model's inputs. Whether the model has such inputs, and of
-//! which element type, is asked elsewhere; nothing here reads a file.
+//! The key `inputs`: shapes and contents of a dropped model's inputs. Whether the model has such inputs, and
+//! of which element type, is asked elsewhere; nothing here reads a file.
 
 use serde_json::Number;
 

@@ -1,4 +1,4 @@
-//! What may be written under `inputs`, and what each mistake is told.
+//! What may be written under `inputs`, and the message of each mistake.
 
 use crate::runtime::{GivenInput, InputContent};
 use crate::spec::{render, resolve};

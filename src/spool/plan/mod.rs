@@ -139,6 +139,8 @@ pub struct Tracker {
     /// Inodes seen closed under a temporary name, with their state then, because a new file may reuse the
     /// number of a removed one.
     closed_temporaries: BTreeMap<u64, Stat>,
+    /// It has looked at every name once.
+    has_listed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +153,10 @@ struct Tracked {
     whole: bool,
     /// A [`Look`] has reported it as complete.
     told: bool,
+    /// When a job last used it.
+    used: Option<Instant>,
+    /// It was there when this process looked for the first time.
+    is_old: bool,
 }
 
 /// An entry to list in the status.
@@ -177,6 +183,19 @@ pub enum OddityKind {
     Temporary,
 }
 
+/// A complete file that is no job file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclaimed {
+    /// Name in the inbox.
+    pub name: OsString,
+    /// How long this process has seen it as it is.
+    pub age: Duration,
+    /// A job has used it.
+    pub is_used: bool,
+    /// It was there when this process looked for the first time.
+    pub is_old: bool,
+}
+
 /// Can a waiting job take this model now?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelState {
@@ -193,7 +212,13 @@ pub enum ModelState {
 impl Tracker {
     /// An empty memory.
     pub fn new(settle: Duration, give_up: Duration) -> Self {
-        Self { settle, give_up, entries: BTreeMap::new(), closed_temporaries: BTreeMap::new() }
+        Self {
+            settle,
+            give_up,
+            entries: BTreeMap::new(),
+            closed_temporaries: BTreeMap::new(),
+            has_listed: false,
+        }
     }
 
     /// Decide what may be taken now.
@@ -281,23 +306,47 @@ impl Tracker {
         oddities
     }
 
+    /// Complete regular files other than jobs, with their state.
+    pub(crate) fn unclaimed(&self, now: Instant) -> Vec<(Unclaimed, Stat)> {
+        let is_one = |name: &OsStr, tracked: &Tracked| {
+            tracked.whole && tracked.stat.kind == FileKind::Regular && kind_of(name) == NameKind::Other
+        };
+        let entries = self.entries.iter().filter(|(name, tracked)| is_one(name, tracked));
+        let each = entries.map(|(name, tracked)| {
+            let age = now.saturating_duration_since(tracked.unchanged_since);
+            let (is_used, is_old) = (tracked.used.is_some(), tracked.is_old);
+            (Unclaimed { name: name.clone(), age, is_used, is_old }, tracked.stat)
+        });
+        each.collect()
+    }
+
     /// Regular files other than jobs that this process has seen complete for longer than `age`. Time before
     /// its start does not count, because only a monotonic clock is safe for deleting files.
     pub(crate) fn whole_for(&self, age: Duration, now: Instant) -> Vec<OsString> {
         let old = |tracked: &Tracked| {
             tracked.whole
                 && tracked.stat.kind == FileKind::Regular
-                && now.saturating_duration_since(tracked.unchanged_since) >= age
+                && now.saturating_duration_since(tracked.used.unwrap_or(tracked.unchanged_since)) >= age
         };
         let entries = self.entries.iter().filter(|(name, t)| kind_of(name) == NameKind::Other && old(t));
         entries.map(|(name, _)| name.clone()).collect()
     }
 
-    /// A job used this model just now: restart its retention.
+    /// A job used this file just now: restart its retention.
     pub fn used(&mut self, name: &OsStr, now: Instant) {
         if let Some(tracked) = self.entries.get_mut(name) {
-            tracked.unchanged_since = now;
+            tracked.used = Some(now);
         }
+    }
+
+    /// Since when a file is as it is, as far as this process has seen.
+    pub(crate) fn unchanged_since(&self, name: &OsStr) -> Option<Instant> {
+        self.entries.get(name).map(|tracked| tracked.unchanged_since)
+    }
+
+    /// Is there an entry of this name?
+    pub(crate) fn has(&self, name: &OsStr) -> bool {
+        self.entries.contains_key(name)
     }
 
     /// Is an upload in progress, which a run that ends once the inbox is done must wait for?
@@ -374,7 +423,8 @@ impl Tracker {
                     *tracked = Tracked { first_seen, ..Tracked::new(stat, now, Some(now + self.settle)) };
                 }
                 None => {
-                    self.entries.insert(name.clone(), Tracked::new(stat, now, Some(now)));
+                    let tracked = Tracked { is_old: !self.has_listed, ..Tracked::new(stat, now, Some(now)) };
+                    self.entries.insert(name.clone(), tracked);
                 }
             }
             found.push((
@@ -383,6 +433,7 @@ impl Tracker {
                 name,
             ));
         }
+        self.has_listed = true;
         found.sort();
         found.into_iter().map(|(_, _, name)| name).collect()
     }
@@ -454,7 +505,16 @@ impl Tracker {
 
 impl Tracked {
     fn new(stat: Stat, now: Instant, due: Option<Instant>) -> Self {
-        Self { stat, first_seen: now, unchanged_since: now, due, whole: false, told: false }
+        Self {
+            stat,
+            first_seen: now,
+            unchanged_since: now,
+            due,
+            whole: false,
+            told: false,
+            used: None,
+            is_old: false,
+        }
     }
 }
 

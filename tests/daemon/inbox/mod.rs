@@ -3,6 +3,7 @@
 
 mod crashes;
 mod disks;
+mod parts;
 mod queue;
 mod studies;
 mod uploads;

@@ -14,8 +14,8 @@ use super::inputs;
 use super::operators::storage_bits;
 use super::order::{order, title};
 use super::settle::Symbols;
-use crate::model_file::Dimension;
-use crate::model_file::onnx::{DeclaredTensor, OnnxGraph, OnnxModel, OnnxNode, Payload};
+use crate::model_file::onnx::{DeclaredTensor, MOST_VALUES, OnnxGraph, OnnxModel, OnnxNode, Payload};
+use crate::model_file::{Dimension, elements};
 use crate::network::cost::{Assumption, Difference};
 use crate::network::count::Known;
 use crate::network::count::error::CountError;
@@ -85,15 +85,26 @@ fn input_fact<'a>(input: &DeclaredTensor, shape: Option<Vec<u64>>, known: &Known
         shape: element.shape.as_deref().and_then(|shape| shape.iter().map(Dimension::fixed).collect()),
         element_type: element.element_type,
     };
+    let values = known.values.get(&input.name).zip(shape.as_deref().and_then(elements));
+    let values =
+        values.filter(|_| is_whole(input.element_type)).and_then(|(values, count)| match values.as_slice() {
+            [one] if count <= MOST_VALUES => Some(vec![*one; count as usize]),
+            all => (all.len() as u64 == count && count <= MOST_VALUES).then(|| all.to_vec()),
+        });
     Fact {
         name: input.name.clone(),
         shape,
         element_type: input.element_type,
         stored_bits: storage_bits(input.element_type),
-        values: known.values.get(&input.name).cloned().map(Values::Integers),
+        values: values.map(Values::Integers),
         sequence: input.element.as_deref().map(|element| Sequence::Alike(item(element))),
         ..Fact::default()
     }
+}
+
+/// Is it a type of whole numbers or truth values?
+fn is_whole(element_type: i64) -> bool {
+    matches!(element_type, 2..=7 | 9 | 12 | 13)
 }
 
 /// Everything that has been found so far.
