@@ -14,6 +14,7 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use ort::AsPointer;
+use ort::memory::MemoryInfo;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::sys;
@@ -108,6 +109,10 @@ pub(super) struct OnnxSession {
     synchronize: Option<unsafe extern "system" fn(*mut sys::OrtIoBinding) -> sys::OrtStatusPtr>,
     session_pointer: *mut sys::OrtSession,
     binding_pointer: *mut sys::OrtIoBinding,
+    /// Outputs that come with another shape than the file declares. The library makes them, but refuses to
+    /// write to them again.
+    misdeclared: Vec<String>,
+    memory: MemoryInfo<'static>,
     // Dropped in this order: the binding refers to the session.
     binding: IoBinding,
     session: OrtSession,
@@ -116,6 +121,10 @@ pub(super) struct OnnxSession {
 impl Session for OnnxSession {
     #[expect(unsafe_code, reason = "the C calls that are timed; ort's own run_binding allocates at each run")]
     fn run(&mut self) -> Result<(), RunError> {
+        // Of few models, and then a part of their latency: such an output cannot be reused.
+        for output in &self.misdeclared {
+            self.binding.bind_output_to_device(output, &self.memory).map_err(run_error)?;
+        }
         // SAFETY: both pointers belong to values that this struct owns and does not touch meanwhile; no run
         // options are given, which the library documents as allowed; &mut self keeps out a second run.
         let status =
@@ -358,6 +367,8 @@ impl Opened {
                     .then_some(ort::api().SynchronizeBoundOutputs),
                 session_pointer: session.ptr().cast_mut(),
                 binding_pointer: binding.ptr_mut(),
+                misdeclared: misdeclared(session.outputs(), &output_shapes),
+                memory,
                 binding,
                 session,
             },
@@ -489,6 +500,21 @@ fn refused_first_run(why: &str) -> Failure {
         "check that the shapes and values under `inputs` are valid for this model and fit into memory"
     };
     Failure::new(Stage::Prepare, reason, format!("ONNX Runtime refused the first run: {why}")).with_hint(hint)
+}
+
+/// Outputs whose shape is not the one that the file declares.
+fn misdeclared(outlets: &[Outlet], shapes: &[Vec<u64>]) -> Vec<String> {
+    let differs = |(outlet, shape): &(&Outlet, &Vec<u64>)| {
+        outlet.dtype().tensor_shape().is_some_and(|declared| {
+            let fixed = |size: i64| u64::try_from(size).ok();
+            declared.len() != shape.len()
+                || declared
+                    .iter()
+                    .zip(shape.iter())
+                    .any(|(said, is)| fixed(*said).is_some_and(|said| said != *is))
+        })
+    };
+    outlets.iter().zip(shapes).filter(differs).map(|(outlet, _)| outlet.name().to_owned()).collect()
 }
 
 fn came_without_shape(output: &str) -> Failure {

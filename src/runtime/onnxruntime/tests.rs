@@ -54,6 +54,19 @@ fn outputs_follow_from_the_seed() {
 }
 
 #[test]
+fn outputs_of_another_rank_than_declared_are_made_again_at_each_run() {
+    let Some(library) = fetched_library() else { return };
+    let inputs = BTreeMap::from([("x".to_owned(), GivenInput::shaped([2, 3, 4]))]);
+    let mut bound = bound(
+        &library,
+        LoadRequest { inputs, ..request(&library, "tests/models/declared-output-rank.onnx") },
+    );
+    for _ in 0..3 {
+        bound.session.run().unwrap();
+    }
+}
+
+#[test]
 fn the_file_that_the_loader_found_is_the_providers_library() {
     let mut expected = PathBuf::from("/link/libonnxruntime_providers_cuda.so");
     let found = PathBuf::from("/opt/libonnxruntime_providers_cuda.so");

@@ -10,6 +10,8 @@ pub(super) struct Fact<'a> {
     pub(super) element_type: i64,
     pub(super) stored_bits: u64,
     pub(super) is_constant: bool,
+    /// A constant that follows from the shape of an activation: a runtime computes it in each run.
+    pub(super) is_of_shapes: bool,
     pub(super) payload: Option<Payload<'a>>,
     pub(super) values: Option<Values>,
     /// What it holds, if it is a sequence of tensors.

@@ -100,9 +100,15 @@ impl<'m, 'a> Walk<'m, 'a> {
             let fact = &self.facts[*place];
             fact.is_constant || fact.values.is_some()
         };
+        let reads = || call.read.iter().flatten().map(|place| &self.facts[*place]);
+        let asks_for_shape = matches!(node.operator.as_str(), "Shape" | "Size");
+        let is_of_shapes =
+            asks_for_shape && reads().any(|fact| !fact.is_constant) || reads().any(|fact| fact.is_of_shapes);
+        let is_product = matches!(effect.work, Work::Product { .. } | Work::Compound { .. });
         // What hangs on constants alone is computed once, when the model is loaded. Shapes are constants here
-        // too.
+        // too, but not for products, such as that of a first state of zeros.
         let is_constant = !operators::is_random(node)
+            && !(is_product && is_of_shapes)
             && (inputs.iter().all(|place| self.facts[*place].is_constant)
                 && call.read.iter().flatten().all(is_settled)
                 || effect.outputs.iter().all(|made| made.values.is_some()));
@@ -120,6 +126,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             }
             let mut fact = self.fact(frame, output, made)?;
             fact.is_constant = is_constant;
+            fact.is_of_shapes = is_constant && is_of_shapes;
             fact.payload = payload.cloned();
             let tensor = self.add(fact);
             frame.names.insert(output, tensor);
