@@ -27,6 +27,7 @@ pub(crate) mod peaks;
 pub(crate) mod platform;
 pub(crate) mod predict;
 pub(crate) mod process;
+pub(crate) mod resources;
 pub(crate) mod roofline;
 pub mod row;
 mod significance;

@@ -13,6 +13,7 @@ use crate::analysis::build::{Builds, RowBuild};
 use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::identity::Identity;
 use crate::analysis::process::RowProcess;
+use crate::analysis::resources::RowResources;
 use crate::bundle::format::{Bundle, Configuration, Layer, Stage, Status, VerdictState};
 use crate::stats::sample;
 
@@ -77,6 +78,8 @@ pub struct Row {
     pub builds: Vec<RowBuild>,
     /// Statistics of its latencies; `None` without latencies.
     pub latency: Option<RowLatency>,
+    /// What it took besides latency; `None` in bundles of older programs.
+    pub(crate) resources: Option<RowResources>,
     /// The time of each layer; empty if it was not profiled.
     #[serde(skip)]
     pub(crate) layers: Vec<Layer>,
@@ -123,6 +126,7 @@ impl Row {
     /// The row of a bundle that was found at `path` with that digest.
     pub fn new(bundle: Bundle, path: String, sha256: String) -> Self {
         let identity = Arc::new(Identity::of(&bundle));
+        let resources = RowResources::of(&bundle);
         let processes: Vec<RowProcess> = bundle
             .trials
             .into_iter()
@@ -171,6 +175,7 @@ impl Row {
             energy: bundle.energy.map(RowEnergy::of),
             builds: Vec::new(),
             latency: None,
+            resources,
             layers: bundle.profile.map(|profile| profile.layers).unwrap_or_default(),
             processes,
         };

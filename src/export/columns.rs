@@ -5,6 +5,7 @@
 
 use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::platform::{Machine, Platform, Power, Software};
+use crate::analysis::resources::RowResources;
 use crate::analysis::row::{self, Row, RowCost, RowLatency};
 use crate::bundle::format::Configuration;
 use crate::table::{Column, Datum, Kind};
@@ -35,6 +36,10 @@ impl<'a> View<'a> {
 
     fn conditions(&self, read: impl Fn(&RowConditions) -> Datum) -> Datum {
         self.row.conditions.as_ref().map_or(Datum::Absent, read)
+    }
+
+    fn resources(&self, read: impl Fn(&RowResources) -> Datum) -> Datum {
+        self.row.resources.as_ref().map_or(Datum::Absent, read)
     }
 
     fn energy(&self, read: impl Fn(&RowEnergy) -> Datum) -> Datum {
@@ -74,6 +79,14 @@ use Kind::{Boolean, Integer, Integers, Number, Text};
 /// Every column, in order.
 #[rustfmt::skip]
 pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
+    let mut columns = described();
+    columns.extend(measured());
+    columns
+}
+
+/// What was measured, how it ended, and what it costs.
+#[rustfmt::skip]
+fn described<'a>() -> Vec<Column<View<'a>>> {
     vec![
         column("id", Text, "", "The result: the bundle's id; if different results share an id, followed by `#` and eight digits of the digest.", |view| view.row.id.as_str().into()),
         column("path", Text, "", "Where it was found.", |view| view.row.path.as_str().into()),
@@ -130,6 +143,13 @@ pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
         column("parameters", Integer, "1", "Weights and biases.", |view| view.cost(|cost| cost.parameters.into())),
         column("bytes_moved", Integer, "bytes", "Bytes read and written by every layer, weights included.", |view| view.cost(|cost| cost.bytes_moved.into())),
         column("operational_density", Number, "1/byte", "Operations per byte moved.", |view| view.cost(|cost| cost.operational_density.into())),
+    ]
+}
+
+/// The measurements.
+#[rustfmt::skip]
+fn measured<'a>() -> Vec<Column<View<'a>>> {
+    vec![
         column("observation", Text, "", "How closely the timed runs were observed: `unobserved`, `bracketed` (before and after) or `watched` (during as well).", |view| view.conditions(|conditions| word(&conditions.observation))),
         column("temperature_begin", Number, "°C", "Hottest zone just before the first timed run.", |view| view.conditions(|conditions| conditions.begin_celsius.into())),
         column("temperature_end", Number, "°C", "Hottest zone just after the last timed run.", |view| view.conditions(|conditions| conditions.end_celsius.into())),
@@ -145,6 +165,11 @@ pub(super) fn columns<'a>() -> Vec<Column<View<'a>>> {
         column("mild_outliers", Integer, "1", "Runs with a modified z-score above 3.5.", |view| view.latency(|latency| latency.mild_outliers.into())),
         column("severe_outliers", Integer, "1", "Runs with a modified z-score above 14.", |view| view.latency(|latency| latency.severe_outliers.into())),
         column("throughput", Number, "operations/s", "`operations` divided by the mean latency.", |view| throughput(view.row).into()),
+        column("load_time", Number, "s", "Time to load the model; median over all processes of all builds, as the next three. Null if not observed.", |view| view.resources(|taken| taken.load_seconds.into())),
+        column("first_inference", Number, "s", "Time of the first inference of a process.", |view| view.resources(|taken| taken.first_inference_seconds.into())),
+        column("memory_after_load", Number, "bytes", "Resident memory of the process when the model was loaded.", |view| view.resources(|taken| taken.memory_after_load_bytes.into())),
+        column("peak_memory", Number, "bytes", "Highest resident memory of the process.", |view| view.resources(|taken| taken.peak_memory_bytes.into())),
+        column("compiled_size", Integer, "bytes", "Size of the compiled model; the largest of several builds.", |view| view.resources(|taken| taken.compiled_bytes.into())),
         column("energy", Number, "J", "Energy of one inference above idle; null if not requested or not observable.", |view| view.energy(|energy| energy.joules_per_inference.into())),
         column("energy_low", Number, "J", "Lower end of the energy interval.", |view| view.energy(|energy| energy.interval.map(|ends| ends.low).into())),
         column("energy_high", Number, "J", "Upper end of the energy interval.", |view| view.energy(|energy| energy.interval.map(|ends| ends.high).into())),

@@ -22,6 +22,7 @@ pub use crate::bundle::format::Failure;
 use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
 use crate::network::emit::Form;
 
+pub(crate) mod agreement;
 pub(crate) mod causes;
 pub(crate) mod declared;
 pub(crate) mod edgetpu;
@@ -79,6 +80,18 @@ pub fn loaders() -> Vec<&'static dyn Load> {
 /// The runtime of that name.
 pub fn find(name: &str) -> Option<&'static Runtime> {
     RUNTIMES.iter().copied().find(|runtime| runtime.name == name)
+}
+
+/// The runtime, and its options, with which outputs of that runtime are verified: the plainest that reads the
+/// same files, on the processor. `None` if there is none.
+pub(crate) fn reference(runtime: &Runtime) -> Option<(&'static Runtime, Options)> {
+    let (reference, option): (&'static Runtime, Option<(&str, Value)>) = match runtime.model_format {
+        "onnx" => (&onnxruntime::RUNTIME, Some(("provider", "cpu".into()))),
+        "tflite" => (&tflite::RUNTIME, Some((tflite::XNNPACK.name, false.into()))),
+        "sim" => (&sim::RUNTIME, None),
+        _ => return None,
+    };
+    Some((reference, option.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
 
 /// What the daemon knows of a runtime without loading it.

@@ -50,7 +50,7 @@ impl DeclaredInput {
     /// An example of what the job may give for it, as its hint shows.
     fn example(&self) -> String {
         let sizes = match &self.shape {
-            None => "1, …".to_owned(),
+            None => "1, 3, 224, 224".to_owned(),
             Some(shape) => {
                 let sizes = shape.iter().map(|dimension| dimension.fixed().unwrap_or(1).to_string());
                 sizes.collect::<Vec<_>>().join(", ")
@@ -92,8 +92,9 @@ pub(super) fn check_names<'n>(
     }))
 }
 
-/// The shape to bind for each declared input, in the model's order: the given one, or the declared one. An
-/// open first dimension alone is 1.
+/// The shape to bind for each declared input, in the model's order: the given one, or the declared one. A
+/// name that the model gives an open dimension stands for one size wherever it occurs, so a given shape
+/// closes it in the other inputs too. An open first dimension that is left alone is 1.
 ///
 /// # Errors
 /// `shape_mismatch` for a given shape of another rank or against a fixed dimension, `dynamic_shape` if any
@@ -103,15 +104,45 @@ pub fn resolve(
     given: &BTreeMap<String, Vec<u64>>,
 ) -> Result<Vec<BoundShape>, Failure> {
     check_names(declared, given.keys())?;
+    let named = named_sizes(declared, given);
     declared
         .iter()
         .map(|input| match (given.get(&input.name), &input.shape) {
             (Some(given), Some(shape)) => fitting(input, shape, given),
             (Some(given), None) => Ok(BoundShape::given(given)),
-            (None, Some(shape)) => BoundShape::by_default(shape).ok_or_else(|| dynamic(declared, given)),
+            (None, Some(shape)) => {
+                BoundShape::by_default(&with_sizes(shape, &named)).ok_or_else(|| dynamic(declared, given))
+            }
             (None, None) => Err(dynamic(declared, given)),
         })
         .collect()
+}
+
+/// The sizes that given shapes have where the model has names.
+fn named_sizes<'a>(
+    declared: &'a [DeclaredInput],
+    given: &BTreeMap<String, Vec<u64>>,
+) -> BTreeMap<&'a str, u64> {
+    let mut named = BTreeMap::new();
+    for input in declared {
+        let (Some(shape), Some(given)) = (&input.shape, given.get(&input.name)) else { continue };
+        for (dimension, size) in shape.iter().zip(given) {
+            if let Dimension::Open(Some(name)) = dimension {
+                named.entry(name.as_str()).or_insert(*size);
+            }
+        }
+    }
+    named
+}
+
+fn with_sizes(shape: &[Dimension], named: &BTreeMap<&str, u64>) -> Vec<Dimension> {
+    let closed = |dimension: &Dimension| match dimension {
+        Dimension::Open(Some(name)) => {
+            named.get(name.as_str()).map_or_else(|| dimension.clone(), |size| Dimension::Fixed(*size))
+        }
+        other => other.clone(),
+    };
+    shape.iter().map(closed).collect()
 }
 
 fn fitting(input: &DeclaredInput, shape: &[Dimension], given: &[u64]) -> Result<BoundShape, Failure> {
@@ -196,13 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn name_of_a_dimension_stands_for_one_size_in_all_inputs() {
+        let open = |name: &str| Dimension::Open(Some(name.to_owned()));
+        let text = |name: &str| DeclaredInput {
+            name: name.to_owned(),
+            shape: Some(vec![open("batch"), open("sequence")]),
+        };
+        let both = [text("ids"), text("mask")];
+        assert_eq!(sizes(&both, &given("ids", &[2, 128])), [[2, 128], [2, 128]]);
+        assert_eq!(resolve(&both, &BTreeMap::new()).unwrap_err().reason, "dynamic_shape");
+    }
+
+    #[test]
     fn input_without_a_shape_takes_the_one_of_the_job() {
         let any = DeclaredInput { name: "x".to_owned(), shape: None };
         assert_eq!(sizes(std::slice::from_ref(&any), &given("x", &[1, 3, 8, 8])), [vec![1, 3, 8, 8]]);
         let failure = resolve(&[any], &BTreeMap::new()).unwrap_err();
         assert_eq!(failure.reason, "dynamic_shape");
         insta::assert_snapshot!(failure.detail, @"the model leaves input dimensions open: x: any shape");
-        insta::assert_snapshot!(failure.hint.unwrap(), @"set the shapes to measure in the job, as in `inputs: {x: [1, …]}`");
+        insta::assert_snapshot!(failure.hint.unwrap(), @"set the shapes to measure in the job, as in `inputs: {x: [1, 3, 224, 224]}`");
     }
 
     #[test]

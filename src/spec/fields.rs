@@ -479,6 +479,13 @@ pub const FIELDS: &[Field] = &[
         summary: "Keep the worker's memory from being swapped.",
     },
     Field {
+        path: "verify",
+        kind: Kind::Choice(&["cpu"]),
+        fallback: Fallback::Words("only outputs of several runtimes are compared"),
+        summary: "`cpu`: after the trials, run the model once on the processor, with the plainest runtime that reads it, and \
+                  compare the outputs. A job on several runtimes compares theirs without this key.",
+    },
+    Field {
         path: "priority",
         kind: Kind::Integer { minimum: -100, maximum: 100 },
         fallback: Fallback::Integer(0),

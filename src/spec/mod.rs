@@ -54,6 +54,8 @@ pub struct Job {
     pub host: Host,
     /// The state that the host is to be in.
     pub power: PowerRequest,
+    /// Compare outputs with those of the plainest runtime on the processor.
+    pub verify: Verify,
     /// −100 … 100, higher first.
     pub priority: i8,
     /// Free labels, copied to the bundle.
@@ -140,6 +142,16 @@ pub enum Builds {
     Paper,
     /// So often.
     Count(u32),
+}
+
+/// What the outputs are compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// With those of the job's other runtimes, if there are any.
+    #[default]
+    Others,
+    /// With those of a run on the processor.
+    Cpu,
 }
 
 /// How to measure.

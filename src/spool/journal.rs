@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::bundle::format::{Build, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial};
+use crate::bundle::format::{
+    Build, DifferingProcess, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial,
+};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub struct Measured {
     /// What it computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<ReadOutputs>,
+    /// How far that is from what the first process of its build computed, if it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differing: Option<DifferingProcess>,
     /// What it took besides time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -365,6 +370,7 @@ mod tests {
             energy: None,
             power: None,
             outputs: None,
+            differing: None,
             resources: None,
         }));
         let same = Progress::of(vec![bound("a"), finished.clone(), bound("a")]);

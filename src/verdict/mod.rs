@@ -163,6 +163,23 @@ pub const REASONS: &[ReasonKind] = &[
         find: outputs::outputs_constant,
     },
     ReasonKind {
+        code: "outputs_vary",
+        state: VerdictState::Suspect,
+        meaning: "Processes of one build gave outputs on the same inputs that differ by more than rounding.",
+        advice: "see `outputs.differing_processes` in the bundle; check the model for random operators, and the host for \
+                 faulty memory or an unstable clock",
+        find: outputs::outputs_vary,
+    },
+    ReasonKind {
+        code: "outputs_disagree",
+        state: VerdictState::Suspect,
+        meaning: "The outputs differ from those of the reference on the same inputs by more than the precision explains: the \
+                  two did not compute the same.",
+        advice: "see `outputs.comparison` in the bundle; check the conversion between the formats and the precision, and which \
+                 of the two agrees with the framework that the model comes from",
+        find: outputs::outputs_disagree,
+    },
+    ReasonKind {
         code: "clocks_not_locked",
         state: VerdictState::Suspect,
         meaning: "The job asked for locked clocks, and some of them could not be locked.",

@@ -70,7 +70,8 @@ impl Kept {
 
     fn add(&mut self, output: &ShownOutput<'_>) {
         let Ok(file) = &mut self.file else { return };
-        let bytes = output.bytes.unwrap_or_default();
+        // Its reader knows the size of an output from its type only.
+        let bytes = output.elements.and(output.bytes).unwrap_or_default();
         self.bytes += bytes.len() as u64;
         let written = if self.bytes > KEPT_OUTPUTS_LIMIT {
             Err(std::io::Error::other(format!("the outputs have more than {KEPT_OUTPUTS_LIMIT} bytes")))

@@ -22,6 +22,7 @@ mod durability;
 mod examples;
 mod inbox;
 mod model;
+mod outputs;
 mod spec_memory;
 mod strace_log;
 mod systemd;

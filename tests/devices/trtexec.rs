@@ -150,7 +150,7 @@ fn inputs_reach_trtexec_as_the_seed_or_the_job_makes_them_and_leave_no_file() {
     install(&rig, "6GA", "");
     let bundle = measured_model(&rig, "old", "tokens.onnx", "");
     assert_eq!((outcome(&bundle).0, origin(&bundle)), (Status::Measured, vec![InputOrigin::Program]));
-    let left = fs_err::read_dir(rig.path("spool/engines")).unwrap();
+    let left = fs_err::read_dir(rig.spool("engines")).unwrap();
     let left: Vec<String> = left
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains(".input-"))

@@ -40,7 +40,8 @@ pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
 pub use outputs::{
-    Agreement, AgreementState, DifferingProcess, Output, Outputs, ReadOutputs, Resources, TrialResources,
+    Agreement, AgreementState, DifferingProcess, MatchedBy, Output, OutputComparison, OutputReference,
+    OutputTolerance, Outputs, ReadOutputs, Resources, TrialResources,
 };
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};

@@ -1,8 +1,11 @@
 //! What the runs of a trial computed, and what the trial took besides time. Serialised types only, like the
 //! rest of the format.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{TrialId, finite_or_null};
 
@@ -21,6 +24,62 @@ pub struct Outputs {
     /// the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differing_processes: Vec<DifferingProcess>,
+    /// How far they are from those of another runtime, if the job asks for that or names several runtimes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<OutputComparison>,
+}
+
+/// Outputs of one runtime against those of another on the same inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputComparison {
+    /// What they are compared with.
+    pub reference: OutputReference,
+    /// How outputs were matched; null if they were not.
+    pub matched_by: Option<MatchedBy>,
+    /// What was accepted; null if nothing was compared.
+    pub tolerance: Option<OutputTolerance>,
+    /// Each output, in the order of `tensors`.
+    pub outputs: Vec<Agreement>,
+    /// Why nothing was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What outputs are compared with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputReference {
+    /// The runtime.
+    pub runtime: String,
+    /// Version of its library; null if it was not loaded.
+    pub version: Option<String>,
+    /// Its options in force; those that were asked for if it was not loaded.
+    pub options: BTreeMap<String, Value>,
+    /// The configuration of the job that measured it, from 1; null if it ran for the comparison alone.
+    pub configuration: Option<u32>,
+}
+
+/// How the outputs of two models were matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchedBy {
+    /// All have the same names.
+    Name,
+    /// By their order: the names differ, the numbers of outputs and of their elements do not.
+    Position,
+}
+
+/// What differences between two runs are accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputTolerance {
+    /// The lower precision of the two: `fp32`, `fp16` (TF32 and bfloat16 as well), `int8`.
+    pub precision: String,
+    /// Largest accepted `largest_absolute_difference`, as a share of `largest_reference_magnitude`; null if
+    /// it is not a criterion.
+    #[serde(serialize_with = "finite_or_null")]
+    pub largest_share: Option<f64>,
+    /// Smallest accepted `cosine_similarity`; null if it is not a criterion.
+    #[serde(serialize_with = "finite_or_null")]
+    pub smallest_cosine: Option<f64>,
 }
 
 /// One output of a model.

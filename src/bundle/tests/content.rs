@@ -198,7 +198,24 @@ pub(super) fn computed(bundle: &mut Bundle) -> &mut Outputs {
             }],
             detail: None,
         }],
+        comparison: Some(OutputComparison {
+            reference: OutputReference::default(),
+            matched_by: Some(MatchedBy::Name),
+            tolerance: Some(OutputTolerance {
+                precision: "fp32".to_owned(),
+                largest_share: Some(1e-3),
+                smallest_cosine: None,
+            }),
+            outputs: Vec::new(),
+            detail: None,
+        }),
     })
+}
+
+/// The tolerance in them.
+pub(super) fn tolerance(bundle: &mut Bundle) -> &mut OutputTolerance {
+    let comparison = computed(bundle).comparison.as_mut();
+    comparison.and_then(|comparison| comparison.tolerance.as_mut()).expect("a tolerance")
 }
 
 /// An agreement in them.

@@ -12,6 +12,7 @@ use crate::runtime::{Failure, GivenInputs, InputContent, declared};
 use crate::spec::Job;
 use crate::spec::files::{JobFile, Purpose};
 use crate::spool;
+use crate::text::counted;
 
 /// Larger files are not read to be checked: they would need as much memory.
 const LARGEST_READ_BYTES: u64 = 1 << 30;
@@ -67,13 +68,13 @@ pub(super) fn look(
     }
     let bytes = fs_err::read(&path).map_err(|error| error.to_string())?;
     let shapes = suits(&bytes, &given(spec, job)).map_err(|failure| with_hint(&failure))?;
-    let counted = count::model(&bytes, &shapes);
-    Ok(match counted {
+    Ok(match count::model(&bytes, &shapes) {
         Ok(cost) if cost.uncounted.is_empty() => {
             LookedAt { size, operations: Some(cost.operations()), not_counted: None }
         }
         Ok(cost) => {
-            let not_counted = Some(format!("{} operators are not counted", cost.uncounted.len()));
+            let uncounted = counted(cost.uncounted.len(), "operator is", "operators are");
+            let not_counted = Some(format!("{uncounted} not counted"));
             LookedAt { size, operations: None, not_counted }
         }
         // The file itself is what is wrong; all else is a limit of the count, not of the measurement.

@@ -29,6 +29,7 @@ fn job(model: &str, sha256: Option<String>) -> Job {
             energy_seconds: 0,
         },
         host: Default::default(),
+        verify: Default::default(),
         priority: 0,
         labels: BTreeMap::new(),
     }

@@ -19,8 +19,8 @@ use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::installation::Installation;
-use crate::runtime::LoadRequest;
-use crate::spec::{JobConfiguration, ModelSource};
+use crate::runtime::{self, LoadRequest};
+use crate::spec::{JobConfiguration, ModelSource, Verify};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::worker::parent;
@@ -31,6 +31,7 @@ mod cooling;
 mod device;
 mod elsewhere;
 mod engines;
+mod kept;
 mod model;
 mod power;
 mod quiet;
@@ -38,16 +39,18 @@ pub(crate) mod sensing;
 #[cfg(test)]
 mod tests;
 mod trials;
+mod verify;
 
 pub(crate) use attendant::{Attendant, TrialNumber};
 pub(crate) use power::Reboots;
 
 pub(crate) use model::Pulse;
 
+use kept::KeptOutputs;
 use model::AtHand;
 use power::HeldPower;
 use sensing::Sensing;
-use trials::{Instruments, RunWorker, Trials, Workers};
+use trials::{Instruments, ReferenceWorker, RunWorker, Trials, Workers};
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -256,7 +259,26 @@ impl Bench {
         let mut power = self.power.take(turn, &journal, troubles)?;
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
         let sensing = Sensing::find(&self.root, chosen.runtime.times_itself());
-        Ok(Ready { workers: Workers { command, request, sensing, power }, course, model })
+        let kept = match turn.keeps_outputs() {
+            true => Some(KeptOutputs::of(&turn.queued.entry.id, &self.config.spool).map_err(Left::Trouble)?),
+            false => None,
+        };
+        let reference = self.reference(turn, &request);
+        Ok(Ready { workers: Workers { command, request, sensing, power, kept, reference }, course, model })
+    }
+
+    /// What runs the model of `request` for its outputs alone, if the job asks for that.
+    fn reference(&self, turn: &Turn<'_>, request: &Request) -> Option<ReferenceWorker> {
+        if turn.job.verify == Verify::Others {
+            return None;
+        }
+        let (runtime, options) = runtime::reference(turn.chosen().runtime)?;
+        let named = self.config.runtimes.get(runtime.name).cloned().unwrap_or_default();
+        let provided = self.installation.provide(runtime, &named);
+        let command = self.installation.worker(runtime, &provided);
+        let load = LoadRequest { provided, options, compilation: None, ..request.load.clone() };
+        let request = Request { runtime: runtime.name.to_owned(), load, ..request.clone() };
+        Some(ReferenceWorker { command, request })
     }
 
     /// Run the trials of a turn that are still missing.

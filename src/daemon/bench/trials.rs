@@ -10,6 +10,7 @@ use super::attendant::{Attendant, TrialNumber};
 use super::cooling::{Look, Wait};
 use super::device::with_device;
 use super::elsewhere::Elsewhere;
+use super::kept::KeptOutputs;
 use super::power::HeldPower;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
@@ -43,6 +44,16 @@ pub(super) struct Workers {
     pub(super) request: Request,
     pub(super) sensing: Sensing,
     pub(super) power: Power,
+    /// The files of outputs, if some are to be compared.
+    pub(super) kept: Option<KeptOutputs>,
+    /// Runs the model for its outputs alone, if the job asks for that.
+    pub(super) reference: Option<ReferenceWorker>,
+}
+
+/// A worker that runs the model for its outputs alone.
+pub(super) struct ReferenceWorker {
+    pub(super) command: WorkerCommand,
+    pub(super) request: Request,
 }
 
 /// What the bench lends to a turn.
@@ -65,7 +76,7 @@ pub(super) struct Trials<'a> {
 }
 
 /// Why no more trials are run.
-enum Halt {
+pub(super) enum Halt {
     /// The configuration has this outcome.
     Outcome(Box<Outcome>),
     /// It has none yet.
@@ -83,6 +94,9 @@ impl Trials<'_> {
             Err(Halt::Outcome(outcome)) => *outcome,
             Err(Halt::Left(left)) => return left,
         };
+        if let Some(kept) = self.workers.kept {
+            remove_outputs(self.turn, &kept);
+        }
         course.ended(outcome, Some(model)).into()
     }
 
@@ -103,6 +117,9 @@ impl Trials<'_> {
         }
         if self.turn.wants_profile() {
             self.profile()?;
+        }
+        if self.turn.wants_comparison() {
+            self.verify()?;
         }
         Ok(())
     }
@@ -154,6 +171,8 @@ impl Trials<'_> {
         let times_itself = self.turn.chosen().runtime.times_itself();
         self.workers.request.energy_seconds = if times_itself { 0 } else { energy_seconds };
         self.workers.sensing.begin(id, self.workers.request.energy_seconds);
+        self.workers.request.outputs_file =
+            self.workers.kept.as_ref().and_then(|kept| kept.for_trial(configuration, id));
         match self.wait_for_cool() {
             Control::Continue => {}
             Control::Stop => return Err(Halt::Left(Left::Interrupted)),
@@ -169,6 +188,7 @@ impl Trials<'_> {
                 let Some(loaded) = ended.loaded else {
                     unreachable!("a transcript without `loaded` has no result")
                 };
+                let differing = self.differing(id, ended.outputs.as_ref(), &loaded);
                 let energy = match energy_ns {
                     Some(latency_ns) => Some(self.workers.sensing.energy(latency_ns)),
                     None => (energy_seconds > 0).then(|| Energy::unobservable(NO_LOOP_OF_ITS_OWN)),
@@ -182,6 +202,7 @@ impl Trials<'_> {
                     energy,
                     power: Some(self.workers.power.clone()),
                     outputs: ended.outputs,
+                    differing,
                     resources: ended.resources,
                 }));
                 self.record(&finished);
@@ -238,10 +259,13 @@ impl Trials<'_> {
     }
 
     /// Run a worker that measures nothing.
-    fn run_for(&mut self, task: Task, build: u32) -> Ended {
+    pub(super) fn run_for(&mut self, task: Task, build: u32) -> Ended {
         self.workers.sensing.begin(TrialId { build, process: 0 }, 0);
         self.workers.request.energy_seconds = 0;
         self.workers.request.load.task = task;
+        if task != Task::Outputs {
+            self.workers.request.outputs_file = None;
+        }
         let (ended, _) = self.run_quietly();
         self.workers.request.load.task = Task::Measure;
         ended
@@ -250,7 +274,7 @@ impl Trials<'_> {
     /// Run one worker, with everything else of this process asleep. Returns also the processors that the
     /// daemon kept to.
     fn run_quietly(&mut self) -> (Ended, Vec<u32>) {
-        let Workers { command, request, sensing, power } = &mut self.workers;
+        let Workers { command, request, sensing, power, .. } = &mut self.workers;
         let trial = parent::Trial {
             executable: &command.executable,
             arguments: command.arguments,
@@ -339,7 +363,7 @@ impl Trials<'_> {
     }
 
     /// The journal before the worker, so that a crash under it counts.
-    fn record_start(&mut self) -> Result<(), Halt> {
+    pub(super) fn record_start(&mut self) -> Result<(), Halt> {
         let since = now_text();
         let record = Record::Started { configuration: self.turn.configuration, at: since.clone() };
         let is_first_of_job = self.turn.progress.started.is_empty() && self.course.started.is_none();
@@ -351,14 +375,14 @@ impl Trials<'_> {
         Ok(())
     }
 
-    fn record(&self, record: &Record) {
+    pub(super) fn record(&self, record: &Record) {
         if let Err(error) = self.journal.append(record, Durable::Now) {
             // It is still in hand; only a crash before the bundle is durable would lose it.
             log::warn!(JOB = self.turn.job.name.as_str(); "cannot record what was finished: {error}");
         }
     }
 
-    fn interrupted(&self) -> Halt {
+    pub(super) fn interrupted(&self) -> Halt {
         // A lost line only means that this restart counts as a crash.
         let _ = self.journal.append(&Record::Interrupted, Durable::Now);
         Halt::Left(Left::Interrupted)
@@ -379,6 +403,19 @@ impl Trials<'_> {
         if let Some(compilation) = &mut self.workers.request.load.compilation {
             compilation.build = build;
         }
+    }
+}
+
+/// Remove the files of outputs that no comparison needs any more.
+fn remove_outputs(turn: &Turn<'_>, kept: &KeptOutputs) {
+    let removed = match turn {
+        _ if turn.is_last() => kept.remove_job(),
+        _ if turn.is_reference() => Ok(()),
+        _ => kept.remove_configuration(turn.configuration),
+    };
+    if let Err(error) = removed {
+        // They go with the next job's turn.
+        log::warn!(JOB = turn.job.name.as_str(); "cannot remove kept outputs: {error}");
     }
 }
 

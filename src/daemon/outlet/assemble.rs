@@ -203,7 +203,13 @@ fn outputs(course: &Course) -> Option<Outputs> {
         trial: *trial,
         tensors: read.tensors.clone(),
         detail: read.detail.clone(),
-        differing_processes: Vec::new(),
+        differing_processes: course
+            .differing
+            .iter()
+            .filter(|(other, _)| other.build == trial.build)
+            .map(|(_, differing)| differing.clone())
+            .collect(),
+        comparison: course.comparison.clone(),
     })
 }
 

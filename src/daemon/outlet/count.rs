@@ -50,7 +50,8 @@ impl Counter {
             (ModelSource::Dropped(_), Some(model)) => model,
         };
         let values = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), values(given)?)));
-        let known = Known { shapes: shapes(job, loaded), values: values.collect(), ..Known::default() };
+        let known =
+            Known { shapes: shapes(job, chosen, loaded), values: values.collect(), ..Known::default() };
         let key = (model.main.sha256.clone(), known);
         if let Some((known, counted)) = &self.last
             && *known == key
@@ -63,21 +64,23 @@ impl Counter {
     }
 }
 
-/// The shapes of the inputs that the model leaves open: those of the job, and as they were bound, if they
-/// were.
-fn shapes(job: &Job, loaded: Option<&LoadedModel>) -> InputShapes {
+/// The shapes of the inputs: as they were bound, if they were; else those of the job.
+fn shapes(job: &Job, chosen: &JobConfiguration, loaded: Option<&LoadedModel>) -> InputShapes {
     let given = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), given.shape.clone()?)));
-    let mut shapes: InputShapes = given.collect();
-    let Some(loaded) = loaded else { return shapes };
-    for (input, filled) in loaded.inputs.iter().zip(&loaded.filled) {
-        let bound = input.shape.iter().copied().collect::<Option<Vec<u64>>>();
-        if let Some(bound) = bound
-            && (filled.first_dimension_as_one || job.inputs.contains_key(&input.name))
-        {
-            shapes.insert(input.name.clone(), bound);
-        }
-    }
-    shapes
+    // The compiler of the Edge TPU makes another file, whose names are its own; it takes fixed shapes only.
+    let is_other_file =
+        chosen.runtime.compiles() && chosen.runtime.model_format == Format::Tflite.extension();
+    let bound = loaded.filter(|_| !is_other_file).into_iter().flat_map(|loaded| &loaded.inputs);
+    // Only what may be open: a shape of the job closes the same names in other inputs too.
+    let is_open = |name: &str| {
+        let filled = loaded.into_iter().flat_map(|loaded| &loaded.filled);
+        !job.inputs.is_empty()
+            || filled.into_iter().any(|input| input.name == name && input.first_dimension_as_one)
+    };
+    let bound = bound.filter(|input| is_open(&input.name)).filter_map(|input| {
+        Some((input.name.clone(), input.shape.iter().copied().collect::<Option<Vec<u64>>>()?))
+    });
+    given.chain(bound).collect()
 }
 
 /// Values that may choose a branch or be a shape: whole numbers in the job itself. Of other inputs only the

@@ -5,11 +5,11 @@ use std::io;
 
 use super::job::{QueuedJob, SpecFile};
 use crate::bundle::format::{
-    Build, Energy, Environment, LoadedModel, Outcome, Power, Profile, ReadOutputs, Trial, TrialId,
-    TrialResources,
+    Build, DifferingProcess, Energy, Environment, LoadedModel, Outcome, OutputComparison, Power, Profile,
+    ReadOutputs, Trial, TrialId, TrialResources,
 };
 use crate::runtime::options;
-use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT};
+use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT, Verify};
 use crate::spool::journal::{BoundModel, Measured, Progress};
 
 mod merge;
@@ -41,6 +41,36 @@ impl<'a> Turn<'a> {
     /// Is the time of each layer asked for?
     pub(crate) fn wants_profile(&self) -> bool {
         options::boolean(&self.chosen().options, options::PROFILE.name, false)
+    }
+
+    /// Are its outputs to be compared with those of another runtime?
+    pub(crate) fn wants_comparison(&self) -> bool {
+        self.job.verify == Verify::Cpu || self.first_on_its_model() != self.configuration
+    }
+
+    /// The first configuration of the job on the same network, which may be this one. All dropped models of
+    /// one job are the same network.
+    pub(crate) fn first_on_its_model(&self) -> usize {
+        let is_same = |other: &JobConfiguration| match (other.source, self.chosen().source) {
+            (ModelSource::Dropped(_), ModelSource::Dropped(_)) => true,
+            (ModelSource::Generated(one), ModelSource::Generated(other)) => one == other,
+            _ => false,
+        };
+        self.job.configurations.iter().position(is_same).map_or(self.configuration, |index| index + 1)
+    }
+
+    /// Does a later configuration of the job need the outputs of this one?
+    pub(crate) fn is_reference(&self) -> bool {
+        let mut later = self.configuration + 1..=self.job.configurations.len();
+        self.job.verify == Verify::Others
+            && later.any(|configuration| {
+                Turn { configuration, ..*self }.first_on_its_model() == self.configuration
+            })
+    }
+
+    /// Are the bytes of its outputs needed after a trial?
+    pub(crate) fn keeps_outputs(&self) -> bool {
+        self.job.measure.processes > 1 || self.wants_comparison() || self.is_reference()
     }
 
     /// Number of builds of the model: what the job says, but one for a dropped file whose input turned out to
@@ -92,6 +122,10 @@ pub(crate) struct Course {
     pub(crate) trials: Vec<Trial>,
     /// What trials computed, each at most once.
     pub(crate) outputs: Vec<(TrialId, ReadOutputs)>,
+    /// Trials whose outputs differ from those of the first process of their build.
+    pub(crate) differing: Vec<(TrialId, DifferingProcess)>,
+    /// What the outputs were compared with, if that is asked for and all trials are done.
+    pub(crate) comparison: Option<OutputComparison>,
     pub(crate) resources: Vec<TrialResources>,
     pub(crate) loaded: Option<LoadedModel>,
     /// The time of each layer, if the job asks for it and all trials are done.
@@ -124,6 +158,7 @@ impl Course {
         let trial = measured.trial.id;
         self.trials.push(measured.trial);
         self.outputs.extend(measured.outputs.map(|outputs| (trial, outputs)));
+        self.differing.extend(measured.differing.map(|differing| (trial, differing)));
         self.resources.extend(measured.resources.map(|resources| TrialResources { trial, resources }));
         self.walls.push(measured.wall_seconds);
         let former = self.loaded.take().map(|loaded| loaded.providers).unwrap_or_default();
@@ -147,6 +182,7 @@ impl Course {
     /// Is nothing left to run?
     pub(crate) fn is_complete(&self, turn: &Turn<'_>) -> bool {
         !turn.wants_profile()
+            && !turn.wants_comparison()
             && (1..=turn.builds(self)).all(|build| self.processes_done(build) >= turn.job.measure.processes)
     }
 

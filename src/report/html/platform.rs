@@ -76,6 +76,13 @@ pub(super) fn section(report: &Report<'_>, index: usize, detail: Detail) -> Mark
             (elements::figures(report, own, Part::Pareto, detail))
             (elements::paired(&tables::fronts(analysis, only), "Fronts and dominated networks", report, detail))
 
+            @let resources = tables::resources(analysis, only);
+            @if !resources.rows.is_empty() {
+                h3 id=(id("resources")) { (heading("What it takes")) }
+                p { "Medians over the trials of each result. Memory is that of the process on the host; memory of a graphics card does not count." }
+                (elements::table(&resources, detail.rows(usize::MAX), report))
+            }
+
             @let layers = tables::layers(analysis, only);
             @if !layers.rows.is_empty() {
                 h3 id=(id("layers")) { (heading("Where the time goes")) }

@@ -11,10 +11,12 @@ use super::{Report, giga};
 mod layers;
 mod pairs;
 mod platforms;
+mod resources;
 
 pub(super) use layers::layers;
 pub(super) use pairs::{compared_pairs, comparisons, contradictions, contrasts, missing_pairs, pairs};
 pub(super) use platforms::{feasibility, gaps, platforms};
+pub(super) use resources::resources;
 
 /// Which platforms a table covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub(super) fn all<'a>(report: &'a Report<'a>) -> impl Iterator<Item = Sheet> + '
         |report| feasibility(report.analysis, Only::All),
         |report| gaps(report.analysis, Only::All),
         |report| cells(report.analysis),
+        |report| resources(report.analysis, Only::All),
         |report| layers(report.analysis, Only::All),
         |report| contrasts(report.analysis, Only::All),
         |report| pairs(report.analysis, Only::All),

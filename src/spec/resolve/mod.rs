@@ -9,7 +9,8 @@ use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, PAPER};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, JobSource};
-use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, host, inputs, order, runtimes};
+use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, Verify};
+use super::{host, inputs, order, runtimes};
 use crate::bundle::format::{Mistake, PowerRequest};
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -59,6 +60,10 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             .and_then(|node| check::text(node, "host.power_mode", MAXIMUM_NAME_BYTES, &mut mistakes)),
         lock_clocks: fields.boolean("host.lock_clocks", &mut mistakes),
     };
+    let verify = match fields.choice("verify", &mut mistakes) {
+        Some(_) => Verify::Cpu,
+        None => Verify::Others,
+    };
     let priority = fields.integer("priority", &mut mistakes);
     if order == Some("random") {
         order::shuffle(&mut configurations, measure.seed);
@@ -76,6 +81,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             measure,
             host,
             power,
+            verify,
             priority,
             labels,
         }),

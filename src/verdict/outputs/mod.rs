@@ -1,7 +1,7 @@
 //! Reasons from what the runs computed.
 
 use super::Evidence;
-use crate::bundle::format::Output;
+use crate::bundle::format::{Agreement, AgreementState, Output};
 use crate::stats::Sorted;
 
 /// Types of elements that are decisions or positions and not amounts: all of them may rightly be the same.
@@ -21,6 +21,40 @@ pub(super) fn outputs_constant(evidence: &Evidence, _: Option<&Sorted>) -> Optio
         .all(|output| output.is_constant == Some(true) && !DECISIONS.contains(&output.element_type.as_str()));
     (is_all && !outputs.is_empty() && evidence.inputs_vary())
         .then(|| format!("constant: {}", named(outputs.iter())))
+}
+
+pub(super) fn outputs_vary(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+    let outputs = evidence.outputs?;
+    let wrong = outputs.differing_processes.iter().filter_map(|differing| {
+        let beyond = beyond(&differing.outputs)?;
+        Some(format!("process {} from process {}: {beyond}", differing.process, outputs.trial.process))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+pub(super) fn outputs_disagree(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+    let comparison = evidence.outputs?.comparison.as_ref()?;
+    let beyond = beyond(&comparison.outputs)?;
+    Some(format!("from {}: {beyond}", comparison.reference.runtime))
+}
+
+/// Those that do not agree.
+fn beyond(agreements: &[Agreement]) -> Option<String> {
+    let each = |agreement: &Agreement| match (
+        agreement.largest_absolute_difference,
+        agreement.largest_reference_magnitude,
+        agreement.cosine_similarity,
+    ) {
+        (Some(difference), Some(magnitude), cosine) => {
+            let cosine = cosine.map(|cosine| format!(", cosine {cosine:.4}")).unwrap_or_default();
+            format!("`{}` by up to {difference:.3e} of {magnitude:.3e}{cosine}", agreement.name)
+        }
+        _ => format!("`{}`: {}", agreement.name, agreement.detail.as_deref().unwrap_or("not finite")),
+    };
+    let wrong = agreements.iter().filter(|agreement| agreement.state == AgreementState::Disagrees);
+    let wrong: Vec<String> = wrong.map(each).collect();
+    (!wrong.is_empty()).then(|| wrong.join(", "))
 }
 
 impl Evidence<'_> {

@@ -2,7 +2,10 @@
 
 use super::super::{find, judge};
 use super::*;
-use crate::bundle::format::{Host, Latencies, Outputs, Status, Tensor, Trial, TrialId};
+use crate::bundle::format::{
+    DifferingProcess, Host, Latencies, OutputComparison, OutputReference, Outputs, Status, Tensor, Trial,
+    TrialId,
+};
 use crate::units::Nanos;
 
 fn output(name: &str, element_type: &str, values: &[f64]) -> Output {
@@ -26,6 +29,7 @@ fn outputs(tensors: Vec<Output>) -> Outputs {
         tensors,
         detail: None,
         differing_processes: Vec::new(),
+        comparison: None,
     }
 }
 
@@ -102,4 +106,61 @@ fn detector_without_detections_and_other_rightful_constants_are_no_reason() {
     for inputs in [vec![image(1)], vec![image(0)], Vec::new()] {
         assert!(reasons(&inputs, &outputs(vec![zeros("y")])).is_empty(), "{inputs:?}");
     }
+}
+
+fn agreement(state: AgreementState) -> Agreement {
+    Agreement {
+        name: "y".to_owned(),
+        state,
+        largest_absolute_difference: Some(0.5),
+        largest_relative_difference: Some(1.0),
+        largest_reference_magnitude: Some(4.0),
+        cosine_similarity: Some(0.25),
+        detail: None,
+    }
+}
+
+/// Whatever is not a disagreement.
+const HARMLESS: [AgreementState; 3] =
+    [AgreementState::Agrees, AgreementState::NotJudged, AgreementState::NotComparable];
+
+#[test]
+fn processes_that_differ_by_more_than_rounding_are_a_reason() {
+    let with = |state| {
+        let mut outputs = outputs(vec![output("y", "float32", &[1.0, 2.0])]);
+        let differing = DifferingProcess { process: 3, outputs: vec![agreement(state)], detail: None };
+        outputs.differing_processes.push(differing);
+        reasons(&[image(12)], &outputs)
+    };
+    let detail = "process 3 from process 1: `y` by up to 5.000e-1 of 4.000e0, cosine 0.2500";
+    assert_eq!(with(AgreementState::Disagrees), reason("outputs_vary", detail));
+    HARMLESS.into_iter().for_each(|state| assert!(with(state).is_empty(), "{state:?}"));
+}
+
+#[test]
+fn outputs_that_disagree_with_the_reference_are_a_reason() {
+    let with = |agreements| {
+        let mut outputs = outputs(vec![output("y", "float32", &[1.0, 2.0])]);
+        outputs.comparison = Some(OutputComparison {
+            reference: OutputReference { runtime: "onnxruntime".to_owned(), ..OutputReference::default() },
+            matched_by: None,
+            tolerance: None,
+            outputs: agreements,
+            detail: None,
+        });
+        reasons(&[image(12)], &outputs)
+    };
+    let detail = "from onnxruntime: `y` by up to 5.000e-1 of 4.000e0, cosine 0.2500";
+    assert_eq!(with(vec![agreement(AgreementState::Disagrees)]), reason("outputs_disagree", detail));
+    let not_finite = Agreement {
+        largest_absolute_difference: None,
+        detail: Some("2 elements are finite in one of the two only".to_owned()),
+        ..agreement(AgreementState::Disagrees)
+    };
+    assert_eq!(
+        with(vec![not_finite])[0].1,
+        "from onnxruntime: `y`: 2 elements are finite in one of the two only"
+    );
+    HARMLESS.into_iter().for_each(|state| assert!(with(vec![agreement(state)]).is_empty(), "{state:?}"));
+    assert!(with(Vec::new()).is_empty(), "not compared");
 }
