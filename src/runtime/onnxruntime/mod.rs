@@ -37,6 +37,7 @@ mod plugin;
 mod profile;
 mod provider;
 mod session;
+mod tensor;
 #[cfg(test)]
 mod tests;
 
