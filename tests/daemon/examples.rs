@@ -100,7 +100,7 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
     for (index, name) in names.iter().enumerate() {
         assert!(name.starts_with(&format!("{:02}-", index + 1)), "{name} is not number {}", index + 1);
     }
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 12);
 }
 
 /// The library of a runtime, if this build can measure with it.
@@ -143,10 +143,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
             rig.copy_in_place(name, fs_err::read(&path).unwrap());
         }
     }
-    let jobs = if tflite.is_some() { 7 } else { 4 };
+    let jobs = if tflite.is_some() { 9 } else { 6 };
     rig.wait_for_status("all jobs but the broken one", |status| status.queued == jobs);
     rig.must(&["resume"]);
-    let all = if tflite.is_some() { 20 } else { 5 };
+    let all = if tflite.is_some() { 22 } else { 7 };
     // Each network takes seconds on a busy machine: a deadline for each bundle, and none for all.
     for count in 1..=all {
         rig.wait_until(&format!("bundle {count}"), || rig.bundle_files().len() >= count);
