@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use backbone::bundle::format::{Bundle, Stage, Status};
+use backbone::bundle::format::{Bundle, InputOrigin, Stage, Status};
 
 use crate::rig::{Rig, Settings};
 
@@ -174,6 +174,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     assert_eq!(every_field.job.labels["rack"], "b2");
     assert_eq!(every_field.runtime.as_ref().unwrap().options["threads"], 2);
     assert!(every_field.runtime.as_ref().unwrap().library_sha256.is_some());
+
+    let how = |file: &str| of(file)[0].inputs.iter().map(|input| input.how).collect::<Vec<_>>();
+    assert_eq!(how("11-inputs.yaml"), [InputOrigin::Random, InputOrigin::Value]);
+    assert_eq!(how("12-token-ids.yaml"), [InputOrigin::Range]);
 
     let gpu = &of("10-gpu.yaml")[0].outcome;
     assert_eq!((gpu.status, gpu.stage), (Status::Failed, Some(Stage::Load)));
