@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use backbone::bundle::format::{Bundle, Stage, Status};
+use backbone::bundle::format::{Bundle, InputOrigin, Stage, Status};
 
 use crate::rig::{Rig, Settings};
 
@@ -100,7 +100,7 @@ fn examples_are_numbered_without_a_gap_and_begin_with_a_comment() {
     for (index, name) in names.iter().enumerate() {
         assert!(name.starts_with(&format!("{:02}-", index + 1)), "{name} is not number {}", index + 1);
     }
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 12);
 }
 
 /// The library of a runtime, if this build can measure with it.
@@ -143,10 +143,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
             rig.copy_in_place(name, fs_err::read(&path).unwrap());
         }
     }
-    let jobs = if tflite.is_some() { 7 } else { 4 };
+    let jobs = if tflite.is_some() { 9 } else { 6 };
     rig.wait_for_status("all jobs but the broken one", |status| status.queued == jobs);
     rig.must(&["resume"]);
-    let all = if tflite.is_some() { 20 } else { 5 };
+    let all = if tflite.is_some() { 22 } else { 7 };
     // Each network takes seconds on a busy machine: a deadline for each bundle, and none for all.
     for count in 1..=all {
         rig.wait_until(&format!("bundle {count}"), || rig.bundle_files().len() >= count);
@@ -174,6 +174,10 @@ fn daemon_makes_of_the_examples_what_their_comments_say() {
     assert_eq!(every_field.job.labels["rack"], "b2");
     assert_eq!(every_field.runtime.as_ref().unwrap().options["threads"], 2);
     assert!(every_field.runtime.as_ref().unwrap().library_sha256.is_some());
+
+    let how = |file: &str| of(file)[0].inputs.iter().map(|input| input.how).collect::<Vec<_>>();
+    assert_eq!(how("11-inputs.yaml"), [InputOrigin::Random, InputOrigin::Value]);
+    assert_eq!(how("12-token-ids.yaml"), [InputOrigin::Range]);
 
     let gpu = &of("10-gpu.yaml")[0].outcome;
     assert_eq!((gpu.status, gpu.stage), (Status::Failed, Some(Stage::Load)));
