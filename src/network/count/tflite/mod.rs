@@ -1,7 +1,7 @@
 //! TensorFlow Lite files.
 //!
-//! [`crate::model_file::tflite::graph`] reads the tables, [`walk`] follows the graph that an interpreter runs
-//! and [`control`] those that it calls, [`operators`] knows what each operator makes and costs, and
+//! [`crate::model_file::tflite::graph`] reads the tables, [`mod@walk`] follows the graph that an interpreter
+//! runs and [`control`] those that it calls, [`operators`] knows what each operator makes and costs, and
 //! [`declared`] whether the file or the computed shape counts if the two differ. A file that an interpreter
 //! runs is never refused: what cannot be counted is listed with the reason, and what follows is counted with
 //! the shapes of the file.
