@@ -273,6 +273,17 @@ impl Daemon {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
             .expect("a signal");
     }
+
+    /// Send a signal, and tell how long it takes until the process ends.
+    pub(crate) fn end(&mut self, signal: rustix::process::Signal) -> Duration {
+        let begun = Instant::now();
+        self.signal(signal);
+        while self.child.try_wait().expect("a child").is_none() {
+            assert!(begun.elapsed() < PATIENCE, "the daemon does not end");
+            std::thread::sleep(LOOK_EVERY);
+        }
+        begun.elapsed()
+    }
 }
 
 impl Drop for Daemon {

@@ -6,6 +6,7 @@ mod counting;
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod outputs;
 mod paired_python;
 mod sampler;
 mod timed_loop;
@@ -14,6 +15,7 @@ mod trtexec;
 fn main() -> std::process::ExitCode {
     rig::run(&[
         ("timed_loop", timed_loop::run),
+        ("outputs", outputs::run),
         ("paired_python", paired_python::run),
         ("sampler", sampler::run),
         ("trtexec", trtexec::run),

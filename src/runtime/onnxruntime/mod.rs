@@ -54,6 +54,9 @@ mod word {
     pub(super) const PLUGIN: &str = "plugin";
 }
 
+/// Key under which a bundle names the outputs that are bound again in each run.
+const REBOUND_OUTPUTS: &str = "rebound_outputs";
+
 /// Key of the provider.
 const PROVIDER: &str = "provider";
 
@@ -105,7 +108,7 @@ pub const RUNTIME: Runtime = Runtime {
             summary: "how much the library optimises the graph before it runs it; default: all, as in the library",
         },
     ],
-    options_from_model: &["int8"],
+    options_from_model: &["int8", REBOUND_OUTPUTS],
     timed: |options| match provider_of(options) {
         word::CPU => (
             "onnxruntime.run_with_binding.cpu",

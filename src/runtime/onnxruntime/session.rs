@@ -25,7 +25,7 @@ use super::library::checked;
 use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::tensor::{fillable, name_of, show_tensor};
-use super::{CPU_PROVIDER, RUNTIME, failures, library, provider};
+use super::{CPU_PROVIDER, REBOUND_OUTPUTS, RUNTIME, failures, library, provider};
 use crate::bundle::format::{FilledInput, Layer, LoadedModel, ProviderNodes, Stage, Tensor};
 use crate::runtime::inputs::Inputs;
 use crate::runtime::shapes;
@@ -205,7 +205,7 @@ pub(super) struct Opened {
 /// A session that is ready, and what its first run showed.
 pub(super) struct Bound {
     pub(super) session: OnnxSession,
-    options: Options,
+    pub(super) options: Options,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     filled: Vec<FilledInput>,
@@ -283,7 +283,7 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
 
 impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
-        let Self { mut session, provider, profile, options, spent } = self;
+        let Self { mut session, provider, profile, mut options, spent } = self;
         let declared = declared::inputs(&session, &request.model)?;
         let mut inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
         let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
@@ -326,6 +326,10 @@ impl Opened {
         let described = |outlets: &[Outlet], shapes: &[Vec<u64>]| {
             outlets.iter().zip(shapes).map(|(outlet, shape)| describe(outlet, shape)).collect::<Vec<_>>()
         };
+        let misdeclared = misdeclared(session.outputs(), &output_shapes);
+        if !misdeclared.is_empty() {
+            options.insert(REBOUND_OUTPUTS.to_owned(), misdeclared.clone().into());
+        }
         let input_shapes: Vec<Vec<u64>> =
             inputs.planned().iter().map(|input| input.shape.sizes.clone()).collect();
         Ok(Bound {
@@ -341,7 +345,7 @@ impl Opened {
                     .then_some(ort::api().SynchronizeBoundOutputs),
                 session_pointer: session.ptr().cast_mut(),
                 binding_pointer: binding.ptr_mut(),
-                misdeclared: misdeclared(session.outputs(), &output_shapes),
+                misdeclared,
                 memory,
                 binding,
                 session,

@@ -61,6 +61,7 @@ fn outputs_of_another_rank_than_declared_are_made_again_at_each_run() {
         &library,
         LoadRequest { inputs, ..request(&library, "tests/models/declared-output-rank.onnx") },
     );
+    assert_eq!(bound.options["rebound_outputs"].as_array().unwrap().len(), 1, "a bundle says so");
     for _ in 0..3 {
         bound.session.run().unwrap();
     }
