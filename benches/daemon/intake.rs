@@ -1,8 +1,9 @@
-//! Taking in a model of two files with 2 GiB of weights: how much memory it takes, how long the watchdog waits for
-//! a ping, and how soon SIGTERM is obeyed meanwhile.
+//! Taking in a model of two files with 2 GiB of weights: how much memory it takes, how long the watchdog
+//! waits for a ping, and how soon SIGTERM is obeyed meanwhile.
 //!
-//! The weights are a sparse file of zeros, so reading it costs less than from a disk; it is copied and hashed as any
-//! other. The network has no nodes, so the job ends when the model is loaded: only what comes before is measured here.
+//! The weights are a sparse file of zeros, so reading it costs less than from a disk; it is copied and hashed
+//! as any other. The network has no nodes, so the job ends when the model is loaded: only what comes before
+//! is measured here.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;

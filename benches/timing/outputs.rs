@@ -1,10 +1,10 @@
-//! What reading the outputs changes in the latencies around it: blocks of runs in one session, after which the outputs
-//! are read or not, in pairs.
+//! What reading the outputs changes in the latencies around it: blocks of runs in one session, after which
+//! the outputs are read or not, in pairs.
 //!
-//! A trial reads its outputs once, after the last timed run and after its latencies were sent, so nothing of it can be
-//! in a latency. Shown here is that not even the runs *after* a reading differ: the medians of the two blocks of each
-//! pair that follow a reading and none, in random order, as the median of their ratios with an interval from
-//! resampling pairs (percentile bootstrap, Efron 1979).
+//! A trial reads its outputs once, after the last timed run and after its latencies were sent, so nothing of
+//! it can be in a latency. Shown here is that not even the runs *after* a reading differ: the medians of the
+//! two blocks of each pair that follow a reading and none, in random order, as the median of their ratios
+//! with an interval from resampling pairs (percentile bootstrap, Efron 1979).
 //!
 //! Needs the inference libraries; `make bench` gets them.
 

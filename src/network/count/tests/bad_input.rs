@@ -343,8 +343,8 @@ const SEEDS: &[&str] = &[
     "tests/graphs/feature-pyramid.onnx",
     "tests/graphs/quantised-pairs.onnx",
     "tests/graphs/integer-operators.onnx",
-    "tests/graphs/field/branch_by_input_value.onnx",
-    "tests/graphs/field/t5_shape_tensor_input.onnx",
+    "tests/models/branch_by_input_value.onnx",
+    "tests/models/t5_shape_tensor_input.onnx",
     "tests/models/dynamic.onnx",
     "tests/models/dynamic.tflite",
 ];

@@ -1,4 +1,4 @@
-//! Small files that show what exporters write, each for a kind; `tests/graphs/field/` has them. ONNX Runtime
+//! Small files that show what exporters write, each for a kind; `tests/models/` has them. ONNX Runtime
 //! runs all of them.
 
 use super::{file, none};
@@ -6,7 +6,7 @@ use crate::network::cost::Cost;
 use crate::network::count::{CountError, Known, model_with, onnx};
 
 fn read(name: &str) -> Vec<u8> {
-    file(&format!("tests/graphs/field/{name}.onnx"))
+    file(&format!("tests/models/{name}.onnx"))
 }
 
 fn counted(name: &str) -> Cost {
