@@ -3,8 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::columns::columns;
-use super::{Export, Results, layers};
+use super::{Export, TableFormat, write_layers, write_results};
 use crate::table::csv::{self, Quotes};
 use crate::table::{Column, Datum};
 
@@ -12,28 +11,24 @@ pub(super) const EXPORT: Export = Export {
     name: "csv",
     summary: "one line for each result, without the individual latencies",
     is_binary: false,
-    write,
-    write_layers: Some(write_layers),
+    write: write_results::<Csv>,
+    write_layers: Some(write_layers::<Csv>),
 };
 
-fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    write_table(&columns(), results.views(), output).map(|()| 0)
-}
+struct Csv;
 
-fn write_layers(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
-    write_table(&layers::columns(), results.layers(), output)
-}
-
-fn write_table<R>(
-    columns: &[Column<R>],
-    rows: impl Iterator<Item = R>,
-    output: &mut (dyn Write + Send),
-) -> io::Result<()> {
-    let kinds = || columns.iter().map(|column| column.kind);
-    output.write_all(csv::heading(columns.iter().map(|column| (column.name, column.kind))).as_bytes())?;
-    for row in rows {
-        let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&row)).collect();
-        output.write_all(csv::row(values.iter().zip(kinds()), Quotes::Always).as_bytes())?;
+impl TableFormat for Csv {
+    fn write_table<R>(
+        columns: &[Column<R>],
+        rows: impl Iterator<Item = R>,
+        output: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        let kinds = || columns.iter().map(|column| column.kind);
+        output.write_all(csv::heading(columns.iter().map(|column| (column.name, column.kind))).as_bytes())?;
+        for row in rows {
+            let values: Vec<Datum> = columns.iter().map(|column| (column.read)(&row)).collect();
+            output.write_all(csv::row(values.iter().zip(kinds()), Quotes::Always).as_bytes())?;
+        }
+        Ok(())
     }
-    Ok(())
 }

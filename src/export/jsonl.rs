@@ -4,38 +4,33 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json};
 
-use super::columns::columns;
-use super::{Export, Results, layers};
+use super::{Export, TableFormat, write_layers, write_results};
 use crate::table::{Column, Datum};
 
 pub(super) const EXPORT: Export = Export {
     name: "jsonl",
     summary: "one JSON object per line for each result, with every latency",
     is_binary: false,
-    write,
-    write_layers: Some(write_layers),
+    write: write_results::<JsonLines>,
+    write_layers: Some(write_layers::<JsonLines>),
 };
 
-fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    write_table(&columns(), results.views(), output).map(|()| 0)
-}
+struct JsonLines;
 
-fn write_layers(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
-    write_table(&layers::columns(), results.layers(), output)
-}
-
-fn write_table<R>(
-    columns: &[Column<R>],
-    rows: impl Iterator<Item = R>,
-    output: &mut (dyn Write + Send),
-) -> io::Result<()> {
-    for row in rows {
-        let object: Map<String, Json> =
-            columns.iter().map(|column| (column.name.to_owned(), json((column.read)(&row)))).collect();
-        serde_json::to_writer(&mut *output, &object)?;
-        output.write_all(b"\n")?;
+impl TableFormat for JsonLines {
+    fn write_table<R>(
+        columns: &[Column<R>],
+        rows: impl Iterator<Item = R>,
+        output: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        for row in rows {
+            let object: Map<String, Json> =
+                columns.iter().map(|column| (column.name.to_owned(), json((column.read)(&row)))).collect();
+            serde_json::to_writer(&mut *output, &object)?;
+            output.write_all(b"\n")?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn json(value: Datum) -> Json {

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use crate::analysis::platform::Platform;
 use crate::analysis::row::Row;
+use crate::table::Column;
 
 pub(crate) mod columns;
 mod csv;
@@ -37,6 +38,29 @@ pub(crate) struct Export {
 }
 
 type WriteLayers = fn(&Results<'_>, &mut (dyn Write + Send)) -> io::Result<()>;
+
+/// A format that writes any table.
+trait TableFormat {
+    /// Write a row of the table for each of `rows`.
+    fn write_table<R>(
+        columns: &[Column<R>],
+        rows: impl Iterator<Item = R>,
+        output: &mut (dyn Write + Send),
+    ) -> io::Result<()>;
+}
+
+/// Every result as a row; it has a place for all of them.
+fn write_results<F: TableFormat>(
+    results: &Results<'_>,
+    output: &mut (dyn Write + Send),
+) -> io::Result<usize> {
+    F::write_table(&columns::columns(), results.views(), output).map(|()| 0)
+}
+
+/// Every layer of every profiled result as a row.
+fn write_layers<F: TableFormat>(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
+    F::write_table(&layers::columns(), results.layers(), output)
+}
 
 /// What is exported.
 #[derive(Debug, Clone, Copy)]

@@ -10,42 +10,37 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::columns::columns;
-use super::{Export, Results, layers};
+use super::{Export, TableFormat, write_layers, write_results};
 use crate::table::{Column, Datum, Kind};
 
 pub(super) const EXPORT: Export = Export {
     name: "parquet",
     summary: "a typed table with every latency, for DuckDB and Polars",
     is_binary: true,
-    write,
-    write_layers: Some(write_layers),
+    write: write_results::<Parquet>,
+    write_layers: Some(write_layers::<Parquet>),
 };
 
 /// Large enough for a reader to skip by, small enough that a group of long studies fits in memory while it is
 /// written.
 const ROWS_IN_GROUP: usize = 4096;
 
-fn write(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<usize> {
-    write_table(&columns(), results.views(), output).map(|()| 0)
-}
+struct Parquet;
 
-fn write_layers(results: &Results<'_>, output: &mut (dyn Write + Send)) -> io::Result<()> {
-    write_table(&layers::columns(), results.layers(), output)
-}
-
-fn write_table<R>(
-    columns: &[Column<R>],
-    rows: impl Iterator<Item = R>,
-    output: &mut (dyn Write + Send),
-) -> io::Result<()> {
-    write_groups(columns, rows, output).map_err(|error| match error {
-        ParquetError::External(source) => match source.downcast::<io::Error>() {
-            Ok(source) => *source,
-            Err(source) => io::Error::other(source),
-        },
-        other => io::Error::other(other),
-    })
+impl TableFormat for Parquet {
+    fn write_table<R>(
+        columns: &[Column<R>],
+        rows: impl Iterator<Item = R>,
+        output: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        write_groups(columns, rows, output).map_err(|error| match error {
+            ParquetError::External(source) => match source.downcast::<io::Error>() {
+                Ok(source) => *source,
+                Err(source) => io::Error::other(source),
+            },
+            other => io::Error::other(other),
+        })
+    }
 }
 
 fn write_groups<R>(

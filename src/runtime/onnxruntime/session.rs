@@ -48,10 +48,17 @@ impl Load for OnnxRuntime {
         library::prepare();
         provider::prepare(&request.options);
         let library = library::open(request.provided.get(NeedKind::Library))?;
-        let mut bound = open_model(&library, request, true)?.bind(request)?;
+        let mut opened = open_model(&library, request, true)?;
+        let profile = match request.task {
+            // It goes on until all runs are done.
+            Task::Profile => Some(opened.profile.take().ok_or_else(no_profile)?),
+            _ => None,
+        };
+        let mut bound = opened.bind(request)?;
         let mut libraries = mapped::libraries();
         // Builds with CUDA's own tracing keep tracing until the profiled session is dropped.
-        if libraries.iter().any(|file| file.to_string_lossy().contains(TRACING_LIBRARY)) {
+        let is_tracing = libraries.iter().any(|file| file.to_string_lossy().contains(TRACING_LIBRARY));
+        if is_tracing && profile.is_none() {
             let providers = bound.providers;
             drop(bound.session);
             bound = Bound { providers, ..open_model(&library, request, false)?.bind(request)? };
@@ -59,13 +66,11 @@ impl Load for OnnxRuntime {
         bound.providers.iter_mut().filter_map(|share| share.library.as_mut()).for_each(|file| {
             as_mapped(file, &libraries);
         });
-        let execution = match request.task {
-            Task::Profile => {
-                // Its memory may be all that the device has.
-                drop(bound.session);
-                Execution::Profiler(Box::new(ProfiledSession::open(&library, request)?))
+        let execution = match profile {
+            Some(profile) => {
+                Execution::Profiler(Box::new(ProfiledSession { session: bound.session, profile }))
             }
-            _ => Execution::Session(Box::new(bound.session)),
+            None => Execution::Session(Box::new(bound.session)),
         };
         libraries.retain(|file| !before.contains(file) && Some(file) != library.file.as_ref());
         Ok(Loaded {
@@ -165,16 +170,10 @@ struct ProfiledSession {
     profile: Profile,
 }
 
-impl ProfiledSession {
-    fn open(library: &library::Library, request: &LoadRequest) -> Result<Self, Failure> {
-        let mut opened = open_model(library, request, true)?;
-        let profile = opened.profile.take().ok_or_else(|| {
-            let detail = "ONNX Runtime keeps no profile; the log tail says why";
-            Failure::new(Stage::Load, "profile_not_supported", detail)
-                .with_hint("leave out `runtime_options.profile`")
-        })?;
-        Ok(Self { session: opened.bind(request)?.session, profile })
-    }
+fn no_profile() -> Failure {
+    let detail = "ONNX Runtime keeps no profile; the log tail says why";
+    Failure::new(Stage::Load, "profile_not_supported", detail)
+        .with_hint("leave out `runtime_options.profile`")
 }
 
 impl Profiler for ProfiledSession {
