@@ -18,7 +18,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::bundle::format::{Stage, Status as OutcomeStatus};
+use crate::bundle::format::{SandboxSetting, Stage, Status as OutcomeStatus};
 use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
@@ -26,6 +26,7 @@ use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Places, Spool};
+use crate::worker::sandbox;
 
 mod attending;
 mod bench;
@@ -87,6 +88,11 @@ impl<'o> Daemon<'o> {
         observer: &'o mut dyn Observer,
     ) -> Result<Self, StartError> {
         let config = Rc::new(config);
+        if config.sandbox == SandboxSetting::Required
+            && let Some(obstacle) = sandbox::obstacle()
+        {
+            return Err(StartError::Sandbox(obstacle));
+        }
         match fs_err::create_dir(&config.state) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(StartError::system("make the state folder")(error));

@@ -40,6 +40,7 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+mod reach;
 pub mod shapes;
 pub(crate) mod sim;
 pub mod tflite;
@@ -48,6 +49,7 @@ pub mod trtexec;
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
+pub use reach::{Reach, SocketKind};
 
 /// Every runtime that a job may name, in the order in which help and documents list them: its description,
 /// and the half of it that `backbone __worker` executes. A runtime without that half has a worker executable
@@ -119,6 +121,8 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// What its worker may reach with these options of a job.
+    pub reach: fn(&Options) -> Reach,
     /// Its results are made up; bundles are marked so.
     pub simulated: bool,
 }

@@ -20,7 +20,7 @@ use crate::worker::protocol::{
     Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
     WARM_UP_NAME,
 };
-use crate::worker::{outputs, placement};
+use crate::worker::{outputs, placement, sandbox};
 
 /// Exit code of a worker whose parent is gone or does not listen.
 const PARENT_GONE: u8 = 1;
@@ -75,6 +75,13 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
+    if let Some(confinement) = &request.confinement {
+        let reach = (loader.runtime().reach)(&request.load.options);
+        let confined = sandbox::enforce(confinement, &request.load, &reach)?;
+        // The kernel forgets it when the user changes.
+        die_with_parent();
+        say(&Event::Confined(confined))?;
+    }
     let before_load = memory::of_this_process();
     let Loaded { execution, model, spent } = loader.load(&request.load)?;
     let taken = Taken { spent, before_load, after_load: memory::of_this_process() };
@@ -283,7 +290,7 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 5");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 6");
     }
 
     #[test]

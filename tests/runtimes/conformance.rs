@@ -134,6 +134,7 @@ impl Subject {
             energy_seconds: 0,
             outputs_file: None,
             placement: Default::default(),
+            confinement: None,
         };
         let mut worker = Command::new(self.worker.unwrap())
             .args(self.arguments)

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Power, finite, finite_or_null};
+use super::{Power, Sandbox, finite, finite_or_null};
 use crate::units::Nanos;
 
 /// The host before, during and after the timed runs of every trial.
@@ -38,6 +38,9 @@ pub struct Environment {
     /// Where and how the worker ran, if the job asks for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
+    /// How the workers were confined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
 }
 
 /// How closely timed runs were observed.

@@ -11,8 +11,8 @@
 //! - `backbone.bundle/1`: the first.
 //! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
 //!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`. All are optional: a
-//!   bundle of version 1 is one of version 2 without them.
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `environment.sandbox`. All are
+//!   optional: a bundle of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +28,7 @@ mod loaded;
 mod outputs;
 mod power;
 mod runtime;
+mod sandbox;
 mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
@@ -45,6 +46,7 @@ pub use outputs::{
 };
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
+pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].

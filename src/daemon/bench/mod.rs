@@ -40,6 +40,7 @@ pub(crate) mod sensing;
 mod tests;
 mod trials;
 mod verify;
+mod workplace;
 
 pub(crate) use attendant::{Attendant, TrialNumber};
 pub(crate) use power::Reboots;
@@ -51,6 +52,7 @@ use model::AtHand;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, ReferenceWorker, RunWorker, Trials, Workers};
+use workplace::Confining;
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -71,6 +73,7 @@ pub(crate) struct Bench {
     /// Another process that measures on this host.
     holder: Option<String>,
     installation: Installation,
+    confining: Confining,
     run: RunWorker,
 }
 
@@ -113,6 +116,7 @@ impl Bench {
             lock: None,
             holder: None,
             installation,
+            confining: Confining::on(&root, &config),
             run: parent::run,
             root,
             config,
@@ -250,6 +254,7 @@ impl Bench {
                 nice: job.host.nice,
                 lock_memory: job.host.lock_memory,
             },
+            confinement: None,
         };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
@@ -295,6 +300,7 @@ impl Bench {
             power: &self.power,
             had_edge_tpu: self.had_edge_tpu,
             run: self.run,
+            confining: &self.confining,
         };
         let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)

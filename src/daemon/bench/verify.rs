@@ -136,6 +136,7 @@ impl Trials<'_> {
         self.swap(&mut worker);
         let ended = self.run_for(Task::Outputs, trial.build);
         self.swap(&mut worker);
+        let ended = ended?;
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }

@@ -17,7 +17,7 @@
 //!   is part of it.
 
 use super::needs::{Origin, ProgramWork};
-use super::{Need, OptionKind, Runtime, RuntimeOption, options, tflite};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options, tflite};
 use crate::model_file::tflite::TfliteFile;
 
 pub(crate) mod causes;
@@ -94,5 +94,6 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         Need::Program { name: "edgetpu_compiler", work: ProgramWork::Compile, builds_in_paper: 1 },
         Need::Delegate { file: DELEGATE_FILE },
     ],
+    reach: |_| Reach::EDGE_TPU,
     simulated: false,
 };

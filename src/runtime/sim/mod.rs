@@ -11,7 +11,7 @@ use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::signatures::other_format;
 use crate::runtime::fill::ElementType;
 use crate::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent,
+    Execution, Failure, Load, LoadRequest, Loaded, Reach, RunError, Runtime, Session, ShownOutput, Spent,
 };
 
 mod fault;
@@ -32,6 +32,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     options_from_model: &[],
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
+    reach: |_| Reach::PROCESSOR,
     simulated: true,
 };
 

@@ -13,7 +13,7 @@
 //!   GPU of a timing.
 
 use super::needs::ProgramWork;
-use super::{Need, OptionKind, Runtime, RuntimeOption, options};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options};
 use crate::network::emit::Form;
 
 pub(crate) mod causes;
@@ -74,5 +74,6 @@ pub const RUNTIME: Runtime = Runtime {
         )
     },
     needs: &[Need::Program { name: "trtexec", work: ProgramWork::CompileAndTime, builds_in_paper: 3 }],
+    reach: |_| Reach::NVIDIA,
     simulated: false,
 };

@@ -18,6 +18,8 @@ use super::plan::{FileKind, Stat};
 mod copy;
 mod turn;
 
+pub(crate) use turn::FOLDER as LAID_OUT;
+
 pub(crate) use copy::{Copy, CopyError, NoRoom, Slice};
 
 /// How many digests of unchanged inbox files to remember: more than a study has models.

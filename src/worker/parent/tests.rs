@@ -12,8 +12,8 @@ use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":5}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":5}
+const HELLO: &str = r#"echo '{"event":"hello","protocol":6}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":6}
 {"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
 {"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
@@ -51,6 +51,7 @@ fn request() -> Request {
         energy_seconds: 0,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     }
 }
 
@@ -102,6 +103,7 @@ fn events_reach_the_watch_in_order() {
         fn event(&mut self, event: &Event) {
             self.0.push(match event {
                 Event::Hello { .. } => "hello",
+                Event::Confined(_) => "confined",
                 Event::Loaded { .. } => "loaded",
                 Event::Paused { .. } => "paused",
                 Event::Result { .. } => "result",

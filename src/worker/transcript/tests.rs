@@ -1,7 +1,7 @@
 use super::*;
 use crate::runtime::LoadRequest;
 
-const HELLO: &str = r#"{"event":"hello","protocol":5}"#;
+const HELLO: &str = r#"{"event":"hello","protocol":6}"#;
 const LOADED: &str =
     r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
 const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
@@ -41,6 +41,7 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
         energy_seconds,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     };
     let mut whole = Transcript::new(&request);
     whole.take(text.as_bytes(), &mut |_| ());
