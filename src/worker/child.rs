@@ -82,6 +82,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         die_with_parent();
         say(&Event::Confined(confined))?;
     }
+    super::rights::give_up_the_rest();
     let before_load = memory::of_this_process();
     let Loaded { execution, model, spent } = loader.load(&request.load)?;
     let taken = Taken { spent, before_load, after_load: memory::of_this_process() };

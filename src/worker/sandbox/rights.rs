@@ -33,7 +33,7 @@ fn change(user: &WorkerUser, places: &Places) -> Result<(), String> {
     set_thread_groups(&others).map_err(failed("setgroups"))?;
     set_thread_res_gid(gid, gid, gid).map_err(failed("setresgid"))?;
     // The saved user stays for a moment, because what it cannot read would fail the trial.
-    set_thread_res_uid(own_user, uid, own_user).map_err(failed("setresuid"))?;
+    set_thread_res_uid(uid, uid, own_user).map_err(failed("setresuid"))?;
     let unreadable = unreadable(places);
     if let Some(path) = unreadable {
         let back = set_thread_res_uid(own_user, own_user, own_user)
@@ -53,7 +53,7 @@ fn unreadable(places: &Places) -> Option<String> {
     let reads = places.reads.iter().filter(|path| path.exists()).map(|path| (path, Access::READ_OK));
     let writes = [(&places.workplace, Access::WRITE_OK | Access::EXEC_OK)];
     let denied = |(path, access): &(&std::path::PathBuf, Access)| {
-        accessat(CWD, path.as_path(), *access, AtFlags::EACCESS).is_err()
+        accessat(CWD, path.as_path(), *access, AtFlags::empty()).is_err()
     };
     reads.chain(writes).find(denied).map(|(path, _)| path.display().to_string())
 }
