@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bundle::format::{
-    Failure, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
+    Failure, Fault, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
 };
 use crate::runtime::{Built, NodeShapes};
 use crate::units::Nanos;
@@ -188,8 +188,8 @@ impl Ended {
             | Ending::Profiled(_)
             | Ending::Outputs(_)
             | Ending::Shapes(_) => return Outcome::measured(log_tail),
-            Ending::Failed(failure) if failure.is_not_compilable => Status::NotCompilable,
-            Ending::Objected { failure, .. } if failure.is_not_compilable => Status::NotCompilable,
+            Ending::Failed(failure) if failure.fault == Fault::Model => Status::NotCompilable,
+            Ending::Objected { failure, .. } if failure.fault == Fault::Model => Status::NotCompilable,
             Ending::TimedOut { .. } => Status::TimedOut,
             Ending::Cancelled => Status::Cancelled,
             _ => Status::Failed,
