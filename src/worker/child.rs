@@ -101,6 +101,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         (Task::Profile, Execution::Profiler(profiler)) => {
             Ok(say(&Event::Profiled { layers: profiler.profile(runs.0, runs.1)? })?)
         }
+        (Task::Shapes, Execution::Shapes(nodes)) => Ok(say(&Event::Shapes { nodes: std::mem::take(nodes) })?),
         (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
         (task, _) => {
             Err(refusal("task_not_possible", format!("`{}` cannot do this task: {task:?}", request.runtime))
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 5", &vec![b' '; 5 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 6", &vec![b' '; 5 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

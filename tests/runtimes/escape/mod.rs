@@ -286,6 +286,7 @@ impl Lab {
                 options: [("provider".to_owned(), provider.into())].into(),
                 inputs: Default::default(),
                 seed: 1,
+                filled_like: Vec::new(),
                 compilation: None,
             },
             warm_up_runs: 1,
