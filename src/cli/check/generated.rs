@@ -228,10 +228,7 @@ mod tests {
         assert!(!is_right && text.contains("at most (and 1 more)\n    hint: "), "{text}");
         let (text, is_right) =
             check("network: {block: standard, kernel: 31, input: 32, precision: fp32, width_percent: 200}\n");
-        assert!(
-            is_right && text.contains("GB for the largest generated file"),
-            "an ONNX file has a second one: {text}"
-        );
+        assert!(is_right && text.contains("disk: 16692.6 MB for"), "an ONNX file has a second one: {text}");
     }
 
     #[test]
