@@ -368,7 +368,7 @@ const DAMAGES: &[(&str, &str, &[Change])] = &[
 ];
 
 /// Changes of a host by which a check is content that is not on any fake host.
-const REPAIRS: &[
+const REPAIRS: &[(&str, &str, &[Change])] = &[
     ("sandbox_kernel", CARDS, &[Put("/proc/sys/kernel/osrelease", "6.12.1")]),
     (
         "sandbox_user",
@@ -378,11 +378,7 @@ const REPAIRS: &[
             Put("/proc/812/status", STATUS_OF_UNIT),
         ],
     ),
-    (
-        "sandbox_control_group",
-        CARDS,
-        &[Put("/proc/812/cgroup", "0::/system.slice/backbone.service\n")],
-    ),(&str, &str, &[Change])] = &[
+    ("sandbox_control_group", CARDS, &[Put("/proc/812/cgroup", "0::/system.slice/backbone.service\n")]),
     ("isolated_processors", CARDS, &[Put("/proc/cmdline", "isolcpus=2 nohz_full=2\n")]),
     (
         "energy_preference",
