@@ -43,8 +43,8 @@ pub fn enforce(confinement: &Confinement, load: &LoadRequest, reach: &Reach) -> 
         return Ok(sandbox);
     }
     let places = Places::of(confinement, load);
-    limits::apply(&places.workplace, &mut sandbox);
     rights::change_user(confinement.user.as_ref(), &places, &mut sandbox);
+    limits::apply(&places.workplace, &mut sandbox);
     rights::drop_all(&mut sandbox);
     landlocked::apply(&places, reach, confinement.landlock_abi, &mut sandbox);
     system_calls::apply(reach, &mut sandbox);

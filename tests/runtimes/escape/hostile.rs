@@ -390,7 +390,7 @@ fn attempt(name: &str) -> Result<(), c_int> {
                 signal(25, 1);
                 let file = open(own("huge").as_ptr(), WRITE | CREATE, 0o644);
                 done(file)?;
-                done(ftruncate(file, 1 << 45))
+                done(ftruncate(file, 1 << 42))
             }
             "first_in_line" => done(setpriority(0, 0, -20)),
             "realtime" => done(sched_setscheduler(0, 1, [1_i32].as_ptr().cast())),
