@@ -21,7 +21,7 @@ use crate::runtime::{Built, Failure, LoadRequest};
 use crate::units::Nanos;
 
 /// Raised when the meaning of a line changes. Each side refuses any number but its own.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// What a worker is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

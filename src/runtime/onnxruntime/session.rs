@@ -26,7 +26,7 @@ use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::tensor::{fillable, name_of, show_tensor};
 use super::{CPU_PROVIDER, REBOUND_OUTPUTS, RUNTIME, failures, library, provider};
-use crate::bundle::format::{FilledInput, Layer, LoadedModel, ProviderNodes, Stage, Tensor};
+use crate::bundle::format::{Fault, FilledInput, Layer, LoadedModel, ProviderNodes, Stage, Tensor};
 use crate::runtime::inputs::Inputs;
 use crate::runtime::shapes;
 use crate::runtime::{
@@ -273,7 +273,7 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
     if ["could not build engine", "failed to create engine"].iter().any(|words| why.contains(words)) {
         return failure("engine_not_built")
             .with_hint("see the log tail for TensorRT's own words")
-            .not_compilable();
+            .with_fault(Fault::Model);
     }
     failure("session_refused").with_hint(
         "check whether `provider: cpu` accepts the model; the library's words name the device or the node",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bundle::format::{
-    Failure, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
+    Failure, Fault, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
 };
 use crate::runtime::Built;
 use crate::units::Nanos;
@@ -184,8 +184,8 @@ impl Ended {
             Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => {
                 return Outcome::measured(log_tail);
             }
-            Ending::Failed(failure) if failure.is_not_compilable => Status::NotCompilable,
-            Ending::Objected { failure, .. } if failure.is_not_compilable => Status::NotCompilable,
+            Ending::Failed(failure) if failure.fault == Fault::Model => Status::NotCompilable,
+            Ending::Objected { failure, .. } if failure.fault == Fault::Model => Status::NotCompilable,
             Ending::TimedOut { .. } => Status::TimedOut,
             Ending::Cancelled => Status::Cancelled,
             _ => Status::Failed,

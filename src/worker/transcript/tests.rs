@@ -1,7 +1,7 @@
 use super::*;
 use crate::runtime::LoadRequest;
 
-const HELLO: &str = r#"{"event":"hello","protocol":5}"#;
+const HELLO: &str = r#"{"event":"hello","protocol":6}"#;
 const LOADED: &str =
     r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
 const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
