@@ -40,12 +40,14 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+pub mod said;
 pub mod shapes;
 pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
+use causes::Cause;
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
 
@@ -119,6 +121,9 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// Lines on a worker's standard error after which its device does not answer any more: the worker is
+    /// ended at once, and the line is the cause.
+    pub(crate) fatal_lines: &'static [Cause],
     /// Its results are made up; bundles are marked so.
     pub simulated: bool,
 }

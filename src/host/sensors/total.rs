@@ -2,65 +2,29 @@
 //!
 //! Rails of a board feed each other, so their sum may hold power twice. What feeds what is known for the boards
 //! in [`TREES`], from NVIDIA's documents; on another board the rails are reported one by one and no total is
-//! given. A rail that a tree does not name is a part of one that it names, or belongs to the carrier board.
+//! given. A rail of a known board that is not named there is a part of one that is, or outside the module.
 
 use crate::bundle::format::{Quantity, Sensor};
 
-/// The rails of a board that do not feed each other and through which all its power flows.
-struct Tree {
-    boards: &'static str,
-    whole: &'static [&'static str],
-    /// Rails that are fed by those, for the reader and the tests.
-    parts: &'static [&'static str],
-    source: &'static str,
-}
-
-/// Every board whose tree is known. A host is the first one all of whose rails it has.
-const TREES: &[Tree] = &[
-    Tree {
-        boards: "Jetson AGX Thor",
-        whole: &["VIN"],
-        parts: &["VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"],
-        source: "Jetson Linux Developer Guide r38, Jetson Thor, System Power Measurement: the INA238 measures the input of module \
-                 and carrier board; NVIDIA in developer forum topic 366461",
-    },
-    Tree {
-        boards: "Jetson AGX Orin",
-        whole: &["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"],
-        parts: &["VDDQ_VDD2_1V8AO"],
-        source: "Jetson Linux Developer Guide r35 and r36, Jetson Orin, Software-Based Power Consumption Modeling: VIN_SYS_5V0 \
-                 includes VDDQ_VDD2_1V8AO",
-    },
-    Tree {
-        boards: "Jetson AGX Xavier",
-        whole: &["GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"],
-        parts: &[],
-        source: "Jetson AGX Xavier Product Design Guide DG-09840-001, Power Monitor: six supplies, each measured at its own input",
-    },
-    Tree {
-        boards: "Jetson Orin NX, Orin Nano, Xavier NX, TX2 and TX1",
-        whole: &["VDD_IN"],
-        parts: &[
-            "VDD_CPU_GPU_CV",
-            "VDD_CPU_GPU",
-            "VDD_SOC",
-            "VDD_SYS_GPU",
-            "VDD_SYS_SOC",
-            "VDD_SYS_CPU",
-            "VDD_SYS_DDR",
-            "VDD_4V0_WIFI",
-            "VDD_GPU",
-            "VDD_CPU",
-        ],
-        source: "Jetson Linux Developer Guide r32, r35 and r36, the same section: VDD_IN is the input of the module; NVIDIA in \
-                 developer forum topic 200883. Rails of the carrier board (VDD_MUX and those it feeds) are outside",
-    },
-    Tree {
-        boards: "Jetson Nano",
-        whole: &["POM_5V_IN"],
-        parts: &["POM_5V_GPU", "POM_5V_CPU"],
-        source: "NVIDIA in developer forum topic 73608: POM_5V_IN is the input of the board, and the others are parts of it",
-    },
+/// Rails that do not feed each other and through which all power of a board flows, with the document that says
+/// so. A host is the first board all of whose rails it has.
+const TREES: &[&[&str]] = &[
+    // Jetson AGX Thor: the INA238 measures the input of module and carrier board, which feeds all other rails.
+    // Jetson Linux Developer Guide r38, Jetson Thor, System Power Measurement; NVIDIA in developer forum topic
+    // 366461.
+    &["VIN"],
+    // Jetson AGX Orin: VIN_SYS_5V0 includes VDDQ_VDD2_1V8AO. Jetson Linux Developer Guide r35 and r36, Jetson
+    // Orin, Software-Based Power Consumption Modeling.
+    &["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"],
+    // Jetson AGX Xavier: six supplies, each measured at its own input. Jetson AGX Xavier Product Design Guide
+    // DG-09840-001, Power Monitor.
+    &["GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"],
+    // Jetson Orin NX, Orin Nano, Xavier NX, TX2 and TX1: the input of the module. Jetson Linux Developer Guide
+    // r32, r35 and r36, the same section; NVIDIA in developer forum topic 200883. Rails of the carrier board
+    // (VDD_MUX and those it feeds) are outside.
+    &["VDD_IN"],
+    // Jetson Nano: the input of the board. NVIDIA in developer forum topic 73608.
+    &["POM_5V_IN"],
 ];
 
 /// Indices of the rails or counters whose sum is the host's whole power.
@@ -73,7 +37,7 @@ pub(crate) fn total_of(sensors: &[&Sensor]) -> Result<Vec<usize>, String> {
     let counters: Vec<usize> =
         (0..sensors.len()).filter(|&index| sensors[index].quantity == Quantity::Energy).collect();
     let named = |name: &str| rails.iter().copied().find(|&index| sensors[index].name == name);
-    let of_tree = |tree: &Tree| tree.whole.iter().map(|name| named(name)).collect::<Option<Vec<usize>>>();
+    let of_tree = |tree: &&[&str]| tree.iter().map(|name| named(name)).collect::<Option<Vec<usize>>>();
     if let Some(whole) = TREES.iter().find_map(of_tree) {
         return Ok(whole);
     }
@@ -132,14 +96,16 @@ mod tests {
 
     #[test]
     fn parts_of_a_board_alone_have_no_total() {
-        for tree in TREES {
-            assert!(!tree.source.is_empty() && !tree.boards.is_empty());
-            for part in tree.parts {
-                assert!(!tree.whole.contains(part), "{part}");
-            }
-            let (_, without_the_first) = tree.whole.split_first().unwrap();
-            let names: Vec<&str> = without_the_first.iter().chain(tree.parts).copied().collect();
-            assert!(total(&names).is_err(), "{names:?}");
+        for rails in [
+            "VDD_GPU VDD_CPU_SOC_MSS VIN_SYS_5V0",
+            "VDD_GPU_SOC VDD_CPU_CV VDDQ_VDD2_1V8AO",
+            "GPU CPU SOC CV VDDRQ",
+            "VDD_CPU_GPU_CV VDD_SOC",
+            "VDD_MUX VDD_5V0_IO_SYS",
+            "POM_5V_GPU POM_5V_CPU",
+        ] {
+            let names: Vec<&str> = rails.split(' ').collect();
+            assert!(total(&names).is_err(), "{rails}");
         }
     }
 
