@@ -93,6 +93,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         (Task::Profile, Execution::Profiler(profiler)) => {
             Ok(say(&Event::Profiled { layers: profiler.profile(runs.0, runs.1)? })?)
         }
+        (Task::Shapes, Execution::Shapes(nodes)) => Ok(say(&Event::Shapes { nodes: std::mem::take(nodes) })?),
         (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
         (task, _) => {
             Err(refusal("task_not_possible", format!("`{}` cannot do this task: {task:?}", request.runtime))

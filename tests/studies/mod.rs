@@ -299,6 +299,7 @@ fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (
         uncounted: Vec::new(),
         differences: Vec::new(),
         assumptions: Vec::new(),
+        measured_shapes: None,
     };
     let configuration = Configuration {
         name: theta.to_string(),

@@ -270,6 +270,9 @@ pub struct Cost {
     /// loop does, an open batch of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<Assumption>,
+    /// Number of tensors whose shape comes from an untimed run of the model on ONNX Runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_shapes: Option<u64>,
 }
 
 /// An operator without a counting rule.

@@ -61,6 +61,7 @@ pub(super) fn measured() -> Bundle {
             }],
             differences: Vec::new(),
             assumptions: Vec::new(),
+            measured_shapes: None,
         }),
         cost_missing: None,
         throughput_operations_per_second: None,

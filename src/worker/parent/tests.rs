@@ -126,6 +126,7 @@ fn events_reach_the_watch_in_order() {
                 Event::Result { .. } => "result",
                 Event::Built(_) => "built",
                 Event::Profiled { .. } => "profiled",
+                Event::Shapes { .. } => "shapes",
                 Event::Outputs(_) => "outputs",
                 Event::Energy { .. } => "energy",
                 Event::Failed { .. } => "failed",
