@@ -46,8 +46,8 @@ pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
-pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 use causes::Cause;
+pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
 

@@ -299,7 +299,12 @@ fn fatal_line_of_the_driver_ends_the_worker_at_once_and_is_the_cause() {
     let began = std::time::Instant::now();
     let bundle = host.measured("lost", &network(INT8).replace("timeout_seconds: 3", "timeout_seconds: 3600"));
     let took = began.elapsed();
-    assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Timing), "device_failed"), "{:?}", bundle.outcome);
+    assert_eq!(
+        outcome(&bundle),
+        (Status::Failed, Some(Stage::Timing), "device_failed"),
+        "{:?}",
+        bundle.outcome
+    );
     let detail = bundle.outcome.detail.unwrap();
     assert!(detail.contains("`E driver/mmio_driver.cc:254] HIB Error. hib_error_status = ffff"), "{detail}");
     assert_eq!(detail.matches("HIB Error").count(), 1, "{detail}");

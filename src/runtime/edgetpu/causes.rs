@@ -36,8 +36,7 @@ const HIB_ERROR: Cause = cause("HIB Error. hib_error_status", "device_failed", F
 /// The driver's own watchdog: it resets the chip, and what ran on it never ends.
 const WATCHDOG: Cause = cause("Watchdog timed out", "device_failed", Fault::Host, KERNEL_LOG);
 
-const CABLE: &str =
-    "check the cable and the port; a Coral stick draws up to 900 mA, which needs a USB 3 port or a powered hub";
+const CABLE: &str = "check the cable and the port; a Coral stick draws up to 900 mA, which needs a USB 3 port or a powered hub";
 
 const KERNEL_LOG: &str = "see the kernel's log, `journalctl -k | grep -i -e apex -e gasket`; all bits set mean that the link to the card is \
                           lost: seat the card anew, and reboot";

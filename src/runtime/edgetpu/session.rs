@@ -17,7 +17,8 @@ use crate::runtime::fill::ElementType;
 use crate::runtime::inputs::Inputs;
 use crate::runtime::tflite::model;
 use crate::runtime::{
-    Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped, options, said,
+    Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped,
+    options, said,
 };
 
 /// Where the libraries' own words are, for hints.

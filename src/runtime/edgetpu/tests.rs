@@ -198,11 +198,18 @@ fn every_known_cause_has_a_transcript() {
 
 #[test]
 fn what_the_compiler_said_is_quoted_with_its_hint() {
-    let told = ["16.0-compilation-timeout", "16.0-compiler-exception", "16.0-dynamic-tensors", "16.0-no-reason"];
+    let told =
+        ["16.0-compilation-timeout", "16.0-compiler-exception", "16.0-dynamic-tensors", "16.0-no-reason"];
     let told = told.map(|name| {
         let failure =
             outcome::of(&CompilerReport::of(&transcript(name)), Exit::Code(1), Output::Unsound).unwrap_err();
-        format!("{}: {}\nfault: {:?}\nhint: {}", failure.reason, failure.detail, failure.fault, failure.hint.unwrap())
+        format!(
+            "{}: {}\nfault: {:?}\nhint: {}",
+            failure.reason,
+            failure.detail,
+            failure.fault,
+            failure.hint.unwrap()
+        )
     });
     insta::assert_snapshot!(told.join("\n\n"));
 }
@@ -210,7 +217,9 @@ fn what_the_compiler_said_is_quoted_with_its_hint() {
 #[test]
 fn only_what_is_the_compilers_own_fault_is_tried_again() {
     let again = |name: &str, exit| outcome::may_succeed_again(&CompilerReport::of(&transcript(name)), exit);
-    for name in ["14.1-internal-error", "16.0-compiler-exception", "16.0-libstdc++-exception", "16.0-no-reason"] {
+    for name in
+        ["14.1-internal-error", "16.0-compiler-exception", "16.0-libstdc++-exception", "16.0-no-reason"]
+    {
         assert!(again(name, Exit::Code(1)), "{name}");
     }
     for name in ["16.0-compilation-timeout", "16.0-dynamic-tensors", "16.0-activations-too-large"] {

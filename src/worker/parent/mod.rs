@@ -189,7 +189,8 @@ enum KillCause {
 }
 
 fn fatal(stage: Stage, cause: &Cause, line: &str) -> Failure {
-    let detail = format!("the worker printed `{line}` and was ended at once: its device does not answer after that");
+    let detail =
+        format!("the worker printed `{line}` and was ended at once: its device does not answer after that");
     Failure::new(stage, cause.reason, detail).with_hint(cause.hint).with_fault(cause.fault)
 }
 

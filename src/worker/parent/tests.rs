@@ -97,7 +97,8 @@ fn a_whole_conversation_is_complete_with_and_without_pidfd() {
 
 #[test]
 fn fatal_line_of_a_runtime_ends_its_worker_and_a_line_of_another_does_not() {
-    const LINE: &str = "E :254] HIB Error. hib_error_status = 0000000000002200, hib_first_error_status = 0000000000000200";
+    const LINE: &str =
+        "E :254] HIB Error. hib_error_status = 0000000000002200, hib_first_error_status = 0000000000000200";
     let script = format!("read line; {UNTIL_TIMING}; echo '{LINE}' >&2; exec sleep 1000");
     let request = Request { runtime: "edgetpu".into(), ..request() };
     let ended = shell_on(&Surroundings::default(), &script, &request, LONG, &mut Unattended);
