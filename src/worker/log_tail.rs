@@ -1,5 +1,5 @@
-//! The last lines that a worker writes to standard error, bounded however much it writes, and the first of them
-//! after which its device does not answer any more.
+//! The last lines that a worker writes to standard error, bounded however much it writes, and the first of
+//! them after which its device does not answer any more.
 //!
 //! Takes bytes as they are read, and returns printable lines for the bundle.
 

@@ -1,5 +1,5 @@
-//! The clock of a Jetson's memory (EMC): which files show and set it on each generation, and how it is locked.
-//! Thor's is a devfreq device like the GPU's, and its limits are handled with those.
+//! The clock of a Jetson's memory (EMC): which files show and set it on each generation, and how it is
+//! locked. Thor's is a devfreq device like the GPU's, and its limits are handled with those.
 //!
 //! Up to Orin, the clock is locked through files of debugfs, which only root can read. A host that shows none
 //! of them has a memory clock all the same, so locking it is then among what could not be reached.

@@ -138,8 +138,8 @@ fn judge(name: String, output: &ToolOutput, reboot: Reboot) -> Result<(), ModeEr
     Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said, refused } })
 }
 
-/// The file and errno in `NVPM ERROR: Error opening PATH: 13` or `NVPM ERROR: Error writing VALUE to PATH: 16`.
-/// Lines such as `failed to write PARAM …: PATH: … VAL: 1` end in a value and not in an errno.
+/// The file and errno in `NVPM ERROR: Error opening PATH: 13` or `NVPM ERROR: Error writing VALUE to PATH:
+/// 16`. Lines such as `failed to write PARAM …: PATH: … VAL: 1` end in a value and not in an errno.
 fn refused_file(line: &str) -> Option<RefusedFile> {
     let told = line.split_once("NVPM ERROR:")?.1.trim_start().strip_prefix("Error ")?;
     let (tried, errno) = told.rsplit_once(':')?;

@@ -32,7 +32,7 @@ struct ModeValue {
 }
 
 /// What one of its files shows.
-struct Found {
+struct FileValue {
     path: String,
     text: String,
     is_in_force: bool,
@@ -44,7 +44,7 @@ pub(super) fn differences(machine: &dyn Machine, mode: &PowerMode) -> (usize, Ve
     let mut compared = 0;
     let mut differences = Vec::new();
     for value in parse(&text, mode.id) {
-        let found: Vec<Found> =
+        let found: Vec<FileValue> =
             value.paths.iter().filter_map(|path| compare(machine, &value, path)).collect();
         let Some(first) = found.first() else { continue };
         compared += 1;
@@ -62,7 +62,7 @@ pub(super) fn differences(machine: &dyn Machine, mode: &PowerMode) -> (usize, Ve
 }
 
 /// The file's present value, and whether it matches the mode; `None` if that cannot be compared.
-fn compare(machine: &dyn Machine, value: &ModeValue, path: &str) -> Option<Found> {
+fn compare(machine: &dyn Machine, value: &ModeValue, path: &str) -> Option<FileValue> {
     let is_cap_of_memory = path.contains("emc") && value.value == 0;
     if UNLIMITED.contains(&value.value) || is_cap_of_memory || is_off(machine, path) {
         return None;
@@ -76,7 +76,7 @@ fn compare(machine: &dyn Machine, value: &ModeValue, path: &str) -> Option<Found
         "MIN_FREQ" => number > value.value || is_same_step(),
         _ => number == value.value,
     };
-    Some(Found { path: path.to_owned(), text, is_in_force })
+    Some(FileValue { path: path.to_owned(), text, is_in_force })
 }
 
 /// Clocks of an offline processor mean nothing.

@@ -1,17 +1,18 @@
 //! Which rails or counters together show a host's whole power.
 //!
-//! Rails of a board feed each other, so their sum may hold power twice. What feeds what is known for the boards
-//! in [`TREES`], from NVIDIA's documents; on another board the rails are reported one by one and no total is
-//! given. A rail of a known board that is not named there is a part of one that is, or outside the module.
+//! Rails of a board feed each other, so their sum may hold power twice. What feeds what is known for the
+//! boards in [`TREES`], from NVIDIA's documents; on another board the rails are reported one by one and no
+//! total is given. A rail of a known board that is not named there is a part of one that is, or outside the
+//! module.
 
 use crate::bundle::format::{Quantity, Sensor};
 
-/// Rails that do not feed each other and through which all power of a board flows, with the document that says
-/// so. A host is the first board all of whose rails it has.
+/// Rails that do not feed each other and through which all power of a board flows, with the document that
+/// says so. A host is the first board all of whose rails it has.
 const TREES: &[&[&str]] = &[
-    // Jetson AGX Thor: the INA238 measures the input of module and carrier board, which feeds all other rails.
-    // Jetson Linux Developer Guide r38, Jetson Thor, System Power Measurement; NVIDIA in developer forum topic
-    // 366461.
+    // Jetson AGX Thor: the INA238 measures the input of module and carrier board, which feeds all other
+    // rails. Jetson Linux Developer Guide r38, Jetson Thor, System Power Measurement; NVIDIA in developer
+    // forum topic 366461.
     &["VIN"],
     // Jetson AGX Orin: VIN_SYS_5V0 includes VDDQ_VDD2_1V8AO. Jetson Linux Developer Guide r35 and r36, Jetson
     // Orin, Software-Based Power Consumption Modeling.
@@ -19,9 +20,9 @@ const TREES: &[&[&str]] = &[
     // Jetson AGX Xavier: six supplies, each measured at its own input. Jetson AGX Xavier Product Design Guide
     // DG-09840-001, Power Monitor.
     &["GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"],
-    // Jetson Orin NX, Orin Nano, Xavier NX, TX2 and TX1: the input of the module. Jetson Linux Developer Guide
-    // r32, r35 and r36, the same section; NVIDIA in developer forum topic 200883. Rails of the carrier board
-    // (VDD_MUX and those it feeds) are outside.
+    // Jetson Orin NX, Orin Nano, Xavier NX, TX2 and TX1: the input of the module. Jetson Linux Developer
+    // Guide r32, r35 and r36, the same section; NVIDIA in developer forum topic 200883. Rails of the carrier
+    // board (VDD_MUX and those it feeds) are outside.
     &["VDD_IN"],
     // Jetson Nano: the input of the board. NVIDIA in developer forum topic 73608.
     &["POM_5V_IN"],

@@ -23,11 +23,12 @@ const CAUSES: &[Cause] = &[
     cause("Failed to execute request", "device_failed", Fault::Host, KERNEL_LOG),
 ];
 
-/// What libedgetpu prints at severity E and then waits for ever: every error that it does not return from a call.
-/// At severity F it ends the process itself, which is an ending of its own. Source: LOG(ERROR) and LOG(FATAL)
-/// in driver/ and tflite/ of <https://github.com/google-coral/libedgetpu>, e35aed1; reports of what follows a
-/// HIB error: issues 395, 507 and 741 of google-coral/edgetpu. What the gasket driver says of a card (a reset
-/// that failed, memory that does not come up) is in the kernel's log, which the daemon does not read.
+/// What libedgetpu prints at severity E and then waits for ever: every error that it does not return from a
+/// call. At severity F it ends the process itself, which is an ending of its own. Source: LOG(ERROR) and
+/// LOG(FATAL) in driver/ and tflite/ of <https://github.com/google-coral/libedgetpu>, e35aed1; reports of
+/// what follows a HIB error: issues 395, 507 and 741 of google-coral/edgetpu. What the gasket driver says of
+/// a card (a reset that failed, memory that does not come up) is in the kernel's log, which the daemon does
+/// not read.
 pub(crate) const FATAL_LINES: &[Cause] = &[HIB_ERROR, WATCHDOG];
 
 /// The host interface block of the chip. All bits set: the link to the card is lost.

@@ -85,7 +85,8 @@ pub(crate) const CAUSES: &[Cause] = &[
 /// What the compiler prints when it fails by its own fault. It may succeed the next time.
 pub(crate) const INTERNAL_ERROR: &str = "Internal compiler error";
 
-/// What the C++ libraries print of an exception that ends the compiler, or the child in which version 16 compiles.
+/// What the C++ libraries print of an exception that ends the compiler, or the child in which version 16
+/// compiles.
 const UNCAUGHT: [&str; 2] = ["terminating with uncaught exception", "terminate called after throwing"];
 
 const EXCEPTION: &str = "this is a fault of the compiler: try another export or input of the model, or another version of the compiler";

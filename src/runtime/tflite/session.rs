@@ -250,8 +250,8 @@ fn fill_input(
     Ok(described(&declared.name, element_type.name(), &shape))
 }
 
-/// One run before all others if the generator made what may be indices of something smaller: if the library says
-/// so, on standard error, they are tried again as zeros. How long the run took, if there was one.
+/// One run before all others if the generator made what may be indices of something smaller: if the library
+/// says so, on standard error, they are tried again as zeros. How long the run took, if there was one.
 fn try_integers(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
