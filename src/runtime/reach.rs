@@ -1,5 +1,5 @@
-//! What a runtime's worker must reach beside files: device nodes, and kinds of sockets. Everything else of
-//! `/dev` and of the network is closed to it.
+//! What a runtime's worker must reach in addition to files: device nodes, and kinds of sockets. Everything
+//! else of `/dev` and of the network is closed to it.
 
 /// What a worker may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

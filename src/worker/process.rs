@@ -19,7 +19,11 @@ use rustix::process::{
 };
 use tempfile::TempDir;
 
+<<<<<<< HEAD
 use crate::worker::control_group::ControlGroup;
+=======
+use crate::runtime::{self, causes::Cause};
+>>>>>>> main
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;
@@ -157,7 +161,7 @@ impl Worker {
             unwritten: request,
             output: output.map(OwnedFd::from),
             error: error.map(OwnedFd::from),
-            log: LogTail::default(),
+            log: LogTail::watching(fatal_lines(&trial.request.runtime)),
             has_ended: false,
             _temporary: temporary,
         };
@@ -296,6 +300,11 @@ impl Drop for Worker {
             self.end();
         }
     }
+}
+
+/// Those of a runtime; none of one that is not known, which is a worker of another version's.
+fn fatal_lines(runtime: &str) -> &'static [Cause] {
+    runtime::find(runtime).map_or(&[], |runtime| runtime.fatal_lines)
 }
 
 /// If it cannot be made, the worker uses the daemon's.

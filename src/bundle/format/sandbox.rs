@@ -39,8 +39,8 @@ pub enum SandboxPart {
     NoCapabilities,
     /// It runs as a user of its own.
     OwnUser,
-    /// It reads its model, its libraries and the system's programs only, writes its temporary folder only, and
-    /// opens the device nodes of its runtime only.
+    /// It reads its model, its libraries and the system's programs only, writes its temporary folder only,
+    /// and opens the device nodes of its runtime only.
     Files,
     /// It sends signals to its own processes only.
     Signals,

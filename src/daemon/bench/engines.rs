@@ -48,8 +48,8 @@ fn make(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Remove the files that were written longest ago until no more than that many bytes are left, and the folders
-/// of models that have none.
+/// Remove the files that were written longest ago until no more than that many bytes are left, and the
+/// folders of models that have none.
 fn bound(folder: &Path, limit_bytes: u64) -> io::Result<()> {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
     for entry in fs_err::read_dir(folder)? {

@@ -1,9 +1,9 @@
 //! The one folder that a worker may write to, and what is taken from it afterwards.
 //!
-//! It is `workplace/` in the spool, made anew for each worker: its temporary files, the compiled models of the
-//! model that it runs (moved here for its time, so that no worker sees those of another model), and the bytes
-//! of its outputs. What a worker leaves is a stranger's: only regular files under plain names, with no other
-//! name elsewhere, are taken; everything else goes with the folder.
+//! It is `workplace/` in the spool, made anew for each worker: its temporary files, the compiled models of
+//! the model that it runs (moved here for its time, so that no worker sees those of another model), and the
+//! bytes of its outputs. What a worker leaves is a stranger's: only regular files under plain names, with no
+//! other name elsewhere, are taken; everything else goes with the folder.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

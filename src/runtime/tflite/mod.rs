@@ -40,7 +40,11 @@ pub const RUNTIME: Runtime = Runtime {
         Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Installation },
         Need::Worker { file: "backbone-worker-tflite" },
     ],
+<<<<<<< HEAD
     reach: |_| Reach::PROCESSOR,
+=======
+    fatal_lines: &[],
+>>>>>>> main
     simulated: false,
 };
 

@@ -1,6 +1,6 @@
-//! What a worker may open, through Landlock: its model, its libraries and the system's to read, its own folder
-//! to write, the device nodes of its runtime. Signals and abstract sockets stay within it if the kernel knows
-//! that.
+//! What a worker may open, through Landlock: its model, its libraries and the system's to read, its own
+//! folder to write, the device nodes of its runtime. Signals and abstract sockets stay within it if the
+//! kernel knows that.
 //!
 //! Landlock also keeps it from the memory and the environment of every process outside (ptrace and the files
 //! of `/proc` that it guards).

@@ -79,7 +79,7 @@ struct Places {
 impl Places {
     fn of(confinement: &Confinement, load: &LoadRequest) -> Self {
         let mut reads = vec![load.model.clone()];
-        // The files of one model lie in a folder of its own.
+        // A model of several files has a folder of its own.
         reads.extend(confinement.model_folder.clone());
         for input in load.inputs.values() {
             if let Some(InputContent::File(file)) = &input.content {

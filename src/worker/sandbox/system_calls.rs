@@ -84,8 +84,8 @@ const REFUSED: &[i64] = &[
     FILE_SETATTR,
 ];
 
-/// Refused as if the kernel did not have them, so that libraries take the older call, whose arguments a filter
-/// can read.
+/// Refused as if the kernel did not have them, so that libraries take the older call, whose arguments a
+/// filter can read.
 const UNKNOWN: &[i64] =
     &[CLONE3, OPENAT2, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 

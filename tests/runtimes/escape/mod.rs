@@ -449,7 +449,7 @@ fn worker_of_its_own_user_reaches_nothing_even_without_landlock() {
         }
         let lab = Lab::new();
         let before = lab.content();
-        let nobody = WorkerUser { name: "nobody".into(), user: 65534, group: 65534 };
+        let other = WorkerUser { name: "other".into(), user: 65534, group: 65534 };
         std::os::unix::fs::chown(lab.at("own"), Some(65534), Some(65534)).unwrap();
         for private in ["inbox", "spool/ready", "spool/journal", "spool/queue"] {
             fs_err::set_permissions(lab.at(private), PermissionsExt::from_mode(0o700)).unwrap();
@@ -473,7 +473,7 @@ fn worker_of_its_own_user_reaches_nothing_even_without_landlock() {
             "change_user",
             "capabilities",
         ];
-        let (told, sandbox) = lab.tried(&names, &Confinement { user: Some(nobody), ..capped(0) });
+        let (told, sandbox) = lab.tried(&names, &Confinement { user: Some(other), ..capped(0) });
         if !sandbox.enforced.contains(&SandboxPart::OwnUser) {
             return could_not_try(&format!("a user of the worker's own: {:?}", sandbox.missing));
         }
