@@ -41,11 +41,8 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
-<<<<<<< HEAD
 mod reach;
-=======
 pub mod said;
->>>>>>> main
 pub mod shapes;
 pub(crate) mod sim;
 pub mod tflite;
@@ -135,14 +132,11 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
-<<<<<<< HEAD
     /// What its worker may reach with these options of a job.
     pub reach: fn(&Options) -> Reach,
-=======
     /// Lines on a worker's standard error after which its device does not answer any more: the worker is
     /// ended at once, and the line is the cause.
     pub(crate) fatal_lines: &'static [Cause],
->>>>>>> main
     /// Its results are made up; bundles are marked so.
     pub simulated: bool,
 }

@@ -94,10 +94,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         Need::Program { name: "edgetpu_compiler", work: ProgramWork::Compile, builds_in_paper: 1 },
         Need::Delegate { file: DELEGATE_FILE },
     ],
-<<<<<<< HEAD
     reach: |_| Reach::EDGE_TPU,
-=======
     fatal_lines: causes::FATAL_LINES,
->>>>>>> main
     simulated: false,
 };
