@@ -19,11 +19,8 @@ use rustix::process::{
 };
 use tempfile::TempDir;
 
-<<<<<<< HEAD
-use crate::worker::control_group::ControlGroup;
-=======
 use crate::runtime::{self, causes::Cause};
->>>>>>> main
+use crate::worker::control_group::ControlGroup;
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;

@@ -140,15 +140,12 @@ pub const RUNTIME: Runtime = Runtime {
         },
         Need::Plugin,
     ],
-<<<<<<< HEAD
     reach: |options| match provider_of(options) {
         word::CPU => Reach::PROCESSOR,
         word::PLUGIN => Reach::ANY_ACCELERATOR,
         _ => Reach::NVIDIA,
     },
-=======
     fatal_lines: &[],
->>>>>>> main
     simulated: false,
 };
 

@@ -32,11 +32,8 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     options_from_model: &[],
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
-<<<<<<< HEAD
     reach: |_| Reach::PROCESSOR,
-=======
     fatal_lines: &[],
->>>>>>> main
     simulated: true,
 };
 

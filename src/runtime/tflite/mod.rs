@@ -40,11 +40,8 @@ pub const RUNTIME: Runtime = Runtime {
         Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Installation },
         Need::Worker { file: "backbone-worker-tflite" },
     ],
-<<<<<<< HEAD
     reach: |_| Reach::PROCESSOR,
-=======
     fatal_lines: &[],
->>>>>>> main
     simulated: false,
 };
 

@@ -74,10 +74,7 @@ pub const RUNTIME: Runtime = Runtime {
         )
     },
     needs: &[Need::Program { name: "trtexec", work: ProgramWork::CompileAndTime, builds_in_paper: 3 }],
-<<<<<<< HEAD
     reach: |_| Reach::NVIDIA,
-=======
     fatal_lines: &[],
->>>>>>> main
     simulated: false,
 };

@@ -13,11 +13,8 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         options_from_model: &[],
         timed: |_| ("call", "the call"),
         needs: &[],
-<<<<<<< HEAD
         reach: |_| crate::runtime::Reach::PROCESSOR,
-=======
         fatal_lines: &[],
->>>>>>> main
         simulated: true,
     }
 }

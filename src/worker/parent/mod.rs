@@ -15,12 +15,9 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-<<<<<<< HEAD
-use crate::bundle::format::{SandboxPart, SandboxSetting, Stage};
-=======
 use crate::bundle::format::{Failure, Stage};
+use crate::bundle::format::{SandboxPart, SandboxSetting, Stage};
 use crate::runtime::causes::Cause;
->>>>>>> main
 pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
 pub use crate::worker::process::Trial;
