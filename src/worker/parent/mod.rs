@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::bundle::format::{Failure, Stage};
-use crate::bundle::format::{SandboxPart, SandboxSetting, Stage};
+use crate::bundle::format::{Failure, SandboxPart, SandboxSetting, Stage};
 use crate::runtime::causes::Cause;
 pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
