@@ -61,7 +61,7 @@ use outlet::{Assembler, Outlet};
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
-use troubles::{TroubleKind, Troubles};
+use troubles::{Setback, Subject, TroubleKind, Troubles};
 use turn::{Ended, Left, Turn};
 
 /// The daemon, or the pipeline of `backbone run`.
@@ -232,13 +232,20 @@ impl<'o> Daemon<'o> {
     /// Take up the jobs and bundles that a former run left.
     fn recover(&mut self, entries: Vec<Entry>) {
         self.outlet.record_ready(&self.spool, &entries);
+        let mut is_all_known = true;
         for entry in &entries {
-            let progress = self.spool.progress(&entry.id);
-            for file in progress.files() {
-                self.spool.models.claim(&file.sha256, &entry.id);
+            match self.spool.progress(&entry.id) {
+                Ok(progress) => {
+                    progress.files().for_each(|file| self.spool.models.claim(&file.sha256, &entry.id));
+                }
+                Err(error) => {
+                    log::error!(ID:% = entry.id; "cannot read a journal: {error}");
+                    is_all_known = false;
+                }
             }
         }
-        if let Err(error) = self.spool.models.remove_unused() {
+        // A copy that seems unused may be that of a job whose journal cannot be read now.
+        if is_all_known && let Err(error) = self.spool.models.remove_unused() {
             log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
@@ -290,9 +297,10 @@ impl<'o> Daemon<'o> {
         }
         let is_blocked = self.outlet.is_held_up()
             || self.outlet.is_full()
+            || self.troubles.is_waiting(&Subject::Host, now)
             || control::is_paused(self.spool.control().path())
             || self.bench.is_going_down(now);
-        let Some(queued) = self.next_in_turn().cloned().filter(|_| !is_blocked) else {
+        let Some(queued) = self.next_in_turn(now).cloned().filter(|_| !is_blocked) else {
             self.bench.release(&mut self.troubles);
             self.bench.forget_holder();
             return Ok(false);
@@ -303,17 +311,27 @@ impl<'o> Daemon<'o> {
         Ok(self.advance(queued))
     }
 
-    /// The job whose turn it is: the one that the host was rebooted for, or the queue's first.
-    fn next_in_turn(&self) -> Option<&QueuedJob> {
+    /// The job whose turn it is: the one that the host was rebooted for, or the queue's first that does not
+    /// wait for another attempt.
+    fn next_in_turn(&self, now: Instant) -> Option<&QueuedJob> {
         let queue = self.inbox.queue();
         let is_it = |queued: &&QueuedJob| self.bench.rebooted_job() == Some(&*queued.entry.id.to_string());
         let rebooted = self.bench.rebooted_job().and_then(|_| queue.in_order().find(is_it));
-        rebooted.or_else(|| queue.first())
+        let may_go =
+            |queued: &&QueuedJob| !self.troubles.is_waiting(&Subject::Job(queued.entry.id.clone()), now);
+        match rebooted {
+            Some(rebooted) => Some(rebooted).filter(may_go),
+            None => queue.in_order().find(may_go),
+        }
     }
 
     /// How long nothing will be due.
     fn until_next(&mut self) -> Duration {
-        let next = [self.troubles.try_again_at(), self.reporter.service().feed_at()];
+        let next = [
+            self.troubles.try_again_at(),
+            self.troubles.next_attempt_at(Instant::now()),
+            self.reporter.service().feed_at(),
+        ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())
     }
@@ -386,7 +404,15 @@ impl Daemon<'_> {
     /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
     /// the host is in trouble and the job stays where it is.
     fn advance(&mut self, queued: QueuedJob) -> bool {
-        let (spec, job) = inbox::read(&self.spool, &queued.entry);
+        let read = inbox::read(&self.spool, &queued.entry);
+        let read = read.and_then(|read| Ok((read, self.spool.progress(&queued.entry.id)?)));
+        let ((spec, job), progress) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.set_back(&queued, unreadable(&queued, &error));
+                return true;
+            }
+        };
         let job = match job {
             Ok(job) => job,
             Err(rejection) => {
@@ -396,15 +422,26 @@ impl Daemon<'_> {
                 return true;
             }
         };
-        let progress = self.spool.progress(&queued.entry.id);
+        if (&*queued.name, queued.priority) != (&*job.name, job.priority) {
+            // It could not be read when it was admitted.
+            self.inbox.finished(&queued);
+            self.inbox.requeue(&QueuedJob { name: job.name, priority: job.priority, ..queued });
+            return true;
+        }
         let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
         let Some(configuration) = left else {
             self.finish(&queued);
             return true;
         };
         let turn = Turn { queued: &queued, spec: &spec, job: &job, progress: &progress, configuration };
+        let runtime = turn.chosen().runtime.name;
+        if self.troubles.is_waiting(&Subject::Runtime(runtime), Instant::now()) {
+            self.troubles.wait_with(&queued.entry.id, runtime);
+            return true;
+        }
         match self.measure(&turn) {
             Left::Ended(ended) => {
+                self.host_did_its_part(&turn, &ended);
                 let again = self.inbox.again(&progress, &ended.outcome, &self.spool, Instant::now());
                 if again != Again::No {
                     self.take_again(ReadJob { queued, spec, job }, again);
@@ -436,6 +473,7 @@ impl Daemon<'_> {
                 let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
                 ended.into_iter().for_each(|ended| self.end(ended));
             }
+            Left::SetBack(setback) => self.set_back(&queued, *setback),
             Left::Trouble(error) => {
                 self.troubles.report(
                     TroubleKind::SpoolUnwritable,
@@ -447,6 +485,21 @@ impl Daemon<'_> {
             }
         }
         true
+    }
+
+    /// The host is at fault: the job keeps its place, and others may take their turn meanwhile.
+    fn set_back(&mut self, queued: &QueuedJob, setback: Setback) {
+        let after = self.troubles.set_back(setback, Instant::now()).as_secs();
+        log::info!(JOB = queued.name.as_str(), ID:% = queued.entry.id; "back to the queue; trying again in {after} s");
+    }
+
+    /// A configuration has an outcome: whatever was wrong with the host before is over.
+    fn host_did_its_part(&mut self, turn: &Turn<'_>, ended: &Ended) {
+        self.troubles.worked(&Subject::Job(turn.queued.entry.id.clone()));
+        if ended.course.started.is_some() {
+            self.troubles.worked(&Subject::Host);
+            self.troubles.worked(&Subject::Runtime(turn.chosen().runtime.name));
+        }
     }
 
     /// A job's model may have been taken before its upload ended.
@@ -479,10 +532,7 @@ impl Daemon<'_> {
         self.bench.release_power_of_others(queued, &mut self.troubles);
         let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
         // While a model is read again or generated.
-        let mut pulse = || {
-            reporter.service().feed_watchdog(Instant::now());
-            if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
-        };
+        let mut pulse = || pulse(reporter, wake);
         let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles, &mut pulse) {
             Err(left) => left,
             Ok(ready) => {
@@ -509,13 +559,25 @@ impl Daemon<'_> {
         if ends_turn {
             self.bench.end_power(ended.course.power.as_mut(), &mut self.troubles);
         }
-        let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles);
+        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
+        let mut pulse = || pulse(reporter, wake);
+        let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles, &mut pulse);
         row.into_iter().for_each(|row| self.observer.bundled(row));
     }
 
     /// Everything in the job that has no bundle yet ends like this; then the job is finished.
     fn end(&mut self, ended: EndedJob) {
-        let rows = self.outlet.bundle_job(&ended, &self.spool, &mut self.troubles);
+        let progress = match self.spool.progress(&ended.queued.entry.id) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.set_back(&ended.queued, unreadable(&ended.queued, &error));
+                self.inbox.requeue(&ended.queued);
+                return;
+            }
+        };
+        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
+        let mut pulse = || pulse(reporter, wake);
+        let rows = self.outlet.bundle_job(&ended, &progress, &self.spool, &mut self.troubles, &mut pulse);
         rows.into_iter().for_each(|row| self.observer.bundled(row));
         if self.outlet.is_held_up() {
             // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
@@ -533,5 +595,22 @@ impl Daemon<'_> {
         if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
             self.outlet.prune(&self.spool);
         }
+    }
+}
+
+/// A sign of life during work that takes its time; an error if it is to end.
+fn pulse(reporter: &mut Reporter, wake: &Wake) -> io::Result<()> {
+    reporter.service().feed_watchdog(Instant::now());
+    if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+}
+
+/// The files of a claimed job cannot be read now.
+fn unreadable(queued: &QueuedJob, error: &io::Error) -> Setback {
+    let id = &queued.entry.id;
+    Setback {
+        subject: Subject::Job(id.clone()),
+        trouble: TroubleKind::SpoolUnreadable,
+        what: format!("job {} ({id})", queued.name),
+        why: format!("its files in the spool cannot be read: {error}"),
     }
 }

@@ -139,6 +139,7 @@ impl Trials<'_> {
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
+        self.check_host(self.turn.chosen().runtime, &ended)?;
         // Neither a crash nor a trial.
         self.record(&Record::Interrupted);
         let detail = ended.outcome(&runtime).detail;

@@ -17,15 +17,15 @@ fn course() -> Course {
 }
 
 fn bundle(outlet: &mut Outlet, lab: &mut Lab, read: &ReadJob) -> Option<BundleLine> {
-    let progress = lab.spool.progress(&read.queued.entry.id);
+    let progress = lab.spool.progress(&read.queued.entry.id).unwrap();
     let ReadJob { queued, spec, job } = read;
     let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
     let ended = course().ended(Outcome::measured(Vec::new()), None);
-    outlet.bundle_turn(&turn, ended, &lab.spool, &mut lab.troubles)
+    outlet.bundle_turn(&turn, ended, &lab.spool, &mut lab.troubles, &mut || Ok(()))
 }
 
 fn is_recorded(lab: &Lab, read: &ReadJob) -> bool {
-    lab.spool.progress(&read.queued.entry.id).bundled == [1]
+    lab.spool.progress(&read.queued.entry.id).unwrap().bundled == [1]
 }
 
 #[test]
@@ -78,9 +78,24 @@ fn ended_job_gets_a_bundle_for_each_configuration_that_has_none() {
     let mut outlet = outlet(&lab);
     let failure = || Failure::new(Stage::Queue, "cancelled", "cancelled").outcome(Status::Cancelled);
     let ended = read.ended(failure());
-    let rows = outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles);
+    let rows = outlet.bundle_job(
+        &ended,
+        &lab.spool.progress(&ended.queued.entry.id).unwrap(),
+        &lab.spool,
+        &mut lab.troubles,
+    );
     assert_eq!(rows.iter().map(|row| row.outcome.status).collect::<Vec<_>>(), [Status::Cancelled]);
-    assert!(outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles).is_empty(), "it has one now");
+    assert!(
+        outlet
+            .bundle_job(
+                &ended,
+                &lab.spool.progress(&ended.queued.entry.id).unwrap(),
+                &lab.spool,
+                &mut lab.troubles
+            )
+            .is_empty(),
+        "it has one now"
+    );
     assert_eq!(outlet.finished().cancelled, 1);
 }
 
@@ -91,10 +106,24 @@ fn job_that_was_not_understood_gets_one_bundle_that_says_why() {
     let mut outlet = outlet(&lab);
     let outcome = Failure::new(Stage::Spec, "mistakes_in_spec", "two mistakes").outcome(Status::Rejected);
     let ended = EndedJob { queued, spec: SpecFile::default(), job: None, outcome };
-    let rows = outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles);
+    let rows = outlet.bundle_job(
+        &ended,
+        &lab.spool.progress(&ended.queued.entry.id).unwrap(),
+        &lab.spool,
+        &mut lab.troubles,
+    );
     assert_eq!(rows[0].outcome.reason.as_deref(), Some("mistakes_in_spec"));
     assert!(lab.bundles()[0].contains("rejected"), "{:?}", lab.bundles());
-    assert!(outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles).is_empty());
+    assert!(
+        outlet
+            .bundle_job(
+                &ended,
+                &lab.spool.progress(&ended.queued.entry.id).unwrap(),
+                &lab.spool,
+                &mut lab.troubles
+            )
+            .is_empty()
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod crashes;
 mod disks;
 mod parts;
 mod queue;
+mod shortages;
 mod studies;
 mod uploads;
 mod workers;
