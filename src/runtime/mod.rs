@@ -94,6 +94,14 @@ pub(crate) fn reference(runtime: &Runtime) -> Option<(&'static Runtime, Options)
     Some((reference, option.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
 
+/// The runtime, and its options, that reports the shapes of what the nodes of that runtime's models make.
+/// `None` if there is none: the other formats keep the shape of every tensor.
+pub(crate) fn shape_source(runtime: &Runtime) -> Option<(&'static Runtime, Options)> {
+    let (source, mut options) = reference(runtime).filter(|(source, _)| source.model_format == "onnx")?;
+    options.extend(onnxruntime::UNCHANGED_GRAPH.map(|(name, value)| (name.to_owned(), value.into())));
+    Some((source, options))
+}
+
 /// What the daemon knows of a runtime without loading it.
 #[derive(Debug)]
 pub struct Runtime {
@@ -167,6 +175,8 @@ pub enum Task {
     Profile,
     /// Run it untimed, and read what it computes.
     Outputs,
+    /// Run it once, its graph as the file has it, for the shapes of what its nodes make.
+    Shapes,
 }
 
 /// What a worker is asked to load.
@@ -247,7 +257,13 @@ pub enum Execution {
     Compiler(Box<dyn Compiler>),
     /// Run it for the time of each layer.
     Profiler(Box<dyn Profiler>),
+    /// It has run, and made this.
+    Shapes(NodeShapes),
 }
+
+/// Shapes of what nodes made in a run, in the order of their outputs, by the name of the node; by its
+/// operator and its place in the graph, as in `Conv_3`, where it has no name.
+pub type NodeShapes = BTreeMap<String, Vec<Vec<u64>>>;
 
 /// What compiles a model. What it prints goes to standard error, and from there into the bundle.
 pub trait Compiler {

@@ -11,8 +11,8 @@
 //! - `backbone.bundle/1`: the first.
 //! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
 //!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`. All are optional: a
-//!   bundle of version 1 is one of version 2 without them.
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `outcome.fault`. All
+//!   are optional: a bundle of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize, Serializer};
 mod compilation;
 mod environment;
 mod failure;
+mod fault;
 mod inputs;
 mod loaded;
 mod outputs;
@@ -36,6 +37,7 @@ pub use environment::{
     Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
+pub use fault::Fault;
 pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
@@ -268,6 +270,9 @@ pub struct Cost {
     /// loop does, an open batch of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<Assumption>,
+    /// Number of tensors whose shape comes from an untimed run of the model on ONNX Runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_shapes: Option<u64>,
 }
 
 /// An operator without a counting rule.
@@ -364,6 +369,9 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whose fault a failure is; left out if measured or not known. Only `model` is a result about the model.
+    #[serde(default, skip_serializing_if = "Fault::is_unknown")]
+    pub fault: Fault,
     /// Every mistake of a rejected job file, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mistakes: Vec<Mistake>,

@@ -255,6 +255,7 @@ mod tests {
                 source: ShapeSource::File,
                 computed: vec![1, 8, 6, 6],
             }],
+            measured_shapes: 0,
             assumptions: vec![Assumption {
                 name: "image".to_owned(),
                 operator: "input".to_owned(),

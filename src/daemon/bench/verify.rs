@@ -4,16 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use super::kept::{Side, compare};
-use super::trials::{Halt, ReferenceWorker, Trials};
+use super::trials::{Halt, Trials};
 use crate::bundle::format::{
     DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, TrialId,
 };
-use crate::daemon::turn::{Course, Left};
+use crate::daemon::turn::Course;
 use crate::model_file::onnx;
 use crate::network::configuration::Precision;
 use crate::runtime::agreement::Rounding;
 use crate::spec::{ModelSource, Verify};
-use crate::spool::journal::Record;
 use crate::stats;
 use crate::worker::ending::Ending;
 use crate::worker::protocol::Task;
@@ -116,14 +115,10 @@ impl Trials<'_> {
 
     /// Run the model on the processor for the comparison alone.
     fn run_reference(&mut self, trial: TrialId) -> Result<Found, Halt> {
-        if self.attendant.stop_requested() {
-            return Err(Halt::Left(Left::Interrupted));
-        }
         let Some(mut worker) = self.workers.reference.take() else {
             let outputs = Err("no runtime verifies this one".to_owned());
             return Ok(Found { reference: OutputReference::default(), loaded: None, outputs });
         };
-        self.record_start()?;
         let runtime = worker.request.runtime.clone();
         // Process 0 is none of the trials.
         let file = self
@@ -133,15 +128,7 @@ impl Trials<'_> {
             .and_then(|kept| kept.for_trial(self.turn.configuration, TrialId { process: 0, ..trial }));
         worker.request.outputs_file.clone_from(&file);
         let asked = worker.request.load.options.clone();
-        self.swap(&mut worker);
-        let ended = self.run_for(Task::Outputs, trial.build);
-        self.swap(&mut worker);
-        if ended.ending == Ending::Stopped {
-            return Err(self.interrupted());
-        }
-        self.check_host(self.turn.chosen().runtime, &ended)?;
-        // Neither a crash nor a trial.
-        self.record(&Record::Interrupted);
+        let ended = self.run_untimed(worker, Task::Outputs, trial.build)?;
         let detail = ended.outcome(&runtime).detail;
         let reference = OutputReference {
             version: ended.loaded.as_ref().and_then(|loaded| loaded.version.clone()),
@@ -155,11 +142,6 @@ impl Trials<'_> {
             _ => Err(format!("the reference did not run: {}", detail.unwrap_or_default())),
         };
         Ok(Found { reference, loaded: ended.loaded, outputs })
-    }
-
-    fn swap(&mut self, worker: &mut ReferenceWorker) {
-        std::mem::swap(&mut self.workers.command, &mut worker.command);
-        std::mem::swap(&mut self.workers.request, &mut worker.request);
     }
 
     /// What the first runtime of the job that has measured this network computed.

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::bundle::format::{self, LoadedModel};
+use crate::daemon::turn::Course;
 use crate::network::configuration::Configuration as Network;
 use crate::network::count::{InputShapes, Known};
 use crate::network::emit::Format;
@@ -39,7 +40,7 @@ impl Counter {
         job: &Job,
         chosen: &JobConfiguration,
         model: Option<&BoundModel>,
-        loaded: Option<&LoadedModel>,
+        course: &Course,
         models: &ModelStore,
     ) -> Counted {
         let model = match (chosen.source, model) {
@@ -50,8 +51,11 @@ impl Counter {
             (ModelSource::Dropped(_), Some(model)) => model,
         };
         let values = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), values(given)?)));
-        let known =
-            Known { shapes: shapes(job, chosen, loaded), values: values.collect(), ..Known::default() };
+        let known = Known {
+            shapes: shapes(job, chosen, course.loaded.as_ref()),
+            values: values.collect(),
+            measured: course.node_shapes.clone().unwrap_or_default(),
+        };
         let key = (model.main.sha256.clone(), known);
         if let Some((known, counted)) = &self.last
             && *known == key
@@ -149,6 +153,7 @@ pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
         uncounted: uncounted.collect(),
         differences: differences.collect(),
         assumptions: assumptions.collect(),
+        measured_shapes: Some(cost.measured_shapes).filter(|count| *count > 0),
     }
 }
 

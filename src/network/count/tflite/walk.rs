@@ -96,6 +96,7 @@ impl<'m, 'a> Walker<'m, 'a> {
             outputs,
             differences: self.differences,
             assumptions: self.assumptions,
+            measured: 0,
         }
     }
 
