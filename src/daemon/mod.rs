@@ -44,6 +44,7 @@ mod requests;
 mod service;
 mod start_error;
 pub mod status;
+pub(crate) mod status_file;
 mod troubles;
 mod turn;
 

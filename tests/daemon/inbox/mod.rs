@@ -6,6 +6,7 @@ mod disks;
 mod parts;
 mod queue;
 mod shortages;
+mod stops;
 mod studies;
 mod uploads;
 mod workers;
