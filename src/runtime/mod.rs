@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::bundle::format::Failure;
-use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
+use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel, Tensor};
 use crate::network::emit::Form;
 
 pub(crate) mod agreement;
@@ -33,6 +33,7 @@ mod given;
 pub mod inputs;
 pub(crate) mod kept;
 pub mod layers;
+pub(crate) mod layout;
 pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
@@ -196,6 +197,10 @@ pub struct LoadRequest {
     pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
+    /// The inputs of another model of the same network, in its order. Where this is not empty, inputs that
+    /// the job does not give hold what that model's would, in the layout and element type of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled_like: Vec<Tensor>,
     /// For a runtime that compiles models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compilation: Option<Compilation>,

@@ -287,7 +287,9 @@ impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
         let Self { mut session, provider, profile, mut options, spent } = self;
         let declared = declared::inputs(&session, &request.model)?;
-        let mut inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
+        let described: Vec<Tensor> = session.inputs().iter().map(|input| describe(input, &[])).collect();
+        let inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
+        let mut inputs = inputs.like(&request.filled_like, &described)?;
         let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
         for (index, input) in session.inputs().iter().enumerate() {
             let tensor = filled_tensor(&session, input, index, &mut inputs)?;
@@ -506,6 +508,7 @@ fn describe(outlet: &Outlet, shape: &[u64]) -> Tensor {
         name: outlet.name().to_owned(),
         element_type: name_of(element_type_of(outlet)),
         shape: shape.iter().copied().map(Some).collect(),
+        quantization: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn request() -> Request {
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs: 1,
