@@ -99,7 +99,7 @@ fn study_whose_largest_model_does_not_fit_waits_and_holds_up_no_other_job() {
     let mut rig = Rig::new(Settings::default());
     rig.start_with_disks(&[("lab", "size=64m")]);
     fs_err::create_dir_all(rig.path("lab/uploads")).unwrap();
-    rig.fill_all_but("lab", 200_000);
+    rig.fill_all_but("lab", 4_000_000);
     rig.drop_file("s.yaml", STUDY);
     let status = rig.wait_for_attention("no_room");
     let told = status.attention.iter().find(|attention| attention.code == "no_room").unwrap();
