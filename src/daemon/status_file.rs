@@ -1,8 +1,8 @@
 //! The status file of the state folder, also while its disk takes no new file.
 //!
 //! A status that cannot be written would go on saying what was true before. So the last file that was written
-//! stays open, with room to spare, and is overwritten in place where the disk has no space, no inodes, or this
-//! process no descriptors. Where that fails too, the process's name says so, which needs no disk at all, and
+//! stays open, with room to spare, and is overwritten in place if the disk has no space or inodes, or this
+//! process no descriptors. If that fails too, the process's name says so, which needs no disk at all, and
 //! `backbone status` reads it there.
 
 use std::ffi::CStr;

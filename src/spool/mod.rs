@@ -222,7 +222,7 @@ impl Spool {
     /// What a job's journal says.
     ///
     /// # Errors
-    /// It cannot be read. Nobody may take it for empty: what was measured would be measured again.
+    /// It cannot be read. Not to be taken for empty: what was measured would be measured again.
     pub(crate) fn progress(&self, id: &JobId) -> io::Result<Progress> {
         self.journal(id).read().map(Progress::of)
     }

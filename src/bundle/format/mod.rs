@@ -9,9 +9,9 @@
 //!
 //! ## Versions
 //! - `backbone.bundle/1`: the first.
-//! - `backbone.bundle/2`: all new keys are optional, so that a bundle of version 1 is one of version 2 without
-//!   them:
-//!   - models of several files: `model.parts`, and `model.content_sha256`, which identifies a network from now on
+//! - `backbone.bundle/2`: new keys, all optional, so that a bundle of version 1 is one of version 2:
+//!   - models of several files: `model.parts`, and `model.content_sha256`, which identifies a network
+//!     from now on
 //!   - `inputs`, `outputs`, `resources`
 //!   - operator, provider and MACs of the layers in `profile`
 //!   - `cost.differences`, `cost.assumptions`, `cost.measured_shapes`

@@ -1,6 +1,6 @@
-//! Standard error that never holds up the program: if nobody reads it, lines are dropped and counted.
+//! Standard error that never holds up the program: if no one reads it, lines are dropped and counted.
 //!
-//! A daemon started by hand may write into a pipe that nobody empties, or to a terminal that was stopped with
+//! A daemon started by hand may write into a pipe that no one empties, or to a terminal that was stopped with
 //! Ctrl-S. A measurement, a stop and the watchdog must not wait for that.
 
 use std::io::{self, Write};
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reader_that_never_reads_costs_lines_and_no_time_and_is_told_later_how_many() {
+    fn reader_that_never_reads_costs_lines_and_no_time_and_sees_later_how_many() {
         let (mut reader, writer) = io::pipe().unwrap();
         let mut patient = Patient::new(writer);
         let line = [b"x".repeat(99), b"\n".to_vec()].concat();

@@ -8,6 +8,7 @@ use super::trials::{Halt, Trials, UntimedWorker};
 use crate::bundle::format::{
     DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, Tensor, TrialId,
 };
+use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
 use crate::daemon::turn::Course;
 use crate::model_file::onnx;
 use crate::network::configuration::Precision;
@@ -17,9 +18,6 @@ use crate::spec::{ModelSource, Verify};
 use crate::stats;
 use crate::worker::ending::Ending;
 use crate::worker::protocol::Task;
-
-/// The largest model that the daemon reads to learn its precision: it must stay small.
-const LARGEST_READ_MODEL: u64 = 32 << 20;
 
 /// The number of a process that is none of the trials.
 const UNTIMED: u32 = 0;
@@ -230,7 +228,7 @@ impl Trials<'_> {
 
 /// Is it an ONNX file with integers inside? A larger one than the daemon reads counts as one without.
 fn is_quantised(model: &Path) -> bool {
-    let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL);
+    let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL_BYTES);
     let bytes = is_small.then(|| fs_err::read(model).ok()).flatten();
     bytes.is_some_and(|bytes| onnx::border(&bytes).is_ok_and(|border| border.is_quantised))
 }

@@ -71,7 +71,7 @@ struct Unwritten {
 }
 
 /// What the name of a bundle's file is made of.
-struct Named<'a> {
+struct Title<'a> {
     part: Option<&'a str>,
     configuration: usize,
 }
@@ -146,8 +146,8 @@ impl Outlet {
             },
             course,
         };
-        let named = Named { part: Some(&chosen.model_name(job)), configuration };
-        self.bundle(parts, named, spool, troubles, pulse)
+        let title = Title { part: Some(&chosen.model_name(job)), configuration };
+        self.bundle(parts, title, spool, troubles, pulse)
     }
 
     /// Make and publish a bundle for everything in an ended job that has none.
@@ -164,8 +164,8 @@ impl Outlet {
         let Some(job) = job else {
             if progress.bundled.is_empty() {
                 let parts = Parts::of_unread(&queued.entry, spec, outcome.clone(), spool);
-                let named = Named { part: None, configuration: 1 };
-                rows.extend(self.bundle(parts, named, spool, troubles, pulse));
+                let title = Title { part: None, configuration: 1 };
+                rows.extend(self.bundle(parts, title, spool, troubles, pulse));
             }
             return rows;
         };
@@ -183,7 +183,7 @@ impl Outlet {
     fn bundle(
         &mut self,
         parts: Parts<'_>,
-        named: Named<'_>,
+        title: Title<'_>,
         spool: &Spool,
         troubles: &mut Troubles,
         pulse: &mut Pulse<'_>,
@@ -191,7 +191,7 @@ impl Outlet {
         let entry = parts.entry.clone();
         let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
-        let Named { part, configuration } = named;
+        let Title { part, configuration } = title;
         let name = write::file_name(&job, part, runtime, &parts.id);
         let bundle = self.assembler.assemble(parts);
         let mut pulse = || pulse().inspect_err(|_| self.is_interrupted = true);

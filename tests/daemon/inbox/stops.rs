@@ -1,4 +1,4 @@
-//! What ends the daemon, what does not, and that nobody has to read its log.
+//! What ends the daemon, what does not, and that no one has to read its log.
 
 use std::process::Stdio;
 
@@ -31,7 +31,7 @@ fn signals_that_mean_nothing_to_the_daemon_do_not_end_it_nor_its_worker() {
 }
 
 #[test]
-fn log_that_nobody_reads_holds_up_nothing() {
+fn log_that_is_never_read_holds_up_nothing() {
     let mut rig = Rig::new(Default::default());
     let mut command = rig.serve();
     command.env("BACKBONE_LOG", "backbone=debug");
