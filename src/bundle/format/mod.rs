@@ -11,8 +11,9 @@
 //! - `backbone.bundle/1`: the first.
 //! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
 //!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`. All are optional: a
-//!   bundle of version 1 is one of version 2 without them.
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`,
+//!   `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`. All are optional: a bundle
+//!   of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize, Serializer};
 mod compilation;
 mod environment;
 mod failure;
+mod graphics;
 mod inputs;
 mod loaded;
 mod outputs;
@@ -36,6 +38,7 @@ pub use environment::{
     Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
+pub use graphics::{Graphics, GraphicsCard};
 pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
@@ -162,6 +165,9 @@ pub struct Host {
     /// Graphics processors, by the name that their driver reports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<String>,
+    /// Version of NVIDIA's driver for graphics cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nvidia_driver: Option<String>,
     /// Edge TPUs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_tpus: Vec<EdgeTpu>,

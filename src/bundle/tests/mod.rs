@@ -137,6 +137,10 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("source's wraps_at_joules", |bundle, value| energy(bundle).sources[0].wraps_at_joules = Some(value)),
         ("idle_watts", |bundle, value| energy(bundle).sources[0].idle_watts = Some(value)),
         ("loaded_watts", |bundle, value| energy(bundle).sources[0].loaded_watts = Some(value)),
+        ("power limit", |bundle, value| {
+            let graphics = environment(bundle).graphics.as_mut().expect("a card");
+            graphics.cards[0].power_limit_watts = Some(value);
+        }),
         ("source's joules", |bundle, value| energy(bundle).sources[0].joules_per_inference = Some(value)),
         ("idle at", |bundle, value| energy(bundle).idle_before[0].at_seconds = value),
         ("loaded", |bundle, value| energy(bundle).loaded[0].values[0] = Some(value)),

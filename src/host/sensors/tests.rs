@@ -59,7 +59,10 @@ fn told(sensors: &mut Sensors, quantity: Quantity) -> Vec<(String, Option<f64>, 
 #[test]
 fn machine_without_sensors_tells_so_of_each_quantity() {
     let mut sensors = Machine::new(&[]).find();
-    assert_eq!(sensors.unobservable(), Quantity::ALL);
+    // Only graphics cards have it.
+    let of_hosts = |quantity: &&Quantity| **quantity != Quantity::ThrottleTime;
+    let all: Vec<Quantity> = Quantity::ALL.iter().filter(of_hosts).copied().collect();
+    assert_eq!(sensors.unobservable(), all);
     assert!(sensors.read().iter().all(Option::is_none));
 }
 
@@ -208,6 +211,26 @@ fn rails_of_every_release_are_in_watts() {
         sensors.of(Quantity::Power).iter().map(|&index| &sensors.sensors()[index]).collect();
     assert_eq!(total_of(&rails), [2], "everything flows through VDD_IN");
     assert_eq!(total_of(&rails[..2]), [0, 1]);
+}
+
+#[test]
+fn card_has_a_supply_of_its_own_and_its_counter_goes_before_its_power() {
+    let sensor = |name: &str, quantity, path: &str| Sensor {
+        name: name.to_owned(),
+        quantity,
+        path: path.to_owned(),
+        trip_celsius: None,
+        wraps_at_joules: None,
+        unobservable: None,
+    };
+    let package = sensor("package-0", Quantity::Energy, "/sys/class/powercap/intel-rapl:0/energy_uj");
+    let power = sensor("gpu0", Quantity::Power, "nvml:GPU-0");
+    let counter = sensor("gpu0", Quantity::Energy, "nvml:GPU-0");
+    let other = sensor("gpu1", Quantity::Power, "nvml:GPU-1");
+    let total = |sensors: &[&Sensor]| total_of(sensors);
+    assert_eq!(total(&[&power, &other, &package, &counter]), [2, 1, 3]);
+    assert_eq!(total(&[&power]), [0]);
+    assert_eq!(total(&[&counter, &package]), [1, 0]);
 }
 
 #[test]
