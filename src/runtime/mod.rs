@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::bundle::format::Failure;
-use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
+use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel, Tensor};
 use crate::network::emit::Form;
 
 pub(crate) mod agreement;
@@ -33,6 +33,7 @@ mod given;
 pub mod inputs;
 pub(crate) mod kept;
 pub mod layers;
+pub(crate) mod layout;
 pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
@@ -104,6 +105,14 @@ pub(crate) fn cuda_device(runtime: &Runtime, asked: &Options) -> Option<u32> {
     };
     let device = asked.get("device").and_then(Value::as_u64).unwrap_or(0);
     u32::try_from(device).ok().filter(|_| uses_cuda)
+}
+
+/// The runtime, and its options, that reports the shapes of what the nodes of that runtime's models make.
+/// `None` if there is none: the other formats keep the shape of every tensor.
+pub(crate) fn shape_source(runtime: &Runtime) -> Option<(&'static Runtime, Options)> {
+    let (source, mut options) = reference(runtime).filter(|(source, _)| source.model_format == "onnx")?;
+    options.extend(onnxruntime::UNCHANGED_GRAPH.map(|(name, value)| (name.to_owned(), value.into())));
+    Some((source, options))
 }
 
 /// What the daemon knows of a runtime without loading it.
@@ -179,6 +188,8 @@ pub enum Task {
     Profile,
     /// Run it untimed, and read what it computes.
     Outputs,
+    /// Run it once, its graph as the file has it, for the shapes of what its nodes make.
+    Shapes,
 }
 
 /// What a worker is asked to load.
@@ -198,6 +209,10 @@ pub struct LoadRequest {
     pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
+    /// The inputs of another model of the same network, in its order. Where this is not empty, inputs that
+    /// the job does not give hold what that model's would, in the layout and element type of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled_like: Vec<Tensor>,
     /// For a runtime that compiles models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compilation: Option<Compilation>,
@@ -259,7 +274,13 @@ pub enum Execution {
     Compiler(Box<dyn Compiler>),
     /// Run it for the time of each layer.
     Profiler(Box<dyn Profiler>),
+    /// It has run, and made this.
+    Shapes(NodeShapes),
 }
+
+/// Shapes of what nodes made in a run, in the order of their outputs, by the name of the node; by its
+/// operator and its place in the graph, as in `Conv_3`, where it has no name.
+pub type NodeShapes = BTreeMap<String, Vec<Vec<u64>>>;
 
 /// What compiles a model. What it prints goes to standard error, and from there into the bundle.
 pub trait Compiler {

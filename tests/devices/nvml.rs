@@ -256,7 +256,7 @@ fn doctor_names_what_is_wrong_with_a_card_and_what_helps() {
     [
         "the driver 550.54.15, for CUDA up to 12.4, has 2 cards",
         "the driver shuts gpu0, gpu1 down between two programs, so every load takes longer",
-        "29.3 of 80 GiB of the memory of gpu0 are in use, by 0 programs",
+        "29.3 of 80 GiB of the memory of gpu0 are in use, by 3 programs",
         "throttled now: gpu1 (hardware_thermal_slowdown)",
         "gpu0 is split into instances (MIG), which share its power and its clocks",
     ]

@@ -166,6 +166,9 @@ fn unit(path: &str, key: &str) -> &'static str {
         "nodes",
         "device",
         "processes",
+        "measured_shapes",
+        "scale",
+        "zero_point",
         "used",
         "computed",
     ];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::format::Quantization;
 use super::format::*;
 use super::read::{ReadError, decode, decode_within, schema};
 use super::write::{encode, file_name};
@@ -31,7 +32,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
-    insta::assert_snapshot!(digest, @"31956269c5da2ff283b51642a89d552940c0dfd268d154b37eea8aff86797700");
+    insta::assert_snapshot!(digest, @"e60822b5a004ceaaf4a0f6b4d7a192cfc81e634e3b1db5cf81ce0dac1fb3a513");
 }
 
 #[test]
@@ -110,6 +111,10 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("operational_density", |bundle, value| {
             bundle.cost.as_mut().unwrap().operational_density = Some(value);
         }),
+        ("scale", |bundle, value| {
+            let model = bundle.model.as_mut().unwrap();
+            model.inputs[0].quantization = Some(Quantization { scale: value, zero_point: 0 });
+        }),
         ("seconds", |bundle, value| build(bundle).seconds = Some(value)),
         ("compiler_seconds", |bundle, value| {
             build(bundle).edge_tpu.get_or_insert_default().compiler_seconds = Some(value);
@@ -159,8 +164,8 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         row.kind.contains("number") && is_tried
     };
     // The three lists of energy readings have one type, so each key is tried once.
-    // So have the two lists of agreements.
-    let numbers = keys::rows().iter().filter(of_numbers).count() - 2 - 4;
+    // So have the two lists of agreements, and inputs and outputs.
+    let numbers = keys::rows().iter().filter(of_numbers).count() - 2 - 4 - 1;
     assert_eq!(numbers, spoilers.len());
 }
 

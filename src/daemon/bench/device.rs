@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::attendant::Attendant;
-use crate::bundle::format::{Outcome, Stage, Status};
+use crate::bundle::format::{Fault, Outcome, Stage, Status};
 use crate::host::HostRoot;
 use crate::host::edge_tpu::{Presence, probe};
 use crate::runtime::edgetpu::causes;
@@ -55,6 +55,7 @@ fn with_cause(outcome: Outcome) -> Outcome {
         reason: Some(cause.reason.to_owned()),
         detail: Some(detail),
         hint: Some(cause.hint.to_owned()),
+        fault: cause.fault,
         ..outcome
     }
 }
@@ -94,6 +95,7 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
     };
     let detail = [outcome.detail.as_deref().unwrap_or_default(), &found].join("; ");
     Outcome {
+        fault: reason.map_or(outcome.fault, Fault::of_reason),
         reason: reason.map(str::to_owned).or(outcome.reason),
         detail: Some(detail),
         hint: hint.map(str::to_owned).or(outcome.hint),

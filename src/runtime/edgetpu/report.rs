@@ -3,7 +3,7 @@
 //!
 //! If the compiler dies, the lines before its death count.
 
-use crate::bundle::format::{EdgeTpuBuild, EdgeTpuOperator};
+use crate::bundle::format::{EdgeTpuBuild, EdgeTpuOperator, Fault};
 use crate::runtime::causes::{Cause, MostTelling, cause};
 use crate::runtime::lines::Lines;
 
@@ -18,41 +18,46 @@ pub(crate) const CAUSES: &[Cause] = &[
     cause(
         "Model not quantized",
         "model_not_quantised",
-        true,
+        Fault::Model,
         "the Edge TPU computes in 8-bit integers only: use the int8 model of the same network",
     ),
     cause(
         "large activation tensors",
         "activations_too_large",
-        true,
+        Fault::Model,
         "use a smaller input; the Edge TPU has about 8 MB for activations and parameters",
     ),
     cause(
         "Didn't find op for builtin opcode",
         "operator_too_new",
-        true,
+        Fault::Model,
         "a TensorFlow that is newer than the compiler wrote the model; export it with an older one",
     ),
     cause(
         "Model could not be parsed",
         "model_not_parsed",
-        true,
+        Fault::Model,
         "check that the file is a complete TensorFlow Lite model with static shapes",
     ),
     cause(
         "Model failed in Tflite interpreter",
         "interpreter_failed",
-        true,
+        Fault::Model,
         "check first that the model runs with `runtime: tflite`",
     ),
     cause(
         INTERNAL_ERROR,
         "internal_compiler_error",
-        true,
+        Fault::Model,
         "versions 14 and 15 also fail like this if the activations are too large; use a smaller input, or version 16, which names the cause",
     ),
-    cause("Invalid model", "model_not_parsed", true, "see the log tail for what is wrong with it"),
-    cause("Compilation failed", "compilation_failed", true, "see the log tail for the compiler's words"),
+    cause("Invalid model", "model_not_parsed", Fault::Model, "see the log tail for what is wrong with it"),
+    cause(
+        "Compilation failed",
+        "compilation_failed",
+        Fault::Model,
+        "see the log tail for the compiler's words",
+    ),
 ];
 
 /// What the compiler prints when it fails by its own fault. It may succeed the next time.

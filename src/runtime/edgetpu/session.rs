@@ -220,7 +220,7 @@ fn filled(
     file: &TfliteFile,
     request: &LoadRequest,
 ) -> Result<(Inputs, Option<Duration>), Failure> {
-    let mut inputs = Inputs::plan(&model::declared(file), &request.inputs, request.seed)?;
+    let mut inputs = model::inputs(file, request)?;
     fill(interpreter, file, &mut inputs)?;
     if !inputs.may_hold_indices() {
         return Ok((inputs, None));

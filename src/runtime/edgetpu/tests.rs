@@ -4,7 +4,7 @@
 
 use super::outcome::{self, Output};
 use super::report::{CAUSES, CompilerReport};
-use crate::bundle::format::Stage;
+use crate::bundle::format::{Fault, Stage};
 use crate::runtime::program::Exit;
 
 const KIB: f64 = 1024.0;
@@ -107,7 +107,7 @@ fn every_transcript_means_what_its_author_wrote_down() {
             (Ok(told), None) => assert!(told.compiler_seconds.is_some_and(|seconds| seconds > 0.0), "{name}"),
             (Err(failure), Some((reason, is_not_compilable))) => {
                 assert_eq!((failure.reason.as_str(), failure.stage), (reason, Stage::Build), "{name}");
-                assert_eq!(failure.is_not_compilable, is_not_compilable, "{name}");
+                assert_eq!(failure.fault == Fault::Model, is_not_compilable, "{name}");
                 assert!(failure.hint.is_some(), "{name}");
             }
             (found, _) => panic!("{name}: {found:?}"),

@@ -96,7 +96,8 @@ fn recognise(head: &[u8]) -> Result<(), String> {
 }
 
 fn tensor(name: &str, elements: u64) -> Tensor {
-    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape: vec![Some(elements)] }
+    let shape = vec![Some(elements)];
+    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape, quantization: None }
 }
 
 struct Playing {

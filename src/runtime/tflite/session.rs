@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
-use backbone::model_file::tflite::TfliteFile;
+use backbone::model_file::tflite::{TfliteFile, TfliteTensor};
 use backbone::runtime::fill::ElementType;
 use backbone::runtime::inputs::Inputs;
 use backbone::runtime::shapes;
@@ -56,7 +56,7 @@ impl Load for TensorFlowLite {
             check_xnnpack_layout(version)?;
         }
         let file = model::read(&request.model)?;
-        let mut inputs = Inputs::plan(&model::declared(&file), &request.inputs, request.seed)?;
+        let mut inputs = model::inputs(&file, request)?;
         let started = Instant::now();
         let create = || interpreter(request, threads, xnnpack);
         let prepared = match request.task {
@@ -226,7 +226,7 @@ fn fill_input(
     let declared = &file.inputs[index];
     if inputs.shape(index).contains(&0) {
         // The interpreter has no memory for it, and nothing is to be written.
-        return Ok(described(&declared.name, &declared.element_type, inputs.shape(index)));
+        return Ok(described(declared, inputs.shape(index)));
     }
     let unsupported = || {
         Failure::new(
@@ -247,7 +247,7 @@ fn fill_input(
     let mut bytes = vec![0; elements.ok_or_else(|| not_allocated(&format!("input `{}`", declared.name)))?];
     inputs.fill(index, element_type, &mut bytes)?;
     interpreter.copy(&bytes, index).map_err(|error| not_filled(&declared.name, &error))?;
-    Ok(described(&declared.name, element_type.name(), &shape))
+    Ok(described(declared, &shape))
 }
 
 /// One run before all others if the generator made what may be indices of something smaller. The library says
@@ -290,18 +290,14 @@ fn describe_outputs(interpreter: &Interpreter<'_>, file: &TfliteFile) -> Vec<Ten
         .iter()
         .enumerate()
         .map(|(index, declared)| match interpreter.output(index) {
-            Ok(tensor) => described(&declared.name, &declared.element_type, &sizes(tensor.shape())),
+            Ok(tensor) => described(declared, &sizes(tensor.shape())),
             Err(_) => model::describe(declared),
         })
         .collect()
 }
 
-fn described(name: &str, element_type: &str, shape: &[u64]) -> Tensor {
-    Tensor {
-        name: name.to_owned(),
-        element_type: element_type.to_owned(),
-        shape: shape.iter().copied().map(Some).collect(),
-    }
+fn described(declared: &TfliteTensor, shape: &[u64]) -> Tensor {
+    Tensor { shape: shape.iter().copied().map(Some).collect(), ..model::describe(declared) }
 }
 
 fn sizes(shape: &tensor::Shape) -> Vec<u64> {

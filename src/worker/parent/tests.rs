@@ -12,8 +12,8 @@ use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":5}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":5}
+const HELLO: &str = r#"echo '{"event":"hello","protocol":6}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":6}
 {"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
 {"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
@@ -44,6 +44,7 @@ fn request() -> Request {
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs: 1,
@@ -107,6 +108,7 @@ fn events_reach_the_watch_in_order() {
                 Event::Result { .. } => "result",
                 Event::Built(_) => "built",
                 Event::Profiled { .. } => "profiled",
+                Event::Shapes { .. } => "shapes",
                 Event::Outputs(_) => "outputs",
                 Event::Energy { .. } => "energy",
                 Event::Failed { .. } => "failed",
