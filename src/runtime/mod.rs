@@ -41,11 +41,13 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+pub mod said;
 pub mod shapes;
 pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
+use causes::Cause;
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
@@ -140,6 +142,9 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// Lines on a worker's standard error after which its device does not answer any more: the worker is
+    /// ended at once, and the line is the cause.
+    pub(crate) fatal_lines: &'static [Cause],
     /// Its results are made up; bundles are marked so.
     pub simulated: bool,
 }

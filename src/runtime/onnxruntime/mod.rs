@@ -140,6 +140,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
         Need::Plugin,
     ],
+    fatal_lines: &[],
     simulated: false,
 };
 
