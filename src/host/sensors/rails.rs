@@ -56,31 +56,6 @@ pub(super) fn find(search: &mut Search<'_>) {
     }
 }
 
-<<<<<<< HEAD
-/// Indices of the rails or counters that together show the host's whole power: the rail that carries all of
-/// it, else all rails, else all counters; and those of graphics cards, which have a supply of their own.
-pub(crate) fn total_of(sensors: &[&Sensor]) -> Vec<usize> {
-    let which = |is_it: &dyn Fn(&Sensor) -> bool| -> Vec<usize> {
-        (0..sensors.len()).filter(|&index| is_it(sensors[index])).collect()
-    };
-    let choices = [
-        which(&|sensor| sensor.quantity == Quantity::Power && WHOLE.contains(&sensor.name.as_str())),
-        which(&|sensor| sensor.quantity == Quantity::Power && !sensor.is_of_card()),
-        which(&|sensor| sensor.quantity == Quantity::Energy && !sensor.is_of_card()),
-    ];
-    let mut total = choices.into_iter().find(|choice| !choice.is_empty()).unwrap_or_default();
-    // Its counter if it has one: power is a mean over up to a second.
-    let counters = which(&|sensor| sensor.quantity == Quantity::Energy && sensor.is_of_card());
-    let has_counter = |sensor: &Sensor| counters.iter().any(|&counter| sensors[counter].path == sensor.path);
-    total.extend(which(&|sensor| {
-        sensor.quantity == Quantity::Power && sensor.is_of_card() && !has_counter(sensor)
-    }));
-    total.extend(counters);
-    total
-}
-
-=======
->>>>>>> main
 fn is_chip(name: &str) -> bool {
     CHIPS.iter().any(|start| name.starts_with(start))
 }

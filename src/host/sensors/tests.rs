@@ -214,26 +214,6 @@ fn rails_of_every_release_are_in_watts() {
 }
 
 #[test]
-fn card_has_a_supply_of_its_own_and_its_counter_goes_before_its_power() {
-    let sensor = |name: &str, quantity, path: &str| Sensor {
-        name: name.to_owned(),
-        quantity,
-        path: path.to_owned(),
-        trip_celsius: None,
-        wraps_at_joules: None,
-        unobservable: None,
-    };
-    let package = sensor("package-0", Quantity::Energy, "/sys/class/powercap/intel-rapl:0/energy_uj");
-    let power = sensor("gpu0", Quantity::Power, "nvml:GPU-0");
-    let counter = sensor("gpu0", Quantity::Energy, "nvml:GPU-0");
-    let other = sensor("gpu1", Quantity::Power, "nvml:GPU-1");
-    let total = |sensors: &[&Sensor]| total_of(sensors);
-    assert_eq!(total(&[&power, &other, &package, &counter]), [2, 1, 3]);
-    assert_eq!(total(&[&power]), [0]);
-    assert_eq!(total(&[&counter, &package]), [1, 0]);
-}
-
-#[test]
 fn counters_of_packages_and_memory_are_in_joules() {
     let rapl = "/sys/class/powercap/intel-rapl";
     let machine = Machine::new(&[
