@@ -32,6 +32,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     options_from_model: &[],
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
+    fatal_lines: &[],
     simulated: true,
 };
 

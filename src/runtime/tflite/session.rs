@@ -16,7 +16,7 @@ use backbone::runtime::shapes;
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
-    mapped, options,
+    mapped, options, said,
 };
 use profile::ProfiledInterpreter;
 use serde_json::Value;
@@ -250,9 +250,8 @@ fn fill_input(
     Ok(described(declared, &shape))
 }
 
-/// One run before all others if the generator made what may be indices of something smaller. The library says
-/// so on standard error only; so zeros are tried whatever the reason is, and what they cure was one. How long
-/// the run took, if there was one.
+/// One run before all others if the generator made what may be indices of something smaller: if the library
+/// says so, on standard error, they are tried again as zeros. How long the run took, if there was one.
 fn try_integers(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
@@ -265,6 +264,11 @@ fn try_integers(
     if interpreter.invoke().is_ok() {
         return Ok(Some(started.elapsed()));
     }
+    let (_, why) = said::while_running(|| interpreter.invoke());
+    // A library that was built without its messages says nothing.
+    if !why.is_empty() && !said::is_out_of_range(&why) {
+        return Err(first_run_failed(format!("TensorFlow Lite refused the first run: {why}")));
+    }
     for index in inputs.zero_integers() {
         let refused = |error| not_filled(&file.inputs[index].name, &error);
         let length = interpreter.input(index).map_err(refused)?.data::<u8>().len();
@@ -272,12 +276,16 @@ fn try_integers(
     }
     let started = Instant::now();
     interpreter.invoke().map_err(|_| {
-        let detail =
-            format!("TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}");
-        Failure::new(Stage::Prepare, "run_failed", detail)
-            .with_hint("check that the shapes and values under `inputs` are valid for this model")
+        first_run_failed(format!(
+            "TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}"
+        ))
     })?;
     Ok(Some(started.elapsed()))
+}
+
+fn first_run_failed(detail: String) -> Failure {
+    Failure::new(Stage::Prepare, "run_failed", detail)
+        .with_hint("check that the shapes and values under `inputs` are valid for this model")
 }
 
 fn not_filled(name: &str, error: &tflitec::Error) -> Failure {
