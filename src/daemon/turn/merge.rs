@@ -44,6 +44,7 @@ pub(super) fn environments(trials: impl IntoIterator<Item = Environment>) -> Opt
             (Some(one), Some(other)) => Some(one.weakest(other)),
             (one, other) => one.or(other),
         };
+        all.graphics = all.graphics.or(next.graphics);
     }
     Some(all)
 }
