@@ -154,6 +154,16 @@ fn meaning(errno: i32) -> String {
     format!("errno {errno}: {}", text.to_lowercase())
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_anything(text: &str) {
+    let _ = (parse_modes(text), parse_query(text));
+    for code in [Some(0), Some(255), None] {
+        let output = ToolOutput { code, text: text.to_owned() };
+        let _ = judge("A".to_owned(), &output, Reboot::Never);
+        let _ = judge("A".to_owned(), &output, Reboot::Now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
