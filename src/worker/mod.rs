@@ -18,5 +18,5 @@ mod process;
 pub mod protocol;
 mod rights;
 pub mod sandbox;
-mod transcript;
+pub(crate) mod transcript;
 mod watch;
