@@ -12,6 +12,7 @@ use super::{DaemonPlace, Exit, print, table};
 use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
 use crate::daemon::status::{CopiedFile, FILE_NAME, State, Status, Waiting};
+use crate::guarded;
 use crate::spool;
 use crate::spool::names::JobId;
 use crate::text::{counted, escaped};
@@ -41,7 +42,10 @@ pub(super) struct StatusArguments {
 pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(None, None)?;
     if arguments.json {
-        print(&found(fs_err::read_to_string(config.state.join(FILE_NAME)), &config.state)?)?;
+        print(&found(
+            Status::read_text(&config.state).map(|text| String::from_utf8_lossy(&text).into_owned()),
+            &config.state,
+        )?)?;
         return Ok(Exit::Done);
     }
     let mut shown = None;
@@ -85,7 +89,7 @@ fn newest_bundles(outbox: &Path) -> Vec<Bundle> {
     names.sort();
     let newest = names.split_off(names.len().saturating_sub(NEWEST_BUNDLES));
     let bundles =
-        newest.iter().filter_map(|(_, name)| read::decode(fs_err::File::open(outbox.join(name)).ok()?).ok());
+        newest.iter().filter_map(|(_, name)| read::decode(guarded::open_path(&outbox.join(name)).ok()?).ok());
     bundles.collect()
 }
 

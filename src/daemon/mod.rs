@@ -20,8 +20,11 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
+use crate::guarded;
+use crate::host::power::saved::FILE as POWER_STATE_FILE;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
+use crate::scratch::{self, OF_RUNS, OF_WORKERS};
 use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
@@ -92,6 +95,12 @@ impl<'o> Daemon<'o> {
                 return Err(StartError::system("make the state folder")(error));
             }
             _ => {}
+        }
+        if audience == Audience::Collectors {
+            scratch::sweep(&std::env::temp_dir(), OF_WORKERS);
+            scratch::sweep(&config.outbox, OF_RUNS);
+            guarded::sweep_path(&config.outbox, &[status::FILE_NAME]);
+            guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE]);
         }
         let places = Places {
             inbox: config.inbox.clone(),
@@ -238,7 +247,7 @@ impl<'o> Daemon<'o> {
                 self.spool.models.claim(&file.sha256, &entry.id);
             }
         }
-        if let Err(error) = self.spool.models.remove_unused() {
+        if let Err(error) = self.spool.remove_unused_models() {
             log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
@@ -261,6 +270,7 @@ impl<'o> Daemon<'o> {
     fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
         self.reporter.service().feed_watchdog(now);
+        self.restore_folders(now);
         let seen = self.inbox.seen();
         if seen.control {
             self.carry_out_requests();
@@ -301,6 +311,19 @@ impl<'o> Daemon<'o> {
             return Ok(false);
         }
         Ok(self.advance(queued))
+    }
+
+    /// Make folders of the spool again that somebody removed.
+    fn restore_folders(&mut self, now: Instant) {
+        match self.spool.restore_folders() {
+            Ok(false) => self.troubles.fixed(TroubleKind::SpoolGone),
+            Ok(true) => {
+                self.troubles.fixed(TroubleKind::SpoolGone);
+                self.inbox.watch_control_again(self.spool.control().path());
+                self.inbox.rescan(now);
+            }
+            Err((folder, error)) => self.troubles.report(TroubleKind::SpoolGone, &folder, &error, now),
+        }
     }
 
     /// The job whose turn it is: the one that the host was rebooted for, or the queue's first.

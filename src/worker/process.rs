@@ -17,8 +17,8 @@ use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, set_child_subreaper, waitid,
 };
-use tempfile::TempDir;
 
+use crate::scratch::{OF_WORKERS, Scratch};
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;
@@ -106,7 +106,7 @@ pub(super) struct Worker {
     pub(super) log: LogTail,
     has_ended: bool,
     /// Removed once every process that could write there is dead.
-    _temporary: Option<TempDir>,
+    _temporary: Option<Scratch>,
 }
 
 /// What `poll` found.
@@ -275,8 +275,8 @@ impl Drop for Worker {
 }
 
 /// If it cannot be made, the worker uses the daemon's.
-fn temporary_folder() -> Option<TempDir> {
-    let made = tempfile::Builder::new().prefix("backbone-worker-").tempdir();
+fn temporary_folder() -> Option<Scratch> {
+    let made = Scratch::make(&std::env::temp_dir(), OF_WORKERS);
     made.inspect_err(|error| warn!("cannot make a folder for a worker's temporary files: {error}")).ok()
 }
 

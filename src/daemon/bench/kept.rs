@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use fs_err::File;
 
 use crate::bundle::format::{Agreement, AgreementState, MatchedBy, Output, OutputTolerance, TrialId};
+use crate::guarded;
 use crate::runtime::agreement::Differences;
 use crate::runtime::fill::ElementType;
 use crate::runtime::shapes::element_count;
@@ -188,7 +189,7 @@ fn at(side: Side<'_>, output: &Output) -> io::Result<BufReader<File>> {
         (element_count(&output.shape).unwrap_or(0) * size) as u64
     };
     let before = side.tensors.iter().take_while(|other| !std::ptr::eq(*other, output));
-    let mut file = File::open(side.file)?;
+    let mut file = guarded::open_path(side.file)?;
     file.seek(SeekFrom::Start(before.map(bytes).sum()))?;
     Ok(BufReader::new(file))
 }

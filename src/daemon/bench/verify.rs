@@ -9,6 +9,7 @@ use crate::bundle::format::{
     DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, TrialId,
 };
 use crate::daemon::turn::{Course, Left};
+use crate::guarded;
 use crate::model_file::onnx;
 use crate::network::configuration::Precision;
 use crate::runtime::agreement::Rounding;
@@ -195,7 +196,7 @@ impl Trials<'_> {
 /// Is it an ONNX file with integers inside? A larger one than the daemon reads counts as one without.
 fn is_quantised(model: &Path) -> bool {
     let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL);
-    let bytes = is_small.then(|| fs_err::read(model).ok()).flatten();
+    let bytes = is_small.then(|| guarded::read_path(model, LARGEST_READ_MODEL).ok()).flatten();
     bytes.is_some_and(|bytes| onnx::border(&bytes).is_ok_and(|border| border.is_quantised))
 }
 

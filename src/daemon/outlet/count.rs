@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::bundle::format::{self, LoadedModel};
+use crate::guarded;
 use crate::network::configuration::Configuration as Network;
 use crate::network::count::{InputShapes, Known};
 use crate::network::emit::Format;
@@ -106,7 +107,8 @@ fn count_file(
     if model.main.size_bytes > LARGEST_COUNTED_BYTES {
         return Err(format!("the file has more than {LARGEST_COUNTED_BYTES} bytes"));
     }
-    let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
+    let bytes = guarded::read_path(&models.path(&model.main.sha256), u64::MAX - 1)
+        .map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
     let counted = catch_unwind(AssertUnwindSafe(|| count::model_with(&bytes, known)));
     counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())

@@ -29,16 +29,21 @@ pub(super) enum TroubleKind {
     ClaimFailed,
     ModelNotCopied,
     NoRoom,
+    SpoolGone,
     SpoolUnwritable,
     OutboxUnwritable,
     HostLock,
     PowerNotRestored,
+    PowerStateLost,
 }
 
 impl TroubleKind {
     /// Does another attempt mean another look at the inbox and at the waiting jobs?
     fn keeps_jobs_from_the_queue(self) -> bool {
-        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::NoRoom | Self::SpoolUnwritable)
+        matches!(
+            self,
+            Self::ClaimFailed | Self::ModelNotCopied | Self::NoRoom | Self::SpoolGone | Self::SpoolUnwritable
+        )
     }
 
     /// Its code in the status and in the log.
@@ -49,10 +54,12 @@ impl TroubleKind {
             Self::ClaimFailed => "claim_failed",
             Self::ModelNotCopied => "model_not_copied",
             Self::NoRoom => "no_room",
+            Self::SpoolGone => "spool_gone",
             Self::SpoolUnwritable => "spool_unwritable",
             Self::OutboxUnwritable => "outbox_unwritable",
             Self::HostLock => "host_lock",
             Self::PowerNotRestored => "power_not_restored",
+            Self::PowerStateLost => "power_state_lost",
         }
     }
 }
