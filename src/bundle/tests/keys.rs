@@ -164,6 +164,9 @@ fn unit(path: &str, key: &str) -> &'static str {
         "operations_on_edge_tpu",
         "operations_on_cpu",
         "nodes",
+        "measured_shapes",
+        "scale",
+        "zero_point",
         "used",
         "computed",
     ];
