@@ -342,8 +342,13 @@ fn regular(stat: &Stat) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
-/// In the words of `fs_err`.
+/// In the words of `fs_err`. That the host is short of something says nothing about the file, and callers
+/// look for the error number.
 fn named(action: &str, path: &Path, error: &io::Error) -> io::Error {
+    const SHORT: &[Errno] = &[Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::NOBUFS];
+    if let Some(errno) = Errno::from_io_error(error).filter(|errno| SHORT.contains(errno)) {
+        return errno.into();
+    }
     io::Error::new(error.kind(), format!("failed to {action} `{}`: {error}", path.display()))
 }
 

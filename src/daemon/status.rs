@@ -191,9 +191,18 @@ impl Status {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        Self::write_text(folder, &self.text()?)
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> std::io::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        guarded::write(folder, FILE_NAME, &text, Synced::No)
+        Ok(text)
+    }
+
+    pub(super) fn write_text(folder: &Path, text: &[u8]) -> std::io::Result<()> {
+        guarded::write(folder, FILE_NAME, text, Synced::No)
     }
 
     /// Read the file of a folder.
