@@ -84,7 +84,7 @@ fn open_with(folder: impl AsFd, name: &OsStr, access: OFlags) -> io::Result<File
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | FLAGS;
     let look = || {
-        let file = rustix::fs::open(path, flags, Mode::from_raw_mode(MODE))?;
+        let file = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(MODE))?;
         regular(&rustix::fs::fstat(&file)?)?;
         Ok(file)
     };
