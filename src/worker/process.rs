@@ -140,7 +140,7 @@ impl Worker {
         let workplace = trial.request.confinement.as_ref().and_then(|asked| asked.workplace.as_deref());
         let temporary = if workplace.is_none() { temporary_folder() } else { None };
         let mut command = command(trial);
-        if let Some(folder) = workplace.or_else(|| temporary.as_ref().map(TempDir::path)) {
+        if let Some(folder) = workplace.or_else(|| temporary.as_ref().map(Scratch::path)) {
             command.env(TEMPORARY_VARIABLE, folder);
             // Caches of compiled kernels: the user's own folder is closed to a worker.
             command.envs(CACHE_VARIABLES.iter().map(|name| (name, folder)));
