@@ -271,6 +271,19 @@ fn environment() -> Environment {
             hottest_celsius: Some(41.0),
             unobservable_zones: vec!["GPU-therm".to_owned()],
         }],
+        graphics: Some(Graphics {
+            device: 0,
+            driver: Some("550.54.15".to_owned()),
+            cuda: None,
+            cards: vec![GraphicsCard {
+                sensors: "gpu0".to_owned(),
+                uuid: "GPU-1".to_owned(),
+                memory_used_bytes: Some(1 << 30),
+                power_limit_watts: Some(72.5),
+                ..GraphicsCard::default()
+            }],
+            detail: None,
+        }),
         placement: Some(Placement {
             cpus_asked: vec![1],
             cpus: Some(vec![1]),
