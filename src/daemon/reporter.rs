@@ -9,10 +9,11 @@ use super::inbox::{Inbox, WaitingJob};
 use super::job::QueuedJob;
 use super::outlet::Outlet;
 use super::service::Service;
-use super::status::{self, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
+use super::status::{self, Attention, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
+use super::status_file::StatusFile;
 use super::troubles::Troubles;
 use crate::config::Config;
-use crate::spool::Spool;
+use crate::spool::{Spool, Unexpected};
 
 /// The status file is written at most this often while jobs are short.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -55,13 +56,23 @@ pub(super) struct Reporter {
     /// Set while the running job waits for a cool host.
     cooling: Option<Cooling>,
     written_at: Option<Instant>,
+    file: StatusFile,
     /// What the status file says, without what is not news.
     written: Option<Status>,
 }
 
 impl Reporter {
     pub(super) fn new(config: Rc<Config>, audience: Audience, service: Service) -> Self {
-        Self { config, audience, service, running: None, cooling: None, written_at: None, written: None }
+        Self {
+            file: StatusFile::of(&config.state),
+            config,
+            audience,
+            service,
+            running: None,
+            cooling: None,
+            written_at: None,
+            written: None,
+        }
     }
 
     /// The service manager.
@@ -116,7 +127,7 @@ impl Reporter {
         // The copy for collectors goes first, so that whoever reads the status finds the same in the outbox.
         // An outbox that refuses is reported elsewhere.
         let copied = status.write(&self.config.outbox);
-        let written = status.write(&self.config.state);
+        let written = self.file.write(&status);
         if let Err(error) = &written {
             log::warn!("cannot write the status: {error}");
         }
@@ -140,7 +151,12 @@ impl Reporter {
             queued: queue.len() as u64,
             next: queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
             waiting: waiting.map(|waiting| waiting_line(waiting, inbox, now)).collect(),
-            attention: troubles.attention().chain(inbox.oddities()).cloned().collect(),
+            attention: troubles
+                .attention()
+                .chain(inbox.oddities())
+                .cloned()
+                .chain(spool.oddities().map(odd))
+                .collect(),
             finished: outlet.finished(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
             disk_free_bytes: space.map(|(free, _)| free),
@@ -180,6 +196,11 @@ impl Queued {
     fn of(queued: &QueuedJob) -> Self {
         Self { id: queued.entry.id.to_string(), job: queued.name.clone(), priority: queued.priority }
     }
+}
+
+fn odd(oddity: &Unexpected) -> Attention {
+    let what = oddity.path.display().to_string();
+    Attention { code: "odd_spool".to_owned(), what, why: oddity.why.clone() }
 }
 
 fn waiting_line(waiting: &WaitingJob, inbox: &Inbox, now: Instant) -> Waiting {

@@ -8,11 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::guarded::{self, Synced};
+
 /// Value of [`Status::format`].
 pub const FORMAT: &str = "backbone.status/1";
 
 /// File name, in the state folder and in the outbox.
 pub(crate) const FILE_NAME: &str = "status.json";
+
+/// More than the named jobs and the attention of any daemon take.
+const LARGEST_BYTES: u64 = 64 << 20;
 
 /// Jobs listed one by one; the rest is a number.
 pub(crate) const NAMED_JOBS: usize = 20;
@@ -186,11 +191,18 @@ impl Status {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        Self::write_text(folder, &self.text()?)
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> std::io::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        let temporary = folder.join(format!(".{FILE_NAME}"));
-        fs_err::write(&temporary, text)?;
-        fs_err::rename(&temporary, folder.join(FILE_NAME))
+        Ok(text)
+    }
+
+    pub(super) fn write_text(folder: &Path, text: &[u8]) -> std::io::Result<()> {
+        guarded::write(folder, FILE_NAME, text, Synced::No)
     }
 
     /// Read the file of a folder.
@@ -198,6 +210,14 @@ impl Status {
     /// # Errors
     /// There is none, or it is not a status file.
     pub fn read(folder: &Path) -> std::io::Result<Self> {
-        Ok(serde_json::from_slice(&fs_err::read(folder.join(FILE_NAME))?)?)
+        Ok(serde_json::from_slice(&Self::read_text(folder)?)?)
+    }
+
+    /// The bytes of the file of a folder.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn read_text(folder: &Path) -> std::io::Result<Vec<u8>> {
+        guarded::read_path(&folder.join(FILE_NAME), LARGEST_BYTES)
     }
 }

@@ -35,6 +35,7 @@ mod elsewhere;
 mod engines;
 mod kept;
 mod model;
+mod needs;
 mod power;
 mod quiet;
 pub(crate) mod sensing;
@@ -50,6 +51,7 @@ pub(crate) use model::Pulse;
 
 use kept::KeptOutputs;
 use model::AtHand;
+use needs::NeedsAtStart;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
@@ -73,6 +75,8 @@ pub(crate) struct Bench {
     /// Another process that measures on this host.
     holder: Option<String>,
     installation: Installation,
+    /// What of the runtimes was there when the daemon started.
+    needs: NeedsAtStart,
     run: RunWorker,
 }
 
@@ -114,6 +118,7 @@ impl Bench {
             had_edge_tpu: !observed.edge_tpus.is_empty(),
             lock: None,
             holder: None,
+            needs: NeedsAtStart::find(&installation, &config),
             installation,
             run: parent::run,
             root,
@@ -149,7 +154,8 @@ impl Bench {
                 Access::Waits { holder, is_new }
             }
             Err(error) => {
-                troubles.report(TroubleKind::HostLock, &self.config.host_root, &error, Instant::now());
+                let why = error.reason();
+                troubles.report(TroubleKind::HostLock, &self.config.host_root, &why, Instant::now());
                 Access::Refused
             }
         }
@@ -231,6 +237,7 @@ impl Bench {
         let named = self.config.runtimes.get(chosen.runtime.name).cloned().unwrap_or_default();
         let provided = self.installation.provide(chosen.runtime, &named);
         let mut command = self.installation.worker(chosen.runtime, &provided);
+        self.needs.check(chosen.runtime, &provided, &command)?;
         let cuda_device = runtime::cuda_device(chosen.runtime, &chosen.options);
         if cuda_device.is_some() {
             command.environment.extend(cards_by_bus());
@@ -303,6 +310,7 @@ impl Bench {
             root: &self.root,
             power: &self.power,
             had_edge_tpu: self.had_edge_tpu,
+            needs: &self.needs,
             run: self.run,
         };
         let journal = spool.journal(&turn.queued.entry.id);

@@ -318,7 +318,7 @@ impl Inbox {
 
     /// Read the file of a job that was understood when it was admitted.
     fn read_queued(&self, queued: QueuedJob, spool: &Spool) -> Option<ReadJob> {
-        let (spec, job) = read(spool, &queued.entry);
+        let (spec, job) = read(spool, &queued.entry).ok()?;
         Some(ReadJob { queued, spec, job: job.ok()? })
     }
 
@@ -374,6 +374,13 @@ impl Inbox {
             log::warn!("cannot watch the inbox, looking at it every {seconds} s: {error}");
             // It may be gone: find out now.
             self.rescan_at = Instant::now();
+        }
+    }
+
+    /// The folder of requests was made again: watch the new one.
+    pub(crate) fn watch_control_again(&mut self, control: &Path) {
+        if let Err(error) = self.watch.watch_control(control) {
+            log::warn!("cannot watch for requests of commands: {error}");
         }
     }
 
