@@ -11,8 +11,8 @@
 //! - `backbone.bundle/1`: the first.
 //! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
 //!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `outcome.fault`. All
-//!   are optional: a bundle of version 1 is one of version 2 without them.
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `outcome.fault`,
+//!   `trials[].clock_step_ns`. All are optional: a bundle of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
 

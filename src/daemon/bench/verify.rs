@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::kept::{Side, compare};
 use super::trials::{Halt, Trials};
 use crate::bundle::format::{
-    DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, TrialId,
+    DifferingProcess, InputOrigin, LoadedModel, OutputComparison, OutputReference, ReadOutputs, TrialId,
 };
 use crate::daemon::turn::Course;
 use crate::model_file::onnx;
@@ -190,6 +190,12 @@ fn first_outputs(course: &Course) -> Option<(TrialId, ReadOutputs)> {
 
 /// Why two models did not get the same inputs from one seed; `None` if they did.
 fn differing_inputs(one: &LoadedModel, other: &LoadedModel) -> Option<String> {
+    let made_up = |loaded: &LoadedModel| {
+        loaded.filled.iter().find(|input| input.how == InputOrigin::Program).map(|input| input.name.clone())
+    };
+    if let Some(name) = made_up(one).or_else(|| made_up(other)) {
+        return Some(format!("the runtime's program fills input `{name}` itself, with elements that are not known"));
+    }
     let inputs = |loaded: &LoadedModel| -> Vec<String> {
         let text = |size: &Option<u64>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
         let each = loaded.inputs.iter().map(|input| {

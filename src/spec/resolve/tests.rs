@@ -11,6 +11,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         networks: |_| None,
         options,
         options_from_model: &[],
+        most_runs: None,
         timed: |_| ("call", "the call"),
         needs: &[],
         simulated: true,
