@@ -2,17 +2,17 @@
 //! by the tests of the interpreter and those with the stub.
 
 /// A transcript after some accidents.
-pub struct Damaged {
+pub(super) struct Damaged {
     /// What is left.
-    pub text: String,
+    pub(super) text: String,
     /// A line with the time of a query was lost, or cut.
-    pub lost_a_query: bool,
+    pub(super) lost_a_query: bool,
     /// A line with the time of a query was doubled, or came from elsewhere.
-    pub gained_a_query: bool,
+    pub(super) gained_a_query: bool,
 }
 
 /// The transcript after one to six accidents, the same for the same seed.
-pub fn damaged(seed: u64, base: &str, others: &[String]) -> Damaged {
+pub(super) fn damaged(seed: u64, base: &str, others: &[String]) -> Damaged {
     let mut random = Random(seed);
     let mut lines: Vec<String> = base.lines().map(str::to_owned).collect();
     let (mut lost_a_query, mut gained_a_query) = (false, false);
@@ -56,11 +56,11 @@ fn same_time(one: &str, other: &str) -> bool {
 }
 
 /// Numbers of a linear congruential generator (Knuth's MMIX), good enough to choose lines.
-pub struct Random(pub u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     /// A number below that.
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         for _ in 0..2 {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         }

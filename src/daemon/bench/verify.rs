@@ -194,7 +194,9 @@ fn differing_inputs(one: &LoadedModel, other: &LoadedModel) -> Option<String> {
         loaded.filled.iter().find(|input| input.how == InputOrigin::Program).map(|input| input.name.clone())
     };
     if let Some(name) = made_up(one).or_else(|| made_up(other)) {
-        return Some(format!("the runtime's program fills input `{name}` itself, with elements that are not known"));
+        return Some(format!(
+            "the runtime's program fills input `{name}` itself, with elements that are not known"
+        ));
     }
     let inputs = |loaded: &LoadedModel| -> Vec<String> {
         let text = |size: &Option<u64>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
