@@ -39,6 +39,11 @@ impl MostTelling {
         }
     }
 
+    /// Is there none yet?
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The cause, by the table that every line was compared with.
     pub(crate) fn of<'a>(&self, causes: &'a [Cause]) -> Option<(&'a Cause, &str)> {
         self.0.as_ref().map(|(index, line)| (&causes[*index], line.as_str()))

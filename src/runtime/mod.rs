@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::bundle::format::Failure;
-use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
+use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel, Tensor};
 use crate::network::emit::Form;
 
 pub(crate) mod agreement;
@@ -33,6 +33,7 @@ mod given;
 pub mod inputs;
 pub(crate) mod kept;
 pub mod layers;
+pub(crate) mod layout;
 pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
@@ -40,11 +41,13 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+pub mod said;
 pub mod shapes;
 pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
+use causes::Cause;
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
@@ -129,6 +132,9 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// Lines on a worker's standard error after which its device does not answer any more: the worker is
+    /// ended at once, and the line is the cause.
+    pub(crate) fatal_lines: &'static [Cause],
     /// Its results are made up; bundles are marked so.
     pub simulated: bool,
 }
@@ -198,6 +204,10 @@ pub struct LoadRequest {
     pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
+    /// The inputs of another model of the same network, in its order. Where this is not empty, inputs that
+    /// the job does not give hold what that model's would, in the layout and element type of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled_like: Vec<Tensor>,
     /// For a runtime that compiles models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compilation: Option<Compilation>,

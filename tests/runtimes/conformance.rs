@@ -118,6 +118,7 @@ impl Subject {
             options: BTreeMap::from([("threads".to_owned(), Value::from(1))]),
             inputs: BTreeMap::new(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         }
     }

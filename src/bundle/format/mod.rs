@@ -9,10 +9,15 @@
 //!
 //! ## Versions
 //! - `backbone.bundle/1`: the first.
-//! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
-//!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `outcome.fault`,
-//!   `trials[].clock_step_ns`. All are optional: a bundle of version 1 is one of version 2 without them.
+//! - `backbone.bundle/2`: new keys, all optional, so that a bundle of version 1 is one of version 2:
+//!   - models of several files: `model.parts`, and `model.content_sha256`, which identifies a network
+//!     from now on
+//!   - `inputs`, `outputs`, `resources`
+//!   - operator, provider and MACs of the layers in `profile`
+//!   - `cost.differences`, `cost.assumptions`, `cost.measured_shapes`
+//!   - `model.inputs[].quantization`
+//!   - `runtime.options_from_model`
+//!   - `outcome.fault`, `trials[].clock_step_ns`
 
 use std::collections::BTreeMap;
 
@@ -354,6 +359,19 @@ pub struct Tensor {
     /// Shape in the model's own layout (NCHW for most ONNX files, NHWC for TFLite). A dimension that is known
     /// only at run time is null.
     pub shape: Vec<Option<u64>>,
+    /// What its elements stand for, if it is quantised and the file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+}
+
+/// What the elements of a quantised tensor stand for: `scale` × (element − `zero_point`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Quantization {
+    /// Greater than 0.
+    #[serde(serialize_with = "finite")]
+    pub scale: f64,
+    /// The element that stands for 0.
+    pub zero_point: i64,
 }
 
 /// How a configuration ended.

@@ -21,6 +21,7 @@ pub(super) fn measured() -> Bundle {
         name: name.to_owned(),
         element_type: "float32".to_owned(),
         shape: shape.to_vec(),
+        quantization: Some(Quantization { scale: 0.5, zero_point: -128 }),
     };
     Bundle {
         format: FORMAT.to_owned(),
@@ -202,6 +203,7 @@ pub(super) fn computed(bundle: &mut Bundle) -> &mut Outputs {
             detail: None,
         }],
         comparison: Some(OutputComparison {
+            on_converted_inputs: true,
             reference: OutputReference::default(),
             matched_by: Some(MatchedBy::Name),
             tolerance: Some(OutputTolerance {

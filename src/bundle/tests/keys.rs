@@ -165,6 +165,8 @@ fn unit(path: &str, key: &str) -> &'static str {
         "operations_on_cpu",
         "nodes",
         "measured_shapes",
+        "scale",
+        "zero_point",
         "used",
         "computed",
     ];

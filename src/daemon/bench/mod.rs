@@ -239,6 +239,7 @@ impl Bench {
                 options: chosen.options.clone(),
                 inputs: model::bound_inputs(turn, spool),
                 seed: job.measure.seed,
+                filled_like: Vec::new(),
                 compilation,
             },
             warm_up_runs: job.measure.warm_up_runs,

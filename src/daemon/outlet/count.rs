@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::bundle::format::{self, LoadedModel};
+use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
 use crate::daemon::turn::Course;
 use crate::network::configuration::Configuration as Network;
 use crate::network::count::{InputShapes, Known};
@@ -13,9 +14,6 @@ use crate::runtime::{GivenInput, InputContent};
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::ModelStore;
 use crate::spool::journal::BoundModel;
-
-/// Larger files are not read to be counted: they would need as much memory.
-const LARGEST_COUNTED_BYTES: u64 = 1 << 30;
 
 /// A dropped model and what its job says of its inputs: what its cost depends on.
 type CountedModel = (String, Known);
@@ -107,8 +105,8 @@ fn count_file(
     if !is_countable {
         return Err(format!("a .{} file holds no network", chosen.runtime.model_format));
     }
-    if model.main.size_bytes > LARGEST_COUNTED_BYTES {
-        return Err(format!("the file has more than {LARGEST_COUNTED_BYTES} bytes"));
+    if model.main.size_bytes > LARGEST_READ_MODEL_BYTES {
+        return Err(format!("the file has more than {LARGEST_READ_MODEL_BYTES} bytes"));
     }
     let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.

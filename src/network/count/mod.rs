@@ -61,7 +61,7 @@ pub fn model(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
 /// As [`model()`].
 pub fn model_with(bytes: &[u8], known: &Known) -> Result<Cost, CountError> {
     if crate::model_file::tflite::has_identifier(bytes) {
-        return tflite(bytes, &known.shapes);
+        return accounts::account(&tflite::walk(bytes, known)?);
     }
     accounts::account(&onnx::walk(bytes, known)?)
 }
@@ -80,7 +80,7 @@ pub fn onnx(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
 /// # Errors
 /// As [`onnx()`].
 pub fn tflite(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
-    accounts::account(&tflite::walk(bytes, shapes)?)
+    accounts::account(&tflite::walk(bytes, &Known { shapes: shapes.clone(), ..Known::default() })?)
 }
 
 #[cfg(test)]

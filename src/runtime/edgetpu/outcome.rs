@@ -20,6 +20,14 @@ pub(crate) enum Output {
     EdgeTpu,
 }
 
+/// Whether the compiler failed by its own fault: another run may succeed. Not if it was killed, which most
+/// often means lack of memory.
+pub(crate) fn may_succeed_again(report: &CompilerReport, exit: Exit) -> bool {
+    const KILLED: i32 = 9;
+    let has_crashed = exit.signal().is_some_and(|signal| signal != KILLED);
+    report.is_internal_error() || has_crashed && report.cause.is_none()
+}
+
 /// After a run.
 ///
 /// # Errors

@@ -141,6 +141,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
         Need::Plugin,
     ],
+    fatal_lines: &[],
     simulated: false,
 };
 

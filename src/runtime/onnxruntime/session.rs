@@ -31,7 +31,7 @@ use crate::runtime::inputs::Inputs;
 use crate::runtime::shapes;
 use crate::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, Profiler, RunError, Runtime, Session,
-    ShownOutput, Spent, Task, mapped, options,
+    ShownOutput, Spent, Task, mapped, options, said,
 };
 
 /// Loads ONNX models.
@@ -287,7 +287,9 @@ impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
         let Self { mut session, provider, profile, mut options, spent } = self;
         let declared = declared::inputs(&session, &request.model)?;
-        let mut inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
+        let described: Vec<Tensor> = session.inputs().iter().map(|input| describe(input, &[])).collect();
+        let inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
+        let mut inputs = inputs.like(&request.filled_like, &described)?;
         let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
         for (index, input) in session.inputs().iter().enumerate() {
             let tensor = filled_tensor(&session, input, index, &mut inputs)?;
@@ -307,7 +309,7 @@ impl Opened {
             Ok(shapes) => shapes,
             Err(error) => {
                 let why = error.message().to_owned();
-                if !failures::says_out_of_range(&why) || !zeroed(&session, &mut binding, &mut inputs)? {
+                if !said::is_out_of_range(&why) || !zeroed(&session, &mut binding, &mut inputs)? {
                     return Err(refused_first_run(&why));
                 }
                 started = Instant::now();
@@ -474,7 +476,7 @@ fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Option
 
 fn refused_first_run(why: &str) -> Failure {
     let reason = if failures::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
-    let hint = if failures::says_out_of_range(why) {
+    let hint = if said::is_out_of_range(why) {
         "give indices that this model has under `inputs`, as in `inputs: {ids: {range: [0, 99]}}`"
     } else {
         "check that the shapes and values under `inputs` are valid for this model and fit into memory"
@@ -506,6 +508,7 @@ fn describe(outlet: &Outlet, shape: &[u64]) -> Tensor {
         name: outlet.name().to_owned(),
         element_type: name_of(element_type_of(outlet)),
         shape: shape.iter().copied().map(Some).collect(),
+        quantization: None,
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     most_runs: None,
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
+    fatal_lines: &[],
     simulated: true,
 };
 
@@ -97,7 +98,8 @@ fn recognise(head: &[u8]) -> Result<(), String> {
 }
 
 fn tensor(name: &str, elements: u64) -> Tensor {
-    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape: vec![Some(elements)] }
+    let shape = vec![Some(elements)];
+    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape, quantization: None }
 }
 
 struct Playing {

@@ -284,5 +284,5 @@ fn declared(input: &BorderTensor) -> DeclaredInput {
 
 fn tensor(tensor: &BorderTensor) -> Tensor {
     let shape = tensor.shape.iter().flatten().map(Dimension::fixed).collect();
-    Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape }
+    Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape, quantization: None }
 }

@@ -34,6 +34,7 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs: 1,
