@@ -276,7 +276,7 @@ fn unknown_keys_come_with_the_nearest_known_one() {
 fn runs_are_limited_where_the_runtimes_own_clock_gets_coarser() {
     let with = |runtime: &str, measure: &str| {
         let text = format!("backbone: 1\nmodel: net.onnx\nruntime: {runtime}\nmeasure: {measure}\n");
-        job_on(crate::runtime::RUNTIMES, text.as_bytes(), "smoke.yaml").map(drop)
+        job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").map(drop)
     };
     // 2²³ / 100, warm-up included.
     assert!(with("trtexec", "{warm_up_runs: 83786, timed_runs: 100}").is_ok());
