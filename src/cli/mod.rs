@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Write as _};
 
 use clap::{Parser, Subcommand};
 
+use crate::host::nvml;
+
 mod check;
 #[cfg(feature = "desk")]
 mod collected;
@@ -92,6 +94,10 @@ pub fn main() -> std::process::ExitCode {
     // or allocates nothing that the measurement does not need.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER) {
         return worker::execute();
+    }
+    // Likewise: its output is an answer to the process that started it.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == nvml::COMMAND) {
+        return nvml::execute();
     }
     match parse::<Cli>() {
         Ok(cli) => ended(execute(cli.command)),

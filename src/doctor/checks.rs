@@ -4,8 +4,8 @@ use super::Group::{
     Accelerators, Folders, Heat, Libraries, Memory, Power, Processors, Quiet, Rights, Service, Time,
 };
 use super::{
-    Check, accelerators, folders, heat, libraries, memory, power, power_mode, processors, quiet, rights,
-    service, time,
+    Check, accelerators, folders, graphics, heat, libraries, memory, power, power_mode, processors, quiet,
+    rights, service, time,
 };
 
 /// Every check.
@@ -204,6 +204,36 @@ pub const CHECKS: &[Check] = &[
         accelerators::heat,
     ),
     Check::new(Accelerators, "graphics_processor", "the driver of the GPU", accelerators::graphics_processor),
+    Check::new(
+        Accelerators,
+        "graphics_driver",
+        "whether the driver of NVIDIA cards and every card answer",
+        graphics::driver,
+    ),
+    Check::new(
+        Accelerators,
+        "graphics_persistence",
+        "whether the driver shuts NVIDIA cards down between programs",
+        graphics::persistence,
+    ),
+    Check::new(
+        Accelerators,
+        "graphics_memory",
+        "what else uses the memory of NVIDIA cards",
+        graphics::memory,
+    ),
+    Check::new(
+        Accelerators,
+        "graphics_throttling",
+        "whether NVIDIA cards lower their clocks now",
+        graphics::throttling,
+    ),
+    Check::new(
+        Accelerators,
+        "graphics_instances",
+        "whether NVIDIA cards are split into instances",
+        graphics::split,
+    ),
     Check::new(Libraries, "inference_libraries", "the library of each runtime", libraries::files),
     Check::new(Libraries, "workers", "the worker executable of each runtime", libraries::workers),
     Check::new(

@@ -3,7 +3,8 @@
 //!
 //! The checks change nothing and load no inference library. They use what detection, power control and the
 //! sensors read, and small files below the host root. The only tool they run is the one that reports the
-//! power mode, with a time limit: all checks together take less than a second. They do not decide whether a
+//! power mode, with a time limit: all checks together take less than a second; the driver of a graphics card,
+//! which another process asks, may take some more. They do not decide whether a
 //! job may run; a verdict comes from what was observed while the job ran.
 //!
 //! A check is one function and one line in [`CHECKS`]. The help text, the table in `docs/OPERATING.md` and
@@ -16,6 +17,7 @@ use crate::host::root::HostRoot;
 mod accelerators;
 mod checks;
 mod folders;
+mod graphics;
 mod heat;
 mod libraries;
 mod memory;

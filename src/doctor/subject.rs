@@ -14,6 +14,7 @@ use super::processes::{self, RunningProcess};
 use crate::bundle::format::{Host, PowerMode, Quantity, Sensor};
 use crate::host::cpufreq::Settings;
 use crate::host::machine::Machine;
+use crate::host::nvml::{Cards, Trouble, probe};
 use crate::host::power::ModeError;
 use crate::host::root::HostRoot;
 use crate::host::sensors::Sensors;
@@ -23,6 +24,9 @@ use crate::host::{HostFamily, facts, family};
 /// nvpmodel answers within a few tens of milliseconds. A slower tool would use up the second that all checks
 /// may take.
 const TOOL_LIMIT: Duration = Duration::from_millis(500);
+
+/// A card without persistence mode takes a second or two to answer; a driver that hangs never does.
+const CARDS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Time between the two snapshots of the processes: twenty of the kernel's ticks, which count processor time.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
@@ -83,6 +87,8 @@ pub(super) struct Subject<'a> {
     pub(super) processes: Option<Vec<RunningProcess>>,
     /// Of the daemon if one runs, else of this process; `None` if the host does not show them.
     pub(super) rights: Option<Rights>,
+    /// Graphics cards; `None` if the host has no driver for them.
+    pub(super) cards: Option<Result<Cards, Trouble>>,
 }
 
 impl<'a> Subject<'a> {
@@ -107,7 +113,21 @@ impl<'a> Subject<'a> {
         let daemon = processes.iter().flatten().find(|process| process.is_daemon);
         let rights = Rights::of(root, daemon.map(|daemon| daemon.id));
         let tool_trouble = hurried.trouble.get();
-        Self { root, asked, host, family, mode, tool_trouble, modes, settings, sensors, processes, rights }
+        let cards = probe::cards(root, CARDS_LIMIT);
+        Self {
+            root,
+            asked,
+            host,
+            family,
+            mode,
+            tool_trouble,
+            modes,
+            settings,
+            sensors,
+            processes,
+            rights,
+            cards,
+        }
     }
 
     /// The text of a file of the host, if it can be read.

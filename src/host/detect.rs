@@ -43,6 +43,7 @@ pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     host.board = device_tree::model(root).or_else(|| board_of_firmware(root));
     host.chip = device_tree::compatible(root).pop();
     host.gpus = other_gpus(root);
+    host.nvidia_driver = nvidia_driver(root);
     if family == "jetson" {
         host.gpus.extend(jetson::gpus(root));
         if let Some(release) = Release::read(root, host.packages.get("nvidia-l4t-core").map(String::as_str)) {
@@ -70,6 +71,16 @@ fn other_gpus(root: &HostRoot) -> Vec<String> {
         text.lines().find_map(|line| Some(line.strip_prefix("Model:")?.trim().to_owned()))
     };
     root.names(FOLDER).into_iter().filter_map(model).collect()
+}
+
+/// Release of that driver: `550.54.15` of `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue …`.
+/// The line of the open modules has other words before it.
+fn nvidia_driver(root: &HostRoot) -> Option<String> {
+    let text = root.read("/proc/driver/nvidia/version").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("NVRM version:"))?;
+    let is_release =
+        |word: &&str| word.contains('.') && word.split('.').all(|part| part.parse::<u32>().is_ok());
+    line.split_whitespace().find(is_release).map(str::to_owned)
 }
 
 fn packages(root: &HostRoot) -> BTreeMap<String, String> {
@@ -116,6 +127,28 @@ mod tests {
             ("bash", false),
         ] {
             assert_eq!(changes_latencies(package), expected, "{package}");
+        }
+    }
+
+    #[test]
+    fn driver_of_cards_is_named_by_its_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostRoot::new(folder.path()).unwrap();
+        assert_eq!(nvidia_driver(&root), None);
+        fs_err::create_dir_all(root.path("/proc/driver/nvidia")).unwrap();
+        for (line, release) in [
+            (
+                "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024",
+                Some("550.54.15"),
+            ),
+            (
+                "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build",
+                Some("580.65.06"),
+            ),
+            ("GCC version:  gcc version 12.2.0", None),
+        ] {
+            fs_err::write(root.path("/proc/driver/nvidia/version"), line).unwrap();
+            assert_eq!(nvidia_driver(&root).as_deref(), release, "{line}");
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) mod jetson;
 mod linux;
 pub(crate) mod lock;
 pub mod machine;
+pub(crate) mod nvml;
 pub mod power;
 pub(crate) mod root;
 pub(crate) mod sensors;

@@ -97,6 +97,18 @@ pub(crate) fn reference(runtime: &Runtime) -> Option<(&'static Runtime, Options)
     Some((reference, option.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
 
+/// The number of the CUDA device on which that runtime computes with these options of a job; `None` if it
+/// uses none, or a plug-in's.
+pub(crate) fn cuda_device(runtime: &Runtime, asked: &Options) -> Option<u32> {
+    let uses_cuda = match runtime.name {
+        "trtexec" => true,
+        "onnxruntime" => onnxruntime::uses_cuda(asked),
+        _ => false,
+    };
+    let device = asked.get("device").and_then(Value::as_u64).unwrap_or(0);
+    u32::try_from(device).ok().filter(|_| uses_cuda)
+}
+
 /// The runtime, and its options, that reports the shapes of what the nodes of that runtime's models make.
 /// `None` if there is none: the other formats keep the shape of every tensor.
 pub(crate) fn shape_source(runtime: &Runtime) -> Option<(&'static Runtime, Options)> {

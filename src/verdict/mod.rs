@@ -256,7 +256,7 @@ pub const REASONS: &[ReasonKind] = &[
         code: "environment_unobserved",
         state: VerdictState::Suspect,
         meaning: "Processor frequencies or temperatures could not be read right before and right after the timed runs of every \
-                  process. Virtual machines show none.",
+                  process, or the clock and the throttling of the graphics card that the job asks for. Virtual machines show none.",
         advice: "see `environment.sensors` in the bundle for what could not be read and why; give the daemon the rights, or \
                  set clocks and cooling from outside",
         find: host::environment_unobserved,

@@ -57,6 +57,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
         "stdout",
         &[
             "src/cli/",
+            "src/host/nvml/",
             "src/host/tool.rs",
             "src/worker/",
             "src/runtime/sim/",

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Power, finite, finite_or_null};
+use super::{Graphics, Power, finite, finite_or_null};
 use crate::units::Nanos;
 
 /// The host before, during and after the timed runs of every trial.
@@ -38,6 +38,9 @@ pub struct Environment {
     /// Where and how the worker ran, if the job asks for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
+    /// The graphics card that the job asks for; missing for jobs that use none, and on a Jetson.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphics: Option<Graphics>,
 }
 
 /// How closely timed runs were observed.
@@ -63,7 +66,8 @@ pub struct Sensor {
     pub name: String,
     /// What it measures, which also determines the unit of its values.
     pub quantity: Quantity,
-    /// The file that it is read from, as a path on the host.
+    /// The file that it is read from, as a path on the host; `nvml:` and the UUID of a graphics card if the
+    /// library of its driver reports it.
     pub path: String,
     /// Temperature from which the kernel throttles the host: the zone's lowest passive or hot trip point, in
     /// °C.
@@ -91,8 +95,11 @@ pub enum Quantity {
     MemoryFrequency,
     /// How often something was throttled since the host booted.
     ThrottleCount,
-    /// Current throttling by a cooling device of the kernel; 0 means none.
+    /// Current throttling by a cooling device of the kernel, or for a reason that a graphics card reports; 0
+    /// means none.
     CoolingState,
+    /// For how long a limit has lowered the clocks of a graphics card since its driver was loaded, in s.
+    ThrottleTime,
     /// Electric power of a rail, in W.
     Power,
     /// Energy since an arbitrary point in time, in J.
@@ -284,6 +291,16 @@ impl Energy {
     }
 }
 
+impl Sensor {
+    /// Begins [`Sensor::path`] of a graphics card's sensors.
+    pub const OF_CARD: &str = "nvml:";
+
+    /// Whether the library of a graphics card's driver reports it.
+    pub fn is_of_card(&self) -> bool {
+        self.path.starts_with(Self::OF_CARD)
+    }
+}
+
 impl Quantity {
     /// Every quantity, in the order of the documents.
     pub const ALL: &[Self] = &[
@@ -293,6 +310,7 @@ impl Quantity {
         Self::MemoryFrequency,
         Self::ThrottleCount,
         Self::CoolingState,
+        Self::ThrottleTime,
         Self::Power,
         Self::Energy,
         Self::LoadAverage,

@@ -18,6 +18,7 @@
 //!   - `model.inputs[].quantization`
 //!   - `runtime.options_from_model`
 //!   - `outcome.fault`, `trials[].clock_step_ns`
+//!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ mod compilation;
 mod environment;
 mod failure;
 mod fault;
+mod graphics;
 mod inputs;
 mod loaded;
 mod outputs;
@@ -43,6 +45,7 @@ pub use environment::{
 };
 pub use failure::Failure;
 pub use fault::Fault;
+pub use graphics::{Graphics, GraphicsCard};
 pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
@@ -169,6 +172,9 @@ pub struct Host {
     /// Graphics processors, by the name that their driver reports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<String>,
+    /// Version of NVIDIA's driver for graphics cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nvidia_driver: Option<String>,
     /// Edge TPUs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_tpus: Vec<EdgeTpu>,

@@ -13,7 +13,7 @@ pub(super) fn measured() -> Bundle {
                 warm_up_ns: vec![Nanos(2_500_000), Nanos(1_700_000)],
                 latency_ns: (0..50).map(|run| Nanos(1_500_000 + run * 137 + u64::from(process))).collect(),
                 extra_latency_ns: if process == 1 { vec![Nanos(1_500_001)] } else { Vec::new() },
-                clock_step_ns: Some(Nanos(977)),
+                clock_step_ns: None,
             },
         })
         .collect();
@@ -272,6 +272,19 @@ fn environment() -> Environment {
             hottest_celsius: Some(41.0),
             unobservable_zones: vec!["GPU-therm".to_owned()],
         }],
+        graphics: Some(Graphics {
+            device: 0,
+            driver: Some("550.54.15".to_owned()),
+            cuda: None,
+            cards: vec![GraphicsCard {
+                sensors: "gpu0".to_owned(),
+                uuid: "GPU-1".to_owned(),
+                memory_used_bytes: Some(1 << 30),
+                power_limit_watts: Some(72.5),
+                ..GraphicsCard::default()
+            }],
+            detail: None,
+        }),
         placement: Some(Placement {
             cpus_asked: vec![1],
             cpus: Some(vec![1]),

@@ -164,6 +164,8 @@ fn unit(path: &str, key: &str) -> &'static str {
         "operations_on_edge_tpu",
         "operations_on_cpu",
         "nodes",
+        "device",
+        "processes",
         "measured_shapes",
         "scale",
         "zero_point",

@@ -32,7 +32,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
-    insta::assert_snapshot!(digest, @"bcf18d65b0457513a3cd720dff96027f69c83fb8b7aff5f7811aa72af3f44933");
+    insta::assert_snapshot!(digest, @"d5f7e108da3e10d1623656f2528f4ac3ae81330ba742c237990b7585e26bfb07");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         bundle.resources.push(TrialResources { trial, resources: Resources::default() });
         &mut bundle.resources[0].resources
     }
-    let spoilers: [(&str, Spoil); 50] = [
+    let spoilers: [(&str, Spoil); 51] = [
         ("share", |bundle, value| content::tolerance(bundle).largest_share = Some(value)),
         ("smallest cosine", |bundle, value| content::tolerance(bundle).smallest_cosine = Some(value)),
         ("load_seconds", |bundle, value| taken(bundle).load_seconds = Some(value)),
@@ -142,6 +142,10 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("source's wraps_at_joules", |bundle, value| energy(bundle).sources[0].wraps_at_joules = Some(value)),
         ("idle_watts", |bundle, value| energy(bundle).sources[0].idle_watts = Some(value)),
         ("loaded_watts", |bundle, value| energy(bundle).sources[0].loaded_watts = Some(value)),
+        ("power limit", |bundle, value| {
+            let graphics = environment(bundle).graphics.as_mut().expect("a card");
+            graphics.cards[0].power_limit_watts = Some(value);
+        }),
         ("source's joules", |bundle, value| energy(bundle).sources[0].joules_per_inference = Some(value)),
         ("idle at", |bundle, value| energy(bundle).idle_before[0].at_seconds = value),
         ("loaded", |bundle, value| energy(bundle).loaded[0].values[0] = Some(value)),

@@ -5,6 +5,7 @@
 //! [`Bench::ready`] makes model, request and power state ready, and [`Bench::run`] runs the trials, attended
 //! by the daemon.
 
+use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use super::turn::{Course, Left, Turn};
 use crate::bundle::format::{Failure, Host, Outcome, Power, Stage, Status};
 use crate::config::Config;
 use crate::error::Hint as _;
+use crate::host::nvml::choice;
 use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
@@ -33,6 +35,7 @@ mod elsewhere;
 mod engines;
 mod kept;
 mod model;
+mod needs;
 mod power;
 mod quiet;
 pub(crate) mod sensing;
@@ -48,6 +51,7 @@ pub(crate) use model::Pulse;
 
 use kept::KeptOutputs;
 use model::AtHand;
+use needs::NeedsAtStart;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
@@ -71,6 +75,8 @@ pub(crate) struct Bench {
     /// Another process that measures on this host.
     holder: Option<String>,
     installation: Installation,
+    /// What of the runtimes was there when the daemon started.
+    needs: NeedsAtStart,
     run: RunWorker,
 }
 
@@ -112,6 +118,7 @@ impl Bench {
             had_edge_tpu: !observed.edge_tpus.is_empty(),
             lock: None,
             holder: None,
+            needs: NeedsAtStart::find(&installation, &config),
             installation,
             run: parent::run,
             root,
@@ -228,7 +235,12 @@ impl Bench {
         let compilation = compilation.map_err(Left::Trouble)?;
         let named = self.config.runtimes.get(chosen.runtime.name).cloned().unwrap_or_default();
         let provided = self.installation.provide(chosen.runtime, &named);
-        let command = self.installation.worker(chosen.runtime, &provided);
+        let mut command = self.installation.worker(chosen.runtime, &provided);
+        self.needs.check(chosen.runtime, &provided, &command)?;
+        let cuda_device = runtime::cuda_device(chosen.runtime, &chosen.options);
+        if cuda_device.is_some() {
+            command.environment.extend(cards_by_bus());
+        }
         let request = Request {
             protocol: PROTOCOL,
             runtime: chosen.runtime.name.to_owned(),
@@ -259,7 +271,7 @@ impl Bench {
         let journal = spool.journal(&turn.queued.entry.id);
         let mut power = self.power.take(turn, &journal, troubles)?;
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
-        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself());
+        let sensing = Sensing::find(&self.root, chosen.runtime.times_itself(), cuda_device);
         let kept = match turn.keeps_outputs() {
             true => Some(KeptOutputs::of(&turn.queued.entry.id, &self.config.spool).map_err(Left::Trouble)?),
             false => None,
@@ -297,11 +309,18 @@ impl Bench {
             root: &self.root,
             power: &self.power,
             had_edge_tpu: self.had_edge_tpu,
+            needs: &self.needs,
             run: self.run,
         };
         let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)
     }
+}
+
+/// Has CUDA number the cards as the library of their driver does, unless the host's owner chose an order: if
+/// cards differ, CUDA otherwise begins with the one that it takes for the fastest.
+fn cards_by_bus() -> Option<(OsString, OsString)> {
+    std::env::var_os(choice::ORDER).is_none().then(|| (choice::ORDER.into(), choice::BY_BUS.into()))
 }
 
 /// The outcome of a configuration whose network would be generated as a file larger than the host's memory.

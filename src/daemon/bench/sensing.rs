@@ -7,11 +7,12 @@
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
-    Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval, Observation,
-    Placement, Quantity, Reading, Sensor, TrialId,
+    Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics, JoulesInterval,
+    Observation, Placement, Quantity, Reading, Sensor, TrialId,
 };
-use crate::host::HostRoot;
+use crate::host::nvml::watch::watch;
 use crate::host::sensors::{Sensors, total_of};
+use crate::host::{self, HostRoot};
 use crate::stats::{self, energy};
 use crate::units::Nanos;
 use crate::worker::parent::TICK;
@@ -40,6 +41,8 @@ pub(super) struct Sensing {
     /// Indices of those that measure power or energy.
     energy_sensors: Vec<usize>,
     energy_seconds: u32,
+    /// The graphics card that the job asks for.
+    graphics: Option<Graphics>,
     /// The runtime's program times itself, and does not pause before.
     times_itself: bool,
     trial: TrialId,
@@ -53,9 +56,12 @@ pub(super) struct Sensing {
 }
 
 impl Sensing {
-    /// Find the host's sensors.
-    pub(super) fn find(root: &HostRoot, times_itself: bool) -> Self {
-        let sensors = Sensors::find(root);
+    /// Find the host's sensors, and those of the graphics card to which CUDA gives that number.
+    pub(super) fn find(root: &HostRoot, times_itself: bool, cuda_device: Option<u32>) -> Self {
+        // A Jetson's GPU has its sensors in sysfs.
+        let device = cuda_device.filter(|_| host::family(root).name != "jetson");
+        let (graphics, cards) = device.map(|device| watch(root, device)).unzip();
+        let sensors = Sensors::find_with(root, cards.flatten());
         let mut energy_sensors = sensors.of(Quantity::Power);
         energy_sensors.extend(sensors.of(Quantity::Energy));
         let now = Instant::now();
@@ -63,6 +69,7 @@ impl Sensing {
             sensors,
             energy_sensors,
             energy_seconds: 0,
+            graphics,
             times_itself,
             trial: TrialId { build: 1, process: 0 },
             started: now,
@@ -87,6 +94,7 @@ impl Sensing {
         self.observed = Environment {
             sensors: self.sensors.sensors().to_vec(),
             unobservable: self.sensors.unobservable(),
+            graphics: self.graphics.clone(),
             ..Environment::default()
         };
         self.energy = Default::default();
@@ -260,7 +268,7 @@ impl Sensing {
 
     fn read_energy(&mut self, span: usize) {
         let at_seconds = self.started.elapsed().as_secs_f64();
-        let values = self.energy_sensors.iter().map(|&index| self.sensors.read_one(index)).collect();
+        let values = self.sensors.read_some(&self.energy_sensors);
         self.energy[span].push(EnergyReading { at_seconds, values });
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn environments(trials: impl IntoIterator<Item = Environment>) -> Opt
         all.unobservable.retain(|quantity| next.unobservable.contains(quantity));
         all.cooling.extend(next.cooling);
         all.placement = next.placement.or(all.placement);
+        all.graphics = all.graphics.or(next.graphics);
     }
     Some(all)
 }

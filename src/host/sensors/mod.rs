@@ -2,7 +2,8 @@
 //! memory.
 //!
 //! Sensors are found once for each configuration, through [`HostRoot`]. For most of them a reading is then
-//! one `pread` of an open file and allocates only the row of values. Values go to the daemon and from there
+//! one `pread` of an open file and allocates only the row of values; graphics cards are asked through another
+//! process ([`crate::host::nvml`]). Values go to the daemon and from there
 //! into the bundle's `environment`; nothing here judges them. A value that cannot be read is `None`, never
 //! zero, and its sensor says why.
 //!
@@ -15,9 +16,11 @@ use std::ops::RangeInclusive;
 use rustix::io::Errno;
 
 use crate::bundle::format::{Quantity, Sensor};
+use crate::host::nvml::watch::WatchedCards;
 use crate::host::root::HostRoot;
 
 mod attribute;
+mod cards;
 mod frequency;
 mod load;
 mod rails;
@@ -38,25 +41,41 @@ mod tests;
 pub struct Sensors {
     sensors: Vec<Sensor>,
     probes: Vec<Probe>,
+    together: ReadTogether,
+}
+
+/// What is read for several sensors at once.
+#[derive(Debug)]
+struct ReadTogether {
     load: Load,
+    cards: Option<WatchedCards>,
 }
 
 impl Sensors {
-    /// Find every sensor, and read each once.
+    /// Find every sensor, and read each once. Those of graphics cards are not among them.
     pub fn find(root: &HostRoot) -> Self {
+        Self::find_with(root, None)
+    }
+
+    /// Find every sensor of the host and of these graphics cards.
+    pub(crate) fn find_with(root: &HostRoot, cards: Option<WatchedCards>) -> Self {
         let mut search = Search { root, sensors: Vec::new(), probes: Vec::new() };
         for find in [thermal::find, frequency::find, throttle::find, rails::find, load::find] {
             find(&mut search);
         }
+        if let Some(cards) = &cards {
+            cards::find(&mut search, cards);
+        }
         let Search { mut sensors, mut probes, .. } = search;
         let mut load = Load::of(root);
         load.refresh();
+        let together = ReadTogether { load, cards };
         for (sensor, probe) in sensors.iter_mut().zip(&mut probes) {
-            let why = probe.read(&load).err().map(|error| error.to_string());
+            let why = probe.read(&together).err().map(|error| error.to_string());
             sensor.unobservable = sensor.unobservable.take().or(why);
         }
         distinguish(&mut sensors);
-        Self { sensors, probes, load }
+        Self { sensors, probes, together }
     }
 
     /// All sensors, in the order of [`Sensors::read`].
@@ -69,24 +88,46 @@ impl Sensors {
         let is_told = |quantity: &Quantity| {
             self.sensors.iter().any(|sensor| sensor.quantity == *quantity && sensor.unobservable.is_none())
         };
-        Quantity::ALL.iter().copied().filter(|quantity| !is_told(quantity)).collect()
+        // Only graphics cards have it.
+        let is_out_of_place =
+            |quantity: &Quantity| *quantity == Quantity::ThrottleTime && self.together.cards.is_none();
+        let silent = Quantity::ALL.iter().copied().filter(|quantity| !is_told(quantity));
+        silent.filter(|quantity| !is_out_of_place(quantity)).collect()
     }
 
     /// Read all; `None` for each that cannot be read now.
     pub fn read(&mut self) -> Vec<Option<f64>> {
-        self.load.refresh();
-        let load = &self.load;
-        self.probes.iter_mut().map(|probe| probe.read(load).ok()).collect()
+        self.together.load.refresh();
+        self.together.refresh_cards();
+        let together = &self.together;
+        self.probes.iter_mut().map(|probe| probe.read(together).ok()).collect()
+    }
+
+    /// Read some of them, which are not of load, memory or swap.
+    pub(crate) fn read_some(&mut self, indices: &[usize]) -> Vec<Option<f64>> {
+        if indices.iter().any(|&index| matches!(self.probes.get(index), Some(Probe::Card { .. }))) {
+            self.together.refresh_cards();
+        }
+        let together = &self.together;
+        indices.iter().map(|&index| self.probes.get_mut(index)?.read(together).ok()).collect()
     }
 
     /// Read one of them.
     pub(crate) fn read_one(&mut self, index: usize) -> Option<f64> {
-        self.probes.get_mut(index)?.read(&self.load).ok()
+        self.read_some(&[index]).pop().flatten()
     }
 
     /// Indices of the sensors of a quantity.
     pub fn of(&self, quantity: Quantity) -> Vec<usize> {
         (0..self.sensors.len()).filter(|&index| self.sensors[index].quantity == quantity).collect()
+    }
+}
+
+impl ReadTogether {
+    fn refresh_cards(&mut self) {
+        if let Some(cards) = &mut self.cards {
+            cards.refresh();
+        }
     }
 }
 
@@ -138,6 +179,8 @@ enum Probe {
     Product { millivolts: Attribute, milliamperes: Attribute },
     /// One of the numbers of [`Load`].
     Load(Quantity),
+    /// A value of a graphics card.
+    Card { card: usize, reading: usize },
     /// A sensor that is known to give a constant.
     Constant,
     /// A file that could not be opened.
@@ -145,7 +188,7 @@ enum Probe {
 }
 
 impl Probe {
-    fn read(&mut self, load: &Load) -> io::Result<f64> {
+    fn read(&mut self, together: &ReadTogether) -> io::Result<f64> {
         match self {
             Self::Number { attribute, scale, range } => {
                 let value = scale.of(attribute.number()?);
@@ -155,7 +198,11 @@ impl Probe {
                 let watts = millivolts.number()? as f64 * milliamperes.number()? as f64 / 1e6;
                 if rails::WATTS.contains(&watts) { Ok(watts) } else { Err(not_a_measurement(watts)) }
             }
-            Self::Load(quantity) => load.of_quantity(*quantity).ok_or(Errno::NODATA.into()),
+            Self::Load(quantity) => together.load.of_quantity(*quantity).ok_or(Errno::NODATA.into()),
+            Self::Card { card, reading } => match &together.cards {
+                Some(cards) => cards.value(*card, *reading),
+                None => Err(Errno::NODATA.into()),
+            },
             Self::Constant => Err(io::Error::other("a constant, not a measurement")),
             Self::Closed(kind) => Err((*kind).into()),
         }

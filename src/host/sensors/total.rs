@@ -33,25 +33,59 @@ const TREES: &[&[&str]] = &[
 /// # Errors
 /// There are none, or it is not known which; the reason, for a person.
 pub(crate) fn total_of(sensors: &[&Sensor]) -> Result<Vec<usize>, String> {
-    let rails: Vec<usize> =
-        (0..sensors.len()).filter(|&index| sensors[index].quantity == Quantity::Power).collect();
-    let counters: Vec<usize> =
-        (0..sensors.len()).filter(|&index| sensors[index].quantity == Quantity::Energy).collect();
+    let cards = of_cards(sensors);
+    match total_of_board(sensors) {
+        Ok(mut total) => {
+            total.extend(cards);
+            Ok(total)
+        }
+        Err(NoTotal::NoSensor(_)) if !cards.is_empty() => Ok(cards),
+        Err(NoTotal::NoSensor(why) | NoTotal::Unknown(why)) => Err(why),
+    }
+}
+
+/// Graphics cards have a supply of their own. Their counters, and the power of those that have none: it is a
+/// mean over up to a second.
+fn of_cards(sensors: &[&Sensor]) -> Vec<usize> {
+    let of_quantity = |quantity: Quantity| {
+        (0..sensors.len())
+            .filter(move |&index| sensors[index].is_of_card() && sensors[index].quantity == quantity)
+    };
+    let has_counter = |index: &usize| {
+        of_quantity(Quantity::Energy).any(|counter| sensors[counter].path == sensors[*index].path)
+    };
+    let powers = of_quantity(Quantity::Power).filter(|index| !has_counter(index));
+    of_quantity(Quantity::Energy).chain(powers).collect()
+}
+
+/// Why a board has no total, for a person.
+enum NoTotal {
+    NoSensor(String),
+    Unknown(String),
+}
+
+fn total_of_board(sensors: &[&Sensor]) -> Result<Vec<usize>, NoTotal> {
+    let of_quantity = |quantity: Quantity| -> Vec<usize> {
+        let is_it = |index: &usize| !sensors[*index].is_of_card() && sensors[*index].quantity == quantity;
+        (0..sensors.len()).filter(is_it).collect()
+    };
+    let rails = of_quantity(Quantity::Power);
+    let counters = of_quantity(Quantity::Energy);
     let named = |name: &str| rails.iter().copied().find(|&index| sensors[index].name == name);
     let of_tree = |tree: &&[&str]| tree.iter().map(|name| named(name)).collect::<Option<Vec<usize>>>();
     if let Some(whole) = TREES.iter().find_map(of_tree) {
         return Ok(whole);
     }
     match (rails.is_empty(), counters.is_empty()) {
-        (true, true) => Err("this host has no sensor of power or energy".to_owned()),
+        (true, true) => Err(NoTotal::NoSensor("this host has no sensor of power or energy".to_owned())),
         // Counters of processor packages and of their memory, which count apart.
         (true, false) => Ok(counters),
         (false, _) => {
             let names: Vec<&str> = rails.iter().map(|&index| sensors[index].name.as_str()).collect();
-            Err(format!(
+            Err(NoTotal::Unknown(format!(
                 "it is not known which rails of this board feed others, so they are not added up: {}",
                 names.join(", ")
-            ))
+            )))
         }
     }
 }
@@ -93,6 +127,19 @@ mod tests {
             let names: Vec<&str> = rails.split(' ').collect();
             assert_eq!(total(&names).as_deref(), Ok(expected), "{rails}");
         }
+    }
+
+    #[test]
+    fn card_is_added_to_the_board_by_its_counter_else_by_its_power() {
+        let of_card = |quantity, path: &str| Sensor { quantity, path: path.to_owned(), ..rail("gpu0") };
+        let package = Sensor { quantity: Quantity::Energy, ..rail("package-0") };
+        let power = of_card(Quantity::Power, "nvml:GPU-0");
+        let counter = of_card(Quantity::Energy, "nvml:GPU-0");
+        let other = of_card(Quantity::Power, "nvml:GPU-1");
+        assert_eq!(total_of(&[&power, &other, &package, &counter]), Ok(vec![2, 3, 1]));
+        assert_eq!(total_of(&[&power]), Ok(vec![0]));
+        assert_eq!(total_of(&[&counter, &package]), Ok(vec![1, 0]));
+        assert!(total_of(&[&rail("main"), &power]).is_err());
     }
 
     #[test]

@@ -145,6 +145,11 @@ pub const RUNTIME: Runtime = Runtime {
     simulated: false,
 };
 
+/// Whether the provider that these options of a job name computes on a CUDA device.
+pub(super) fn uses_cuda(options: &Options) -> bool {
+    [word::CUDA, word::TENSORRT].contains(&provider_of(options))
+}
+
 fn provider_of(options: &Options) -> &str {
     options::choice(options, PROVIDER, word::CPU)
 }

@@ -74,7 +74,34 @@ pub(super) fn environment_unobserved(evidence: &Evidence, sorted: Option<&Sorted
         .filter(|(quantity, _)| !evidence.trials.iter().all(|trial| is_observed(*quantity, trial)))
         .map(|(_, words)| *words)
         .collect();
-    (!missing.is_empty()).then(|| format!("{} were not observed", missing.join(" and ")))
+    let of_host = (!missing.is_empty()).then(|| format!("{} were not observed", missing.join(" and ")));
+    listed(of_host.into_iter().chain(graphics_unobserved(evidence, &spans)).collect())
+}
+
+/// What was not observed of the graphics card that the job asks for.
+fn graphics_unobserved(evidence: &Evidence, spans: &[SensorSpan<'_>]) -> Option<String> {
+    let graphics = evidence.environment?.graphics.as_ref()?;
+    let of_card = |quantity: Quantity, trial: &Trial, is_told: &dyn Fn(&SensorSpan<'_>) -> bool| {
+        let mut spans = spans.iter().filter(|span| span.trial.id == trial.id && span.sensor.is_of_card());
+        spans.any(|span| span.sensor.quantity == quantity && is_told(span))
+    };
+    let both_ends =
+        |span: &SensorSpan<'_>| span.before.is_some() && span.later.last().is_some_and(Option::is_some);
+    // A card that is idle is not throttled: a state counts if it was read during the runs.
+    let within = |span: &SensorSpan<'_>| span.later.iter().rev().skip(1).any(Option::is_some);
+    let clock = |trial: &Trial| of_card(Quantity::GpuFrequency, trial, &both_ends);
+    let throttling = |trial: &Trial| {
+        of_card(Quantity::ThrottleTime, trial, &both_ends) || of_card(Quantity::CoolingState, trial, &within)
+    };
+    let missing: Vec<&str> = [
+        (!evidence.trials.iter().all(clock)).then_some("clock"),
+        (!evidence.trials.iter().all(throttling)).then_some("throttling"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let why = graphics.detail.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    (!missing.is_empty()).then(|| format!("not observed of the graphics card: {}{why}", missing.join(", ")))
 }
 
 pub(super) fn not_cooled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
@@ -109,7 +136,14 @@ pub(super) fn throttled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<
             }
             Quantity::CoolingState => {
                 let state = span.before.into_iter().chain(values).fold(0.0, f64::max);
-                (state > 0.0).then(|| format!("{}: cooling state {state}", span.which()))
+                (state > 0.0).then(|| match span.sensor.is_of_card() {
+                    true => format!("{}: the card reports it", span.which()),
+                    false => format!("{}: cooling state {state}", span.which()),
+                })
+            }
+            Quantity::ThrottleTime => {
+                let seconds = values.last()? - span.before?;
+                (seconds > 0.0).then(|| format!("{}: for {seconds:.3} s", span.which()))
             }
             _ => None,
         }

@@ -4,7 +4,8 @@ use super::super::tests::steady;
 use super::super::{find, judge};
 use super::*;
 use crate::bundle::format::{
-    Cooling, Host, Latencies, Placement, Reading, Reason, Sensor, Status, TrialId, Verdict, VerdictState,
+    Cooling, Graphics, Host, Latencies, Placement, Reading, Reason, Sensor, Status, TrialId, Verdict,
+    VerdictState,
 };
 use crate::units::Nanos;
 
@@ -202,4 +203,56 @@ fn nothing_of_the_host_matters_where_nothing_was_measured() {
     environment.placement = Some(Placement { refused: vec!["x".into()], ..Placement::default() });
     let verdict = judged_as(Status::Failed, &environment);
     assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
+}
+
+/// What `observed` has, and a card with one sensor of each of these quantities: before, in the sample, after.
+fn with_card(values: &[(Quantity, [Option<f64>; 3])], detail: Option<&str>) -> Environment {
+    let mut environment = observed();
+    for (quantity, [before, within, after]) in values {
+        environment.sensors.push(Sensor {
+            name: "gpu0".to_owned(),
+            quantity: *quantity,
+            path: "nvml:GPU-1".to_owned(),
+            trip_celsius: None,
+            wraps_at_joules: None,
+            unobservable: None,
+        });
+        environment.before[0].values.push(*before);
+        environment.samples[0].values.push(*within);
+        environment.after[0].values.push(*after);
+    }
+    let detail = detail.map(str::to_owned);
+    environment.graphics = Some(Graphics { detail, ..Graphics::default() });
+    environment
+}
+
+const CLOCK: (Quantity, [Option<f64>; 3]) = (Quantity::GpuFrequency, [Some(1.98e9); 3]);
+
+#[test]
+fn clock_and_throttling_of_the_card_of_a_job_must_be_seen() {
+    let of = |environment: Environment| reasons(|it| *it = environment);
+    let time = (Quantity::ThrottleTime, [Some(2.5), None, Some(2.5)]);
+    let state = (Quantity::CoolingState, [None, Some(0.0), None]);
+    assert_eq!(of(with_card(&[CLOCK, (Quantity::ThrottleTime, [Some(2.5); 3])], None)), []);
+    assert_eq!(of(with_card(&[CLOCK, state], None)), []);
+    assert_eq!(of(with_card(&[CLOCK, time], None)), reason("sensor_lost", "process 1, `gpu0`"));
+    let code = "environment_unobserved";
+    let neither = "not observed of the graphics card: clock, throttling (the NVIDIA driver is not loaded)";
+    assert_eq!(of(with_card(&[], Some("the NVIDIA driver is not loaded"))), reason(code, neither));
+    // Before and after the runs a card is idle.
+    let outside = (Quantity::CoolingState, [Some(0.0), None, Some(0.0)]);
+    let throttling = "not observed of the graphics card: throttling";
+    assert!(of(with_card(&[CLOCK, outside], None)).contains(&(code.to_owned(), throttling.to_owned())));
+}
+
+#[test]
+fn card_that_was_slowed_for_a_moment_or_reports_a_reason_is_throttled() {
+    let of = |environment: Environment| reasons(|it| *it = environment);
+    let time = (Quantity::ThrottleTime, [Some(2.5), Some(2.5), Some(2.75)]);
+    assert_eq!(of(with_card(&[CLOCK, time], None)), reason("throttled", "process 1, `gpu0`: for 0.250 s"));
+    let state = (Quantity::CoolingState, [Some(0.0), Some(1.0), Some(0.0)]);
+    assert_eq!(
+        of(with_card(&[CLOCK, state], None)),
+        reason("throttled", "process 1, `gpu0`: the card reports it")
+    );
 }
