@@ -90,6 +90,8 @@ pub mod doctor;
 pub(crate) mod error;
 #[cfg(feature = "desk")]
 pub(crate) mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod host;
 mod installation;
 pub mod measure;

@@ -82,6 +82,8 @@ const ROWS: &[Row<'_>] = &[
             "worker",
         ],
     ),
+    // For tests and fuzzers alone: every reader of foreign bytes.
+    ("fuzzing", &["bundle", "host", "model_file", "network", "runtime", "spec", "worker"]),
     ("lib", &[]),
     ("main", &["cli"]),
     ("main_daemon", &["cli"]),
