@@ -92,6 +92,7 @@ pub(crate) mod error;
 pub(crate) mod export;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod guarded;
 pub mod host;
 mod installation;
 pub mod measure;
@@ -103,6 +104,7 @@ mod random;
 #[cfg(feature = "desk")]
 pub mod report;
 pub mod runtime;
+mod scratch;
 pub mod spec;
 pub mod spool;
 pub mod stats;
