@@ -41,6 +41,7 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+mod reach;
 pub mod said;
 pub mod shapes;
 pub(crate) mod sim;
@@ -51,6 +52,7 @@ use causes::Cause;
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
+pub use reach::{Reach, SocketKind};
 
 /// Every runtime that a job may name, in the order in which help and documents list them: its description,
 /// and the half of it that `backbone __worker` executes. A runtime without that half has a worker executable
@@ -144,6 +146,8 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// What its worker may reach with these options of a job.
+    pub reach: fn(&Options) -> Reach,
     /// Lines on a worker's standard error after which its device does not answer any more: the worker is
     /// ended at once, and the line is the cause.
     pub(crate) fatal_lines: &'static [Cause],

@@ -21,7 +21,7 @@ use crate::worker::protocol::{
     Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
     WARM_UP_NAME,
 };
-use crate::worker::{outputs, placement};
+use crate::worker::{outputs, placement, sandbox};
 
 /// Exit code of a worker whose parent is gone or does not listen.
 const PARENT_GONE: u8 = 1;
@@ -76,6 +76,14 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
+    if let Some(confinement) = &request.confinement {
+        let reach = (loader.runtime().reach)(&request.load.options);
+        let confined = sandbox::enforce(confinement, &request.load, &reach)?;
+        // The kernel forgets it when the user changes.
+        die_with_parent();
+        say(&Event::Confined(confined))?;
+    }
+    super::rights::give_up_the_rest();
     let before_load = memory::of_this_process();
     let Loaded { execution, model, spent } = loader.load(&request.load)?;
     let taken = Taken { spent, before_load, after_load: memory::of_this_process() };

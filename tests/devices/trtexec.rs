@@ -156,11 +156,7 @@ fn inputs_reach_trtexec_as_the_seed_or_the_job_makes_them_and_leave_no_file() {
     install(&rig, "6GA", "");
     let bundle = measured_model(&rig, "old", "tokens.onnx", "");
     assert_eq!((outcome(&bundle).0, origin(&bundle)), (Status::Measured, vec![InputOrigin::Program]));
-    let left = fs_err::read_dir(rig.spool("engines")).unwrap();
-    let left: Vec<String> = left
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.contains(".input-"))
-        .collect();
+    let left: Vec<String> = engine_files(&rig).into_iter().filter(|name| name.contains(".input-")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -521,6 +517,11 @@ fn kill_between_two_builds_loses_none_of_them() {
 }
 
 fn engine_files(rig: &Rig) -> Vec<String> {
-    let Ok(entries) = fs_err::read_dir(rig.spool("engines")) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    let Ok(models) = fs_err::read_dir(rig.spool("engines")) else { return Vec::new() };
+    let name = |entry: &fs_err::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let of = |model: fs_err::DirEntry| {
+        let files = fs_err::read_dir(model.path()).unwrap();
+        files.map(|file| format!("{}/{}", name(&model), name(&file.unwrap()))).collect::<Vec<_>>()
+    };
+    models.flat_map(|model| of(model.unwrap())).collect()
 }

@@ -295,6 +295,15 @@ fn environment() -> Environment {
             memory_locked: true,
             refused: vec!["nice value -5: Permission denied (os error 13)".to_owned()],
         }),
+        sandbox: Some(Sandbox {
+            setting: SandboxSetting::Auto,
+            enforced: vec![SandboxPart::NoNewPrivileges, SandboxPart::Files],
+            missing: vec![SandboxGap {
+                part: SandboxPart::OwnUser,
+                detail: "the daemon may not change users".to_owned(),
+            }],
+            landlock_abi: Some(3),
+        }),
     }
 }
 

@@ -61,6 +61,7 @@ fn ended(ending: Ending) -> ending::Ended {
         ending,
         loaded: Some(LoadedModel::default()),
         resources: None,
+        sandbox: None,
         outputs: None,
         reached,
         log_tail: Vec::new(),

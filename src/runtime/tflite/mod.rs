@@ -6,7 +6,7 @@
 //! never names that library.
 
 use super::needs::Origin;
-use super::{Need, OptionKind, Runtime, RuntimeOption, options};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options};
 use crate::model_file::signatures::other_format;
 use crate::model_file::tflite;
 use crate::network::emit::Form;
@@ -41,6 +41,7 @@ pub const RUNTIME: Runtime = Runtime {
         Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Installation },
         Need::Worker { file: "backbone-worker-tflite" },
     ],
+    reach: |_| Reach::PROCESSOR,
     fatal_lines: &[],
     simulated: false,
 };

@@ -13,7 +13,7 @@
 //!   GPU of a timing.
 
 use super::needs::ProgramWork;
-use super::{Need, OptionKind, Runtime, RuntimeOption, options};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options};
 use crate::network::emit::Form;
 
 #[cfg(any(test, fuzzing))]
@@ -82,6 +82,7 @@ pub const RUNTIME: Runtime = Runtime {
         )
     },
     needs: &[Need::Program { name: "trtexec", work: ProgramWork::CompileAndTime, builds_in_paper: 3 }],
+    reach: |_| Reach::NVIDIA,
     fatal_lines: &[],
     simulated: false,
 };

@@ -14,6 +14,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         most_runs: None,
         timed: |_| ("call", "the call"),
         needs: &[],
+        reach: |_| crate::runtime::Reach::PROCESSOR,
         fatal_lines: &[],
         simulated: true,
     }

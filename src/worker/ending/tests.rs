@@ -91,6 +91,7 @@ fn ended(reached: Stage, ending: Ending) -> Ended {
         ending,
         loaded: None,
         resources: None,
+        sandbox: None,
         outputs: None,
         reached,
         log_tail: vec!["last words".into()],

@@ -52,6 +52,7 @@ fn request() -> Request {
         energy_seconds: 0,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     }
 }
 
@@ -124,6 +125,7 @@ fn events_reach_the_watch_in_order() {
         fn event(&mut self, event: &Event) {
             self.0.push(match event {
                 Event::Hello { .. } => "hello",
+                Event::Confined(_) => "confined",
                 Event::Loaded { .. } => "loaded",
                 Event::Paused { .. } => "paused",
                 Event::Result { .. } => "result",

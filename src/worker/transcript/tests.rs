@@ -42,6 +42,7 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
         energy_seconds,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     };
     let mut whole = Transcript::new(&request);
     whole.take(text.as_bytes(), &mut |_| ());
