@@ -4,6 +4,7 @@
 
 use std::io;
 
+use super::cpufreq::Settings;
 use super::root::HostRoot;
 use super::tool::{self, ToolCall, ToolError, ToolOutput};
 
@@ -23,6 +24,11 @@ pub trait Machine {
 
     /// Names in a folder, sorted; empty if it does not exist.
     fn names(&self, folder: &str) -> Vec<String>;
+
+    /// Settings of the clocks of graphics cards that may be changed now; none where they are left alone.
+    fn cards(&self) -> Settings {
+        Settings::new()
+    }
 
     /// Run a tool of the host to its end.
     ///

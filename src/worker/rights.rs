@@ -9,6 +9,8 @@ use rustix::thread::{CapabilitySet, capabilities, clear_ambient_capability_set, 
 const OF_THE_DAEMON: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::LEASE)
+    // In a drop-in, for the clocks of graphics cards.
+    .union(CapabilitySet::SYS_ADMIN)
     .union(CapabilitySet::SYS_BOOT);
 
 /// Give up the daemon's capabilities for good. A worker that runs as root keeps root's: its owner chose to
