@@ -31,6 +31,10 @@ const SUSTAINED: &str = "sustained_graphics_megahertz";
 /// The highest clock of its memory, in MHz. Only read.
 const HIGHEST_MEMORY: &str = "highest_memory_megahertz";
 
+/// There once a card has turned out to have no such lock. Only read.
+const NO_GRAPHICS_LOCK: &str = "without_graphics_lock";
+const NO_MEMORY_LOCK: &str = "without_memory_lock";
+
 impl CardSetting {
     const ALL: [Self; 4] = [Self::Persistence, Self::Graphics, Self::Memory, Self::Application];
 
@@ -45,7 +49,7 @@ impl CardSetting {
 
     /// The setting of a card in a power state.
     pub(crate) fn of(self, uuid: &str) -> String {
-        format!("{}{uuid}/{}", Sensor::OF_CARD, self.name())
+        of_card(uuid, self.name())
     }
 
     /// The card and the setting that a setting of a power state names; `None` if it is none of a card's, or
@@ -82,21 +86,21 @@ pub(crate) fn settings(uuid: &str, clocks: &CardClocks, known: Known, settings: 
         put(CardSetting::Persistence, u8::from(is_persistent).to_string());
     }
     let locked = |megahertz: Option<u32>| megahertz.map_or_else(|| UNLOCKED.to_owned(), |it| it.to_string());
-    match clocks.application_megahertz {
-        Some((memory, graphics)) if known.has_no_graphics_lock => {
-            put(CardSetting::Application, format!("{memory} {graphics}"));
-        }
-        _ => put(CardSetting::Graphics, locked(known.graphics_megahertz)),
+    put(CardSetting::Graphics, locked(known.graphics_megahertz));
+    put(CardSetting::Memory, locked(known.memory_megahertz));
+    if let Some((memory, graphics)) = clocks.application_megahertz {
+        put(CardSetting::Application, format!("{memory} {graphics}"));
     }
-    // The memory of older cards has one clock under load.
-    if !known.has_no_memory_lock {
-        put(CardSetting::Memory, locked(known.memory_megahertz));
+    let missing =
+        [(NO_GRAPHICS_LOCK, known.has_no_graphics_lock), (NO_MEMORY_LOCK, known.has_no_memory_lock)];
+    for (name, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing) {
+        settings.insert(of_card(uuid, name), "1".to_owned());
     }
     let offered =
         [(SUSTAINED, clocks.sustained_graphics_megahertz), (HIGHEST_MEMORY, clocks.highest_memory_megahertz)];
     for (name, megahertz) in offered {
         if let Some(megahertz) = megahertz {
-            settings.insert(format!("{}{uuid}/{name}", Sensor::OF_CARD), megahertz.to_string());
+            settings.insert(of_card(uuid, name), megahertz.to_string());
         }
     }
 }
@@ -105,15 +109,23 @@ pub(crate) fn settings(uuid: &str, clocks: &CardClocks, known: Known, settings: 
 pub(crate) fn locked(present: &Settings, wanted: &mut Settings) {
     for setting in present.keys() {
         let Some((uuid, card_setting)) = CardSetting::parse(setting) else { continue };
-        let offered = |name: &str| present.get(&format!("{}{uuid}/{name}", Sensor::OF_CARD)).cloned();
+        let offered = |name: &str| present.get(&of_card(uuid, name)).cloned();
+        let has_application = present.contains_key(&CardSetting::Application.of(uuid));
+        let uses_application = has_application && offered(NO_GRAPHICS_LOCK).is_some();
         let value = match card_setting {
             CardSetting::Persistence => Some("1".to_owned()),
-            CardSetting::Graphics => offered(SUSTAINED),
-            CardSetting::Memory => offered(HIGHEST_MEMORY),
+            CardSetting::Graphics => offered(SUSTAINED).filter(|_| !uses_application),
+            // The memory of older cards has one clock under load.
+            CardSetting::Memory => offered(HIGHEST_MEMORY).filter(|_| offered(NO_MEMORY_LOCK).is_none()),
             CardSetting::Application => offered(HIGHEST_MEMORY)
                 .zip(offered(SUSTAINED))
+                .filter(|_| uses_application)
                 .map(|(memory, graphics)| format!("{memory} {graphics}")),
         };
         wanted.extend(value.map(|value| (setting.clone(), value)));
     }
+}
+
+fn of_card(uuid: &str, name: &str) -> String {
+    format!("{}{uuid}/{name}", Sensor::OF_CARD)
 }

@@ -117,10 +117,17 @@ const CLOCKS: CardClocks = CardClocks {
 #[test]
 fn card_is_locked_by_what_it_has() {
     let (present, wanted) = lock_of(&CLOCKS, Known::default());
-    let offered =
-        ["highest_memory_megahertz 2619", "locked_graphics_megahertz none", "locked_memory_megahertz none"];
-    assert_eq!(present[..3], offered);
-    assert_eq!(present[3..], ["persistence_mode 0", "sustained_graphics_megahertz 1590"]);
+    assert_eq!(
+        present,
+        [
+            "application_megahertz 2619 1200",
+            "highest_memory_megahertz 2619",
+            "locked_graphics_megahertz none",
+            "locked_memory_megahertz none",
+            "persistence_mode 0",
+            "sustained_graphics_megahertz 1590",
+        ]
+    );
     assert_eq!(
         wanted,
         ["locked_graphics_megahertz 1590", "locked_memory_megahertz 2619", "persistence_mode 1"]
