@@ -12,6 +12,7 @@ use super::{DaemonPlace, Exit, print, table};
 use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
 use crate::daemon::status::{CopiedFile, FILE_NAME, State, Status, Waiting};
+use crate::daemon::status_file::is_silent;
 use crate::spool;
 use crate::spool::names::JobId;
 use crate::text::{counted, escaped};
@@ -41,26 +42,45 @@ pub(super) struct StatusArguments {
 pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(None, None)?;
     if arguments.json {
-        print(&found(fs_err::read_to_string(config.state.join(FILE_NAME)), &config.state)?)?;
+        let text = found(fs_err::read_to_string(config.state.join(FILE_NAME)), &config.state)?;
+        print(&format!("{}\n", text.trim_end()))?;
+        if spool::owner(&config.spool).is_some_and(|process| is_silent(&process)) {
+            anyhow::bail!("the daemon cannot write its status: this is an older one");
+        }
         return Ok(Exit::Done);
     }
     let mut shown = None;
     loop {
         let status = found(Status::read(&config.state), &config.state)?;
-        let is_alive = spool::owner(&config.spool).is_some();
-        let present = Some((status, is_alive));
+        let author = match spool::owner(&config.spool) {
+            None => Author::Gone,
+            Some(process) if is_silent(&process) => Author::Silent,
+            Some(_) => Author::Writes,
+        };
+        let present = Some((status, author));
         if shown != present
-            && let Some((status, is_alive)) = &present
+            && let Some((status, author)) = &present
         {
-            let text = render(status, *is_alive, &newest_bundles(&status.outbox));
+            let text = render(status, *author, &newest_bundles(&status.outbox));
             print(&format!("{}{text}", if arguments.watch { CLEAR_SCREEN } else { "" }))?;
         }
         if !arguments.watch {
-            return Ok(if is_alive { Exit::Done } else { Exit::Failed });
+            return Ok(if author == Author::Writes { Exit::Done } else { Exit::Failed });
         }
         shown = present;
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// The daemon that wrote a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Author {
+    /// It runs, and this is its present status.
+    Writes,
+    /// It runs and cannot write its status.
+    Silent,
+    /// It ended.
+    Gone,
 }
 
 /// A status file that is missing means that no daemon runs, which is the usual reason to be told so.
@@ -89,14 +109,20 @@ fn newest_bundles(outbox: &Path) -> Vec<Bundle> {
     bundles.collect()
 }
 
-fn render(status: &Status, is_alive: bool, bundles: &[Bundle]) -> String {
+fn render(status: &Status, author: Author, bundles: &[Bundle]) -> String {
     let state = serde_json::to_value(status.state).unwrap_or_default();
     let state = state.as_str().unwrap_or("unknown").replace('_', " ");
-    let mut text = if is_alive {
-        format!("{state} (process {}, as of {})\n", status.process, status.updated)
-    } else {
-        let ended = if status.state == State::Stopped { state } else { format!("was {state}") };
-        format!("no daemon is running; the last one {ended} at {}\n", status.updated)
+    let mut text = match author {
+        Author::Writes => format!("{state} (process {}, as of {})\n", status.process, status.updated),
+        Author::Silent => format!(
+            "not known: the daemon (process {}) cannot write its status; check the disk of the state folder\n\
+             it was {state} at {}, and what follows is as old\n",
+            status.process, status.updated
+        ),
+        Author::Gone => {
+            let ended = if status.state == State::Stopped { state } else { format!("was {state}") };
+            format!("no daemon is running; the last one {ended} at {}\n", status.updated)
+        }
     };
     for (label, line) in lines(status) {
         text.push_str(&format!("  {label:<7}  {}\n", escaped(&line)));
@@ -243,7 +269,15 @@ mod tests {
             disk_total_bytes: Some(10_000_000_000),
             ..Status::default()
         };
-        insta::assert_snapshot!(render(&status, true, &[]));
-        assert!(render(&status, false, &[]).starts_with("no daemon is running; the last one was running at"));
+        insta::assert_snapshot!(render(&status, Author::Writes, &[]));
+        let silent = render(&status, Author::Silent, &[]);
+        assert!(
+            silent.starts_with("not known: the daemon (process ") && silent.contains("was running"),
+            "{silent}"
+        );
+        assert!(
+            render(&status, Author::Gone, &[])
+                .starts_with("no daemon is running; the last one was running at")
+        );
     }
 }

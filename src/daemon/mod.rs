@@ -18,15 +18,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
-use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Places, Spool};
 
+mod advance;
 mod attending;
 mod bench;
 mod clock;
@@ -44,6 +43,7 @@ mod requests;
 mod service;
 mod start_error;
 pub mod status;
+pub(crate) mod status_file;
 mod troubles;
 mod turn;
 
@@ -52,17 +52,15 @@ pub(crate) use inbox::{ExternalPart, admit, parts_of};
 pub(crate) use reporter::Audience;
 pub(crate) use start_error::StartError;
 
-use attending::{Attending, Cancellation};
 use bench::{Access, Bench, Reboots};
-use inbox::{Again, Inbox, WaitingJob, Wake};
-use job::{EndedJob, QueuedJob, ReadJob};
+use inbox::{Inbox, WaitingJob, Wake};
+use job::QueuedJob;
 use observer::Observer;
 use outlet::{Assembler, Outlet};
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
-use troubles::{TroubleKind, Troubles};
-use turn::{Ended, Left, Turn};
+use troubles::{Subject, Troubles};
 
 /// The daemon, or the pipeline of `backbone run`.
 pub(crate) struct Daemon<'o> {
@@ -232,13 +230,20 @@ impl<'o> Daemon<'o> {
     /// Take up the jobs and bundles that a former run left.
     fn recover(&mut self, entries: Vec<Entry>) {
         self.outlet.record_ready(&self.spool, &entries);
+        let mut is_all_known = true;
         for entry in &entries {
-            let progress = self.spool.progress(&entry.id);
-            for file in progress.files() {
-                self.spool.models.claim(&file.sha256, &entry.id);
+            match self.spool.progress(&entry.id) {
+                Ok(progress) => {
+                    progress.files().for_each(|file| self.spool.models.claim(&file.sha256, &entry.id));
+                }
+                Err(error) => {
+                    log::error!(ID:% = entry.id; "cannot read a journal: {error}");
+                    is_all_known = false;
+                }
             }
         }
-        if let Err(error) = self.spool.models.remove_unused() {
+        // A copy that seems unused may be that of a job whose journal cannot be read now.
+        if is_all_known && let Err(error) = self.spool.models.remove_unused() {
             log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
@@ -290,9 +295,10 @@ impl<'o> Daemon<'o> {
         }
         let is_blocked = self.outlet.is_held_up()
             || self.outlet.is_full()
+            || self.troubles.is_waiting(&Subject::Host, now)
             || control::is_paused(self.spool.control().path())
             || self.bench.is_going_down(now);
-        let Some(queued) = self.next_in_turn().cloned().filter(|_| !is_blocked) else {
+        let Some(queued) = self.next_in_turn(now).cloned().filter(|_| !is_blocked) else {
             self.bench.release(&mut self.troubles);
             self.bench.forget_holder();
             return Ok(false);
@@ -303,17 +309,27 @@ impl<'o> Daemon<'o> {
         Ok(self.advance(queued))
     }
 
-    /// The job whose turn it is: the one that the host was rebooted for, or the queue's first.
-    fn next_in_turn(&self) -> Option<&QueuedJob> {
+    /// The job whose turn it is: the one that the host was rebooted for, or the queue's first that does not
+    /// wait for another attempt.
+    fn next_in_turn(&self, now: Instant) -> Option<&QueuedJob> {
         let queue = self.inbox.queue();
         let is_it = |queued: &&QueuedJob| self.bench.rebooted_job() == Some(&*queued.entry.id.to_string());
         let rebooted = self.bench.rebooted_job().and_then(|_| queue.in_order().find(is_it));
-        rebooted.or_else(|| queue.first())
+        let may_go =
+            |queued: &&QueuedJob| !self.troubles.is_waiting(&Subject::Job(queued.entry.id.clone()), now);
+        match rebooted {
+            Some(rebooted) => Some(rebooted).filter(may_go),
+            None => queue.in_order().find(may_go),
+        }
     }
 
     /// How long nothing will be due.
     fn until_next(&mut self) -> Duration {
-        let next = [self.troubles.try_again_at(), self.reporter.service().feed_at()];
+        let next = [
+            self.troubles.try_again_at(),
+            self.troubles.next_attempt_at(Instant::now()),
+            self.reporter.service().feed_at(),
+        ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())
     }
@@ -377,161 +393,6 @@ impl Daemon<'_> {
         for waiting in self.inbox.late(now, limit) {
             let ended = self.inbox.give_up(waiting, limit, &self.spool);
             ended.into_iter().for_each(|ended| self.end(ended));
-        }
-    }
-}
-
-/// A job's turn, and the way out.
-impl Daemon<'_> {
-    /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
-    /// the host is in trouble and the job stays where it is.
-    fn advance(&mut self, queued: QueuedJob) -> bool {
-        let (spec, job) = inbox::read(&self.spool, &queued.entry);
-        let job = match job {
-            Ok(job) => job,
-            Err(rejection) => {
-                self.inbox.finished(&queued);
-                let queued = QueuedJob { priority: 0, ..queued };
-                self.end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
-                return true;
-            }
-        };
-        let progress = self.spool.progress(&queued.entry.id);
-        let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
-        let Some(configuration) = left else {
-            self.finish(&queued);
-            return true;
-        };
-        let turn = Turn { queued: &queued, spec: &spec, job: &job, progress: &progress, configuration };
-        match self.measure(&turn) {
-            Left::Ended(ended) => {
-                let again = self.inbox.again(&progress, &ended.outcome, &self.spool, Instant::now());
-                if again != Again::No {
-                    self.take_again(ReadJob { queued, spec, job }, again);
-                    return true;
-                }
-                let (is_cancelled, stage) =
-                    (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
-                // A power state that is not available for one configuration is not available for the others.
-                let ends_job = is_cancelled || stage == Some(Stage::Power);
-                let outcome = ends_job.then(|| ended.outcome.clone());
-                let is_last = turn.is_last();
-                self.bundle(&turn, *ended, outcome.is_some() || is_last);
-                if is_cancelled {
-                    self.inbox.cancelled_running(&queued);
-                }
-                if let Some(outcome) = outcome {
-                    self.end(EndedJob { queued, spec, job: Some(job), outcome });
-                } else if is_last && !self.outlet.is_held_up() {
-                    self.finish(&queued);
-                }
-            }
-            Left::Interrupted => {
-                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue");
-            }
-            Left::ModelLost => {
-                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is damaged; copying the model again");
-                self.inbox.finished(&queued);
-                let read = ReadJob { queued, spec, job };
-                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
-                ended.into_iter().for_each(|ended| self.end(ended));
-            }
-            Left::Trouble(error) => {
-                self.troubles.report(
-                    TroubleKind::SpoolUnwritable,
-                    &self.config.spool,
-                    &error,
-                    Instant::now(),
-                );
-                return false;
-            }
-        }
-        true
-    }
-
-    /// A job's model may have been taken before its upload ended.
-    fn take_again(&mut self, read: ReadJob, again: Again) {
-        let queued = read.queued.clone();
-        let (job, journal) = (read.job.name.as_str(), self.spool.journal(&queued.entry.id));
-        // The trial is neither a crash nor a result.
-        if let Err(error) = journal.append(&Record::Interrupted, Durable::Later) {
-            log::warn!(JOB = job, ID:% = queued.entry.id; "cannot write to the journal: {error}");
-        }
-        self.inbox.finished(&queued);
-        match again {
-            Again::IfContinuedBy(until, missing) => {
-                log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model; waiting whether its upload goes on");
-                self.inbox.wait_for_more(queued, missing, until);
-            }
-            Again::No | Again::Now => {
-                log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model, and it changed since; taking it again");
-                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
-                ended.into_iter().for_each(|ended| self.end(ended));
-            }
-        }
-    }
-
-    /// Run the trials of one configuration that are still missing.
-    fn measure(&mut self, turn: &Turn<'_>) -> Left {
-        let Turn { queued, job, configuration, .. } = *turn;
-        let runtime = turn.chosen().runtime.name;
-        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = runtime, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
-        self.bench.release_power_of_others(queued, &mut self.troubles);
-        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
-        // While a model is read again or generated.
-        let mut pulse = || {
-            reporter.service().feed_watchdog(Instant::now());
-            if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
-        };
-        let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles, &mut pulse) {
-            Err(left) => left,
-            Ok(ready) => {
-                let mut attending = Attending {
-                    cancellation: Cancellation::of(queued, &self.config.inbox, self.spool.control().path()),
-                    inbox: &mut self.inbox,
-                    outlet: &self.outlet,
-                    troubles: &self.troubles,
-                    spool: &self.spool,
-                    reporter: &mut self.reporter,
-                    observer: &mut *self.observer,
-                };
-                self.bench.run(turn, ready, &self.spool, &mut attending)
-            }
-        };
-        self.spool.models.end_turn();
-        self.reporter.running(None);
-        left
-    }
-
-    /// Make the bundle of a configuration; with its job's turn the host's power state ends first, so that the
-    /// bundle can say whether it was restored.
-    fn bundle(&mut self, turn: &Turn<'_>, mut ended: Ended, ends_turn: bool) {
-        if ends_turn {
-            self.bench.end_power(ended.course.power.as_mut(), &mut self.troubles);
-        }
-        let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles);
-        row.into_iter().for_each(|row| self.observer.bundled(row));
-    }
-
-    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
-    fn end(&mut self, ended: EndedJob) {
-        let rows = self.outlet.bundle_job(&ended, &self.spool, &mut self.troubles);
-        rows.into_iter().for_each(|row| self.observer.bundled(row));
-        if self.outlet.is_held_up() {
-            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
-            // measured.
-            self.inbox.requeue(&ended.queued);
-        } else {
-            self.finish(&ended.queued);
-        }
-    }
-
-    /// A job has all its bundles.
-    fn finish(&mut self, queued: &QueuedJob) {
-        self.inbox.finished(queued);
-        self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
-        if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
-            self.outlet.prune(&self.spool);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::job::QueuedJob;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::status::{self, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
+use super::status_file::StatusFile;
 use super::troubles::Troubles;
 use crate::config::Config;
 use crate::spool::Spool;
@@ -55,13 +56,23 @@ pub(super) struct Reporter {
     /// Set while the running job waits for a cool host.
     cooling: Option<Cooling>,
     written_at: Option<Instant>,
+    file: StatusFile,
     /// What the status file says, without what is not news.
     written: Option<Status>,
 }
 
 impl Reporter {
     pub(super) fn new(config: Rc<Config>, audience: Audience, service: Service) -> Self {
-        Self { config, audience, service, running: None, cooling: None, written_at: None, written: None }
+        Self {
+            file: StatusFile::of(&config.state),
+            config,
+            audience,
+            service,
+            running: None,
+            cooling: None,
+            written_at: None,
+            written: None,
+        }
     }
 
     /// The service manager.
@@ -116,7 +127,7 @@ impl Reporter {
         // The copy for collectors goes first, so that whoever reads the status finds the same in the outbox.
         // An outbox that refuses is reported elsewhere.
         let copied = status.write(&self.config.outbox);
-        let written = status.write(&self.config.state);
+        let written = self.file.write(&status);
         if let Err(error) = &written {
             log::warn!("cannot write the status: {error}");
         }

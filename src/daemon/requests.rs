@@ -15,10 +15,12 @@ impl Daemon<'_> {
         let requests = match control::requests(self.spool.control().path()) {
             Ok(requests) => requests,
             Err(error) => {
-                log::warn!("cannot read requests: {error}");
+                let folder = self.spool.control().path();
+                self.troubles.report(TroubleKind::RequestsUnreadable, folder, &error, Instant::now());
                 return;
             }
         };
+        self.troubles.fixed(TroubleKind::RequestsUnreadable);
         for (mut file, wish) in requests {
             let is_done = match wish {
                 ControlRequest::Cancel(job) => self.cancel(&job),

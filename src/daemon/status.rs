@@ -186,8 +186,17 @@ impl Status {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        Self::write_text(folder, &self.text()?)
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> std::io::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
+        Ok(text)
+    }
+
+    pub(super) fn write_text(folder: &Path, text: &[u8]) -> std::io::Result<()> {
         let temporary = folder.join(format!(".{FILE_NAME}"));
         fs_err::write(&temporary, text)?;
         fs_err::rename(&temporary, folder.join(FILE_NAME))

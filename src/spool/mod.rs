@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use crate::error::Hint;
 
@@ -218,15 +219,12 @@ impl Spool {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
     }
 
-    /// What a job's journal says. One that cannot be read counts as empty, and the log says so.
-    pub(crate) fn progress(&self, id: &JobId) -> Progress {
-        match self.journal(id).read() {
-            Ok(records) => Progress::of(records),
-            Err(error) => {
-                log::error!("cannot read a journal: {error}");
-                Progress::default()
-            }
-        }
+    /// What a job's journal says.
+    ///
+    /// # Errors
+    /// It cannot be read. Not to be taken for empty: what was measured would be measured again.
+    pub(crate) fn progress(&self, id: &JobId) -> io::Result<Progress> {
+        self.journal(id).read().map(Progress::of)
     }
 
     /// When a job was claimed: the time of its file's last rename.
@@ -315,6 +313,14 @@ pub fn owner(spool: &Path) -> Option<String> {
             Some(owner.trim().to_owned())
         }
     }
+}
+
+/// Does an error say that the host is short of something, and nothing about the file? The next attempt may
+/// work.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::NOBUFS];
+    errno.is_some_and(|errno| short.contains(&errno))
 }
 
 fn lock(spool: &Path) -> Result<File, OpenError> {

@@ -15,6 +15,7 @@ use crate::bundle::format::{LoadedModel, Resources, Stage};
 use crate::measure::{MeasureError, Phase, measure, repeat, room_for, touched};
 use crate::runtime::{Execution, Failure, Load, Loaded, Program, SelfTimed, Session, Spent};
 use crate::units::Nanos;
+use crate::worker::ending::PROTOCOL_MISMATCH;
 use crate::worker::memory::{self, Memory};
 use crate::worker::protocol::{
     Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
@@ -222,7 +223,7 @@ fn read_request(input: impl BufRead) -> Result<Request, Failure> {
         Ok(Version { protocol: PROTOCOL }) => {}
         Ok(Version { protocol }) => {
             return Err(refusal(
-                "protocol_mismatch",
+                PROTOCOL_MISMATCH,
                 format!("the parent speaks protocol {protocol}, this worker speaks {PROTOCOL}"),
             ));
         }

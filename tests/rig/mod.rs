@@ -109,9 +109,13 @@ impl Rig {
 
     /// Start the daemon with a command other than [`Rig::serve`]'s.
     pub(crate) fn begin(&mut self, command: &mut Command) {
-        assert!(self.daemon.is_none(), "a daemon runs already");
         let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        let log = log.into_parts().0;
+        self.begin_logging_to(command, log.into_parts().0.into());
+    }
+
+    /// As [`Rig::begin`], with another standard error than the machine's log.
+    pub(crate) fn begin_logging_to(&mut self, command: &mut Command, log: Stdio) {
+        assert!(self.daemon.is_none(), "a daemon runs already");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.daemon = Some(child);
         self.wait_for_status("a status of the new daemon", |_| true);

@@ -28,3 +28,23 @@ impl Rig {
         self.begin(&mut command);
     }
 }
+
+impl Rig {
+    /// Start the daemon as another user, whose limits bind it. Only for root.
+    pub(crate) fn start_as(&mut self, user: u32) {
+        let chown = |path: &std::path::Path| {
+            std::os::unix::fs::chown(path, Some(user), Some(user)).unwrap();
+        };
+        let folder = self.path("");
+        chown(&folder);
+        for part in ["lab", "lab/inbox", "lab/outbox", "lab/uploads", "state", "host", "config.yaml"] {
+            chown(&self.path(part));
+        }
+        let serve = self.serve();
+        let mut command = clean("setpriv");
+        let user = user.to_string();
+        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]);
+        command.arg(serve.get_program()).args(serve.get_args());
+        self.begin(&mut command);
+    }
+}

@@ -63,7 +63,6 @@ const OF_HOST: &[&str] = &[
     "device_missing",
     "device_not_permitted",
     "device_vanished",
-    "disk_full",
     "engine_mismatch",
     "engine_missing",
     "engine_not_saved",

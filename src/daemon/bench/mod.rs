@@ -37,6 +37,7 @@ mod elsewhere;
 mod engines;
 mod kept;
 mod model;
+mod needs;
 mod power;
 mod quiet;
 pub(crate) mod sensing;
@@ -52,6 +53,7 @@ pub(crate) use model::Pulse;
 
 use kept::KeptOutputs;
 use model::AtHand;
+use needs::NeedsAtStart;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
@@ -77,6 +79,8 @@ pub(crate) struct Bench {
     /// Another process that measures on this host.
     holder: Option<String>,
     installation: Installation,
+    /// What of the runtimes was there when the daemon started.
+    needs: NeedsAtStart,
     run: RunWorker,
 }
 
@@ -120,6 +124,7 @@ impl Bench {
             had_edge_tpu: !observed.edge_tpus.is_empty(),
             lock: None,
             holder: None,
+            needs: NeedsAtStart::find(&installation, &config),
             installation,
             run: parent::run,
             root,
@@ -240,6 +245,7 @@ impl Bench {
         let named = self.config.runtimes.get(chosen.runtime.name).cloned().unwrap_or_default();
         let provided = self.installation.provide(chosen.runtime, &named);
         let mut command = self.installation.worker(chosen.runtime, &provided);
+        self.needs.check(chosen.runtime, &provided, &command)?;
         let cuda_device = runtime::cuda_device(chosen.runtime, &chosen.options);
         if cuda_device.is_some() {
             command.environment.extend(cards_by_bus());
@@ -313,6 +319,7 @@ impl Bench {
             root: &self.root,
             power: &self.power,
             had_edge_tpu: self.had_edge_tpu,
+            needs: &self.needs,
             run: self.run,
         };
         let journal = spool.journal(&turn.queued.entry.id);

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::bundle::format::{Failure, Outcome, Stage, Status};
+use crate::daemon::troubles::{Setback, Subject, TroubleKind};
 use crate::daemon::turn::{Course, Left, Turn};
 use crate::error::Hint as _;
 use crate::network::configuration::Configuration as Network;
@@ -14,8 +15,10 @@ use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 
-/// Space that a study leaves for its bundles and journal next to its largest model.
+/// Space that a study leaves for its bundles and journal next to its largest model, whichever is less: so
+/// many bytes, or this part of the disk.
 const SPARE_BYTES: u64 = 16 << 20;
+const SPARE_PART: u64 = 100;
 
 /// A model file, ready to be measured.
 #[derive(Debug)]
@@ -34,10 +37,13 @@ pub(super) fn at_hand(turn: &Turn<'_>, spool: &mut Spool, pulse: &mut Pulse<'_>)
             let models = turn.progress.models.as_ref();
             let model = models.and_then(|models| models.get(index)).ok_or(Left::ModelLost)?;
             for file in model.files().chain(&turn.progress.inputs) {
-                match spool.models.verify(&file.sha256, pulse) {
+                let mut is_stopped = false;
+                let mut pulse = || pulse().inspect_err(|_| is_stopped = true);
+                match spool.models.verify(&file.sha256, &mut pulse) {
                     Ok(true) => {}
                     Ok(false) => return Err(Left::ModelLost),
-                    Err(_) => return Err(Left::Interrupted),
+                    Err(_) if is_stopped => return Err(Left::Interrupted),
+                    Err(error) => return Err(Left::Trouble(error)),
                 }
             }
             let path = path_of(model, spool, pulse)?;
@@ -81,11 +87,9 @@ fn generate(
     pulse: &mut Pulse<'_>,
 ) -> Result<AtHand, Left> {
     let chosen = turn.chosen();
-    if turn.progress.started.is_empty() && turn.progress.bundled.is_empty() {
-        has_room_for(turn.job, spool).map_err(Left::Trouble)?;
-    }
     let not_generated = |outcome| Left::from(Course::default().ended(outcome, None));
     let file = model_file(chosen, network).map_err(|outcome| not_generated(*outcome))?;
+    has_room_for(turn, file.length(), spool)?;
     let name = chosen.model_file(turn.job);
     log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());
     let mut is_stopped = false;
@@ -93,8 +97,18 @@ fn generate(
     match write_files(&file, &name, spool, &mut pulse) {
         Ok(at_hand) => Ok(at_hand),
         Err(_) if is_stopped => Err(Left::Interrupted),
-        Err(error) => Err(not_generated(not_written(&name, file.length(), &error))),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(not_generated(too_large(&name, file.length(), &error)))
+        }
+        Err(error) if is_full(&error) => {
+            Err(no_room(turn, &format!("{name} has {} bytes: {error}", file.length())).into())
+        }
+        Err(error) => Err(Left::Trouble(error)),
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Write the file of a model, and the one with its weights if it has two.
@@ -108,20 +122,41 @@ fn write_files(file: &ModelFile, name: &str, spool: &Spool, pulse: &mut Pulse<'_
     Ok(AtHand { path, model: BoundModel { main, parts } })
 }
 
-/// Is there space for the largest model that the job generates? Asked once, before its first configuration.
-fn has_room_for(job: &Job, spool: &Spool) -> io::Result<()> {
+/// Size of the largest model that the job generates and that a disk of `total_bytes` can hold.
+fn largest_model(job: &Job, total_bytes: u64) -> u64 {
     let generated = job.configurations.iter().filter_map(|chosen| match chosen.source {
         // What its format cannot hold is refused in its turn and needs no room.
         ModelSource::Generated(network) => (chosen.runtime.networks)(&chosen.options)?.length(&network).ok(),
         ModelSource::Dropped(_) => None,
     });
-    let needed = generated.max().unwrap_or(0) + SPARE_BYTES;
-    let (free, _) = spool.queue().space()?;
-    if free < needed {
-        let what = format!("job {} needs {needed} bytes for its largest model, {free} are free", job.name);
-        return Err(io::Error::new(ErrorKind::StorageFull, what));
+    generated.filter(|bytes| *bytes <= total_bytes).max().unwrap_or(0)
+}
+
+/// Is there space for a model of this size, and before the job's first configuration for its largest one? If
+/// not now, the job waits and holds up no other; if the disk is too small, waiting would not help.
+fn has_room_for(turn: &Turn<'_>, model_bytes: u64, spool: &Spool) -> Result<(), Left> {
+    let (free, total) = spool.queue().space().map_err(Left::Trouble)?;
+    let is_first = turn.progress.started.is_empty() && turn.progress.bundled.is_empty();
+    let largest = if is_first { largest_model(turn.job, total) } else { 0 };
+    let needed = model_bytes.max(largest).saturating_add(SPARE_BYTES.min(total / SPARE_PART));
+    let what =
+        format!("a generated model takes {needed} bytes in the spool, {free} of its {total} bytes are free");
+    if model_bytes > total {
+        let hint = "put the folder of inbox and spool on a larger disk, or measure a smaller network";
+        let outcome = not_generated("model_larger_than_disk", what, Some(hint.to_owned()));
+        return Err(Course::default().ended(Outcome { status: Status::Rejected, ..outcome }, None).into());
     }
-    Ok(())
+    if free < needed { Err(no_room(turn, &what).into()) } else { Ok(()) }
+}
+
+fn no_room(turn: &Turn<'_>, what: &str) -> Setback {
+    let id = &turn.queued.entry.id;
+    Setback {
+        subject: Subject::Job(id.clone()),
+        trouble: TroubleKind::NoRoom,
+        what: format!("job {} ({id})", turn.job.name),
+        why: format!("{what}; make room there"),
+    }
 }
 
 fn model_file(chosen: &JobConfiguration, network: &Network) -> Result<ModelFile, Box<Outcome>> {
@@ -137,13 +172,10 @@ fn model_file(chosen: &JobConfiguration, network: &Network) -> Result<ModelFile,
         .map_err(|error| Box::new(not_generated("not_generated", error.to_string(), error.hint())))
 }
 
-fn not_written(name: &str, bytes: u64, error: &io::Error) -> Outcome {
+fn too_large(name: &str, bytes: u64, error: &io::Error) -> Outcome {
     let detail = format!("cannot write {name}, {bytes} bytes: {error}");
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) {
-        let hint = "make room on the disk of the spool; `backbone retry` measures the job again".to_owned();
-        return not_generated("disk_full", detail, Some(hint));
-    }
-    not_generated("not_written", detail, Some("check the disk of the spool".to_owned()))
+    let hint = "the file system of the spool, or a limit of the daemon, allows no file of this size";
+    not_generated("not_written", detail, Some(hint.to_owned()))
 }
 
 fn not_generated(reason: &str, detail: String, hint: Option<String>) -> Outcome {

@@ -100,7 +100,7 @@ fn bench(lab: &Lab, run: RunWorker) -> Bench {
 }
 
 fn take_turn(bench: &mut Bench, lab: &mut Lab, read: &ReadJob, recorder: &mut Recorder) -> Left {
-    let progress = lab.spool.progress(&read.queued.entry.id);
+    let progress = lab.spool.progress(&read.queued.entry.id).unwrap();
     let ReadJob { queued, spec, job } = read;
     let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
     match bench.ready(&turn, &mut lab.spool, &mut lab.troubles, &mut || Ok(())) {
@@ -131,7 +131,7 @@ fn each_process_is_one_worker_and_recorded_when_it_ended() {
         recorder.calls,
         ["First trial 1 of 2", "starts", "ended", "Later trial 2 of 2", "starts", "ended"]
     );
-    let progress = lab.spool.progress(&read.queued.entry.id);
+    let progress = lab.spool.progress(&read.queued.entry.id).unwrap();
     assert_eq!((progress.trials.len(), progress.crashes.len()), (2, 0));
 }
 

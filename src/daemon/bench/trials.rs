@@ -11,6 +11,7 @@ use super::cooling::{Look, Wait};
 use super::device::with_device;
 use super::elsewhere::Elsewhere;
 use super::kept::KeptOutputs;
+use super::needs::NeedsAtStart;
 use super::power::HeldPower;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
@@ -23,10 +24,11 @@ use crate::daemon::status::Running;
 use crate::daemon::turn::{Course, Left, Turn};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
+use crate::runtime::Runtime;
 use crate::spec::{self, Job};
 use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
-use crate::worker::ending::{Ended, Ending};
+use crate::worker::ending::{Ended, Ending, Shortage};
 use crate::worker::parent::{self, Control, Watch};
 use crate::worker::protocol::{Request, Task};
 
@@ -64,6 +66,7 @@ pub(super) struct Instruments<'a> {
     pub(super) root: &'a HostRoot,
     pub(super) power: &'a HeldPower,
     pub(super) had_edge_tpu: bool,
+    pub(super) needs: &'a NeedsAtStart,
     pub(super) run: RunWorker,
 }
 
@@ -141,6 +144,7 @@ impl Trials<'_> {
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
+        self.check_host(self.turn.chosen().runtime, &ended)?;
         let outcome = self.outcome(&ended);
         let built = match &ended.ending {
             Ending::Built(built) => Some(built),
@@ -185,6 +189,7 @@ impl Trials<'_> {
         }
         self.record_start()?;
         let (mut ended, daemon_cpus) = self.run_quietly();
+        self.check_host(self.turn.chosen().runtime, &ended)?;
         let placed = ended.loaded.as_ref().and_then(|loaded| loaded.placed.clone());
         let placement = placed.map(|placed| placement_of(&job.host, placed, daemon_cpus));
         let environment = self.workers.sensing.environment(placement);
@@ -253,6 +258,7 @@ impl Trials<'_> {
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
+        self.check_host(self.turn.chosen().runtime, &ended)?;
         // Neither a crash nor a trial.
         self.record(&Record::Interrupted);
         let outcome = ended.outcome(self.runtime());
@@ -261,6 +267,14 @@ impl Trials<'_> {
             _ => Profile { build, runs, layers: Vec::new(), detail: outcome.detail },
         });
         Ok(())
+    }
+
+    /// If a worker ended as it did because the host lacks something, the turn ends without an outcome.
+    pub(super) fn check_host(&self, runtime: &Runtime, ended: &Ended) -> Result<(), Halt> {
+        let Some(setback) = self.instruments.needs.setback(runtime, ended) else { return Ok(()) };
+        // Neither a crash nor a trial. A lost line only means that this counts as one.
+        let _ = self.journal.append(&Record::Interrupted, Durable::Now);
+        Err(Halt::Left(setback.into()))
     }
 
     /// Run the model once more for the shapes of what its nodes make. The count does without if it fails.
@@ -296,6 +310,9 @@ impl Trials<'_> {
         (self.workers.command, self.workers.request) = (command, request);
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
+        }
+        if ended.shortage() == Some(Shortage::Resources) {
+            self.check_host(self.turn.chosen().runtime, &ended)?;
         }
         // Neither a crash nor a trial.
         self.record(&Record::Interrupted);

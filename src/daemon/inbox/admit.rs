@@ -1,7 +1,7 @@
 //! From a claimed file to a job: read the job file, and check what was copied for it.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::error::Hint as _;
 use crate::model_file::signatures::HEAD_BYTES;
 use crate::spec::files::JobFile;
 use crate::spec::{self, Job, ModelSource};
-use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind};
+use crate::spool::{Spool, is_shortage};
 
 /// Why a job was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,12 @@ impl Rejection {
 }
 
 /// Read a claimed job file and resolve it. Opens nothing but a regular file of a sensible size and name.
-pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejection>) {
+///
+/// # Errors
+/// The host is short of something and the file cannot be read now, which says nothing about the job.
+pub(crate) fn read(spool: &Spool, entry: &Entry) -> io::Result<(SpecFile, Result<Job, Rejection>)> {
     let mut spec = SpecFile::default();
-    let result = read_text(spool, entry).and_then(|text| {
+    let result = read_text(spool, entry)?.and_then(|text| {
         spec.text = Some(text.clone());
         check_name(&entry.file)?;
         if entry.kind == EntryKind::Unfinished {
@@ -60,38 +63,41 @@ pub(crate) fn read(spool: &Spool, entry: &Entry) -> (SpecFile, Result<Job, Rejec
             Rejection { mistakes, ..Rejection::new(Stage::Spec, "mistakes_in_spec", detail, hint) }
         })
     });
-    (spec, result)
+    Ok((spec, result))
 }
 
-fn read_text(spool: &Spool, entry: &Entry) -> Result<Vec<u8>, Rejection> {
-    let unreadable = |error: &std::io::Error| {
-        Rejection::new(
-            Stage::Claim,
-            "not_readable",
-            format!("the job file cannot be read: {error}"),
-            "upload it again",
-        )
-    };
+fn read_text(spool: &Spool, entry: &Entry) -> io::Result<Result<Vec<u8>, Rejection>> {
     let name = entry.name();
     let kind = spool.queue().entry(OsStr::new(&name)).map(|stat| stat.kind);
     if kind != Some(crate::spool::plan::FileKind::Regular) {
-        return Err(Rejection::new(
+        return Ok(Err(Rejection::new(
             Stage::Claim,
             "not_a_regular_file",
             "the file is a link, a FIFO, a device or a socket, and was not opened",
             "drop the job file itself",
-        ));
+        )));
     }
-    let file = spool.queue().open_file(OsStr::new(&name)).map_err(|error| unreadable(&error))?;
-    let mut file = std::fs::File::from(file);
-    let size = file.metadata().map_err(|error| unreadable(&error))?.len();
-    check_size(size)?;
-    let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.by_ref()
-        .take(spec::MAXIMUM_SPEC_BYTES as u64)
-        .read_to_end(&mut text)
-        .map_err(|error| unreadable(&error))?;
-    Ok(text)
+    match read_bounded(spool, &name) {
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(error) => Ok(Err(Rejection::new(
+            Stage::Claim,
+            "not_readable",
+            format!("the job file cannot be read: {error}"),
+            "upload it again",
+        ))),
+        Ok((size, text)) => Ok(check_size(size).map(|()| text)),
+    }
+}
+
+/// Size of the file, and as much of it as a job file may have.
+fn read_bounded(spool: &Spool, name: &str) -> io::Result<(u64, Vec<u8>)> {
+    let file = std::fs::File::from(spool.queue().open_file(OsStr::new(name))?);
+    let size = file.metadata()?.len();
+    let mut text = Vec::new();
+    if size <= spec::MAXIMUM_SPEC_BYTES as u64 {
+        file.take(spec::MAXIMUM_SPEC_BYTES as u64).read_to_end(&mut text)?;
+    }
+    Ok((size, text))
 }
 
 /// Is a file of this size a job file? Asked before it is read.

@@ -30,7 +30,15 @@ impl Inbox {
         spool: &mut Spool,
         troubles: &mut Troubles,
     ) -> Option<EndedJob> {
-        let (spec, job) = read(spool, &entry);
+        let (spec, job) = match read(spool, &entry) {
+            Ok(read) => read,
+            Err(error) => {
+                // It is read again when its turn comes.
+                log::warn!(ID:% = entry.id; "a claimed job cannot be read now: {error}");
+                self.queue.push(QueuedJob { name: name_without_spec(&entry), priority: 0, entry });
+                return None;
+            }
+        };
         let job = match job {
             Ok(job) => job,
             Err(rejection) => {
@@ -40,7 +48,8 @@ impl Inbox {
             }
         };
         let queued = QueuedJob { name: job.name.clone(), priority: job.priority, entry };
-        if spool.progress(&queued.entry.id).models.is_some() {
+        // One that cannot be read now is read again when its turn comes.
+        if spool.progress(&queued.entry.id).map_or(true, |progress| progress.models.is_some()) {
             self.queue.push(queued);
             return None;
         }

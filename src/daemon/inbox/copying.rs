@@ -4,15 +4,16 @@
 //! meanwhile. Small files are done within the first slice.
 
 use std::ffi::OsStr;
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::admit::{Rejection, check_digest, check_format};
 use super::survey::JobFiles;
 use crate::daemon::job::ReadJob;
-use crate::spec::files::Purpose;
+use crate::spec::files::{JobFile, Purpose};
 use crate::spool::journal::{BoundFile, BoundModel};
 use crate::spool::plan::Tracker;
-use crate::spool::{Begun, Copy, CopyError, Slice, Spool};
+use crate::spool::{Begun, Copy, CopyError, Slice, Spool, is_shortage};
 
 /// How long one slice may take, so that a signal is obeyed soon.
 const SLICE: Duration = Duration::from_millis(100);
@@ -79,8 +80,10 @@ impl Copying {
                 Ok(None) => return Copied::More,
                 Ok(Some(Begun::There(file))) => {
                     tracker.used(OsStr::new(&name), Instant::now());
-                    if let Err(rejection) = self.check(spool, &file) {
-                        return Copied::Rejected(rejection);
+                    match self.check(spool, &file) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(rejection)) => return Copied::Rejected(rejection),
+                        Err(error) => return Copied::Refused(error.into()),
                     }
                     self.taken.push(file);
                 }
@@ -112,16 +115,24 @@ impl Copying {
         Ok(Some(spool.models.end(*copy, job)?.map_or(Begun::Changed, Begun::There)))
     }
 
-    /// Is the copy what the job file says?
-    fn check(&self, spool: &Spool, copied: &BoundFile) -> Result<(), Rejection> {
+    /// Is the copy what the job file says? An error of the host, short of something, says nothing about it.
+    fn check(&self, spool: &Spool, copied: &BoundFile) -> io::Result<Result<(), Rejection>> {
         let job = &self.read.job;
-        for wanted in job.files().iter().filter(|wanted| wanted.file == copied.file) {
-            check_digest(wanted, &copied.sha256)?;
-            if let Purpose::Model(index) = wanted.purpose {
-                check_format(&spool.models.path(&copied.sha256), job, index)?;
+        let path = spool.models.path(&copied.sha256);
+        fs_err::File::open(&path).map(drop).or_else(
+            |error| {
+                if is_shortage(&error) { Err(error) } else { Ok(()) }
+            },
+        )?;
+        let mut of_file = job.files().into_iter().filter(|wanted| wanted.file == copied.file);
+        let is_as_wanted = |wanted: JobFile<'_>| {
+            check_digest(&wanted, &copied.sha256)?;
+            match wanted.purpose {
+                Purpose::Model(index) => check_format(&path, job, index),
+                Purpose::Input => Ok(()),
             }
-        }
-        Ok(())
+        };
+        Ok(of_file.try_for_each(is_as_wanted))
     }
 
     fn all(&self) -> Copied {

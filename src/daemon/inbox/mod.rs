@@ -318,7 +318,7 @@ impl Inbox {
 
     /// Read the file of a job that was understood when it was admitted.
     fn read_queued(&self, queued: QueuedJob, spool: &Spool) -> Option<ReadJob> {
-        let (spec, job) = read(spool, &queued.entry);
+        let (spec, job) = read(spool, &queued.entry).ok()?;
         Some(ReadJob { queued, spec, job: job.ok()? })
     }
 

@@ -61,13 +61,8 @@ impl Queue {
         self.waiting.insert(job.job.entry.id.clone(), job);
     }
 
-    /// The job whose turn it is: highest priority, then first to arrive. A job that waits for a model holds
-    /// up no other.
-    pub(crate) fn first(&self) -> Option<&QueuedJob> {
-        self.ready.values().next()
-    }
-
-    /// Jobs in the order of their turns.
+    /// Jobs in the order of their turns: highest priority, then first to arrive. A job that waits for a model
+    /// holds up no other.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &QueuedJob> {
         self.ready.values()
     }
@@ -131,7 +126,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.wait(WaitingJob::of(job(1, 100), Instant::now()));
         queue.push(job(2, 0));
-        assert_eq!(queue.first().map(|job| job.entry.id.number), Some(2));
+        assert_eq!(queue.in_order().next().map(|job| job.entry.id.number), Some(2));
         for meant in ["n1", "j1", "0000000001-t"] {
             assert_eq!(queue.matching(OsStr::new(meant)).len(), 1, "{meant}");
         }

@@ -50,8 +50,8 @@ fn job_whose_model_is_there_is_queued_with_a_copy_of_it() {
     lab.upload("a.yaml", JOB);
     let ended = take_in(&mut inbox, &mut lab, |inbox, _| inbox.queue().len() == 1);
     assert!(ended.is_empty());
-    let queued = inbox.queue().first().unwrap();
-    let models = lab.spool.progress(&queued.entry.id).models.unwrap();
+    let queued = inbox.queue().in_order().next().unwrap();
+    let models = lab.spool.progress(&queued.entry.id).unwrap().models.unwrap();
     assert_eq!(fs_err::read_to_string(lab.spool.models.path(&models[0].main.sha256)).unwrap(), MODEL);
     assert!(!lab.config.inbox.join("a.yaml").exists());
 }

@@ -11,7 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
+
+/// Signals that ask for a stop: those of people, of a terminal or a session that closes, and of a limit of
+/// processor time. Each would end the process anyway, and leave the host's power state changed.
+const STOPS: &[i32] = &[SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU];
+
+/// Signals that would end the process and mean nothing to it. They only wake it. Not ignored: a worker would
+/// inherit that. SIGXFSZ: a write beyond the limit of a file's size fails instead.
+const WAKES: &[i32] = &[SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
 /// The sleeping end.
 #[derive(Debug)]
@@ -45,14 +55,16 @@ impl Wake {
         Ok(Self { reader, writer, stop: Arc::default() })
     }
 
-    /// Let SIGTERM and SIGINT ask for a stop.
+    /// Let [`STOPS`] ask for a stop, and let no other signal end this process that can be caught.
     ///
     /// # Errors
     /// The handlers cannot be installed.
     pub(crate) fn connect_signals(&self) -> io::Result<()> {
-        for signal in [SIGTERM, SIGINT] {
+        for &signal in STOPS {
             // First the flag, then the byte: the daemon finds the flag set when it wakes.
             signal_hook::flag::register(signal, Arc::clone(&self.stop))?;
+        }
+        for &signal in STOPS.iter().chain(WAKES) {
             signal_hook::low_level::pipe::register(signal, self.writer.try_clone()?)?;
         }
         Ok(())

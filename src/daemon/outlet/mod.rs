@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::bench::Pulse;
 use super::clock::now_text;
 use super::job::{EndedJob, name_without_spec};
 use super::observer::BundleLine;
@@ -18,7 +19,7 @@ use crate::bundle::format::{Status, Times};
 use crate::bundle::write;
 use crate::config::Config;
 use crate::spec::ModelSource;
-use crate::spool::journal::{Durable, Record};
+use crate::spool::journal::{Durable, Progress, Record};
 use crate::spool::names::{Entry, JobId};
 use crate::spool::{Published, Spool};
 
@@ -48,6 +49,8 @@ pub(crate) struct Outlet {
     counter: Counter,
     /// A bundle that the spool's disk refused. Its job stays in the queue.
     unwritten: Option<Unwritten>,
+    /// A bundle was not made because a stop was asked for. Its job stays in the queue.
+    is_interrupted: bool,
     /// Bundles that are durable and not published yet.
     unpublished: VecDeque<String>,
     finished: Finished,
@@ -67,6 +70,12 @@ struct Unwritten {
     bytes: Vec<u8>,
 }
 
+/// What the name of a bundle's file is made of.
+struct Title<'a> {
+    part: Option<&'a str>,
+    configuration: usize,
+}
+
 impl Outlet {
     /// Start with the bundles that are durable since a former run.
     pub(crate) fn new(config: &Config, assembler: Assembler, ready: Vec<String>) -> Self {
@@ -74,6 +83,7 @@ impl Outlet {
             assembler,
             counter: Counter::default(),
             unwritten: None,
+            is_interrupted: false,
             unpublished: ready.into(),
             finished: Finished::default(),
             retired: 0,
@@ -96,13 +106,15 @@ impl Outlet {
         }
     }
 
-    /// Make the bundle of a configuration, and publish it.
+    /// Make the bundle of a configuration, and publish it. `pulse` is called while it is made, and its error
+    /// ends that.
     pub(crate) fn bundle_turn(
         &mut self,
         turn: &Turn<'_>,
         ended: Ended,
         spool: &Spool,
         troubles: &mut Troubles,
+        pulse: &mut Pulse<'_>,
     ) -> Option<BundleLine> {
         let Turn { queued, job, progress, configuration, .. } = *turn;
         let Ended { outcome, model, course } = ended;
@@ -134,31 +146,34 @@ impl Outlet {
             },
             course,
         };
-        self.bundle(parts, Some(&chosen.model_name(job)), configuration, spool, troubles)
+        let title = Title { part: Some(&chosen.model_name(job)), configuration };
+        self.bundle(parts, title, spool, troubles, pulse)
     }
 
     /// Make and publish a bundle for everything in an ended job that has none.
     pub(crate) fn bundle_job(
         &mut self,
         ended: &EndedJob,
+        progress: &Progress,
         spool: &Spool,
         troubles: &mut Troubles,
+        pulse: &mut Pulse<'_>,
     ) -> Vec<BundleLine> {
         let EndedJob { queued, spec, job, outcome } = ended;
-        let progress = spool.progress(&queued.entry.id);
         let mut rows = Vec::new();
         let Some(job) = job else {
             if progress.bundled.is_empty() {
                 let parts = Parts::of_unread(&queued.entry, spec, outcome.clone(), spool);
-                rows.extend(self.bundle(parts, None, 1, spool, troubles));
+                let title = Title { part: None, configuration: 1 };
+                rows.extend(self.bundle(parts, title, spool, troubles, pulse));
             }
             return rows;
         };
         for configuration in 1..=job.configurations.len() {
-            if !progress.bundled.contains(&configuration) && self.unwritten.is_none() {
-                let ended = Course::of(&progress, configuration).ended(outcome.clone(), None);
-                let turn = Turn { queued, spec, job, progress: &progress, configuration };
-                rows.extend(self.bundle_turn(&turn, ended, spool, troubles));
+            if !progress.bundled.contains(&configuration) && !self.is_held_up() {
+                let ended = Course::of(progress, configuration).ended(outcome.clone(), None);
+                let turn = Turn { queued, spec, job, progress, configuration };
+                rows.extend(self.bundle_turn(&turn, ended, spool, troubles, pulse));
             }
         }
         rows
@@ -168,18 +183,24 @@ impl Outlet {
     fn bundle(
         &mut self,
         parts: Parts<'_>,
-        part: Option<&str>,
-        configuration: usize,
+        title: Title<'_>,
         spool: &Spool,
         troubles: &mut Troubles,
+        pulse: &mut Pulse<'_>,
     ) -> Option<BundleLine> {
         let entry = parts.entry.clone();
         let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
+        let Title { part, configuration } = title;
         let name = write::file_name(&job, part, runtime, &parts.id);
         let bundle = self.assembler.assemble(parts);
-        let bytes = match write::encode(&bundle) {
+        let mut pulse = || pulse().inspect_err(|_| self.is_interrupted = true);
+        let bytes = match write::encode_with(&bundle, &mut pulse) {
             Ok(bytes) => bytes,
+            Err(_) if self.is_interrupted => {
+                log::info!(JOB = job.as_str(), ID:% = entry.id; "its bundle is made by the next start");
+                return None;
+            }
             Err(error) => {
                 log::error!(JOB = job.as_str(); "cannot encode a bundle: {error}");
                 return None;
@@ -254,9 +275,10 @@ impl Outlet {
         }
     }
 
-    /// Is a bundle in hand that the spool's disk refused? Until it is written, no other may be made.
+    /// Is a bundle in hand that the spool's disk refused, or was one not made because of a stop? No other may
+    /// be made then.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.unwritten.is_some()
+        self.unwritten.is_some() || self.is_interrupted
     }
 
     /// Does the outbox refuse so many bundles that nothing more should be measured?

@@ -17,15 +17,20 @@ fn course() -> Course {
 }
 
 fn bundle(outlet: &mut Outlet, lab: &mut Lab, read: &ReadJob) -> Option<BundleLine> {
-    let progress = lab.spool.progress(&read.queued.entry.id);
+    let progress = lab.spool.progress(&read.queued.entry.id).unwrap();
     let ReadJob { queued, spec, job } = read;
     let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
     let ended = course().ended(Outcome::measured(Vec::new()), None);
-    outlet.bundle_turn(&turn, ended, &lab.spool, &mut lab.troubles)
+    outlet.bundle_turn(&turn, ended, &lab.spool, &mut lab.troubles, &mut || Ok(()))
+}
+
+fn bundle_job(outlet: &mut Outlet, lab: &mut Lab, ended: &EndedJob) -> Vec<BundleLine> {
+    let progress = lab.spool.progress(&ended.queued.entry.id).unwrap();
+    outlet.bundle_job(ended, &progress, &lab.spool, &mut lab.troubles, &mut || Ok(()))
 }
 
 fn is_recorded(lab: &Lab, read: &ReadJob) -> bool {
-    lab.spool.progress(&read.queued.entry.id).bundled == [1]
+    lab.spool.progress(&read.queued.entry.id).unwrap().bundled == [1]
 }
 
 #[test]
@@ -38,6 +43,21 @@ fn made_up_course_becomes_a_bundle_in_the_outbox_and_a_line_in_the_journal() {
     assert_eq!(lab.bundles(), [row.bundle]);
     assert!(is_recorded(&lab, &read) && lab.troubles.is_empty());
     assert_eq!((outlet.finished().measured, outlet.unpublished()), (1, 0));
+}
+
+#[test]
+fn bundle_that_a_stop_interrupts_is_not_made_and_holds_up_its_job() {
+    let mut lab = Lab::new();
+    let read = lab.queued(JOB);
+    let mut outlet = outlet(&lab);
+    let progress = lab.spool.progress(&read.queued.entry.id).unwrap();
+    let ReadJob { queued, spec, job } = &read;
+    let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
+    let ended = course().ended(Outcome::measured(Vec::new()), None);
+    let mut stop = || Err(std::io::ErrorKind::ConnectionAborted.into());
+    assert!(outlet.bundle_turn(&turn, ended, &lab.spool, &mut lab.troubles, &mut stop).is_none());
+    assert!(outlet.is_held_up() && lab.troubles.is_empty() && lab.bundles().is_empty());
+    assert!(!is_recorded(&lab, &read));
 }
 
 #[test]
@@ -78,9 +98,9 @@ fn ended_job_gets_a_bundle_for_each_configuration_that_has_none() {
     let mut outlet = outlet(&lab);
     let failure = || Failure::new(Stage::Queue, "cancelled", "cancelled").outcome(Status::Cancelled);
     let ended = read.ended(failure());
-    let rows = outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles);
+    let rows = bundle_job(&mut outlet, &mut lab, &ended);
     assert_eq!(rows.iter().map(|row| row.outcome.status).collect::<Vec<_>>(), [Status::Cancelled]);
-    assert!(outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles).is_empty(), "it has one now");
+    assert!(bundle_job(&mut outlet, &mut lab, &ended).is_empty(), "it has one now");
     assert_eq!(outlet.finished().cancelled, 1);
 }
 
@@ -91,10 +111,10 @@ fn job_that_was_not_understood_gets_one_bundle_that_says_why() {
     let mut outlet = outlet(&lab);
     let outcome = Failure::new(Stage::Spec, "mistakes_in_spec", "two mistakes").outcome(Status::Rejected);
     let ended = EndedJob { queued, spec: SpecFile::default(), job: None, outcome };
-    let rows = outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles);
+    let rows = bundle_job(&mut outlet, &mut lab, &ended);
     assert_eq!(rows[0].outcome.reason.as_deref(), Some("mistakes_in_spec"));
     assert!(lab.bundles()[0].contains("rejected"), "{:?}", lab.bundles());
-    assert!(outlet.bundle_job(&ended, &lab.spool, &mut lab.troubles).is_empty());
+    assert!(bundle_job(&mut outlet, &mut lab, &ended).is_empty());
 }
 
 #[test]

@@ -9,9 +9,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::status::Attention;
+use crate::spool::names::JobId;
 
+mod backoff;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use backoff::Subject;
+
+use backoff::Backoffs;
 
 /// After trouble of the host, the next attempt comes this much later: soon enough for a person who just fixed
 /// it.
@@ -23,22 +29,34 @@ const LOG_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// One kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TroubleKind {
+pub(crate) enum TroubleKind {
     InboxGone,
     InboxUnreadable,
     ClaimFailed,
     ModelNotCopied,
     NoRoom,
     SpoolUnwritable,
+    SpoolUnreadable,
+    RequestsUnreadable,
     OutboxUnwritable,
     HostLock,
     PowerNotRestored,
+    WorkerNotStarted,
+    RuntimeGone,
+    WorkerDiffers,
 }
 
 impl TroubleKind {
     /// Does another attempt mean another look at the inbox and at the waiting jobs?
     fn keeps_jobs_from_the_queue(self) -> bool {
-        matches!(self, Self::ClaimFailed | Self::ModelNotCopied | Self::NoRoom | Self::SpoolUnwritable)
+        matches!(
+            self,
+            Self::ClaimFailed
+                | Self::ModelNotCopied
+                | Self::NoRoom
+                | Self::SpoolUnwritable
+                | Self::RequestsUnreadable
+        )
     }
 
     /// Its code in the status and in the log.
@@ -50,11 +68,29 @@ impl TroubleKind {
             Self::ModelNotCopied => "model_not_copied",
             Self::NoRoom => "no_room",
             Self::SpoolUnwritable => "spool_unwritable",
+            Self::SpoolUnreadable => "spool_unreadable",
+            Self::RequestsUnreadable => "requests_unreadable",
             Self::OutboxUnwritable => "outbox_unwritable",
             Self::HostLock => "host_lock",
             Self::PowerNotRestored => "power_not_restored",
+            Self::WorkerNotStarted => "worker_not_started",
+            Self::RuntimeGone => "runtime_gone",
+            Self::WorkerDiffers => "worker_differs",
         }
     }
+}
+
+/// Why a configuration cannot run now, through no fault of its job.
+#[derive(Debug)]
+pub(crate) struct Setback {
+    /// What waits for another attempt.
+    pub(crate) subject: Subject,
+    /// Its kind.
+    pub(crate) trouble: TroubleKind,
+    /// The file, folder or job.
+    pub(crate) what: String,
+    /// What is wrong, and what to do.
+    pub(crate) why: String,
 }
 
 /// All trouble of the host.
@@ -65,6 +101,8 @@ pub(super) struct Troubles {
     /// What was logged, and when.
     logged: Vec<(TroubleKind, String, Instant)>,
     try_again_at: Option<Instant>,
+    /// What failed and is tried again after a time that grows.
+    backoffs: Backoffs,
 }
 
 impl Troubles {
@@ -118,9 +156,38 @@ impl Troubles {
         self.try_again_at.take_if(|at| *at <= now).is_some()
     }
 
+    /// A configuration cannot run now. Returns after how long it is tried again.
+    pub(super) fn set_back(&mut self, setback: Setback, now: Instant) -> Duration {
+        let Setback { subject, trouble, what, why } = setback;
+        if self.is_to_be_logged(trouble, &what, now) {
+            log::error!(CODE = trouble.code(); "{what}: {why}");
+        }
+        self.backoffs.failed(subject, Attention { code: trouble.code().to_owned(), what, why }, now)
+    }
+
+    /// A job waits as long as its runtime does.
+    pub(super) fn wait_with(&mut self, job: &JobId, runtime: &'static str) {
+        self.backoffs.wait_with(job, runtime);
+    }
+
+    /// It worked: what waited for it goes on.
+    pub(super) fn worked(&mut self, subject: &Subject) {
+        self.backoffs.worked(subject);
+    }
+
+    /// Is it not to be tried yet?
+    pub(super) fn is_waiting(&self, subject: &Subject, now: Instant) -> bool {
+        self.backoffs.is_waiting(subject, now)
+    }
+
+    /// The next moment at which something that waits is tried again.
+    pub(super) fn next_attempt_at(&self, now: Instant) -> Option<Instant> {
+        self.backoffs.next_at(now)
+    }
+
     /// Is there any?
     pub(super) fn is_empty(&self) -> bool {
-        self.present.is_empty()
+        self.attention().next().is_none()
     }
 
     /// Does any keep dropped jobs from the queue?
@@ -130,6 +197,6 @@ impl Troubles {
 
     /// What the status says of it, oldest first.
     pub(super) fn attention(&self) -> impl Iterator<Item = &Attention> {
-        self.present.iter().map(|(_, attention)| attention)
+        self.present.iter().map(|(_, attention)| attention).chain(self.backoffs.attention())
     }
 }

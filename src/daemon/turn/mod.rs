@@ -4,6 +4,7 @@
 use std::io;
 
 use super::job::{QueuedJob, SpecFile};
+use super::troubles::Setback;
 use crate::bundle::format::{
     Build, DifferingProcess, Energy, Environment, LoadedModel, Outcome, OutputComparison, Power, Profile,
     ReadOutputs, Trial, TrialId, TrialResources,
@@ -108,8 +109,11 @@ pub(crate) enum Left {
     Interrupted,
     /// The copy of its model is damaged (a power cut); the job must take the model again.
     ModelLost,
-    /// The host refused what was needed before any trial; to be tried again.
+    /// The disk of the spool refused what was needed before a trial; to be tried again, and no other job
+    /// could do better.
     Trouble(io::Error),
+    /// The host is at fault and not the job, whose turn comes again later. Others may do better.
+    SetBack(Box<Setback>),
 }
 
 /// What became of a configuration.
@@ -206,5 +210,11 @@ impl Course {
 impl From<Ended> for Left {
     fn from(ended: Ended) -> Self {
         Self::Ended(Box::new(ended))
+    }
+}
+
+impl From<Setback> for Left {
+    fn from(setback: Setback) -> Self {
+        Self::SetBack(Box::new(setback))
     }
 }

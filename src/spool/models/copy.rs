@@ -3,12 +3,14 @@
 //! Between two slices the daemon stays alive: it feeds the watchdog and obeys signals. The bytes are hashed
 //! on the way. What was written is synced every so many bytes, so that the sync at the end is short on a slow
 //! disk too, and the number of bytes follows the disk's speed. The copy is a reflink if the file system
-//! supports that; then only the clone is read.
+//! supports that; then only the clone is read. Holes of a sparse file stay holes: their zeros are hashed, and
+//! neither read nor written.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use crate::spool::folder::stat_of_file;
@@ -84,8 +86,17 @@ pub(crate) struct Copy {
     hasher: Sha256,
     chunk: Vec<u8>,
     copied_bytes: u64,
+    /// Where the bytes that come next end, and whether they are a hole.
+    run: Run,
     unsynced_bytes: u64,
     sync_after_bytes: u64,
+}
+
+/// Bytes of one kind.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    until: u64,
+    is_hole: bool,
 }
 
 /// What a slice left to do.
@@ -121,6 +132,7 @@ impl Copy {
             hasher: Sha256::new(),
             chunk: vec![0; CHUNK_BYTES],
             copied_bytes: 0,
+            run: Run { until: 0, is_hole: false },
             unsynced_bytes: 0,
             sync_after_bytes: FIRST_SYNC_AFTER_BYTES,
         };
@@ -141,30 +153,77 @@ impl Copy {
     /// The file is unreadable, or the disk is full or broken.
     pub(crate) fn advance(&mut self, until: Instant) -> io::Result<Slice> {
         loop {
-            // Hash a clone, whose bytes cannot change any more, not the source.
-            let from = if self.is_clone { &mut self.target } else { &mut self.source };
-            let read = match from.read(&mut self.chunk) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if read == 0 {
+            if self.copied_bytes >= self.run.until {
+                self.next_run()?;
+            }
+            let taken = if self.run.is_hole { self.pass_hole() } else { self.copy_chunk()? };
+            if taken == 0 {
                 return Ok(Slice::Done);
             }
-            let bytes = &self.chunk[..read];
-            self.hasher.update(bytes);
-            self.copied_bytes += read as u64;
-            if !self.is_clone {
-                self.target.write_all(bytes)?;
-                self.unsynced_bytes += read as u64;
-                if self.unsynced_bytes >= self.sync_after_bytes {
-                    self.sync()?;
-                }
-            }
+            self.copied_bytes += taken;
             if Instant::now() >= until {
                 return Ok(Slice::More);
             }
         }
+    }
+
+    /// Find out whether the bytes that come next are a hole, and where they end.
+    fn next_run(&mut self) -> io::Result<()> {
+        self.run = Run { until: u64::MAX, is_hole: false };
+        if self.is_clone {
+            return Ok(());
+        }
+        let here = self.copied_bytes;
+        match rustix::fs::seek(&self.source, rustix::fs::SeekFrom::Data(here)) {
+            Ok(data) if data > here => self.run = Run { until: data, is_hole: true },
+            // No data after this point: a hole up to the end, or the end.
+            Err(Errno::NXIO) => self.run = Run { until: self.before.size, is_hole: here < self.before.size },
+            Ok(_) => {
+                if let Ok(hole) = rustix::fs::seek(&self.source, rustix::fs::SeekFrom::Hole(here)) {
+                    self.run.until = hole.max(here + 1);
+                }
+            }
+            // This file system knows no holes.
+            Err(_) => {}
+        }
+        if !self.run.is_hole {
+            self.source.seek(SeekFrom::Start(here))?;
+            self.target.seek(SeekFrom::Start(here))?;
+        }
+        Ok(())
+    }
+
+    /// Hash some zeros of a hole.
+    fn pass_hole(&mut self) -> u64 {
+        let left = self.run.until.saturating_sub(self.copied_bytes);
+        let zeros = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        self.chunk[..zeros].fill(0);
+        self.hasher.update(&self.chunk[..zeros]);
+        zeros as u64
+    }
+
+    /// Copy some bytes; 0 at the end of the file.
+    fn copy_chunk(&mut self) -> io::Result<u64> {
+        // Hash a clone, whose bytes cannot change any more, not the source.
+        let from = if self.is_clone { &mut self.target } else { &mut self.source };
+        let left = self.run.until.saturating_sub(self.copied_bytes);
+        let room = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let read = loop {
+            match from.read(&mut self.chunk[..room]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        let bytes = &self.chunk[..read];
+        self.hasher.update(bytes);
+        if !self.is_clone && read > 0 {
+            self.target.write_all(bytes)?;
+            self.unsynced_bytes += read as u64;
+            if self.unsynced_bytes >= self.sync_after_bytes {
+                self.sync()?;
+            }
+        }
+        Ok(read as u64)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -180,6 +239,10 @@ impl Copy {
     /// The copy is complete: make it durable under the name that its digest gives. `None` if the file changed
     /// meanwhile.
     pub(super) fn finish(mut self, path_of: impl FnOnce(&str) -> PathBuf) -> io::Result<Option<String>> {
+        if !self.is_clone {
+            // A hole at the end.
+            self.target.set_len(self.copied_bytes)?;
+        }
         self.target.sync_data()?;
         if !stat_of_file(&self.source)?.same_content(&self.before) || self.copied_bytes != self.before.size {
             return Ok(None);
@@ -231,6 +294,34 @@ mod tests {
         let refused = NoRoom::check(total / 2, (total / 2, total)).unwrap_err();
         assert!(!refused.is_for_ever(), "{refused}");
         assert!(NoRoom::check(total + 1, (total, total)).unwrap_err().is_for_ever());
+    }
+
+    #[test]
+    fn sparse_file_stays_sparse_and_has_the_digest_of_all_its_bytes() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, end) = (folder.path().join("net.onnx"), 64 << 20);
+        // Data, a hole, data that ends within a block, and a hole at the end.
+        let pieces: [(u64, &[u8]); 3] = [(0, b"head"), (9 << 20, &[7; 5000]), (20 << 20, b"tail")];
+        let mut all = vec![0; end];
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(end as u64).unwrap();
+        for (at, bytes) in pieces {
+            std::os::unix::fs::FileExt::write_all_at(&file, bytes, at).unwrap();
+            all[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+        }
+        let source = fs_err::File::open(&path).unwrap();
+        let before = stat_of_file(&source).unwrap();
+        let target = folder.path().join("copy");
+        let mut copy =
+            Copy::begin("net.onnx".to_owned(), source, before, folder.path().join(".copy"), || Ok(()))
+                .unwrap();
+        while copy.advance(Instant::now()).unwrap() == Slice::More {}
+        let digest = copy.finish(|_| target.clone()).unwrap().unwrap();
+        assert_eq!(digest, data_encoding::HEXLOWER.encode(&Sha256::digest(&all)));
+        assert!(fs_err::read(&target).unwrap() == all, "the same bytes");
+        let blocks = |path| fs_err::metadata(path).unwrap().blocks();
+        assert!(blocks(&target) <= blocks(&path) + 64, "{} blocks", blocks(&target));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use super::folder::{Folder, stat_of_file};
+use super::is_shortage;
 use super::journal::BoundFile;
 use super::names::JobId;
 use super::plan::{FileKind, Stat};
@@ -165,7 +166,7 @@ impl ModelStore {
     /// called while bytes are read.
     ///
     /// # Errors
-    /// Those of `pulse`.
+    /// Those of `pulse`; or the host is short of something and the copy cannot be read now.
     pub(crate) fn verify(
         &mut self,
         sha256: &str,
@@ -180,6 +181,9 @@ impl ModelStore {
             .and_then(|mut file| copy::hash_with(&mut file, &mut io::sink(), &mut pulse));
         if let Some(kind) = ended {
             return Err(kind.into());
+        }
+        if let Err(error) = digest {
+            return if is_shortage(&error) { Err(error) } else { Ok(false) };
         }
         let is_sound = digest.is_ok_and(|digest| digest == sha256);
         if is_sound {

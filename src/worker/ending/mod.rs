@@ -4,6 +4,7 @@
 //! apart if the person who reads the bundle would act differently on them.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ pub enum Ending {
         /// The executable.
         executable: PathBuf,
         /// Which kind of error.
-        kind: std::io::ErrorKind,
+        kind: ErrorKind,
         /// The system's message.
         error: String,
     },
@@ -170,6 +171,20 @@ pub enum Afterwards {
     },
 }
 
+/// What the host lacks for a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// Processes, descriptors, memory, or room for temporary files.
+    Resources,
+    /// The worker's program: away or not executable, perhaps for the time of an upgrade.
+    Program,
+    /// A worker of this version.
+    Version,
+}
+
+/// The reason of a worker and a daemon that do not understand each other.
+pub(crate) const PROTOCOL_MISMATCH: &str = "protocol_mismatch";
+
 /// The exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
 
@@ -195,6 +210,20 @@ impl Ended {
             _ => Status::Failed,
         };
         Outcome { log_tail, ..self.failure(runtime).outcome(status) }
+    }
+
+    /// Does the host lack something that has nothing to do with the job, so that another attempt may end
+    /// otherwise? What an installation never had is not meant: that is for [`Ended::outcome`].
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        match &self.ending {
+            Ending::NotStarted { kind: ErrorKind::NotFound | ErrorKind::PermissionDenied, .. } => {
+                Some(Shortage::Program)
+            }
+            Ending::NotStarted { .. } | Ending::Unheard { .. } => Some(Shortage::Resources),
+            Ending::ProtocolMismatch { .. } => Some(Shortage::Version),
+            Ending::Failed(failure) if failure.reason == PROTOCOL_MISMATCH => Some(Shortage::Version),
+            _ => None,
+        }
     }
 
     /// Latencies as received, even if the trial failed after them.
@@ -236,8 +265,8 @@ impl Ended {
                 Afterwards::Stayed => "did_not_exit",
             },
             Ending::WrongCount { .. } => "wrong_count",
-            Ending::NotStarted { kind: std::io::ErrorKind::NotFound, .. } => "worker_not_found",
-            Ending::NotStarted { kind: std::io::ErrorKind::PermissionDenied, .. } => "worker_not_executable",
+            Ending::NotStarted { kind: ErrorKind::NotFound, .. } => "worker_not_found",
+            Ending::NotStarted { kind: ErrorKind::PermissionDenied, .. } => "worker_not_executable",
             Ending::NotStarted { .. } => "worker_not_started",
             Ending::LibraryNotFound { .. } => "library_not_found",
             Ending::Exited { code: PANICKED } => "worker_panicked",
@@ -250,7 +279,7 @@ impl Ended {
             Ending::Garbage { .. } => "garbage",
             Ending::LineTooLong { .. } => "line_too_long",
             Ending::OutOfTurn { .. } => "out_of_turn",
-            Ending::ProtocolMismatch { .. } => "protocol_mismatch",
+            Ending::ProtocolMismatch { .. } => PROTOCOL_MISMATCH,
             Ending::OutputClosed => "output_closed",
             Ending::Unheard { .. } => "worker_not_heard",
             Ending::Cancelled => "cancelled",
@@ -325,7 +354,7 @@ impl Ended {
             }
             Ending::Failed(failure) => return failure.hint.clone().map(Cow::from),
             Ending::Objected { failure, .. } => return failure.hint.clone().map(Cow::from),
-            Ending::NotStarted { kind: std::io::ErrorKind::NotFound, .. } => {
+            Ending::NotStarted { kind: ErrorKind::NotFound, .. } => {
                 return Some(
                     format!("install it, or set `runtimes.{runtime}.worker` in the configuration").into(),
                 );
@@ -341,7 +370,7 @@ impl Ended {
             Ending::WrongCount { .. } | Ending::OutOfTurn { .. } | Ending::ProtocolMismatch { .. } => {
                 WRONG_VERSION
             }
-            Ending::NotStarted { kind: std::io::ErrorKind::PermissionDenied, .. } => {
+            Ending::NotStarted { kind: ErrorKind::PermissionDenied, .. } => {
                 "make it executable for the daemon's user"
             }
             Ending::NotStarted { .. } => {

@@ -9,7 +9,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
     };
     let after = |afterwards| Ending::AfterResult { latencies: latencies(), afterwards };
     let signalled = |signal| Ending::Signalled { signal, out_of_memory: None };
-    let not_started = |kind: std::io::ErrorKind| Ending::NotStarted {
+    let not_started = |kind: ErrorKind| Ending::NotStarted {
         executable: "/usr/lib/worker".into(),
         kind,
         error: kind.to_string(),
@@ -56,9 +56,9 @@ fn every_ending() -> Vec<(Stage, Ending)> {
             after(Afterwards::Failed { reason: "run_failed".into(), detail: "no such kernel".into() }),
         ),
         (Stage::Report, Ending::WrongCount { asked: (1, 3), latencies: latencies() }),
-        (Stage::Start, not_started(std::io::ErrorKind::NotFound)),
-        (Stage::Start, not_started(std::io::ErrorKind::PermissionDenied)),
-        (Stage::Start, not_started(std::io::ErrorKind::OutOfMemory)),
+        (Stage::Start, not_started(ErrorKind::NotFound)),
+        (Stage::Start, not_started(ErrorKind::PermissionDenied)),
+        (Stage::Start, not_started(ErrorKind::OutOfMemory)),
         (Stage::Start, Ending::LibraryNotFound { line: "libtensorflowlite_c.so: cannot open".into() }),
         (Stage::Load, Ending::Exited { code: 3 }),
         (Stage::Prepare, Ending::Exited { code: 101 }),

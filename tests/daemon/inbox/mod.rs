@@ -5,6 +5,8 @@ mod crashes;
 mod disks;
 mod parts;
 mod queue;
+mod shortages;
+mod stops;
 mod studies;
 mod uploads;
 mod workers;

@@ -5,7 +5,7 @@ use std::path::Path;
 use backbone::bundle::format::{Bundle, Stage, Status};
 use backbone::daemon::control;
 
-use crate::rig::{Rig, Settings, disks};
+use crate::rig::{Rig, Settings, disks, job, model};
 
 /// Two block types of the smallest input, so that a debug build makes them in a moment.
 const STUDY: &str = "backbone: 1\n\
@@ -91,21 +91,45 @@ fn study_killed_twice_continues_and_measures_nothing_twice() {
 }
 
 #[test]
-fn study_whose_largest_model_does_not_fit_is_not_started_and_says_what_it_needs() {
+fn study_whose_largest_model_does_not_fit_waits_and_holds_up_no_other_job() {
     if let Some(why) = disks::obstacle() {
         eprintln!("skipped: {why}");
         return;
     }
     let mut rig = Rig::new(Settings::default());
-    rig.start_with_disks(&[("lab", "size=4m")]);
+    rig.start_with_disks(&[("lab", "size=64m")]);
     fs_err::create_dir_all(rig.path("lab/uploads")).unwrap();
+    rig.fill_all_but("lab", 4_000_000);
     rig.drop_file("s.yaml", STUDY);
-    let status = rig.wait_for_attention("spool_unwritable");
-    let told = status.attention.iter().find(|attention| attention.code == "spool_unwritable").unwrap();
-    assert!(told.why.contains("bytes for its largest model"), "{told:?}");
+    let status = rig.wait_for_attention("no_room");
+    let told = status.attention.iter().find(|attention| attention.code == "no_room").unwrap();
+    assert!(told.what.contains("job s") && told.why.contains("a generated model takes"), "{told:?}");
     assert_eq!(status.queued, 1, "the job is kept");
     assert!(rig.bundles().is_empty());
+    rig.drop_file("net.sim", model(50));
+    rig.drop_file("small.yaml", job("net.sim", ""));
+    assert_eq!(rig.wait_for_bundles(1)[0].outcome.status, Status::Measured);
     no_model_is_left(&rig);
+    rig.free("lab");
+    rig.wait_until_done(3);
+    rig.wait_for_status("no trouble", |status| status.attention.is_empty());
+}
+
+#[test]
+fn study_whose_largest_model_is_larger_than_the_disk_is_rejected() {
+    if let Some(why) = disks::obstacle() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let mut rig = Rig::new(Settings::default());
+    rig.start_with_disks(&[("lab", "size=24m")]);
+    fs_err::create_dir_all(rig.path("lab/uploads")).unwrap();
+    rig.drop_file("s.yaml", STUDY_WITH_A_LARGE_ONE);
+    let bundles = rig.wait_until_done(3);
+    let is_refused = |bundle: &&Bundle| bundle.outcome.reason.as_deref() == Some("model_larger_than_disk");
+    let refused: Vec<_> = bundles.iter().filter(is_refused).cloned().collect();
+    assert_eq!(names(&refused), ["spatially-separable-k3-b1-i32-fp32"], "{}", rig.log());
+    assert_eq!(refused[0].outcome.status, Status::Rejected);
 }
 
 /// A small network, one of 29 MB, and one of 11 MB.
@@ -115,7 +139,7 @@ const STUDY_WITH_A_LARGE_ONE: &str = "backbone: 1\n\
     measure: {warm_up_runs: 1, timed_runs: 1000, processes: 2}\n";
 
 #[test]
-fn disk_that_is_full_while_a_model_is_generated_costs_that_configuration_alone() {
+fn disk_that_fills_up_during_a_study_costs_it_nothing() {
     if let Some(why) = disks::obstacle() {
         eprintln!("skipped: {why}");
         return;
@@ -132,16 +156,13 @@ fn disk_that_is_full_while_a_model_is_generated_costs_that_configuration_alone()
     rig.fill_all_but("lab", 16_000_000);
     control::resume(&rig.spool("control")).unwrap();
 
-    let bundles = rig.wait_until_done(3);
-    let statuses: Vec<Status> = bundles.iter().map(|bundle| bundle.outcome.status).collect();
-    assert_eq!(statuses, [Status::Measured, Status::Failed, Status::Measured], "{}", rig.log());
-    let failed = &bundles[1];
-    assert_eq!(failed.configuration.as_ref().unwrap().name, "spatially-separable-k3-b1-i32-fp32");
-    assert_eq!(failed.outcome.stage, Some(Stage::Model));
-    assert_eq!(failed.outcome.reason.as_deref(), Some("disk_full"));
-    assert!(failed.outcome.hint.as_ref().unwrap().contains("make room"), "{:?}", failed.outcome);
+    let status = rig.wait_for_attention("no_room");
+    assert!(status.attention[0].why.contains("make room"), "{status:?}");
     no_model_is_left(&rig);
     rig.free("lab");
+    let bundles = rig.wait_until_done(3);
+    assert!(bundles.iter().all(|bundle| bundle.outcome.status == Status::Measured), "{}", rig.log());
+    no_model_is_left(&rig);
 }
 
 #[test]

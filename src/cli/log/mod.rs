@@ -9,12 +9,16 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use env_logger::Logger;
+use env_logger::{Logger, Target};
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use crate::text::escaped;
+
+mod patient;
+
+use patient::Patient;
 
 /// The daemon's default filter: its own state changes, and only warnings from libraries.
 pub(super) const DAEMON: &str = "warn,backbone=info";
@@ -40,6 +44,7 @@ pub(super) fn install(default: &str) -> anyhow::Result<()> {
         let maximum = filter.filter();
         (Box::new(Journal { filter, journal }), maximum)
     } else {
+        builder.target(Target::Pipe(Box::new(Patient::new(std::io::stderr()))));
         builder.format(|formatter, record| {
             // Whole seconds: the daemon's state changes are seconds apart, and latencies are never logged.
             let time = jiff::Timestamp::now();

@@ -1,0 +1,236 @@
+//! A job's turn, and the way out: one configuration is measured, and what came of it goes to the outlet, back
+//! to the queue, or waits for another attempt.
+
+use std::io;
+use std::time::Instant;
+
+use super::Daemon;
+use super::attending::{Attending, Cancellation};
+use super::inbox::{self, Again, Wake};
+use super::job::{EndedJob, QueuedJob, ReadJob, SpecFile};
+use super::reporter::Reporter;
+use super::troubles::{Setback, Subject, TroubleKind};
+use super::turn::{Ended, Left, Turn};
+use crate::bundle::format::{Stage, Status as OutcomeStatus};
+use crate::spool::journal::{Durable, Progress, Record};
+
+impl Daemon<'_> {
+    /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
+    /// the host is in trouble and the job stays where it is.
+    pub(super) fn advance(&mut self, queued: QueuedJob) -> bool {
+        let read = inbox::read(&self.spool, &queued.entry);
+        let read = read.and_then(|read| Ok((read, self.spool.progress(&queued.entry.id)?)));
+        let ((spec, job), progress) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.set_back(&queued, unreadable(&queued, &error));
+                return true;
+            }
+        };
+        let job = match job {
+            Ok(job) => job,
+            Err(rejection) => {
+                self.inbox.finished(&queued);
+                let queued = QueuedJob { priority: 0, ..queued };
+                self.end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
+                return true;
+            }
+        };
+        if (&*queued.name, queued.priority) != (&*job.name, job.priority) {
+            // It could not be read when it was admitted.
+            self.inbox.finished(&queued);
+            self.inbox.requeue(&QueuedJob { name: job.name, priority: job.priority, ..queued });
+            return true;
+        }
+        let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
+        let Some(configuration) = left else {
+            self.finish(&queued);
+            return true;
+        };
+        self.take_turn(ReadJob { queued, spec, job }, &progress, configuration)
+    }
+
+    fn take_turn(&mut self, read: ReadJob, progress: &Progress, configuration: usize) -> bool {
+        let ReadJob { queued, spec, job } = &read;
+        let turn = Turn { queued, spec, job, progress, configuration };
+        let runtime = turn.chosen().runtime.name;
+        if self.troubles.is_waiting(&Subject::Runtime(runtime), Instant::now()) {
+            self.troubles.wait_with(&queued.entry.id, runtime);
+            return true;
+        }
+        match self.measure(&turn) {
+            Left::Ended(ended) => {
+                self.host_did_its_part(&turn, &ended);
+                let again = self.inbox.again(progress, &ended.outcome, &self.spool, Instant::now());
+                if again == Again::No {
+                    self.ended(&turn, *ended);
+                } else {
+                    self.take_again(read, again);
+                }
+            }
+            Left::Interrupted => {
+                log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "back to the queue");
+            }
+            Left::ModelLost => {
+                log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is damaged; copying the model again");
+                self.inbox.finished(queued);
+                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
+                ended.into_iter().for_each(|ended| self.end(ended));
+            }
+            Left::SetBack(setback) => self.set_back(queued, *setback),
+            Left::Trouble(error) => {
+                let (kind, now) = (TroubleKind::SpoolUnwritable, Instant::now());
+                self.troubles.report(kind, &self.config.spool, &error, now);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A configuration has an outcome; so may have its whole job.
+    fn ended(&mut self, turn: &Turn<'_>, ended: Ended) {
+        let Turn { queued, spec, job, .. } = *turn;
+        let (is_cancelled, stage) = (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
+        // A power state that is not available for one configuration is not available for the others.
+        let ends_job = is_cancelled || stage == Some(Stage::Power);
+        let outcome = ends_job.then(|| ended.outcome.clone());
+        let is_last = turn.is_last();
+        self.bundle(turn, ended, outcome.is_some() || is_last);
+        if is_cancelled {
+            self.inbox.cancelled_running(queued);
+        }
+        if let Some(outcome) = outcome {
+            let (queued, spec) = (queued.clone(), SpecFile { text: spec.text.clone() });
+            self.end(EndedJob { queued, spec, job: Some(job.clone()), outcome });
+        } else if is_last && !self.outlet.is_held_up() {
+            self.finish(queued);
+        }
+    }
+
+    /// The host is at fault: the job keeps its place, and others may take their turn meanwhile.
+    pub(super) fn set_back(&mut self, queued: &QueuedJob, setback: Setback) {
+        let after = self.troubles.set_back(setback, Instant::now()).as_secs();
+        log::info!(JOB = queued.name.as_str(), ID:% = queued.entry.id; "back to the queue; trying again in {after} s");
+    }
+
+    /// A configuration has an outcome: whatever was wrong with the host before is over.
+    fn host_did_its_part(&mut self, turn: &Turn<'_>, ended: &Ended) {
+        self.troubles.worked(&Subject::Job(turn.queued.entry.id.clone()));
+        if ended.course.started.is_some() {
+            self.troubles.worked(&Subject::Host);
+            self.troubles.worked(&Subject::Runtime(turn.chosen().runtime.name));
+        }
+    }
+
+    /// A job's model may have been taken before its upload ended.
+    pub(super) fn take_again(&mut self, read: ReadJob, again: Again) {
+        let queued = read.queued.clone();
+        let (job, journal) = (read.job.name.as_str(), self.spool.journal(&queued.entry.id));
+        // The trial is neither a crash nor a result.
+        if let Err(error) = journal.append(&Record::Interrupted, Durable::Later) {
+            log::warn!(JOB = job, ID:% = queued.entry.id; "cannot write to the journal: {error}");
+        }
+        self.inbox.finished(&queued);
+        match again {
+            Again::IfContinuedBy(until, missing) => {
+                log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model; waiting whether its upload goes on");
+                self.inbox.wait_for_more(queued, missing, until);
+            }
+            Again::No | Again::Now => {
+                log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model, and it changed since; taking it again");
+                let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
+                ended.into_iter().for_each(|ended| self.end(ended));
+            }
+        }
+    }
+
+    /// Run the trials of one configuration that are still missing.
+    pub(super) fn measure(&mut self, turn: &Turn<'_>) -> Left {
+        let Turn { queued, job, configuration, .. } = *turn;
+        let runtime = turn.chosen().runtime.name;
+        log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id, RUNTIME = runtime, STAGE = "measure"; "measuring {configuration} of {}", job.configurations.len());
+        self.bench.release_power_of_others(queued, &mut self.troubles);
+        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
+        // While a model is read again or generated.
+        let mut pulse = || pulse(reporter, wake);
+        let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles, &mut pulse) {
+            Err(left) => left,
+            Ok(ready) => {
+                let mut attending = Attending {
+                    cancellation: Cancellation::of(queued, &self.config.inbox, self.spool.control().path()),
+                    inbox: &mut self.inbox,
+                    outlet: &self.outlet,
+                    troubles: &self.troubles,
+                    spool: &self.spool,
+                    reporter: &mut self.reporter,
+                    observer: &mut *self.observer,
+                };
+                self.bench.run(turn, ready, &self.spool, &mut attending)
+            }
+        };
+        self.spool.models.end_turn();
+        self.reporter.running(None);
+        left
+    }
+
+    /// Make the bundle of a configuration; with its job's turn the host's power state ends first, so that the
+    /// bundle can say whether it was restored.
+    fn bundle(&mut self, turn: &Turn<'_>, mut ended: Ended, ends_turn: bool) {
+        if ends_turn {
+            self.bench.end_power(ended.course.power.as_mut(), &mut self.troubles);
+        }
+        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
+        let mut pulse = || pulse(reporter, wake);
+        let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles, &mut pulse);
+        row.into_iter().for_each(|row| self.observer.bundled(row));
+    }
+
+    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
+    pub(super) fn end(&mut self, ended: EndedJob) {
+        let progress = match self.spool.progress(&ended.queued.entry.id) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.set_back(&ended.queued, unreadable(&ended.queued, &error));
+                self.inbox.requeue(&ended.queued);
+                return;
+            }
+        };
+        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
+        let mut pulse = || pulse(reporter, wake);
+        let rows = self.outlet.bundle_job(&ended, &progress, &self.spool, &mut self.troubles, &mut pulse);
+        rows.into_iter().for_each(|row| self.observer.bundled(row));
+        if self.outlet.is_held_up() {
+            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
+            // measured.
+            self.inbox.requeue(&ended.queued);
+        } else {
+            self.finish(&ended.queued);
+        }
+    }
+
+    /// A job has all its bundles.
+    fn finish(&mut self, queued: &QueuedJob) {
+        self.inbox.finished(queued);
+        self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
+        if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
+            self.outlet.prune(&self.spool);
+        }
+    }
+}
+
+/// A sign of life during work that takes its time; an error if it is to end.
+fn pulse(reporter: &mut Reporter, wake: &Wake) -> io::Result<()> {
+    reporter.service().feed_watchdog(Instant::now());
+    if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+}
+
+/// The files of a claimed job cannot be read now.
+fn unreadable(queued: &QueuedJob, error: &io::Error) -> Setback {
+    let id = &queued.entry.id;
+    Setback {
+        subject: Subject::Job(id.clone()),
+        trouble: TroubleKind::SpoolUnreadable,
+        what: format!("job {} ({id})", queued.name),
+        why: format!("its files in the spool cannot be read: {error}"),
+    }
+}
