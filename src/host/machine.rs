@@ -2,9 +2,9 @@
 //! implementation outside tests is [`HostRoot`]. The trait lets a test use a machine that clamps or refuses
 //! values, or dies between any two calls.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use super::cpufreq::Settings;
 use super::root::HostRoot;
 use super::tool::{self, ToolCall, ToolError, ToolOutput};
 
@@ -26,8 +26,8 @@ pub trait Machine {
     fn names(&self, folder: &str) -> Vec<String>;
 
     /// Settings of the clocks of graphics cards that may be changed now; none where they are left alone.
-    fn cards(&self) -> Settings {
-        Settings::new()
+    fn cards(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     /// Run a tool of the host to its end.

@@ -1,6 +1,6 @@
 //! Any Linux machine: clocks through governor, limits, turbo and energy preference, and those of the NVIDIA
-//! card that a job uses. Its power modes are the governors that all its processors offer. Reads and writes the
-//! files of cpufreq and runs no tool.
+//! card that a job uses. Its power modes are the governors that all its processors offer. Reads and writes
+//! the files of cpufreq and runs no tool.
 
 use super::cpufreq::{self, FASTEST, Settings};
 use super::machine::Machine;

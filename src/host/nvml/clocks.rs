@@ -24,8 +24,8 @@ pub(crate) enum CardSetting {
 /// Value of a clock that is not locked by this program.
 pub(crate) const UNLOCKED: &str = "none";
 
-/// The clock that a card holds under every load, in MHz: its default application clock if it has one, else the
-/// highest. Only read.
+/// The clock that a card holds under every load, in MHz: its default application clock if it has one, else
+/// the highest. Only read.
 const SUSTAINED: &str = "sustained_graphics_megahertz";
 
 /// The highest clock of its memory, in MHz. Only read.

@@ -62,7 +62,7 @@ impl HostWithCards {
         if let (Some(device), None) = (now.device, &now.uuid) {
             let found = self.probe(now)?.cards(START_LIMIT)?.cards;
             let (cards, _) = chosen(found, device, &CudaVariables::of_this_process());
-            // Not if it is not known which: nobody asked to lock the others.
+            // Not if it is not known which: locking the others was not asked for.
             now.uuid = if let [card] = &cards[..] { Some(card.uuid.clone()) } else { None };
         }
         uuids.extend(now.uuid.clone().filter(|uuid| !uuids.contains(uuid)));

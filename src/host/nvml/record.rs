@@ -1,5 +1,6 @@
-//! What this program locked on graphics cards: a small file in the state folder, durable before the library is
-//! asked to lock and until it has unlocked. A lock does not survive a reboot, so the record names its boot.
+//! What this program locked on graphics cards: a small file in the state folder, durable before the library
+//! is asked to lock and until it has unlocked. A lock does not survive a reboot, so the record names its
+//! boot.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};

@@ -142,7 +142,7 @@ fn card_is_locked_by_what_it_has() {
 }
 
 #[test]
-fn setting_of_a_card_is_told_from_a_file() {
+fn setting_of_a_card_is_no_file() {
     let setting = CardSetting::Graphics.of("GPU-0");
     assert_eq!(CardSetting::parse(&setting), Some(("GPU-0", CardSetting::Graphics)));
     for other in ["/sys/devices/system/cpu/cpu0/online", "nvml:GPU-0/highest_memory_megahertz", "nvml:GPU-0"]
