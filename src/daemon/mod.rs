@@ -35,6 +35,7 @@ mod inbox;
 mod job;
 #[cfg(test)]
 mod lab;
+mod leftovers;
 pub(crate) mod memory;
 pub(crate) mod observer;
 mod outlet;
@@ -90,6 +91,9 @@ impl<'o> Daemon<'o> {
                 return Err(StartError::system("make the state folder")(error));
             }
             _ => {}
+        }
+        if audience == Audience::Collectors {
+            leftovers::sweep(&config);
         }
         let places = Places {
             inbox: config.inbox.clone(),
@@ -243,7 +247,7 @@ impl<'o> Daemon<'o> {
             }
         }
         // A copy that seems unused may be that of a job whose journal cannot be read now.
-        if is_all_known && let Err(error) = self.spool.models.remove_unused() {
+        if is_all_known && let Err(error) = self.spool.remove_unused_models() {
             log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
@@ -266,6 +270,7 @@ impl<'o> Daemon<'o> {
     fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
         self.reporter.service().feed_watchdog(now);
+        self.restore_folders(now);
         let seen = self.inbox.seen();
         if seen.control {
             self.carry_out_requests();

@@ -198,7 +198,7 @@ pub enum Task {
 }
 
 /// What a worker is asked to load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadRequest {
     /// What to do with the model.

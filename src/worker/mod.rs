@@ -16,5 +16,5 @@ pub mod placement;
 mod process;
 pub mod protocol;
 mod rights;
-mod transcript;
+pub(crate) mod transcript;
 mod watch;

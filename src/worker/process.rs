@@ -17,9 +17,9 @@ use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, set_child_subreaper, waitid,
 };
-use tempfile::TempDir;
 
 use crate::runtime::{self, causes::Cause};
+use crate::scratch::{OF_WORKERS, Scratch};
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;
@@ -107,7 +107,7 @@ pub(super) struct Worker {
     pub(super) log: LogTail,
     has_ended: bool,
     /// Removed once every process that could write there is dead.
-    _temporary: Option<TempDir>,
+    _temporary: Option<Scratch>,
 }
 
 /// What `poll` found.
@@ -281,8 +281,8 @@ fn fatal_lines(runtime: &str) -> &'static [Cause] {
 }
 
 /// If it cannot be made, the worker uses the daemon's.
-fn temporary_folder() -> Option<TempDir> {
-    let made = tempfile::Builder::new().prefix("backbone-worker-").tempdir();
+fn temporary_folder() -> Option<Scratch> {
+    let made = Scratch::make(&std::env::temp_dir(), OF_WORKERS);
     made.inspect_err(|error| warn!("cannot make a folder for a worker's temporary files: {error}")).ok()
 }
 

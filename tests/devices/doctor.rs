@@ -242,6 +242,23 @@ fn folder_of_a_mode_that_the_unit_makes_read_only_is_named_with_the_line_for_the
 }
 
 #[test]
+fn rails_of_an_unknown_board_are_said_to_have_no_total() {
+    let fake = Fake::of(LAPTOP);
+    for (file, text) in
+        [("name", "ina3221"), ("in1_label", "MAIN"), ("in1_input", "5000"), ("curr1_input", "900")]
+    {
+        fake.put(&format!("/sys/class/hwmon/hwmon99/{file}"), text);
+    }
+    assert_eq!(
+        finding(&fake.report(), "energy_sensor"),
+        (
+            Grade::Unobservable,
+            "it is not known which rails of this board feed others, so they are not added up: MAIN"
+        )
+    );
+}
+
+#[test]
 fn nvpmodel_that_hangs_is_said_to_within_the_second() {
     let fake = Fake::of(XAVIER);
     fake.put("/usr/sbin/nvpmodel", "#!/bin/sh\nexec sleep 1000\n");

@@ -195,7 +195,8 @@ pub struct Energy {
     pub joules_per_inference: Option<f64>,
     /// Interval for `joules_per_inference`, in J.
     pub interval: Option<JoulesInterval>,
-    /// Names of the sensors whose sum is the total.
+    /// Names of the sensors whose sum is the total; empty if it is not known which rails of the board feed
+    /// others.
     pub total_from: Vec<String>,
     /// The same for each sensor.
     pub sources: Vec<EnergySource>,

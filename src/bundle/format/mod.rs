@@ -165,8 +165,8 @@ pub struct Host {
     /// Release of Linux for Tegra, such as `32.3.1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l4t: Option<String>,
-    /// JetPack release that contains it, such as `4.3`; also null if this version does not know the L4T
-    /// release.
+    /// JetPack release that contains it, such as `4.3`, or `6.2.1 or later` for a revision that this version
+    /// does not list; null if it knows no revision of the L4T release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jetpack: Option<String>,
     /// Graphics processors, by the name that their driver reports.

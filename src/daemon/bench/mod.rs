@@ -161,7 +161,8 @@ impl Bench {
                 Access::Waits { holder, is_new }
             }
             Err(error) => {
-                troubles.report(TroubleKind::HostLock, &self.config.host_root, &error, Instant::now());
+                let why = error.reason();
+                troubles.report(TroubleKind::HostLock, &self.config.host_root, &why, Instant::now());
                 Access::Refused
             }
         }

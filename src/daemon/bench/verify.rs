@@ -10,6 +10,7 @@ use crate::bundle::format::{
 };
 use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
 use crate::daemon::turn::Course;
+use crate::guarded;
 use crate::model_file::onnx;
 use crate::network::configuration::Precision;
 use crate::runtime::agreement::Rounding;
@@ -229,7 +230,7 @@ impl Trials<'_> {
 /// Is it an ONNX file with integers inside? A larger one than the daemon reads counts as one without.
 fn is_quantised(model: &Path) -> bool {
     let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL_BYTES);
-    let bytes = is_small.then(|| fs_err::read(model).ok()).flatten();
+    let bytes = is_small.then(|| guarded::read_path(model, LARGEST_READ_MODEL_BYTES).ok()).flatten();
     bytes.is_some_and(|bytes| onnx::border(&bytes).is_ok_and(|border| border.is_quantised))
 }
 

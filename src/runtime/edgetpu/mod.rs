@@ -20,6 +20,8 @@ use super::needs::{Origin, ProgramWork};
 use super::{Need, OptionKind, Runtime, RuntimeOption, options, tflite};
 use crate::model_file::tflite::TfliteFile;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod anything;
 pub(crate) mod causes;
 mod compile;
 mod loader;

@@ -16,6 +16,8 @@ use super::needs::ProgramWork;
 use super::{Need, OptionKind, Runtime, RuntimeOption, options};
 use crate::network::emit::Form;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod anything;
 pub(crate) mod causes;
 pub(crate) mod command;
 mod engines;
