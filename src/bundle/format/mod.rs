@@ -17,8 +17,9 @@
 //!   - `cost.differences`, `cost.assumptions`, `cost.measured_shapes`
 //!   - `model.inputs[].quantization`
 //!   - `runtime.options_from_model`
-//!   - `outcome.fault`
+//!   - `outcome.fault`, `trials[].clock_step_ns`
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
+//!   - `environment.sandbox`
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ mod loaded;
 mod outputs;
 mod power;
 mod runtime;
+mod sandbox;
 mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
@@ -55,6 +57,7 @@ pub use outputs::{
 };
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
+pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].

@@ -45,6 +45,7 @@ pub(crate) mod sensing;
 mod tests;
 mod trials;
 mod verify;
+mod workplace;
 
 pub(crate) use attendant::{Attendant, TrialNumber};
 pub(crate) use power::Reboots;
@@ -57,6 +58,7 @@ use needs::NeedsAtStart;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
+use workplace::Confining;
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -81,6 +83,7 @@ pub(crate) struct Bench {
     installation: Installation,
     /// What of the runtimes was there when the daemon started.
     needs: NeedsAtStart,
+    confining: Confining,
     run: RunWorker,
 }
 
@@ -126,6 +129,7 @@ impl Bench {
             holder: None,
             needs: NeedsAtStart::find(&installation, &config),
             installation,
+            confining: Confining::on(&root, &config),
             run: parent::run,
             root,
             config,
@@ -273,6 +277,7 @@ impl Bench {
                 nice: job.host.nice,
                 lock_memory: job.host.lock_memory,
             },
+            confinement: None,
         };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
@@ -322,6 +327,7 @@ impl Bench {
             had_edge_tpu: self.had_edge_tpu,
             needs: &self.needs,
             run: self.run,
+            confining: &self.confining,
         };
         let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)
