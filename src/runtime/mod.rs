@@ -140,6 +140,8 @@ pub struct Runtime {
     /// Options in force that follow from the model and not from the job, by the names under which a bundle
     /// has them. They say nothing about the platform.
     pub options_from_model: &'static [&'static str],
+    /// The most runs of one process, warm-up included, that its own clock can time; `None` if ours does.
+    pub most_runs: Option<u32>,
     /// What is between the two clock reads with these options of a job: a code and a sentence.
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
@@ -307,6 +309,13 @@ pub trait Program {
     /// # Errors
     /// A [`Failure`] before there were latencies; one after is in [`SelfTimed`].
     fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure>;
+
+    /// Run it once more, untimed, on the same inputs, and show every output to `show`, in the model's order.
+    /// Called after [`Program::time`] only.
+    ///
+    /// # Errors
+    /// The outputs cannot be read, and why.
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError>;
 }
 
 /// Runs a model for the time that each of its layers takes. It is slower then.

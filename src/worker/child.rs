@@ -98,7 +98,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
             let read = outputs::of_untimed_runs(session.as_mut(), &request)?;
             Ok(say(&Event::Outputs(read))?)
         }
-        (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
+        (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), &request),
         (Task::Profile, Execution::Profiler(profiler)) => {
             Ok(say(&Event::Profiled { layers: profiler.profile(runs.0, runs.1)? })?)
         }
@@ -133,19 +133,20 @@ fn timed_by_us(session: &mut dyn Session, request: &Request, taken: &Taken) -> R
 }
 
 /// The program starts once and ends by itself, so both pauses before timing come before it.
-fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), Stop> {
+fn timed_by_itself(program: &mut dyn Program, request: &Request) -> Result<(), Stop> {
     pause(Pause::BeforeWarmUp)?;
     pause(Pause::BeforeTiming)?;
     // Until it ends, its warm-up cannot be distinguished. Without the name, the stage of a crash is less
     // exact.
     let _ = rustix::thread::set_name(TIMING_NAME);
-    let SelfTimed { latencies, failure } = program.time(runs.0, runs.1)?;
+    let SelfTimed { latencies, failure } = program.time(request.warm_up_runs, request.timed_runs)?;
     pause(Pause::AfterTiming)?;
     let has_failed = failure.is_some();
     let resources = Resources { peak_memory_bytes: memory::peak_of_programs(), ..Resources::default() };
     say(&Event::Result { latencies, failure, resources })?;
     if !has_failed {
-        say(&Event::Outputs(outputs::of_a_program()))?;
+        // A run of its own, after all latencies have arrived.
+        say(&Event::Outputs(outputs::of_a_program(program, request.outputs_file.as_deref())))?;
     }
     Ok(())
 }

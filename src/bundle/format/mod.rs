@@ -17,7 +17,7 @@
 //!   - `cost.differences`, `cost.assumptions`, `cost.measured_shapes`
 //!   - `model.inputs[].quantization`
 //!   - `runtime.options_from_model`
-//!   - `outcome.fault`
+//!   - `outcome.fault`, `trials[].clock_step_ns`
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `environment.sandbox`
 

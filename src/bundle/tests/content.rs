@@ -13,6 +13,7 @@ pub(super) fn measured() -> Bundle {
                 warm_up_ns: vec![Nanos(2_500_000), Nanos(1_700_000)],
                 latency_ns: (0..50).map(|run| Nanos(1_500_000 + run * 137 + u64::from(process))).collect(),
                 extra_latency_ns: if process == 1 { vec![Nanos(1_500_001)] } else { Vec::new() },
+                clock_step_ns: None,
             },
         })
         .collect();

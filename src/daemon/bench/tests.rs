@@ -81,6 +81,7 @@ fn complete(trial: &parent::Trial<'_>, watch: &mut dyn Watch) -> ending::Ended {
         warm_up_ns: runs(trial.request.warm_up_runs),
         latency_ns: runs(trial.request.timed_runs),
         extra_latency_ns: Vec::new(),
+        clock_step_ns: None,
     };
     ended(Ending::Complete { latencies, energy_ns: None })
 }

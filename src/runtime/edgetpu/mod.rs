@@ -83,6 +83,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         options::THREADS,
     ],
     options_from_model: &[],
+    most_runs: None,
     timed: |_| {
         (
             "edgetpu.invoke",

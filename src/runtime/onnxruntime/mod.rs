@@ -115,6 +115,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
     ],
     options_from_model: &["int8", REBOUND_OUTPUTS],
+    most_runs: None,
     timed: |options| match provider_of(options) {
         word::CPU => (
             "onnxruntime.run_with_binding.cpu",

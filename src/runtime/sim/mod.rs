@@ -30,6 +30,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     networks: |_| None,
     options: &[],
     options_from_model: &[],
+    most_runs: None,
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
     reach: |_| Reach::PROCESSOR,

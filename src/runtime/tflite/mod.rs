@@ -29,6 +29,7 @@ pub const RUNTIME: Runtime = Runtime {
     networks: |_| Some(Form::TFLITE),
     options: &[options::THREADS, options::PROFILE, XNNPACK],
     options_from_model: &[],
+    most_runs: None,
     timed: |_| {
         (
             "tflite.invoke.cpu",

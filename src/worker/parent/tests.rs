@@ -88,6 +88,7 @@ fn a_whole_conversation_is_complete_with_and_without_pidfd() {
                 warm_up_ns: vec![Nanos(1)],
                 latency_ns: vec![Nanos(2), Nanos(3)],
                 extra_latency_ns: Vec::new(),
+                clock_step_ns: None,
             },
             energy_ns: None,
         };
