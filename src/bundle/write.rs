@@ -8,6 +8,7 @@ use std::io::Write;
 use flate2::{Compression, GzBuilder};
 
 use crate::bundle::format::Bundle;
+use crate::bundle::seal::seal;
 use crate::error::Hint;
 
 /// Longest job and configuration part of a file name, in bytes.
@@ -39,7 +40,7 @@ impl Hint for EncodeError {
 }
 
 /// The bytes of a bundle's file: compact JSON that ends in one newline, compressed with gzip, with a fixed
-/// gzip header (no name, time 0).
+/// gzip header (no name, time 0). A bundle with a place in a chain is sealed (module `seal`).
 ///
 /// Compact, because a line for each latency is of no use; `zcat FILE | python3 -m json.tool` prints it in
 /// readable form.
@@ -53,7 +54,8 @@ pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, EncodeError> {
         .mtime(0)
         .operating_system(OPERATING_SYSTEM_UNKNOWN)
         .write(Vec::new(), Compression::new(LEVEL));
-    gzip.write_all(&json).and_then(|()| gzip.finish()).map_err(|source| serde_json::Error::io(source).into())
+    let plain = gzip.write_all(&json).and_then(|()| gzip.finish()).map_err(serde_json::Error::io)?;
+    Ok(if bundle.integrity.is_some() { seal(&plain) } else { plain })
 }
 
 /// `<job>.<part>.<runtime>.<id>.json.gz`: the file name of a bundle.

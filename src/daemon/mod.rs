@@ -57,7 +57,7 @@ pub(crate) use start_error::StartError;
 
 use attending::{Attending, Cancellation};
 use bench::{Access, Bench, Reboots};
-use inbox::{Again, Inbox, WaitingJob, Wake};
+use inbox::{Again, Inbox, UploadsBeforeBoot, WaitingJob, Wake};
 use job::{EndedJob, QueuedJob, ReadJob};
 use observer::Observer;
 use outlet::{Assembler, Outlet};
@@ -100,7 +100,7 @@ impl<'o> Daemon<'o> {
             scratch::sweep(&std::env::temp_dir(), OF_WORKERS);
             scratch::sweep(&config.outbox, OF_RUNS);
             guarded::sweep_path(&config.outbox, &[status::FILE_NAME]);
-            guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE]);
+            guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE, outlet::chain::FILE]);
         }
         let places = Places {
             inbox: config.inbox.clone(),
@@ -121,6 +121,10 @@ impl<'o> Daemon<'o> {
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
+        let uptime_seconds = root.read("/proc/uptime").ok();
+        let uptime_seconds = uptime_seconds.and_then(|text| text.split(' ').next()?.parse().ok());
+        let now_ns = jiff::Timestamp::now().as_nanosecond();
+        let uploads = UploadsBeforeBoot::of(&spool.inbox, uptime_seconds, now_ns);
         let mut daemon = Self {
             inbox: Inbox::new(&config, watch, wake, observed.memory_bytes, now),
             bench: Bench::new(Rc::clone(&config), root, &observed, reboots, installation),
@@ -135,6 +139,7 @@ impl<'o> Daemon<'o> {
             config,
             spool,
         };
+        daemon.inbox.remember_boot(uploads);
         daemon.recover(found.entries);
         Ok(daemon)
     }
@@ -256,6 +261,7 @@ impl<'o> Daemon<'o> {
         for entry in entries {
             self.admit(entry);
         }
+        self.inbox.sync_bound(&self.spool, &mut self.troubles);
         let queue = self.inbox.queue();
         let is_queued = |job: &str| queue.in_order().any(|queued| queued.entry.id.to_string() == job);
         // Acquiring the lock restores the host.
@@ -374,6 +380,7 @@ impl Daemon<'_> {
             let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
             ended.into_iter().for_each(|ended| self.end(ended));
         }
+        self.inbox.sync_bound(&self.spool, &mut self.troubles);
         self.inbox.tidy(&sight, &self.spool, now);
         Ok(())
     }
@@ -386,6 +393,7 @@ impl Daemon<'_> {
             let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
             ended.into_iter().for_each(|ended| self.end(ended));
         }
+        self.inbox.sync_bound(&self.spool, &mut self.troubles);
         let (reporter, view) = self.reporting();
         reporter.report(Urgency::Soon, &view);
     }
@@ -455,6 +463,7 @@ impl Daemon<'_> {
             Left::ModelLost => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is damaged; copying the model again");
                 self.inbox.finished(&queued);
+                self.inbox.lost(&queued, &progress);
                 let read = ReadJob { queued, spec, job };
                 let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
                 ended.into_iter().for_each(|ended| self.end(ended));

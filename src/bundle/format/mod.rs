@@ -11,7 +11,7 @@
 //! - `backbone.bundle/1`: the first.
 //! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
 //!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`. All are optional: a
+//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `integrity`. All are optional: a
 //!   bundle of version 1 is one of version 2 without them.
 
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ mod compilation;
 mod environment;
 mod failure;
 mod inputs;
+mod integrity;
 mod loaded;
 mod outputs;
 mod power;
@@ -37,6 +38,7 @@ pub use environment::{
 };
 pub use failure::Failure;
 pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
+pub use integrity::{ChainHead, Integrity};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
 pub use outputs::{
@@ -113,6 +115,9 @@ pub struct Bundle {
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
     pub times: Times,
+    /// Its place in the chain of its host's bundles. A file with this key is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
 }
 
 /// The program that measured.

@@ -14,7 +14,7 @@ use super::observer::BundleLine;
 use super::status::Finished;
 use super::troubles::{TroubleKind, Troubles};
 use super::turn::{Course, Ended, Turn};
-use crate::bundle::format::{Status, Times};
+use crate::bundle::format::{ChainHead, Status, Times};
 use crate::bundle::write;
 use crate::config::Config;
 use crate::spec::ModelSource;
@@ -23,6 +23,7 @@ use crate::spool::names::{Entry, JobId};
 use crate::spool::{Published, Spool};
 
 mod assemble;
+pub(super) mod chain;
 mod count;
 mod layers;
 mod providers;
@@ -32,6 +33,7 @@ mod tests;
 pub(crate) use assemble::Assembler;
 
 use assemble::Parts;
+use chain::{Chain, Link};
 use count::{Counter, configuration_in_format};
 
 /// Job files of finished jobs are pruned after this many jobs, not after each.
@@ -46,6 +48,7 @@ const MAXIMUM_UNPUBLISHED: usize = 10_000;
 pub(crate) struct Outlet {
     assembler: Assembler,
     counter: Counter,
+    chain: Chain,
     /// A bundle that the spool's disk refused. Its job stays in the queue.
     unwritten: Option<Unwritten>,
     /// Bundles that are durable and not published yet.
@@ -65,6 +68,7 @@ struct Unwritten {
     row: BundleLine,
     name: String,
     bytes: Vec<u8>,
+    link: Link,
 }
 
 impl Outlet {
@@ -73,6 +77,7 @@ impl Outlet {
         Self {
             assembler,
             counter: Counter::default(),
+            chain: Chain::open(&config.state),
             unwritten: None,
             unpublished: ready.into(),
             finished: Finished::default(),
@@ -84,7 +89,9 @@ impl Outlet {
     }
 
     /// At a start: a bundle in `ready/` is durable; let its journal say so before it is published.
-    pub(crate) fn record_ready(&self, spool: &Spool, entries: &[Entry]) {
+    pub(crate) fn record_ready(&mut self, spool: &Spool, entries: &[Entry]) {
+        let ready: Vec<String> = self.unpublished.iter().cloned().collect();
+        self.chain.take_up(&ready, spool);
         for name in &self.unpublished {
             let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
             if entries.iter().any(|entry| entry.id == id) {
@@ -177,7 +184,9 @@ impl Outlet {
         let runtime = parts.runtime.as_ref().map(|(runtime, _)| runtime.name);
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
         let name = write::file_name(&job, part, runtime, &parts.id);
-        let bundle = self.assembler.assemble(parts);
+        let integrity = self.chain.next(parts.spec, self.assembler.harness_sha256());
+        let mut bundle = self.assembler.assemble(parts);
+        bundle.integrity = Some(integrity.clone());
         let bytes = match write::encode(&bundle) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -186,7 +195,8 @@ impl Outlet {
             }
         };
         let row = BundleLine::of(&bundle, &name);
-        self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes });
+        let link = chain::link(&integrity, &bytes);
+        self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes, link });
         self.write(spool, troubles)
     }
 
@@ -198,6 +208,7 @@ impl Outlet {
         let is_cancelled = unwritten.row.outcome.status == Status::Cancelled;
         let written = spool
             .make_ready(&unwritten.name, &unwritten.bytes)
+            .and_then(|()| self.chain.advance(&unwritten.link))
             .and_then(|()| journal.append(&record, Durable::Now))
             // The journal of a job cancelled before its turn has a first line that was not durable, and no
             // name that is.
@@ -267,6 +278,11 @@ impl Outlet {
     /// Number of bundles that are durable and not published yet.
     pub(crate) fn unpublished(&self) -> usize {
         self.unpublished.len()
+    }
+
+    /// The newest bundle of the host's chain.
+    pub(crate) fn chain_head(&self) -> Option<&ChainHead> {
+        self.chain.head()
     }
 
     /// Number of bundles by how they ended, since the start.
