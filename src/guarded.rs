@@ -1,12 +1,12 @@
-//! Files in folders that others may write to: the inbox, the outbox, `spool/control`, `/run/lock`, and folders
-//! of results at the desk.
+//! Files in folders that others may write to: the inbox, the outbox, `spool/control`, `/run/lock`, and
+//! folders of results at the desk.
 //!
 //! Whoever may write to a folder may plant anything under any name in it: a link to a file that only we may
-//! write, a FIFO that nobody writes to, a device whose opening does something. So an entry is opened only if
+//! write, a FIFO without a writer, a device whose opening does something. So an entry is opened only if
 //! it is a regular file, never through a link and never waiting ([`open`]); a file is made only where none
 //! is, under a name that cannot be foreseen, and gets its own name by a rename, which replaces an entry and
-//! never follows it ([`NewFile`]). Everything is relative to an open folder, or to a path whose folders belong
-//! to the administrator. `tests/house/tidy.rs` keeps other ways to open files out of these modules.
+//! never follows it ([`NewFile`]). Everything is relative to an open folder, or to a path whose folders
+//! belong to the administrator. `tests/house/tidy.rs` keeps other ways to open files out of these modules.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write};
@@ -65,8 +65,8 @@ pub(crate) fn open_to_write(path: &Path) -> io::Result<File> {
 
 fn open_with(folder: impl AsFd, name: &OsStr, access: OFlags) -> io::Result<File> {
     let path = Path::new(name);
-    // Looked at before it is opened, because opening a device may act on it; and again afterwards, because the
-    // entry may have been replaced in between.
+    // Looked at before it is opened, because opening a device may act on it; and again afterwards, because
+    // the entry may have been replaced in between.
     let look = || {
         regular(&rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?)?;
         let file = rustix::fs::openat(&folder, name, access | FLAGS, Mode::empty())?;
@@ -257,8 +257,8 @@ pub(crate) fn set_aside(folder: impl AsFd, name: &OsStr) -> io::Result<OsString>
     Ok(aside)
 }
 
-/// Remove temporary files of earlier processes: those of our user for which `is_ours` knows the name that they
-/// were to get.
+/// Remove temporary files of earlier processes: those of our user for which `is_ours` knows the name that
+/// they were to get.
 ///
 /// # Errors
 /// The folder is unreadable.

@@ -65,8 +65,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Remove the folders with names that begin with `prefix` whose owners are gone. Those of other users stay, and
-/// so does whatever cannot be removed.
+/// Remove the folders with names that begin with `prefix` whose owners are gone. Those of other users stay,
+/// and so does whatever cannot be removed.
 pub(crate) fn sweep(parent: &Path, prefix: &str) {
     let entries = fs_err::read_dir(parent).into_iter().flatten().flatten();
     for path in entries.filter(|entry| is_ours(&entry.file_name(), prefix)).map(|entry| entry.path()) {

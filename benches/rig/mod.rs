@@ -40,6 +40,7 @@ pub(crate) fn request(
             options: [("threads".to_owned(), 1.into())].into(),
             inputs: [].into(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs,

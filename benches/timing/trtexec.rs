@@ -96,6 +96,7 @@ fn host(folder: &Path) -> (PathBuf, Request) {
             options: [].into(),
             inputs: [].into(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: Some(Compilation {
                 folder: folder.join("engines"),
                 platform: String::new(),

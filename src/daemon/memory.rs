@@ -5,6 +5,9 @@
 
 use crate::error::Hint;
 
+/// Larger model files are not read by the daemon, to count or to classify them: it would need as much memory.
+pub(super) const LARGEST_READ_MODEL_BYTES: u64 = 1 << 30;
+
 /// A model file has more bytes than the host has memory. Every runtime here reads the whole file before it
 /// runs, and timing a network whose weights are on a disk times that disk; see "Models larger than the
 /// memory" in docs/METHOD.md.

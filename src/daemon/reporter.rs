@@ -12,7 +12,7 @@ use super::service::Service;
 use super::status::{self, Attention, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
 use super::troubles::Troubles;
 use crate::config::Config;
-use crate::spool::{Oddity, Spool};
+use crate::spool::{Spool, Unexpected};
 
 /// The status file is written at most this often while jobs are short.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -188,7 +188,7 @@ impl Queued {
     }
 }
 
-fn odd(oddity: &Oddity) -> Attention {
+fn odd(oddity: &Unexpected) -> Attention {
     let what = oddity.path.display().to_string();
     Attention { code: "odd_spool".to_owned(), what, why: oddity.why.clone() }
 }

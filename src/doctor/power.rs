@@ -68,6 +68,9 @@ pub(super) fn processor_clocks(subject: &Subject) -> Finding {
         .unwrap_or_else(|| Finding::unobservable(NO_CLOCKS))
 }
 
+/// Part of the paths of Thor's memory clock, which has limits as the GPU's clock has.
+const MEMORY_DEVICE: &str = "/devfreq/bwmgr/";
+
 pub(super) fn graphics_clock(subject: &Subject) -> Finding {
     let clock = limits(subject, "min_freq", &|hertz| hertz / 1e6, "GPU");
     clock.unwrap_or_else(|| {
@@ -83,6 +86,7 @@ pub(super) fn graphics_clock(subject: &Subject) -> Finding {
 fn limits(subject: &Subject, name: &str, megahertz: &dyn Fn(f64) -> f64, of: &str) -> Option<Finding> {
     let pairs: Vec<(&str, f64, f64)> = subject
         .settings_named(name)
+        .filter(|(path, _)| !path.contains(MEMORY_DEVICE))
         .filter_map(|(path, lower)| {
             let upper = subject.settings.get(&plan::upper_of(path)?)?;
             Some((path, lower.parse().ok()?, upper.parse().ok()?))
@@ -218,10 +222,16 @@ pub(super) fn memory_clock(subject: &Subject) -> Finding {
     if !subject.is_jetson() {
         return Finding::does_not_apply("only Jetsons show their memory clock");
     }
-    let mut locked = subject.settings_named("mrq_rate_locked");
-    match locked.next() {
-        Some((_, "1")) => Finding::ok("the memory clock is locked"),
-        Some(_) => Finding::advice("the memory clock varies", LOCK),
+    let mut switches = subject.settings_named("mrq_rate_locked").chain(subject.settings_named("clk_state"));
+    let switch = switches.next().map(|(_, value)| value == "1");
+    let are_equal = |(path, lower): (&str, &str)| {
+        Some(subject.settings.get(&plan::upper_of(path)?).is_some_and(|upper| upper == lower))
+    };
+    // Thor's has limits, as the GPU's.
+    let limits = subject.settings_named("min_freq").find(|(path, _)| path.contains(MEMORY_DEVICE));
+    match switch.or(limits.and_then(are_equal)) {
+        Some(true) => Finding::ok("the memory clock is locked"),
+        Some(false) => Finding::advice("the memory clock varies", LOCK),
         None => Finding::unobservable("only root can read the memory clock")
             .with_remedy("run the daemon as a service, which may read it, or run this with sudo"),
     }

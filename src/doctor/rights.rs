@@ -7,7 +7,7 @@ use super::process_rights::{DAC_OVERRIDE, DAC_READ_SEARCH, IPC_LOCK, LEASE, Limi
 use super::subject::Subject;
 use crate::bundle::format::EdgeTpuBus;
 use crate::host::cpufreq;
-use crate::host::jetson::nvpmodel::STATUS_FILE;
+use crate::host::jetson::nvpmodel::{self, STATUS_FILE};
 use crate::host::lock::LOCK_FILE;
 use crate::text::{counted, first_few};
 
@@ -86,6 +86,14 @@ pub(super) fn power_mode(subject: &Subject) -> Finding {
         return Finding::does_not_apply("only Jetsons have power modes");
     }
     let Some(rights) = &subject.rights else { return untold() };
+    let folders = nvpmodel::folders_on_disk(subject.root);
+    let refuses = |folder: &&String| rights.may(subject.root, Path::new(folder), WRITE) == Some(false);
+    if let Some(folder) = folders.iter().find(refuses) {
+        return Finding::problem(
+            format!("{} cannot write to {folder}, where some power modes write", rights.who),
+            format!("`sudo systemctl edit backbone`, and add `[Service]` and `ReadWritePaths=-{folder}`"),
+        );
+    }
     match rights.may(subject.root, Path::new(STATUS_FILE), WRITE) {
         Some(true) => Finding::ok(format!("{} can set the power mode", rights.who)),
         Some(false) => Finding::problem(format!("{} cannot set the power mode", rights.who), BY_UNIT),

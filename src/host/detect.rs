@@ -46,7 +46,7 @@ pub(super) fn identify(root: &HostRoot, host: &mut Host) {
     if family == "jetson" {
         host.gpus.extend(jetson::gpus(root));
         if let Some(release) = Release::read(root, host.packages.get("nvidia-l4t-core").map(String::as_str)) {
-            host.jetpack = release.jetpack.map(str::to_owned);
+            host.jetpack = release.jetpack;
             host.l4t = Some(release.l4t);
         }
     }

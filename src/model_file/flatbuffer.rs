@@ -115,6 +115,18 @@ impl<'a> FlatTable<'a> {
         (0..count).map(|index| self.file.array(start + 4 * index).map(i32::from_le_bytes)).collect()
     }
 
+    /// The only number of a list of 32-bit floating-point numbers; `None` if it has more or fewer.
+    pub(crate) fn only_float(&self, field: usize) -> Result<Option<f32>, String> {
+        let (start, count) = self.vector(field, 4)?;
+        (count == 1).then(|| self.file.array(start).map(f32::from_le_bytes)).transpose()
+    }
+
+    /// The only number of a list of whole numbers of 64 bits; `None` if it has more or fewer.
+    pub(crate) fn only_long(&self, field: usize) -> Result<Option<i64>, String> {
+        let (start, count) = self.vector(field, 8)?;
+        (count == 1).then(|| self.file.array(start).map(i64::from_le_bytes)).transpose()
+    }
+
     /// A list of tables; empty if it is absent.
     pub(crate) fn tables(&self, field: usize) -> Result<Vec<FlatTable<'a>>, String> {
         let (start, count) = self.vector(field, 4)?;

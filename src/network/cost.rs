@@ -36,6 +36,8 @@ pub struct Cost {
     /// What the totals take for granted because the file does not say it: which branch runs, how often a loop
     /// does, an open batch of 1.
     pub assumptions: Vec<Assumption>,
+    /// Number of tensors whose shape a runtime reported while it ran them, and which was used.
+    pub measured_shapes: u64,
 }
 
 /// An operator that is not counted.

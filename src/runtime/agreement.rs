@@ -214,6 +214,7 @@ mod tests {
             name: "x".into(),
             element_type: element_type.into(),
             shape: Vec::new(),
+            quantization: None,
         };
         let of = |options: &[(&str, Value)], element_type: &str| {
             let options = options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();

@@ -1,5 +1,7 @@
 //! Causes in what a program or a library prints: texts of known lines, and what they mean. Pure.
 
+use crate::bundle::format::Fault;
+
 /// A known text and what it means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cause {
@@ -7,8 +9,8 @@ pub(crate) struct Cause {
     pub(crate) text: &'static str,
     /// Stable code.
     pub(crate) reason: &'static str,
-    /// While a model is compiled: the model is the cause, and the failure is a result about it.
-    pub(crate) concerns_model: bool,
+    /// Whose fault it is. [`Fault::Model`] holds only while a model is compiled.
+    pub(crate) fault: Fault,
     /// What to do; lower case, no full stop.
     pub(crate) hint: &'static str,
 }
@@ -17,10 +19,10 @@ pub(crate) struct Cause {
 pub(crate) const fn cause(
     text: &'static str,
     reason: &'static str,
-    concerns_model: bool,
+    fault: Fault,
     hint: &'static str,
 ) -> Cause {
-    Cause { text, reason, concerns_model, hint }
+    Cause { text, reason, fault, hint }
 }
 
 /// The most telling cause of a table, and its line, among the lines so far. A table lists the most telling
@@ -35,6 +37,11 @@ impl MostTelling {
         if self.0.as_ref().is_none_or(|(known, _)| index < *known) {
             self.0 = Some((index, line.to_owned()));
         }
+    }
+
+    /// Is there none yet?
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// The cause, by the table that every line was compared with.

@@ -94,6 +94,11 @@ impl ElementType {
         })
     }
 
+    /// Floating-point numbers.
+    pub(super) fn is_float(self) -> bool {
+        self.range().is_none()
+    }
+
     /// Integers, not truth values.
     pub(super) fn is_integer(self) -> bool {
         self != Self::Bool && self.range().is_some()

@@ -54,16 +54,35 @@ pub(super) fn encode(number: &Number, element_type: ElementType) -> Result<([u8;
         put_integer(whole, size, &mut bytes);
         return Ok((bytes, size));
     }
-    let float = number.as_f64().ok_or_else(unfit)?;
+    let float = number.as_f64().and_then(|float| float_bytes(float, element_type));
+    Ok((float.ok_or_else(unfit)?, size))
+}
+
+/// Write the element that is nearest to a number, native byte order. Beyond the range of floats it is 0.
+pub(super) fn put_nearest(value: f64, element_type: ElementType, target: &mut [u8]) {
+    let size = element_type.size_bytes();
+    let mut bytes = [0; 8];
+    match element_type.range() {
+        Some((smallest, largest)) => {
+            put_integer((value.round() as i128).clamp(smallest, largest), size, &mut bytes);
+        }
+        None => bytes = float_bytes(value, element_type).unwrap_or_default(),
+    }
+    target.copy_from_slice(&bytes[..size]);
+}
+
+/// `None` beyond the range of the type, and for types that are no floats.
+fn float_bytes(float: f64, element_type: ElementType) -> Option<[u8; 8]> {
     let single = float as f32;
+    let mut bytes = [0; 8];
     match element_type {
         ElementType::Float64 => bytes = float.to_ne_bytes(),
         ElementType::Float32 if single.is_finite() => bytes[..4].copy_from_slice(&single.to_ne_bytes()),
-        ElementType::Float16 => bytes[..2].copy_from_slice(&half(single).ok_or_else(unfit)?.to_ne_bytes()),
-        ElementType::Bfloat16 => bytes[..2].copy_from_slice(&brain(single).ok_or_else(unfit)?.to_ne_bytes()),
-        _ => return Err(unfit()),
+        ElementType::Float16 => bytes[..2].copy_from_slice(&half(single)?.to_ne_bytes()),
+        ElementType::Bfloat16 => bytes[..2].copy_from_slice(&brain(single)?.to_ne_bytes()),
+        _ => return None,
     }
-    Ok((bytes, size))
+    Some(bytes)
 }
 
 /// The lower `size` bytes of the two's complement.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::bundle::format::Failure;
-use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel};
+use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel, Tensor};
 use crate::network::emit::Form;
 
 pub(crate) mod agreement;
@@ -33,6 +33,7 @@ mod given;
 pub mod inputs;
 pub(crate) mod kept;
 pub mod layers;
+pub(crate) mod layout;
 pub(crate) mod lines;
 pub mod mapped;
 pub mod needs;
@@ -40,11 +41,13 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+pub mod said;
 pub mod shapes;
 pub(crate) mod sim;
 pub mod tflite;
 pub mod trtexec;
 
+use causes::Cause;
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
@@ -94,6 +97,14 @@ pub(crate) fn reference(runtime: &Runtime) -> Option<(&'static Runtime, Options)
     Some((reference, option.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
 
+/// The runtime, and its options, that reports the shapes of what the nodes of that runtime's models make.
+/// `None` if there is none: the other formats keep the shape of every tensor.
+pub(crate) fn shape_source(runtime: &Runtime) -> Option<(&'static Runtime, Options)> {
+    let (source, mut options) = reference(runtime).filter(|(source, _)| source.model_format == "onnx")?;
+    options.extend(onnxruntime::UNCHANGED_GRAPH.map(|(name, value)| (name.to_owned(), value.into())));
+    Some((source, options))
+}
+
 /// What the daemon knows of a runtime without loading it.
 #[derive(Debug)]
 pub struct Runtime {
@@ -119,6 +130,9 @@ pub struct Runtime {
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// Lines on a worker's standard error after which its device does not answer any more: the worker is
+    /// ended at once, and the line is the cause.
+    pub(crate) fatal_lines: &'static [Cause],
     /// Its results are made up; bundles are marked so.
     pub simulated: bool,
 }
@@ -167,6 +181,8 @@ pub enum Task {
     Profile,
     /// Run it untimed, and read what it computes.
     Outputs,
+    /// Run it once, its graph as the file has it, for the shapes of what its nodes make.
+    Shapes,
 }
 
 /// What a worker is asked to load.
@@ -186,6 +202,10 @@ pub struct LoadRequest {
     pub inputs: GivenInputs,
     /// Seed of the input data.
     pub seed: u64,
+    /// The inputs of another model of the same network, in its order. Where this is not empty, inputs that
+    /// the job does not give hold what that model's would, in the layout and element type of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled_like: Vec<Tensor>,
     /// For a runtime that compiles models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compilation: Option<Compilation>,
@@ -247,7 +267,13 @@ pub enum Execution {
     Compiler(Box<dyn Compiler>),
     /// Run it for the time of each layer.
     Profiler(Box<dyn Profiler>),
+    /// It has run, and made this.
+    Shapes(NodeShapes),
 }
+
+/// Shapes of what nodes made in a run, in the order of their outputs, by the name of the node; by its
+/// operator and its place in the graph, as in `Conv_3`, where it has no name.
+pub type NodeShapes = BTreeMap<String, Vec<Vec<u64>>>;
 
 /// What compiles a model. What it prints goes to standard error, and from there into the bundle.
 pub trait Compiler {

@@ -102,7 +102,7 @@ fn file(node: &Node, field: &str, runtimes: &[&'static Runtime], mistakes: &mut 
 }
 
 /// Why a name cannot be that of a file of a job.
-pub(crate) struct Fault {
+pub(crate) struct NameFault {
     code: &'static str,
     /// Follows the name.
     pub(crate) message: String,
@@ -110,9 +110,9 @@ pub(crate) struct Fault {
 }
 
 /// What is wrong with the name of a file of a job, whatever its extension.
-pub(crate) fn fault_of_name(name: &str) -> Option<Fault> {
+pub(crate) fn fault_of_name(name: &str) -> Option<NameFault> {
     let fault = |message: &str, hint: &str| {
-        Some(Fault { code: "model_name", message: message.to_owned(), hint: hint.to_owned() })
+        Some(NameFault { code: "model_name", message: message.to_owned(), hint: hint.to_owned() })
     };
     let here = "drop the file into the same folder as the job file and write its bare name";
     let lower = name.to_ascii_lowercase();
@@ -143,18 +143,18 @@ pub(crate) fn fault_of_name(name: &str) -> Option<Fault> {
     }
 }
 
-fn fault_of_extension(name: &str, runtimes: &[&'static Runtime]) -> Option<Fault> {
+fn fault_of_extension(name: &str, runtimes: &[&'static Runtime]) -> Option<NameFault> {
     let extension = extension(name).unwrap_or_default();
     if runtimes.iter().any(|runtime| runtime.model_format == extension) {
         return None;
     }
     if SPEC_EXTENSIONS.contains(&extension.as_str()) {
         let message = "is a job file, not a model".to_owned();
-        return Some(Fault { code: "model_name", message, hint: reads(runtimes) });
+        return Some(NameFault { code: "model_name", message, hint: reads(runtimes) });
     }
     let message =
         if extension.is_empty() { "has no extension" } else { "is of a format that no runtime reads" };
-    Some(Fault { code: "unknown_extension", message: message.to_owned(), hint: reads(runtimes) })
+    Some(NameFault { code: "unknown_extension", message: message.to_owned(), hint: reads(runtimes) })
 }
 
 /// `.onnx` files are read by …, for hints.

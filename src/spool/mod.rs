@@ -95,7 +95,7 @@ pub struct Spool {
     pub models: ModelStore,
     identity: Identity,
     /// What is in its folders and is not of a spool.
-    oddities: Vec<Oddity>,
+    oddities: Vec<Unexpected>,
     /// Keeps the lock.
     lock: File,
 }
@@ -111,7 +111,7 @@ pub struct AtStart {
 
 /// Something in the spool that no program of ours puts there, or a folder that was gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Oddity {
+pub(crate) struct Unexpected {
     /// The file or folder.
     pub(crate) path: PathBuf,
     /// What is wrong with it, and what to do.
@@ -359,7 +359,7 @@ impl Spool {
     }
 
     /// What is in its folders and does not belong there, and folders that were gone.
-    pub(crate) fn oddities(&self) -> impl Iterator<Item = &Oddity> {
+    pub(crate) fn oddities(&self) -> impl Iterator<Item = &Unexpected> {
         self.oddities.iter()
     }
 
@@ -382,7 +382,7 @@ impl Spool {
             let why = "was removed while the daemon ran, and made again; what was in it is lost unless it is moved back";
             log::error!("{} {why}", path.display());
             if !self.oddities.iter().any(|known| known.path == path) {
-                self.oddities.push(Oddity { path, why: why.to_owned() });
+                self.oddities.push(Unexpected { path, why: why.to_owned() });
             }
             any = true;
         }
@@ -390,15 +390,15 @@ impl Spool {
     }
 }
 
-/// Remove a file that is of no use any more. What cannot be removed, such as a folder, is noted and gets a name
-/// that no file of ours will ever need.
-fn remove_or_note(folder: &Folder, name: &OsStr, oddities: &mut Vec<Oddity>) {
+/// Remove a file that is of no use any more. What cannot be removed, such as a folder, is noted and gets a
+/// name that no file of ours will ever need.
+fn remove_or_note(folder: &Folder, name: &OsStr, oddities: &mut Vec<Unexpected>) {
     if let Err(error) = folder.remove(name) {
         let path = guarded::set_aside(folder, name).unwrap_or_else(|_| name.to_owned());
         let path = folder.join(path);
         let why = format!("does not belong there and cannot be removed ({error}); remove it");
         log::warn!("{} {why}", path.display());
-        oddities.push(Oddity { path, why });
+        oddities.push(Unexpected { path, why });
     }
 }
 

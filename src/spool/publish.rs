@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::folder::Folder;
 use super::names::{Entry, JobId};
 use super::plan::FileKind;
-use super::{Oddity, Spool, remove_or_note};
+use super::{Spool, Unexpected, remove_or_note};
 
 /// Where a bundle is after [`Spool::publish`].
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Spool {
 }
 
 /// Remove incomplete bundles; return the names of the complete ones.
-pub(super) fn clean_ready(ready: &Folder, oddities: &mut Vec<Oddity>) -> io::Result<Vec<String>> {
+pub(super) fn clean_ready(ready: &Folder, oddities: &mut Vec<Unexpected>) -> io::Result<Vec<String>> {
     let mut whole = Vec::new();
     for name in ready.names()? {
         let is_file = ready.entry(&name).is_some_and(|found| found.kind == FileKind::Regular);

@@ -93,6 +93,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         (Task::Profile, Execution::Profiler(profiler)) => {
             Ok(say(&Event::Profiled { layers: profiler.profile(runs.0, runs.1)? })?)
         }
+        (Task::Shapes, Execution::Shapes(nodes)) => Ok(say(&Event::Shapes { nodes: std::mem::take(nodes) })?),
         (Task::Build, Execution::Compiler(compiler)) => Ok(say(&Event::Built(compiler.build()?))?),
         (task, _) => {
             Err(refusal("task_not_possible", format!("`{}` cannot do this task: {task:?}", request.runtime))
@@ -283,12 +284,12 @@ mod tests {
     fn a_request_of_another_version_is_refused_before_its_fields_are_read() {
         let failure = read_request(&b"{\"protocol\": 77, \"news\": 1}\n"[..]).unwrap_err();
         assert_eq!(failure.reason, "protocol_mismatch");
-        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 5");
+        insta::assert_snapshot!(failure, @"the parent speaks protocol 77, this worker speaks 6");
     }
 
     #[test]
     fn a_request_without_an_end_is_refused() {
-        for bytes in [&b""[..], b"{\"protocol\": 5", &vec![b' '; 5 << 20]] {
+        for bytes in [&b""[..], b"{\"protocol\": 6", &vec![b' '; 5 << 20]] {
             assert_eq!(read_request(bytes).unwrap_err().reason, "request_not_readable");
         }
     }

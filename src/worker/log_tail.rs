@@ -1,8 +1,11 @@
-//! The last lines that a worker writes to standard error, bounded however much it writes.
+//! The last lines that a worker writes to standard error, bounded however much it writes, and the first of
+//! them after which its device does not answer any more.
 //!
 //! Takes bytes as they are read, and returns printable lines for the bundle.
 
 use std::collections::VecDeque;
+
+use crate::runtime::causes::{Cause, MostTelling};
 
 /// Lines kept: enough for a runtime's explanation and a backtrace, and small in a bundle.
 const LINES: usize = 50;
@@ -15,9 +18,21 @@ const CHARACTERS: usize = 500;
 pub(super) struct LogTail {
     lines: VecDeque<String>,
     unfinished: Vec<u8>,
+    fatal_lines: &'static [Cause],
+    fatal: MostTelling,
 }
 
 impl LogTail {
+    /// One that looks for these lines.
+    pub(super) fn watching(fatal_lines: &'static [Cause]) -> Self {
+        Self { fatal_lines, ..Self::default() }
+    }
+
+    /// The fatal line, if one came.
+    pub(super) fn fatal(&self) -> Option<(&'static Cause, &str)> {
+        self.fatal.of(self.fatal_lines)
+    }
+
     pub(super) fn take(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
@@ -42,7 +57,11 @@ impl LogTail {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
-        self.lines.push_back(printable(bytes.strip_suffix(b"\r").unwrap_or(&bytes), CHARACTERS));
+        let line = printable(bytes.strip_suffix(b"\r").unwrap_or(&bytes), CHARACTERS);
+        if self.fatal.is_none() {
+            self.fatal.take(self.fatal_lines, &line);
+        }
+        self.lines.push_back(line);
     }
 }
 

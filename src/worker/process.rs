@@ -18,6 +18,7 @@ use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, set_child_subreaper, waitid,
 };
 
+use crate::runtime::{self, causes::Cause};
 use crate::scratch::{OF_WORKERS, Scratch};
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
@@ -146,7 +147,7 @@ impl Worker {
             unwritten: request,
             output: output.map(OwnedFd::from),
             error: error.map(OwnedFd::from),
-            log: LogTail::default(),
+            log: LogTail::watching(fatal_lines(&trial.request.runtime)),
             has_ended: false,
             _temporary: temporary,
         };
@@ -272,6 +273,11 @@ impl Drop for Worker {
             self.end();
         }
     }
+}
+
+/// Those of a runtime; none of one that is not known, which is a worker of another version's.
+fn fatal_lines(runtime: &str) -> &'static [Cause] {
+    runtime::find(runtime).map_or(&[], |runtime| runtime.fatal_lines)
 }
 
 /// If it cannot be made, the worker uses the daemon's.

@@ -5,8 +5,8 @@
 //! timing, then `result`, and after it `outputs`: latencies are safe before anything else is read. It may
 //! send `failed` at any point after `hello`. If the request asks for energy, three more pauses and `energy`
 //! follow the outputs. If it asks for a build, `built` follows `loaded`; if it asks for a profile, `profiled`
-//! does; if it asks for outputs alone, `outputs` does. Any other line on standard output is a failure. Logs
-//! go to standard error. The worker writes nothing during timed runs.
+//! does; if it asks for outputs or shapes alone, `outputs` or `shapes` does. Any other line on standard
+//! output is a failure. Logs go to standard error. The worker writes nothing during timed runs.
 //!
 //! At each pause the worker waits for a line from the daemon, which reads the host's sensors meanwhile. A
 //! worker whose standard input is closed does not wait, because no answer can come.
@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::format::{Latencies, Layer, LoadedModel, ReadOutputs, Resources};
 pub use crate::runtime::Task;
-use crate::runtime::{Built, Failure, LoadRequest};
+use crate::runtime::{Built, Failure, LoadRequest, NodeShapes};
 use crate::units::Nanos;
 
 /// Raised when the meaning of a line changes. Each side refuses any number but its own.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// What a worker is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +101,11 @@ pub enum Event {
     Profiled {
         /// In the order of the network.
         layers: Vec<Layer>,
+    },
+    /// What the nodes of the model made. The worker now exits with 0.
+    Shapes {
+        /// Their shapes.
+        nodes: NodeShapes,
     },
     /// The worker cannot complete the request. It now exits with 0, because it has reported the failure.
     Failed(Failure),

@@ -1,6 +1,6 @@
-//! What people may plant in the folders that they can write to: links, FIFOs, folders, sockets and devices, under
-//! every name that the program itself uses there. The names come from a life of the real daemon under strace, so
-//! that a new name cannot be forgotten.
+//! What people may plant in the folders that they can write to: links, FIFOs, folders, sockets and devices,
+//! under every name that the program itself uses there. The names come from a life of the real daemon under
+//! strace, so that a new name cannot be forgotten.
 //!
 //! Whatever is planted: the daemon starts, measures the next job, obeys SIGTERM, and changes nothing outside.
 
@@ -209,7 +209,7 @@ fn plant(path: &Path, kind: Kind, precious: &Precious) -> bool {
     true
 }
 
-/// The daemon on this machine starts, measures a job, and stops when it is told to.
+/// The daemon on this machine starts, measures a job, and stops when it should.
 fn works(rig: &mut Rig, what: &str) {
     rig.start();
     // Whatever was planted under a name of an earlier job.
@@ -220,9 +220,9 @@ fn works(rig: &mut Rig, what: &str) {
         rig.bundle_files().iter().any(|path| of_job(path) && path.symlink_metadata().unwrap().is_file())
     });
     let measured = rig.bundle_files().into_iter().filter(|path| path.symlink_metadata().unwrap().is_file());
-    let measured =
+    let mut measured =
         measured.filter_map(|path| backbone::bundle::read::decode(fs_err::File::open(path).unwrap()).ok());
-    let mine = measured.filter(|bundle| bundle.job.name == name).last();
+    let mine = measured.find(|bundle| bundle.job.name == name);
     assert_eq!(mine.map(|bundle| bundle.outcome.status), Some(Status::Measured), "{what}\n{}", rig.log());
     rig.command(&["status"]);
     let ended = rig.end(Signal::TERM);

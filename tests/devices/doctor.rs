@@ -221,6 +221,27 @@ fn every_host_is_examined_within_a_second_also_this_one() {
 }
 
 #[test]
+fn folder_of_a_mode_that_the_unit_makes_read_only_is_named_with_the_line_for_the_unit() {
+    let fake = Fake::of("thor-jetpack-7.0");
+    assert_eq!(finding(&fake.report(), "rights_power_mode").0, Grade::Ok);
+    let modes = fs_err::read_to_string(fake.at("/etc/nvpmodel.conf")).unwrap();
+    let written = "< PARAM TYPE=FILE NAME=GPU >\nOPTIONS /etc/modprobe.d/nvidia-tegra.conf\n";
+    fake.put("/etc/nvpmodel.conf", &format!("{written}{modes}"));
+    fake.put("/etc/modprobe.d/nvidia-tegra.conf", "");
+    assert_eq!(finding(&fake.report(), "rights_power_mode").0, Grade::Ok);
+    fake.put("/proc/812/mountinfo", "21 1 179:1 / / ro,relatime - ext4 /dev/root rw\n");
+    let report = fake.report();
+    let line = report.findings.iter().find(|line| line.code == "rights_power_mode").unwrap();
+    assert_eq!(line.finding.outcome, Grade::Problem);
+    assert_eq!(
+        line.finding.observed,
+        "the daemon cannot write to /etc/modprobe.d, where some power modes write"
+    );
+    let remedy = line.finding.remedy.as_deref().unwrap();
+    assert!(remedy.contains("`ReadWritePaths=-/etc/modprobe.d`"), "{remedy}");
+}
+
+#[test]
 fn nvpmodel_that_hangs_is_said_to_within_the_second() {
     let fake = Fake::of(XAVIER);
     fake.put("/usr/sbin/nvpmodel", "#!/bin/sh\nexec sleep 1000\n");

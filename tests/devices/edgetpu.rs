@@ -178,8 +178,17 @@ fn compiler_that_fails_by_its_own_fault_is_tried_again() {
     let bundle = host.measured("flaky", &network(INT8));
     assert_eq!(outcome(&bundle).0, Status::Measured);
     assert_eq!(bundle.preparation[0].edge_tpu.as_ref().unwrap().attempts, 2);
+    fs_err::remove_file(host.rig.path("host/compiler-mark-1")).unwrap();
+    host.compiler("VERSION=16\nFAULT=exception_once");
+    let bundle = host.measured("exceptional", &network(INT8).replace("input: 32", "input: 48"));
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    assert_eq!(bundle.preparation[0].edge_tpu.as_ref().unwrap().attempts, 2);
     for (fault, status, reason) in [
-        ("internal", Status::NotCompilable, "internal_compiler_error"),
+        ("internal", Status::Failed, "internal_compiler_error"),
+        ("exception", Status::Failed, "internal_compiler_error"),
+        ("crash", Status::Failed, "tool_crashed"),
+        ("timeout", Status::Failed, "compiler_timed_out"),
+        ("dynamic", Status::NotCompilable, "dynamic_tensors"),
         ("interpreter", Status::NotCompilable, "interpreter_failed"),
         ("unparsed", Status::NotCompilable, "operator_too_new"),
         ("silent", Status::Failed, "not_passed"),
@@ -276,6 +285,32 @@ fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_continues
     let bundle = host.measured("held", &network(INT8));
     assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Load), "device_in_use"));
     assert!(bundle.outcome.detail.unwrap().contains("process 17 has /dev/apex_0 open"));
+    host.library("");
+    assert_eq!(outcome(&host.measured("after", &network(INT8))).0, Status::Measured);
+}
+
+#[test]
+fn fatal_line_of_the_driver_ends_the_worker_at_once_and_is_the_cause() {
+    if is_skipped() {
+        return;
+    }
+    let host = Host::new("pcie-edgetpu", "16");
+    host.library("FAULT=link_lost");
+    let began = std::time::Instant::now();
+    let bundle = host.measured("lost", &network(INT8).replace("timeout_seconds: 3", "timeout_seconds: 3600"));
+    let took = began.elapsed();
+    assert_eq!(
+        outcome(&bundle),
+        (Status::Failed, Some(Stage::Timing), "device_failed"),
+        "{:?}",
+        bundle.outcome
+    );
+    let detail = bundle.outcome.detail.unwrap();
+    assert!(detail.contains("`E driver/mmio_driver.cc:254] HIB Error. hib_error_status = ffff"), "{detail}");
+    assert_eq!(detail.matches("HIB Error").count(), 1, "{detail}");
+    assert!(bundle.outcome.hint.unwrap().contains("the link to the card is lost"));
+    // Compiling and five seconds of patience for the device included, on a busy machine.
+    assert!(took < std::time::Duration::from_secs(60), "{took:?}");
     host.library("");
     assert_eq!(outcome(&host.measured("after", &network(INT8))).0, Status::Measured);
 }

@@ -145,6 +145,8 @@ fn every_failure_of_nvpmodel_has_its_own_reason_and_the_host_stays_as_it_was() {
         ("refuse", "power_mode_refused"),
         ("silent", "power_mode_not_set"),
         ("errors", "power_mode_refused"),
+        ("busy", "power_mode_refused"),
+        ("readonly", "power_mode_refused"),
         ("root", "power_mode_denied"),
         ("ask", "reboot_needed"),
         ("missing", "power_tool_missing"),

@@ -63,6 +63,25 @@ fn main() {
                 internal("Internal compiler error. Aborting! ");
             }
         }
+        "timeout" => internal(
+            "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ",
+        ),
+        "exception" => internal(
+            "libc++abi: terminating with uncaught exception of type std::out_of_range: vector\n\
+             Compilation child process completed within timeout period.\nCompilation failed! ",
+        ),
+        "exception_once" => {
+            if count(&root) == 1 {
+                internal("libc++abi: terminating with uncaught exception of type std::out_of_range: vector");
+            }
+        }
+        "crash" => std::process::abort(),
+        "dynamic" => internal(
+            "ERROR: Attempting to use a delegate that only supports static-sized tensors with a graph that has \
+             dynamic-sized tensors.\n\
+             Compilation failed: Model failed in Tflite interpreter. Please ensure model can be loaded/run.\n\
+             Compilation child process completed within timeout period.\nCompilation failed! ",
+        ),
         "interpreter" => internal(
             "Compilation failed: Model failed in Tflite interpreter. Please ensure model can be loaded/run.",
         ),

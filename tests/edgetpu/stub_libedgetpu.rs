@@ -205,6 +205,19 @@ unsafe extern "C" fn invoke(_context: *mut Context, _node: *mut c_void) -> Statu
             );
             return ERROR;
         }
+        // As when the link to a card is lost: at the third run, and then it waits for ever.
+        "link_lost" => {
+            static RUNS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+            if RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2 {
+                eprintln!(
+                    "E driver/mmio_driver.cc:254] HIB Error. hib_error_status = ffffffffffffffff, \
+                     hib_first_error_status = ffffffffffffffff"
+                );
+                loop {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
+        }
         "vanish_and_hang" => {
             vanish();
             loop {

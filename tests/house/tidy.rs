@@ -69,7 +69,8 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ("allow", &[], "`#[expect]` says when it is no longer needed"),
 ];
 
-/// Modules that work in folders that others write to, or whose files a worker writes, by the start of their path.
+/// Modules that work in folders that others write to, or whose files a worker writes, by the start of their
+/// path.
 const GUARDED: &[&str] = &[
     "src/cli/check/estimate.rs",
     "src/cli/request.rs",

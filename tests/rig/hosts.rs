@@ -14,6 +14,9 @@ pub(crate) fn all() -> Vec<String> {
     names
 }
 
+/// Where the rate of the memory is: up to Orin, and on tegra210.
+const MEMORY_RATES: [&str; 2] = ["clk/emc/rate", "override.emc/clk_rate"];
+
 /// Fill a folder with the files of a fake host.
 pub(crate) fn fill(folder: &Path, name: &str) {
     let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/host/make");
@@ -63,7 +66,7 @@ pub(crate) fn state(folder: &Path) -> State {
                 if !is_off(&entry.path()) {
                     folders.push(entry.path());
                 }
-            } else if kind.is_file() && !entry.path().ends_with("clk/emc/rate") {
+            } else if kind.is_file() && !MEMORY_RATES.iter().any(|rate| entry.path().ends_with(rate)) {
                 let text = fs_err::read_to_string(entry.path()).unwrap();
                 found.insert(entry.path(), text.trim_end().to_owned());
             }

@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 
 use backbone::bundle::format::{FilledInput, InputOrigin, Layer, LoadedModel, ReadOutputs, Stage, Tensor};
 use backbone::runtime::{
-    self, Failure, GivenInput, InputContent, InputFile, LoadRequest, NeedKind, OptionKind, RUNTIMES, Runtime,
-    Task,
+    self, Failure, GivenInput, InputContent, InputFile, LoadRequest, NeedKind, NodeShapes, OptionKind,
+    RUNTIMES, Runtime, Task,
 };
 use backbone::worker::protocol::{Event, PROTOCOL, Request};
 use serde_json::Value;
@@ -74,6 +74,8 @@ enum Ended {
     Ran(Told),
     /// It ran [`RUNS`] times for the time of each layer.
     Profiled(Vec<Layer>),
+    /// It ran once for the shapes of what its nodes make.
+    Shapes(NodeShapes),
     /// The runtime said why not.
     Refused(Failure),
     /// The worker died, or said something else.
@@ -116,6 +118,7 @@ impl Subject {
             options: BTreeMap::from([("threads".to_owned(), Value::from(1))]),
             inputs: BTreeMap::new(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         }
     }
@@ -159,6 +162,7 @@ impl Subject {
                 Ok(Event::Failed(failure)) => return Ended::Refused(failure),
                 Ok(Event::Built(built)) => panic!("nothing was to be built: {built:?}"),
                 Ok(Event::Profiled { layers }) => return Ended::Profiled(layers),
+                Ok(Event::Shapes { nodes }) => return Ended::Shapes(nodes),
                 Ok(Event::Result { latencies, .. }) => {
                     assert_eq!(latencies.latency_ns.len(), RUNS as usize);
                 }
@@ -299,6 +303,26 @@ fn profiles_tell_the_time_of_every_layer() {
 }
 
 #[test]
+fn every_node_reports_its_shapes_or_the_task_is_refused() {
+    each("shapes", |subject| {
+        for model in subject.models {
+            let mut request =
+                LoadRequest { task: Task::Shapes, ..subject.request(&repository().join(model)) };
+            if subject.runtime.model_format != "onnx" {
+                // Its files have the shape of every tensor.
+                let failure = refused(subject, subject.try_request(&request));
+                assert_eq!(failure.reason, "task_not_possible");
+                continue;
+            }
+            request.options.insert("graph_optimization".to_owned(), "disable".into());
+            let Ended::Shapes(nodes) = subject.try_request(&request) else { panic!("{model}: no shapes") };
+            let of_convolution = |shapes: &&Vec<Vec<u64>>| **shapes == [[1, 16, 96, 96]];
+            assert!(nodes.values().any(|shapes| of_convolution(&shapes)), "{model}: {nodes:?}");
+        }
+    });
+}
+
+#[test]
 fn open_dimensions_are_listed_until_the_job_closes_them() {
     each("dynamic shapes", |subject| {
         let (model, listing, shape) = subject.dynamic;
@@ -345,7 +369,7 @@ fn broken_and_foreign_files_never_run() {
             let file = folder.path().join(name);
             fs_err::write(&file, bytes).unwrap();
             match subject.try_request(&subject.request(&file)) {
-                ran @ (Ended::Ran(_) | Ended::Profiled(_)) => {
+                ran @ (Ended::Ran(_) | Ended::Profiled(_) | Ended::Shapes(_)) => {
                     panic!("{}: {name} ran: {ran:?}", subject.runtime.name)
                 }
                 Ended::Refused(failure) => assert!(failure.hint.is_some(), "{name}: {failure}"),

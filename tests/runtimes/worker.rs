@@ -80,6 +80,7 @@ fn request(model: PathBuf) -> Request {
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs: WARM_UP_RUNS,

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, OnceLock};
 
 use backbone::bundle::format::{
-    Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Harness, Host, Job,
-    JoulesInterval, Latencies, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason,
+    Bundle, Configuration, Cost, EdgeTpu, Energy, EnergyState, Environment, FORMAT, Fault, Harness, Host,
+    Job, JoulesInterval, Latencies, Observation, Outcome, Power, PowerMode, PowerRequest, PowerState, Reason,
     Runtime, Stage, Status, Timed, Times, Trial, TrialId, Verdict, VerdictState,
 };
 use backbone::network::configuration::{Configuration as Theta, RequestedConfiguration};
@@ -205,6 +205,7 @@ impl Study {
                 reason: None,
                 detail: None,
                 hint: None,
+                fault: Fault::Unknown,
                 mistakes: Vec::new(),
                 log_tail: Vec::new(),
             },
@@ -253,6 +254,7 @@ pub fn failed(mut bundle: Bundle, status: Status, reason: &str) -> Bundle {
         reason: Some(reason.to_owned()),
         detail: Some("it did not work".to_owned()),
         hint: Some("try another".to_owned()),
+        fault: Fault::Unknown,
         mistakes: Vec::new(),
         log_tail: Vec::new(),
     };
@@ -298,6 +300,7 @@ fn count(block: &str, kernel: u32, batch: u32, input: u32, precision: &str) -> (
         uncounted: Vec::new(),
         differences: Vec::new(),
         assumptions: Vec::new(),
+        measured_shapes: None,
     };
     let configuration = Configuration {
         name: theta.to_string(),

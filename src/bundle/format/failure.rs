@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Stage, Status};
+use super::{Fault, Outcome, Stage, Status};
 
 /// Why a model was not measured: the same type from the runtime that fails to the outcome in the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -16,21 +16,22 @@ pub struct Failure {
     pub detail: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// True if the failure is a result about the model: this runtime cannot compile it for this platform.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_not_compilable: bool,
+    /// Whose fault it is.
+    #[serde(default, skip_serializing_if = "Fault::is_unknown")]
+    pub fault: Fault,
 }
 
 impl Failure {
-    /// A failure without a hint.
+    /// A failure without a hint; its code decides whose fault it is, if it can.
     pub fn new(stage: Stage, reason: &str, detail: impl Into<String>) -> Self {
-        Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None, is_not_compilable: false }
+        let fault = Fault::of_reason(reason);
+        Self { stage, reason: reason.to_owned(), detail: detail.into(), hint: None, fault }
     }
 
-    /// The same failure, as a result about the model.
+    /// The same failure, and whose fault it is.
     #[must_use]
-    pub(crate) fn not_compilable(self) -> Self {
-        Self { is_not_compilable: true, ..self }
+    pub(crate) fn with_fault(self, fault: Fault) -> Self {
+        Self { fault, ..self }
     }
 
     /// The same failure with advice; lower case, no full stop.
@@ -47,6 +48,7 @@ impl Failure {
             reason: Some(self.reason),
             detail: Some(self.detail),
             hint: self.hint,
+            fault: self.fault,
             mistakes: Vec::new(),
             log_tail: Vec::new(),
         }
@@ -62,6 +64,7 @@ impl Outcome {
             reason: None,
             detail: None,
             hint: None,
+            fault: Fault::Unknown,
             mistakes: Vec::new(),
             log_tail,
         }

@@ -9,10 +9,16 @@
 //!
 //! ## Versions
 //! - `backbone.bundle/1`: the first.
-//! - `backbone.bundle/2`: models of several files (`model.parts`, `model.content_sha256`, which identifies a
-//!   network from now on), `inputs`, `outputs`, `resources`, operator, provider and MACs of the layers in
-//!   `profile`, `cost.differences` and `cost.assumptions`, `runtime.options_from_model`, `integrity`. All are optional: a
-//!   bundle of version 1 is one of version 2 without them.
+//! - `backbone.bundle/2`: new keys, all optional, so that a bundle of version 1 is one of version 2:
+//!   - models of several files: `model.parts`, and `model.content_sha256`, which identifies a network
+//!     from now on
+//!   - `inputs`, `outputs`, `resources`
+//!   - operator, provider and MACs of the layers in `profile`
+//!   - `cost.differences`, `cost.assumptions`, `cost.measured_shapes`
+//!   - `model.inputs[].quantization`
+//!   - `runtime.options_from_model`
+//!   - `outcome.fault`
+//!   - `integrity`
 
 use std::collections::BTreeMap;
 
@@ -23,6 +29,7 @@ use serde::{Deserialize, Serialize, Serializer};
 mod compilation;
 mod environment;
 mod failure;
+mod fault;
 mod inputs;
 mod integrity;
 mod loaded;
@@ -37,6 +44,7 @@ pub use environment::{
     Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
+pub use fault::Fault;
 pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
 pub use integrity::{ChainHead, Integrity};
 pub(crate) use loaded::ProductNode;
@@ -273,6 +281,9 @@ pub struct Cost {
     /// loop does, an open batch of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<Assumption>,
+    /// Number of tensors whose shape comes from an untimed run of the model on ONNX Runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_shapes: Option<u64>,
 }
 
 /// An operator without a counting rule.
@@ -354,6 +365,19 @@ pub struct Tensor {
     /// Shape in the model's own layout (NCHW for most ONNX files, NHWC for TFLite). A dimension that is known
     /// only at run time is null.
     pub shape: Vec<Option<u64>>,
+    /// What its elements stand for, if it is quantised and the file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+}
+
+/// What the elements of a quantised tensor stand for: `scale` × (element − `zero_point`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Quantization {
+    /// Greater than 0.
+    #[serde(serialize_with = "finite")]
+    pub scale: f64,
+    /// The element that stands for 0.
+    pub zero_point: i64,
 }
 
 /// How a configuration ended.
@@ -369,6 +393,9 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whose fault a failure is; left out if measured or not known. Only `model` is a result about the model.
+    #[serde(default, skip_serializing_if = "Fault::is_unknown")]
+    pub fault: Fault,
     /// Every mistake of a rejected job file, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mistakes: Vec<Mistake>,

@@ -40,6 +40,10 @@ pub struct OutputComparison {
     pub tolerance: Option<OutputTolerance>,
     /// Each output, in the order of `tensors`.
     pub outputs: Vec<Agreement>,
+    /// The reference's model has inputs in another layout or of another element type, so this one ran once
+    /// more, untimed, on the reference's inputs as its own model takes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_converted_inputs: bool,
     /// Why nothing was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

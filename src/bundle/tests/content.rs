@@ -20,6 +20,7 @@ pub(super) fn measured() -> Bundle {
         name: name.to_owned(),
         element_type: "float32".to_owned(),
         shape: shape.to_vec(),
+        quantization: Some(Quantization { scale: 0.5, zero_point: -128 }),
     };
     Bundle {
         format: FORMAT.to_owned(),
@@ -61,6 +62,7 @@ pub(super) fn measured() -> Bundle {
             }],
             differences: Vec::new(),
             assumptions: Vec::new(),
+            measured_shapes: None,
         }),
         cost_missing: None,
         throughput_operations_per_second: None,
@@ -110,6 +112,7 @@ pub(super) fn measured() -> Bundle {
             reason: None,
             detail: None,
             hint: None,
+            fault: Fault::Unknown,
             mistakes: Vec::new(),
             log_tail: vec!["a line of the worker's log".to_owned()],
         },
@@ -200,6 +203,7 @@ pub(super) fn computed(bundle: &mut Bundle) -> &mut Outputs {
             detail: None,
         }],
         comparison: Some(OutputComparison {
+            on_converted_inputs: true,
             reference: OutputReference::default(),
             matched_by: Some(MatchedBy::Name),
             tolerance: Some(OutputTolerance {
@@ -357,6 +361,7 @@ pub(super) fn rejected() -> Bundle {
         reason: Some("unknown_key".to_owned()),
         detail: Some("1 mistake in the job file".to_owned()),
         hint: Some("correct the job file and drop it again".to_owned()),
+        fault: Fault::Job,
         mistakes: vec![Mistake {
             line: Some(4),
             column: Some(3),
@@ -381,6 +386,7 @@ pub(super) fn failed() -> Bundle {
         reason: Some("segmentation_fault".to_owned()),
         detail: Some("the worker was ended by signal 11".to_owned()),
         hint: Some("try another version of the library".to_owned()),
+        fault: Fault::Unknown,
         mistakes: Vec::new(),
         log_tail: vec!["the last words".to_owned()],
     };

@@ -149,6 +149,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "column",
         "shape",
         "depths",
+        "sequence",
         "macs",
         "operations",
         "other_operations",
@@ -164,6 +165,9 @@ fn unit(path: &str, key: &str) -> &'static str {
         "operations_on_edge_tpu",
         "operations_on_cpu",
         "nodes",
+        "measured_shapes",
+        "scale",
+        "zero_point",
         "used",
         "computed",
     ];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::format::Quantization;
 use super::format::*;
 use super::read::{LARGEST_BUNDLE_BYTES, MOST_LATENCIES, ReadError, decode, decode_within, schema};
 use super::seal::{Seal, Sealed};
@@ -32,7 +33,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
-    insta::assert_snapshot!(digest, @"7287706c5cd3b7fd5f3c5bb3f5d9d72f094e86dcee1cee7ea191345c9cd0beeb");
+    insta::assert_snapshot!(digest, @"e60822b5a004ceaaf4a0f6b4d7a192cfc81e634e3b1db5cf81ce0dac1fb3a513");
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         bundle.resources.push(TrialResources { trial, resources: Resources::default() });
         &mut bundle.resources[0].resources
     }
-    let spoilers: [(&str, Spoil); 49] = [
+    let spoilers: [(&str, Spoil); 50] = [
         ("share", |bundle, value| content::tolerance(bundle).largest_share = Some(value)),
         ("smallest cosine", |bundle, value| content::tolerance(bundle).smallest_cosine = Some(value)),
         ("load_seconds", |bundle, value| taken(bundle).load_seconds = Some(value)),
@@ -110,6 +111,10 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("value", |bundle, value| summary(bundle).percentiles[0].value = value),
         ("operational_density", |bundle, value| {
             bundle.cost.as_mut().unwrap().operational_density = Some(value);
+        }),
+        ("scale", |bundle, value| {
+            let model = bundle.model.as_mut().unwrap();
+            model.inputs[0].quantization = Some(Quantization { scale: value, zero_point: 0 });
         }),
         ("seconds", |bundle, value| build(bundle).seconds = Some(value)),
         ("compiler_seconds", |bundle, value| {
@@ -156,8 +161,8 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         row.kind.contains("number") && is_tried
     };
     // The three lists of energy readings have one type, so each key is tried once.
-    // So have the two lists of agreements.
-    let numbers = keys::rows().iter().filter(of_numbers).count() - 2 - 4;
+    // So have the two lists of agreements, and inputs and outputs.
+    let numbers = keys::rows().iter().filter(of_numbers).count() - 2 - 4 - 1;
     assert_eq!(numbers, spoilers.len());
 }
 

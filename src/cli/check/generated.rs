@@ -218,13 +218,17 @@ mod tests {
 
     #[test]
     fn networks_that_no_file_can_hold_are_named() {
-        let (text, is_right) =
-            check("network: {block: standard, kernel: 31, input: 32, precision: fp32, width_percent: 200}\n");
+        let (text, is_right) = check(
+            "runtime: tflite\nnetwork: {block: standard, kernel: 31, input: 32, precision: fp32, width_percent: 200}\n",
+        );
         assert!(!is_right && text.contains("such a file holds 2147483647 at most\n    hint: "), "{text}");
         let (text, is_right) = check(
-            "study: {blocks: [standard], kernels: [3, 29, 31], batches: [1], inputs: [32], precisions: [fp32]}\n",
+            "runtime: tflite\nstudy: {blocks: [standard], kernels: [3, 29, 31], batches: [1], inputs: [32], precisions: [fp32]}\n",
         );
         assert!(!is_right && text.contains("at most (and 1 more)\n    hint: "), "{text}");
+        let (text, is_right) =
+            check("network: {block: standard, kernel: 31, input: 32, precision: fp32, width_percent: 200}\n");
+        assert!(is_right && text.contains("disk: 16692.6 MB for"), "an ONNX file has a second one: {text}");
     }
 
     #[test]

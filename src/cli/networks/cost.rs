@@ -31,8 +31,8 @@ pub(super) struct NetworksCostArguments {
     /// Shape of an input that the model leaves open, such as image=1x3x224x224; may be repeated
     #[arg(long = "input", value_name = "NAME=SHAPE", value_parser = input_shape)]
     inputs: Vec<(String, Vec<u64>)>,
-    /// Values of an input of an ONNX model that holds whole numbers, such as rate=16000 or shape=1,3,32,32,
-    /// where they decide what runs; may be repeated
+    /// Values of an input that holds whole numbers, such as rate=16000 or shape=1,3,32,32, where they decide
+    /// what runs; may be repeated
     #[arg(long = "value", value_name = "NAME=VALUES", value_parser = input_values)]
     values: Vec<(String, Vec<i64>)>,
 }
@@ -255,6 +255,7 @@ mod tests {
                 source: ShapeSource::File,
                 computed: vec![1, 8, 6, 6],
             }],
+            measured_shapes: 0,
             assumptions: vec![Assumption {
                 name: "image".to_owned(),
                 operator: "input".to_owned(),

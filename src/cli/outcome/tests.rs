@@ -1,11 +1,20 @@
 //! Made-up rows, as a run ends with them.
 
 use super::*;
-use crate::bundle::format::{Mistake, Outcome};
+use crate::bundle::format::{Fault, Mistake, Outcome};
 
 fn outcome(status: Status, failure: Option<[&str; 3]>) -> Outcome {
     let [reason, detail, hint] = [0, 1, 2].map(|index| failure.map(|words| words[index].to_owned()));
-    Outcome { status, stage: None, reason, detail, hint, mistakes: Vec::new(), log_tail: Vec::new() }
+    Outcome {
+        status,
+        stage: None,
+        reason,
+        detail,
+        hint,
+        fault: Fault::Unknown,
+        mistakes: Vec::new(),
+        log_tail: Vec::new(),
+    }
 }
 
 fn row(job: &str, status: Status, verdict: VerdictState) -> BundleLine {

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::attendant::Attendant;
-use crate::bundle::format::{Outcome, Stage, Status};
+use crate::bundle::format::{Fault, Outcome, Stage, Status};
 use crate::host::HostRoot;
 use crate::host::edge_tpu::{Presence, probe};
 use crate::runtime::edgetpu::causes;
@@ -49,12 +49,17 @@ pub(super) fn with_device(
 
 fn with_cause(outcome: Outcome) -> Outcome {
     let Some((cause, line)) = causes::find(&outcome.log_tail) else { return outcome };
+    // What ended the worker is said already.
+    if outcome.detail.as_ref().is_some_and(|detail| detail.contains(&line)) {
+        return outcome;
+    }
     let detail =
         [outcome.detail.as_deref().unwrap_or_default(), &format!("its last lines say `{line}`")].join("; ");
     Outcome {
         reason: Some(cause.reason.to_owned()),
         detail: Some(detail),
         hint: Some(cause.hint.to_owned()),
+        fault: cause.fault,
         ..outcome
     }
 }
@@ -85,7 +90,8 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
             is_refused.then_some("end that process: one at a time can use an Edge TPU"),
         ),
         Presence::Ready(node) => {
-            let hung = (outcome.status == Status::TimedOut).then_some("device_hung");
+            // Only if nothing says why: a cause goes before the silence that follows it.
+            let hung = (outcome.reason.as_deref() == Some("timed_out")).then_some("device_hung");
             let hint = hung.map(|_| {
                 "unplug it and plug it in again, or raise `measure.timeout_seconds` if the model is that slow"
             });
@@ -94,6 +100,7 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
     };
     let detail = [outcome.detail.as_deref().unwrap_or_default(), &found].join("; ");
     Outcome {
+        fault: reason.map_or(outcome.fault, Fault::of_reason),
         reason: reason.map(str::to_owned).or(outcome.reason),
         detail: Some(detail),
         hint: hint.map(str::to_owned).or(outcome.hint),
@@ -105,6 +112,8 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
 mod tests {
     use super::*;
     use crate::bundle::format::Failure;
+
+    const LINK_LOST: &str = include_str!("../../../tests/edgetpu/transcripts/libedgetpu-link-lost.txt");
 
     fn told(status: Status, reason: &str, log_tail: &[&str], presence: &Presence) -> String {
         let outcome = Failure::new(Stage::Load, reason, "it failed").outcome(status);
@@ -141,6 +150,8 @@ mod tests {
                 ],
                 &ready,
             ),
+            told(Status::TimedOut, "timed_out", &[LINK_LOST.trim_end()], &ready),
+            told(Status::TimedOut, "timed_out", &[LINK_LOST.trim_end()], &Presence::Absent),
             told(
                 Status::Failed,
                 "run_failed",

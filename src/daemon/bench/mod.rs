@@ -19,7 +19,7 @@ use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::installation::Installation;
-use crate::runtime::{self, LoadRequest};
+use crate::runtime::{self, LoadRequest, Options, Runtime};
 use crate::spec::{JobConfiguration, ModelSource, Verify};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
@@ -50,7 +50,7 @@ use kept::KeptOutputs;
 use model::AtHand;
 use power::HeldPower;
 use sensing::Sensing;
-use trials::{Instruments, ReferenceWorker, RunWorker, Trials, Workers};
+use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -240,6 +240,7 @@ impl Bench {
                 options: chosen.options.clone(),
                 inputs: model::bound_inputs(turn, spool),
                 seed: job.measure.seed,
+                filled_like: Vec::new(),
                 compilation,
             },
             warm_up_runs: job.measure.warm_up_runs,
@@ -264,22 +265,24 @@ impl Bench {
             true => Some(KeptOutputs::of(&turn.queued.entry.id, &self.config.spool).map_err(Left::Trouble)?),
             false => None,
         };
-        let reference = self.reference(turn, &request);
-        Ok(Ready { workers: Workers { command, request, sensing, power, kept, reference }, course, model })
+        let verifies = turn.job.verify == Verify::Cpu;
+        let reference = verifies.then(|| runtime::reference(chosen.runtime)).flatten();
+        let reference = reference.map(|run_by| self.untimed(run_by, &request));
+        let shape_source = turn.wants_node_shapes().then(|| runtime::shape_source(chosen.runtime)).flatten();
+        let shape_source = shape_source.map(|run_by| self.untimed(run_by, &request));
+        let workers = Workers { command, request, sensing, power, kept, reference, shape_source };
+        Ok(Ready { workers, course, model })
     }
 
-    /// What runs the model of `request` for its outputs alone, if the job asks for that.
-    fn reference(&self, turn: &Turn<'_>, request: &Request) -> Option<ReferenceWorker> {
-        if turn.job.verify == Verify::Others {
-            return None;
-        }
-        let (runtime, options) = runtime::reference(turn.chosen().runtime)?;
+    /// What runs the model of `request` on another runtime, for what it makes and not for its time.
+    fn untimed(&self, run_by: (&'static Runtime, Options), request: &Request) -> UntimedWorker {
+        let (runtime, options) = run_by;
         let named = self.config.runtimes.get(runtime.name).cloned().unwrap_or_default();
         let provided = self.installation.provide(runtime, &named);
         let command = self.installation.worker(runtime, &provided);
         let load = LoadRequest { provided, options, compilation: None, ..request.load.clone() };
         let request = Request { runtime: runtime.name.to_owned(), load, ..request.clone() };
-        Some(ReferenceWorker { command, request })
+        UntimedWorker { command, request }
     }
 
     /// Run the trials of a turn that are still missing.

@@ -8,7 +8,7 @@ use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::daemon::turn::{Course, Left, Turn};
 use crate::error::Hint as _;
 use crate::network::configuration::Configuration as Network;
-use crate::network::emit::ModelFile;
+use crate::network::emit::{BESIDE_EXTENSION, ModelFile};
 use crate::runtime::{GivenInputs, InputContent};
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::Spool;
@@ -90,11 +90,22 @@ fn generate(
     log::debug!(JOB = turn.job.name.as_str(); "generating {name}, {} bytes", file.length());
     let mut is_stopped = false;
     let mut pulse = || pulse().inspect_err(|_| is_stopped = true);
-    match spool.models.generate(&name, |output| file.write(output), &mut pulse) {
-        Ok((path, main)) => Ok(AtHand { path, model: BoundModel { main, parts: Vec::new() } }),
+    match write_files(&file, &name, spool, &mut pulse) {
+        Ok(at_hand) => Ok(at_hand),
         Err(_) if is_stopped => Err(Left::Interrupted),
         Err(error) => Err(not_generated(not_written(&name, file.length(), &error))),
     }
+}
+
+/// Write the file of a model, and the one with its weights if it has two.
+fn write_files(file: &ModelFile, name: &str, spool: &Spool, pulse: &mut Pulse<'_>) -> io::Result<AtHand> {
+    let mut parts = Vec::new();
+    if file.has_file_beside() {
+        let name = format!("{name}.{BESIDE_EXTENSION}");
+        parts.push(spool.models.generate(&name, |output| file.write_beside(output), pulse)?.1);
+    }
+    let (path, main) = spool.models.generate(name, |output| file.write(output), pulse)?;
+    Ok(AtHand { path, model: BoundModel { main, parts } })
 }
 
 /// Is there space for the largest model that the job generates? Asked once, before its first configuration.

@@ -193,17 +193,19 @@ impl Sensing {
             self.energy_sensors.iter().map(|&index| &self.sensors.sensors()[index]).collect();
         let sources =
             candidates.iter().enumerate().map(|(index, sensor)| source(sensor, of(&[index]))).collect();
-        let total = total_of(&candidates);
+        let (total, not_known) = match total_of(&candidates) {
+            Ok(total) => (total, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
         let total_from: Vec<String> = total.iter().map(|&index| candidates[index].name.clone()).collect();
-        let found = of(&total);
-        let detail = match (&found, total.is_empty()) {
-            (Some(_), _) => None,
-            (None, true) => Some("this host has no sensor of power or energy".to_owned()),
-            (None, false) => Some(format!(
+        let found = of(&total).filter(|_| not_known.is_none());
+        let too_short = || {
+            format!(
                 "{} did not tell throughout, or the {loop_seconds:.1} s of runs were too short for it",
                 total_from.join(", ")
-            )),
+            )
         };
+        let detail = if found.is_some() { None } else { Some(not_known.unwrap_or_else(too_short)) };
         Energy {
             state: if found.is_some() { EnergyState::Measured } else { EnergyState::Unobservable },
             detail,

@@ -47,11 +47,13 @@ pub(super) struct Workers {
     /// The files of outputs, if some are to be compared.
     pub(super) kept: Option<KeptOutputs>,
     /// Runs the model for its outputs alone, if the job asks for that.
-    pub(super) reference: Option<ReferenceWorker>,
+    pub(super) reference: Option<UntimedWorker>,
+    /// Runs the model for the shapes of what its nodes make, if those are wanted.
+    pub(super) shape_source: Option<UntimedWorker>,
 }
 
-/// A worker that runs the model for its outputs alone.
-pub(super) struct ReferenceWorker {
+/// A worker of another runtime on the same model, whose time does not count.
+pub(super) struct UntimedWorker {
     pub(super) command: WorkerCommand,
     pub(super) request: Request,
 }
@@ -120,6 +122,9 @@ impl Trials<'_> {
         }
         if self.turn.wants_comparison() {
             self.verify()?;
+        }
+        if let Some(shape_source) = self.workers.shape_source.take() {
+            self.ask_for_shapes(shape_source)?;
         }
         Ok(())
     }
@@ -256,6 +261,45 @@ impl Trials<'_> {
             _ => Profile { build, runs, layers: Vec::new(), detail: outcome.detail },
         });
         Ok(())
+    }
+
+    /// Run the model once more for the shapes of what its nodes make. The count does without if it fails.
+    fn ask_for_shapes(&mut self, shape_source: UntimedWorker) -> Result<(), Halt> {
+        let runtime = shape_source.request.runtime.clone();
+        let ended = self.run_untimed(shape_source, Task::Shapes, 1)?;
+        let detail = ended.outcome(&runtime).detail;
+        match ended.ending {
+            Ending::Shapes(nodes) => self.course.node_shapes = Some(nodes),
+            _ => log::debug!(
+                JOB = self.turn.job.name.as_str();
+                "{runtime} tells no shapes: {}", detail.unwrap_or_default()
+            ),
+        }
+        Ok(())
+    }
+
+    /// Run a worker of another runtime that measures nothing.
+    pub(super) fn run_untimed(
+        &mut self,
+        worker: UntimedWorker,
+        task: Task,
+        build: u32,
+    ) -> Result<Ended, Halt> {
+        if self.attendant.stop_requested() {
+            return Err(Halt::Left(Left::Interrupted));
+        }
+        self.record_start()?;
+        let UntimedWorker { command, request } = worker;
+        let command = std::mem::replace(&mut self.workers.command, command);
+        let request = std::mem::replace(&mut self.workers.request, request);
+        let ended = self.run_for(task, build);
+        (self.workers.command, self.workers.request) = (command, request);
+        if ended.ending == Ending::Stopped {
+            return Err(self.interrupted());
+        }
+        // Neither a crash nor a trial.
+        self.record(&Record::Interrupted);
+        Ok(ended)
     }
 
     /// Run a worker that measures nothing.

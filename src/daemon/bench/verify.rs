@@ -4,30 +4,44 @@
 use std::path::{Path, PathBuf};
 
 use super::kept::{Side, compare};
-use super::trials::{Halt, ReferenceWorker, Trials};
+use super::trials::{Halt, Trials, UntimedWorker};
 use crate::bundle::format::{
-    DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, TrialId,
+    DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, Tensor, TrialId,
 };
-use crate::daemon::turn::{Course, Left};
+use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
+use crate::daemon::turn::Course;
 use crate::guarded;
 use crate::model_file::onnx;
 use crate::network::configuration::Precision;
 use crate::runtime::agreement::Rounding;
+use crate::runtime::layout::Conversion;
 use crate::spec::{ModelSource, Verify};
-use crate::spool::journal::Record;
 use crate::stats;
 use crate::worker::ending::Ending;
 use crate::worker::protocol::Task;
 
-/// The largest model that the daemon reads to learn its precision: it must stay small.
-const LARGEST_READ_MODEL: u64 = 32 << 20;
+/// The number of a process that is none of the trials.
+const UNTIMED: u32 = 0;
+
+/// Outputs, and the file with their bytes, or why there are none.
+type KeptRun = Result<(ReadOutputs, PathBuf), String>;
+
+/// A model as a worker loaded it, and what it computed.
+type Computed = (Option<LoadedModel>, KeptRun);
 
 /// Outputs to compare with.
 struct Found {
     reference: OutputReference,
     loaded: Option<LoadedModel>,
-    /// The outputs, and the file with their bytes, or why there are none.
-    outputs: Result<(ReadOutputs, PathBuf), String>,
+    outputs: KeptRun,
+}
+
+/// Outputs to compare, or why there are none.
+struct Ours {
+    read: Result<ReadOutputs, String>,
+    /// The process whose file has their bytes.
+    process: TrialId,
+    on_converted_inputs: bool,
 }
 
 impl Trials<'_> {
@@ -46,8 +60,8 @@ impl Trials<'_> {
         let (ours, reference) =
             (kept.of_trial(self.turn.configuration, id), kept.of_trial(self.turn.configuration, first));
         let compared = compare(
-            Side { tensors: &read.tensors, file: &ours },
-            Side { tensors: &of_first.tensors, file: &reference },
+            Side { tensors: &read.tensors, described: &loaded.outputs, file: &ours },
+            Side { tensors: &of_first.tensors, described: &loaded.outputs, file: &reference },
             &self.rounding(loaded).tolerance(),
         );
         let (outputs, detail) = match compared {
@@ -59,22 +73,30 @@ impl Trials<'_> {
 
     /// Compare what the chosen build computed with the reference.
     pub(super) fn verify(&mut self) -> Result<(), Halt> {
-        let Some((trial, ours)) = first_outputs(&self.course) else { return Ok(()) };
+        let Some((trial, read)) = first_outputs(&self.course) else { return Ok(()) };
         let found = match self.turn.job.verify {
             Verify::Cpu => self.run_reference(trial)?,
             Verify::Others => self.measured_reference(),
         };
-        self.course.comparison = Some(self.compared(trial, &ours, found));
+        let mut ours = Ours { read: Ok(read), process: trial, on_converted_inputs: false };
+        if let (Some(loaded), Some(other)) = (&self.course.loaded, &found.loaded)
+            && found.outputs.is_ok()
+            && conversion(loaded, other) == Ok(Converted::Needed)
+        {
+            ours = self.run_on_inputs_of(&other.inputs, trial)?;
+        }
+        self.course.comparison = Some(self.compared(&ours, found));
         Ok(())
     }
 
-    fn compared(&self, trial: TrialId, ours: &ReadOutputs, found: Found) -> OutputComparison {
+    fn compared(&self, ours: &Ours, found: Found) -> OutputComparison {
         let Found { reference, loaded: other, outputs } = found;
         let nothing = |detail: String| OutputComparison {
             reference: reference.clone(),
             matched_by: None,
             tolerance: None,
             outputs: Vec::new(),
+            on_converted_inputs: ours.on_converted_inputs,
             detail: Some(detail),
         };
         let (Some(kept), Some(loaded)) = (self.workers.kept.as_ref(), self.course.loaded.as_ref()) else {
@@ -84,25 +106,29 @@ impl Trials<'_> {
             Ok(outputs) => outputs,
             Err(why) => return nothing(why),
         };
-        for read in [ours, &theirs] {
+        let read = match &ours.read {
+            Ok(read) => read,
+            Err(why) => return nothing(why.clone()),
+        };
+        for read in [read, &theirs] {
             if let Some(why) = read.detail.as_ref().or(read.not_kept.as_ref()) {
                 return nothing(why.clone());
             }
         }
         let other = other.unwrap_or_default();
-        if let Some(why) = differing_inputs(loaded, &other) {
+        if let Err(why) = conversion(loaded, &other) {
             return nothing(why);
         }
         let tolerance = self.rounding(loaded).max(self.rounding(&other)).tolerance();
-        let our_file = kept.of_trial(self.turn.configuration, trial);
+        let our_file = kept.of_trial(self.turn.configuration, ours.process);
         let compared = compare(
-            Side { tensors: &ours.tensors, file: &our_file },
-            Side { tensors: &theirs.tensors, file: &their_file },
+            Side { tensors: &read.tensors, described: &loaded.outputs, file: &our_file },
+            Side { tensors: &theirs.tensors, described: &other.outputs, file: &their_file },
             &tolerance,
         );
         match compared {
             Err(why) => nothing(why),
-            Ok(_) if theirs.change_between_runs && theirs.tensors != ours.tensors => {
+            Ok(_) if theirs.change_between_runs && theirs.tensors != read.tensors => {
                 nothing("the outputs change from one run to the next on the same inputs".to_owned())
             }
             Ok((matched_by, outputs)) => OutputComparison {
@@ -110,6 +136,7 @@ impl Trials<'_> {
                 matched_by: Some(matched_by),
                 tolerance: Some(tolerance),
                 outputs,
+                on_converted_inputs: ours.on_converted_inputs,
                 detail: None,
             },
         }
@@ -117,49 +144,56 @@ impl Trials<'_> {
 
     /// Run the model on the processor for the comparison alone.
     fn run_reference(&mut self, trial: TrialId) -> Result<Found, Halt> {
-        if self.attendant.stop_requested() {
-            return Err(Halt::Left(Left::Interrupted));
-        }
-        let Some(mut worker) = self.workers.reference.take() else {
+        let Some(worker) = self.workers.reference.take() else {
             let outputs = Err("no runtime verifies this one".to_owned());
             return Ok(Found { reference: OutputReference::default(), loaded: None, outputs });
         };
-        self.record_start()?;
         let runtime = worker.request.runtime.clone();
-        // Process 0 is none of the trials.
-        let file = self
-            .workers
-            .kept
-            .as_ref()
-            .and_then(|kept| kept.for_trial(self.turn.configuration, TrialId { process: 0, ..trial }));
-        worker.request.outputs_file.clone_from(&file);
         let asked = worker.request.load.options.clone();
-        self.swap(&mut worker);
-        let ended = self.run_for(Task::Outputs, trial.build);
-        self.swap(&mut worker);
-        if ended.ending == Ending::Stopped {
-            return Err(self.interrupted());
-        }
-        // Neither a crash nor a trial.
-        self.record(&Record::Interrupted);
-        let detail = ended.outcome(&runtime).detail;
+        let (loaded, outputs) = self.outputs_of(worker, trial)?;
         let reference = OutputReference {
-            version: ended.loaded.as_ref().and_then(|loaded| loaded.version.clone()),
-            options: ended.loaded.as_ref().map_or(asked, |loaded| loaded.options.clone()),
+            version: loaded.as_ref().and_then(|loaded| loaded.version.clone()),
+            options: loaded.as_ref().map_or(asked, |loaded| loaded.options.clone()),
             runtime,
             configuration: None,
         };
+        let outputs = outputs.map_err(|why| format!("the reference did not run: {why}"));
+        Ok(Found { reference, loaded, outputs })
+    }
+
+    /// Run the chosen build once more, on the inputs of another model of the same network.
+    fn run_on_inputs_of(&mut self, inputs: &[Tensor], trial: TrialId) -> Result<Ours, Halt> {
+        let mut request = self.workers.request.clone();
+        request.load.filled_like = inputs.to_vec();
+        if let Some(compilation) = &mut request.load.compilation {
+            compilation.build = trial.build;
+        }
+        let worker = UntimedWorker { command: self.workers.command.clone(), request };
+        let (_, outputs) = self.outputs_of(worker, trial)?;
+        let read = outputs.map(|(read, _)| read);
+        Ok(Ours {
+            read: read.map_err(|why| format!("it did not run on the reference's inputs: {why}")),
+            process: TrialId { process: UNTIMED, ..trial },
+            on_converted_inputs: true,
+        })
+    }
+
+    /// Run a worker for its outputs alone: the model as it loaded it, and the outputs with their file, or why
+    /// there are none.
+    fn outputs_of(&mut self, mut worker: UntimedWorker, trial: TrialId) -> Result<Computed, Halt> {
+        let runtime = worker.request.runtime.clone();
+        let process = TrialId { process: UNTIMED, ..trial };
+        let kept = self.workers.kept.as_ref();
+        let file = kept.and_then(|kept| kept.for_trial(self.turn.configuration, process));
+        worker.request.outputs_file.clone_from(&file);
+        let ended = self.run_untimed(worker, Task::Outputs, trial.build)?;
+        let detail = ended.outcome(&runtime).detail;
         let outputs = match (ended.ending, file) {
             (Ending::Outputs(read), Some(file)) => Ok((*read, file)),
             (Ending::Outputs(_), None) => Err("the outputs were not kept".to_owned()),
-            _ => Err(format!("the reference did not run: {}", detail.unwrap_or_default())),
+            _ => Err(detail.unwrap_or_default()),
         };
-        Ok(Found { reference, loaded: ended.loaded, outputs })
-    }
-
-    fn swap(&mut self, worker: &mut ReferenceWorker) {
-        std::mem::swap(&mut self.workers.command, &mut worker.command);
-        std::mem::swap(&mut self.workers.request, &mut worker.request);
+        Ok((ended.loaded, outputs))
     }
 
     /// What the first runtime of the job that has measured this network computed.
@@ -195,8 +229,8 @@ impl Trials<'_> {
 
 /// Is it an ONNX file with integers inside? A larger one than the daemon reads counts as one without.
 fn is_quantised(model: &Path) -> bool {
-    let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL);
-    let bytes = is_small.then(|| guarded::read_path(model, LARGEST_READ_MODEL).ok()).flatten();
+    let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL_BYTES);
+    let bytes = is_small.then(|| guarded::read_path(model, LARGEST_READ_MODEL_BYTES).ok()).flatten();
     bytes.is_some_and(|bytes| onnx::border(&bytes).is_ok_and(|border| border.is_quantised))
 }
 
@@ -206,22 +240,30 @@ fn first_outputs(course: &Course) -> Option<(TrialId, ReadOutputs)> {
     stats::of_chosen_build(&course.trials).find_map(|trial| read_by(&trial.id))
 }
 
-/// Why two models did not get the same inputs from one seed; `None` if they did.
-fn differing_inputs(one: &LoadedModel, other: &LoadedModel) -> Option<String> {
-    let inputs = |loaded: &LoadedModel| -> Vec<String> {
-        let text = |size: &Option<u64>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
-        let each = loaded.inputs.iter().map(|input| {
-            let shape: Vec<String> = input.shape.iter().map(text).collect();
-            format!("{} [{}]", input.element_type, shape.join(", "))
-        });
-        each.collect()
-    };
-    let (one, other) = (inputs(one), inputs(other));
-    (one != other).then(|| {
-        format!(
-            "the models have other inputs, so the same seed does not give them the same values: {} against {}",
-            one.join(", "),
-            other.join(", ")
-        )
-    })
+/// Do two models need a conversion to get the same inputs from one seed?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Converted {
+    Needed,
+    NotNeeded,
+}
+
+/// # Errors
+/// The inputs of the one do not give those of the other.
+fn conversion(ours: &LoadedModel, reference: &LoadedModel) -> Result<Converted, String> {
+    let (from, to) = (&reference.inputs, &ours.inputs);
+    if from.len() != to.len() {
+        return Err(format!("the models have {} and {} inputs", to.len(), from.len()));
+    }
+    let mut converted = Converted::NotNeeded;
+    for (from, to) in from.iter().zip(to) {
+        let conversion = Conversion::of(from, to).map_err(|why| {
+            format!(
+                "the models have other inputs, so that one seed does not give them the same values: {why}"
+            )
+        })?;
+        if !conversion.is_identity() {
+            converted = Converted::Needed;
+        }
+    }
+    Ok(converted)
 }

@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::bundle::format::{self, LoadedModel};
+use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
+use crate::daemon::turn::Course;
 use crate::guarded;
 use crate::network::configuration::Configuration as Network;
 use crate::network::count::{InputShapes, Known};
@@ -13,9 +15,6 @@ use crate::runtime::{GivenInput, InputContent};
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::spool::ModelStore;
 use crate::spool::journal::BoundModel;
-
-/// Larger files are not read to be counted: they would need as much memory.
-const LARGEST_COUNTED_BYTES: u64 = 1 << 30;
 
 /// A dropped model and what its job says of its inputs: what its cost depends on.
 type CountedModel = (String, Known);
@@ -40,7 +39,7 @@ impl Counter {
         job: &Job,
         chosen: &JobConfiguration,
         model: Option<&BoundModel>,
-        loaded: Option<&LoadedModel>,
+        course: &Course,
         models: &ModelStore,
     ) -> Counted {
         let model = match (chosen.source, model) {
@@ -51,8 +50,11 @@ impl Counter {
             (ModelSource::Dropped(_), Some(model)) => model,
         };
         let values = job.inputs.iter().filter_map(|(name, given)| Some((name.clone(), values(given)?)));
-        let known =
-            Known { shapes: shapes(job, chosen, loaded), values: values.collect(), ..Known::default() };
+        let known = Known {
+            shapes: shapes(job, chosen, course.loaded.as_ref()),
+            values: values.collect(),
+            measured: course.node_shapes.clone().unwrap_or_default(),
+        };
         let key = (model.main.sha256.clone(), known);
         if let Some((known, counted)) = &self.last
             && *known == key
@@ -104,8 +106,8 @@ fn count_file(
     if !is_countable {
         return Err(format!("a .{} file holds no network", chosen.runtime.model_format));
     }
-    if model.main.size_bytes > LARGEST_COUNTED_BYTES {
-        return Err(format!("the file has more than {LARGEST_COUNTED_BYTES} bytes"));
+    if model.main.size_bytes > LARGEST_READ_MODEL_BYTES {
+        return Err(format!("the file has more than {LARGEST_READ_MODEL_BYTES} bytes"));
     }
     let bytes = guarded::read_path(&models.path(&model.main.sha256), u64::MAX - 1)
         .map_err(|error| error.to_string())?;
@@ -151,6 +153,7 @@ pub(super) fn cost_in_format(cost: &cost::Cost) -> format::Cost {
         uncounted: uncounted.collect(),
         differences: differences.collect(),
         assumptions: assumptions.collect(),
+        measured_shapes: Some(cost.measured_shapes).filter(|count| *count > 0),
     }
 }
 

@@ -123,7 +123,7 @@ impl Outlet {
             ModelSource::Generated(network) => (Some(configuration_in_format(&network)), None),
         };
         let model = model.or_else(|| dropped.cloned());
-        let counted = self.counter.count(job, chosen, model.as_ref(), course.loaded.as_ref(), &spool.models);
+        let counted = self.counter.count(job, chosen, model.as_ref(), &course, &spool.models);
         let parts = Parts {
             id: queued.entry.id.bundle_id(configuration),
             entry: &queued.entry,

@@ -8,7 +8,7 @@ use crate::bundle::format::{
     Build, DifferingProcess, Energy, Environment, LoadedModel, Outcome, OutputComparison, Power, Profile,
     ReadOutputs, Trial, TrialId, TrialResources,
 };
-use crate::runtime::options;
+use crate::runtime::{NodeShapes, options, shape_source};
 use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT, Verify};
 use crate::spool::journal::{BoundModel, Measured, Progress};
 
@@ -46,6 +46,13 @@ impl<'a> Turn<'a> {
     /// Are its outputs to be compared with those of another runtime?
     pub(crate) fn wants_comparison(&self) -> bool {
         self.job.verify == Verify::Cpu || self.first_on_its_model() != self.configuration
+    }
+
+    /// Is its cost to be counted from the shapes of a run?
+    pub(crate) fn wants_node_shapes(&self) -> bool {
+        // The shapes of a generated network are known.
+        let is_dropped = matches!(self.chosen().source, ModelSource::Dropped(_));
+        is_dropped && shape_source(self.chosen().runtime).is_some()
     }
 
     /// The first configuration of the job on the same network, which may be this one. All dropped models of
@@ -131,6 +138,8 @@ pub(crate) struct Course {
     /// The time of each layer, if the job asks for it and all trials are done.
     pub(crate) profile: Option<Profile>,
     pub(crate) energy: Option<Energy>,
+    /// What the nodes of a dropped ONNX file made in an untimed run, if a runtime could tell.
+    pub(crate) node_shapes: Option<NodeShapes>,
     /// The host's power state, if a trial was to start.
     pub(crate) power: Option<Power>,
     /// Wall clock at the start of its first worker in this process, if one started.
@@ -183,6 +192,7 @@ impl Course {
     pub(crate) fn is_complete(&self, turn: &Turn<'_>) -> bool {
         !turn.wants_profile()
             && !turn.wants_comparison()
+            && !turn.wants_node_shapes()
             && (1..=turn.builds(self)).all(|build| self.processes_done(build) >= turn.job.measure.processes)
     }
 

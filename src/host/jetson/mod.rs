@@ -3,11 +3,14 @@
 //! jetson_clocks itself is not run: it reports success after most errors and saves only part of what it
 //! changes. A mode limits the clocks, so the mode is set first and the clocks are then locked at its limits.
 
+use std::io;
+
 use super::cpufreq::{self, Settings};
 use super::machine::Machine;
 use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
+mod memory_clock;
 pub(crate) mod nvpmodel;
 mod release;
 mod values;
@@ -15,19 +18,12 @@ mod values;
 pub(super) use release::Release;
 
 /// Names of a Jetson's GPU in the device tree, of all generations.
-const GPU_NAMES: &[&str] = &["gv11b", "gp10b", "ga10b", "gb10b", "gpu"];
+const GPU_NAMES: &[&str] = &["gm20b", "gv11b", "gp10b", "ga10b", "gb10b", "gpu"];
 
 /// Prefixes of clocks below /sys/class/devfreq that are known without a device tree: GPU and memory of Thor.
-const CLOCK_NAMES: &[&str] = &["gpu-", "bwmgr"];
+const CLOCK_NAMES: &[&str] = &["gpu-", memory_clock::DEVICE];
 
 const CLOCKS: &str = "/sys/class/devfreq";
-
-/// The memory clock up to Orin; only root can read it.
-const MEMORY_CLOCK: &str = "/sys/kernel/debug/bpmp/debug/clk/emc";
-
-/// Limits of the memory clock that a mode sets, by release. 0 means no limit.
-const MEMORY_CAPS: &[&str] =
-    &["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap", "/sys/kernel/nvpmodel_clk_cap/emc"];
 
 /// Control through nvpmodel and sysfs.
 #[derive(Debug)]
@@ -51,7 +47,7 @@ fn clock_name(machine: &dyn Machine, name: &str) -> Option<String> {
 pub(super) fn gpus(machine: &dyn Machine) -> Vec<String> {
     let clocks = machine.names(CLOCKS);
     let named = clocks.iter().filter_map(|name| clock_name(machine, name));
-    named.filter(|name| !name.starts_with("bwmgr")).collect()
+    named.filter(|name| !name.starts_with(memory_clock::DEVICE)).collect()
 }
 
 impl PowerControl for Jetson {
@@ -79,7 +75,7 @@ impl PowerControl for Jetson {
                 }
             }
         }
-        read_memory_clock(machine, &mut settings);
+        memory_clock::read(machine, &mut settings);
         settings
     }
 
@@ -96,21 +92,12 @@ impl PowerControl for Jetson {
         nvpmodel::set(machine, mode, reboot)
     }
 
+    fn write(&self, machine: &dyn Machine, setting: &str, value: &str) -> io::Result<()> {
+        memory_clock::write(machine, setting, value).unwrap_or_else(|| machine.write(setting, value))
+    }
+
     fn mode_differences(&self, machine: &dyn Machine, mode: &PowerMode) -> (usize, Vec<PowerDifference>) {
         values::differences(machine, mode)
-    }
-}
-
-fn read_memory_clock(machine: &dyn Machine, settings: &mut Settings) {
-    let locked = format!("{MEMORY_CLOCK}/mrq_rate_locked");
-    cpufreq::read(machine, &locked, settings);
-    for cap in MEMORY_CAPS {
-        cpufreq::read(machine, cap, settings);
-    }
-    // The rate is a setting only while it is locked; otherwise the memory controller chooses it.
-    if settings.get(&locked).is_some_and(|locked| locked == "1") {
-        cpufreq::read(machine, &format!("{MEMORY_CLOCK}/rate"), settings);
-        cpufreq::read(machine, &format!("{MEMORY_CLOCK}/max_rate"), settings);
     }
 }
 
@@ -123,14 +110,7 @@ fn lock(present: &Settings, wanted: &mut Settings) {
             wanted.insert(setting.clone(), "1".to_owned());
         } else if setting.ends_with("/railgate_enable") {
             wanted.insert(setting.clone(), "0".to_owned());
-        } else if setting.ends_with("/mrq_rate_locked") {
-            wanted.insert(setting.clone(), "1".to_owned());
         }
     }
-    let number = |path: String| present.get(&path)?.parse::<u64>().ok();
-    if let Some(highest) = number(format!("{MEMORY_CLOCK}/max_rate")) {
-        let caps = MEMORY_CAPS.iter().filter_map(|cap| number((*cap).to_owned())).filter(|&cap| cap > 0);
-        let rate = caps.fold(highest, u64::min);
-        wanted.insert(format!("{MEMORY_CLOCK}/rate"), rate.to_string());
-    }
+    memory_clock::lock(present, wanted);
 }

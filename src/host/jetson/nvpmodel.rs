@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::bundle::format::PowerMode;
 use crate::host::machine::Machine;
-use crate::host::power::{ModeError, Reboot};
+use crate::host::power::{ModeError, Reboot, RefusedFile};
 use crate::host::tool::{ToolCall, ToolError, ToolOutput};
 
 const TOOL: &str = "nvpmodel";
@@ -45,6 +47,23 @@ fn parse_modes(text: &str) -> Vec<PowerMode> {
         Some(PowerMode { id: value("ID")?.parse().ok()?, name: value("NAME")?.to_owned() })
     };
     text.lines().filter_map(mode).collect()
+}
+
+/// Folders outside the kernel's own file systems in which modes write files, such as options of the driver of
+/// Thor's GPU.
+pub(crate) fn folders_on_disk(machine: &dyn Machine) -> Vec<String> {
+    const OF_THE_KERNEL: &[&str] = &["/sys/", "/proc/", "/dev/"];
+    let text = machine.read(MODES_FILE).unwrap_or_default();
+    let folder = |line: &str| {
+        let line = line.trim();
+        let path = line.split_whitespace().nth(1).filter(|_| !line.starts_with(['#', '<']))?;
+        let is_on_disk = path.starts_with('/') && !OF_THE_KERNEL.iter().any(|start| path.starts_with(start));
+        path.rsplit_once('/').filter(|_| is_on_disk).map(|(folder, _)| folder.to_owned())
+    };
+    let mut folders: Vec<String> = text.lines().filter_map(folder).collect();
+    folders.sort();
+    folders.dedup();
+    folders
 }
 
 /// The current mode as the tool reports it; if it reports none, the one that was set last.
@@ -103,14 +122,36 @@ fn judge(name: String, output: &ToolOutput, reboot: Reboot) -> Result<(), ModeEr
     if errors.is_empty() && output.code == Some(0) {
         return Ok(());
     }
-    let said = match errors.first() {
-        Some(line) => (*line).to_owned(),
-        None => format!("exit code {:?}, `{}`", output.code, output.text.lines().last().unwrap_or_default()),
+    let refused = errors.iter().find_map(|line| Some((*line, refused_file(line)?)));
+    let said = match (&refused, errors.first()) {
+        (Some((line, file)), _) => format!("{line} ({})", meaning(file.errno)),
+        (None, Some(line)) => (*line).to_owned(),
+        (None, None) => {
+            format!("exit code {:?}, `{}`", output.code, output.text.lines().last().unwrap_or_default())
+        }
     };
-    // How nvpmodel prints EACCES and EPERM.
-    let is_denied =
-        errors.iter().any(|line| line.ends_with(": 13") || line.ends_with(": 1") || line.contains("root"));
-    Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said } })
+    let is_denied = match &refused {
+        Some((_, file)) => [Errno::ACCESS, Errno::PERM].contains(&Errno::from_raw_os_error(file.errno)),
+        None => errors.iter().any(|line| line.split([' ', '.', ',', '!']).any(|word| word == "root")),
+    };
+    let refused = refused.map(|(_, file)| file);
+    Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said, refused } })
+}
+
+/// The file and errno in `NVPM ERROR: Error opening PATH: 13` or `NVPM ERROR: Error writing VALUE to PATH:
+/// 16`. Lines such as `failed to write PARAM …: PATH: … VAL: 1` end in a value and not in an errno.
+fn refused_file(line: &str) -> Option<RefusedFile> {
+    let told = line.split_once("NVPM ERROR:")?.1.trim_start().strip_prefix("Error ")?;
+    let (tried, errno) = told.rsplit_once(':')?;
+    let path = tried.split_whitespace().last().filter(|word| word.starts_with('/'))?;
+    Some(RefusedFile { path: path.to_owned(), errno: errno.trim().parse().ok()? })
+}
+
+/// `errno 16, busy`: the kernel's word for an error that nvpmodel gives as a number.
+fn meaning(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+    format!("errno {errno}: {}", text.to_lowercase())
 }
 
 #[cfg(test)]
@@ -164,5 +205,32 @@ mod tests {
         ] {
             assert_eq!(code(exit, text, reboot), expected, "{text}");
         }
+    }
+
+    /// Code, message and hint of a mode that was not set.
+    fn refused(exit: i32, text: &str) -> String {
+        use crate::error::Hint as _;
+        let output = ToolOutput { code: Some(exit), text: text.to_owned() };
+        let error = judge("M".to_owned(), &output, Reboot::Never).unwrap_err();
+        format!("{}: {error}\nhint: {}", error.code(), error.hint().unwrap())
+    }
+
+    #[test]
+    fn error_number_is_what_the_kernel_said_and_not_the_value_of_a_setting() {
+        let text = |name: &str| {
+            let path = format!("{}/tests/host/transcripts/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+            fs_err::read_to_string(path).unwrap()
+        };
+        let told: Vec<String> = [
+            "nvpmodel-busy",
+            "nvpmodel-gpu-busy",
+            "nvpmodel-read-only",
+            "nvpmodel-no-such-file",
+            "nvpmodel-denied",
+            "nvpmodel-not-permitted",
+        ]
+        .map(|name| format!("{name}\n{}", refused(255, &text(name))))
+        .into();
+        insta::assert_snapshot!(told.join("\n\n"));
     }
 }

@@ -17,12 +17,25 @@ const UNLIMITED: &[i64] = &[-1, 2_147_483_647];
 /// of Xavier and Orin have steps of 76.8 MHz, 6.4 % of 1.2 GHz.
 const LARGEST_STEP: f64 = 0.08;
 
-/// A value of a mode, and the host's file for it.
+/// Ends the name of an argument that holds for the kernels from L4T 34 on, in a file that serves older ones
+/// too: `MAX_FREQ_KNEXT` is where those kernels have what `MAX_FREQ` names for the others. A mode gives its
+/// value under the plain name.
+const NEXT_KERNEL: &str = "_KNEXT";
+
+/// A value of a mode, and the host's files for it: of the newer kernels first. A host has one of them, or
+/// both in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ModeValue {
     argument: String,
-    path: String,
+    paths: Vec<String>,
     value: i64,
+}
+
+/// What one of its files shows.
+struct FileValue {
+    path: String,
+    text: String,
+    is_in_force: bool,
 }
 
 /// How many values of the mode could be compared, and those that differ.
@@ -31,13 +44,16 @@ pub(super) fn differences(machine: &dyn Machine, mode: &PowerMode) -> (usize, Ve
     let mut compared = 0;
     let mut differences = Vec::new();
     for value in parse(&text, mode.id) {
-        let Some((found, is_in_force)) = compare(machine, &value) else { continue };
+        let found: Vec<FileValue> =
+            value.paths.iter().filter_map(|path| compare(machine, &value, path)).collect();
+        let Some(first) = found.first() else { continue };
         compared += 1;
-        if !is_in_force {
+        // nvpmodel writes one of the files, so a value that one of them has is in force.
+        if !found.iter().any(|found| found.is_in_force) {
             differences.push(PowerDifference {
-                setting: value.path,
+                setting: first.path.clone(),
                 wanted: value.value.to_string(),
-                found: Some(found),
+                found: Some(first.text.clone()),
                 error: None,
             });
         }
@@ -46,20 +62,21 @@ pub(super) fn differences(machine: &dyn Machine, mode: &PowerMode) -> (usize, Ve
 }
 
 /// The file's present value, and whether it matches the mode; `None` if that cannot be compared.
-fn compare(machine: &dyn Machine, value: &ModeValue) -> Option<(String, bool)> {
-    let is_cap_of_memory = value.path.contains("emc") && value.value == 0;
-    if UNLIMITED.contains(&value.value) || is_cap_of_memory || is_off(machine, &value.path) {
+fn compare(machine: &dyn Machine, value: &ModeValue, path: &str) -> Option<FileValue> {
+    let is_cap_of_memory = path.contains("emc") && value.value == 0;
+    if UNLIMITED.contains(&value.value) || is_cap_of_memory || is_off(machine, path) {
         return None;
     }
-    let found = machine.read(&value.path).ok()?;
-    let number: i64 = found.parse().ok()?;
+    let text = machine.read(path).ok()?;
+    let number: i64 = text.parse().ok()?;
+    let is_same_step = || is_same_step(machine, path, (value.value, number));
     let is_in_force = match value.argument.as_str() {
-        "MAX_FREQ" => is_same_step(machine, value, number),
+        "MAX_FREQ" => is_same_step(),
         // A higher lower limit means that somebody locked the clock.
-        "MIN_FREQ" => number > value.value || is_same_step(machine, value, number),
+        "MIN_FREQ" => number > value.value || is_same_step(),
         _ => number == value.value,
     };
-    Some((found, is_in_force))
+    Some(FileValue { path: path.to_owned(), text, is_in_force })
 }
 
 /// Clocks of an offline processor mean nothing.
@@ -70,21 +87,21 @@ fn is_off(machine: &dyn Machine, path: &str) -> bool {
     })
 }
 
-/// Whether a clock that does not have the mode's frequency would be rounded to this one.
-fn is_same_step(machine: &dyn Machine, value: &ModeValue, found: i64) -> bool {
-    let Some((folder, _)) = value.path.rsplit_once('/') else { return found == value.value };
+/// Whether a clock that does not have the frequency `wanted` would be rounded to the one that was found.
+fn is_same_step(machine: &dyn Machine, path: &str, (wanted, found): (i64, i64)) -> bool {
+    let Some((folder, _)) = path.rsplit_once('/') else { return found == wanted };
     let listed = ["scaling_available_frequencies", "available_frequencies"]
         .into_iter()
         .find_map(|name| machine.read(&format!("{folder}/{name}")).ok())
         .unwrap_or_default();
     let steps: Vec<i64> = listed.split_whitespace().filter_map(|step| step.parse().ok()).collect();
     if steps.is_empty() {
-        return (found - value.value).abs() as f64 <= value.value as f64 * LARGEST_STEP;
+        return (found - wanted).abs() as f64 <= wanted as f64 * LARGEST_STEP;
     }
     // Depending on the driver, the next lower or the next higher one.
-    let below = steps.iter().copied().filter(|&step| step <= value.value).max();
-    let above = steps.iter().copied().filter(|&step| step >= value.value).min();
-    found == value.value || Some(found) == below || Some(found) == above
+    let below = steps.iter().copied().filter(|&step| step <= wanted).max();
+    let above = steps.iter().copied().filter(|&step| step >= wanted).min();
+    found == wanted || Some(found) == below || Some(found) == above
 }
 
 /// The values of the mode with this number: `PARAMETER ARGUMENT VALUE` lines below its heading. `ARGUMENT
@@ -104,9 +121,12 @@ fn parse(text: &str, id: u32) -> Vec<ModeValue> {
                 paths.insert((name.clone(), (*argument).to_owned()), (*path).to_owned());
             }
             (Section::Mode(number), [parameter, argument, value]) if *number == id => {
-                let path = paths.get(&((*parameter).to_owned(), (*argument).to_owned()));
-                if let Some((path, value)) = path.cloned().zip(value.parse().ok()) {
-                    values.push(ModeValue { argument: (*argument).to_owned(), path, value });
+                let named = [format!("{argument}{NEXT_KERNEL}"), (*argument).to_owned()];
+                let named = named.map(|argument| paths.get(&((*parameter).to_owned(), argument)).cloned());
+                let mut paths: Vec<String> = named.into_iter().flatten().collect();
+                paths.dedup();
+                if let Some(value) = value.parse().ok().filter(|_| !paths.is_empty()) {
+                    values.push(ModeValue { argument: (*argument).to_owned(), paths, value });
                 }
             }
             _ => {}
@@ -169,7 +189,7 @@ mod tests {
     fn values_of_a_mode_are_found_with_their_files_and_no_limit_is_none() {
         let values = parse(CONF, 3);
         let shown: Vec<String> =
-            values.iter().map(|value| format!("{} {}", value.path, value.value)).collect();
+            values.iter().map(|value| format!("{} {}", value.paths.join(" "), value.value)).collect();
         assert_eq!(
             shown,
             [
@@ -204,6 +224,32 @@ mod tests {
             let found: Vec<String> =
                 found.iter().map(|it| crate::host::power::hold::describe(std::slice::from_ref(it))).collect();
             assert_eq!((compared, found), (3, expected.iter().map(|it| (*it).to_owned()).collect()));
+        }
+    }
+
+    #[test]
+    fn file_of_the_newer_kernels_counts_where_the_host_has_it_and_else_the_other() {
+        let conf = "< PARAM TYPE=CLOCK NAME=EMC >\nMAX_FREQ /sys/kernel/nvpmodel_emc_cap/emc_iso_cap\n\
+                    MAX_FREQ_KNEXT /sys/kernel/nvpmodel_clk_cap/emc\n\
+                    < PARAM TYPE=CLOCK NAME=CPU >\nFREQ_TABLE /sys/cpu0/steps\nMAX_FREQ /sys/cpu0/max\n\
+                    FREQ_TABLE_KNEXT /sys/cpu0/steps\nMAX_FREQ_KNEXT /sys/cpu0/max\n\
+                    < POWER_MODEL ID=3 NAME=15W >\nEMC MAX_FREQ 2133000000\nCPU MAX_FREQ 1500000\n";
+        const OLD: &str = "/sys/kernel/nvpmodel_emc_cap/emc_iso_cap";
+        const NEW: &str = "/sys/kernel/nvpmodel_clk_cap/emc";
+        for (files, expected) in [
+            ([(NEW, "2133000000")].as_slice(), (1, None)),
+            (&[(OLD, "2133000000")], (1, None)),
+            (&[(NEW, "3199000000"), (OLD, "2133000000")], (1, None)),
+            (&[(NEW, "3199000000")], (1, Some(NEW))),
+            (&[(OLD, "3199000000")], (1, Some(OLD))),
+            (&[(NEW, "3199000000"), (OLD, "665000000")], (1, Some(NEW))),
+            (&[(NEW, "2133000000"), ("/sys/cpu0/max", "900000")], (2, Some("/sys/cpu0/max"))),
+            (&[], (0, None)),
+        ] {
+            let (_folder, root) = machine(&[&[(MODES_FILE, conf)], files].concat());
+            let (compared, found) = differences(&root, &mode(3));
+            let found: Vec<&str> = found.iter().map(|it| it.setting.as_str()).collect();
+            assert_eq!((compared, found), (expected.0, Vec::from_iter(expected.1)), "{files:?}");
         }
     }
 

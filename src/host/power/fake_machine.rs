@@ -14,6 +14,9 @@ pub(super) const POLICIES: [&str; 2] =
     ["/sys/devices/system/cpu/cpufreq/policy0", "/sys/devices/system/cpu/cpufreq/policy2"];
 pub(super) const GPU: &str = "/sys/class/devfreq/17000000.gv11b";
 
+/// The memory clock of tegra210.
+pub(super) const OVERRIDE: &str = "/sys/kernel/debug/clk/override.emc";
+
 /// Limits and processors of a mode: number, name, processors, clock, memory cap.
 const MODES: [(u32, &str, usize, &str, &str); 3] =
     [(0, "MAXN", 4, "2000", "0"), (2, "MODE_15W", 2, "1200", "1333"), (3, "MODE_30W_ALL", 4, "1500", "1600")];
@@ -28,6 +31,8 @@ pub(super) struct Memory {
     /// Operations left to live; everything after does nothing.
     lives: Cell<Option<usize>>,
     pub(super) operations: Cell<usize>,
+    /// How often the memory clock of tegra210 is enabled more than disabled.
+    pub(super) enabled: Cell<u32>,
 }
 
 impl Memory {
@@ -51,6 +56,22 @@ impl Memory {
         memory.files.borrow_mut().extend(more);
         memory.files.borrow_mut().remove("/sys/devices/system/cpu/intel_pstate/no_turbo");
         memory.set_mode(MODES[1]);
+        memory
+    }
+
+    /// A small Jetson Nano: its memory clock is locked through other files.
+    pub(super) fn nano() -> Self {
+        let memory = Self::jetson();
+        let mut files = memory.files.borrow_mut();
+        files.retain(|path, _| !path.starts_with("/sys/kernel/debug/"));
+        files.extend([
+            ("/proc/device-tree/compatible".to_owned(), "nvidia,jetson-nano\0nvidia,tegra210\0".to_owned()),
+            ("/sys/kernel/debug/tegra_bwmgr/emc_max_rate".to_owned(), "2133".to_owned()),
+            (format!("{OVERRIDE}/clk_state"), "0".to_owned()),
+            (format!("{OVERRIDE}/clk_update_rate"), "0".to_owned()),
+            (format!("{OVERRIDE}/clk_rate"), "204".to_owned()),
+        ]);
+        drop(files);
         memory
     }
 
@@ -152,7 +173,19 @@ impl Machine for Memory {
             Some(highest) => value.parse::<u64>().unwrap().min(highest).to_string(),
             None => value.to_owned(),
         };
-        self.put(path, &value);
+        match path.strip_prefix(OVERRIDE) {
+            // The kernel's: the rate is read elsewhere than it is written, and a file that counts.
+            Some("/clk_update_rate") => self.put(&format!("{OVERRIDE}/clk_rate"), &value),
+            Some("/clk_rate") => return Err(io::ErrorKind::PermissionDenied.into()),
+            Some("/clk_state") => {
+                let count = if value == "1" { self.enabled.get() + 1 } else { self.enabled.get() - 1 };
+                self.enabled.set(count);
+                let state = u32::from(count > 0).to_string();
+                self.put(path, &state);
+                self.put(&format!("{OVERRIDE}/clk_update_rate"), &state);
+            }
+            _ => self.put(path, &value),
+        }
         Ok(())
     }
 

@@ -7,6 +7,9 @@
 //! its id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use rustix::io::Errno;
 
 use super::machine::Machine;
 use super::tool::ToolError;
@@ -54,6 +57,14 @@ pub trait PowerControl: Sync {
     /// # Errors
     /// It was not set, or needs a reboot.
     fn set_mode(&self, machine: &dyn Machine, mode: &PowerMode, reboot: Reboot) -> Result<(), ModeError>;
+
+    /// Write a setting: into its file, unless the kernel wants it elsewhere.
+    ///
+    /// # Errors
+    /// The host refuses the value.
+    fn write(&self, machine: &dyn Machine, setting: &str, value: &str) -> io::Result<()> {
+        machine.write(setting, value)
+    }
 
     /// How many values of the host's own definition of a mode could be compared, and those that differ.
     fn mode_differences(&self, machine: &dyn Machine, mode: &PowerMode) -> (usize, Vec<PowerDifference>) {
@@ -109,7 +120,7 @@ pub enum ModeError {
     },
     /// The file that lists the modes cannot be read.
     #[error("cannot read the list of power modes of this host")]
-    Unlisted(#[source] std::io::Error),
+    Unlisted(#[source] io::Error),
     /// The tool is missing, cannot be started, or hangs.
     #[error("cannot set power mode `{name}`")]
     Tool {
@@ -126,6 +137,8 @@ pub enum ModeError {
         name: String,
         /// Its message.
         said: String,
+        /// The file that the kernel refused, and its error.
+        refused: Option<RefusedFile>,
     },
     /// The tool lacks a permission.
     #[error("setting power mode `{name}` needs root permissions: {said}")]
@@ -149,6 +162,15 @@ pub enum ModeError {
         /// The current mode.
         found: Option<String>,
     },
+}
+
+/// A file that the kernel did not let a tool open, read or write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedFile {
+    /// Its path.
+    pub path: String,
+    /// The kernel's error, errno(3).
+    pub errno: i32,
 }
 
 impl ModeError {
@@ -186,10 +208,30 @@ impl Hint for ModeError {
                 "set the mode by hand and reboot, or allow it with `reboot: for_power_mode` in /etc/backbone/config.yaml"
                     .to_owned()
             }
-            Self::Refused { .. } | Self::NotSet { .. } => {
-                "set the mode by hand with `sudo nvpmodel -m` to see its message".to_owned()
-            }
+            Self::Refused { refused: Some(file), .. } => hint_on(file),
+            Self::Refused { .. } | Self::NotSet { .. } => BY_HAND.to_owned(),
         })
+    }
+}
+
+const BY_HAND: &str = "set the mode by hand with `sudo nvpmodel -m` to see its message";
+
+fn hint_on(file: &RefusedFile) -> String {
+    let folder = file.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    match Errno::from_raw_os_error(file.errno) {
+        Errno::BUSY => "a program or the kernel uses what this mode switches off, such as the GPU or a processor: end such \
+                        programs and retry the job, or reboot the host into the mode"
+            .to_owned(),
+        Errno::ROFS => format!(
+            "the unit's `ProtectSystem=strict` makes the folder read-only: `sudo systemctl edit backbone`, and add \
+             `[Service]` and `ReadWritePaths=-{folder}`"
+        ),
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => {
+            "/etc/nvpmodel.conf names what this kernel does not have: after an upgrade, reboot; else reinstall \
+             nvidia-l4t-nvpmodel and the kernel of the same release"
+                .to_owned()
+        }
+        _ => BY_HAND.to_owned(),
     }
 }
 
@@ -248,7 +290,7 @@ pub fn apply(
                     present.mode = control.mode(machine);
                 }
                 Step::Write { setting, value } => {
-                    if let Err(error) = machine.write(setting, value) {
+                    if let Err(error) = control.write(machine, setting, value) {
                         errors.insert(setting.clone(), error.kind().to_string());
                     }
                 }

@@ -32,7 +32,9 @@ type Stage = fn(&str) -> bool;
 const STAGES: &[Stage] = &[
     |setting| setting.ends_with("/online") || is_turbo(setting),
     // Switches that make a clock ignore its limits.
-    |setting| setting.ends_with("/railgate_enable") || setting.ends_with("/mrq_rate_locked"),
+    |setting| {
+        ["/railgate_enable", "/mrq_rate_locked", "/clk_state"].iter().any(|name| setting.ends_with(name))
+    },
     |setting| setting.ends_with("governor"),
     |_| true,
 ];

@@ -88,9 +88,9 @@ impl SavedFile {
         Self(folder.join(FILE))
     }
 
-    /// A state that cannot be understood cannot be restored either, and must keep nobody from measuring. The
-    /// file stays under another name, until a person has looked at it. One that is there already is older and
-    /// stays: what comes after it says less about the host as it was.
+    /// A state that cannot be understood cannot be restored either, and must not keep jobs from being
+    /// measured. The file stays under another name, until a person has looked at it. One that is there
+    /// already is older and stays: what comes after it says less about the host as it was.
     fn set_aside(&self, error: &dyn std::fmt::Display) -> io::Result<()> {
         let aside = self.0.with_file_name(DAMAGED);
         log::error!("cannot understand {}: {error}; it is now {}", self.0.display(), aside.display());

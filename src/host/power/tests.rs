@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::fake_machine::{GPU, Memory, POLICIES};
+use super::fake_machine::{GPU, Memory, OVERRIDE, POLICIES};
 use super::hold::{PowerHost, TakeError};
 use super::*;
 use crate::bundle::format::PowerRequest;
@@ -30,7 +30,7 @@ fn family_is_found_by_the_device_tree() {
 
 #[test]
 fn applying_what_was_read_changes_nothing() {
-    for memory in [Memory::jetson(), Memory::linux()] {
+    for memory in [Memory::jetson(), Memory::nano(), Memory::linux()] {
         let control = family(&memory).power;
         let state = read(control, &memory);
         assert!(!state.settings.is_empty());
@@ -64,6 +64,51 @@ fn jetson_is_brought_into_the_mode_and_locked_at_its_caps_and_restored() {
     after.insert(rate.to_owned(), before[rate].clone());
     assert_eq!(after, before);
     assert!(memory.kept.borrow().is_none());
+}
+
+#[test]
+fn memory_clock_of_a_nano_is_locked_at_the_modes_cap_and_given_back() {
+    let memory = Rc::new(Memory::nano());
+    let before = memory.files.borrow().clone();
+    let hold = host(&memory).take("1-a", &request(THIRTY_WATTS, true)).unwrap();
+    assert!(hold.not_applied.is_empty(), "{:?}", hold.not_applied);
+    let state =
+        |memory: &Memory| ["clk_state", "clk_rate"].map(|name| memory.file(&format!("{OVERRIDE}/{name}")));
+    assert_eq!(state(&memory), ["1", "1600"]);
+    assert_eq!(hold.applied.settings[&format!("{OVERRIDE}/clk_rate")], "1600");
+    assert!(hold.release().unwrap().not_restored.is_empty());
+    assert_eq!((state(&memory)[0].as_str(), memory.enabled.get()), ("0", 0));
+    let mut after = memory.files.borrow().clone();
+    after.insert(format!("{OVERRIDE}/clk_rate"), before[&format!("{OVERRIDE}/clk_rate")].clone());
+    assert_eq!(after, before);
+}
+
+#[test]
+fn memory_clock_that_its_owner_locked_keeps_his_rate_afterwards() {
+    let memory = Rc::new(Memory::nano());
+    memory.files.borrow_mut().insert(format!("{OVERRIDE}/clk_rate"), "800".to_owned());
+    Machine::write(&*memory, &format!("{OVERRIDE}/clk_state"), "1").unwrap();
+    let before = memory.files.borrow().clone();
+    let control = family(&*memory).power;
+    let found = read(control, &*memory);
+    let applied = apply(control, &*memory, found.clone(), &|_| found.clone(), AfterModeError::Stop);
+    assert_eq!((applied.differences.len(), memory.operations.get()), (0, 1), "nothing but the owner's write");
+    let hold = host(&memory).take("1-a", &request(None, true)).unwrap();
+    assert_eq!(memory.file(&format!("{OVERRIDE}/clk_rate")), "1333");
+    hold.release().unwrap();
+    assert_eq!(*memory.files.borrow(), before);
+    assert_eq!(memory.enabled.get(), 1);
+}
+
+#[test]
+fn memory_clock_that_shows_no_file_is_named_as_not_locked() {
+    let memory = Rc::new(Memory::nano());
+    memory.files.borrow_mut().retain(|path, _| !path.starts_with("/sys/kernel/debug/"));
+    let hold = host(&memory).take("1-a", &request(None, true)).unwrap();
+    assert_eq!(hold::describe(&hold.not_applied), "memory clock is not readable, not locked");
+    assert!(hold.release().unwrap().not_restored.is_empty());
+    let hold = host(&memory).take("2-a", &request(THIRTY_WATTS, false)).unwrap();
+    assert!(hold.not_applied.is_empty(), "{:?}", hold.not_applied);
 }
 
 #[test]
@@ -163,12 +208,14 @@ fn hold_that_is_dropped_in_a_panic_restores_the_host() {
 fn owners(memory: &Memory) -> BTreeMap<String, String> {
     let mut files = memory.files.borrow().clone();
     files.remove("/sys/kernel/debug/bpmp/debug/clk/emc/rate");
+    files.remove(&format!("{OVERRIDE}/clk_rate"));
+    files.insert("enabled".to_owned(), memory.enabled.get().to_string());
     files
 }
 
 #[test]
 fn killed_at_any_step_of_lock_and_restore_a_thousand_times_the_host_is_restored_a_thousand_times() {
-    let machines: [fn() -> Memory; 2] = [Memory::jetson, Memory::linux];
+    let machines: [fn() -> Memory; 3] = [Memory::jetson, Memory::nano, Memory::linux];
     let requests = [(THIRTY_WATTS, true), (None, true), (Some("MAXN"), false)];
     let (mut trials, mut restored, mut killed) = (0, 0, 0);
     'all: for second in 0.. {

@@ -23,8 +23,9 @@ mod load;
 mod rails;
 mod thermal;
 mod throttle;
+mod total;
 
-pub(crate) use rails::total_of;
+pub(crate) use total::total_of;
 
 use attribute::{Attribute, Scale};
 use load::Load;

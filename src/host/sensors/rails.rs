@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Attribute, Probe, Scale, Search};
-use crate::bundle::format::{Quantity, Sensor};
+use crate::bundle::format::Quantity;
 
 /// Range of a rail's power. Noise around zero may be negative; no supported board takes a kilowatt.
 pub(super) const WATTS: RangeInclusive<f64> = -10.0..=1000.0;
@@ -18,11 +18,12 @@ const JOULES: RangeInclusive<f64> = 0.0..=1.9e13;
 /// Folder of the RAPL counters.
 const COUNTERS: &str = "/sys/class/powercap";
 
+/// Counters of processors, read from their registers, and the same ones read through mapped memory.
+const REGISTER_COUNTERS: &str = "intel-rapl:";
+const MAPPED_COUNTERS: &str = "intel-rapl-mmio";
+
 /// Prefixes of the names of chips that measure rails.
 const CHIPS: &[&str] = &["ina2", "ina3221"];
-
-/// Rails that carry all power: Orin NX and Nano, Nano and TX2, Thor.
-const WHOLE: &[&str] = &["VDD_IN", "POM_5V_IN", "VIN"];
 
 /// The last channel of a chip, whether counted from 0 or 1. Later ones of an INA3221 are sums.
 const LAST_CHANNEL: usize = 3;
@@ -45,23 +46,14 @@ pub(super) fn find(search: &mut Search<'_>) {
             hwmon(search, &folder, &name);
         }
     }
-    for counter in root.names_in(COUNTERS) {
-        energy_counter(search, &format!("{COUNTERS}/{counter}"));
+    let counters = root.names_in(COUNTERS);
+    let has_registers = counters.iter().any(|counter| counter.starts_with(REGISTER_COUNTERS));
+    for counter in counters {
+        // The same counter once more, read another way.
+        if !(has_registers && counter.starts_with(MAPPED_COUNTERS)) {
+            energy_counter(search, &format!("{COUNTERS}/{counter}"));
+        }
     }
-}
-
-/// Indices of the rails or counters that together show the host's whole power: the rail that carries all of
-/// it, else all rails, else all counters.
-pub(crate) fn total_of(sensors: &[&Sensor]) -> Vec<usize> {
-    let which = |is_it: &dyn Fn(&Sensor) -> bool| -> Vec<usize> {
-        (0..sensors.len()).filter(|&index| is_it(sensors[index])).collect()
-    };
-    let choices = [
-        which(&|sensor| sensor.quantity == Quantity::Power && WHOLE.contains(&sensor.name.as_str())),
-        which(&|sensor| sensor.quantity == Quantity::Power),
-        which(&|sensor| sensor.quantity == Quantity::Energy),
-    ];
-    choices.into_iter().find(|choice| !choice.is_empty()).unwrap_or_default()
 }
 
 fn is_chip(name: &str) -> bool {
@@ -119,7 +111,7 @@ fn product(search: &mut Search<'_>, name: String, voltage: &str, current: &str) 
     search.add(name, Quantity::Power, current, probe);
 }
 
-/// A processor package or its memory; other counters are parts of these.
+/// A processor package or its memory, which counts apart; other counters are parts of these or hold them.
 fn energy_counter(search: &mut Search<'_>, folder: &str) {
     let root = search.root;
     let Ok(name) = root.read(format!("{folder}/name")) else { return };

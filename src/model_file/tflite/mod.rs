@@ -40,7 +40,21 @@ pub struct TfliteTensor {
     pub element_type: String,
     /// Shape, usually NHWC.
     pub shape: Vec<Dimension>,
+    /// What its elements stand for, if it has one scale and one zero point for all.
+    pub quantization: Option<TfliteQuantization>,
 }
+
+/// An element stands for `scale` × (element − `zero_point`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TfliteQuantization {
+    /// Finite, and greater than 0.
+    pub scale: f32,
+    /// The element that stands for 0.
+    pub zero_point: i64,
+}
+
+/// Scales are no NaNs.
+impl Eq for TfliteQuantization {}
 
 impl TfliteTensor {
     /// Does the file leave any of its dimensions open?
@@ -167,11 +181,15 @@ fn tensor(table: &FlatTable<'_>, budget: &mut Budget) -> Result<TfliteTensor, St
     let shape = table.integers(0)?;
     budget.spend(shape.len() + name.len())?;
     let signature = table.integers(7)?;
-    if let Some(quantisation) = table.table(4)? {
+    let mut quantization = None;
+    if let Some(told) = table.table(4)? {
         // Lists of 4 and 8 bytes an element: least, greatest, scale, zero point.
         for (field, size) in [(0, 4), (1, 4), (2, 4), (3, 8)] {
-            quantisation.vector(field, size)?;
+            told.vector(field, size)?;
         }
+        let scale = told.only_float(2)?.filter(|scale| scale.is_finite() && *scale > 0.0);
+        quantization =
+            scale.zip(told.only_long(3)?).map(|(scale, zero_point)| TfliteQuantization { scale, zero_point });
     }
     // The signature, if there is one, marks open dimensions by −1; the shape then has a placeholder.
     let marked = if signature.len() == shape.len() { &signature } else { &shape };
@@ -183,6 +201,7 @@ fn tensor(table: &FlatTable<'_>, budget: &mut Budget) -> Result<TfliteTensor, St
         name: String::from_utf8_lossy(name).into_owned(),
         element_type: element_type(table.byte(1)?),
         shape,
+        quantization,
     })
 }
 
@@ -229,13 +248,14 @@ mod tests {
     fn names_types_and_shapes_are_read() {
         let read = read(&example("inbox-examples/tiny-cnn-int8.tflite")).unwrap();
         let fixed = |shape: &[u64]| shape.iter().copied().map(Dimension::Fixed).collect::<Vec<_>>();
-        let tensor = |name: &str, shape: &[u64]| TfliteTensor {
+        let tensor = |name: &str, shape: &[u64], scale: f32| TfliteTensor {
             name: name.to_owned(),
             element_type: "int8".to_owned(),
             shape: fixed(shape),
+            quantization: Some(TfliteQuantization { scale, zero_point: 0 }),
         };
-        assert_eq!(read.inputs, [tensor("image", &[1, 192, 192, 3])]);
-        assert_eq!(read.outputs, [tensor("logits", &[1, 10])]);
+        assert_eq!(read.inputs, [tensor("image", &[1, 192, 192, 3], 0.007_812_5)]);
+        assert_eq!(read.outputs, [tensor("logits", &[1, 10], 0.125)]);
     }
 
     #[test]

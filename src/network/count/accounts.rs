@@ -35,7 +35,7 @@ pub(super) fn account(graph: &Walked) -> Result<Cost, CountError> {
     }
     check_totals(&accounts.cost)?;
     let (differences, assumptions) = (graph.differences.clone(), graph.assumptions.clone());
-    Ok(Cost { differences, assumptions, ..accounts.cost })
+    Ok(Cost { differences, assumptions, measured_shapes: graph.measured, ..accounts.cost })
 }
 
 struct Accounts<'g> {

@@ -139,4 +139,6 @@ pub(super) struct Walked {
     pub(super) differences: Vec<Difference>,
     /// Handed on to [`Cost`](crate::network::cost::Cost).
     pub(super) assumptions: Vec<Assumption>,
+    /// Handed on to [`Cost`](crate::network::cost::Cost).
+    pub(super) measured: u64,
 }

@@ -30,6 +30,10 @@ pub(crate) use error::CountError;
 /// Shapes for inputs, by name, in the model's own layout; only for inputs that the model leaves open.
 pub type InputShapes = BTreeMap<String, Vec<u64>>;
 
+/// Shapes of what nodes made in a run, in the order of their outputs, by the name of the node; by its
+/// operator and its place in the graph, as in `Conv_3`, where it has no name.
+pub type NodeShapes = BTreeMap<String, Vec<Vec<u64>>>;
+
 /// What is known of a model's tensors besides its file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
@@ -38,9 +42,9 @@ pub struct Known {
     /// Values of inputs that hold whole numbers, in the order of their elements, or one for all of them: they
     /// may choose a branch, or be a shape.
     pub values: BTreeMap<String, Vec<i64>>,
-    /// Shapes that a runtime reported while running, of any tensor by its name. They go before those in the
-    /// file and those computed here.
-    pub measured: BTreeMap<String, Vec<u64>>,
+    /// What a runtime reported of the nodes of an ONNX file while it ran them. It goes before the shapes in
+    /// the file and those computed here.
+    pub measured: NodeShapes,
 }
 
 /// What a model costs, whichever of the two formats its bytes are in.
@@ -57,7 +61,7 @@ pub fn model(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
 /// As [`model()`].
 pub fn model_with(bytes: &[u8], known: &Known) -> Result<Cost, CountError> {
     if crate::model_file::tflite::has_identifier(bytes) {
-        return tflite(bytes, &known.shapes);
+        return accounts::account(&tflite::walk(bytes, known)?);
     }
     accounts::account(&onnx::walk(bytes, known)?)
 }
@@ -76,7 +80,7 @@ pub fn onnx(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
 /// # Errors
 /// As [`onnx()`].
 pub fn tflite(bytes: &[u8], shapes: &InputShapes) -> Result<Cost, CountError> {
-    accounts::account(&tflite::walk(bytes, shapes)?)
+    accounts::account(&tflite::walk(bytes, &Known { shapes: shapes.clone(), ..Known::default() })?)
 }
 
 #[cfg(test)]

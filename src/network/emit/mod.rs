@@ -152,12 +152,13 @@ impl Hint for EmitError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::TooLarge { extension, .. } => {
-                let smaller = "take a smaller kernel, width or depth";
+                let smaller = "take a smaller kernel, width or depth".to_owned();
                 match *extension == Format::Onnx.extension() {
-                    true => format!(
-                        "{smaller}; jobs measure models of one file, `backbone networks export` can write two"
-                    ),
-                    false => smaller.to_owned(),
+                    true => smaller,
+                    false => {
+                        smaller
+                            + ", or a runtime for ONNX files, which may have their weights in a second file"
+                    }
                 }
             }
             Self::Opset { lowest, highest, .. } => format!("write {lowest} … {highest}"),

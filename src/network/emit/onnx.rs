@@ -11,8 +11,8 @@
 use super::beside::Beside;
 use super::protobuf::Message;
 use super::{
-    EmitError, Form, Format, Layout, ModelFile, Order, Piece, WeightsPiece, check_length, float_bytes,
-    numbers, pieces_length,
+    EmitError, Form, Format, LARGEST_FILE_BYTES, Layout, ModelFile, Order, Piece, WeightsPiece, check_length,
+    float_bytes, numbers, pieces_length,
 };
 use crate::network::configuration::{Configuration, Precision};
 use crate::network::graph::{Convolution, FeatureMap, Operation, TensorIndex, Window};
@@ -30,9 +30,8 @@ pub(crate) struct EmitOptions {
     /// not read it.
     pub are_activations_unsigned: bool,
     /// The largest file that holds its weights itself. Those of a larger one are in a second file, from where
-    /// readers fetch them by its name. `None` where there can be no second file: what one cannot hold is
-    /// refused.
-    pub weights_beside_above_bytes: Option<u64>,
+    /// readers fetch them by its name.
+    pub weights_beside_above_bytes: u64,
 }
 
 /// Initializers need not be listed as inputs since IR 4, which came with opset 9.
@@ -53,7 +52,7 @@ impl EmitOptions {
             opset,
             is_normalisation_apart: false,
             are_activations_unsigned: false,
-            weights_beside_above_bytes: None,
+            weights_beside_above_bytes: LARGEST_FILE_BYTES,
         }
     }
 
@@ -119,7 +118,7 @@ fn sizes(configuration: &Configuration, options: &EmitOptions) -> Result<Sizes, 
     let weights = Weights::sized(configuration);
     let length = |pieces: &[Piece]| pieces_length(pieces, &weights, configuration.precision());
     let whole = length(&layout(configuration, options, &weights, false).pieces);
-    let are_weights_beside = options.weights_beside_above_bytes.is_some_and(|most| whole > most);
+    let are_weights_beside = whole > options.weights_beside_above_bytes;
     if !are_weights_beside {
         check_length(configuration, Format::Onnx, whole)?;
         return Ok(Sizes { bytes: whole, are_weights_beside });

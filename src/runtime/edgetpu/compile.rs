@@ -15,8 +15,8 @@ use crate::runtime::program::{self, Exit};
 use crate::runtime::tflite::model;
 use crate::runtime::{Built, Compilation, Compiler, Failure, LoadRequest, NeedKind};
 
-/// The compiler sometimes fails with an internal error and succeeds with the same model the next time. Three
-/// attempts tell the two cases apart.
+/// The compiler sometimes fails with an internal error, an exception or a crash and succeeds with the same
+/// model the next time. Three attempts tell the two cases apart.
 const ATTEMPTS: u32 = 3;
 
 /// Bytes that a run may print; a log of a thousand operators has some hundred kilobytes.
@@ -100,7 +100,7 @@ impl Compiler for EdgeTpuCompiler {
             attempts += 1;
             files.tidy();
             let (report, exit) = run(program, &self.model, files)?;
-            if report.is_internal_error && attempts < ATTEMPTS {
+            if outcome::may_succeed_again(&report, exit) && attempts < ATTEMPTS {
                 continue;
             }
             let outcome = outcome::of(&report, exit, output(&files.output)).inspect_err(|_| files.tidy())?;

@@ -42,10 +42,10 @@ impl Load for EdgeTpuRuntime {
                     spent: Spent::default(),
                 })
             }
-            Task::Measure | Task::Profile | Task::Outputs if comes_compiled => {
+            Task::Measure | Task::Profile | Task::Outputs | Task::Shapes if comes_compiled => {
                 session::load(request, &request.model, &file)
             }
-            Task::Measure | Task::Profile | Task::Outputs => {
+            Task::Measure | Task::Profile | Task::Outputs | Task::Shapes => {
                 let compiled =
                     CompiledFiles::new(request.provided.get(NeedKind::Program), place)?.model.compiled;
                 let missing = |_| {

@@ -94,5 +94,6 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         Need::Program { name: "edgetpu_compiler", work: ProgramWork::Compile, builds_in_paper: 1 },
         Need::Delegate { file: DELEGATE_FILE },
     ],
+    fatal_lines: causes::FATAL_LINES,
     simulated: false,
 };

@@ -5,7 +5,7 @@
 //! of some kilobytes.
 
 use super::report::{CAUSES, CompilerReport};
-use crate::bundle::format::{EdgeTpuBuild, Stage};
+use crate::bundle::format::{EdgeTpuBuild, Fault, Stage};
 use crate::runtime::Failure;
 use crate::runtime::program::Exit;
 
@@ -20,6 +20,14 @@ pub(crate) enum Output {
     EdgeTpu,
 }
 
+/// Whether the compiler failed by its own fault: another run may succeed. Not if it was killed, which most
+/// often means lack of memory.
+pub(crate) fn may_succeed_again(report: &CompilerReport, exit: Exit) -> bool {
+    const KILLED: i32 = 9;
+    let has_crashed = exit.signal().is_some_and(|signal| signal != KILLED);
+    report.is_internal_error() || has_crashed && report.cause.is_none()
+}
+
 /// After a run.
 ///
 /// # Errors
@@ -27,7 +35,9 @@ pub(crate) enum Output {
 pub(crate) fn of(report: &CompilerReport, exit: Exit, output: Output) -> Result<EdgeTpuBuild, Failure> {
     if let Some((cause, line)) = report.cause.of(CAUSES) {
         let detail = format!("edgetpu_compiler says `{line}`{}", reasons(report));
-        return Err(Failure::new(Stage::Build, cause.reason, detail).with_hint(cause.hint).not_compilable());
+        return Err(Failure::new(Stage::Build, cause.reason, detail)
+            .with_hint(cause.hint)
+            .with_fault(cause.fault));
     }
     let failed = |reason: &str, detail: String, hint: &str| {
         Err(Failure::new(Stage::Build, reason, detail).with_hint(hint))
@@ -59,7 +69,7 @@ pub(crate) fn of(report: &CompilerReport, exit: Exit, output: Output) -> Result<
                     "the Edge TPU runs one image at a time (batch 1) of static shape, in 8-bit integers; this model would run \
                      entirely on the processor, which `runtime: tflite` measures",
                 )
-                .not_compilable())
+                .with_fault(Fault::Model))
         }
         (_, Output::Unsound) => failed(
             "compiled_file_not_sound",

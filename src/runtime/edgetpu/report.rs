@@ -3,7 +3,7 @@
 //!
 //! If the compiler dies, the lines before its death count.
 
-use crate::bundle::format::{EdgeTpuBuild, EdgeTpuOperator};
+use crate::bundle::format::{EdgeTpuBuild, EdgeTpuOperator, Fault};
 use crate::runtime::causes::{Cause, MostTelling, cause};
 use crate::runtime::lines::Lines;
 
@@ -18,45 +18,81 @@ pub(crate) const CAUSES: &[Cause] = &[
     cause(
         "Model not quantized",
         "model_not_quantised",
-        true,
+        Fault::Model,
         "the Edge TPU computes in 8-bit integers only: use the int8 model of the same network",
     ),
     cause(
         "large activation tensors",
         "activations_too_large",
-        true,
+        Fault::Model,
         "use a smaller input; the Edge TPU has about 8 MB for activations and parameters",
     ),
     cause(
         "Didn't find op for builtin opcode",
         "operator_too_new",
-        true,
+        Fault::Model,
         "a TensorFlow that is newer than the compiler wrote the model; export it with an older one",
     ),
     cause(
         "Model could not be parsed",
         "model_not_parsed",
-        true,
+        Fault::Model,
         "check that the file is a complete TensorFlow Lite model with static shapes",
+    ),
+    cause(
+        "delegate that only supports static-sized tensors",
+        "dynamic_tensors",
+        Fault::Model,
+        "export the model with fixed shapes, also of the tensors inside it, and with a fixed batch: the Edge TPU takes no other",
     ),
     cause(
         "Model failed in Tflite interpreter",
         "interpreter_failed",
-        true,
+        Fault::Model,
         "check first that the model runs with `runtime: tflite`",
     ),
     cause(
+        "Compilation timeout",
+        "compiler_timed_out",
+        Fault::Unknown,
+        "compile it on a faster machine or with more time, `edgetpu_compiler --timeout_sec 3600 MODEL.tflite`, and drop the \
+         resulting MODEL_edgetpu.tflite; large activations take longest, so a smaller input helps too",
+    ),
+    cause(UNCAUGHT[0], "internal_compiler_error", Fault::Unknown, EXCEPTION),
+    cause(UNCAUGHT[1], "internal_compiler_error", Fault::Unknown, EXCEPTION),
+    cause(
         INTERNAL_ERROR,
         "internal_compiler_error",
-        true,
+        Fault::Unknown,
         "versions 14 and 15 also fail like this if the activations are too large; use a smaller input, or version 16, which names the cause",
     ),
-    cause("Invalid model", "model_not_parsed", true, "see the log tail for what is wrong with it"),
-    cause("Compilation failed", "compilation_failed", true, "see the log tail for the compiler's words"),
+    cause("Invalid model", "model_not_parsed", Fault::Model, "see the log tail for what is wrong with it"),
+    cause(
+        "Compilation failed: ",
+        "compilation_failed",
+        Fault::Model,
+        "see the log tail for the compiler's words",
+    ),
+    cause(
+        "Compilation failed!",
+        UNEXPLAINED,
+        Fault::Unknown,
+        "the compiler gives no reason: try `edgetpu_compiler --search_delegate`, which finds the part of the model that it can \
+         compile, or a smaller input",
+    ),
 ];
 
 /// What the compiler prints when it fails by its own fault. It may succeed the next time.
 pub(crate) const INTERNAL_ERROR: &str = "Internal compiler error";
+
+/// What the C++ libraries print of an exception that ends the compiler, or the child in which version 16
+/// compiles.
+const UNCAUGHT: [&str; 2] = ["terminating with uncaught exception", "terminate called after throwing"];
+
+const EXCEPTION: &str = "this is a fault of the compiler: try another export or input of the model, or another version of the compiler";
+
+/// The compiler failed and said nothing else, as when its child crashes.
+const UNEXPLAINED: &str = "compilation_not_explained";
 
 /// What was read so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,8 +103,6 @@ pub(crate) struct CompilerReport {
     pub is_compiled: bool,
     /// The most telling of [`CAUSES`].
     pub cause: MostTelling,
-    /// It failed by its own fault.
-    pub is_internal_error: bool,
     is_in_table: bool,
     lines: Lines,
 }
@@ -102,6 +136,12 @@ impl CompilerReport {
             (build.operations_on_edge_tpu, build.operations_on_cpu) =
                 (build.operations, build.operations.map(|_| 0));
         }
+    }
+
+    /// Whether it failed by its own fault, and may succeed with the same model the next time.
+    pub(crate) fn is_internal_error(&self) -> bool {
+        let reason = self.cause.of(CAUSES).map(|(cause, _)| cause.reason);
+        matches!(reason, Some("internal_compiler_error" | UNEXPLAINED))
     }
 
     fn read_line(&mut self, line: &str) {
@@ -145,7 +185,6 @@ impl CompilerReport {
     }
 
     fn find_cause(&mut self, line: &str) {
-        self.is_internal_error |= line.contains(INTERNAL_ERROR);
         self.cause.take(CAUSES, line);
     }
 }

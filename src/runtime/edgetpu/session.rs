@@ -17,7 +17,8 @@ use crate::runtime::fill::ElementType;
 use crate::runtime::inputs::Inputs;
 use crate::runtime::tflite::model;
 use crate::runtime::{
-    Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped, options,
+    Execution, Failure, LoadRequest, Loaded, NeedKind, RunError, Session, ShownOutput, Spent, mapped,
+    options, said,
 };
 
 /// Where the libraries' own words are, for hints.
@@ -213,14 +214,14 @@ fn not_delegated(name: &Path, error: &Error) -> Failure {
         .with_hint("check that an Edge TPU is connected, and that it is of the kind that `runtime_options.device` names")
 }
 
-/// Fill the inputs. Integers that are out of range are tried again as zeros: the library gives no reason, so
-/// whatever zeros cure was one. Also how long the first run took, if there was one.
+/// Fill the inputs. Integers that are out of range, as the library says on standard error, are tried again as
+/// zeros. Also how long the first run took, if there was one.
 fn filled(
     interpreter: &mut Interpreter<'_>,
     file: &TfliteFile,
     request: &LoadRequest,
 ) -> Result<(Inputs, Option<Duration>), Failure> {
-    let mut inputs = Inputs::plan(&model::declared(file), &request.inputs, request.seed)?;
+    let mut inputs = model::inputs(file, request)?;
     fill(interpreter, file, &mut inputs)?;
     if !inputs.may_hold_indices() {
         return Ok((inputs, None));
@@ -228,6 +229,11 @@ fn filled(
     let started = Instant::now();
     if interpreter.invoke().is_ok() {
         return Ok((inputs, Some(started.elapsed())));
+    }
+    let (_, why) = said::while_running(|| interpreter.invoke());
+    // A library that was built without its messages says nothing.
+    if !why.is_empty() && !said::is_out_of_range(&why) {
+        return Err(first_run_failed(why));
     }
     let mut tensors = interpreter.inputs_mut().map_err(|error| not_bound(error.to_string()))?;
     for index in inputs.zero_integers() {
@@ -238,12 +244,13 @@ fn filled(
     }
     drop(tensors);
     let started = Instant::now();
-    interpreter.invoke().map_err(|error| {
-        let detail = format!("TensorFlow Lite refused the first run: {error}; {SEE_LOG}");
-        Failure::new(Stage::Prepare, "run_failed", detail)
-            .with_hint("check that the values under `inputs` are valid for this model, and see the log tail")
-    })?;
+    interpreter.invoke().map_err(|error| first_run_failed(format!("{error}; {SEE_LOG}")))?;
     Ok((inputs, Some(started.elapsed())))
+}
+
+fn first_run_failed(why: String) -> Failure {
+    Failure::new(Stage::Prepare, "run_failed", format!("TensorFlow Lite refused the first run: {why}"))
+        .with_hint("check that the values under `inputs` are valid for this model, and see the log tail")
 }
 
 fn not_bound(detail: String) -> Failure {

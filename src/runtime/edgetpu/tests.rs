@@ -4,7 +4,7 @@
 
 use super::outcome::{self, Output};
 use super::report::{CAUSES, CompilerReport};
-use crate::bundle::format::Stage;
+use crate::bundle::format::{Fault, Stage};
 use crate::runtime::program::Exit;
 
 const KIB: f64 = 1024.0;
@@ -25,6 +25,11 @@ struct Case {
 const fn failing(transcript: &'static str, reason: &'static str) -> Case {
     let failure = Some((reason, true));
     Case { transcript, exit: Exit::Code(1), output: Output::Unsound, failure, mapped: None, bytes: None }
+}
+
+/// A failure that says nothing about the model.
+const fn broken(transcript: &'static str, reason: &'static str) -> Case {
+    Case { failure: Some((reason, false)), ..failing(transcript, reason) }
 }
 
 const CASES: &[Case] = &[
@@ -71,8 +76,14 @@ const CASES: &[Case] = &[
     failing("15.0-not-quantised", "model_not_quantised"),
     failing("14.1-not-quantised", "model_not_quantised"),
     failing("15.0-operator-too-new", "operator_too_new"),
-    failing("14.1-internal-error", "internal_compiler_error"),
-    failing("15.0-internal-error", "internal_compiler_error"),
+    broken("14.1-internal-error", "internal_compiler_error"),
+    broken("15.0-internal-error", "internal_compiler_error"),
+    broken("16.0-compiler-exception", "internal_compiler_error"),
+    broken("16.0-libstdc++-exception", "internal_compiler_error"),
+    broken("16.0-compilation-timeout", "compiler_timed_out"),
+    broken("16.0-no-reason", "compilation_not_explained"),
+    failing("16.0-dynamic-tensors", "dynamic_tensors"),
+    failing("16.0-compilation-failed", "compilation_failed"),
     failing("16.0-activations-too-large", "activations_too_large"),
     failing("16.0-interpreter-failed", "interpreter_failed"),
     Case {
@@ -107,7 +118,7 @@ fn every_transcript_means_what_its_author_wrote_down() {
             (Ok(told), None) => assert!(told.compiler_seconds.is_some_and(|seconds| seconds > 0.0), "{name}"),
             (Err(failure), Some((reason, is_not_compilable))) => {
                 assert_eq!((failure.reason.as_str(), failure.stage), (reason, Stage::Build), "{name}");
-                assert_eq!(failure.is_not_compilable, is_not_compilable, "{name}");
+                assert_eq!(failure.fault == Fault::Model, is_not_compilable, "{name}");
                 assert!(failure.hint.is_some(), "{name}");
             }
             (found, _) => panic!("{name}: {found:?}"),
@@ -182,5 +193,45 @@ fn every_known_cause_has_a_transcript() {
     let texts: Vec<String> = CASES.iter().map(|case| transcript(case.transcript)).collect();
     for cause in CAUSES {
         assert!(texts.iter().any(|text| text.contains(cause.text)), "{}", cause.text);
+    }
+}
+
+#[test]
+fn what_the_compiler_said_is_quoted_with_its_hint() {
+    let told =
+        ["16.0-compilation-timeout", "16.0-compiler-exception", "16.0-dynamic-tensors", "16.0-no-reason"];
+    let told = told.map(|name| {
+        let failure =
+            outcome::of(&CompilerReport::of(&transcript(name)), Exit::Code(1), Output::Unsound).unwrap_err();
+        format!(
+            "{}: {}\nfault: {:?}\nhint: {}",
+            failure.reason,
+            failure.detail,
+            failure.fault,
+            failure.hint.unwrap()
+        )
+    });
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn only_what_is_the_compilers_own_fault_is_tried_again() {
+    let again = |name: &str, exit| outcome::may_succeed_again(&CompilerReport::of(&transcript(name)), exit);
+    for name in
+        ["14.1-internal-error", "16.0-compiler-exception", "16.0-libstdc++-exception", "16.0-no-reason"]
+    {
+        assert!(again(name, Exit::Code(1)), "{name}");
+    }
+    for name in ["16.0-compilation-timeout", "16.0-dynamic-tensors", "16.0-activations-too-large"] {
+        assert!(!again(name, Exit::Code(1)), "{name}");
+    }
+    for (exit, expected) in [
+        (Exit::Signal(11), true),
+        (Exit::Code(134), true),
+        (Exit::Signal(9), false),
+        (Exit::Code(137), false),
+        (Exit::Code(0), false),
+    ] {
+        assert_eq!(again("15.0-half-a-line", exit), expected, "{exit}");
     }
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use super::element::ElementType;
 use super::encode::{Unfit, encode};
 use super::fill::Generator;
+use super::layout::Conversion;
 use super::shapes::{self, BoundShape, DeclaredInput};
 use super::{Failure, GivenInput, GivenInputs, InputContent, InputFile};
-use crate::bundle::format::{FilledFromFile, FilledInput, InputOrigin, Stage};
+use crate::bundle::format::{FilledFromFile, FilledInput, InputOrigin, Stage, Tensor};
 use crate::error::Hint as _;
 use crate::model_file::elements;
 use crate::model_file::tensor::{TensorFile, TensorFileError};
@@ -39,6 +40,8 @@ pub struct PlannedInput {
     /// Its element type, once it is filled.
     element_type: Option<ElementType>,
     instead: Instead,
+    /// From what another model's input would hold.
+    like: Option<Conversion>,
 }
 
 /// Who fills an input that the job leaves to the generator.
@@ -98,9 +101,25 @@ impl Inputs {
             let content = given.get(&input.name).and_then(|given| given.content.clone());
             check_count(&input.name, &shape.sizes, content.as_ref())?;
             let name = input.name.clone();
-            Ok(PlannedInput { name, shape, content, element_type: None, instead: Instead::Generator })
+            let (element_type, instead, like) = (None, Instead::Generator, None);
+            Ok(PlannedInput { name, shape, content, element_type, instead, like })
         });
         Ok(Self { planned: planned.collect::<Result<_, _>>()?, generator: Generator::new(seed), seed })
+    }
+
+    /// Let inputs that the job does not give hold what those of another model of the same network would, in
+    /// its order; `described` says what this model's are. Nothing changes if there are no others.
+    ///
+    /// # Errors
+    /// The inputs of the two models do not correspond.
+    pub fn like(mut self, others: &[Tensor], described: &[Tensor]) -> Result<Self, Failure> {
+        let refused = |why: String| Failure::new(Stage::Prepare, "inputs_not_converted", why);
+        for ((input, other), ours) in self.planned.iter_mut().zip(others).zip(described) {
+            let shape = input.shape.sizes.iter().copied().map(Some).collect();
+            let conversion = Conversion::of(other, &Tensor { shape, ..ours.clone() }).map_err(refused)?;
+            input.like = Some(conversion).filter(|conversion| !conversion.is_identity());
+        }
+        Ok(self)
     }
 
     /// The inputs.
@@ -122,7 +141,15 @@ impl Inputs {
         input.element_type = Some(element_type);
         let refused = |unfit: Unfit| unfit.failure(&input.name, element_type);
         match &input.content {
-            None => self.generator.fill(element_type, bytes),
+            None => match input.like {
+                None => self.generator.fill(element_type, bytes),
+                Some(conversion) => {
+                    let elements = bytes.len() / element_type.size_bytes();
+                    let mut source = vec![0; elements * conversion.source_type().size_bytes()];
+                    self.generator.fill(conversion.source_type(), &mut source);
+                    conversion.convert(&source, bytes);
+                }
+            },
             Some(InputContent::Range(minimum, maximum)) => {
                 self.generator.fill_range(element_type, (*minimum, *maximum), bytes).map_err(refused)?;
             }

@@ -100,6 +100,7 @@ fn bundle_says_how_each_input_was_filled() {
     ];
     for content in contents {
         let input = PlannedInput {
+            like: None,
             name: "x".to_owned(),
             shape: BoundShape { sizes: vec![2], is_first_as_one: false },
             content: Some(content),

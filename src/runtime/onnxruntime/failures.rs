@@ -47,22 +47,6 @@ pub(super) fn says_out_of_memory(why: &str) -> bool {
     ["out of memory", "Failed to allocate memory", "bad_alloc"].iter().any(|words| why.contains(words))
 }
 
-/// Does an operator say that an index is out of range? The words of Gather, GatherElements, GatherND,
-/// Scatter…, EmbedLayerNormalization and their like: each has its own.
-pub(super) fn says_out_of_range(why: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "out of data bounds",
-        "out of bounds",
-        "out of range",
-        "within bounds",
-        "within the inclusive range",
-        "invalid index",
-        "invalid indice",
-    ];
-    let why = why.to_ascii_lowercase();
-    WORDS.iter().any(|words| why.contains(words))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,6 +69,12 @@ const TF32: &str = "tf32";
 /// More devices than any host in this field has; a larger number is a mistake.
 const MOST_DEVICES: i64 = 64;
 
+/// Key of the optimisation.
+const GRAPH_OPTIMIZATION: &str = "graph_optimization";
+
+/// The options with which the library runs the nodes that the file has, each under its name.
+pub(super) const UNCHANGED_GRAPH: [(&str, &str); 1] = [(GRAPH_OPTIMIZATION, "disable")];
+
 const PROVIDERS: &[&str] = &[word::CPU, word::CUDA, word::TENSORRT, word::PLUGIN];
 const GRAPH_OPTIMIZATIONS: &[&str] = &["disable", "basic", "extended", "all"];
 
@@ -103,7 +109,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
         options::PROFILE,
         RuntimeOption {
-            name: "graph_optimization",
+            name: GRAPH_OPTIMIZATION,
             kind: OptionKind::Choice(GRAPH_OPTIMIZATIONS),
             summary: "how much the library optimises the graph before it runs it; default: all, as in the library",
         },
@@ -134,6 +140,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
         Need::Plugin,
     ],
+    fatal_lines: &[],
     simulated: false,
 };
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::profile::{self, RanNode};
 use super::provider::Provider;
 use crate::bundle::format::{Layer, ProductNode, ProviderNodes, Stage};
-use crate::runtime::Failure;
+use crate::runtime::{Failure, NodeShapes};
 
 /// The most products of a provider that are reported, and the most bytes of their names; beyond that, only
 /// the number of nodes is. The daemon keeps what a worker reports in memory, and takes lines of 1 MiB; a
@@ -68,12 +68,17 @@ impl Profile {
         let layers = self
             .read(session)?
             .and_then(|text| profile::layers(&text, runs).map_err(|error| error.to_string()));
-        layers.map_err(|why| {
-            let detail = format!("the profile of ONNX Runtime cannot be used: {why}");
-            Failure::new(Stage::Report, "profile_not_readable", detail).with_hint(
-                "make room in the folder for temporary files (TMPDIR), or ask for fewer `measure.timed_runs`",
-            )
-        })
+        layers.map_err(|why| not_readable(&why))
+    }
+
+    /// End the profile and tell the shapes of what each node made.
+    ///
+    /// # Errors
+    /// As [`Profile::end_timed`].
+    pub(super) fn end_with_shapes(&mut self, session: &mut Session) -> Result<NodeShapes, Failure> {
+        let shapes =
+            self.read(session)?.and_then(|text| profile::shapes(&text).map_err(|error| error.to_string()));
+        shapes.map_err(|why| not_readable(&why))
     }
 
     /// End the profile; its text, or why there is none.
@@ -90,6 +95,13 @@ impl Profile {
             Ok(text)
         }))
     }
+}
+
+fn not_readable(why: &str) -> Failure {
+    let detail = format!("the profile of ONNX Runtime cannot be used: {why}");
+    Failure::new(Stage::Report, "profile_not_readable", detail).with_hint(
+        "make room in the folder for temporary files (TMPDIR), or ask for fewer `measure.timed_runs`",
+    )
 }
 
 /// What each provider runs: first the one that was asked for, then the others by name.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::bundle::format::{Layer, ProductNode};
+use crate::runtime::NodeShapes;
 use crate::runtime::layers::LayerTimes;
 
 /// A node of the network as the library ran it.
@@ -135,6 +136,23 @@ pub(super) fn layers(text: &[u8], runs: u32) -> Result<Vec<Layer>, serde_json::E
     Ok(times.into_layers())
 }
 
+/// The shapes of what each node made, in the order of its outputs. A node that made other shapes in another
+/// round of a loop, and nodes of one name that differ, are left out.
+///
+/// # Errors
+/// The text is not such a profile.
+pub(super) fn shapes(text: &[u8]) -> Result<NodeShapes, serde_json::Error> {
+    let mut nodes: BTreeMap<String, Option<Vec<Vec<u64>>>> = BTreeMap::new();
+    for event in events(text)?.into_iter().filter(|event| event.cat == "Node") {
+        let Some(name) = event.name.strip_suffix(KERNEL) else { continue };
+        let made = event.args.output_type_shape.into_iter();
+        let made: Vec<Vec<u64>> = made.filter_map(|typed| typed.into_values().next()).collect();
+        let known = nodes.entry(name.to_owned()).or_insert_with(|| Some(made.clone()));
+        known.take_if(|known| *known != made);
+    }
+    Ok(nodes.into_iter().filter_map(|(name, made)| Some((name, made?))).collect())
+}
+
 /// The library records one of these for each run of a session.
 fn is_run(event: &Event) -> bool {
     event.cat == "Session" && event.name == "model_run"
@@ -225,6 +243,22 @@ mod tests {
         let macs: Vec<Option<u64>> =
             nodes(text).unwrap().into_iter().map(|node| node.product.unwrap().macs).collect();
         assert_eq!(macs, [Some(16 * 96 * 96 * 3 * 3 * 3), None, None]);
+    }
+
+    #[test]
+    fn shapes_are_those_of_all_rounds_or_left_out() {
+        let event = |name: &str, shape: &str| {
+            format!(r#"{{"cat":"Node","name":"{name}_kernel_time","args":{{"output_type_shape":{shape}}}}}"#)
+        };
+        let events = [
+            event("split", r#"[{"float":[1,2]},{"float":[]}]"#),
+            event("grows", r#"[{"float":[1]}]"#),
+            event("grows", r#"[{"float":[2]}]"#),
+            event("grows", r#"[{"float":[1]}]"#),
+            event("split", r#"[{"float":[1,2]},{"float":[]}]"#),
+        ];
+        let told = shapes(format!("[{}]", events.join(",")).as_bytes()).unwrap();
+        assert_eq!(told, NodeShapes::from([("split".to_owned(), vec![vec![1, 2], vec![]])]));
     }
 
     #[test]

@@ -25,13 +25,13 @@ use super::library::checked;
 use super::placement::{Profile, by_provider, profiled};
 use super::provider::{OutputsOn, Provider};
 use super::tensor::{fillable, name_of, show_tensor};
-use super::{CPU_PROVIDER, REBOUND_OUTPUTS, RUNTIME, failures, library, provider};
-use crate::bundle::format::{FilledInput, Layer, LoadedModel, ProviderNodes, Stage, Tensor};
+use super::{CPU_PROVIDER, GRAPH_OPTIMIZATION, REBOUND_OUTPUTS, RUNTIME, failures, library, provider};
+use crate::bundle::format::{Fault, FilledInput, Layer, LoadedModel, ProviderNodes, Stage, Tensor};
 use crate::runtime::inputs::Inputs;
 use crate::runtime::shapes;
 use crate::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Options, Profiler, RunError, Runtime, Session,
-    ShownOutput, Spent, Task, mapped, options,
+    ShownOutput, Spent, Task, mapped, options, said,
 };
 
 /// Loads ONNX models.
@@ -51,7 +51,7 @@ impl Load for OnnxRuntime {
         let mut opened = open_model(&library, request, true)?;
         let profile = match request.task {
             // It goes on until all runs are done.
-            Task::Profile => Some(opened.profile.take().ok_or_else(no_profile)?),
+            Task::Profile | Task::Shapes => Some(opened.profile.take().ok_or_else(no_profile)?),
             _ => None,
         };
         let mut bound = opened.bind(request)?;
@@ -67,6 +67,9 @@ impl Load for OnnxRuntime {
             as_mapped(file, &libraries);
         });
         let execution = match profile {
+            Some(mut profile) if request.task == Task::Shapes => {
+                Execution::Shapes(profile.end_with_shapes(&mut bound.session.session)?)
+            }
             Some(profile) => {
                 Execution::Profiler(Box::new(ProfiledSession { session: bound.session, profile }))
             }
@@ -219,7 +222,7 @@ pub(super) fn open_model(
     is_profiled: bool,
 ) -> Result<Opened, Failure> {
     let threads = options::threads(&request.options);
-    let optimization = options::choice(&request.options, "graph_optimization", "all");
+    let optimization = options::choice(&request.options, GRAPH_OPTIMIZATION, "all");
     let level = match optimization {
         "disable" => GraphOptimizationLevel::Disable,
         "basic" => GraphOptimizationLevel::Level1,
@@ -240,7 +243,7 @@ pub(super) fn open_model(
     let (builder, mut provider) = provider::add(builder, library, request)?;
     let mut in_force = Options::from([
         (options::THREADS.name.to_owned(), threads.into()),
-        ("graph_optimization".to_owned(), optimization.into()),
+        (GRAPH_OPTIMIZATION.to_owned(), optimization.into()),
     ]);
     in_force.append(&mut provider.options);
     let (mut builder, folder) = if is_profiled { profiled(builder) } else { (builder, None) };
@@ -273,7 +276,7 @@ fn no_session(provider: &Provider, why: &str) -> Failure {
     if ["could not build engine", "failed to create engine"].iter().any(|words| why.contains(words)) {
         return failure("engine_not_built")
             .with_hint("see the log tail for TensorRT's own words")
-            .not_compilable();
+            .with_fault(Fault::Model);
     }
     failure("session_refused").with_hint(
         "check whether `provider: cpu` accepts the model; the library's words name the device or the node",
@@ -284,7 +287,9 @@ impl Opened {
     pub(super) fn bind(self, request: &LoadRequest) -> Result<Bound, Failure> {
         let Self { mut session, provider, profile, mut options, spent } = self;
         let declared = declared::inputs(&session, &request.model)?;
-        let mut inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
+        let described: Vec<Tensor> = session.inputs().iter().map(|input| describe(input, &[])).collect();
+        let inputs = Inputs::plan(&declared, &request.inputs, request.seed)?;
+        let mut inputs = inputs.like(&request.filled_like, &described)?;
         let mut binding = session.create_binding().map_err(|error| not_bound("", &error))?;
         for (index, input) in session.inputs().iter().enumerate() {
             let tensor = filled_tensor(&session, input, index, &mut inputs)?;
@@ -304,7 +309,7 @@ impl Opened {
             Ok(shapes) => shapes,
             Err(error) => {
                 let why = error.message().to_owned();
-                if !failures::says_out_of_range(&why) || !zeroed(&session, &mut binding, &mut inputs)? {
+                if !said::is_out_of_range(&why) || !zeroed(&session, &mut binding, &mut inputs)? {
                     return Err(refused_first_run(&why));
                 }
                 started = Instant::now();
@@ -471,7 +476,7 @@ fn first_run(session: &mut OrtSession, binding: &IoBinding) -> Result<Vec<Option
 
 fn refused_first_run(why: &str) -> Failure {
     let reason = if failures::says_out_of_memory(why) { "out_of_memory" } else { "run_failed" };
-    let hint = if failures::says_out_of_range(why) {
+    let hint = if said::is_out_of_range(why) {
         "give indices that this model has under `inputs`, as in `inputs: {ids: {range: [0, 99]}}`"
     } else {
         "check that the shapes and values under `inputs` are valid for this model and fit into memory"
@@ -503,6 +508,7 @@ fn describe(outlet: &Outlet, shape: &[u64]) -> Tensor {
         name: outlet.name().to_owned(),
         element_type: name_of(element_type_of(outlet)),
         shape: shape.iter().copied().map(Some).collect(),
+        quantization: None,
     }
 }
 

@@ -98,6 +98,7 @@ fn request(library: &Path, model: &str) -> LoadRequest {
         options: BTreeMap::new(),
         inputs: BTreeMap::new(),
         seed: 1,
+        filled_like: Vec::new(),
         compilation: None,
     }
 }

@@ -32,6 +32,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     options_from_model: &[],
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
+    fatal_lines: &[],
     simulated: true,
 };
 
@@ -96,7 +97,8 @@ fn recognise(head: &[u8]) -> Result<(), String> {
 }
 
 fn tensor(name: &str, elements: u64) -> Tensor {
-    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape: vec![Some(elements)] }
+    let shape = vec![Some(elements)];
+    Tensor { name: name.into(), element_type: OUTPUT_TYPE.name().into(), shape, quantization: None }
 }
 
 struct Playing {

@@ -40,6 +40,7 @@ pub const RUNTIME: Runtime = Runtime {
         Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Installation },
         Need::Worker { file: "backbone-worker-tflite" },
     ],
+    fatal_lines: &[],
     simulated: false,
 };
 

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use crate::bundle::format::{Stage, Tensor};
+use crate::bundle::format::{Quantization, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::tflite::{self, TfliteFile, TfliteTensor};
-use crate::runtime::Failure;
+use crate::runtime::inputs::Inputs;
 use crate::runtime::shapes::DeclaredInput;
+use crate::runtime::{Failure, LoadRequest};
 
 /// Read a model file.
 ///
@@ -29,7 +30,19 @@ pub fn describe(declared: &TfliteTensor) -> Tensor {
         name: declared.name.clone(),
         element_type: declared.element_type.clone(),
         shape: declared.shape.iter().map(Dimension::fixed).collect(),
+        quantization: declared
+            .quantization
+            .map(|told| Quantization { scale: told.scale.into(), zero_point: told.zero_point }),
     }
+}
+
+/// What to bind for the inputs of a file.
+///
+/// # Errors
+/// As [`Inputs::plan`] and [`Inputs::like`].
+pub fn inputs(file: &TfliteFile, request: &LoadRequest) -> Result<Inputs, Failure> {
+    let described: Vec<Tensor> = file.inputs.iter().map(describe).collect();
+    Inputs::plan(&declared(file), &request.inputs, request.seed)?.like(&request.filled_like, &described)
 }
 
 /// The inputs that a file declares.

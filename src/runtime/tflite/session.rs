@@ -9,14 +9,14 @@ use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
-use backbone::model_file::tflite::TfliteFile;
+use backbone::model_file::tflite::{TfliteFile, TfliteTensor};
 use backbone::runtime::fill::ElementType;
 use backbone::runtime::inputs::Inputs;
 use backbone::runtime::shapes;
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
     Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
-    mapped, options,
+    mapped, options, said,
 };
 use profile::ProfiledInterpreter;
 use serde_json::Value;
@@ -56,7 +56,7 @@ impl Load for TensorFlowLite {
             check_xnnpack_layout(version)?;
         }
         let file = model::read(&request.model)?;
-        let mut inputs = Inputs::plan(&model::declared(&file), &request.inputs, request.seed)?;
+        let mut inputs = model::inputs(&file, request)?;
         let started = Instant::now();
         let create = || interpreter(request, threads, xnnpack);
         let prepared = match request.task {
@@ -226,7 +226,7 @@ fn fill_input(
     let declared = &file.inputs[index];
     if inputs.shape(index).contains(&0) {
         // The interpreter has no memory for it, and nothing is to be written.
-        return Ok(described(&declared.name, &declared.element_type, inputs.shape(index)));
+        return Ok(described(declared, inputs.shape(index)));
     }
     let unsupported = || {
         Failure::new(
@@ -247,12 +247,11 @@ fn fill_input(
     let mut bytes = vec![0; elements.ok_or_else(|| not_allocated(&format!("input `{}`", declared.name)))?];
     inputs.fill(index, element_type, &mut bytes)?;
     interpreter.copy(&bytes, index).map_err(|error| not_filled(&declared.name, &error))?;
-    Ok(described(&declared.name, element_type.name(), &shape))
+    Ok(described(declared, &shape))
 }
 
-/// One run before all others if the generator made what may be indices of something smaller. The library says
-/// so on standard error only; so zeros are tried whatever the reason is, and what they cure was one. How long
-/// the run took, if there was one.
+/// One run before all others if the generator made what may be indices of something smaller: if the library
+/// says so, on standard error, they are tried again as zeros. How long the run took, if there was one.
 fn try_integers(
     interpreter: &Interpreter<'_>,
     file: &TfliteFile,
@@ -265,6 +264,11 @@ fn try_integers(
     if interpreter.invoke().is_ok() {
         return Ok(Some(started.elapsed()));
     }
+    let (_, why) = said::while_running(|| interpreter.invoke());
+    // A library that was built without its messages says nothing.
+    if !why.is_empty() && !said::is_out_of_range(&why) {
+        return Err(first_run_failed(format!("TensorFlow Lite refused the first run: {why}")));
+    }
     for index in inputs.zero_integers() {
         let refused = |error| not_filled(&file.inputs[index].name, &error);
         let length = interpreter.input(index).map_err(refused)?.data::<u8>().len();
@@ -272,12 +276,16 @@ fn try_integers(
     }
     let started = Instant::now();
     interpreter.invoke().map_err(|_| {
-        let detail =
-            format!("TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}");
-        Failure::new(Stage::Prepare, "run_failed", detail)
-            .with_hint("check that the shapes and values under `inputs` are valid for this model")
+        first_run_failed(format!(
+            "TensorFlow Lite refused the first run, with random integers and with zeros; {SEE_LOG}"
+        ))
     })?;
     Ok(Some(started.elapsed()))
+}
+
+fn first_run_failed(detail: String) -> Failure {
+    Failure::new(Stage::Prepare, "run_failed", detail)
+        .with_hint("check that the shapes and values under `inputs` are valid for this model")
 }
 
 fn not_filled(name: &str, error: &tflitec::Error) -> Failure {
@@ -290,18 +298,14 @@ fn describe_outputs(interpreter: &Interpreter<'_>, file: &TfliteFile) -> Vec<Ten
         .iter()
         .enumerate()
         .map(|(index, declared)| match interpreter.output(index) {
-            Ok(tensor) => described(&declared.name, &declared.element_type, &sizes(tensor.shape())),
+            Ok(tensor) => described(declared, &sizes(tensor.shape())),
             Err(_) => model::describe(declared),
         })
         .collect()
 }
 
-fn described(name: &str, element_type: &str, shape: &[u64]) -> Tensor {
-    Tensor {
-        name: name.to_owned(),
-        element_type: element_type.to_owned(),
-        shape: shape.iter().copied().map(Some).collect(),
-    }
+fn described(declared: &TfliteTensor, shape: &[u64]) -> Tensor {
+    Tensor { shape: shape.iter().copied().map(Some).collect(), ..model::describe(declared) }
 }
 
 fn sizes(shape: &tensor::Shape) -> Vec<u64> {

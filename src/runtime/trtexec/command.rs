@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::feed::ShapeWord;
 use super::release::{self as option, CommandOption, Program};
-use crate::bundle::format::Stage;
+use crate::bundle::format::{Fault, Stage};
 use crate::runtime::{Failure, options};
 
 /// Default of `workspace_mebibytes`: enough for the layers of the paper's networks, and free on the smallest
@@ -184,7 +184,7 @@ fn precision(
                         every tensor an invented range; or use TensorRT 8.0 or later";
             let failure =
                 Failure::new(Stage::Prepare, "quantised_model_not_supported", detail).with_hint(hint);
-            Err(Box::new(failure.not_compilable()))
+            Err(Box::new(failure.with_fault(Fault::Model)))
         }
         (true, Some(asked @ ("fp32" | "fp16"))) => refuse(
             "quantised_model_needs_int8",

@@ -57,7 +57,7 @@ impl Load for TensorRt {
         let files = EngineFiles::new(compilation, &version, &build_flags);
         files.remove_inputs();
         let load_inputs = match request.task {
-            Task::Build | Task::Outputs => None,
+            Task::Build | Task::Outputs | Task::Shapes => None,
             Task::Measure | Task::Profile => feed.write(&border, &mut inputs, &|index| files.input(index))?,
         };
         let trtexec = Box::new(Trtexec {
@@ -76,7 +76,7 @@ impl Load for TensorRt {
         Ok(Loaded {
             execution: match request.task {
                 Task::Build => Execution::Compiler(trtexec),
-                Task::Measure | Task::Outputs => Execution::Program(trtexec),
+                Task::Measure | Task::Outputs | Task::Shapes => Execution::Program(trtexec),
                 Task::Profile => Execution::Profiler(trtexec),
             },
             model: LoadedModel {
@@ -228,5 +228,5 @@ fn declared(input: &BorderTensor) -> DeclaredInput {
 
 fn tensor(tensor: &BorderTensor) -> Tensor {
     let shape = tensor.shape.iter().flatten().map(Dimension::fixed).collect();
-    Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape }
+    Tensor { name: tensor.name.clone(), element_type: tensor.element_type.clone(), shape, quantization: None }
 }

@@ -74,5 +74,6 @@ pub const RUNTIME: Runtime = Runtime {
         )
     },
     needs: &[Need::Program { name: "trtexec", work: ProgramWork::CompileAndTime, builds_in_paper: 3 }],
+    fatal_lines: &[],
     simulated: false,
 };

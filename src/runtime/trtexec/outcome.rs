@@ -7,7 +7,7 @@
 use super::causes::CAUSES;
 use super::profile;
 use super::report::TrtexecReport;
-use crate::bundle::format::{Latencies, Layer, Stage};
+use crate::bundle::format::{Fault, Latencies, Layer, Stage};
 pub use crate::runtime::program::Exit;
 use crate::runtime::{Failure, SelfTimed};
 use crate::units::Nanos;
@@ -93,7 +93,12 @@ fn known(report: &TrtexecReport, stage: Stage) -> Option<Failure> {
         detail = format!("{node}, could not be read: {detail}");
     }
     let failure = Failure::new(stage, cause.reason, detail).with_hint(cause.hint);
-    Some(if cause.concerns_model && stage == Stage::Build { failure.not_compilable() } else { failure })
+    let fault = match cause.fault {
+        // What a build made, the device can run.
+        Fault::Model if stage != Stage::Build => Fault::Unknown,
+        fault => fault,
+    };
+    Some(failure.with_fault(fault))
 }
 
 /// It failed without a known text.

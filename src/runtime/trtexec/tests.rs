@@ -11,7 +11,7 @@ use super::outcome::{self, Exit};
 use super::release::{Program, Release};
 use super::report::TrtexecReport;
 use super::times;
-use crate::bundle::format::{InputOrigin, Stage};
+use crate::bundle::format::{Fault, InputOrigin, Stage};
 use crate::model_file::onnx;
 use crate::runtime::inputs::Inputs;
 use crate::runtime::shapes::DeclaredInput;
@@ -131,7 +131,7 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
             NotBuilt(reason, concerns_model) => {
                 let failure = outcome::of_build(&report, *exit, None).expect_err(name);
                 assert_eq!(
-                    (failure.reason.as_str(), failure.is_not_compilable),
+                    (failure.reason.as_str(), failure.fault == Fault::Model),
                     (*reason, *concerns_model),
                     "{name}"
                 );
@@ -145,7 +145,7 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
                     (*reason, *kept),
                     "{name}"
                 );
-                assert!(failure.hint.is_some() && !failure.is_not_compilable, "{name}");
+                assert!(failure.hint.is_some() && failure.fault != Fault::Model, "{name}");
             }
         }
     }
@@ -356,7 +356,7 @@ fn integers_come_from_the_model_from_8_on_and_from_made_up_ranges_else() {
     let refused = |version, quantised, precision| {
         let failure = settings(of(version), quantised, precision).unwrap_err();
         assert!(failure.hint.is_some() && failure.stage == Stage::Prepare);
-        (failure.reason, failure.is_not_compilable)
+        (failure.reason, failure.fault == Fault::Model)
     };
     let nothing: [&str; 0] = [];
     assert_eq!(ok("6.0.1", false, None), nothing);

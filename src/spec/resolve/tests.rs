@@ -13,6 +13,7 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         options_from_model: &[],
         timed: |_| ("call", "the call"),
         needs: &[],
+        fatal_lines: &[],
         simulated: true,
     }
 }

@@ -14,7 +14,7 @@ use super::folder::{Folder, stat_of_file};
 use super::journal::BoundFile;
 use super::names::JobId;
 use super::plan::{FileKind, Stat};
-use super::{Oddity, remove_or_note};
+use super::{Unexpected, remove_or_note};
 use crate::guarded::{self, random_letters};
 
 mod copy;
@@ -51,8 +51,8 @@ pub(crate) enum Begun {
 }
 
 impl ModelStore {
-    /// Use the folder. [`Spool::remove_unused_models`](super::Spool::remove_unused_models) removes what no job has claimed with
-    /// [`ModelStore::claim`].
+    /// Use the folder. [`Spool::remove_unused_models`](super::Spool::remove_unused_models) removes what no
+    /// job has claimed with [`ModelStore::claim`].
     pub fn new(folder: Folder) -> Self {
         Self { folder, users: BTreeMap::new(), verified: BTreeSet::new(), digests: BTreeMap::new() }
     }
@@ -87,7 +87,7 @@ impl ModelStore {
     ///
     /// # Errors
     /// The folder is unreadable.
-    pub(super) fn remove_unused(&mut self, oddities: &mut Vec<Oddity>) -> io::Result<()> {
+    pub(super) fn remove_unused(&mut self, oddities: &mut Vec<Unexpected>) -> io::Result<()> {
         self.end_turn();
         for name in self.folder.names()? {
             if !name.to_str().is_some_and(|name| self.users.contains_key(name)) {

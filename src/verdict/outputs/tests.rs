@@ -34,7 +34,12 @@ fn outputs(tensors: Vec<Output>) -> Outputs {
 }
 
 fn image(elements: u64) -> Tensor {
-    Tensor { name: "x".into(), element_type: "float32".into(), shape: vec![None, Some(elements)] }
+    Tensor {
+        name: "x".into(),
+        element_type: "float32".into(),
+        shape: vec![None, Some(elements)],
+        quantization: None,
+    }
 }
 
 /// Codes and details of the reasons from these outputs.
@@ -142,6 +147,7 @@ fn outputs_that_disagree_with_the_reference_are_a_reason() {
     let with = |agreements| {
         let mut outputs = outputs(vec![output("y", "float32", &[1.0, 2.0])]);
         outputs.comparison = Some(OutputComparison {
+            on_converted_inputs: false,
             reference: OutputReference { runtime: "onnxruntime".to_owned(), ..OutputReference::default() },
             matched_by: None,
             tolerance: None,

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bundle::format::{
-    Failure, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
+    Failure, Fault, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
 };
-use crate::runtime::Built;
+use crate::runtime::{Built, NodeShapes};
 use crate::units::Nanos;
 
 mod signal;
@@ -48,6 +48,8 @@ pub enum Ending {
     Profiled(Vec<Layer>),
     /// What untimed runs computed, then exit 0.
     Outputs(Box<ReadOutputs>),
+    /// The shapes of what the nodes made, then exit 0.
+    Shapes(NodeShapes),
     /// A compiled model, then exit 0.
     Built(Box<Built>),
     /// The worker reported why it failed.
@@ -181,11 +183,13 @@ impl Ended {
     pub fn outcome(&self, runtime: &str) -> Outcome {
         let log_tail = self.log_tail.clone();
         let status = match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => {
-                return Outcome::measured(log_tail);
-            }
-            Ending::Failed(failure) if failure.is_not_compilable => Status::NotCompilable,
-            Ending::Objected { failure, .. } if failure.is_not_compilable => Status::NotCompilable,
+            Ending::Complete { .. }
+            | Ending::Built(_)
+            | Ending::Profiled(_)
+            | Ending::Outputs(_)
+            | Ending::Shapes(_) => return Outcome::measured(log_tail),
+            Ending::Failed(failure) if failure.fault == Fault::Model => Status::NotCompilable,
+            Ending::Objected { failure, .. } if failure.fault == Fault::Model => Status::NotCompilable,
             Ending::TimedOut { .. } => Status::TimedOut,
             Ending::Cancelled => Status::Cancelled,
             _ => Status::Failed,
@@ -217,7 +221,11 @@ impl Ended {
 
     fn reason(&self) -> &str {
         match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => "",
+            Ending::Complete { .. }
+            | Ending::Built(_)
+            | Ending::Profiled(_)
+            | Ending::Outputs(_)
+            | Ending::Shapes(_) => "",
             Ending::Failed(failure) => &failure.reason,
             Ending::Objected { failure, .. } => &failure.reason,
             Ending::AfterResult { afterwards, .. } => match afterwards {
@@ -253,9 +261,11 @@ impl Ended {
     fn detail(&self) -> String {
         let during = during(self.reached);
         match &self.ending {
-            Ending::Complete { .. } | Ending::Built(_) | Ending::Profiled(_) | Ending::Outputs(_) => {
-                String::new()
-            }
+            Ending::Complete { .. }
+            | Ending::Built(_)
+            | Ending::Profiled(_)
+            | Ending::Outputs(_)
+            | Ending::Shapes(_) => String::new(),
             Ending::Failed(failure) => failure.detail.clone(),
             Ending::Objected { failure, .. } => failure.detail.clone(),
             Ending::AfterResult { afterwards, .. } => {
@@ -309,6 +319,7 @@ impl Ended {
             | Ending::Built(_)
             | Ending::Profiled(_)
             | Ending::Outputs(_)
+            | Ending::Shapes(_)
             | Ending::Cancelled => {
                 return None;
             }

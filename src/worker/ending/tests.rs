@@ -36,7 +36,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
             Ending::Failed(
                 Failure::new(Stage::Build, "no_implementation", "no kernel for conv1")
                     .with_hint("try another precision")
-                    .not_compilable(),
+                    .with_fault(Fault::Model),
             ),
         ),
         (

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::bundle::format::Stage;
+use crate::bundle::format::{Failure, Stage};
+use crate::runtime::causes::Cause;
 pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
 pub use crate::worker::process::Trial;
@@ -78,7 +79,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
             &log_tail,
             ran_out_of_memory,
         ),
-        End::Killed(cause) => killed(cause, transcript.heard, trial.timeout),
+        End::Killed(cause) => killed(&cause, transcript.heard, trial.timeout),
         End::Unheard(error) => Ending::Unheard { error: error.to_string() },
     };
     Ended {
@@ -144,6 +145,11 @@ fn listen(
         if matches!(transcript.heard, Heard::Refused(_)) {
             return End::Killed(KillCause::Refused);
         }
+        // A worker that has said all may say more while it closes its device.
+        if let Some((cause, line)) = worker.log.fatal().filter(|_| !transcript.is_decided()) {
+            let stage = if worker.is_timing() { Stage::Timing } else { transcript.stage };
+            return End::Killed(KillCause::Fatal(Box::new(fatal(stage, cause, line))));
+        }
         if let Some(at) = transcript.pause.take() {
             let wait = watch.pause(at);
             resume_at = Some(Instant::now() + wait);
@@ -171,13 +177,21 @@ enum End {
 }
 
 /// Why the daemon kills a worker.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum KillCause {
     TimedOut,
     Cancelled,
     Stopped,
     Refused,
     Stayed,
+    /// It printed a line after which its device does not answer.
+    Fatal(Box<Failure>),
+}
+
+fn fatal(stage: Stage, cause: &Cause, line: &str) -> Failure {
+    let detail =
+        format!("the worker printed `{line}` and was ended at once: its device does not answer after that");
+    Failure::new(stage, cause.reason, detail).with_hint(cause.hint).with_fault(cause.fault)
 }
 
 fn exited(
@@ -217,7 +231,7 @@ fn exited(
     }
 }
 
-fn killed(cause: KillCause, heard: Heard, limit: Duration) -> Ending {
+fn killed(cause: &KillCause, heard: Heard, limit: Duration) -> Ending {
     match (cause, heard) {
         (KillCause::Cancelled, _) => Ending::Cancelled,
         (KillCause::Stopped, _) => Ending::Stopped,
@@ -226,6 +240,7 @@ fn killed(cause: KillCause, heard: Heard, limit: Duration) -> Ending {
             Ending::AfterResult { latencies, afterwards: Afterwards::Stayed }
         }
         (KillCause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },
+        (KillCause::Fatal(failure), Heard::Unfinished) => Ending::Failed(Failure::clone(failure)),
         (KillCause::Stayed | KillCause::Refused, Heard::Unfinished) => Ending::OutputClosed,
     }
 }

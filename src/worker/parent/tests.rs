@@ -6,14 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::getpid;
 
 use super::*;
-use crate::bundle::format::Latencies;
+use crate::bundle::format::{Fault, Latencies};
 use crate::runtime::LoadRequest;
 use crate::units::Nanos;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
-const HELLO: &str = r#"echo '{"event":"hello","protocol":5}'"#;
-const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":5}
+const HELLO: &str = r#"echo '{"event":"hello","protocol":6}'"#;
+const UNTIL_TIMING: &str = r#"echo '{"event":"hello","protocol":6}
 {"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}
 {"event":"paused","at":"before_warm_up"}
 {"event":"paused","at":"before_timing"}
@@ -44,6 +44,7 @@ fn request() -> Request {
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs: 1,
@@ -96,6 +97,26 @@ fn a_whole_conversation_is_complete_with_and_without_pidfd() {
 }
 
 #[test]
+fn fatal_line_of_a_runtime_ends_its_worker_and_a_line_of_another_does_not() {
+    const LINE: &str =
+        "E :254] HIB Error. hib_error_status = 0000000000002200, hib_first_error_status = 0000000000000200";
+    let script = format!("read line; {UNTIL_TIMING}; echo '{LINE}' >&2; exec sleep 1000");
+    let request = Request { runtime: "edgetpu".into(), ..request() };
+    let ended = shell_on(&Surroundings::default(), &script, &request, LONG, &mut Unattended);
+    let Ending::Failed(failure) = &ended.ending else { panic!("{:?}", ended.ending) };
+    assert_eq!((failure.reason.as_str(), failure.fault), ("device_failed", Fault::Host));
+    assert!(failure.detail.contains(LINE) && failure.hint.is_some(), "{failure:?}");
+    assert_eq!(ended.log_tail, [LINE]);
+    assert!(ended.wall < LONG / 2, "{:?}", ended.wall);
+    // What a worker says after its last event does not matter.
+    let script = format!("read line; {UNTIL_TIMING}; {RESULT}; echo '{LINE}' >&2");
+    let ended = shell_on(&Surroundings::default(), &script, &request, LONG, &mut Unattended);
+    assert!(matches!(ended.ending, Ending::Complete { .. }), "{:?}", ended.ending);
+    let script = format!("read line; echo '{LINE}' >&2; {UNTIL_TIMING}; {RESULT}");
+    assert!(matches!(shell(&script).ending, Ending::Complete { .. }));
+}
+
+#[test]
 fn events_reach_the_watch_in_order() {
     struct Listening(Vec<&'static str>);
     impl Watch for Listening {
@@ -107,6 +128,7 @@ fn events_reach_the_watch_in_order() {
                 Event::Result { .. } => "result",
                 Event::Built(_) => "built",
                 Event::Profiled { .. } => "profiled",
+                Event::Shapes { .. } => "shapes",
                 Event::Outputs(_) => "outputs",
                 Event::Energy { .. } => "energy",
                 Event::Failed { .. } => "failed",

@@ -64,7 +64,10 @@ impl Transcript {
         let asks_for_energy = request.energy_seconds > 0;
         let energy_runs = if asks_for_energy { MAXIMUM_ENERGY_RUNS } else { 0 };
         let runs = warm_up_runs.saturating_add(timed_runs).max(energy_runs);
-        let other = if request.load.task == Task::Profile { LAYERS_LIMIT } else { EVENT_LIMIT };
+        let other = match request.load.task {
+            Task::Profile | Task::Shapes => LAYERS_LIMIT,
+            Task::Measure | Task::Build | Task::Outputs => EVENT_LIMIT,
+        };
         let line_limit = runs.saturating_mul(LATENCY_BYTES).saturating_add(other);
         Self {
             warm_up_runs,
@@ -154,6 +157,7 @@ impl Transcript {
             Event::Loaded(_) => (1, self.after_loading()),
             Event::Built(_) if self.task == Task::Build => (2, Stage::Report),
             Event::Profiled { .. } if self.task == Task::Profile => (2, Stage::Report),
+            Event::Shapes { .. } if self.task == Task::Shapes => (2, Stage::Report),
             Event::Paused { at: Pause::BeforeWarmUp } if measures => (2, Stage::WarmUp),
             Event::Paused { at: Pause::BeforeTiming } if measures => (3, Stage::WarmUp),
             Event::Paused { at: Pause::AfterTiming } if measures => (4, Stage::Report),
@@ -180,6 +184,7 @@ impl Transcript {
             Event::Paused { at } => self.pause = Some(at),
             Event::Built(built) => self.heard = Heard::Answered(Ending::Built(Box::new(built))),
             Event::Profiled { layers } => self.heard = Heard::Answered(Ending::Profiled(layers)),
+            Event::Shapes { nodes } => self.heard = Heard::Answered(Ending::Shapes(nodes)),
             Event::Outputs(outputs) if self.task == Task::Outputs => {
                 self.heard = Heard::Answered(Ending::Outputs(Box::new(outputs)));
             }
@@ -221,7 +226,7 @@ impl Transcript {
             Task::Measure => Stage::Prepare,
             Task::Build => Stage::Build,
             Task::Profile => Stage::Timing,
-            Task::Outputs => Stage::WarmUp,
+            Task::Outputs | Task::Shapes => Stage::WarmUp,
         }
     }
 

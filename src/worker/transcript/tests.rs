@@ -1,7 +1,7 @@
 use super::*;
 use crate::runtime::LoadRequest;
 
-const HELLO: &str = r#"{"event":"hello","protocol":5}"#;
+const HELLO: &str = r#"{"event":"hello","protocol":6}"#;
 const LOADED: &str =
     r#"{"event":"loaded","version":null,"library":null,"options":{},"inputs":[],"outputs":[],"placed":null}"#;
 const PAUSES: &str = r#"{"event":"paused","at":"before_warm_up"}
@@ -34,6 +34,7 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
             options: Default::default(),
             inputs: Default::default(),
             seed: 1,
+            filled_like: Vec::new(),
             compilation: None,
         },
         warm_up_runs: 1,
@@ -166,10 +167,16 @@ fn a_build_ends_in_built_a_profile_in_profiled_and_neither_in_anything_else() {
     assert!(matches!(transcript.heard, Heard::Answered(Ending::Built(built)) if built.size_bytes == 7));
     let transcript = said_to(Task::Profile, 0, &format!("{HELLO}\n{LOADED}\n{profiled}\n"));
     assert!(matches!(transcript.heard, Heard::Answered(Ending::Profiled(_))));
+    let shapes = r#"{"event":"shapes","nodes":{"conv":[[1,8,4,4]]}}"#;
+    let transcript = said_to(Task::Shapes, 0, &format!("{HELLO}\n{LOADED}\n{shapes}\n"));
+    assert!(
+        matches!(transcript.heard, Heard::Answered(Ending::Shapes(nodes)) if nodes["conv"] == [[1, 8, 4, 4]])
+    );
     assert_eq!(said_to(Task::Build, 0, &format!("{HELLO}\n{LOADED}\n")).stage, Stage::Build);
     for (task, text) in [
         (Task::Build, format!("{HELLO}\n{LOADED}\n{PAUSES}\n")),
         (Task::Build, format!("{HELLO}\n{LOADED}\n{profiled}\n")),
+        (Task::Profile, format!("{HELLO}\n{LOADED}\n{shapes}\n")),
         (Task::Profile, format!("{HELLO}\n{LOADED}\n{built}\n")),
         (Task::Measure, format!("{HELLO}\n{LOADED}\n{built}\n")),
         (Task::Build, format!("{HELLO}\n{built}\n")),

@@ -226,7 +226,7 @@ fn write_one(wanted: &Wanted, arguments: &NetworksExportArguments) -> anyhow::Re
             options.opset = arguments.opset.unwrap_or(options.opset);
             options.is_normalisation_apart = arguments.separate_batch_normalisation;
             options.are_activations_unsigned = form.are_activations_unsigned;
-            options.weights_beside_above_bytes = Some(arguments.largest_file_bytes);
+            options.weights_beside_above_bytes = arguments.largest_file_bytes;
             onnx::model_file(configuration, &options)
         }
         Format::Tflite => emit::tflite::model_file(configuration),

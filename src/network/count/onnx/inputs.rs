@@ -1,4 +1,4 @@
-//! The shapes of a model's inputs: those that were given, measured or declared, in this order.
+//! The shapes of a model's inputs: those that were given, or else declared.
 
 use super::settle::Symbols;
 use crate::model_file::onnx::DeclaredTensor;
@@ -22,8 +22,7 @@ pub(super) fn shapes(inputs: &[&DeclaredTensor], known: &Known) -> Result<Vec<Op
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(inputs) });
     }
     let is_open = |input: &&&DeclaredTensor| {
-        let is_known = given.contains_key(&input.name) || known.measured.contains_key(&input.name);
-        is_tensor(input) && !is_known && default(input).is_none()
+        is_tensor(input) && !given.contains_key(&input.name) && default(input).is_none()
     };
     let open: Vec<&DeclaredTensor> = inputs.iter().filter(is_open).copied().collect();
     if let Some(first) = open.first() {
@@ -32,10 +31,9 @@ pub(super) fn shapes(inputs: &[&DeclaredTensor], known: &Known) -> Result<Vec<Op
     }
     inputs
         .iter()
-        .map(|input| match (given.get(&input.name), known.measured.get(&input.name)) {
-            (None, Some(measured)) => Ok(Some(measured.clone())),
-            (None, None) => Ok(default(input)),
-            (Some(shape), _) => {
+        .map(|input| match given.get(&input.name) {
+            None => Ok(default(input)),
+            Some(shape) => {
                 if input.shape.as_deref().is_none_or(|said| agrees(said, shape)) {
                     return Ok(Some(shape.clone()));
                 }
@@ -66,8 +64,7 @@ pub(super) fn is_fixed(input: &DeclaredTensor) -> bool {
 pub(super) fn assumptions(inputs: &[&DeclaredTensor], known: &Known) -> Vec<Assumption> {
     let is_batch = |input: &&&DeclaredTensor| {
         let first = input.shape.as_deref().and_then(<[Dimension]>::first);
-        let is_known = known.shapes.contains_key(&input.name) || known.measured.contains_key(&input.name);
-        first.is_some_and(Dimension::is_open) && !is_known
+        first.is_some_and(Dimension::is_open) && !known.shapes.contains_key(&input.name)
     };
     let assumed = |input: &&DeclaredTensor| Assumption {
         name: input.name.clone(),

@@ -13,6 +13,7 @@ use crate::model_file::onnx::OnnxModel;
 mod fact;
 mod frame;
 mod inputs;
+mod measured;
 mod operators;
 mod order;
 mod settle;

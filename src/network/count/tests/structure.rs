@@ -292,10 +292,33 @@ fn declared_shapes_go_before_computed_ones_and_measured_before_both() {
     };
     assert_eq!(cost.differences, [difference(&[1, 4, 7, 7], ShapeSource::File)]);
     let mut known = Known::default();
-    known.measured.insert("conv".to_owned(), vec![1, 4, 5, 5]);
+    known.measured.insert("conv".to_owned(), vec![vec![1, 4, 5, 5]]);
     let cost = model_with(&graph(&parts), &known).unwrap();
     assert_eq!(cost.macs(), 4 * 25 * 27);
     assert_eq!(cost.differences, [difference(&[1, 4, 5, 5], ShapeSource::Measured)]);
+    assert_eq!(cost.measured_shapes, 1);
+}
+
+#[test]
+fn measured_shapes_of_names_that_are_not_unique_or_in_other_numbers_are_not_used() {
+    let made = |name: &str, output: &str| {
+        let parts = [field(1, b"image"), field(2, output.as_bytes()), field(3, name.as_bytes())];
+        (1, [parts.concat(), field(4, b"Relu")].concat())
+    };
+    let used = |parts: &[(u8, Vec<u8>)], reported: &[(&str, Vec<Vec<u64>>)]| {
+        let mut all = vec![(11, declared("image", &[1, 3, 8, 8]))];
+        all.extend(parts.iter().cloned());
+        let measured = reported.iter().map(|(name, shapes)| ((*name).to_owned(), shapes.clone())).collect();
+        let known = Known { measured, ..Known::default() };
+        model_with(&graph(&all), &known).unwrap().measured_shapes
+    };
+    let shape = vec![1, 3, 8, 8];
+    let twice = [made("relu", "a"), made("relu", "b")];
+    assert_eq!(used(&twice, &[("relu", vec![shape.clone()])]), 0);
+    let unnamed = [made("", "a"), made("", "b")];
+    assert_eq!(used(&unnamed, &[("Relu_1", vec![shape.clone()])]), 1);
+    assert_eq!(used(&unnamed, &[("Relu_1", vec![shape.clone(), shape])]), 0);
+    assert_eq!(used(&unnamed, &[("Relu_1", vec![])]), 0);
 }
 
 #[test]

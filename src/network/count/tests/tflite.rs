@@ -2,7 +2,7 @@
 
 use super::{file, none};
 use crate::network::cost::Cost;
-use crate::network::count::{InputShapes, tflite};
+use crate::network::count::{InputShapes, Known, model_with, tflite};
 use crate::network::emit::flatbuffer::{Table, lay_out};
 
 const FLOAT32: u8 = 0;
@@ -266,11 +266,20 @@ fn the_dearest_branch_is_counted_and_named() {
     for graph in std::iter::once(main).chain(branches) {
         file = file.with(graph);
     }
-    let cost = file.cost();
+    let bytes = file.bytes();
+    let cost = tflite(&bytes, &none()).unwrap();
     assert_eq!(cost.macs(), 4 * 3 + 3 * 8);
     assert_eq!(cost.uncounted, []);
     let told: Vec<&str> = cost.assumptions.iter().map(|one| one.what.as_str()).collect();
     assert_eq!(told, ["branch 2 of 2 runs, which has the most MACs"]);
+    let chosen = |values: &[i64]| {
+        let mut known = Known::default();
+        known.values.insert("choice".to_owned(), values.to_vec());
+        let cost = model_with(&bytes, &known).unwrap();
+        (cost.macs(), cost.assumptions.len())
+    };
+    // A condition that is given chooses, and any other number of values is no condition.
+    assert_eq!((chosen(&[1]), chosen(&[0]), chosen(&[0, 1])), ((4 + 8, 0), (4 * 3 + 3 * 8, 0), (36, 1)));
 }
 
 /// A graph that runs the graphs with these numbers, one after another.

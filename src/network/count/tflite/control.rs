@@ -69,7 +69,7 @@ impl<'m, 'a> Walker<'m, 'a> {
         Ok(true)
     }
 
-    /// Walker a graph once. Why it was not, if so.
+    /// Walk a graph once. Why it was not, if so.
     fn call(
         &mut self,
         frame: &Frame<'m, 'a>,

@@ -2,16 +2,18 @@
 
 use crate::model_file::tflite::graph::{GraphTensor, TfliteGraph};
 use crate::network::cost::Assumption;
-use crate::network::count::InputShapes;
+use crate::network::count::Known;
 use crate::network::count::error::{CountError, shape_text};
 
 /// The shapes to count for, in the order of the inputs, and what they take for granted.
 pub(super) fn shapes(
     graph: &TfliteGraph<'_>,
-    given: &InputShapes,
+    known: &Known,
 ) -> Result<(Vec<Vec<u64>>, Vec<Assumption>), CountError> {
     let inputs: Vec<&GraphTensor<'_>> = graph.inputs.iter().map(|index| &graph.tensors[*index]).collect();
-    if let Some(name) = given.keys().find(|name| inputs.iter().all(|input| input.name != **name)) {
+    let given = &known.shapes;
+    let mut named = given.keys().chain(known.values.keys());
+    if let Some(name) = named.find(|name| inputs.iter().all(|input| input.name != **name)) {
         return Err(CountError::UnknownInput { name: name.clone(), inputs: listed(inputs.iter()) });
     }
     let mut assumptions = Vec::new();

@@ -6,7 +6,7 @@
 //! runs is never refused: what cannot be counted is listed with the reason, and what follows is counted with
 //! the shapes of the file.
 
-use super::InputShapes;
+use super::Known;
 use super::error::CountError;
 use super::graph::Walked;
 use crate::model_file::tflite::graph::TfliteModel;
@@ -22,14 +22,14 @@ mod variables;
 mod walk;
 
 /// Read and walk.
-pub(super) fn walk(bytes: &[u8], given: &InputShapes) -> Result<Walked, CountError> {
+pub(super) fn walk(bytes: &[u8], known: &Known) -> Result<Walked, CountError> {
     let model = TfliteModel::read(bytes)?;
     // The reader refuses files without a graph.
     let Some(main) = model.graphs.first() else { return Ok(Walked::default()) };
-    let (shapes, mut assumptions) = inputs::shapes(main, given)?;
+    let (shapes, mut assumptions) = inputs::shapes(main, known)?;
     assumptions.extend(other_entries(&model));
     let mut walk = Walker::new(&model, assumptions);
-    let outputs = walk.main(main, shapes)?;
+    let outputs = walk.main(main, shapes, &known.values)?;
     Ok(walk.finish(outputs))
 }
 

@@ -15,6 +15,15 @@ pub(super) fn of_constant(tensor: &GraphTensor<'_>) -> Option<Vec<i64>> {
     if is_short { tensor.integers() } else { None }
 }
 
+/// The numbers of an input of that shape, if they are few: one that was given stands for all.
+pub(super) fn of_input(given: &[i64], shape: &[u64]) -> Option<Vec<i64>> {
+    let count = usize::try_from(elements(shape)?).ok().filter(|count| *count <= MOST_FOLLOWED)?;
+    match given {
+        [one] => Some(vec![*one; count]),
+        all => (all.len() == count).then(|| all.to_vec()),
+    }
+}
+
 /// The numbers that an operator makes, output by output, as far as they are known before the model runs.
 pub(super) fn compute(title: &str, context: &Context<'_, '_>) -> Vec<Option<Vec<i64>>> {
     let parts = match title {

@@ -1,6 +1,6 @@
 //! The walk: each operator of a graph in the order in which an interpreter runs them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::control::Called;
 use super::declared::{self, Decision};
@@ -66,11 +66,13 @@ impl<'m, 'a> Walker<'m, 'a> {
         }
     }
 
-    /// Walker the main graph for inputs of these shapes. The tensors that it gives out.
+    /// Walk the main graph for inputs of these shapes, and of these values by their names. The tensors that
+    /// it gives out.
     pub(super) fn main(
         &mut self,
         graph: &'m TfliteGraph<'a>,
         shapes: Vec<Vec<u64>>,
+        values: &BTreeMap<String, Vec<i64>>,
     ) -> Result<Vec<TensorIndex>, CountError> {
         let inputs = graph.inputs.iter().zip(shapes).map(|(local, shape)| {
             let file = &graph.tensors[*local];
@@ -78,6 +80,11 @@ impl<'m, 'a> Walker<'m, 'a> {
         });
         let operands: Vec<TensorIndex> =
             inputs.collect::<Vec<_>>().into_iter().map(|input| self.add(input)).collect();
+        for operand in &operands {
+            let input = &self.tensors[*operand];
+            let given = values.get(&input.name).zip(input.shape.as_deref());
+            self.known[*operand] = given.and_then(|(values, shape)| values::of_input(values, shape));
+        }
         let mut frame = self.enter(graph, &operands, Scope::MAIN);
         self.follow(&mut frame)?;
         if let Some(output) = graph.outputs.iter().find(|output| !frame.is_made[**output]) {
@@ -96,6 +103,7 @@ impl<'m, 'a> Walker<'m, 'a> {
             outputs,
             differences: self.differences,
             assumptions: self.assumptions,
+            measured: 0,
         }
     }
 

@@ -5,12 +5,13 @@
 //! [`node`] does this for one operator; graphs in graphs and functions are walked in frames of their own, by
 //! [`control`] and [`functions`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::fact::{Fact, Item, Sequence, Values};
 use super::frame::OnnxFrame;
 use super::inputs;
+use super::measured;
 use super::operators::storage_bits;
 use super::order::{order, title};
 use super::settle::Symbols;
@@ -37,6 +38,7 @@ const OLDEST_VERSION: i64 = 1;
 pub(super) fn walk(model: &OnnxModel<'_>, known: &Known) -> Result<Walked, CountError> {
     let mut walk = Walk {
         known,
+        measured: measured::shapes(model, &known.measured),
         functions: Functions::new(&model.functions),
         facts: Vec::new(),
         steps: Vec::new(),
@@ -77,6 +79,7 @@ pub(super) fn walk(model: &OnnxModel<'_>, known: &Known) -> Result<Walked, Count
         outputs,
         differences: walk.differences,
         assumptions: walk.assumptions,
+        measured: walk.measured.len() as u64,
     })
 }
 
@@ -110,6 +113,8 @@ fn is_whole(element_type: i64) -> bool {
 /// Everything that has been found so far.
 struct Walk<'m, 'a> {
     known: &'m Known,
+    /// Shapes that a runtime reported, by the names of the tensors.
+    measured: HashMap<&'m str, &'m [u64]>,
     functions: Functions<'m, 'a>,
     facts: Vec<Fact<'a>>,
     steps: Vec<Step>,

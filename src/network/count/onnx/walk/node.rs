@@ -183,7 +183,8 @@ impl<'m, 'a> Walk<'m, 'a> {
     {
         OutputSlot {
             is_asked: frame.is_asked(name),
-            measured: self.known.measured.get(name).map(Vec::as_slice),
+            // Tensors of a function may have the names of others.
+            measured: self.measured.get(name).copied().filter(|_| frame.settings.is_none()),
             declared: frame.declared.get(name).copied(),
             symbols: &frame.symbols,
             goes_first: frame.has_fixed_inputs,
