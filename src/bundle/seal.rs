@@ -1,19 +1,18 @@
-//! The seal of a bundle's file: the SHA-256 of its compressed bytes, in an extra field of its gzip header (RFC
-//! 1952 §2.3.1.1), which other programs skip. Every other byte of the header has one value only, so any change
-//! of the file is found without any other file.
+//! The seal of a bundle's file: the SHA-256 of its compressed bytes, in an extra field of its gzip header
+//! (RFC 1952 §2.3.1.1), which other programs skip. Every other byte of the header has one value only, so any
+//! change of the file is found without any other file.
 //!
-//! It is no signature: whoever changes a bundle on purpose can seal it anew. That is what the chain of a host is
-//! for ([`Integrity`](super::format::Integrity)): each bundle has the digest of the file before it.
+//! It is no signature: whoever changes a bundle on purpose can seal it anew. That is what the chain of a host
+//! is for ([`Integrity`](super::format::Integrity)): each bundle has the digest of the file before it.
 
 use std::io::{self, Read};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-/// Header of a sealed file up to its digest: gzip, deflate, an extra field, time 0, no flags of the compression,
-/// system unknown; the extra field has 36 bytes; its only subfield is ours and has 32.
-const HEAD: &[u8; 16] =
-    &[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 36, 0, b'B', b'B', 32, 0];
+/// Header of a sealed file up to its digest: gzip, deflate, an extra field, time 0, no flags of the
+/// compression, system unknown; the extra field has 36 bytes; its only subfield is ours and has 32.
+const HEAD: &[u8; 16] = &[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 36, 0, b'B', b'B', 32, 0];
 
 /// Bytes of a plain header, which [`seal`] replaces.
 const PLAIN_HEAD_BYTES: usize = 10;
@@ -59,7 +58,11 @@ impl<R: Read> Sealed<R> {
         let whole = HEXLOWER.encode(&self.whole.finalize());
         let seal = match self.head.split_at_checked(HEAD.len()) {
             Some((head, digest)) if head == HEAD => {
-                if digest == &self.body.finalize()[..] { Seal::Whole } else { Seal::Broken }
+                if digest == &self.body.finalize()[..] {
+                    Seal::Whole
+                } else {
+                    Seal::Broken
+                }
             }
             _ => Seal::None,
         };

@@ -1,8 +1,10 @@
-//! Whether results are those that their hosts published: the chains of bundles, as far as they were collected.
+//! Whether results are those that their hosts published: the chains of bundles, as far as they were
+//! collected.
 //!
-//! Three answers: a result was *altered* (the one after it, or the host's status, names another digest for it, or
-//! another result has its number); results are *missing* (there are earlier and later ones); or they are *not
-//! collected* (older than the first or newer than the last that is here), which is nothing to worry about.
+//! Three answers: a result was *altered* (the one after it, or the host's status, names another digest for
+//! it, or another result has its number); results are *missing* (there are earlier and later ones); or they
+//! are *not collected* (older than the first or newer than the last that is here), which is nothing to worry
+//! about.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +51,10 @@ fn altered(numbers: &BTreeMap<u64, Vec<&Link>>, heads: &[&ChainHead], found: &mu
         let expected: Vec<&str> = expected.chain(head).collect();
         for link in same {
             let detail = if expected.iter().any(|sha256| *sha256 != link.sha256) {
-                format!("number {number} of {}; what its host published later names another digest for it", link.host)
+                format!(
+                    "number {number} of {}; what its host published later names another digest for it",
+                    link.host
+                )
             } else if same.len() > 1 && expected.is_empty() {
                 format!("{} different results are number {number} of {}", same.len(), link.host)
             } else {
@@ -64,7 +69,8 @@ fn gaps(chain: &str, numbers: &BTreeMap<u64, Vec<&Link>>, heads: &[&ChainHead], 
     let host = numbers.values().flatten().next().map_or("", |link| link.host.as_str());
     let path = format!("{host}, chain {chain}");
     let mut odd = |kind, first: u64, last: u64| {
-        let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
+        let which =
+            if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
         let detail = match kind {
             OddityKind::Missing => format!("{which}: earlier and later results of this host are here"),
             _ => which,
@@ -101,7 +107,10 @@ mod tests {
     }
 
     fn verdict(links: &[Link], heads: &[ChainHead]) -> Vec<(OddityKind, String)> {
-        verify(links, heads).into_iter().map(|odd| (odd.kind, format!("{}: {}", odd.path, odd.detail))).collect()
+        verify(links, heads)
+            .into_iter()
+            .map(|odd| (odd.kind, format!("{}: {}", odd.path, odd.detail)))
+            .collect()
     }
 
     fn chain(numbers: impl IntoIterator<Item = u64>) -> Vec<Link> {
@@ -124,7 +133,8 @@ mod tests {
                 (OddityKind::NotCollected, "board, chain c: numbers 1 to 2".to_owned()),
                 (
                     OddityKind::Missing,
-                    "board, chain c: numbers 5 to 7: earlier and later results of this host are here".to_owned()
+                    "board, chain c: numbers 5 to 7: earlier and later results of this host are here"
+                        .to_owned()
                 ),
                 (OddityKind::NotCollected, "board, chain c: numbers 10 to 12".to_owned()),
             ]
@@ -137,7 +147,10 @@ mod tests {
         links[1].sha256 = "forged".to_owned();
         let found = verdict(&links, &[]);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].0 == OddityKind::Altered && found[0].1.starts_with("d2.json.gz: number 2"), "{found:?}");
+        assert!(
+            found[0].0 == OddityKind::Altered && found[0].1.starts_with("d2.json.gz: number 2"),
+            "{found:?}"
+        );
         let mut links = chain(1..=3);
         links[2].sha256 = "forged".to_owned();
         assert_eq!(verdict(&links, &[]), []);

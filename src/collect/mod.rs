@@ -29,8 +29,6 @@ mod chains;
 #[cfg(test)]
 mod tests;
 
-
-
 use chains::Link;
 
 /// How a bundle's name ends.
@@ -379,11 +377,7 @@ fn head_in(status: &Path) -> Option<ChainHead> {
 }
 
 /// The row of a file, and its place in a chain, if it has one.
-fn row(
-    found: &BundleFile,
-    limits: Limits,
-    whole_memory: &Mutex<()>,
-) -> Result<(Row, Option<Link>), Oddity> {
+fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(Row, Option<Link>), Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
     let (bundle, json, (file_sha256, seal)) = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {

@@ -20,11 +20,8 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::format::{Stage, Status as OutcomeStatus};
 use crate::config::Config;
-use crate::guarded;
-use crate::host::power::saved::FILE as POWER_STATE_FILE;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
-use crate::scratch::{self, OF_RUNS, OF_WORKERS};
 use crate::spool::journal::{Durable, Record};
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
@@ -39,6 +36,7 @@ mod inbox;
 mod job;
 #[cfg(test)]
 mod lab;
+mod leftovers;
 pub(crate) mod memory;
 pub(crate) mod observer;
 mod outlet;
@@ -97,10 +95,7 @@ impl<'o> Daemon<'o> {
             _ => {}
         }
         if audience == Audience::Collectors {
-            scratch::sweep(&std::env::temp_dir(), OF_WORKERS);
-            scratch::sweep(&config.outbox, OF_RUNS);
-            guarded::sweep_path(&config.outbox, &[status::FILE_NAME]);
-            guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE, outlet::chain::FILE]);
+            leftovers::sweep(&config);
         }
         let places = Places {
             inbox: config.inbox.clone(),
@@ -317,19 +312,6 @@ impl<'o> Daemon<'o> {
             return Ok(false);
         }
         Ok(self.advance(queued))
-    }
-
-    /// Make folders of the spool again that somebody removed.
-    fn restore_folders(&mut self, now: Instant) {
-        match self.spool.restore_folders() {
-            Ok(false) => self.troubles.fixed(TroubleKind::SpoolGone),
-            Ok(true) => {
-                self.troubles.fixed(TroubleKind::SpoolGone);
-                self.inbox.watch_control_again(self.spool.control().path());
-                self.inbox.rescan(now);
-            }
-            Err((folder, error)) => self.troubles.report(TroubleKind::SpoolGone, &folder, &error, now),
-        }
     }
 
     /// The job whose turn it is: the one that the host was rebooted for, or the queue's first.

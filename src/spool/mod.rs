@@ -245,8 +245,8 @@ impl Spool {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
     }
 
-    /// Make durable what the journals of these jobs say of their files: a power cut must not let a job take the
-    /// files of the inbox again, which may be other ones by then, or torn.
+    /// Make durable what the journals of these jobs say of their files: a power cut must not let a job take
+    /// the files of the inbox again, which may be other ones by then, or torn.
     ///
     /// # Errors
     /// The disk refused.

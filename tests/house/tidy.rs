@@ -237,7 +237,10 @@ fn guarding(source: &Source) -> Vec<String> {
     if is_excepted || is_test || !GUARDED.iter().any(|start| source.path.starts_with(start)) {
         return Vec::new();
     }
-    let wrong = UNGUARDED.iter().filter(|word| source.code.contains(**word));
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    // Not the end of another name.
+    let stands = |(start, _): (usize, &str)| !source.code[..start].ends_with(is_name);
+    let wrong = UNGUARDED.iter().filter(|word| source.code.match_indices(**word).any(stands));
     wrong.map(|word| format!("`{word}` follows links and waits for FIFOs: use crate::guarded")).collect()
 }
 

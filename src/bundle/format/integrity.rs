@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A bundle's place in the chain of all bundles that a host made, and the digests of what went into it that are
-/// nowhere else in the bundle. Model and libraries have theirs in `model` and `runtime`.
+/// A bundle's place in the chain of all bundles that a host made, and the digests of what went into it that
+/// are nowhere else in the bundle. Model and libraries have theirs in `model` and `runtime`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Integrity {
     /// Name of the chain: random letters. A host whose state folder was removed begins another one.

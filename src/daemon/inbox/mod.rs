@@ -28,9 +28,9 @@ mod locations;
 mod oddity;
 mod queue;
 mod survey;
-mod torn;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod wake;
 
 pub(crate) use admit::{cancelled_job, read};

@@ -191,9 +191,8 @@ fn damaged_copy_is_replaced_by_the_same_bytes_and_by_no_others() {
     assert!(inbox.queue().first().is_none(), "{job}");
     lab.upload("net.sim", MODEL);
     inbox.rescan(Instant::now());
-    let ended = take_in(&mut inbox, &mut lab, |inbox, ended| {
-        !ended.is_empty() || inbox.queue().first().is_some()
-    });
+    let ended =
+        take_in(&mut inbox, &mut lab, |inbox, ended| !ended.is_empty() || inbox.queue().first().is_some());
     assert!(ended.is_empty());
     assert_eq!(lab.spool.progress(&id).models.unwrap()[0].main.sha256, sha256);
     assert_eq!(fs_err::read_to_string(lab.spool.models.path(&sha256)).unwrap(), MODEL);

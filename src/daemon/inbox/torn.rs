@@ -1,10 +1,10 @@
 //! Files that a power cut may have torn, and copies that it did.
 //!
-//! Upload programs sync nothing. Of a file that was uploaded right before a power cut the next boot may show its
-//! name and nothing in it, or zeros. Nobody can tell such a file from a bad one, except by its age: so a model
-//! from before the boot that is no model is waited for, as if it had not come, and not judged. A copy in the spool
-//! is synced before a journal names it. If one is damaged all the same, only a file with the same digest takes its
-//! place: by then the inbox may hold another model under the name.
+//! Upload programs sync nothing. Of a file that was uploaded right before a power cut the next boot may show
+//! its name and nothing in it, or zeros. Nobody can tell such a file from a bad one, except by its age: so a
+//! model from before the boot that is no model is waited for, as if it had not come, and not judged. A copy
+//! in the spool is synced before a journal names it. If one is damaged all the same, only a file with the
+//! same digest takes its place: by then the inbox may hold another model under the name.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,8 +16,8 @@ use crate::spool::journal::{BoundFile, BoundModel, Progress};
 use crate::spool::plan::Stat;
 use crate::spool::{Folder, Spool};
 
-/// A daemon that starts within this time after the boot is started by it: then every file that is there is from
-/// before, whatever the clock says. Hosts without a battery for their clock begin with a wrong one.
+/// A daemon that starts within this time after the boot is started by it: then every file that is there is
+/// from before, whatever the clock says. Hosts without a battery for their clock begin with a wrong one.
 const STARTED_BY_BOOT_SECONDS: f64 = 600.0;
 
 /// Which files of the inbox were there before the host booted.

@@ -1,10 +1,10 @@
 //! The chain of a host: each bundle names the digest of the file before it, so that one which is altered or
 //! missing is noticed at the desk.
 //!
-//! The newest link is a file in the state folder. A bundle is made ready, then the file is written, durably, and
-//! only then is the bundle published: whatever is in an outbox is in the chain. A process that was killed between
-//! the two left a bundle in `ready/` that is the next of the chain, and the next start takes it up; otherwise two
-//! bundles would have the same number. Without the file a new chain begins.
+//! The newest link is a file in the state folder. A bundle is made ready, then the file is written, durably,
+//! and only then is the bundle published: whatever is in an outbox is in the chain. A process that was killed
+//! between the two left a bundle in `ready/` that is the next of the chain, and the next start takes it up;
+//! otherwise two bundles would have the same number. Without the file a new chain begins.
 
 use std::ffi::OsStr;
 use std::io;
@@ -28,8 +28,8 @@ const LARGEST_BYTES: u64 = 4096;
 /// Letters of a chain's name.
 const NAME_LETTERS: usize = 12;
 
-/// Only the newest bundle in `ready/` can be one that the file does not know; files of one tick of the clock look
-/// equally new.
+/// Only the newest bundle in `ready/` can be one that the file does not know; files of one tick of the clock
+/// look equally new.
 const NEWEST_READY: usize = 4;
 
 /// The chain.
@@ -51,7 +51,10 @@ impl Chain {
         let head = match read.map(|text| serde_json::from_slice::<ChainHead>(&text)) {
             Ok(Ok(head)) => Some(head),
             Ok(Err(error)) => {
-                log::error!("cannot understand {}: {error}; a new chain of bundles begins", state.join(FILE).display());
+                log::error!(
+                    "cannot understand {}: {error}; a new chain of bundles begins",
+                    state.join(FILE).display()
+                );
                 None
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -75,7 +78,8 @@ impl Chain {
         let mut newest: Vec<&String> = ready.iter().collect();
         newest.sort_by_key(modified);
         for name in newest.into_iter().rev().take(NEWEST_READY) {
-            let Some(link) = spool.read_ready(OsStr::new(name)).ok().and_then(|bytes| self.next_link(&bytes)) else {
+            let Some(link) = spool.read_ready(OsStr::new(name)).ok().and_then(|bytes| self.next_link(&bytes))
+            else {
                 continue;
             };
             if let Err(error) = self.advance(&link) {

@@ -11,8 +11,8 @@ use super::raw::{self, Node, Value};
 use super::source::{self, JobSource};
 use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, Verify};
 use super::{host, inputs, order, runtimes};
-use crate::bundle::read::MOST_LATENCIES;
 use crate::bundle::format::{Mistake, PowerRequest};
+use crate::bundle::read::MOST_LATENCIES;
 use crate::runtime::{RUNTIMES, Runtime};
 
 /// Understand a job file. `file_name` is its bare name, from which a job without `name` takes its own.
@@ -216,7 +216,9 @@ fn check_latencies(
             "{runs} runs in {processes} processes are {latencies} latencies for one bundle; at most {MOST_LATENCIES} can be read again"
         );
         let fewer = MOST_LATENCIES / processes;
-        let hint = format!("at most {fewer} runs, warm-up included, in {processes} processes; or use fewer processes");
+        let hint = format!(
+            "at most {fewer} runs, warm-up included, in {processes} processes; or use fewer processes"
+        );
         mistakes.add(node.position, path, "too_many_latencies", message, hint);
     }
 }

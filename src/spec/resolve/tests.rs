@@ -531,7 +531,8 @@ fn jobs_whose_bundles_nobody_could_read_are_refused_with_what_can() {
     insta::assert_snapshot!(mistakes[0].hint.as_deref().unwrap(), @"at most 100000 runs, warm-up included, in 100 processes; or use fewer processes");
     assert!(read("{timed_runs: 100000, warm_up_runs: 0, processes: 100}").is_ok());
     assert_eq!(read("{timed_runs: 100000, warm_up_runs: 1, processes: 100}").unwrap_err().len(), 1);
-    let text = "backbone: 1\nmodel: net.onnx\nruntime: trtexec\nmeasure: {timed_runs: 500000, processes: 10}\n";
+    let text =
+        "backbone: 1\nmodel: net.onnx\nruntime: trtexec\nmeasure: {timed_runs: 500000, processes: 10}\n";
     let mistakes = job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").unwrap_err();
     assert_eq!(mistakes[0].code, "too_many_latencies", "each of the three builds has its own processes");
 }
