@@ -1,7 +1,7 @@
 //! Files that a power cut may have torn, and copies that it did.
 //!
 //! Upload programs sync nothing. Of a file that was uploaded right before a power cut the next boot may show
-//! its name and nothing in it, or zeros. Nobody can tell such a file from a bad one, except by its age: so a
+//! its name and nothing in it, or zeros. Such a file and a bad one look alike, except for their age: so a
 //! model from before the boot that is no model is waited for, as if it had not come, and not judged. A copy
 //! in the spool is synced before a journal names it. If one is damaged all the same, only a file with the
 //! same digest takes its place: by then the inbox may hold another model under the name.
