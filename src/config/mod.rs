@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::sources::Sources;
-use crate::bundle::format::Mistake;
+use crate::bundle::format::{Mistake, SandboxSetting};
 use crate::error::Hint;
 use crate::runtime::Provided;
 use crate::spec::render;
@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) power_state: PathBuf,
     /// Size of the kept compiled models, in megabytes.
     pub(crate) keep_engine_megabytes: u32,
+    /// Whether workers are confined. As far as the host can
+    pub(crate) sandbox: SandboxSetting,
     /// The paths that the configuration gives for each runtime, by runtime name.
     pub(crate) runtimes: BTreeMap<String, Provided>,
 }
@@ -208,6 +210,7 @@ impl Config {
             keep_done_jobs: sources.number("keep_done_jobs")?,
             keep_engine_megabytes: sources.number("keep_engine_megabytes")?,
             reboots_for_power_mode: sources.word("reboot")? == settings::REBOOT_FOR_POWER_MODE,
+            sandbox: settings::sandbox(sources.word("sandbox")?),
             power_state: state.clone(),
             runtimes: sources.runtimes()?,
             inbox,

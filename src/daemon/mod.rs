@@ -18,12 +18,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::bundle::format::SandboxSetting;
 use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Places, Spool};
+use crate::worker::sandbox;
 
 mod advance;
 mod attending;
@@ -86,6 +88,11 @@ impl<'o> Daemon<'o> {
         observer: &'o mut dyn Observer,
     ) -> Result<Self, StartError> {
         let config = Rc::new(config);
+        if config.sandbox == SandboxSetting::Required
+            && let Some(obstacle) = sandbox::obstacle()
+        {
+            return Err(StartError::Sandbox(obstacle));
+        }
         match fs_err::create_dir(&config.state) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(StartError::system("make the state folder")(error));

@@ -37,6 +37,7 @@ use crate::error::Hint;
 use crate::guarded::{self, Synced};
 
 mod claim;
+mod clear;
 mod folder;
 pub mod journal;
 mod lease;
@@ -47,9 +48,10 @@ mod publish;
 pub(crate) mod watch;
 
 pub use claim::Claimed;
+pub(crate) use clear::clear;
 pub use folder::Folder;
 pub use models::hash;
-pub(crate) use models::{Begun, Copy, CopyError, ModelStore, NoRoom, Slice};
+pub(crate) use models::{Begun, Copy, CopyError, LAID_OUT, ModelStore, NoRoom, Slice};
 pub use publish::Published;
 
 use journal::{Journal, Progress};

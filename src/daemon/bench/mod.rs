@@ -43,6 +43,7 @@ pub(crate) mod sensing;
 mod tests;
 mod trials;
 mod verify;
+mod workplace;
 
 pub(crate) use attendant::{Attendant, TrialNumber};
 pub(crate) use power::Reboots;
@@ -55,6 +56,7 @@ use needs::NeedsAtStart;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
+use workplace::Confining;
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -77,6 +79,7 @@ pub(crate) struct Bench {
     installation: Installation,
     /// What of the runtimes was there when the daemon started.
     needs: NeedsAtStart,
+    confining: Confining,
     run: RunWorker,
 }
 
@@ -120,6 +123,7 @@ impl Bench {
             holder: None,
             needs: NeedsAtStart::find(&installation, &config),
             installation,
+            confining: Confining::on(&root, &config),
             run: parent::run,
             root,
             config,
@@ -264,6 +268,7 @@ impl Bench {
                 nice: job.host.nice,
                 lock_memory: job.host.lock_memory,
             },
+            confinement: None,
         };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
@@ -312,6 +317,7 @@ impl Bench {
             had_edge_tpu: self.had_edge_tpu,
             needs: &self.needs,
             run: self.run,
+            confining: &self.confining,
         };
         let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::kept::{Side, compare};
 use super::trials::{Halt, Trials, UntimedWorker};
 use crate::bundle::format::{
-    DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, Tensor, TrialId,
+    DifferingProcess, InputOrigin, LoadedModel, OutputComparison, OutputReference, ReadOutputs, Tensor,
+    TrialId,
 };
 use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
 use crate::daemon::turn::Course;
@@ -250,6 +251,14 @@ enum Converted {
 /// # Errors
 /// The inputs of the one do not give those of the other.
 fn conversion(ours: &LoadedModel, reference: &LoadedModel) -> Result<Converted, String> {
+    let made_up = |loaded: &LoadedModel| {
+        loaded.filled.iter().find(|input| input.how == InputOrigin::Program).map(|input| input.name.clone())
+    };
+    if let Some(name) = made_up(ours).or_else(|| made_up(reference)) {
+        return Err(format!(
+            "the runtime's program fills input `{name}` itself, with elements that are not known"
+        ));
+    }
     let (from, to) = (&reference.inputs, &ours.inputs);
     if from.len() != to.len() {
         return Err(format!("the models have {} and {} inputs", to.len(), from.len()));

@@ -21,6 +21,8 @@ use crate::guarded::{self, random_letters};
 mod copy;
 mod turn;
 
+pub(crate) use turn::FOLDER as LAID_OUT;
+
 pub(crate) use copy::{Copy, CopyError, NoRoom, Slice};
 
 /// Random letters in the name of an unfinished copy.

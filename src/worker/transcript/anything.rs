@@ -16,6 +16,7 @@ pub(crate) fn take_anything(bytes: &[u8]) {
             energy_seconds: u32::from(task == Task::Measure),
             outputs_file: None,
             placement: Default::default(),
+            confinement: None,
         };
         let mut transcript = Transcript::new(&request);
         // In two pieces, as a pipe may give them.
