@@ -242,6 +242,12 @@ pub const CHECKS: &[Check] = &[
         "whether NVIDIA cards are split into instances",
         graphics::split,
     ),
+    Check::new(
+        Accelerators,
+        "graphics_card_clocks",
+        "whether the clocks of NVIDIA cards are locked",
+        graphics::clocks,
+    ),
     Check::new(Libraries, "inference_libraries", "the library of each runtime", libraries::files),
     Check::new(Libraries, "workers", "the worker executable of each runtime", libraries::workers),
     Check::new(

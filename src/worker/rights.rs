@@ -11,7 +11,9 @@ const OF_THE_DAEMON: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::LEASE)
     .union(CapabilitySet::SYS_BOOT)
     .union(CapabilitySet::CHOWN)
-    .union(CapabilitySet::KILL);
+    .union(CapabilitySet::KILL)
+    // In a drop-in, for the clocks of graphics cards.
+    .union(CapabilitySet::SYS_ADMIN);
 
 /// Those with which a worker becomes the user of workers, see `sandbox::rights`.
 const TO_CHANGE_USER: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID);

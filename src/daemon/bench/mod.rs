@@ -16,13 +16,15 @@ use super::turn::{Course, Left, Turn};
 use crate::bundle::format::{Failure, Host, Outcome, Power, Stage, Status};
 use crate::config::Config;
 use crate::error::Hint as _;
+use crate::host::machine::Machine;
 use crate::host::nvml::choice;
+use crate::host::nvml::machine::HostWithCards;
 use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::installation::Installation;
 use crate::runtime::{self, LoadRequest, Options, Runtime};
-use crate::spec::{JobConfiguration, ModelSource, Verify};
+use crate::spec::{Job, JobConfiguration, ModelSource, Verify};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::worker::parent;
@@ -72,6 +74,8 @@ pub(crate) struct Bench {
     had_edge_tpu: bool,
     /// Before the lock: fields are dropped in order, and restoring the host needs the lock.
     power: HeldPower,
+    /// The graphics card of a turn, as power control sees it.
+    cards: Rc<HostWithCards>,
     /// Held while anything is measured.
     lock: Option<HostLock>,
     /// Another process that measures on this host.
@@ -110,13 +114,15 @@ impl Bench {
         reboots: Reboots,
         installation: Installation,
     ) -> Self {
+        let cards = Rc::new(HostWithCards::new(&root, &config.power_state));
         let power = PowerHost::new(
             host::family(&root).power,
-            Rc::new(root.clone()),
+            Rc::clone(&cards) as Rc<dyn Machine>,
             Rc::new(SavedFile::of(&root, &config.power_state)),
         );
         Self {
             power: HeldPower::new(power, reboots, config.host_root.clone()),
+            cards,
             memory_bytes: observed.memory_bytes,
             had_edge_tpu: !observed.edge_tpus.is_empty(),
             lock: None,
@@ -147,6 +153,7 @@ impl Bench {
                 self.holder = None;
                 troubles.fixed(TroubleKind::HostLock);
                 self.power.recover(troubles);
+                self.cards.end();
                 Access::Granted
             }
             Ok(None) => {
@@ -168,6 +175,7 @@ impl Bench {
     /// Restore the host and release its lock.
     pub(crate) fn release(&mut self, troubles: &mut Troubles) {
         self.power.release(troubles);
+        self.cards.end();
         self.lock = None;
     }
 
@@ -210,6 +218,7 @@ impl Bench {
     /// worked.
     pub(crate) fn end_power(&mut self, power: Option<&mut Power>, troubles: &mut Troubles) {
         let recovered = self.power.release(troubles);
+        self.cards.end();
         if let Some((power, recovered)) = power.zip(recovered) {
             power.restored = Some(recovered.not_restored.is_empty());
             power.not_restored = recovered.not_restored;
@@ -275,6 +284,7 @@ impl Bench {
             return Err(course.ended(Outcome::measured(Vec::new()), Some(model)).into());
         }
         let journal = spool.journal(&turn.queued.entry.id);
+        self.cards.begin(cuda_device_of(turn.job));
         let mut power = self.power.take(turn, &journal, troubles)?;
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
         let sensing = Sensing::find(&self.root, chosen.runtime.times_itself(), cuda_device);
@@ -322,6 +332,11 @@ impl Bench {
         let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)
     }
+}
+
+/// The CUDA device on which some configuration of the job computes. Clocks are locked for a job's whole turn.
+fn cuda_device_of(job: &Job) -> Option<u32> {
+    job.configurations.iter().find_map(|chosen| runtime::cuda_device(chosen.runtime, &chosen.options))
 }
 
 /// Has CUDA number the cards as the library of their driver does, unless the host's owner chose an order: if
