@@ -196,6 +196,15 @@ impl Journal {
         if durable == Durable::Now && length == 0 { self.sync_folder() } else { Ok(()) }
     }
 
+    /// Make all lines durable, and the file's name.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        guarded::open_path(&self.path)?.sync_data()?;
+        self.sync_folder()
+    }
+
     /// Make the file's name durable, for a first line that was not appended durably.
     ///
     /// # Errors
