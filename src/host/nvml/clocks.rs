@@ -72,7 +72,7 @@ pub(crate) struct CardClocks {
 
 /// What this program did to a card, and what the card turned out not to support.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownLocks {
     pub(crate) graphics_megahertz: Option<u32>,
     pub(crate) memory_megahertz: Option<u32>,
     pub(crate) has_no_graphics_lock: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Known {
 }
 
 /// A card's settings in a power state.
-pub(crate) fn settings(uuid: &str, clocks: &CardClocks, known: Known, settings: &mut Settings) {
+pub(crate) fn settings(uuid: &str, clocks: &CardClocks, known: KnownLocks, settings: &mut Settings) {
     let mut put = |setting: CardSetting, value: String| drop(settings.insert(setting.of(uuid), value));
     if let Some(is_persistent) = clocks.is_persistent {
         put(CardSetting::Persistence, u8::from(is_persistent).to_string());

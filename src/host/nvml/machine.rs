@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::choice::CudaVariables;
-use super::clocks::{self, CardSetting, Known, UNLOCKED};
+use super::clocks::{self, CardSetting, KnownLocks, UNLOCKED};
 use super::probe::{Probe, START_LIMIT};
 use super::record::{LockedCard, Record};
 use super::watch::chosen;
@@ -34,7 +34,7 @@ struct Now {
     uuid: Option<String>,
     probe: Option<Probe>,
     /// Locks that a card turned out not to have.
-    without: BTreeMap<String, Known>,
+    without: BTreeMap<String, KnownLocks>,
 }
 
 impl HostWithCards {
@@ -95,7 +95,7 @@ impl HostWithCards {
             let known = now.without.get(uuid).copied().unwrap_or_default();
             // A card that does not answer has no settings, as a processor that is off has none.
             if let Ok(clocks) = clocks {
-                let known = Known { graphics_megahertz, memory_megahertz, ..known };
+                let known = KnownLocks { graphics_megahertz, memory_megahertz, ..known };
                 clocks::settings(uuid, &clocks, known, &mut settings);
             }
         }

@@ -1,7 +1,7 @@
 //! Which card a job computes on, from what a worker's environment says.
 
 use super::choice::{self, BY_BUS, CudaVariables};
-use super::clocks::{self, CardClocks, CardSetting, Known};
+use super::clocks::{self, CardClocks, CardSetting, KnownLocks};
 use super::readings::{READINGS, Value, reasons_in};
 use super::record::{LockedCard, LockedCards, Record};
 use super::watch::chosen;
@@ -95,7 +95,7 @@ fn only_reasons_that_lower_clocks_against_what_was_set_are_named() {
 }
 
 /// What a card reports, and what locking wants of it, without the names that all settings share.
-fn lock_of(clocks: &CardClocks, known: Known) -> (Vec<String>, Vec<String>) {
+fn lock_of(clocks: &CardClocks, known: KnownLocks) -> (Vec<String>, Vec<String>) {
     let lines = |settings: &Settings| -> Vec<String> {
         let short =
             |(setting, value): (&String, &String)| format!("{} {value}", setting.rsplit('/').next().unwrap());
@@ -116,7 +116,7 @@ const CLOCKS: CardClocks = CardClocks {
 
 #[test]
 fn card_is_locked_by_what_it_has() {
-    let (present, wanted) = lock_of(&CLOCKS, Known::default());
+    let (present, wanted) = lock_of(&CLOCKS, KnownLocks::default());
     assert_eq!(
         present,
         [
@@ -132,12 +132,13 @@ fn card_is_locked_by_what_it_has() {
         wanted,
         ["locked_graphics_megahertz 1590", "locked_memory_megahertz 2619", "persistence_mode 1"]
     );
-    let older = Known { has_no_graphics_lock: true, has_no_memory_lock: true, ..Known::default() };
+    let older = KnownLocks { has_no_graphics_lock: true, has_no_memory_lock: true, ..KnownLocks::default() };
     assert_eq!(lock_of(&CLOCKS, older).1, ["application_megahertz 2619 1590", "persistence_mode 1"]);
     // Neither: the lock that cannot be set stays wanted, so that the verdict names it.
     let without = CardClocks { application_megahertz: None, ..CLOCKS };
     assert_eq!(lock_of(&without, older).1, ["locked_graphics_megahertz 1590", "persistence_mode 1"]);
-    let locked = Known { graphics_megahertz: Some(1590), memory_megahertz: Some(2619), ..Known::default() };
+    let locked =
+        KnownLocks { graphics_megahertz: Some(1590), memory_megahertz: Some(2619), ..KnownLocks::default() };
     assert!(lock_of(&CLOCKS, locked).0.contains(&"locked_graphics_megahertz 1590".to_owned()));
 }
 
