@@ -38,6 +38,7 @@ mod lab;
 pub(crate) mod memory;
 pub(crate) mod observer;
 mod outlet;
+mod quarantine;
 mod reporter;
 mod requests;
 mod service;
@@ -57,6 +58,7 @@ use inbox::{Inbox, WaitingJob, Wake};
 use job::QueuedJob;
 use observer::Observer;
 use outlet::{Assembler, Outlet};
+use quarantine::Quarantine;
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
@@ -70,6 +72,7 @@ pub(crate) struct Daemon<'o> {
     bench: Bench,
     outlet: Outlet,
     troubles: Troubles,
+    quarantine: Quarantine,
     reporter: Reporter,
     observer: &'o mut dyn Observer,
 }
@@ -119,6 +122,7 @@ impl<'o> Daemon<'o> {
                 found.ready,
             ),
             troubles: Troubles::default(),
+            quarantine: Quarantine::default(),
             reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
             observer,
             config,

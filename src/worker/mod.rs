@@ -16,5 +16,6 @@ pub mod placement;
 mod process;
 pub mod protocol;
 mod rights;
+mod silence;
 mod transcript;
 mod watch;

@@ -6,10 +6,14 @@ use std::path::Path;
 
 use crate::scan::every_source;
 
-const DOCUMENT: &str = include_str!("../../docs/METHOD.md");
+/// The documents, each with its end of the section that has the table.
+const DOCUMENTS: [(&str, &str); 2] = [
+    (include_str!("../../docs/METHOD.md"), "\n## Verdicts"),
+    (include_str!("../../docs/OPERATING.md"), "\n## Nothing after it"),
+];
 
 /// Where the table is.
-const HEADINGS: [&str; 2] = ["## Faults of the host", "## Verdicts"];
+const HEADING: &str = "\n## Faults of the host";
 
 fn source(path: &str) -> String {
     fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
@@ -17,11 +21,15 @@ fn source(path: &str) -> String {
 
 /// Fault, what comes of it, and file and test.
 fn rows() -> Vec<[&'static str; 3]> {
-    let [begin, end] = HEADINGS.map(|heading| DOCUMENT.find(heading).expect(heading));
-    let lines = DOCUMENT[begin..end].lines().filter(|line| line.starts_with("| "));
     let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
-    // The first is the heading.
-    lines.skip(1).map(|line| cells(line).try_into().expect("three cells")).collect()
+    let of_document = |(document, end): (&'static str, &str)| {
+        let begin = document.find(HEADING).expect(HEADING);
+        let section = &document[begin..document.find(end).unwrap_or(document.len())];
+        // The first is the heading.
+        let lines = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+        lines.map(|line| cells(line).try_into().expect("three cells")).collect::<Vec<_>>()
+    };
+    DOCUMENTS.into_iter().flat_map(of_document).collect()
 }
 
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
