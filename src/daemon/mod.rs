@@ -73,6 +73,8 @@ pub(crate) struct Daemon<'o> {
     outlet: Outlet,
     troubles: Troubles,
     quarantine: Quarantine,
+    /// When the last step began: what was due by then was done in it.
+    stepped_at: Instant,
     reporter: Reporter,
     observer: &'o mut dyn Observer,
 }
@@ -123,6 +125,7 @@ impl<'o> Daemon<'o> {
             ),
             troubles: Troubles::default(),
             quarantine: Quarantine::default(),
+            stepped_at: now,
             reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
             observer,
             config,
@@ -269,6 +272,7 @@ impl<'o> Daemon<'o> {
     /// once.
     fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
+        self.stepped_at = now;
         self.reporter.service().feed_watchdog(now);
         let seen = self.inbox.seen();
         if seen.control {
@@ -331,7 +335,7 @@ impl<'o> Daemon<'o> {
     fn until_next(&mut self) -> Duration {
         let next = [
             self.troubles.try_again_at(),
-            self.troubles.next_attempt_at(Instant::now()),
+            self.troubles.next_attempt_at(self.stepped_at),
             self.reporter.service().feed_at(),
         ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);

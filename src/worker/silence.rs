@@ -19,15 +19,7 @@ pub(super) struct Silence {
 impl Silence {
     /// From now on. Without a limit it is never over.
     pub(super) fn new(limit: Option<Duration>, now: Instant) -> Self {
-        let mut silence = Self { limit, seen: None, look_at: None };
-        silence.broken(now);
-        silence
-    }
-
-    /// The worker printed something, or waits because it is told to.
-    pub(super) fn broken(&mut self, now: Instant) {
-        self.seen = None;
-        self.look_at = self.limit.map(|limit| now + limit / 2);
+        Self { limit, seen: None, look_at: limit.map(|limit| now + limit / 2) }
     }
 
     /// When to ask again.
@@ -35,18 +27,25 @@ impl Silence {
         self.look_at
     }
 
-    /// Has the worker been silent for too long? `activity` changes whenever anything of it runs.
-    pub(super) fn is_too_long(&mut self, now: Instant, activity: impl FnOnce() -> Option<String>) -> bool {
-        if self.look_at.is_none_or(|at| now < at) {
-            return false;
+    /// The limit, if the worker has been silent for longer. The silence is broken if it printed something, or
+    /// waits because it is told to. `activity` changes whenever anything of it runs.
+    pub(super) fn too_long(
+        &mut self,
+        is_broken: bool,
+        now: Instant,
+        activity: impl FnOnce() -> Option<String>,
+    ) -> Option<Duration> {
+        let limit = self.limit?;
+        if !is_broken && self.look_at.is_none_or(|at| now < at) {
+            return None;
         }
-        let present = activity();
+        let present = if is_broken { None } else { activity() };
         if present.is_some() && present == self.seen {
-            return true;
+            return Some(limit);
         }
         self.seen = present;
-        self.look_at = self.limit.map(|limit| now + limit / 2);
-        false
+        self.look_at = Some(now + limit / 2);
+        None
     }
 }
 
@@ -60,14 +59,14 @@ mod tests {
         let after = |seconds| start + Duration::from_secs(seconds);
         let mut silence = Silence::new(Some(Duration::from_secs(10)), start);
         let mut look = |seconds, activity: Option<&str>| {
-            silence.is_too_long(after(seconds), || activity.map(str::to_owned))
+            silence.too_long(false, after(seconds), || activity.map(str::to_owned)).is_some()
         };
         assert!(!look(4, None), "not before half of it");
         assert!(!look(5, Some("a")) && !look(10, Some("b")), "it runs");
         assert!(!look(15, None) && !look(20, None), "nothing can be concluded");
         assert!(!look(25, Some("c")) && look(30, Some("c")));
-        silence.broken(after(30));
-        assert!(!silence.is_too_long(after(35), || Some("c".to_owned())));
+        assert_eq!(silence.too_long(true, after(30), || Some("c".to_owned())), None);
+        assert_eq!(silence.too_long(false, after(35), || Some("c".to_owned())), None);
         assert_eq!(Silence::new(None, start).look_at(), None);
     }
 }

@@ -131,10 +131,9 @@ fn listen(
             }
             next_tick = Instant::now() + watch.tick_after();
         }
-        if ready.output || ready.error || resume_at.is_some() {
-            silence.broken(Instant::now());
-        } else if silence.is_too_long(Instant::now(), || worker.activity()) {
-            return End::Killed(KillCause::Silent(watch.silence_limit().unwrap_or_default()));
+        let is_broken = ready.output || ready.error || resume_at.is_some();
+        if let Some(limit) = silence.too_long(is_broken, Instant::now(), || worker.activity()) {
+            return End::Killed(KillCause::Silent(limit));
         }
         if ready.input {
             worker.write();
