@@ -25,7 +25,7 @@ PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build demo test lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,9 @@ lint: runtimes ## format, clippy, documentation and licences
 # With the features of `make test`, so that both use one build.
 docs: runtimes ## write the derived tables in docs/ again
 	BACKBONE_REGENERATE=1 $(CARGO) test --locked --features $(FEATURES) --lib -- --quiet
+
+fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes an hour
+	tools/fuzz
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'

@@ -90,6 +90,9 @@ pub mod doctor;
 pub(crate) mod error;
 #[cfg(feature = "desk")]
 pub(crate) mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod guarded;
 pub mod host;
 mod installation;
 pub mod measure;
@@ -101,6 +104,7 @@ mod random;
 #[cfg(feature = "desk")]
 pub mod report;
 pub mod runtime;
+mod scratch;
 pub mod spec;
 pub mod spool;
 pub mod stats;

@@ -133,7 +133,7 @@ impl From<Phase> for Stage {
 /// The host does not have that much memory.
 pub fn room_for(warm_up_runs: u32, timed_runs: u32) -> Result<Latencies, TryReserveError> {
     let (warm_up_ns, latency_ns) = (touched(warm_up_runs)?, touched(timed_runs)?);
-    Ok(Latencies { warm_up_ns, latency_ns, extra_latency_ns: Vec::new() })
+    Ok(Latencies { warm_up_ns, latency_ns, ..Latencies::default() })
 }
 
 /// Room for the latencies of one phase, every page of it written to.

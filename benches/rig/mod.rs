@@ -48,6 +48,7 @@ pub(crate) fn request(
         energy_seconds: 0,
         outputs_file: None,
         placement: Wish::default(),
+        confinement: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod rig;
 mod outputs;
 mod paired_python;
 mod sampler;
+mod sandbox;
 mod timed_loop;
 mod trtexec;
 
@@ -18,6 +19,7 @@ fn main() -> std::process::ExitCode {
         ("outputs", outputs::run),
         ("paired_python", paired_python::run),
         ("sampler", sampler::run),
+        ("sandbox", sandbox::run),
         ("trtexec", trtexec::run),
     ])
 }

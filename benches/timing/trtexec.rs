@@ -109,6 +109,7 @@ fn host(folder: &Path) -> (PathBuf, Request) {
         energy_seconds: 0,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     };
     (program, request)
 }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon, parts_of};
 use crate::runtime::{RUNTIMES, Runtime};
+use crate::scratch::{self, OF_RUNS, Scratch};
 use crate::spec;
 use crate::text::alternatives;
 
@@ -143,15 +144,15 @@ fn job_with_defaults(model: &Path, runtime: &Runtime) -> anyhow::Result<String> 
 }
 
 /// A folder for one run: an inbox with the job and its models, and a spool. Removed when dropped.
-struct RunFolder(PathBuf);
+struct RunFolder(Scratch);
 
 impl RunFolder {
     fn make(outbox: &Path) -> anyhow::Result<Self> {
-        let folder = outbox.join(format!(".backbone-run-{}", std::process::id()));
-        fs_err::create_dir(&folder).advise("make the outbox writable, or name another with --outbox")?;
-        let folder = Self(folder);
-        fs_err::create_dir(folder.0.join("inbox"))?;
-        Ok(folder)
+        scratch::sweep(outbox, OF_RUNS);
+        let folder = Scratch::make(outbox, OF_RUNS)
+            .advise("make the outbox writable, or name another with --outbox")?;
+        fs_err::create_dir(folder.path().join("inbox"))?;
+        Ok(Self(folder))
     }
 
     /// Put the job file, and the models that it names, into the inbox. Returns the mistakes in the job file,
@@ -159,7 +160,7 @@ impl RunFolder {
     fn fill(&self, given: &Given<'_>) -> anyhow::Result<Option<String>> {
         let spec = given.path();
         let name = given.spec_name()?;
-        let to = self.0.join("inbox").join(&name);
+        let to = self.0.path().join("inbox").join(&name);
         let text = match given {
             Given::Spec(_) => {
                 link_or_copy(spec, &to)?;
@@ -179,11 +180,11 @@ impl RunFolder {
         for wanted in job.files() {
             let from = spec.with_file_name(wanted.file);
             if from.is_file() {
-                link_or_copy(&from, &self.0.join("inbox").join(wanted.file))?;
+                link_or_copy(&from, &self.0.path().join("inbox").join(wanted.file))?;
                 // What cannot be taken is rejected with its reason by the pipeline.
                 let parts = parts_of(&from).unwrap_or_default();
                 for part in parts.into_iter().filter(|part| spec.with_file_name(&part.file).is_file()) {
-                    let to = self.0.join("inbox").join(&part.file);
+                    let to = self.0.path().join("inbox").join(&part.file);
                     if !to.exists() {
                         link_or_copy(&spec.with_file_name(&part.file), &to)?;
                     }
@@ -195,20 +196,13 @@ impl RunFolder {
 
     fn config(&self, config: &Config) -> Config {
         Config {
-            inbox: self.0.join("inbox"),
-            spool: self.0.join("spool"),
-            state: self.0.join("state"),
+            inbox: self.0.path().join("inbox"),
+            spool: self.0.path().join("spool"),
+            state: self.0.path().join("state"),
             // Nothing is uploaded here, so nothing has to settle.
             settle_seconds: 0,
             ..config.clone()
         }
-    }
-}
-
-impl Drop for RunFolder {
-    fn drop(&mut self) {
-        // A folder left behind is hidden and harmless.
-        let _ = fs_err::remove_dir_all(&self.0);
     }
 }
 

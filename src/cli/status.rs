@@ -13,6 +13,7 @@ use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
 use crate::daemon::status::{CopiedFile, FILE_NAME, State, Status, Waiting};
 use crate::daemon::status_file::is_silent;
+use crate::guarded;
 use crate::spool;
 use crate::spool::names::JobId;
 use crate::text::{counted, escaped};
@@ -42,7 +43,8 @@ pub(super) struct StatusArguments {
 pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
     let (config, _) = arguments.place.load(None, None)?;
     if arguments.json {
-        let text = found(fs_err::read_to_string(config.state.join(FILE_NAME)), &config.state)?;
+        let text = found(Status::read_text(&config.state), &config.state)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
         print(&format!("{}\n", text.trim_end()))?;
         if spool::owner(&config.spool).is_some_and(|process| is_silent(&process)) {
             anyhow::bail!("the daemon cannot write its status: this is an older one");
@@ -105,7 +107,7 @@ fn newest_bundles(outbox: &Path) -> Vec<Bundle> {
     names.sort();
     let newest = names.split_off(names.len().saturating_sub(NEWEST_BUNDLES));
     let bundles =
-        newest.iter().filter_map(|(_, name)| read::decode(fs_err::File::open(outbox.join(name)).ok()?).ok());
+        newest.iter().filter_map(|(_, name)| read::decode(guarded::open_path(&outbox.join(name)).ok()?).ok());
     bundles.collect()
 }
 

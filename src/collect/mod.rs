@@ -21,6 +21,7 @@ use crate::analysis::row::Row;
 use crate::bundle::format::Bundle;
 use crate::bundle::read::{LARGEST_BUNDLE_BYTES, ReadError, decode_within};
 use crate::error::Hint;
+use crate::guarded;
 use crate::parallel;
 
 #[cfg(test)]
@@ -250,9 +251,11 @@ impl Walk {
             fs::read_dir(root).map_err(error)?;
             self.descend(root);
         } else {
-            fs::File::open(root).map_err(error)?;
+            // A link is followed here and nowhere else.
+            let file = fs::canonicalize(root).map_err(error)?;
+            guarded::open_path(&file).map_err(error)?;
             self.files += 1;
-            self.bundles.push(BundleFile { file: root.to_owned(), shown: shown(root, Path::new("")) });
+            self.bundles.push(BundleFile { file, shown: shown(root, Path::new("")) });
         }
         Ok(())
     }
@@ -353,7 +356,7 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<R
 }
 
 fn decode(file: &Path, limit_bytes: u64) -> Result<(Bundle, Vec<u8>), ReadError> {
-    decode_within(fs::File::open(file).map_err(ReadError::Unreadable)?, limit_bytes)
+    decode_within(guarded::open_path(file).map_err(ReadError::Unreadable)?, limit_bytes)
 }
 
 fn kind_of(error: &ReadError) -> OddityKind {

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::sources::Sources;
-use crate::bundle::format::Mistake;
+use crate::bundle::format::{Mistake, SandboxSetting};
 use crate::error::Hint;
 use crate::runtime::Provided;
 use crate::spec::render;
@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) keep_engine_megabytes: u32,
     /// A worker that prints nothing and does nothing for this long is ended; 0 for never. 900
     pub(crate) no_output_seconds: u32,
+    /// Whether workers are confined. As far as the host can
+    pub(crate) sandbox: SandboxSetting,
     /// The paths that the configuration gives for each runtime, by runtime name.
     pub(crate) runtimes: BTreeMap<String, Provided>,
 }
@@ -211,6 +213,7 @@ impl Config {
             keep_engine_megabytes: sources.number("keep_engine_megabytes")?,
             no_output_seconds: sources.number("no_output_seconds")?,
             reboots_for_power_mode: sources.word("reboot")? == settings::REBOOT_FOR_POWER_MODE,
+            sandbox: settings::sandbox(sources.word("sandbox")?),
             power_state: state.clone(),
             runtimes: sources.runtimes()?,
             inbox,

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::bundle::format::SandboxSetting;
 use crate::spec::fields::{Fallback, Field, Kind};
 
 /// Prefix of each setting's environment variable; the key in capitals follows.
@@ -16,6 +17,18 @@ const REBOOTS: &[&str] = &["never", REBOOT_FOR_POWER_MODE];
 
 /// Value of `reboot` that permits one.
 pub(super) const REBOOT_FOR_POWER_MODE: &str = "for_power_mode";
+
+/// Values of `sandbox`.
+const SANDBOXES: &[&str] = &["auto", "required", "off"];
+
+/// What a value of `sandbox` means.
+pub(super) fn sandbox(word: &str) -> SandboxSetting {
+    match word {
+        "required" => SandboxSetting::Required,
+        "off" => SandboxSetting::Off,
+        _ => SandboxSetting::Auto,
+    }
+}
 
 /// Every key of the configuration file except those of the runtimes, in the order of the reference.
 pub(crate) const SETTINGS: &[Field] = &[
@@ -99,6 +112,13 @@ pub(crate) const SETTINGS: &[Field] = &[
         fallback: Fallback::Text("never"),
         summary: "Whether the daemon may reboot the host: `never`, or `for_power_mode`, if a job names a power mode that requires \
                   a reboot, and to restore the former mode.",
+    },
+    Field {
+        path: "sandbox",
+        kind: Kind::Choice(SANDBOXES),
+        fallback: Fallback::Text("auto"),
+        summary: "Whether workers are confined before they load a model: `auto`, as far as the host can; `required`, and nothing is \
+                  measured on a host that cannot; `off`.",
     },
     Field {
         path: "runtimes",

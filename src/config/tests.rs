@@ -35,6 +35,7 @@ fn defaults_are_what_the_reference_says() {
     let (config, provenance) = load(Overrides::default(), &[], None).unwrap();
     let expected = Config {
         reboots_for_power_mode: false,
+        sandbox: SandboxSetting::Auto,
         power_state: "/var/lib/backbone".into(),
         inbox: "/srv/backbone/inbox".into(),
         outbox: "/srv/backbone/outbox".into(),

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::job::{QueuedJob, name_without_spec};
+use crate::guarded;
 use crate::spec;
 use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind, JobId, spell, unspell};
@@ -53,7 +54,7 @@ impl ControlRequest {
 /// The folder cannot be written.
 pub fn leave(control: &Path, wish: &ControlRequest) -> io::Result<PathBuf> {
     let path = control.join(wish.file_name());
-    fs_err::write(&path, [])?;
+    create(&path)?;
     Ok(path)
 }
 
@@ -63,12 +64,12 @@ pub fn leave(control: &Path, wish: &ControlRequest) -> io::Result<PathBuf> {
 /// The folder cannot be written.
 pub(super) fn narrow(request: &mut PathBuf, id: &JobId) -> io::Result<()> {
     let narrowed = request.with_file_name(ControlRequest::Retry(id.to_string().into()).file_name());
-    fs_err::rename(&*request, &narrowed)?;
+    guarded::rename(request, &narrowed)?;
     *request = narrowed;
     Ok(())
 }
 
-/// All requests, and the files that hold them.
+/// All requests, and the files that hold them. A link, FIFO or folder is no request.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -76,7 +77,8 @@ pub fn requests(control: &Path) -> io::Result<Vec<(PathBuf, ControlRequest)>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(control)? {
         let entry = entry?;
-        if let Some(wish) = entry.file_name().to_str().and_then(ControlRequest::parse) {
+        let wish = entry.file_name().to_str().and_then(ControlRequest::parse);
+        if let Some(wish) = wish.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file())) {
             found.push((entry.path(), wish));
         }
     }
@@ -94,7 +96,7 @@ pub(crate) fn cancels(control: &Path, queued: &QueuedJob) -> bool {
 
 /// Is measuring paused?
 pub(crate) fn is_paused(control: &Path) -> bool {
-    control.join(PAUSED).exists()
+    is_file(&control.join(PAUSED))
 }
 
 /// Start no further job until [`resume`], also after a restart.
@@ -102,7 +104,19 @@ pub(crate) fn is_paused(control: &Path) -> bool {
 /// # Errors
 /// The folder cannot be written.
 pub fn pause(control: &Path) -> io::Result<()> {
-    fs_err::write(control.join(PAUSED), [])
+    create(&control.join(PAUSED))
+}
+
+/// Create an empty file, if it is not there yet.
+fn create(path: &Path) -> io::Result<()> {
+    match guarded::create_path(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_file(path) => Ok(()),
+        created => created,
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    fs_err::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 /// Start jobs again.
@@ -141,9 +155,7 @@ pub(crate) fn jobs_in(folder: &Path) -> io::Result<Vec<QueuedJob>> {
 
 /// The job's name as its file gives it, or the file's stem if the file cannot be understood.
 fn name_of(entry: &Entry, path: &Path) -> String {
-    let small = fs_err::symlink_metadata(path)
-        .is_ok_and(|stat| stat.is_file() && stat.len() <= spec::raw::MAXIMUM_SPEC_BYTES as u64);
-    let text = if small { fs_err::read(path).unwrap_or_default() } else { Vec::new() };
+    let text = guarded::read_path(path, spec::raw::MAXIMUM_SPEC_BYTES as u64).unwrap_or_default();
     spec::resolve::job(&text, &entry.file.to_string_lossy())
         .map_or_else(|_| name_without_spec(entry), |job| job.name)
 }

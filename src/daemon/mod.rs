@@ -18,12 +18,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::bundle::format::SandboxSetting;
 use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
 use crate::spool::names::Entry;
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Places, Spool};
+use crate::worker::sandbox;
 
 mod advance;
 mod attending;
@@ -35,6 +37,7 @@ mod inbox;
 mod job;
 #[cfg(test)]
 mod lab;
+mod leftovers;
 pub(crate) mod memory;
 pub(crate) mod observer;
 mod outlet;
@@ -90,11 +93,19 @@ impl<'o> Daemon<'o> {
         observer: &'o mut dyn Observer,
     ) -> Result<Self, StartError> {
         let config = Rc::new(config);
+        if config.sandbox == SandboxSetting::Required
+            && let Some(obstacle) = sandbox::obstacle()
+        {
+            return Err(StartError::Sandbox(obstacle));
+        }
         match fs_err::create_dir(&config.state) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(StartError::system("make the state folder")(error));
             }
             _ => {}
+        }
+        if audience == Audience::Collectors {
+            leftovers::sweep(&config);
         }
         let places = Places {
             inbox: config.inbox.clone(),
@@ -250,7 +261,7 @@ impl<'o> Daemon<'o> {
             }
         }
         // A copy that seems unused may be that of a job whose journal cannot be read now.
-        if is_all_known && let Err(error) = self.spool.models.remove_unused() {
+        if is_all_known && let Err(error) = self.spool.remove_unused_models() {
             log::warn!("cannot clean the folder of models: {error}");
         }
         if !entries.is_empty() {
@@ -274,6 +285,7 @@ impl<'o> Daemon<'o> {
         let now = Instant::now();
         self.stepped_at = now;
         self.reporter.service().feed_watchdog(now);
+        self.restore_folders(now);
         let seen = self.inbox.seen();
         if seen.control {
             self.carry_out_requests();

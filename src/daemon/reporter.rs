@@ -9,11 +9,11 @@ use super::inbox::{Inbox, WaitingJob};
 use super::job::QueuedJob;
 use super::outlet::Outlet;
 use super::service::Service;
-use super::status::{self, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
+use super::status::{self, Attention, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
 use super::status_file::StatusFile;
 use super::troubles::Troubles;
 use crate::config::Config;
-use crate::spool::Spool;
+use crate::spool::{Spool, Unexpected};
 
 /// The status file is written at most this often while jobs are short.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -151,7 +151,12 @@ impl Reporter {
             queued: queue.len() as u64,
             next: queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
             waiting: waiting.map(|waiting| waiting_line(waiting, inbox, now)).collect(),
-            attention: troubles.attention().chain(inbox.oddities()).cloned().collect(),
+            attention: troubles
+                .attention()
+                .chain(inbox.oddities())
+                .cloned()
+                .chain(spool.oddities().map(odd))
+                .collect(),
             finished: outlet.finished(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
             disk_free_bytes: space.map(|(free, _)| free),
@@ -191,6 +196,11 @@ impl Queued {
     fn of(queued: &QueuedJob) -> Self {
         Self { id: queued.entry.id.to_string(), job: queued.name.clone(), priority: queued.priority }
     }
+}
+
+fn odd(oddity: &Unexpected) -> Attention {
+    let what = oddity.path.display().to_string();
+    Attention { code: "odd_spool".to_owned(), what, why: oddity.why.clone() }
 }
 
 fn waiting_line(waiting: &WaitingJob, inbox: &Inbox, now: Instant) -> Waiting {

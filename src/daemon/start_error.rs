@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::Hint;
 use crate::spool::OpenError;
+use crate::worker::sandbox;
 
 /// The daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub(crate) enum StartError {
         #[source]
         source: notify::Error,
     },
+    /// The configuration requires what this kernel lacks.
+    #[error("the configuration requires the sandbox of workers, and this host cannot confine them: {0}")]
+    Sandbox(String),
     /// Descriptors, signals, own executable, state folder.
     #[error("cannot {what}")]
     System {
@@ -47,6 +51,7 @@ impl Hint for StartError {
             Self::Watch { .. } => {
                 Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
             }
+            Self::Sandbox(_) => Some(sandbox::REQUIRED_HINT.to_owned()),
             Self::System { .. } => None,
         }
     }

@@ -8,11 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::guarded::{self, Synced};
+
 /// Value of [`Status::format`].
 pub const FORMAT: &str = "backbone.status/1";
 
 /// File name, in the state folder and in the outbox.
 pub(crate) const FILE_NAME: &str = "status.json";
+
+/// More than the named jobs and the attention of any daemon take.
+const LARGEST_BYTES: u64 = 64 << 20;
 
 /// Jobs listed one by one; the rest is a number.
 pub(crate) const NAMED_JOBS: usize = 20;
@@ -197,9 +202,7 @@ impl Status {
     }
 
     pub(super) fn write_text(folder: &Path, text: &[u8]) -> std::io::Result<()> {
-        let temporary = folder.join(format!(".{FILE_NAME}"));
-        fs_err::write(&temporary, text)?;
-        fs_err::rename(&temporary, folder.join(FILE_NAME))
+        guarded::write(folder, FILE_NAME, text, Synced::No)
     }
 
     /// Read the file of a folder.
@@ -207,6 +210,14 @@ impl Status {
     /// # Errors
     /// There is none, or it is not a status file.
     pub fn read(folder: &Path) -> std::io::Result<Self> {
-        Ok(serde_json::from_slice(&fs_err::read(folder.join(FILE_NAME))?)?)
+        Ok(serde_json::from_slice(&Self::read_text(folder)?)?)
+    }
+
+    /// The bytes of the file of a folder.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn read_text(folder: &Path) -> std::io::Result<Vec<u8>> {
+        guarded::read_path(&folder.join(FILE_NAME), LARGEST_BYTES)
     }
 }

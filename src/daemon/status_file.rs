@@ -13,9 +13,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::status::{FILE_NAME, Status};
+use crate::guarded;
 
 /// The name of a daemon that cannot write its status.
 const SILENT: &CStr = c"backbone-silent";
+
+/// More than the name of a process has.
+const LONGEST_NAME_BYTES: u64 = 64;
 
 /// The file takes a multiple of this, with at least half of it to spare: the block of most file systems.
 const BLOCK_BYTES: usize = 4096;
@@ -87,7 +91,8 @@ impl StatusFile {
 
 /// Does this process say that it cannot write its status?
 pub(crate) fn is_silent(process: &str) -> bool {
-    fs_err::read(Path::new("/proc").join(process).join("comm"))
+    // A file of the kernel's, which no one else writes.
+    guarded::read_path(&Path::new("/proc").join(process).join("comm"), LONGEST_NAME_BYTES)
         .is_ok_and(|name| name.trim_ascii_end() == SILENT.to_bytes())
 }
 

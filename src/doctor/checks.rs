@@ -5,7 +5,7 @@ use super::Group::{
 };
 use super::{
     Check, accelerators, folders, graphics, heat, libraries, memory, power, power_mode, processors, quiet,
-    rights, service, time,
+    rights, sandbox, service, time,
 };
 
 /// Every check.
@@ -182,6 +182,14 @@ pub const CHECKS: &[Check] = &[
         "membership in the groups that may open the accelerators",
         rights::devices,
     ),
+    Check::new(Rights, "sandbox_kernel", "what the kernel can confine workers by", sandbox::kernel),
+    Check::new(Rights, "sandbox_user", "whether workers have a user of their own", sandbox::user),
+    Check::new(
+        Rights,
+        "sandbox_control_group",
+        "whether everything that a worker starts can be ended at once",
+        sandbox::control_group,
+    ),
     Check::new(Accelerators, "edge_tpu_link", "the USB speed of a Coral stick", accelerators::link),
     Check::new(Accelerators, "edge_tpu_driver", "the driver of a Coral card", accelerators::driver),
     Check::new(
@@ -233,6 +241,12 @@ pub const CHECKS: &[Check] = &[
         "graphics_instances",
         "whether NVIDIA cards are split into instances",
         graphics::split,
+    ),
+    Check::new(
+        Accelerators,
+        "graphics_card_clocks",
+        "whether the clocks of NVIDIA cards are locked",
+        graphics::clocks,
     ),
     Check::new(Libraries, "inference_libraries", "the library of each runtime", libraries::files),
     Check::new(Libraries, "workers", "the worker executable of each runtime", libraries::workers),

@@ -3,6 +3,7 @@
 use super::Finding;
 use super::subject::Subject;
 use crate::host::nvml::Card;
+use crate::host::nvml::record::Record;
 use crate::host::nvml::watch::sensors_name;
 use crate::text::{counted, first_few};
 
@@ -129,5 +130,27 @@ pub(super) fn split(subject: &Subject) -> Finding {
             format!("{} is split into instances (MIG), which share its power and its clocks", named(split)),
             "measure while the other instances are idle, or `sudo nvidia-smi -mig 0`",
         ),
+    }
+}
+
+pub(super) fn clocks(subject: &Subject) -> Finding {
+    let cards = match answering(subject) {
+        Ok(cards) => cards,
+        Err(finding) => return finding,
+    };
+    let locked = Record::of(subject.root, &subject.asked.state).read();
+    let is_locked =
+        |card: &Card| locked.get(&card.uuid).is_some_and(|card| card.graphics_megahertz.is_some());
+    let Some(card) = cards.iter().copied().find(|card| !is_locked(card)) else {
+        return Finding::ok(format!("the daemon has locked the clock of {} for a job", named(cards)));
+    };
+    let name = sensors_name(card);
+    match (card.graphics_megahertz, card.highest_graphics_megahertz) {
+        // The driver does not report locks that were set by hand.
+        (Some(now), Some(highest)) => Finding::advice(
+            format!("the clock of {name} varies up to {highest} MHz; now it is at {now} MHz"),
+            "set `host: {lock_clocks: true}` in jobs, for which the daemon needs CAP_SYS_ADMIN; see Rights in docs/OPERATING.md",
+        ),
+        _ => Finding::unobservable(format!("{name} does not report its clock")),
     }
 }

@@ -4,6 +4,7 @@
 use super::Finding;
 use super::subject::Subject;
 use crate::bundle::format::{Quantity, Sensor};
+use crate::host::sensors::total_of;
 use crate::text::first_few;
 
 /// A zone closer than this to its trip point reaches it within a trial.
@@ -149,7 +150,11 @@ pub(super) fn energy_sensor(subject: &Subject) -> Finding {
     let told =
         first_few(all.iter().filter(|(_, value)| value.is_some()).map(|(sensor, _)| sensor.name.as_str()));
     if !told.is_empty() {
-        return Finding::ok(format!("power can be read from {told}"));
+        let sensors: Vec<&Sensor> = all.iter().map(|(sensor, _)| *sensor).collect();
+        return match total_of(&sensors) {
+            Ok(_) => Finding::ok(format!("power can be read from {told}")),
+            Err(reason) => Finding::unobservable(reason),
+        };
     }
     match all.first() {
         None => Finding::unobservable("this host has no power or energy sensor, so energy is not measured"),

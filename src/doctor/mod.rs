@@ -29,6 +29,7 @@ mod processes;
 mod processors;
 mod quiet;
 mod rights;
+mod sandbox;
 mod service;
 mod subject;
 mod time;

@@ -10,8 +10,12 @@ use super::mounts::Mount;
 use crate::host::root::HostRoot;
 
 /// Capabilities by their numbers in linux/capability.h.
+pub(super) const CHOWN: u32 = 0;
 pub(super) const DAC_OVERRIDE: u32 = 1;
 pub(super) const DAC_READ_SEARCH: u32 = 2;
+pub(super) const KILL: u32 = 5;
+pub(super) const SETGID: u32 = 6;
+pub(super) const SETUID: u32 = 7;
 pub(super) const IPC_LOCK: u32 = 14;
 pub(super) const SYS_NICE: u32 = 23;
 pub(super) const LEASE: u32 = 28;

@@ -21,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::error::Hint;
+use crate::guarded;
 use crate::host::root::HostRoot;
 
 /// The lock file on the host.
@@ -48,8 +49,18 @@ pub struct LockError {
     source: io::Error,
 }
 
+impl LockError {
+    /// The error with its cause, in one line.
+    pub(crate) fn reason(&self) -> String {
+        format!("{self}: {}", self.source)
+    }
+}
+
 impl Hint for LockError {
     fn hint(&self) -> Option<String> {
+        if self.source.kind() == io::ErrorKind::InvalidInput {
+            return Some("remove it as root: only a regular file can be the lock".to_owned());
+        }
         Some(format!(
             "create the file as root: `install -D -m 644 /dev/null {}`; a tmpfiles.d entry does so at every boot",
             self.path.display()
@@ -75,7 +86,7 @@ impl HostLock {
     /// Read from `/proc/locks` of the running kernel even for another host root, because the lock is real
     /// there too.
     pub(crate) fn holder(root: &HostRoot) -> Option<u32> {
-        let file = fs_err::metadata(root.path(LOCK_FILE)).ok()?;
+        let file = fs_err::symlink_metadata(root.path(LOCK_FILE)).ok()?;
         let locks = HostRoot::real().read("/proc/locks").ok()?;
         holder_in(&locks, file.dev(), file.ino())
     }
@@ -98,7 +109,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
         }
         // A lock on a deleted file excludes no process.
         let locked = file.metadata()?;
-        match fs_err::metadata(path) {
+        match fs_err::symlink_metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (locked.dev(), locked.ino()) => return Ok(Some(file)),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -116,14 +127,14 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn open_existing(path: &Path) -> io::Result<File> {
-    match File::options().read(true).write(true).open(path) {
+    match guarded::open_to_write(path) {
         Err(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
             ) =>
         {
-            File::open(path)
+            guarded::open_path(path)
         }
         opened => opened,
     }

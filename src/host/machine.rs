@@ -2,6 +2,7 @@
 //! implementation outside tests is [`HostRoot`]. The trait lets a test use a machine that clamps or refuses
 //! values, or dies between any two calls.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::root::HostRoot;
@@ -23,6 +24,11 @@ pub trait Machine {
 
     /// Names in a folder, sorted; empty if it does not exist.
     fn names(&self, folder: &str) -> Vec<String>;
+
+    /// Settings of the clocks of graphics cards that may be changed now; none where they are left alone.
+    fn cards(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     /// Run a tool of the host to its end.
     ///

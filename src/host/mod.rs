@@ -74,7 +74,7 @@ pub(crate) const HOSTS: &[HostFamily] = &[
         summary: "any other Linux machine, through cpufreq",
         power_modes: "a cpufreq governor that every processor offers",
         locked_clocks: "turns turbo off, raises the lower clock limits to the upper ones, and sets the governor `performance` unless \
-                        the job names one",
+                        the job names one; locks the clocks of the NVIDIA card that the job computes on",
         is_here: |_| true,
         power: &linux::Linux,
     },

@@ -85,6 +85,31 @@ fn float_bytes(float: f64, element_type: ElementType) -> Option<[u8; 8]> {
     Some(bytes)
 }
 
+/// The bytes of a number that a program printed, which may be infinite or none; `None` if the type does not
+/// hold it.
+pub(super) fn encode_printed(text: &str, element_type: ElementType) -> Option<([u8; 8], usize)> {
+    if let Ok(number) = text.parse::<Number>() {
+        if let Ok(found) = encode(&number, element_type) {
+            return Some(found);
+        }
+    }
+    let float: f64 = text.parse().ok().filter(|float: &f64| !float.is_finite())?;
+    let upper = (float as f32).to_bits() >> 16;
+    let mut bytes = [0; 8];
+    match element_type {
+        ElementType::Float64 => bytes = float.to_ne_bytes(),
+        ElementType::Float32 => bytes[..4].copy_from_slice(&(float as f32).to_ne_bytes()),
+        // All bits of the exponent, and one of the fraction if it is no number.
+        ElementType::Float16 => {
+            let half = (upper as u16 & 0x8000) | if float.is_nan() { 0x7e00 } else { 0x7c00 };
+            bytes[..2].copy_from_slice(&half.to_ne_bytes());
+        }
+        ElementType::Bfloat16 => bytes[..2].copy_from_slice(&(upper as u16).to_ne_bytes()),
+        _ => return None,
+    }
+    Some((bytes, element_type.size_bytes()))
+}
+
 /// The lower `size` bytes of the two's complement.
 pub(super) fn put_integer(whole: i128, size: usize, bytes: &mut [u8; 8]) {
     match size {

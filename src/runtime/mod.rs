@@ -41,6 +41,7 @@ pub mod onnxruntime;
 pub mod options;
 pub mod outputs;
 pub(crate) mod program;
+mod reach;
 pub mod said;
 pub mod shapes;
 pub(crate) mod sim;
@@ -51,6 +52,7 @@ use causes::Cause;
 pub use given::{GivenInput, GivenInputs, InputContent, InputFile};
 pub use needs::{Need, NeedKind, Provided};
 pub use outputs::ShownOutput;
+pub use reach::{Reach, SocketKind};
 
 /// Every runtime that a job may name, in the order in which help and documents list them: its description,
 /// and the half of it that `backbone __worker` executes. A runtime without that half has a worker executable
@@ -138,10 +140,14 @@ pub struct Runtime {
     /// Options in force that follow from the model and not from the job, by the names under which a bundle
     /// has them. They say nothing about the platform.
     pub options_from_model: &'static [&'static str],
+    /// The most runs of one process, warm-up included, that its own clock can time; `None` if ours does.
+    pub most_runs: Option<u32>,
     /// What is between the two clock reads with these options of a job: a code and a sentence.
     pub timed: fn(&Options) -> (&'static str, &'static str),
     /// What it needs of the host.
     pub needs: &'static [Need],
+    /// What its worker may reach with these options of a job.
+    pub reach: fn(&Options) -> Reach,
     /// Lines on a worker's standard error after which its device does not answer any more: the worker is
     /// ended at once, and the line is the cause.
     pub(crate) fatal_lines: &'static [Cause],
@@ -198,7 +204,7 @@ pub enum Task {
 }
 
 /// What a worker is asked to load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadRequest {
     /// What to do with the model.
@@ -303,6 +309,13 @@ pub trait Program {
     /// # Errors
     /// A [`Failure`] before there were latencies; one after is in [`SelfTimed`].
     fn time(&mut self, warm_up_runs: u32, timed_runs: u32) -> Result<SelfTimed, Failure>;
+
+    /// Run it once more, untimed, on the same inputs, and show every output to `show`, in the model's order.
+    /// Called after [`Program::time`] only.
+    ///
+    /// # Errors
+    /// The outputs cannot be read, and why.
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError>;
 }
 
 /// Runs a model for the time that each of its layers takes. It is slower then.

@@ -151,6 +151,11 @@ impl Provided {
         self.0.insert(kind, path.into());
     }
 
+    /// All paths.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.values().map(PathBuf::as_path)
+    }
+
     /// Is nothing named?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

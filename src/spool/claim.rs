@@ -60,7 +60,11 @@ impl Spool {
         if claim.stat.kind != FileKind::Regular {
             return Ok(None);
         }
-        let file = self.inbox.open_file(&claim.name)?;
+        let file = self.inbox.open_file(&claim.name).map_err(|error| match error.kind() {
+            // It was a regular file when that was decided.
+            io::ErrorKind::InvalidInput => io::ErrorKind::NotFound.into(),
+            _ => error,
+        })?;
         // An unfinished upload is taken as it is; any other file must not have changed.
         if !claim.unfinished && !stat_of_file(&file)?.same_content(&claim.stat) {
             return Err(io::ErrorKind::NotFound.into());

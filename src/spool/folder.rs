@@ -3,16 +3,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RawDir, SeekFrom};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::lease;
 use super::plan::{Disk, FileKind, Stat, Writers};
+use crate::guarded::{self, NewFile};
 
 /// A folder held open by descriptor.
 #[derive(Debug)]
@@ -20,6 +19,8 @@ pub struct Folder {
     path: PathBuf,
     descriptor: OwnedFd,
     inode: (u64, u64),
+    /// Set for folders with files that others dropped: their group.
+    droppers: Option<u32>,
 }
 
 impl Folder {
@@ -31,7 +32,7 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&descriptor)?;
-        Ok(Self { path: path.to_owned(), descriptor, inode: (stat.st_dev, stat.st_ino) })
+        Ok(Self { path: path.to_owned(), descriptor, inode: (stat.st_dev, stat.st_ino), droppers: None })
     }
 
     /// Create the folder if it is missing, and open it. Not `create_dir_all`: a missing parent means that a
@@ -80,40 +81,72 @@ impl Folder {
     /// # Errors
     /// The folder is unreadable.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
-        rustix::fs::seek(&self.descriptor, SeekFrom::Start(0))?;
-        let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
-        let mut entries = RawDir::new(&self.descriptor, &mut buffer);
-        let mut names = Vec::new();
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(name).to_owned());
-            }
-        }
-        Ok(names)
+        guarded::names(&self.descriptor)
+    }
+
+    /// The group whose members drop files here; `None` if only the owner does.
+    pub(super) fn group_of_droppers(&self) -> io::Result<Option<u32>> {
+        let stat = rustix::fs::fstat(&self.descriptor)?;
+        let others_write = stat.st_mode & (Mode::WGRP | Mode::WOTH).as_raw_mode() != 0;
+        Ok(others_write.then_some(stat.st_gid))
+    }
+
+    /// From now on, a file with several names that such a group cannot read is no regular file: one of its
+    /// members may have linked a file of another user here, for us to publish.
+    pub(super) fn distrust_hard_links(&mut self, of_group: Option<u32>) {
+        self.droppers = of_group;
+    }
+
+    pub(super) fn droppers(&self) -> Option<u32> {
+        self.droppers
     }
 
     /// The entry with this name, without following links.
     pub fn entry(&self, name: &OsStr) -> Option<Stat> {
-        rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stat_of(&stat))
+        let stat = rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_planted = self.droppers.is_some_and(|group| stat.st_nlink > 1 && !is_readable(&stat, group));
+        let seen = stat_of(&stat);
+        Some(if is_planted { Stat { kind: FileKind::Special, ..seen } } else { seen })
     }
 
     /// Open a regular file for reading. Never waits for a FIFO, never follows a link.
     ///
     /// # Errors
-    /// It is missing, a link, or not readable.
+    /// It is missing, is not a regular file, or is not readable.
     pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())?)
+        Ok(guarded::open(&self.descriptor, name)?.into_parts().0.into())
     }
 
-    /// Rename an entry into another folder of the same file system.
+    /// All bytes of a regular file.
+    ///
+    /// # Errors
+    /// As [`Folder::open_file`], or it has more than `limit_bytes`.
+    pub(crate) fn read_file(&self, name: &OsStr, limit_bytes: u64) -> io::Result<Vec<u8>> {
+        guarded::read(&self.descriptor, name, limit_bytes)
+    }
+
+    /// Create a file that is to be named `name`. Until then it has a temporary name, and goes when dropped.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn new_file(&self, name: &OsStr) -> io::Result<NewFile<BorrowedFd<'_>>> {
+        NewFile::create(self.descriptor.as_fd(), name)
+    }
+
+    /// Remove the temporary files of earlier processes for which `is_ours` knows the name they were to get.
+    ///
+    /// # Errors
+    /// The folder is unreadable.
+    pub(crate) fn sweep(&self, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
+        guarded::sweep(self.descriptor.as_fd(), is_ours)
+    }
+
+    /// Rename an entry into another folder of the same file system, in place of whatever has the name there.
     ///
     /// # Errors
     /// `EXDEV` between file systems; others as rename(2).
     pub fn rename(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
-        Ok(rustix::fs::renameat(&self.descriptor, name, &to.descriptor, new_name)?)
+        guarded::replace((&self.descriptor, name), (&to.descriptor, new_name))
     }
 
     /// Remove a file.
@@ -158,6 +191,12 @@ pub(super) fn stat_of_file(file: impl AsFd) -> io::Result<Stat> {
     Ok(stat_of(&rustix::fs::fstat(file)?))
 }
 
+/// May every member of the group read it, by the mode alone?
+fn is_readable(stat: &rustix::fs::Stat, group: u32) -> bool {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    mode.contains(Mode::ROTH) || mode.contains(Mode::RGRP) && stat.st_gid == group
+}
+
 fn stat_of(stat: &rustix::fs::Stat) -> Stat {
     let kind = match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
         rustix::fs::FileType::RegularFile => FileKind::Regular,
@@ -171,6 +210,12 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
         changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 

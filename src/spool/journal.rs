@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bundle::format::{
     Build, DifferingProcess, Energy, Environment, LoadedModel, Power, ReadOutputs, Resources, Trial,
 };
+use crate::guarded;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,7 +156,7 @@ impl Journal {
     /// # Errors
     /// The file is unreadable.
     pub fn read(&self) -> io::Result<Vec<Record>> {
-        let text = match fs_err::read(&self.path) {
+        let text = match guarded::read_path(&self.path, u64::MAX - 1) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -171,7 +172,7 @@ impl Journal {
             whole += line.len();
         }
         if whole < text.len() {
-            fs_err::OpenOptions::new().write(true).open(&self.path)?.set_len(whole as u64)?;
+            guarded::open_to_write(&self.path)?.set_len(whole as u64)?;
         }
         Ok(records)
     }
@@ -183,7 +184,7 @@ impl Journal {
     pub fn append(&self, record: &Record, durable: Durable) -> io::Result<()> {
         let mut line = serde_json::to_vec(record).map_err(io::Error::other)?;
         line.push(b'\n');
-        let mut file = fs_err::OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let mut file = guarded::open_to_append(&self.path)?;
         let length = file.metadata()?.len();
         let written = file
             .write_all(&line)

@@ -25,17 +25,19 @@
 //! Deciding ([`plan`]) is separate from doing ([`claim`], [`publish`]); neither knows the content of a job.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use fs_err::File;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::error::Hint;
+use crate::guarded::{self, Synced};
 
 mod claim;
+mod clear;
 mod folder;
 pub mod journal;
 mod lease;
@@ -46,9 +48,10 @@ mod publish;
 pub(crate) mod watch;
 
 pub use claim::Claimed;
+pub(crate) use clear::clear;
 pub use folder::Folder;
 pub use models::hash;
-pub(crate) use models::{Begun, Copy, CopyError, ModelStore, NoRoom, Slice};
+pub(crate) use models::{Begun, Copy, CopyError, LAID_OUT, ModelStore, NoRoom, Slice};
 pub use publish::Published;
 
 use journal::{Journal, Progress};
@@ -91,6 +94,8 @@ pub struct Spool {
     /// Copies of model files.
     pub models: ModelStore,
     identity: Identity,
+    /// What is in its folders and is not of a spool.
+    oddities: Vec<Unexpected>,
     /// Keeps the lock.
     lock: File,
 }
@@ -102,6 +107,15 @@ pub struct AtStart {
     pub entries: Vec<Entry>,
     /// Names of bundles in `ready/`.
     pub ready: Vec<String>,
+}
+
+/// Something in the spool that no program of ours puts there, or a folder that was gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unexpected {
+    /// The file or folder.
+    pub(crate) path: PathBuf,
+    /// What is wrong with it, and what to do.
+    pub(crate) why: String,
 }
 
 /// Why a spool cannot be opened.
@@ -173,12 +187,17 @@ impl Spool {
         };
         let spool = open(&places.spool)?;
         let lock = lock(&places.spool)?;
-        let inbox = open(&places.inbox)?;
+        let mut inbox = open(&places.inbox)?;
         if !within(LEFT_BEHIND_FOR, || inbox.take()) {
             return Err(OpenError::InboxTaken { inbox: places.inbox.clone() });
         }
-        open(&places.outbox)?;
-        let queue = open(&spool.join("queue"))?;
+        let outbox = open(&places.outbox)?;
+        let mut queue = open(&spool.join("queue"))?;
+        let distrusted = inbox.group_of_droppers().map(|group| {
+            inbox.distrust_hard_links(group);
+            queue.distrust_hard_links(group);
+        });
+        distrusted.map_err(|source| OpenError::Folder { path: places.inbox.clone(), source })?;
         probe_rename(&inbox, &queue).map_err(|source| OpenError::NotOneFileSystem {
             inbox: places.inbox.clone(),
             spool: places.spool.clone(),
@@ -193,7 +212,8 @@ impl Spool {
         let mut entries: Vec<Entry> =
             queue.names().map_err(failed)?.iter().filter_map(|name| Entry::parse(name)).collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
-        let ready_names = publish::clean_ready(&ready).map_err(failed)?;
+        let mut oddities = Vec::new();
+        let ready_names = publish::clean_ready(&ready, &mut oddities).map_err(failed)?;
         // A killed process may have changed names without syncing them; a power cut must not undo what this
         // process relies on.
         for folder in [&spool, &inbox, &queue, &journal, &ready, &done] {
@@ -207,9 +227,15 @@ impl Spool {
             .map(|entry| entry.id.number)
             .max();
         let newest = entries.last().map(|entry| entry.id.number).max(retired).unwrap_or(0);
-        let identity = Identity::open(&spool.join("identity"), newest).map_err(failed)?;
+        let identity = Identity::open(&spool, newest).map_err(failed)?;
+        // What a killed process was copying or writing there.
+        outbox
+            .sweep(|name| JobId::of_bundle(name).is_some_and(|(id, _)| id.tag == identity.tag))
+            .map_err(failed)?;
+        spool.sweep(|name| name == IDENTITY).map_err(failed)?;
         let outbox = places.outbox.clone();
-        let spool = Self { inbox, queue, ready, done, control, journal, outbox, models, identity, lock };
+        let mut spool =
+            Self { inbox, queue, ready, done, control, journal, outbox, models, identity, oddities, lock };
         spool.remove_orphan_journals(&entries).map_err(failed)?;
         Ok((spool, AtStart { entries, ready: ready_names }))
     }
@@ -258,7 +284,9 @@ impl Spool {
     /// # Errors
     /// It is not back, or files cannot be renamed from it.
     pub(crate) fn reopen_inbox(&mut self) -> io::Result<()> {
-        let inbox = Folder::open(self.inbox.path())?;
+        let mut inbox = Folder::open(self.inbox.path())?;
+        let droppers = inbox.group_of_droppers()?;
+        inbox.distrust_hard_links(droppers);
         if !inbox.take() {
             return Err(io::Error::other("another backbone uses it"));
         }
@@ -280,16 +308,65 @@ impl Spool {
         Ok(again)
     }
 
-    fn remove_orphan_journals(&self, entries: &[Entry]) -> io::Result<()> {
-        for found in fs_err::read_dir(self.journal.path())? {
-            let found = found?;
-            let name = found.file_name();
+    fn remove_orphan_journals(&mut self, entries: &[Entry]) -> io::Result<()> {
+        for name in self.journal.names()? {
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));
             if id.is_none_or(|id| entries.binary_search_by(|entry| entry.id.cmp(&id)).is_err()) {
-                fs_err::remove_file(found.path())?;
+                remove_or_note(&self.journal, &name, &mut self.oddities);
             }
         }
         Ok(())
+    }
+
+    /// Remove copies of models that no job uses, and incomplete ones.
+    ///
+    /// # Errors
+    /// The folder is unreadable.
+    pub fn remove_unused_models(&mut self) -> io::Result<()> {
+        self.models.remove_unused(&mut self.oddities)
+    }
+
+    /// What is in its folders and does not belong there, and folders that were gone.
+    pub(crate) fn oddities(&self) -> impl Iterator<Item = &Unexpected> {
+        self.oddities.iter()
+    }
+
+    /// Make the spool's folders again that somebody removed or replaced, and say so in [`Spool::oddities`].
+    /// Returns whether there was any.
+    ///
+    /// # Errors
+    /// The folder, and why it cannot be made: the spool itself is gone, for example.
+    pub(crate) fn restore_folders(&mut self) -> Result<bool, (PathBuf, io::Error)> {
+        let folders =
+            [&mut self.queue, &mut self.journal, &mut self.ready, &mut self.done, &mut self.control];
+        let mut any = false;
+        for folder in
+            folders.into_iter().chain([self.models.folder()]).filter(|folder| !folder.is_still_there())
+        {
+            let path = folder.path().to_owned();
+            let droppers = folder.droppers();
+            *folder = Folder::open_or_create(&path).map_err(|error| (path.clone(), error))?;
+            folder.distrust_hard_links(droppers);
+            let why = "was removed while the daemon ran, and made again; what was in it is lost unless it is moved back";
+            log::error!("{} {why}", path.display());
+            if !self.oddities.iter().any(|known| known.path == path) {
+                self.oddities.push(Unexpected { path, why: why.to_owned() });
+            }
+            any = true;
+        }
+        Ok(any)
+    }
+}
+
+/// Remove a file that is of no use any more. What cannot be removed, such as a folder, is noted and gets a
+/// name that no file of ours will ever need.
+fn remove_or_note(folder: &Folder, name: &OsStr, oddities: &mut Vec<Unexpected>) {
+    if let Err(error) = folder.remove(name) {
+        let path = guarded::set_aside(folder, name).unwrap_or_else(|_| name.to_owned());
+        let path = folder.join(path);
+        let why = format!("does not belong there and cannot be removed ({error}); remove it");
+        log::warn!("{} {why}", path.display());
+        oddities.push(Unexpected { path, why });
     }
 }
 
@@ -304,7 +381,7 @@ impl Drop for Spool {
 
 /// The process that owns the spool in this folder, if one is alive. For commands, which only look.
 pub fn owner(spool: &Path) -> Option<String> {
-    let mut file = File::open(spool.join("lock")).ok()?;
+    let mut file = guarded::open_path(&spool.join("lock")).ok()?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => None,
         Err(_) => {
@@ -326,11 +403,16 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
 fn lock(spool: &Path) -> Result<File, OpenError> {
     let path = spool.join("lock");
     let failed = |source| OpenError::Folder { path: spool.to_owned(), source };
-    let mut options = File::options();
-    let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match guarded::create_path(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = guarded::open_to_write(&path).map_err(failed)?;
     let take = || rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
     if !take() {
-        let owner = fs_err::read_to_string(&path).map_err(failed)?.trim().to_owned();
+        let mut owner = String::new();
+        (&file).read_to_string(&mut owner).map_err(failed)?;
+        let owner = owner.trim().to_owned();
         let is_alive = !owner.is_empty() && Path::new("/proc").join(&owner).exists();
         if is_alive || !within(LEFT_BEHIND_FOR, take) {
             return Err(OpenError::Locked { spool: spool.to_owned(), owner });
@@ -357,20 +439,32 @@ fn within(time: Duration, mut works: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// The name that the file of [`probe_rename`] never gets.
+const PROBE: &str = "backbone-probe";
+
 /// Check that claims are possible: rename an empty file from the inbox to the queue, then remove it.
 fn probe_rename(inbox: &Folder, queue: &Folder) -> io::Result<()> {
-    // Always the same name, so that the next process overwrites and removes what a killed one left.
-    let name = OsStr::new(".backbone-probe");
-    fs_err::write(inbox.join(name), [])?;
-    let renamed = inbox.rename(name, queue, name);
-    let cleaned = if renamed.is_ok() { queue.remove(name) } else { inbox.remove(name) };
-    renamed.and(cleaned)
+    for folder in [inbox, queue] {
+        folder.sweep(|name| name == PROBE)?;
+    }
+    let file = inbox.new_file(OsStr::new(PROBE))?;
+    let name = file.name().to_owned();
+    inbox.rename(&name, queue, &name)?;
+    queue.remove(&name)
 }
+
+/// The file with the spool's tag and numbers, and more than it ever has.
+const IDENTITY: &str = "identity";
+const LARGEST_IDENTITY_BYTES: u64 = 4096;
+
+/// Letters of a tag: 32^6 tags, a thousand million, so that no two devices of a rack share one.
+const TAG_LETTERS: usize = 6;
 
 /// The spool's tag, and arrival numbers.
 #[derive(Debug)]
 struct Identity {
-    path: PathBuf,
+    /// The spool.
+    folder: PathBuf,
     tag: String,
     next: u64,
     reserved_below: u64,
@@ -378,9 +472,9 @@ struct Identity {
 
 impl Identity {
     /// Read the file, or start a new one. `newest` is the highest number in use.
-    fn open(path: &Path, newest: u64) -> io::Result<Self> {
-        let text = match fs_err::read_to_string(path) {
-            Ok(text) => text,
+    fn open(folder: &Folder, newest: u64) -> io::Result<Self> {
+        let text = match folder.read_file(IDENTITY.as_ref(), LARGEST_IDENTITY_BYTES) {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };
@@ -390,10 +484,10 @@ impl Identity {
             .and_then(|(tag, number)| Some((tag.to_owned(), number.parse().ok()?)));
         let (tag, number) = match read {
             Some(read) => read,
-            None => (random_tag()?, 1),
+            None => (guarded::random_letters(TAG_LETTERS)?, 1),
         };
         let next = number.max(newest + 1);
-        Ok(Self { path: path.to_owned(), tag, next, reserved_below: next })
+        Ok(Self { folder: folder.path().to_owned(), tag, next, reserved_below: next })
     }
 
     /// The next job's id.
@@ -408,25 +502,11 @@ impl Identity {
 
     /// Durably: numbers below the written one are never used again.
     fn write(&mut self, reserved_below: u64) -> io::Result<()> {
-        let temporary = self.path.with_extension("new");
-        let mut file = fs_err::File::create(&temporary)?;
-        writeln!(file, "{} {reserved_below}", self.tag)?;
-        file.sync_all()?;
-        fs_err::rename(&temporary, &self.path)?;
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
-        fs_err::File::open(folder)?.sync_all()?;
+        let text = format!("{} {reserved_below}\n", self.tag);
+        guarded::write(&self.folder, IDENTITY, text.as_bytes(), Synced::Yes)?;
         self.reserved_below = reserved_below;
         Ok(())
     }
-}
-
-/// Six characters from the kernel's random generator: 32^6 tags, a thousand million, so that no two devices
-/// of a rack share one.
-fn random_tag() -> io::Result<String> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0_u8; 6];
-    fs_err::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 
-use super::Spool;
 use super::folder::Folder;
 use super::names::{Entry, JobId};
+use super::plan::FileKind;
+use super::{Spool, Unexpected, remove_or_note};
 
 /// Where a bundle is after [`Spool::publish`].
 #[derive(Debug)]
@@ -22,16 +23,19 @@ impl Spool {
     /// # Errors
     /// The disk is full or broken; no part of the file remains.
     pub fn make_ready(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = self.ready.join(format!(".{name}"));
-        let written = fs_err::File::create(&temporary)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs_err::rename(&temporary, self.ready.join(name)))
-            .and_then(|()| self.ready.sync());
-        if written.is_err() {
-            // The next start removes what remains.
-            let _ = fs_err::remove_file(&temporary);
+        if !self.ready.is_still_there() {
+            // What is written into a folder that was moved away would never be published.
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("{} is gone", self.ready.path().display()),
+            ));
         }
-        written
+        let name = OsStr::new(name);
+        let mut file = self.ready.new_file(name)?;
+        file.file().write_all(bytes)?;
+        file.file().sync_all()?;
+        file.place(name)?;
+        self.ready.sync()
     }
 
     /// Publish a bundle from `ready/`: rename it into the outbox, or copy and rename it if the outbox is on
@@ -87,15 +91,10 @@ impl Spool {
         let outbox = Folder::open(&self.outbox)?;
         match self.ready.rename(name, &outbox, name) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                let mut temporary = OsString::from(".");
-                temporary.push(name);
-                let copied = fs_err::copy(self.ready.join(name), outbox.join(&temporary))
-                    .and_then(|_| fs_err::File::open(outbox.join(&temporary))?.sync_all())
-                    .and_then(|()| outbox.rename(&temporary, &outbox, name));
-                if copied.is_err() {
-                    let _ = outbox.remove(&temporary);
-                }
-                copied?;
+                let mut copy = outbox.new_file(name)?;
+                io::copy(&mut std::fs::File::from(self.ready.open_file(name)?), copy.file())?;
+                copy.file().sync_all()?;
+                copy.place(name)?;
                 outbox.sync()?;
                 self.ready.remove(name)
             }
@@ -107,12 +106,13 @@ impl Spool {
 }
 
 /// Remove incomplete bundles; return the names of the complete ones.
-pub(super) fn clean_ready(ready: &Folder) -> io::Result<Vec<String>> {
+pub(super) fn clean_ready(ready: &Folder, oddities: &mut Vec<Unexpected>) -> io::Result<Vec<String>> {
     let mut whole = Vec::new();
     for name in ready.names()? {
+        let is_file = ready.entry(&name).is_some_and(|found| found.kind == FileKind::Regular);
         match name.to_str() {
-            Some(name) if !name.starts_with('.') => whole.push(name.to_owned()),
-            _ => ready.remove(&name)?,
+            Some(name) if !name.starts_with('.') && is_file => whole.push(name.to_owned()),
+            _ => remove_or_note(ready, &name, oddities),
         }
     }
     whole.sort();

@@ -124,7 +124,7 @@ fn a_file_overwritten_in_place_is_not_taken_before_its_writer_closes_it() {
     let rig = Rig::new();
     let (mut spool, _) = rig.open();
     rig.drop_file("a.yaml", "one");
-    let writer = fs_err::File::create(rig.places().inbox.join("a.yaml")).expect("create");
+    let writer = File::create(rig.places().inbox.join("a.yaml")).expect("create");
     let stat = spool.inbox.entry(OsStr::new("a.yaml")).expect("stat");
     // Moved in and overwritten before the look: planning took it for complete.
     let claim = Claim { name: "a.yaml".into(), stat, unfinished: false };
@@ -287,7 +287,7 @@ fn files_of_a_model_lie_next_to_each_other_under_their_names_for_one_turn() {
     drop(spool);
     let (mut spool, _) = rig.open();
     spool.models.claim(&copies[0].sha256, &job);
-    spool.models.remove_unused().expect("clean");
+    spool.remove_unused_models().expect("clean");
     assert!(!folder.exists() && spool.models.path(&copies[0].sha256).exists());
     assert!(!spool.models.path(&copies[1].sha256).exists());
 }

@@ -66,6 +66,16 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Watch the folder of requests again after it was made again.
+    ///
+    /// # Errors
+    /// As [`Watch::start`].
+    pub(crate) fn watch_control(&mut self, control: &Path) -> Result<(), notify::Error> {
+        // Fails if the watch went with the old folder.
+        let _ = self.watcher.unwatch(control);
+        self.watcher.watch(control, RecursiveMode::NonRecursive)
+    }
+
     /// Everything seen since the last call.
     pub(crate) fn take(&self) -> Seen {
         std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))

@@ -20,6 +20,7 @@ fn trial(process: u32, latencies: &[u64]) -> Trial {
             warm_up_ns: nanos(&[999_000_000]),
             latency_ns: nanos(latencies),
             extra_latency_ns: nanos(&[888_000_000]),
+            clock_step_ns: None,
         },
     }
 }

@@ -103,8 +103,9 @@ pub const REASONS: &[ReasonKind] = &[
     ReasonKind {
         code: "near_clock_resolution",
         state: VerdictState::Suspect,
-        meaning: "The median is shorter than 100 steps of the clock, so rounding by the clock affects the result.",
-        advice: "measure a larger batch or input, so that one inference takes longer",
+        meaning: "The median is shorter than 100 steps of the clock that measured, so rounding by the clock affects the result.",
+        advice: "measure a larger batch or input, so that one inference takes longer; with trtexec, whose clock gets coarser as its \
+                 loop goes on, also fewer runs",
         find: near_clock_resolution,
     },
     ReasonKind {
@@ -350,7 +351,8 @@ fn few_runs(_: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
 
 fn near_clock_resolution(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     let median = sorted?.median();
-    let step = evidence.clock_resolution.0;
+    let of_trials = stats::of_chosen_build(evidence.trials).filter_map(|trial| trial.latencies.clock_step_ns);
+    let step = of_trials.max().unwrap_or(evidence.clock_resolution).0;
     (median < step as f64 * CLOCK_STEPS_IN_MEDIAN as f64)
         .then(|| format!("median {median:.0} ns, clock step {step} ns"))
 }

@@ -1,7 +1,7 @@
 //! Reasons from the host's power state and its release.
 
 use super::Evidence;
-use crate::bundle::format::{Power, PowerDifference, PowerState};
+use crate::bundle::format::{Power, PowerDifference, PowerState, Sensor};
 use crate::stats::Sorted;
 
 pub(super) fn power_state_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
@@ -38,7 +38,19 @@ pub(super) fn clocks_not_locked(evidence: &Evidence, sorted: Option<&Sorted>) ->
     if power.applied.as_ref().is_some_and(|applied| !shows_clocks(applied)) {
         return Some("the host shows no clocks that could be locked".to_owned());
     }
+    if let Some(unlocked) = card_without_locks(evidence, power) {
+        return Some(unlocked);
+    }
     (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
+}
+
+/// The clocks of a card whose driver did not answer, or that is not known, could not even be tried.
+fn card_without_locks(evidence: &Evidence, power: &Power) -> Option<String> {
+    let graphics = evidence.environment?.graphics.as_ref()?;
+    let is_of_card = |setting: &String| setting.starts_with(Sensor::OF_CARD);
+    let has_card = power.applied.as_ref().is_some_and(|applied| applied.settings.keys().any(is_of_card));
+    let why = graphics.detail.as_deref().unwrap_or("its driver reported no clocks");
+    (!has_card).then(|| format!("the clocks of the graphics card could not be locked: {why}"))
 }
 
 /// If the job also asks for locked clocks, `clocks_not_locked` reports the difference.

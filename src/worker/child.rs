@@ -21,7 +21,7 @@ use crate::worker::protocol::{
     Event, MAXIMUM_ENERGY_RUNS, PARENT_VARIABLE, PROTOCOL, Pause, REQUEST_LIMIT, Request, TIMING_NAME, Task,
     WARM_UP_NAME,
 };
-use crate::worker::{outputs, placement};
+use crate::worker::{outputs, placement, sandbox};
 
 /// Exit code of a worker whose parent is gone or does not listen.
 const PARENT_GONE: u8 = 1;
@@ -76,6 +76,14 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
         .ok_or_else(|| unknown_runtime(&request.runtime, loaders))?;
     // Before the library starts threads, which inherit it.
     let placed = placement::apply(&request.placement);
+    if let Some(confinement) = &request.confinement {
+        let reach = (loader.runtime().reach)(&request.load.options);
+        let confined = sandbox::enforce(confinement, &request.load, &reach)?;
+        // The kernel forgets it when the user changes.
+        die_with_parent();
+        say(&Event::Confined(confined))?;
+    }
+    super::rights::give_up_the_rest();
     let before_load = memory::of_this_process();
     let Loaded { execution, model, spent } = loader.load(&request.load)?;
     let taken = Taken { spent, before_load, after_load: memory::of_this_process() };
@@ -90,7 +98,7 @@ fn carry_out(loaders: &[&dyn Load]) -> Result<(), Stop> {
             let read = outputs::of_untimed_runs(session.as_mut(), &request)?;
             Ok(say(&Event::Outputs(read))?)
         }
-        (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), runs),
+        (Task::Measure, Execution::Program(program)) => timed_by_itself(program.as_mut(), &request),
         (Task::Profile, Execution::Profiler(profiler)) => {
             Ok(say(&Event::Profiled { layers: profiler.profile(runs.0, runs.1)? })?)
         }
@@ -125,19 +133,20 @@ fn timed_by_us(session: &mut dyn Session, request: &Request, taken: &Taken) -> R
 }
 
 /// The program starts once and ends by itself, so both pauses before timing come before it.
-fn timed_by_itself(program: &mut dyn Program, runs: (u32, u32)) -> Result<(), Stop> {
+fn timed_by_itself(program: &mut dyn Program, request: &Request) -> Result<(), Stop> {
     pause(Pause::BeforeWarmUp)?;
     pause(Pause::BeforeTiming)?;
     // Until it ends, its warm-up cannot be distinguished. Without the name, the stage of a crash is less
     // exact.
     let _ = rustix::thread::set_name(TIMING_NAME);
-    let SelfTimed { latencies, failure } = program.time(runs.0, runs.1)?;
+    let SelfTimed { latencies, failure } = program.time(request.warm_up_runs, request.timed_runs)?;
     pause(Pause::AfterTiming)?;
     let has_failed = failure.is_some();
     let resources = Resources { peak_memory_bytes: memory::peak_of_programs(), ..Resources::default() };
     say(&Event::Result { latencies, failure, resources })?;
     if !has_failed {
-        say(&Event::Outputs(outputs::of_a_program()))?;
+        // A run of its own, after all latencies have arrived.
+        say(&Event::Outputs(outputs::of_a_program(program, request.outputs_file.as_deref())))?;
     }
     Ok(())
 }

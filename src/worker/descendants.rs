@@ -1,15 +1,19 @@
 //! Finding and killing every process that a worker started.
 //!
 //! Killing the process group reaches the processes that stayed in it. A process that left with `setsid`
-//! becomes a child of the daemon when its parent dies, because the daemon is a child subreaper. Three
-//! inherited marks distinguish it from the daemon's own children: the process group, the out-of-memory score
-//! and an environment variable. One mark is enough, and covers all descendants. `/proc` is read only after a
-//! trial, never during one.
+//! becomes a child of the daemon when its parent dies, because the daemon is a child subreaper. Inherited
+//! marks distinguish it from the daemon's own children. One is enough, and covers all descendants. A process
+//! may leave its group, change its out-of-memory score and its environment, but nothing without rights raises
+//! a hard limit again: the parent lowers one of the worker's, which no other process needs. `/proc` is read
+//! only after a trial, never during one.
 
 use std::time::{Duration, Instant};
 
 use log::warn;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getpid, getrlimit, kill_process,
+    kill_process_group, prlimit, waitid,
+};
 
 use super::protocol::PARENT_VARIABLE;
 
@@ -23,6 +27,20 @@ pub(super) struct Marks {
     pub(super) worker: Pid,
     /// The worker's out-of-memory score, if it differs from the daemon's.
     pub(super) out_of_memory_score: Option<i32>,
+    /// The hard limit on pending signals that the worker has at most, if it is below the daemon's.
+    pub(super) pending_signals: Option<u64>,
+}
+
+/// A process that queues as many signals as this does nothing else.
+const MOST_PENDING_SIGNALS: u64 = 1 << 20;
+
+/// Lower the worker's limit on pending signals a little. Returns the new one.
+pub(super) fn lower_limit(worker: Pid) -> Option<u64> {
+    let own = getrlimit(Resource::Sigpending).maximum;
+    let lower = own.unwrap_or(MOST_PENDING_SIGNALS + 1).min(MOST_PENDING_SIGNALS + 1).checked_sub(1)?;
+    let limit = Rlimit { current: Some(lower), maximum: Some(lower) };
+    prlimit(Some(worker), Resource::Sigpending, limit).ok()?;
+    Some(lower)
 }
 
 /// Kill the worker and its descendants; reap all but the worker itself. Gives up at `deadline`, because a
@@ -99,6 +117,21 @@ fn is_marked(process: &Process, marks: Marks) -> bool {
     process.group == marks.worker.as_raw_nonzero().get()
         || marks.out_of_memory_score.is_some_and(|score| out_of_memory_score(process.pid) == Some(score))
         || has_parent_variable(process.pid)
+        || marks
+            .pending_signals
+            .is_some_and(|limit| pending_signals(process.pid).is_some_and(|found| found <= limit))
+}
+
+/// The hard limit on pending signals of a process, also of one that is dead but not reaped.
+fn pending_signals(pid: Pid) -> Option<u64> {
+    let limits = fs_err::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max pending signals"))?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 /// A process's out-of-memory score adjustment, −1000 … 1000; also of one that is dead but not reaped.

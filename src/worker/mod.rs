@@ -6,6 +6,7 @@
 //! bundle says of it.
 
 pub mod child;
+mod control_group;
 mod descendants;
 pub mod ending;
 mod log_tail;
@@ -16,6 +17,7 @@ pub mod placement;
 mod process;
 pub mod protocol;
 mod rights;
+pub mod sandbox;
 mod silence;
-mod transcript;
+pub(crate) mod transcript;
 mod watch;

@@ -6,17 +6,26 @@ use std::path::Path;
 use fs_err::File;
 
 use crate::bundle::format::{Failure, ReadOutputs, Stage};
-use crate::runtime::{RunError, Session, ShownOutput};
+use crate::runtime::{Program, RunError, Session, ShownOutput};
 use crate::worker::protocol::{KEPT_OUTPUTS_LIMIT, Request};
-
-/// What the bundle says until the program has been asked in a run of its own.
-const TIMES_ITSELF: &str = "the runtime's program shows no outputs in the run that it times";
 
 /// The outputs of a session that has run.
 pub(super) fn read(session: &mut dyn Session, file: Option<&Path>) -> ReadOutputs {
+    read_from(&mut |show| session.outputs(show), file)
+}
+
+/// The outputs of a program that has timed itself: it runs once more for them.
+pub(super) fn of_a_program(program: &mut dyn Program, file: Option<&Path>) -> ReadOutputs {
+    read_from(&mut |show| program.outputs(show), file)
+}
+
+/// What shows every output to its argument.
+type Shows<'a> = dyn FnMut(&mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> + 'a;
+
+fn read_from(shows: &mut Shows<'_>, file: Option<&Path>) -> ReadOutputs {
     let mut kept = file.map(Kept::at);
     let mut read = ReadOutputs::default();
-    let shown = session.outputs(&mut |output| {
+    let shown = shows(&mut |output| {
         read.tensors.push(output.describe());
         if let Some(kept) = &mut kept {
             kept.add(&output);
@@ -50,11 +59,6 @@ pub(super) fn of_untimed_runs(session: &mut dyn Session, request: &Request) -> R
         run(session)?;
     }
     Ok(ReadOutputs { change_between_runs: true, ..read(session, request.outputs_file.as_deref()) })
-}
-
-/// What there is to say after the timed run of a program.
-pub(super) fn of_a_program() -> ReadOutputs {
-    ReadOutputs { detail: Some(TIMES_ITSELF.to_owned()), ..ReadOutputs::default() }
 }
 
 /// A file that takes the bytes of all outputs, as long as they are not too many.

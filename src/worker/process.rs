@@ -17,9 +17,10 @@ use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, set_child_subreaper, waitid,
 };
-use tempfile::TempDir;
 
 use crate::runtime::{self, causes::Cause};
+use crate::scratch::{OF_WORKERS, Scratch};
+use crate::worker::control_group::ControlGroup;
 use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;
@@ -60,6 +61,9 @@ const SERVICE_VARIABLES: &[&str] = &[
 
 /// The variable that names the folder for temporary files, environ(7).
 const TEMPORARY_VARIABLE: &str = "TMPDIR";
+
+/// Variables that name a folder for what a library compiles at a load: CUDA's, and the desktop's convention.
+const CACHE_VARIABLES: &[&str] = &["CUDA_CACHE_PATH", "XDG_CACHE_HOME"];
 
 /// A worker to start.
 #[derive(Debug)]
@@ -106,8 +110,9 @@ pub(super) struct Worker {
     error: Option<OwnedFd>,
     pub(super) log: LogTail,
     has_ended: bool,
+    control_group: Result<ControlGroup, String>,
     /// Removed once every process that could write there is dead.
-    _temporary: Option<TempDir>,
+    _temporary: Option<Scratch>,
 }
 
 /// What `poll` found.
@@ -132,16 +137,22 @@ impl Worker {
         if let Err(reason) = set_child_subreaper(Some(getpid())) {
             warn!("cannot find processes that a worker leaves behind: {reason}");
         }
-        let temporary = temporary_folder();
+        let workplace = trial.request.confinement.as_ref().and_then(|asked| asked.workplace.as_deref());
+        let temporary = if workplace.is_none() { temporary_folder() } else { None };
         let mut command = command(trial);
-        command.envs(temporary.iter().map(|folder| (TEMPORARY_VARIABLE, folder.path())));
+        if let Some(folder) = workplace.or_else(|| temporary.as_ref().map(Scratch::path)) {
+            command.env(TEMPORARY_VARIABLE, folder);
+            // Caches of compiled kernels: the user's own folder is closed to a worker.
+            command.envs(CACHE_VARIABLES.iter().map(|name| (name, folder)));
+        }
         let mut child = command.spawn().map_err(not_started)?;
         let pid = Pid::from_child(&child);
         let (input, output, error) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let out_of_memory_score = surroundings.raises_score.then(|| raise_out_of_memory_score(pid)).flatten();
         let worker = Self {
             child,
-            marks: Marks { worker: pid, out_of_memory_score },
+            marks: Marks { worker: pid, out_of_memory_score, pending_signals: descendants::lower_limit(pid) },
+            control_group: ControlGroup::around(pid),
             pidfd: surroundings.has_pidfd.then(|| pidfd_open(pid, PidfdFlags::empty()).ok()).flatten(),
             input: input.map(OwnedFd::from),
             unwritten: request,
@@ -156,6 +167,11 @@ impl Worker {
             rustix::io::ioctl_fionbio(stream, true).map_err(|error| not_started(error.into()))?;
         }
         Ok(worker)
+    }
+
+    /// Is it in a control group of its own? Otherwise why not.
+    pub(super) fn control_group(&self) -> Result<(), String> {
+        self.control_group.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     pub(super) fn wait(&self, interrupt: Option<BorrowedFd<'_>>, timeout: Duration) -> Result<Ready, Errno> {
@@ -258,12 +274,20 @@ impl Worker {
         // Closed first, so that a process that only waits for the end of a pipe ends by itself.
         (self.input, self.output) = (None, None);
         let deadline = Instant::now() + KILL_LIMIT;
+        if let Ok(group) = &self.control_group {
+            group.kill();
+        }
         descendants::end(self.marks, deadline);
         let mut piece = [0; PIECE_BYTES];
         self.read_error(&mut piece);
         loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => {
+                    if let Ok(group) = &self.control_group {
+                        group.remove(deadline);
+                    }
+                    return Some(status);
+                }
                 // A thread of it is still dying.
                 Ok(None) if Instant::now() < deadline => std::thread::sleep(descendants::BETWEEN_LOOKS),
                 Ok(None) | Err(_) => return None,
@@ -286,8 +310,8 @@ fn fatal_lines(runtime: &str) -> &'static [Cause] {
 }
 
 /// If it cannot be made, the worker uses the daemon's.
-fn temporary_folder() -> Option<TempDir> {
-    let made = tempfile::Builder::new().prefix("backbone-worker-").tempdir();
+fn temporary_folder() -> Option<Scratch> {
+    let made = Scratch::make(&std::env::temp_dir(), OF_WORKERS);
     made.inspect_err(|error| warn!("cannot make a folder for a worker's temporary files: {error}")).ok()
 }
 

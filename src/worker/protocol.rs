@@ -1,9 +1,9 @@
 //! The messages between the daemon and a worker: versioned JSON, one object per line.
 //!
 //! The daemon writes one [`Request`] to the worker's standard input. The worker answers with [`Event`]s on
-//! standard output: `hello`, `loaded`, `paused` before warm-up, before the last warm-up runs and after
-//! timing, then `result`, and after it `outputs`: latencies are safe before anything else is read. It may
-//! send `failed` at any point after `hello`. If the request asks for energy, three more pauses and `energy`
+//! standard output: `hello`, `confined` if that was asked for, `loaded`, `paused` before warm-up, before the
+//! last warm-up runs and after timing, then `result`, and after it `outputs`: latencies are safe before
+//! anything else is read. It may send `failed` at any point after `hello`. If the request asks for energy, three more pauses and `energy`
 //! follow the outputs. If it asks for a build, `built` follows `loaded`; if it asks for a profile, `profiled`
 //! does; if it asks for outputs or shapes alone, `outputs` or `shapes` does. Any other line on standard
 //! output is a failure. Logs go to standard error. The worker writes nothing during timed runs.
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::format::{Latencies, Layer, LoadedModel, ReadOutputs, Resources};
+use crate::bundle::format::{Latencies, Layer, LoadedModel, ReadOutputs, Resources, Sandbox, SandboxSetting};
 pub use crate::runtime::Task;
 use crate::runtime::{Built, Failure, LoadRequest, NodeShapes};
 use crate::units::Nanos;
@@ -44,6 +44,41 @@ pub struct Request {
     pub outputs_file: Option<PathBuf>,
     /// Where and how to run.
     pub placement: Wish,
+    /// How to confine itself; a worker without this is not confined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
+}
+
+/// How a worker is to confine itself, before it loads anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confinement {
+    /// What the configuration asks for.
+    pub setting: SandboxSetting,
+    /// The only folder that it may write to, also for temporary files; left out, the parent makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workplace: Option<PathBuf>,
+    /// The folder with all files of a model of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_folder: Option<PathBuf>,
+    /// The user to become; left out if the daemon may not change users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<WorkerUser>,
+    /// The newest version of Landlock to use, for tests of what older kernels do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landlock_abi: Option<u32>,
+}
+
+/// A user of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerUser {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub user: u32,
+    /// The number of its group.
+    pub group: u32,
 }
 
 /// Where and how a worker is to run. If the kernel refuses a part, the worker reports it and continues.
@@ -67,6 +102,8 @@ pub enum Event {
         /// [`PROTOCOL`].
         protocol: u32,
     },
+    /// It has confined itself, as it was asked to.
+    Confined(Sandbox),
     /// The model is loaded and its inputs are filled.
     Loaded(LoadedModel),
     /// The worker waits for a line on standard input.

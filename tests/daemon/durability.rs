@@ -128,12 +128,12 @@ fn bundle_is_durable_and_recorded_before_it_is_published() {
     let calls = record(&rig);
     let ready = rig.at("spool/ready");
     let journal = rig.at("spool/journal/0000000001-strace.jsonl");
-    let named = first(&calls, "rename", &[&format!("{}/.{BUNDLE}", ready.display())]);
+    let named = first(&calls, "renameat", &[&format!("\".{BUNDLE}."), "spool/ready>"]);
     let recorded = first(&calls, "write", &[&format!("<{}>", journal.display()), "bundled"]);
     let published = first(&calls, "renameat", &[BUNDLE, &rig.outbox().display().to_string()]);
     let retired = first(&calls, "renameat", &[CLAIMED, "spool/done>"]);
     let steps = [
-        ("its bytes are synced", first(&calls, "fsync", &[&descriptor(&ready.join(format!(".{BUNDLE}")))])),
+        ("its bytes are synced", first(&calls, "fsync", &[&format!("<{}/.{BUNDLE}.", ready.display())])),
         ("it gets its name", named),
         ("the folder is synced", synced_after(&calls, &ready, named)),
         ("the journal names it", recorded),
@@ -231,7 +231,7 @@ fn restart_makes_a_retirement_durable_that_was_not_before_it_forgets_the_journal
     let journal = rig.at("spool/journal/0000000001-strace.jsonl");
     assert!(rig.at("spool/done").join(CLAIMED).exists() && journal.exists(), "killed elsewhere");
     let calls = record(&rig);
-    let removed = first(&calls, "unlink", &[&journal.display().to_string()]);
+    let removed = first(&calls, "unlinkat", &["spool/journal>", "\"0000000001-strace.jsonl\""]);
     for folder in ["spool/done", "spool/queue"] {
         let sync = first(&calls, "fsync", &[&descriptor(&rig.at(folder))]);
         assert!(

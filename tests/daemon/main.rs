@@ -23,6 +23,7 @@ mod examples;
 mod inbox;
 mod model;
 mod outputs;
+mod planted;
 mod spec_memory;
 mod strace_log;
 mod systemd;

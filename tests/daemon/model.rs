@@ -479,7 +479,7 @@ impl World {
             assert_eq!(records.len(), usize::from(job.bundled), "the journal of {name}");
         }
         // As the daemon does with what it found.
-        self.spool().models.remove_unused().expect("clean");
+        self.spool().remove_unused_models().expect("clean");
         self.look(true);
     }
 

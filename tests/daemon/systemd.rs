@@ -32,6 +32,13 @@ fn shipped_unit_measures_survives_a_kill_and_a_stall_and_stops_cleanly() {
     // A dropped job becomes a bundle, and its records can be asked for by field.
     machine.drop_job("quick", r#"{"latency_us": [100]}"#, 10);
     machine.wait_for("the bundle of `quick`", || machine.bundles("quick") == 1);
+    // Its worker had a user and a control group of its own, and everything else that the kernel has.
+    let bundle = machine.output(&["sh", "-c", "zcat /srv/backbone/outbox/quick.*.json.gz"]);
+    let bundle: serde_json::Value = serde_json::from_str(&bundle).unwrap();
+    let enforced = bundle["environment"]["sandbox"]["enforced"].to_string();
+    for part in ["own_user", "control_group", "no_capabilities", "system_calls", "processes"] {
+        assert!(enforced.contains(part), "{part}: {}", bundle["environment"]["sandbox"]);
+    }
     machine.wait_for("journal records with JOB=quick", || {
         machine
             .output(&["journalctl", "--unit=backbone", "--output=json", "JOB=quick"])

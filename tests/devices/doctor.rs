@@ -242,6 +242,23 @@ fn folder_of_a_mode_that_the_unit_makes_read_only_is_named_with_the_line_for_the
 }
 
 #[test]
+fn rails_of_an_unknown_board_are_said_to_have_no_total() {
+    let fake = Fake::of(LAPTOP);
+    for (file, text) in
+        [("name", "ina3221"), ("in1_label", "MAIN"), ("in1_input", "5000"), ("curr1_input", "900")]
+    {
+        fake.put(&format!("/sys/class/hwmon/hwmon99/{file}"), text);
+    }
+    assert_eq!(
+        finding(&fake.report(), "energy_sensor"),
+        (
+            Grade::Unobservable,
+            "it is not known which rails of this board feed others, so they are not added up: MAIN"
+        )
+    );
+}
+
+#[test]
 fn nvpmodel_that_hangs_is_said_to_within_the_second() {
     let fake = Fake::of(XAVIER);
     fake.put("/usr/sbin/nvpmodel", "#!/bin/sh\nexec sleep 1000\n");
@@ -358,6 +375,9 @@ const DAMAGES: &[(&str, &str, &[Change])] = &[
     ("rights_priority", CARDS, WITHOUT_RIGHTS),
     ("rights_host_lock", CARDS, WITHOUT_RIGHTS),
     ("rights_devices", CARDS, WITHOUT_RIGHTS),
+    ("sandbox_kernel", CARDS, &[Put("/proc/sys/kernel/osrelease", "4.9.140-tegra")]),
+    ("sandbox_user", CARDS, WITHOUT_RIGHTS),
+    ("sandbox_control_group", CARDS, &[Put("/proc/812/cgroup", "4:memory:/\n")]),
     (
         "edge_tpu_driver",
         CARDS,
@@ -387,6 +407,16 @@ const DAMAGES: &[(&str, &str, &[Change])] = &[
 
 /// Changes of a host by which a check is content that is not on any fake host.
 const REPAIRS: &[(&str, &str, &[Change])] = &[
+    ("sandbox_kernel", CARDS, &[Put("/proc/sys/kernel/osrelease", "6.12.1")]),
+    (
+        "sandbox_user",
+        CARDS,
+        &[
+            Put("/etc/passwd", "backbone-worker:x:991:991::/:/usr/sbin/nologin\n"),
+            Put("/proc/812/status", STATUS_OF_UNIT),
+        ],
+    ),
+    ("sandbox_control_group", CARDS, &[Put("/proc/812/cgroup", "0::/system.slice/backbone.service\n")]),
     ("isolated_processors", CARDS, &[Put("/proc/cmdline", "isolcpus=2 nohz_full=2\n")]),
     (
         "energy_preference",
@@ -403,6 +433,10 @@ const REPAIRS: &[(&str, &str, &[Change])] = &[
         )],
     ),
 ];
+
+/// A daemon with the rights of the unit.
+const STATUS_OF_UNIT: &str =
+    "Uid:\t990\t990\t990\t990\nGid:\t990\t990\t990\t990\nGroups:\t\nCapEff:\t00000000100000e7\n";
 
 /// Checks that are content while the daemon has locked the clocks.
 const LOCKED: &[(&str, &str)] = &[

@@ -12,12 +12,13 @@ use tempfile::TempDir;
 use crate::rig::{BACKBONE, Rig, Settings, clean, hosts};
 
 /// Checks of the doctor that look at cards.
-pub(crate) const CHECKS_OF_CARDS: [&str; 5] = [
+pub(crate) const CHECKS_OF_CARDS: [&str; 6] = [
     "graphics_driver",
     "graphics_persistence",
     "graphics_memory",
     "graphics_throttling",
     "graphics_instances",
+    "graphics_card_clocks",
 ];
 
 /// A PC with all that a host needs besides the card.
@@ -238,7 +239,8 @@ fn job_that_computes_on_the_processor_asks_no_driver() {
 
 #[test]
 fn doctor_names_what_is_wrong_with_a_card_and_what_helps() {
-    let [driver, persistence, memory, throttling, instances] = &examined(Driver::Present, "")[..] else {
+    let [driver, persistence, memory, throttling, instances, clocks] = &examined(Driver::Present, "")[..]
+    else {
         panic!()
     };
     assert_eq!(
@@ -247,6 +249,10 @@ fn doctor_names_what_is_wrong_with_a_card_and_what_helps() {
     );
     assert_eq!((persistence.0.as_str(), memory.0.as_str()), ("advice", "ok"));
     assert_eq!((throttling.0.as_str(), instances.0.as_str()), ("ok", "ok"));
+    assert_eq!(
+        (clocks.0.as_str(), clocks.1.as_str()),
+        ("advice", "the clock of gpu0 varies up to 1980 MHz; now it is at 345 MHz")
+    );
     let damaged = examined(
         Driver::Present,
         "CARDS=2\nREASONS1=64\nUSED_MIB0=30000\nPROCESSES0=3\nMIG0=1\nNAME1=NVIDIA A2\n",
@@ -259,6 +265,7 @@ fn doctor_names_what_is_wrong_with_a_card_and_what_helps() {
         "29.3 of 80 GiB of the memory of gpu0 are in use, by 3 programs",
         "throttled now: gpu1 (hardware_thermal_slowdown)",
         "gpu0 is split into instances (MIG), which share its power and its clocks",
+        "the clock of gpu0 varies up to 1980 MHz; now it is at 345 MHz",
     ]
     "#);
     assert!(damaged[1..].iter().all(|line| !line.2.is_empty()));
@@ -368,4 +375,101 @@ fn gpu_check_refuses_parts_that_are_not_what_was_pinned() {
     fs_err::write(folder.path().join(format!("{wheel}.part-01")), " wheel").unwrap();
     let error = run("2");
     assert!(error.contains("is a part missing?"), "{error}");
+}
+
+const LOCKED: &str = "host: {lock_clocks: true}";
+
+/// What is set on card 0, by the names of the stub's files.
+fn set_on_card(rig: &Rig) -> Vec<(String, String)> {
+    let Ok(entries) = fs_err::read_dir(rig.path("host/run/nvml-stub")) else { return Vec::new() };
+    let mut set: Vec<(String, String)> = entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            (entry.file_name().into_string().unwrap(), fs_err::read_to_string(entry.path()).unwrap())
+        })
+        .collect();
+    set.sort();
+    set
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn clocks_of_the_card_are_locked_for_the_job_and_unlocked_after_it() {
+    let rig = rig(Driver::Present, "", "SECONDS_PER_RUN=2");
+    let bundle = measured(&rig, "locked", LOCKED);
+    let power = environment(&bundle).power.as_ref().unwrap();
+    let of_card = |state: &backbone::bundle::format::PowerState, name: &str| {
+        state.settings.iter().find(|(setting, _)| setting.ends_with(name)).map(|(_, value)| value.clone())
+    };
+    let applied = power.applied.as_ref().unwrap();
+    assert_eq!(of_card(&power.found, "/locked_graphics_megahertz").as_deref(), Some("none"));
+    assert_eq!(of_card(applied, "/locked_graphics_megahertz").as_deref(), Some("1590"));
+    assert_eq!(of_card(applied, "/locked_memory_megahertz").as_deref(), Some("2619"));
+    assert_eq!(of_card(applied, "/persistence_mode").as_deref(), Some("1"));
+    assert_eq!((&power.not_applied[..], &power.not_held[..], power.restored), (&[][..], &[][..], Some(true)));
+    // The stub reports the locked clock.
+    let clocks = values(&bundle, "gpu0", Quantity::GpuFrequency);
+    assert!(clocks.iter().all(|clock| *clock == Some(1.59e9)), "{clocks:?}");
+    assert_eq!(reason(&bundle, "clocks_not_locked"), None);
+    assert_eq!(set_on_card(&rig), pairs(&[("persistence0", "0")]));
+    assert!(!rig.path("host/var/lib/backbone/graphics-clocks.json").exists());
+    // A job on the processor leaves the card alone.
+    rig.drop_file("net.sim", "{\"latency_us\": [900]}");
+    rig.drop_file("other.yaml", crate::rig::job("net.sim", LOCKED));
+    let found = || rig.bundles().into_iter().find(|bundle| bundle.job.name == "other");
+    let other = rig.wait_for("a bundle", found);
+    let settings = &environment(&other).power.as_ref().unwrap().applied.as_ref().unwrap().settings;
+    assert!(settings.keys().all(|setting| !setting.starts_with("nvml:")));
+}
+
+#[test]
+fn clocks_that_this_user_may_not_lock_are_named() {
+    let rig = rig(Driver::Present, "DENIED=1\n", "");
+    let bundle = measured(&rig, "denied", LOCKED);
+    let power = environment(&bundle).power.as_ref().unwrap();
+    assert_eq!(power.not_applied.len(), 3, "{:?}", power.not_applied);
+    assert!(power.not_applied.iter().all(|it| it.error.as_deref() == Some("permission denied")));
+    let detail = reason(&bundle, "clocks_not_locked").unwrap();
+    assert!(detail.contains("/locked_graphics_megahertz is none, not 1590 (permission denied)"), "{detail}");
+    assert!(!rig.path("host/var/lib/backbone/graphics-clocks.json").exists());
+    script(&rig, "INIT=not_loaded\n");
+    let silent = measured(&rig, "silent", LOCKED);
+    assert_eq!(
+        reason(&silent, "clocks_not_locked"),
+        Some("the clocks of the graphics card could not be locked: the NVIDIA driver is not loaded")
+    );
+}
+
+#[test]
+fn card_without_locks_gets_application_clocks_and_its_former_ones_back() {
+    let rig = rig(Driver::Old, "", "");
+    let bundle = measured(&rig, "old", LOCKED);
+    let power = environment(&bundle).power.as_ref().unwrap();
+    assert_eq!(power.not_applied, []);
+    let applied = power.applied.as_ref().unwrap().settings.iter();
+    let applied: Vec<&str> = applied
+        .filter(|(setting, _)| setting.ends_with("/application_megahertz"))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!((applied, power.restored), (vec!["2619 1590"], Some(true)));
+    assert_eq!(set_on_card(&rig), pairs(&[("application0", "2619 1200"), ("persistence0", "0")]));
+}
+
+#[test]
+fn card_that_a_killed_daemon_left_locked_is_unlocked_at_the_next_start() {
+    let mut rig = rig(Driver::Present, "", "SECONDS_PER_RUN=3");
+    rig.drop_file("one.yaml", job(LOCKED));
+    let locked = pairs(&[("locked0", "1590 1590"), ("memory0", "2619 2619"), ("persistence0", "1")]);
+    rig.wait_for("a locked card", || (set_on_card(&rig) == locked).then_some(()));
+    rig.kill();
+    assert_eq!(set_on_card(&rig), locked);
+    fs_err::remove_file(rig.path("host/usr/src/tensorrt/bin/trtexec")).unwrap();
+    rig.start();
+    rig.wait_until_done(1);
+    assert_eq!(set_on_card(&rig), pairs(&[("persistence0", "0")]));
+    assert!(!rig.path("host/var/lib/backbone/graphics-clocks.json").exists());
+    assert!(!rig.path("host/var/lib/backbone/power-state.json").exists());
 }

@@ -3,10 +3,16 @@
 
 use std::path::Path;
 
-use backbone::bundle::format::{Bundle, EnergyState, InputOrigin, Observation, Reading, Stage, Status};
+use backbone::bundle::format::{
+    Bundle, EnergyState, Fault, InputOrigin, Observation, Reading, Stage, Status,
+};
 use backbone::runtime::fill::{ElementType, Generator};
 
 use crate::rig::{Rig, Settings};
+
+#[path = "../trtexec/damage.rs"]
+mod damage;
+use damage::damaged;
 
 /// A job that a debug build generates in a moment.
 const NETWORK: &str = "backbone: 1\nruntime: trtexec\nmeasure: {warm_up_runs: 2, timed_runs: 5}\n";
@@ -150,11 +156,7 @@ fn inputs_reach_trtexec_as_the_seed_or_the_job_makes_them_and_leave_no_file() {
     install(&rig, "6GA", "");
     let bundle = measured_model(&rig, "old", "tokens.onnx", "");
     assert_eq!((outcome(&bundle).0, origin(&bundle)), (Status::Measured, vec![InputOrigin::Program]));
-    let left = fs_err::read_dir(rig.spool("engines")).unwrap();
-    let left: Vec<String> = left
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.contains(".input-"))
-        .collect();
+    let left: Vec<String> = engine_files(&rig).into_iter().filter(|name| name.contains(".input-")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -220,7 +222,8 @@ fn builds_that_fail_are_results_with_a_reason_and_a_log_tail() {
     for (fault, status, reason) in [
         ("operator", Status::NotCompilable, "operator_not_supported"),
         ("implementation", Status::NotCompilable, "no_implementation"),
-        ("memory", Status::NotCompilable, "out_of_memory"),
+        // The stub says nothing of the GPU's size, so it may be the memory that others use.
+        ("memory", Status::Failed, "out_of_memory"),
         ("abort", Status::Failed, "aborted"),
         ("half", Status::Failed, "tool_crashed"),
         ("flood", Status::Failed, "output_flood"),
@@ -236,6 +239,129 @@ fn builds_that_fail_are_results_with_a_reason_and_a_log_tail() {
         assert!(!bundle.preparation[0].log_tail.is_empty(), "{fault}");
         assert!(!engine_files(&rig).iter().any(|name| name.ends_with(".engine")), "{fault}");
     }
+}
+
+/// A transcript of `tests/trtexec/transcripts`, without the line that cites its source.
+fn transcript(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/trtexec/transcripts/{name}.txt"));
+    fs_err::read_to_string(path).unwrap().split_once('\n').unwrap().1.to_owned()
+}
+
+#[test]
+fn faults_of_driver_disk_and_board_are_never_facts_about_the_model() {
+    let rig = host("8502", "BUILD_FAULT=transcript");
+    for (name, reason, quoted) in [
+        (
+            "8.5-cuda-initialisation-failure",
+            "cuda_not_initialised",
+            "CUDA initialization failure with error: 222",
+        ),
+        ("10.3-engine-not-saved", "engine_not_saved", "Saving engine to file failed."),
+        ("8.0-unknown-module", "board_not_supported", "Unknown embedded device detected"),
+    ] {
+        fs_err::write(rig.path("host/etc/trtexec-transcript"), transcript(name)).unwrap();
+        let bundle = measured(&rig, &name.replace('.', "-"), &network("fp32"));
+        assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::Build), reason), "{name}");
+        assert_eq!(bundle.outcome.fault, Fault::Host);
+        let detail = bundle.outcome.detail.unwrap();
+        assert!(detail.contains(quoted), "{detail}");
+    }
+}
+
+#[test]
+fn damaged_transcripts_of_a_real_process_are_outcomes_and_never_other_numbers() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trtexec/transcripts");
+    let mut names: Vec<String> = fs_err::read_dir(place)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let texts: Vec<String> = names.iter().map(|name| transcript(name)).collect();
+    let job = |name: &str| {
+        network("fp32").replace("warm_up_runs: 2, timed_runs: 5", "warm_up_runs: 1, timed_runs: 2, builds: 1")
+            + &format!("labels: {{seed: {name}}}\n")
+    };
+    let rig = host("8502", "");
+    let first = measured(&rig, "undamaged", &job("none"));
+    assert_eq!(outcome(&first).0, Status::Measured, "an engine is there from now on");
+    install(&rig, "8502", "TIME_FAULT=transcript\nTRANSCRIPT_EXIT=0");
+    let base = names.iter().position(|name| name == "8.5-timed").unwrap();
+    let mut of_status = [0; 2];
+    for seed in 0..24 {
+        let damaged = damaged(seed, &texts[base], &texts);
+        println!("{seed}: query lost {}, gained {}", damaged.lost_a_query, damaged.gained_a_query);
+        fs_err::write(rig.path("host/etc/trtexec-transcript"), &damaged.text).unwrap();
+        let name = format!("seed{seed}");
+        let bundle = measured(&rig, &name, &job(&name));
+        of_status[usize::from(bundle.outcome.status == Status::Measured)] += 1;
+        assert_ne!(bundle.outcome.status, Status::NotCompilable, "{:?}", bundle.outcome);
+        if bundle.outcome.status == Status::Measured {
+            let numbers: Vec<u64> =
+                bundle.trials[0].latencies.latency_ns.iter().map(|latency| latency.0).collect();
+            assert_eq!(numbers, [39_872_400, 39_795_000], "{name}");
+        } else {
+            assert!(bundle.outcome.reason.is_some() && bundle.outcome.hint.is_some(), "{:?}", bundle.outcome);
+        }
+    }
+    assert!(of_status.iter().all(|count| *count > 2), "{of_status:?}");
+}
+
+#[test]
+fn step_of_trtexecs_clock_is_in_the_bundle_and_judged() {
+    let rig = host("8502", "");
+    let bundle = measured(&rig, "short", &network("fp32"));
+    assert!(
+        bundle.trials.iter().all(|trial| trial.latencies.clock_step_ns.is_some_and(|step| step.0 == 500))
+    );
+    let codes =
+        |bundle: &Bundle| bundle.verdict.reasons.iter().map(|reason| reason.code.clone()).collect::<Vec<_>>();
+    assert!(!codes(&bundle).contains(&"near_clock_resolution".to_owned()), "{:?}", codes(&bundle));
+    // The same queries, of a loop that has run for ten minutes: floats of milliseconds are 1/16 ms apart.
+    install(&rig, "8502", "LOOP_FACTOR=50000");
+    let bundle = measured(&rig, "long", &network("fp32"));
+    assert!(
+        bundle.trials.iter().all(|trial| trial.latencies.clock_step_ns.is_some_and(|step| step.0 == 62_500))
+    );
+    let reason = bundle.verdict.reasons.iter().find(|reason| reason.code == "near_clock_resolution").unwrap();
+    assert!(reason.detail.contains("clock step 62500 ns"), "{}", reason.detail);
+}
+
+#[test]
+fn outputs_come_from_a_run_of_their_own_after_the_timed_one() {
+    let rig = host("8502", "");
+    let row = "36, 37, 38, 39";
+    let values = vec![row; 8].join(", ");
+    let file = format!(
+        "[\n  {{ \"name\" : \"vectors\"\n  , \"dimensions\" : \"1x8x4\"\n  , \"values\" : [ {values} ]\n  }}\n]\n"
+    );
+    fs_err::write(rig.path("host/etc/trtexec-outputs"), &file).unwrap();
+    let rest = "inputs: {tokens: {value: 9}}\n";
+    let bundle = measured_model(&rig, "shown", "tokens.onnx", rest);
+    assert_eq!(outcome(&bundle), (Status::Measured, None, "-"), "{:#?}", bundle.outcome);
+    let outputs = bundle.outputs.unwrap();
+    assert_eq!(outputs.detail, None);
+    let vectors = &outputs.tensors[0];
+    assert_eq!((vectors.minimum, vectors.maximum), (Some(36.0), Some(39.0)));
+    assert_eq!((vectors.is_finite, vectors.is_constant), (Some(true), Some(false)));
+    assert_eq!((vectors.shape.as_slice(), vectors.sha256.is_some()), (&[1, 8, 4][..], true));
+    let flags = bundle.runtime.unwrap().options["timing_flags"].to_string();
+    assert!(!flags.contains("exportOutput"), "{flags}");
+
+    fs_err::write(rig.path("host/etc/trtexec-outputs"), &file[..file.len() / 2]).unwrap();
+    let bundle = measured_model(&rig, "cut", "tokens.onnx", rest);
+    assert_eq!(outcome(&bundle).0, Status::Measured);
+    let outputs = bundle.outputs.unwrap();
+    assert!(outputs.tensors.is_empty() && outputs.detail.unwrap().contains("form that is not known"));
+
+    install(&rig, "6GA", "");
+    let outputs = measured_model(&rig, "old", "tokens.onnx", "").outputs.unwrap();
+    assert_eq!(outputs.detail.as_deref(), Some("trtexec of TensorRT 6.0.1 shows no outputs"));
+    let left = fs_err::read_dir(rig.spool("engines")).unwrap();
+    let left: Vec<String> = left
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".input-") || name.ends_with(".outputs"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -391,6 +517,11 @@ fn kill_between_two_builds_loses_none_of_them() {
 }
 
 fn engine_files(rig: &Rig) -> Vec<String> {
-    let Ok(entries) = fs_err::read_dir(rig.spool("engines")) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    let Ok(models) = fs_err::read_dir(rig.spool("engines")) else { return Vec::new() };
+    let name = |entry: &fs_err::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let of = |model: fs_err::DirEntry| {
+        let files = fs_err::read_dir(model.path()).unwrap();
+        files.map(|file| format!("{}/{}", name(&model), name(&file.unwrap()))).collect::<Vec<_>>()
+    };
+    models.flat_map(|model| of(model.unwrap())).collect()
 }

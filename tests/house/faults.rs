@@ -1,4 +1,4 @@
-//! The table of faults in `docs/METHOD.md`: every test that it names is there, and every reason is one that
+//! The tables of faults in `docs/METHOD.md`: every test that it names is there, and every reason is one that
 //! the program gives.
 
 use std::collections::BTreeSet;
@@ -6,14 +6,17 @@ use std::path::Path;
 
 use crate::scan::every_source;
 
-/// The documents, each with its end of the section that has the table.
-const DOCUMENTS: [(&str, &str); 2] = [
-    (include_str!("../../docs/METHOD.md"), "\n## Verdicts"),
-    (include_str!("../../docs/OPERATING.md"), "\n## Nothing after it"),
-];
+const DOCUMENT: &str = include_str!("../../docs/METHOD.md");
 
-/// Where the table is.
-const HEADING: &str = "\n## Faults of the host";
+/// Its last section is the table of what the daemon does while the host is in trouble.
+const OPERATING: &str = include_str!("../../docs/OPERATING.md");
+
+/// Where the tables are, and where they end.
+const HEADINGS: [&str; 3] =
+    ["## Faults of the host", "## Faults of devices and their tools", "## Models larger than the memory"];
+
+/// Whose fault something can be, as `outcome.fault` says it.
+const OWNERS: &[&str] = &["model", "job", "host", "unknown"];
 
 fn source(path: &str) -> String {
     fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
@@ -21,15 +24,30 @@ fn source(path: &str) -> String {
 
 /// Fault, what comes of it, and file and test.
 fn rows() -> Vec<[&'static str; 3]> {
-    let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
-    let of_document = |(document, end): (&'static str, &str)| {
-        let begin = document.find(HEADING).expect(HEADING);
-        let section = &document[begin..document.find(end).unwrap_or(document.len())];
-        // The first is the heading.
-        let lines = section.lines().filter(|line| line.starts_with("| ")).skip(1);
-        lines.map(|line| cells(line).try_into().expect("three cells")).collect::<Vec<_>>()
+    let [of_hosts, of_devices, end] = HEADINGS.map(|heading| DOCUMENT.find(heading).expect(heading));
+    let of_hosts = cells::<3>(&DOCUMENT[of_hosts..of_devices]);
+    let of_devices = cells::<4>(&DOCUMENT[of_devices..end]);
+    assert!(of_hosts.len() >= 30 && of_devices.len() >= 30, "{} and {}", of_hosts.len(), of_devices.len());
+    let without_owner = |[fault, owner, result, held_by]: [&'static str; 4]| {
+        assert!(OWNERS.contains(&owner), "{fault}: whose fault is `{owner}`?");
+        let is_of_model = result.starts_with("not_compilable");
+        assert_eq!(is_of_model, owner == "model", "{fault}: only the model's fault is a result about it");
+        [fault, result, held_by]
     };
-    DOCUMENTS.into_iter().flat_map(of_document).collect()
+    let (_, of_daemon) = OPERATING.split_once(HEADINGS[0]).expect("the same heading");
+    let of_daemon = cells::<3>(of_daemon);
+    assert!(of_daemon.len() >= 20, "{}", of_daemon.len());
+    of_hosts.into_iter().chain(of_devices.into_iter().map(without_owner)).chain(of_daemon).collect()
+}
+
+/// The rows of a table, without its heading.
+fn cells<const COUNT: usize>(section: &'static str) -> Vec<[&'static str; COUNT]> {
+    let lines = section.lines().filter(|line| line.starts_with("| "));
+    let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
+    lines
+        .skip(1)
+        .map(|line| cells(line).try_into().unwrap_or_else(|_| panic!("{COUNT} cells: {line}")))
+        .collect()
 }
 
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {

@@ -124,6 +124,13 @@ fn clock(kind: c_uint, card: usize) -> c_uint {
     told.or_else(|| was_set(locked, card)).unwrap_or(idle) as c_uint
 }
 
+/// Application clocks, which somebody has set below the default.
+fn application(kind: c_uint, card: usize) -> c_uint {
+    let kept = fs::read_to_string(kept("application", card)).unwrap_or_else(|_| "2619 1200".to_owned());
+    let (memory, graphics) = kept.split_once(' ').expect("two clocks");
+    if kind == 2 { memory } else { graphics }.parse().expect("megahertz")
+}
+
 fn written(text: &str, out: *mut c_char, length: c_uint) -> c_int {
     if text.len() >= length as usize {
         return INVALID;
@@ -337,6 +344,8 @@ asked! {
     nvmlDeviceGetViolationStatus(card, policy: c_uint) -> Violation {
         Violation { reference: 0, nanoseconds: slowed(policy, card) }
     }
+    nvmlDeviceGetDefaultApplicationsClock(_card, kind: c_uint) -> c_uint { if kind == 2 { 2619 } else { 1590 } }
+    nvmlDeviceGetApplicationsClock(card, kind: c_uint) -> c_uint { application(kind, card) }
     nvmlDeviceGetPersistenceMode(card) -> c_uint { was_set("persistence", card).unwrap_or(0) as c_uint }
 }
 
@@ -353,7 +362,6 @@ mod not_in_old_drivers {
 
     asked! {
         nvmlDeviceGetTotalEnergyConsumption(card) -> c_ulonglong { millijoules(card) }
-        nvmlDeviceGetDefaultApplicationsClock(_card, kind: c_uint) -> c_uint { if kind == 2 { 2619 } else { 1590 } }
     }
 
     sets! {
@@ -365,5 +373,6 @@ mod not_in_old_drivers {
 }
 
 sets! {
+    nvmlDeviceSetApplicationsClocks(card, memory: c_uint, graphics: c_uint) { "application": Some(format!("{memory} {graphics}")) }
     nvmlDeviceSetPersistenceMode(card, mode: c_uint) { "persistence": Some(mode.to_string()) }
 }

@@ -137,6 +137,8 @@ impl Subject {
             energy_seconds: 0,
             outputs_file: None,
             placement: Default::default(),
+            // Each promise holds within the sandbox.
+            confinement: Some(Default::default()),
         };
         let mut worker = Command::new(self.worker.unwrap())
             .args(self.arguments)
@@ -166,7 +168,7 @@ impl Subject {
                 Ok(Event::Result { latencies, .. }) => {
                     assert_eq!(latencies.latency_ns.len(), RUNS as usize);
                 }
-                Ok(Event::Hello { .. } | Event::Paused { .. }) => {}
+                Ok(Event::Hello { .. } | Event::Confined(_) | Event::Paused { .. }) => {}
                 Ok(Event::Outputs(read)) => computed = Some(read),
                 Ok(Event::Energy { .. }) => panic!("energy was not asked for"),
                 Err(error) => return Ended::Died(format!("the worker said `{line}`: {error}")),

@@ -12,6 +12,7 @@ mod counting;
 mod rig;
 
 mod conformance;
+mod escape;
 mod providers;
 mod source_tree;
 mod timed_loop;

@@ -88,6 +88,7 @@ fn request(model: PathBuf) -> Request {
         energy_seconds: 0,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     }
 }
 

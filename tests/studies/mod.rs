@@ -138,6 +138,7 @@ impl Study {
                         warm_up_ns: vec![Nanos((truth * 2e6) as u64)],
                         latency_ns: noise.runs(level, self.runs),
                         extra_latency_ns: Vec::new(),
+                        clock_step_ns: None,
                     },
                 }
             })

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Graphics, Power, finite, finite_or_null};
+use super::{Graphics, Power, Sandbox, finite, finite_or_null};
 use crate::units::Nanos;
 
 /// The host before, during and after the timed runs of every trial.
@@ -41,6 +41,9 @@ pub struct Environment {
     /// The graphics card that the job asks for; missing for jobs that use none, and on a Jetson.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graphics: Option<Graphics>,
+    /// How the workers were confined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
 }
 
 /// How closely timed runs were observed.
@@ -195,7 +198,8 @@ pub struct Energy {
     pub joules_per_inference: Option<f64>,
     /// Interval for `joules_per_inference`, in J.
     pub interval: Option<JoulesInterval>,
-    /// Names of the sensors whose sum is the total.
+    /// Names of the sensors whose sum is the total; empty if it is not known which rails of the board feed
+    /// others.
     pub total_from: Vec<String>,
     /// The same for each sensor.
     pub sources: Vec<EnergySource>,

@@ -97,6 +97,7 @@ const OF_HOST: &[&str] = &[
     "request_not_readable",
     "runtime_not_built_in",
     "runtime_too_old",
+    "sandbox_not_enforced",
     "task_not_possible",
     "worker_not_executable",
     "worker_not_found",

@@ -17,8 +17,9 @@
 //!   - `cost.differences`, `cost.assumptions`, `cost.measured_shapes`
 //!   - `model.inputs[].quantization`
 //!   - `runtime.options_from_model`
-//!   - `outcome.fault`
+//!   - `outcome.fault`, `trials[].clock_step_ns`
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
+//!   - `environment.sandbox`
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ mod loaded;
 mod outputs;
 mod power;
 mod runtime;
+mod sandbox;
 mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
@@ -55,6 +57,7 @@ pub use outputs::{
 };
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
+pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].
@@ -165,8 +168,8 @@ pub struct Host {
     /// Release of Linux for Tegra, such as `32.3.1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l4t: Option<String>,
-    /// JetPack release that contains it, such as `4.3`; also null if this version does not know the L4T
-    /// release.
+    /// JetPack release that contains it, such as `4.3`, or `6.2.1 or later` for a revision that this version
+    /// does not list; null if it knows no revision of the L4T release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jetpack: Option<String>,
     /// Graphics processors, by the name that their driver reports.

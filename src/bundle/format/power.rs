@@ -42,7 +42,8 @@ pub struct PowerRequest {
 pub struct PowerState {
     /// The mode, on a host with named and numbered modes (nvpmodel).
     pub mode: Option<PowerMode>,
-    /// Kernel files with governors, limits and switches, and their contents.
+    /// Kernel files with governors, limits and switches, and their contents; for the card that a job uses,
+    /// `nvml:`, its UUID, and the setting.
     pub settings: BTreeMap<String, String>,
 }
 

@@ -36,6 +36,10 @@ pub struct Latencies {
     /// Latencies of runs beyond the requested number, in order. They enter no statistic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_latency_ns: Vec<Nanos>,
+    /// Smallest step of the clock of a program that times itself, at the end of the trial, where it is
+    /// coarsest; left out if this program's own clock measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_step_ns: Option<Nanos>,
 }
 
 /// A [`Trial`] as it is read. `flatten` would first read the latencies into a buffer of four times their
@@ -48,12 +52,14 @@ struct FlatTrial {
     latency_ns: Vec<Nanos>,
     #[serde(default)]
     extra_latency_ns: Vec<Nanos>,
+    #[serde(default)]
+    clock_step_ns: Option<Nanos>,
 }
 
 impl From<FlatTrial> for Trial {
     fn from(flat: FlatTrial) -> Self {
-        let FlatTrial { build, process, warm_up_ns, latency_ns, extra_latency_ns } = flat;
-        let latencies = Latencies { warm_up_ns, latency_ns, extra_latency_ns };
+        let FlatTrial { build, process, warm_up_ns, latency_ns, extra_latency_ns, clock_step_ns } = flat;
+        let latencies = Latencies { warm_up_ns, latency_ns, extra_latency_ns, clock_step_ns };
         Self { id: TrialId { build, process }, latencies }
     }
 }

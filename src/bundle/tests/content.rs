@@ -13,6 +13,7 @@ pub(super) fn measured() -> Bundle {
                 warm_up_ns: vec![Nanos(2_500_000), Nanos(1_700_000)],
                 latency_ns: (0..50).map(|run| Nanos(1_500_000 + run * 137 + u64::from(process))).collect(),
                 extra_latency_ns: if process == 1 { vec![Nanos(1_500_001)] } else { Vec::new() },
+                clock_step_ns: None,
             },
         })
         .collect();
@@ -293,6 +294,15 @@ fn environment() -> Environment {
             lock_memory_asked: true,
             memory_locked: true,
             refused: vec!["nice value -5: Permission denied (os error 13)".to_owned()],
+        }),
+        sandbox: Some(Sandbox {
+            setting: SandboxSetting::Auto,
+            enforced: vec![SandboxPart::NoNewPrivileges, SandboxPart::Files],
+            missing: vec![SandboxGap {
+                part: SandboxPart::OwnUser,
+                detail: "the daemon may not change users".to_owned(),
+            }],
+            landlock_abi: Some(3),
         }),
     }
 }

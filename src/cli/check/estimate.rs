@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::duration::about;
 use crate::bundle::format::Bundle;
 use crate::bundle::{read, write};
+use crate::guarded;
 use crate::network::count_configuration::cost;
 use crate::spec::{Job, JobConfiguration, ModelSource};
 use crate::text::counted;
@@ -145,7 +146,7 @@ fn last_result(
     let id = |name: &&String| name.rsplit('.').nth(2).unwrap_or_default().to_owned();
     let of_this_job = names.iter().filter(|name| name.starts_with(of_job)).max_by_key(id);
     let name = of_this_job.or_else(|| names.iter().filter(|name| name.contains(of_model)).max_by_key(id))?;
-    let file = fs_err::File::open(outbox.join(name)).ok()?;
+    let file = guarded::open_path(&outbox.join(name)).ok()?;
     let (bundle, _) = read::decode_within(file, LARGEST_READ_BYTES).ok()?;
     // Another model may have the same stem.
     let is_same = bundle.model.as_ref().is_some_and(|found| found.file == configuration.model_file(job));

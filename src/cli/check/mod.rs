@@ -16,6 +16,7 @@ use super::place::DaemonPlace;
 use super::{Exit, print, readable, table};
 use crate::bundle::format::{Failure, Mistake};
 use crate::daemon::admit::{self, Rejection};
+use crate::guarded;
 use crate::host::power::ModeError;
 use crate::host::{self, HostRoot};
 use crate::spec::files::Purpose;
@@ -232,7 +233,7 @@ fn read_spec(path: &Path) -> Result<Vec<u8>, String> {
     }
     admit::check_size(size).map_err(rejected)?;
     let mut text = Vec::new();
-    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
+    let file = guarded::open_path(path).map_err(|error| error.to_string())?;
     file.take(size).read_to_end(&mut text).map_err(|error| error.to_string())?;
     Ok(text)
 }

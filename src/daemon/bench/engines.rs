@@ -1,8 +1,9 @@
 //! What a runtime that compiles models gets from this host: a folder that keeps engines, and what platform it
 //! is.
 //!
-//! The folder is `engines/` in the spool. It is made when it is first needed, and bounded before each
-//! configuration: the oldest files go first. Its files only save time, so none is synced.
+//! The folder is `engines/` in the spool, with a folder for each model, which its workers get for their time
+//! (see [`super::workplace`]). It is made when it is first needed, and bounded before each configuration: the
+//! oldest files go first. Its files only save time, so none is synced.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::runtime::{Compilation, Runtime};
 use crate::spool::journal::BoundModel;
 
 /// Name of the folder in the spool.
-const FOLDER: &str = "engines";
+pub(super) const FOLDER: &str = "engines";
 
 /// For the first build of a model; `None` if the runtime compiles nothing.
 pub(super) fn compilation(
@@ -27,12 +28,10 @@ pub(super) fn compilation(
         return Ok(None);
     }
     let folder = config.spool.join(FOLDER);
-    // Not create_dir_all: if the spool is missing, so is its disk.
-    match fs_err::create_dir(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    make(&folder)?;
     bound(&folder, u64::from(config.keep_engine_megabytes) * 1_000_000)?;
+    let folder = folder.join(model.content_sha256());
+    make(&folder)?;
     Ok(Some(Compilation {
         folder,
         platform: graphics::platform(root),
@@ -41,13 +40,26 @@ pub(super) fn compilation(
     }))
 }
 
-/// Remove the files that were written longest ago until no more than that many bytes are left.
+/// Not create_dir_all: if the spool is missing, so is its disk.
+fn make(folder: &Path) -> io::Result<()> {
+    match fs_err::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Remove the files that were written longest ago until no more than that many bytes are left, and the
+/// folders of models that have none.
 fn bound(folder: &Path, limit_bytes: u64) -> io::Result<()> {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
-        let stat = entry.metadata()?;
-        files.push((stat.modified()?, stat.len(), entry.path()));
+        // Files next to the folders are from an earlier version.
+        let of_model = if entry.file_type()?.is_dir() { listed(&entry.path())? } else { vec![entry.path()] };
+        for path in of_model {
+            let stat = fs_err::symlink_metadata(&path)?;
+            files.push((stat.modified()?, stat.len(), path));
+        }
     }
     files.sort();
     let mut bytes: u64 = files.iter().map(|(_, length, _)| length).sum();
@@ -55,10 +67,16 @@ fn bound(folder: &Path, limit_bytes: u64) -> io::Result<()> {
         if bytes <= limit_bytes {
             break;
         }
-        fs_err::remove_file(path)?;
+        fs_err::remove_file(&path)?;
         bytes -= length;
+        // Refused as long as others are in it.
+        let _ = path.parent().filter(|parent| *parent != folder).map(fs_err::remove_dir);
     }
     Ok(())
+}
+
+fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs_err::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 #[cfg(test)]

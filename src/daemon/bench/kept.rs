@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use fs_err::File;
 
 use crate::bundle::format::{Agreement, AgreementState, MatchedBy, Output, OutputTolerance, Tensor, TrialId};
+use crate::guarded;
 use crate::runtime::agreement::Differences;
 use crate::runtime::fill::ElementType;
 use crate::runtime::layout::{ChannelOrder, Conversion};
@@ -257,7 +258,7 @@ impl<'a> KeptOutput<'a> {
     }
 
     fn open(&self) -> io::Result<ElementReader> {
-        let file = BufReader::new(File::open(self.file)?);
+        let file = BufReader::new(guarded::open_path(self.file)?);
         Ok(ElementReader { file, start: self.start, element_type: self.element_type })
     }
 }

@@ -16,13 +16,15 @@ use super::turn::{Course, Left, Turn};
 use crate::bundle::format::{Failure, Host, Outcome, Power, Stage, Status};
 use crate::config::Config;
 use crate::error::Hint as _;
+use crate::host::machine::Machine;
 use crate::host::nvml::choice;
+use crate::host::nvml::machine::HostWithCards;
 use crate::host::power::hold::PowerHost;
 use crate::host::power::saved::SavedFile;
 use crate::host::{self, HostLock, HostRoot};
 use crate::installation::Installation;
 use crate::runtime::{self, LoadRequest, Options, Runtime};
-use crate::spec::{JobConfiguration, ModelSource, Verify};
+use crate::spec::{Job, JobConfiguration, ModelSource, Verify};
 use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
 use crate::worker::parent;
@@ -43,6 +45,7 @@ pub(crate) mod sensing;
 mod tests;
 mod trials;
 mod verify;
+mod workplace;
 
 pub(crate) use attendant::{Attendant, TrialNumber};
 pub(crate) use device::is_device_fault;
@@ -56,6 +59,7 @@ use needs::NeedsAtStart;
 use power::HeldPower;
 use sensing::Sensing;
 use trials::{Instruments, RunWorker, Trials, UntimedWorker, Workers};
+use workplace::Confining;
 
 /// A configuration under which the daemon or the machine went down this often is given up: a model that
 /// browns out its board would otherwise do so for ever.
@@ -71,6 +75,8 @@ pub(crate) struct Bench {
     had_edge_tpu: bool,
     /// Before the lock: fields are dropped in order, and restoring the host needs the lock.
     power: HeldPower,
+    /// The graphics card of a turn, as power control sees it.
+    cards: Rc<HostWithCards>,
     /// Held while anything is measured.
     lock: Option<HostLock>,
     /// Another process that measures on this host.
@@ -78,6 +84,7 @@ pub(crate) struct Bench {
     installation: Installation,
     /// What of the runtimes was there when the daemon started.
     needs: NeedsAtStart,
+    confining: Confining,
     run: RunWorker,
 }
 
@@ -108,19 +115,22 @@ impl Bench {
         reboots: Reboots,
         installation: Installation,
     ) -> Self {
+        let cards = Rc::new(HostWithCards::new(&root, &config.power_state));
         let power = PowerHost::new(
             host::family(&root).power,
-            Rc::new(root.clone()),
+            Rc::clone(&cards) as Rc<dyn Machine>,
             Rc::new(SavedFile::of(&root, &config.power_state)),
         );
         Self {
             power: HeldPower::new(power, reboots, config.host_root.clone()),
+            cards,
             memory_bytes: observed.memory_bytes,
             had_edge_tpu: !observed.edge_tpus.is_empty(),
             lock: None,
             holder: None,
             needs: NeedsAtStart::find(&installation, &config),
             installation,
+            confining: Confining::on(&root, &config),
             run: parent::run,
             root,
             config,
@@ -144,6 +154,7 @@ impl Bench {
                 self.holder = None;
                 troubles.fixed(TroubleKind::HostLock);
                 self.power.recover(troubles);
+                self.cards.end();
                 Access::Granted
             }
             Ok(None) => {
@@ -155,7 +166,8 @@ impl Bench {
                 Access::Waits { holder, is_new }
             }
             Err(error) => {
-                troubles.report(TroubleKind::HostLock, &self.config.host_root, &error, Instant::now());
+                let why = error.reason();
+                troubles.report(TroubleKind::HostLock, &self.config.host_root, &why, Instant::now());
                 Access::Refused
             }
         }
@@ -164,6 +176,7 @@ impl Bench {
     /// Restore the host and release its lock.
     pub(crate) fn release(&mut self, troubles: &mut Troubles) {
         self.power.release(troubles);
+        self.cards.end();
         self.lock = None;
     }
 
@@ -206,6 +219,7 @@ impl Bench {
     /// worked.
     pub(crate) fn end_power(&mut self, power: Option<&mut Power>, troubles: &mut Troubles) {
         let recovered = self.power.release(troubles);
+        self.cards.end();
         if let Some((power, recovered)) = power.zip(recovered) {
             power.restored = Some(recovered.not_restored.is_empty());
             power.not_restored = recovered.not_restored;
@@ -264,12 +278,14 @@ impl Bench {
                 nice: job.host.nice,
                 lock_memory: job.host.lock_memory,
             },
+            confinement: None,
         };
         if course.is_complete(turn) && course.power.is_some() {
             // A former run came as far as this; the host need not be brought into that state again.
             return Err(course.ended(Outcome::measured(Vec::new()), Some(model)).into());
         }
         let journal = spool.journal(&turn.queued.entry.id);
+        self.cards.begin(cuda_device_of(turn.job));
         let mut power = self.power.take(turn, &journal, troubles)?;
         power.not_held = course.power.take().map(|known| known.not_held).unwrap_or_default();
         let sensing = Sensing::find(&self.root, chosen.runtime.times_itself(), cuda_device);
@@ -314,10 +330,16 @@ impl Bench {
             needs: &self.needs,
             silence_limit: (seconds > 0).then(|| Duration::from_secs(seconds.into())),
             run: self.run,
+            confining: &self.confining,
         };
         let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)
     }
+}
+
+/// The CUDA device on which some configuration of the job computes. Clocks are locked for a job's whole turn.
+fn cuda_device_of(job: &Job) -> Option<u32> {
+    job.configurations.iter().find_map(|chosen| runtime::cuda_device(chosen.runtime, &chosen.options))
 }
 
 /// Has CUDA number the cards as the library of their driver does, unless the host's owner chose an order: if

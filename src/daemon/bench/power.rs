@@ -212,6 +212,7 @@ impl HeldPower {
             return;
         }
         let result = self.host.recover();
+        self.look_for_damage(troubles);
         if let Some(recovered) = self.restored(result, troubles)
             && recovered.was_left
             && recovered.not_restored.is_empty()
@@ -238,6 +239,20 @@ impl HeldPower {
                 self.report(&error, troubles);
                 None
             }
+        }
+    }
+
+    /// Say so as long as a saved state that cannot be understood is set aside.
+    fn look_for_damage(&self, troubles: &mut Troubles) {
+        match self.host.damaged() {
+            None => troubles.fixed(TroubleKind::PowerStateLost),
+            Some(file) => troubles.report(
+                TroubleKind::PowerStateLost,
+                &file,
+                &"this saved power state cannot be understood, so nothing was restored and the host stays as it is; \
+                  set the host as it should be, then remove the file",
+                Instant::now(),
+            ),
         }
     }
 
@@ -269,6 +284,7 @@ impl HeldPower {
             Ok(job) => self.rebooted_job = job.filter(|job| is_queued(job)),
             Err(error) => self.report(&error, troubles),
         }
+        self.look_for_damage(troubles);
         self.host.is_left()
     }
 

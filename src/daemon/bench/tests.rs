@@ -61,6 +61,7 @@ fn ended(ending: Ending) -> ending::Ended {
         ending,
         loaded: Some(LoadedModel::default()),
         resources: None,
+        sandbox: None,
         outputs: None,
         reached,
         log_tail: Vec::new(),
@@ -80,6 +81,7 @@ fn complete(trial: &parent::Trial<'_>, watch: &mut dyn Watch) -> ending::Ended {
         warm_up_ns: runs(trial.request.warm_up_runs),
         latency_ns: runs(trial.request.timed_runs),
         extra_latency_ns: Vec::new(),
+        clock_step_ns: None,
     };
     ended(Ending::Complete { latencies, energy_ns: None })
 }

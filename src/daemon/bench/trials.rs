@@ -15,9 +15,10 @@ use super::needs::NeedsAtStart;
 use super::power::HeldPower;
 use super::quiet::Quiet;
 use super::sensing::Sensing;
+use super::workplace::Confining;
 use crate::bundle::format::{
-    Build, Energy, Failure, Outcome, Placed, Placement, Power, Profile, Stage, Status, Trial, TrialId,
-    TrialResources,
+    Build, Energy, Environment, Failure, Outcome, Placed, Placement, Power, Profile, Stage, Status, Trial,
+    TrialId, TrialResources,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::status::Running;
@@ -70,6 +71,7 @@ pub(super) struct Instruments<'a> {
     /// How long a worker may print nothing and do nothing.
     pub(super) silence_limit: Option<Duration>,
     pub(super) run: RunWorker,
+    pub(super) confining: &'a Confining,
 }
 
 /// The trials of one turn.
@@ -142,7 +144,7 @@ impl Trials<'_> {
         self.set_build(build);
         self.begin(TrialId { build, process: self.course.processes_done(build) + 1 })?;
         self.record_start()?;
-        let ended = self.run_for(Task::Build, build);
+        let ended = self.run_for(Task::Build, build)?;
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
@@ -190,11 +192,12 @@ impl Trials<'_> {
             Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled()))),
         }
         self.record_start()?;
-        let (mut ended, daemon_cpus) = self.run_quietly();
+        let (mut ended, daemon_cpus) = self.run_quietly()?;
         self.check_host(self.turn.chosen().runtime, &ended)?;
         let placed = ended.loaded.as_ref().and_then(|loaded| loaded.placed.clone());
         let placement = placed.map(|placed| placement_of(&job.host, placed, daemon_cpus));
-        let environment = self.workers.sensing.environment(placement);
+        let sandbox = ended.sandbox.take().or_else(|| self.instruments.confining.none());
+        let environment = Environment { sandbox, ..self.workers.sensing.environment(placement) };
         match ended.ending {
             Ending::Complete { latencies, energy_ns } => {
                 let Some(loaded) = ended.loaded else {
@@ -257,6 +260,7 @@ impl Trials<'_> {
         self.workers.request.timed_runs = runs;
         let ended = self.run_for(Task::Profile, build);
         self.workers.request.timed_runs = timed_runs;
+        let ended = ended?;
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
@@ -310,6 +314,7 @@ impl Trials<'_> {
         let request = std::mem::replace(&mut self.workers.request, request);
         let ended = self.run_for(task, build);
         (self.workers.command, self.workers.request) = (command, request);
+        let ended = ended?;
         if ended.ending == Ending::Stopped {
             return Err(self.interrupted());
         }
@@ -322,22 +327,24 @@ impl Trials<'_> {
     }
 
     /// Run a worker that measures nothing.
-    pub(super) fn run_for(&mut self, task: Task, build: u32) -> Ended {
+    pub(super) fn run_for(&mut self, task: Task, build: u32) -> Result<Ended, Halt> {
         self.workers.sensing.begin(TrialId { build, process: 0 }, 0);
         self.workers.request.energy_seconds = 0;
         self.workers.request.load.task = task;
         if task != Task::Outputs {
             self.workers.request.outputs_file = None;
         }
-        let (ended, _) = self.run_quietly();
+        let ran = self.run_quietly();
         self.workers.request.load.task = Task::Measure;
-        ended
+        Ok(ran?.0)
     }
 
     /// Run one worker, with everything else of this process asleep. Returns also the processors that the
     /// daemon kept to.
-    fn run_quietly(&mut self) -> (Ended, Vec<u32>) {
+    fn run_quietly(&mut self) -> Result<(Ended, Vec<u32>), Halt> {
         let Workers { command, request, sensing, power, .. } = &mut self.workers;
+        let workplace = self.instruments.confining.workplace(request);
+        let workplace = workplace.map_err(|error| Halt::Left(Left::Trouble(error)))?;
         let trial = parent::Trial {
             executable: &command.executable,
             arguments: command.arguments,
@@ -358,8 +365,9 @@ impl Trials<'_> {
         };
         let ended = (self.instruments.run)(&trial, &mut quiet);
         let daemon_cpus = elsewhere.back();
+        workplace.hand_back(request);
         self.attendant.worker_ended();
-        (ended, daemon_cpus)
+        Ok((ended, daemon_cpus))
     }
 
     /// Wait until the host is as cool as the job asks for, or its time for it is over.

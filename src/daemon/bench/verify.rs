@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use super::kept::{Side, compare};
 use super::trials::{Halt, Trials, UntimedWorker};
 use crate::bundle::format::{
-    DifferingProcess, LoadedModel, OutputComparison, OutputReference, ReadOutputs, Tensor, TrialId,
+    DifferingProcess, InputOrigin, LoadedModel, OutputComparison, OutputReference, ReadOutputs, Tensor,
+    TrialId,
 };
 use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
 use crate::daemon::turn::Course;
+use crate::guarded;
 use crate::model_file::onnx;
 use crate::network::configuration::Precision;
 use crate::runtime::agreement::Rounding;
@@ -229,7 +231,7 @@ impl Trials<'_> {
 /// Is it an ONNX file with integers inside? A larger one than the daemon reads counts as one without.
 fn is_quantised(model: &Path) -> bool {
     let is_small = fs_err::metadata(model).is_ok_and(|stat| stat.len() <= LARGEST_READ_MODEL_BYTES);
-    let bytes = is_small.then(|| fs_err::read(model).ok()).flatten();
+    let bytes = is_small.then(|| guarded::read_path(model, LARGEST_READ_MODEL_BYTES).ok()).flatten();
     bytes.is_some_and(|bytes| onnx::border(&bytes).is_ok_and(|border| border.is_quantised))
 }
 
@@ -249,6 +251,14 @@ enum Converted {
 /// # Errors
 /// The inputs of the one do not give those of the other.
 fn conversion(ours: &LoadedModel, reference: &LoadedModel) -> Result<Converted, String> {
+    let made_up = |loaded: &LoadedModel| {
+        loaded.filled.iter().find(|input| input.how == InputOrigin::Program).map(|input| input.name.clone())
+    };
+    if let Some(name) = made_up(ours).or_else(|| made_up(reference)) {
+        return Err(format!(
+            "the runtime's program fills input `{name}` itself, with elements that are not known"
+        ));
+    }
     let (from, to) = (&reference.inputs, &ours.inputs);
     if from.len() != to.len() {
         return Err(format!("the models have {} and {} inputs", to.len(), from.len()));

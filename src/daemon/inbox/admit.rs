@@ -9,6 +9,7 @@ use crate::bundle::format::{Failure, Mistake, Outcome, Stage, Status};
 use crate::daemon::job::SpecFile;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
+use crate::guarded;
 use crate::model_file::signatures::HEAD_BYTES;
 use crate::spec::files::JobFile;
 use crate::spec::{self, Job, ModelSource};
@@ -171,7 +172,7 @@ pub(crate) fn check_format(path: &Path, job: &Job, index: usize) -> Result<(), R
     let file = &job.models[index].file;
     let mut head = Vec::new();
     let read =
-        fs_err::File::open(path).and_then(|model| model.take(HEAD_BYTES as u64).read_to_end(&mut head));
+        guarded::open_path(path).and_then(|model| model.take(HEAD_BYTES as u64).read_to_end(&mut head));
     if let Err(error) = read {
         return Err(Rejection::new(
             Stage::Model,

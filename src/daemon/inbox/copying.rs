@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::admit::{Rejection, check_digest, check_format};
 use super::survey::JobFiles;
 use crate::daemon::job::ReadJob;
+use crate::guarded;
 use crate::spec::files::{JobFile, Purpose};
 use crate::spool::journal::{BoundFile, BoundModel};
 use crate::spool::plan::Tracker;
@@ -119,7 +120,7 @@ impl Copying {
     fn check(&self, spool: &Spool, copied: &BoundFile) -> io::Result<Result<(), Rejection>> {
         let job = &self.read.job;
         let path = spool.models.path(&copied.sha256);
-        fs_err::File::open(&path).map(drop).or_else(
+        guarded::open_path(&path).map(drop).or_else(
             |error| {
                 if is_shortage(&error) { Err(error) } else { Ok(()) }
             },

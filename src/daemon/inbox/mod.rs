@@ -398,6 +398,13 @@ impl Inbox {
         });
     }
 
+    /// The folder of requests was made again: watch the new one.
+    pub(crate) fn watch_control_again(&mut self, control: &Path) {
+        if let Err(error) = self.watch.watch_control(control) {
+            log::warn!("cannot watch for requests of commands: {error}");
+        }
+    }
+
     /// What wakes the daemon.
     pub(crate) fn wake(&self) -> &Wake {
         &self.wake

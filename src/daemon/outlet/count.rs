@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::bundle::format::{self, LoadedModel};
 use crate::daemon::memory::LARGEST_READ_MODEL_BYTES;
 use crate::daemon::turn::Course;
+use crate::guarded;
 use crate::network::configuration::Configuration as Network;
 use crate::network::count::{InputShapes, Known};
 use crate::network::emit::Format;
@@ -108,7 +109,8 @@ fn count_file(
     if model.main.size_bytes > LARGEST_READ_MODEL_BYTES {
         return Err(format!("the file has more than {LARGEST_READ_MODEL_BYTES} bytes"));
     }
-    let bytes = fs_err::read(models.path(&model.main.sha256)).map_err(|error| error.to_string())?;
+    let bytes = guarded::read_path(&models.path(&model.main.sha256), u64::MAX - 1)
+        .map_err(|error| error.to_string())?;
     // The file is an upload. A bug of ours in reading it costs this number, not the daemon.
     let counted = catch_unwind(AssertUnwindSafe(|| count::model_with(&bytes, known)));
     counted.map_err(|_| "counting failed on this file".to_owned())?.map_err(|error| error.to_string())

@@ -35,12 +35,14 @@ pub(crate) enum TroubleKind {
     ClaimFailed,
     ModelNotCopied,
     NoRoom,
+    SpoolGone,
     SpoolUnwritable,
     SpoolUnreadable,
     RequestsUnreadable,
     OutboxUnwritable,
     HostLock,
     PowerNotRestored,
+    PowerStateLost,
     WorkerNotStarted,
     RuntimeGone,
     WorkerDiffers,
@@ -55,6 +57,7 @@ impl TroubleKind {
             Self::ClaimFailed
                 | Self::ModelNotCopied
                 | Self::NoRoom
+                | Self::SpoolGone
                 | Self::SpoolUnwritable
                 | Self::RequestsUnreadable
         )
@@ -68,12 +71,14 @@ impl TroubleKind {
             Self::ClaimFailed => "claim_failed",
             Self::ModelNotCopied => "model_not_copied",
             Self::NoRoom => "no_room",
+            Self::SpoolGone => "spool_gone",
             Self::SpoolUnwritable => "spool_unwritable",
             Self::SpoolUnreadable => "spool_unreadable",
             Self::RequestsUnreadable => "requests_unreadable",
             Self::OutboxUnwritable => "outbox_unwritable",
             Self::HostLock => "host_lock",
             Self::PowerNotRestored => "power_not_restored",
+            Self::PowerStateLost => "power_state_lost",
             Self::WorkerNotStarted => "worker_not_started",
             Self::RuntimeGone => "runtime_gone",
             Self::WorkerDiffers => "worker_differs",

@@ -40,6 +40,10 @@ pub(super) fn environments(trials: impl IntoIterator<Item = Environment>) -> Opt
         all.unobservable.retain(|quantity| next.unobservable.contains(quantity));
         all.cooling.extend(next.cooling);
         all.placement = next.placement.or(all.placement);
+        all.sandbox = match (all.sandbox, next.sandbox) {
+            (Some(one), Some(other)) => Some(one.weakest(other)),
+            (one, other) => one.or(other),
+        };
         all.graphics = all.graphics.or(next.graphics);
     }
     Some(all)

@@ -10,6 +10,8 @@ use super::machine::Machine;
 use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerDifference, PowerMode, PowerState};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod anything;
 mod memory_clock;
 pub(crate) mod nvpmodel;
 mod release;

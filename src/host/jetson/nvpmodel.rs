@@ -138,13 +138,17 @@ fn judge(name: String, output: &ToolOutput, reboot: Reboot) -> Result<(), ModeEr
     Err(if is_denied { ModeError::Denied { name, said } } else { ModeError::Refused { name, said, refused } })
 }
 
+/// Every error number of the kernel: MAX_ERRNO in `include/linux/err.h` is the largest.
+const ERRNOS: std::ops::RangeInclusive<i32> = 1..=4095;
+
 /// The file and errno in `NVPM ERROR: Error opening PATH: 13` or `NVPM ERROR: Error writing VALUE to PATH:
 /// 16`. Lines such as `failed to write PARAM …: PATH: … VAL: 1` end in a value and not in an errno.
 fn refused_file(line: &str) -> Option<RefusedFile> {
     let told = line.split_once("NVPM ERROR:")?.1.trim_start().strip_prefix("Error ")?;
     let (tried, errno) = told.rsplit_once(':')?;
     let path = tried.split_whitespace().last().filter(|word| word.starts_with('/'))?;
-    Some(RefusedFile { path: path.to_owned(), errno: errno.trim().parse().ok()? })
+    let errno = errno.trim().parse().ok().filter(|errno| ERRNOS.contains(errno))?;
+    Some(RefusedFile { path: path.to_owned(), errno })
 }
 
 /// `errno 16, busy`: the kernel's word for an error that nvpmodel gives as a number.
@@ -152,6 +156,16 @@ fn meaning(errno: i32) -> String {
     let text = std::io::Error::from_raw_os_error(errno).to_string();
     let text = text.split(" (os error").next().unwrap_or_default().to_owned();
     format!("errno {errno}: {}", text.to_lowercase())
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_anything(text: &str) {
+    let _ = (parse_modes(text), parse_query(text));
+    for code in [Some(0), Some(255), None] {
+        let output = ToolOutput { code, text: text.to_owned() };
+        let _ = judge("A".to_owned(), &output, Reboot::Never);
+        let _ = judge("A".to_owned(), &output, Reboot::Now);
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +227,17 @@ mod tests {
         let output = ToolOutput { code: Some(exit), text: text.to_owned() };
         let error = judge("M".to_owned(), &output, Reboot::Never).unwrap_err();
         format!("{}: {error}\nhint: {}", error.code(), error.hint().unwrap())
+    }
+
+    #[test]
+    fn numbers_that_are_no_error_number_name_no_file() {
+        for number in ["0", "-1", "4096", "2147483647", "99999999999"] {
+            assert!(
+                refused_file(&format!("NVPM ERROR: Error opening /sys/x: {number}")).is_none(),
+                "{number}"
+            );
+        }
+        assert!(refused_file("NVPM ERROR: Error opening /sys/x: 16").is_some());
     }
 
     #[test]

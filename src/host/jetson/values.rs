@@ -156,6 +156,11 @@ impl Section {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_anything(text: &str) {
+    let _ = parse(text, 0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,10 @@
-//! Any Linux machine: clocks through governor, limits, turbo and energy preference. Its power modes are the
-//! governors that all its processors offer. Reads and writes the files of cpufreq and runs no tool.
+//! Any Linux machine: clocks through governor, limits, turbo and energy preference, and those of the NVIDIA
+//! card that a job uses. Its power modes are the governors that all its processors offer. Reads and writes
+//! the files of cpufreq and runs no tool.
 
 use super::cpufreq::{self, FASTEST, Settings};
 use super::machine::Machine;
+use super::nvml;
 use super::power::{Clocks, ModeError, PowerControl, Reboot};
 use crate::bundle::format::{PowerMode, PowerState};
 
@@ -19,6 +21,7 @@ impl PowerControl for Linux {
     fn settings(&self, machine: &dyn Machine) -> Settings {
         let mut settings = Settings::new();
         cpufreq::read_all(machine, &mut settings);
+        settings.extend(machine.cards());
         settings
     }
 
@@ -35,6 +38,7 @@ impl PowerControl for Linux {
         if clocks == Clocks::Locked {
             cpufreq::without_turbo(&present.settings, &mut wanted.settings);
             cpufreq::limits_together(&present.settings, &mut wanted.settings);
+            nvml::clocks::locked(&present.settings, &mut wanted.settings);
         }
         wanted
     }

@@ -8,11 +8,13 @@ use std::path::Path;
 use nvml_wrapper::enum_wrappers::device::{
     Clock, PerformancePolicy, TemperatureSensor, TemperatureThreshold,
 };
+use nvml_wrapper::enums::device::GpuLockedClocksSetting;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
+use super::clocks::CardClocks;
 use super::readings::{Limit, READINGS, Value, reasons_in};
-use super::{Card, Cards, LIBRARY, Trouble};
+use super::{Card, Cards, Change, LIBRARY, Trouble};
 use crate::host::root::HostRoot;
 
 /// Where distributions put it; searched below another host root. On the real host the loader knows better.
@@ -117,6 +119,36 @@ fn processes(device: &Device<'_>) -> Option<Vec<u32>> {
     processes.sort_unstable();
     processes.dedup();
     Some(processes)
+}
+
+/// What a card reports about its clocks.
+pub(super) fn clocks(device: &Device<'_>) -> CardClocks {
+    let usual = device.default_applications_clock(Clock::Graphics);
+    let application = device.applications_clock(Clock::Memory).ok();
+    CardClocks {
+        is_persistent: device.is_in_persistent_mode().ok(),
+        sustained_graphics_megahertz: usual.or_else(|_| device.max_clock_info(Clock::Graphics)).ok(),
+        highest_memory_megahertz: device.max_clock_info(Clock::Memory).ok(),
+        application_megahertz: application.zip(device.applications_clock(Clock::Graphics).ok()),
+    }
+}
+
+/// Change a setting of a card. Needs the rights of root, or CAP_SYS_ADMIN.
+pub(super) fn change(device: &mut Device<'_>, change: Change) -> Result<(), Trouble> {
+    let changed = match change {
+        Change::Persistence(is_persistent) => device.set_persistent(is_persistent),
+        Change::LockGraphics(Some(megahertz)) => {
+            device.set_gpu_locked_clocks(GpuLockedClocksSetting::Numeric {
+                min_clock_mhz: megahertz,
+                max_clock_mhz: megahertz,
+            })
+        }
+        Change::LockGraphics(None) => device.reset_gpu_locked_clocks(),
+        Change::LockMemory(Some(megahertz)) => device.set_mem_locked_clocks(megahertz, megahertz),
+        Change::LockMemory(None) => device.reset_mem_locked_clocks(),
+        Change::Application(memory, graphics) => device.set_applications_clocks(memory, graphics),
+    };
+    changed.map_err(trouble)
 }
 
 /// A value for each of [`READINGS`].

@@ -14,9 +14,12 @@ use super::machine::Machine as _;
 use super::root::HostRoot;
 
 pub(crate) mod choice;
+pub(crate) mod clocks;
 mod library;
+pub(crate) mod machine;
 pub(crate) mod probe;
 pub(crate) mod readings;
+pub(crate) mod record;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -87,6 +90,24 @@ pub(crate) enum Question {
     Cards,
     /// A value for each of [`readings::READINGS`], for each of the cards with these UUIDs.
     Read(Vec<String>),
+    /// [`clocks::CardClocks`] of each of the cards with these UUIDs.
+    Clocks(Vec<String>),
+    /// Change a setting of the card with this UUID.
+    Change(String, Change),
+}
+
+/// A change of a card's settings. A lock is both limits in MHz; without it, the card chooses its clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    /// Whether the driver keeps it initialised.
+    Persistence(bool),
+    /// The lock of its multiprocessors.
+    LockGraphics(Option<u32>),
+    /// The lock of its memory.
+    LockMemory(Option<u32>),
+    /// Application clocks of memory and multiprocessors, in MHz.
+    Application(u32, u32),
 }
 
 /// Why the library gives no answer.

@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 
+use super::clocks::CardClocks;
 use super::readings::READINGS;
-use super::{Cards, LIBRARY, Question, Trouble};
+use super::{Cards, Change, LIBRARY, Question, Trouble};
 use crate::host::root::HostRoot;
 use crate::host::tool::ROOT_VARIABLE;
 
@@ -28,6 +29,9 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// A card answers within milliseconds. Longer than this disturbs the once a second of a measurement anyway.
 pub(crate) const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// A change takes some tens of milliseconds.
+const CHANGE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a process that was killed may take to go. One that hangs in the kernel never does.
 const KILL_LIMIT: Duration = Duration::from_millis(200);
@@ -101,8 +105,29 @@ impl Probe {
         }
     }
 
+    /// What these cards report about their clocks.
+    ///
+    /// # Errors
+    /// It does not answer in time.
+    pub(crate) fn clocks(&mut self, cards: &[String]) -> Result<Vec<Result<CardClocks, Trouble>>, Trouble> {
+        self.ask(&Question::Clocks(cards.to_vec()), CHANGE_LIMIT)
+    }
+
+    /// Change a setting of this card.
+    ///
+    /// # Errors
+    /// The driver refuses, or does not answer in time.
+    pub(crate) fn change(&mut self, card: &str, change: Change) -> Result<(), Trouble> {
+        self.ask(&Question::Change(card.to_owned(), change), CHANGE_LIMIT)
+    }
+
+    /// Whether it is still asked.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.given_up.is_none()
+    }
+
     /// Ask and wait for the answer.
-    pub(super) fn ask<Answer: DeserializeOwned>(
+    fn ask<Answer: DeserializeOwned>(
         &mut self,
         question: &Question,
         limit: Duration,

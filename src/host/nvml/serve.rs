@@ -37,6 +37,15 @@ fn serve(root: &HostRoot) -> std::io::Result<()> {
                 });
                 answer(&Ok::<_, Trouble>(values.collect::<Vec<_>>()))?;
             }
+            Question::Clocks(cards) => {
+                let clocks =
+                    cards.iter().map(|uuid| device(&nvml, &mut known, uuid).map(|it| library::clocks(it)));
+                answer(&Ok::<_, Trouble>(clocks.collect::<Vec<_>>()))?;
+            }
+            Question::Change(uuid, change) => {
+                let changed = device(&nvml, &mut known, &uuid).and_then(|it| library::change(it, change));
+                answer(&changed)?;
+            }
         }
     }
     Ok(())
@@ -47,7 +56,7 @@ fn device<'known, 'nvml>(
     nvml: &'nvml Nvml,
     known: &'known mut Vec<(String, Device<'nvml>)>,
     uuid: &str,
-) -> Result<&'known Device<'nvml>, Trouble> {
+) -> Result<&'known mut Device<'nvml>, Trouble> {
     let index = match known.iter().position(|(name, _)| name == uuid) {
         Some(index) => index,
         None => {
@@ -55,7 +64,7 @@ fn device<'known, 'nvml>(
             known.len() - 1
         }
     };
-    Ok(&known[index].1)
+    Ok(&mut known[index].1)
 }
 
 fn answer(answer: &impl Serialize) -> std::io::Result<()> {

@@ -1,9 +1,13 @@
 //! Which card a job computes on, from what a worker's environment says.
 
 use super::choice::{self, BY_BUS, CudaVariables};
+use super::clocks::{self, CardClocks, CardSetting, Known};
 use super::readings::{READINGS, Value, reasons_in};
+use super::record::{LockedCard, LockedCards, Record};
 use super::watch::chosen;
 use super::{Card, Trouble};
+use crate::host::cpufreq::Settings;
+use crate::host::root::HostRoot;
 
 fn cards(names: &[&str]) -> Vec<Card> {
     let card = |(index, name): (usize, &&str)| Card {
@@ -88,4 +92,80 @@ fn only_reasons_that_lower_clocks_against_what_was_set_are_named() {
         _ => bits,
     });
     assert_eq!(bits, 0xfc);
+}
+
+/// What a card reports, and what locking wants of it, without the names that all settings share.
+fn lock_of(clocks: &CardClocks, known: Known) -> (Vec<String>, Vec<String>) {
+    let lines = |settings: &Settings| -> Vec<String> {
+        let short =
+            |(setting, value): (&String, &String)| format!("{} {value}", setting.rsplit('/').next().unwrap());
+        settings.iter().map(short).collect()
+    };
+    let (mut present, mut wanted) = (Settings::new(), Settings::new());
+    clocks::settings("GPU-0", clocks, known, &mut present);
+    clocks::locked(&present, &mut wanted);
+    (lines(&present), lines(&wanted))
+}
+
+const CLOCKS: CardClocks = CardClocks {
+    is_persistent: Some(false),
+    sustained_graphics_megahertz: Some(1590),
+    highest_memory_megahertz: Some(2619),
+    application_megahertz: Some((2619, 1200)),
+};
+
+#[test]
+fn card_is_locked_by_what_it_has() {
+    let (present, wanted) = lock_of(&CLOCKS, Known::default());
+    assert_eq!(
+        present,
+        [
+            "application_megahertz 2619 1200",
+            "highest_memory_megahertz 2619",
+            "locked_graphics_megahertz none",
+            "locked_memory_megahertz none",
+            "persistence_mode 0",
+            "sustained_graphics_megahertz 1590",
+        ]
+    );
+    assert_eq!(
+        wanted,
+        ["locked_graphics_megahertz 1590", "locked_memory_megahertz 2619", "persistence_mode 1"]
+    );
+    let older = Known { has_no_graphics_lock: true, has_no_memory_lock: true, ..Known::default() };
+    assert_eq!(lock_of(&CLOCKS, older).1, ["application_megahertz 2619 1590", "persistence_mode 1"]);
+    // Neither: the lock that cannot be set stays wanted, so that the verdict names it.
+    let without = CardClocks { application_megahertz: None, ..CLOCKS };
+    assert_eq!(lock_of(&without, older).1, ["locked_graphics_megahertz 1590", "persistence_mode 1"]);
+    let locked = Known { graphics_megahertz: Some(1590), memory_megahertz: Some(2619), ..Known::default() };
+    assert!(lock_of(&CLOCKS, locked).0.contains(&"locked_graphics_megahertz 1590".to_owned()));
+}
+
+#[test]
+fn setting_of_a_card_is_no_file() {
+    let setting = CardSetting::Graphics.of("GPU-0");
+    assert_eq!(CardSetting::parse(&setting), Some(("GPU-0", CardSetting::Graphics)));
+    for other in ["/sys/devices/system/cpu/cpu0/online", "nvml:GPU-0/highest_memory_megahertz", "nvml:GPU-0"]
+    {
+        assert_eq!(CardSetting::parse(other), None, "{other}");
+    }
+}
+
+#[test]
+fn record_of_locks_lasts_until_the_next_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = HostRoot::new(folder.path()).unwrap();
+    let boot = root.path("/proc/sys/kernel/random/boot_id");
+    fs_err::create_dir_all(boot.parent().unwrap()).unwrap();
+    fs_err::write(&boot, "one\n").unwrap();
+    let record = || Record::of(&root, folder.path());
+    let card = LockedCard { graphics_megahertz: Some(1590), memory_megahertz: None };
+    let cards = LockedCards::from([("GPU-0".to_owned(), card)]);
+    record().write(cards.clone()).unwrap();
+    assert_eq!(record().read(), cards);
+    fs_err::write(&boot, "two\n").unwrap();
+    assert_eq!(record().read(), LockedCards::new());
+    record().write(LockedCards::new()).unwrap();
+    assert!(!root.path("/var/lib/backbone/graphics-clocks.json").exists());
+    record().write(LockedCards::new()).unwrap();
 }

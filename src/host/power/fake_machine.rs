@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::saved::{Keep, Saved};
+use crate::bundle::format::Sensor;
 use crate::host::machine::Machine;
 use crate::host::tool::{ToolCall, ToolError, ToolOutput};
 
@@ -55,6 +56,7 @@ impl Memory {
         more.insert("/etc/nvpmodel.conf".to_owned(), conf);
         memory.files.borrow_mut().extend(more);
         memory.files.borrow_mut().remove("/sys/devices/system/cpu/intel_pstate/no_turbo");
+        memory.files.borrow_mut().retain(|path, _| !path.starts_with(Sensor::OF_CARD));
         memory.set_mode(MODES[1]);
         memory
     }
@@ -82,6 +84,15 @@ impl Memory {
             files.insert(format!("/sys/devices/system/cpu/cpu{number}/online"), "1".to_owned());
         }
         files.insert("/sys/devices/system/cpu/intel_pstate/no_turbo".to_owned(), "0".to_owned());
+        for (name, value) in [
+            ("persistence_mode", "0"),
+            ("locked_graphics_megahertz", "none"),
+            ("sustained_graphics_megahertz", "1590"),
+            ("locked_memory_megahertz", "none"),
+            ("highest_memory_megahertz", "2619"),
+        ] {
+            files.insert(format!("nvml:GPU-0/{name}"), value.to_owned());
+        }
         for (policy, related) in POLICIES.iter().zip(["0 1", "2 3"]) {
             for (name, value) in [
                 ("related_cpus", related),
@@ -196,6 +207,12 @@ impl Machine for Memory {
         let mut names: Vec<String> = below.map(str::to_owned).collect();
         names.dedup();
         names
+    }
+
+    fn cards(&self) -> BTreeMap<String, String> {
+        let files = self.files.borrow();
+        let of_cards = files.iter().filter(|(path, _)| path.starts_with(Sensor::OF_CARD));
+        of_cards.map(|(path, value)| (path.clone(), value.clone())).collect()
     }
 
     fn run(&self, call: &ToolCall<'_>) -> Result<ToolOutput, ToolError> {

@@ -101,6 +101,12 @@ impl PowerHost {
         !matches!(self.keep.read(), Ok(None))
     }
 
+    /// Where a saved state that could not be understood was set aside. What the host was like is then
+    /// unknown, and it stays as it is.
+    pub(crate) fn damaged(&self) -> Option<std::path::PathBuf> {
+        self.keep.damaged()
+    }
+
     /// The job for which the host was rebooted, until that job has its turn.
     ///
     /// # Errors

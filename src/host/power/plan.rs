@@ -30,7 +30,8 @@ pub(crate) enum Step {
 type Stage = fn(&str) -> bool;
 
 const STAGES: &[Stage] = &[
-    |setting| setting.ends_with("/online") || is_turbo(setting),
+    // Without persistence mode a driver forgets the locks of a card that no process uses.
+    |setting| setting.ends_with("/online") || is_turbo(setting) || setting.ends_with("/persistence_mode"),
     // Switches that make a clock ignore its limits.
     |setting| {
         ["/railgate_enable", "/mrq_rate_locked", "/clk_state"].iter().any(|name| setting.ends_with(name))

@@ -3,16 +3,23 @@
 //! lock finds it and restores the host.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::format::PowerState;
+use crate::guarded::{self, Synced};
 use crate::host::root::HostRoot;
 
 /// The file's name.
-const FILE: &str = "power-state.json";
+pub(crate) const FILE: &str = "power-state.json";
+
+/// The name of one that could not be understood.
+const DAMAGED: &str = "power-state.json.damaged";
+
+/// More than any host has settings for.
+const LARGEST_BYTES: u64 = 16 << 20;
 
 /// The state folder under another host root, which may be used with several state folders.
 const FOLDER_OF_A_STAND_IN: &str = "/var/lib/backbone";
@@ -46,11 +53,16 @@ pub enum RebootFor {
 
 /// Where the original state is kept.
 pub trait Keep {
-    /// The saved state, if any.
+    /// The saved state, if any. One that cannot be understood is set aside and counts as none.
     ///
     /// # Errors
     /// It cannot be read.
     fn read(&self) -> io::Result<Option<Saved>>;
+
+    /// Where a state that could not be understood was set aside, until somebody removes it.
+    fn damaged(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// Save a state in place of the present one; durable when this returns.
     ///
@@ -76,6 +88,20 @@ impl SavedFile {
         Self(folder.join(FILE))
     }
 
+    /// A state that cannot be understood cannot be restored either, and must not keep jobs from being
+    /// measured. The file stays under another name, until a person has looked at it. One that is there
+    /// already is older and stays: what comes after it says less about the host as it was.
+    fn set_aside(&self, error: &dyn std::fmt::Display) -> io::Result<()> {
+        let aside = self.0.with_file_name(DAMAGED);
+        log::error!("cannot understand {}: {error}; it is now {}", self.0.display(), aside.display());
+        if fs_err::symlink_metadata(&aside).is_ok() {
+            fs_err::remove_file(&self.0)?;
+        } else {
+            guarded::rename(&self.0, &aside)?;
+        }
+        fs_err::File::open(self.folder())?.sync_all()
+    }
+
     fn folder(&self) -> &Path {
         self.0.parent().unwrap_or(Path::new("/"))
     }
@@ -83,27 +109,35 @@ impl SavedFile {
 
 impl Keep for SavedFile {
     fn read(&self) -> io::Result<Option<Saved>> {
-        match fs_err::read(&self.0) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.0.display()))
-            }),
+        match guarded::read_path(&self.0, LARGEST_BYTES) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(saved) => Ok(Some(saved)),
+                Err(error) => self.set_aside(&error).map(|()| None),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Not a file at all, or one that is far too large.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge) =>
+            {
+                self.set_aside(&error).map(|()| None)
+            }
             Err(error) => Err(error),
         }
     }
 
+    fn damaged(&self) -> Option<PathBuf> {
+        let path = self.0.with_file_name(DAMAGED);
+        fs_err::symlink_metadata(&path).is_ok().then_some(path)
+    }
+
     fn write(&self, saved: &Saved) -> io::Result<()> {
-        let temporary = self.0.with_extension("new");
         if !self.folder().exists() {
             // Under another host root, or for `backbone run` on a host without an installed daemon.
             fs_err::create_dir_all(self.folder())?;
         }
-        let mut file = fs_err::File::create(&temporary)?;
-        serde_json::to_writer(&mut file, saved)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs_err::rename(&temporary, &self.0)?;
-        fs_err::File::open(self.folder())?.sync_all()
+        let mut text = serde_json::to_vec(saved)?;
+        text.push(b'\n');
+        guarded::write(self.folder(), FILE, &text, Synced::Yes)
     }
 
     fn remove(&self) -> io::Result<()> {
@@ -132,8 +166,13 @@ mod tests {
         keep.remove().unwrap();
         keep.remove().unwrap();
         assert_eq!(keep.read().unwrap(), None);
-        fs_err::write(folder.path().join(FILE), "{}").unwrap();
-        assert!(keep.read().unwrap_err().to_string().contains(FILE));
+        assert_eq!(keep.damaged(), None);
+        for (content, kept) in [("{}", "{}"), ("later", "{}")] {
+            fs_err::write(folder.path().join(FILE), content).unwrap();
+            assert_eq!(keep.read().unwrap(), None);
+            assert!(!folder.path().join(FILE).exists());
+            assert_eq!(fs_err::read_to_string(keep.damaged().unwrap()).unwrap(), kept);
+        }
     }
 
     #[test]

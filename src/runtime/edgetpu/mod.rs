@@ -17,9 +17,11 @@
 //!   is part of it.
 
 use super::needs::{Origin, ProgramWork};
-use super::{Need, OptionKind, Runtime, RuntimeOption, options, tflite};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options, tflite};
 use crate::model_file::tflite::TfliteFile;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod anything;
 pub(crate) mod causes;
 mod compile;
 mod loader;
@@ -81,6 +83,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         options::THREADS,
     ],
     options_from_model: &[],
+    most_runs: None,
     timed: |_| {
         (
             "edgetpu.invoke",
@@ -94,6 +97,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         Need::Program { name: "edgetpu_compiler", work: ProgramWork::Compile, builds_in_paper: 1 },
         Need::Delegate { file: DELEGATE_FILE },
     ],
+    reach: |_| Reach::EDGE_TPU,
     fatal_lines: causes::FATAL_LINES,
     simulated: false,
 };

@@ -25,7 +25,7 @@
 //!   came with 22: `plugin` has what they need of it.
 
 use super::needs::Origin;
-use super::{Need, OptionKind, Options, Runtime, RuntimeOption, options};
+use super::{Need, OptionKind, Options, Reach, Runtime, RuntimeOption, options};
 use crate::model_file::signatures::{looks_like, other_format};
 use crate::network::emit::Form;
 
@@ -115,6 +115,7 @@ pub const RUNTIME: Runtime = Runtime {
         },
     ],
     options_from_model: &["int8", REBOUND_OUTPUTS],
+    most_runs: None,
     timed: |options| match provider_of(options) {
         word::CPU => (
             "onnxruntime.run_with_binding.cpu",
@@ -140,6 +141,11 @@ pub const RUNTIME: Runtime = Runtime {
         },
         Need::Plugin,
     ],
+    reach: |options| match provider_of(options) {
+        word::CPU => Reach::PROCESSOR,
+        word::PLUGIN => Reach::ANY_ACCELERATOR,
+        _ => Reach::NVIDIA,
+    },
     fatal_lines: &[],
     simulated: false,
 };

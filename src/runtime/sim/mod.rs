@@ -11,7 +11,7 @@ use crate::bundle::format::{LoadedModel, Stage, Tensor};
 use crate::model_file::signatures::other_format;
 use crate::runtime::fill::ElementType;
 use crate::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent,
+    Execution, Failure, Load, LoadRequest, Loaded, Reach, RunError, Runtime, Session, ShownOutput, Spent,
 };
 
 mod fault;
@@ -30,8 +30,10 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     networks: |_| None,
     options: &[],
     options_from_model: &[],
+    most_runs: None,
     timed: |_| ("scripted_delay", "A delay that the model file prescribes; no inference takes place."),
     needs: &[],
+    reach: |_| Reach::PROCESSOR,
     fatal_lines: &[],
     simulated: true,
 };

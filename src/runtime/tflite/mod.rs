@@ -6,7 +6,7 @@
 //! never names that library.
 
 use super::needs::Origin;
-use super::{Need, OptionKind, Runtime, RuntimeOption, options};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options};
 use crate::model_file::signatures::other_format;
 use crate::model_file::tflite;
 use crate::network::emit::Form;
@@ -29,6 +29,7 @@ pub const RUNTIME: Runtime = Runtime {
     networks: |_| Some(Form::TFLITE),
     options: &[options::THREADS, options::PROFILE, XNNPACK],
     options_from_model: &[],
+    most_runs: None,
     timed: |_| {
         (
             "tflite.invoke.cpu",
@@ -40,6 +41,7 @@ pub const RUNTIME: Runtime = Runtime {
         Need::Library { file: "libtensorflowlite_c.so", variables: &[], origin: Origin::Installation },
         Need::Worker { file: "backbone-worker-tflite" },
     ],
+    reach: |_| Reach::PROCESSOR,
     fatal_lines: &[],
     simulated: false,
 };

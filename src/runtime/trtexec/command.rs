@@ -153,6 +153,22 @@ impl Settings {
     }
 }
 
+/// The words of the command line that shows the outputs, except paths: one query, with what it computes copied
+/// back.
+pub(crate) fn output_flags(program: &Program, shapes: &[ShapeWord]) -> Vec<String> {
+    let mut line = Words { program, words: Vec::new() };
+    line.set(&option::DEVICE, 0);
+    line.switch(&option::EXPLICIT_BATCH);
+    line.shapes(shapes);
+    line.set(&option::ITERATIONS, 1);
+    line.set(&option::WARM_UP, 0);
+    line.set(&option::DURATION, 0);
+    line.set(&option::AVERAGE_RUNS, 1);
+    line.set(&option::STREAMS, 1);
+    line.switch(&option::INCLUDE_TRANSFERS);
+    line.words
+}
+
 /// The precision that the builder is asked for.
 fn precision(
     program: &Program,
@@ -283,6 +299,20 @@ pub(crate) fn profile(
     words.push(format!("{}={runs}", option::ITERATIONS.name).into());
     words.extend(flags.into_iter().map(OsString::from));
     Ok(words)
+}
+
+/// The whole command line that runs `engine` once and writes what it computes to `outputs`; `None` if the
+/// release cannot.
+pub(crate) fn outputs(
+    flags: Vec<String>,
+    program: &Program,
+    engine: &Path,
+    outputs: &Path,
+) -> Option<Vec<OsString>> {
+    program.knows(&option::EXPORT_OUTPUT).then(|| {
+        let paths = [with_path(&option::LOAD_ENGINE, engine), with_path(&option::EXPORT_OUTPUT, outputs)];
+        paths.into_iter().chain(flags.into_iter().map(OsString::from)).collect()
+    })
 }
 
 fn with_path(option: &CommandOption, path: &Path) -> OsString {

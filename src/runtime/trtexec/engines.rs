@@ -19,6 +19,8 @@ pub(super) struct EngineFiles {
     pub(super) timings: PathBuf,
     /// The times of a run, until they are read.
     pub(super) times: PathBuf,
+    /// What a run computes, until it is read.
+    pub(super) outputs: PathBuf,
     folder: PathBuf,
     name: String,
 }
@@ -37,6 +39,7 @@ impl EngineFiles {
             partial: file("partial"),
             timings: file("timings"),
             times: file("times"),
+            outputs: file("outputs"),
             folder: compilation.folder.clone(),
             name,
         }
@@ -66,6 +69,8 @@ impl EngineFiles {
         self.engine.forget();
         // The next build writes it anew.
         let _ = fs_err::remove_file(&self.partial);
+        // Timings of other releases, or cut short, are of no use to it.
+        let _ = fs_err::remove_file(&self.timings);
     }
 }
 

@@ -8,17 +8,18 @@ use std::time::Instant;
 use super::command::{self, Settings};
 use super::engines::{self, EngineFiles};
 use super::feed::Feed;
-use super::outcome;
-use super::release;
+use super::release::{self, Release};
 use super::{RUNTIME, run, times};
+use super::{exported, outcome};
 use crate::bundle::format::{Layer, LoadedModel, Stage, Tensor};
 use crate::model_file::Dimension;
 use crate::model_file::onnx::{self, Border, BorderTensor};
+use crate::runtime::fill::ElementType;
 use crate::runtime::inputs::{Inputs, PlannedInput};
 use crate::runtime::shapes::DeclaredInput;
 use crate::runtime::{
-    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Profiler, Program, Runtime,
-    SelfTimed, Spent, Task,
+    Built, Compiler, Execution, Failure, Load, LoadRequest, Loaded, NeedKind, Profiler, Program, RunError,
+    Runtime, SelfTimed, ShownOutput, Spent, Task,
 };
 
 /// Protocol buffers count in signed 32 bits.
@@ -63,6 +64,8 @@ impl Load for TensorRt {
         let trtexec = Box::new(Trtexec {
             files,
             timing_flags: settings.timing_flags(&program, &feed.shapes),
+            output_flags: command::output_flags(&program, &feed.shapes),
+            outputs: border.outputs.iter().map(tensor).collect(),
             build_flags,
             load_inputs,
             model: request.model.clone(),
@@ -101,6 +104,9 @@ struct Trtexec {
     files: EngineFiles,
     build_flags: Vec<String>,
     timing_flags: Vec<String>,
+    output_flags: Vec<String>,
+    /// The outputs that the model declares.
+    outputs: Vec<Tensor>,
     /// The value of `--loadInputs`, if there are files for it.
     load_inputs: Option<String>,
 }
@@ -114,7 +120,7 @@ impl Compiler for Trtexec {
         let words =
             command::build(flags, &self.program, &self.model, &self.files.partial, &self.files.timings);
         let started = Instant::now();
-        let ran = run::run(&self.path, &words, 0, Stage::Build);
+        let ran = run::run(self.program(), &words, 0, Stage::Build);
         let seconds = started.elapsed().as_secs_f64();
         let size =
             ran.and_then(|(report, exit)| outcome::of_build(&report, exit, self.files.written_bytes()));
@@ -137,16 +143,43 @@ impl Program for Trtexec {
         let words = self.with_inputs(words);
         // It may be left from a run that was killed.
         let _ = fs_err::remove_file(&self.files.times);
-        let ran = run::run(&self.path, &words, runs, Stage::Timing);
-        self.files.remove_inputs();
-        let (report, exit) = ran?;
+        let ran = run::run(self.program(), &words, runs, Stage::Timing);
+        let (report, exit) = ran.inspect_err(|_| self.files.remove_inputs())?;
         let exported = fs_err::read(&self.files.times).ok().and_then(|text| times::parse(&text));
         let _ = fs_err::remove_file(&self.files.times);
         let timed = outcome::of_timing(&report, exit, exported, warm_up_runs as usize, timed_runs as usize);
-        if timed.failure.as_ref().is_some_and(|failure| failure.reason == "engine_mismatch") {
-            self.files.forget();
+        if let Some(failure) = &timed.failure {
+            self.files.remove_inputs();
+            if failure.reason == "engine_mismatch" {
+                self.files.forget();
+            }
         }
         Ok(timed)
+    }
+
+    fn outputs(&mut self, show: &mut dyn FnMut(ShownOutput<'_>)) -> Result<(), RunError> {
+        let text = self.exported_outputs();
+        self.files.remove_inputs();
+        let _ = fs_err::remove_file(&self.files.outputs);
+        let text = text.map_err(RunError)?;
+        let exported = exported::parse(&text)
+            .ok_or_else(|| RunError("trtexec wrote its outputs in a form that is not known".to_owned()))?;
+        for declared in &self.outputs {
+            let output = exported
+                .iter()
+                .find(|output| output.name == declared.name)
+                .ok_or_else(|| RunError(format!("trtexec wrote no output `{}`", declared.name)))?;
+            let elements = ElementType::of_name(&declared.element_type);
+            let bytes = elements.and_then(|elements| output.bytes(elements));
+            show(ShownOutput {
+                name: &declared.name,
+                element_type: &declared.element_type,
+                elements: elements.filter(|_| bytes.is_some()),
+                shape: &output.shape,
+                bytes: bytes.as_deref(),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -160,7 +193,7 @@ impl Profiler for Trtexec {
             command::profile(flags, &self.program, &self.files.engine.compiled, &self.files.times, runs)?;
         let words = self.with_inputs(words);
         let _ = fs_err::remove_file(&self.files.times);
-        let ran = run::run(&self.path, &words, runs, Stage::Timing);
+        let ran = run::run(self.program(), &words, runs, Stage::Timing);
         self.files.remove_inputs();
         let (report, exit) = ran?;
         let exported = fs_err::read(&self.files.times);
@@ -170,6 +203,29 @@ impl Profiler for Trtexec {
 }
 
 impl Trtexec {
+    fn program(&self) -> (&Path, Release) {
+        (&self.path, self.program.release)
+    }
+
+    /// What one more query computes, as trtexec writes it; or why there is nothing.
+    fn exported_outputs(&self) -> Result<String, String> {
+        let (engine, file) = (&self.files.engine.compiled, &self.files.outputs);
+        let words = command::outputs(self.output_flags.clone(), &self.program, engine, file)
+            .ok_or_else(|| format!("trtexec of TensorRT {} shows no outputs", self.program.version))?;
+        let _ = fs_err::remove_file(file);
+        let ran = run::run(self.program(), &self.with_inputs(words), 1, Stage::Report);
+        let (report, exit) = ran.map_err(|failure| failure.detail)?;
+        if let Some(failure) = outcome::of_outputs(&report, exit) {
+            return Err(format!("the run that shows the outputs failed: {}", failure.detail));
+        }
+        let size = fs_err::metadata(file).map_err(|error| error.to_string())?.len();
+        if size > exported::LARGEST_BYTES {
+            return Err(format!("trtexec wrote {size} bytes of outputs, more than are read"));
+        }
+        let bytes = fs_err::read(file).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn with_inputs(&self, mut words: Vec<OsString>) -> Vec<OsString> {
         words.extend(self.load_inputs.as_deref().map(command::load_inputs));
         words

@@ -1,8 +1,8 @@
 //! TensorRT through its program `trtexec`: builds engines from `.onnx` files and times them.
 //!
 //! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone
-//! __worker` only. Pure are [`release`] and [`command`], which say what to call, [`report`], [`times`] and
-//! [`causes`], which read its answers, and [`outcome`], which judges them.
+//! __worker` only. Pure are [`release`] and [`command`], which say what to call, [`report`], [`summary`], [`times`],
+//! [`exported`] and [`causes`], which read its answers, [`clock`], which knows how finely it measures, and [`outcome`], which judges them.
 //!
 //! ## Decisions
 //! - **Its clock, not ours.** trtexec times each query on the GPU; a process around it could only time the
@@ -13,12 +13,18 @@
 //!   GPU of a timing.
 
 use super::needs::ProgramWork;
-use super::{Need, OptionKind, Runtime, RuntimeOption, options};
+use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options};
 use crate::network::emit::Form;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod anything;
 pub(crate) mod causes;
+mod clock;
 pub(crate) mod command;
+#[cfg(test)]
+mod damaged_tests;
 mod engines;
+mod exported;
 mod feed;
 mod loader;
 pub mod outcome;
@@ -26,6 +32,7 @@ pub(crate) mod profile;
 pub(crate) mod release;
 pub mod report;
 mod run;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub mod times;
@@ -66,6 +73,7 @@ pub const RUNTIME: Runtime = Runtime {
         options::PROFILE,
     ],
     options_from_model: &["build_flags", "timing_flags", "int8_mode"],
+    most_runs: Some(clock::MOST_QUERIES),
     timed: |_| {
         (
             "trtexec.gpu_compute",
@@ -74,6 +82,7 @@ pub const RUNTIME: Runtime = Runtime {
         )
     },
     needs: &[Need::Program { name: "trtexec", work: ProgramWork::CompileAndTime, builds_in_paper: 3 }],
+    reach: |_| Reach::NVIDIA,
     fatal_lines: &[],
     simulated: false,
 };

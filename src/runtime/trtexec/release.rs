@@ -152,10 +152,12 @@ impl CommandOption {
     }
 }
 
-const FIRST: Release = Release::General6;
+/// The first release that this program works with.
+pub(super) const FIRST: Release = Release::General6;
 const REBUILT_6: Release = Release::numbered(6, 0);
 const LAST_10: Release = Release::numbered(10, u32::MAX);
-const LATEST: Release = Release::numbered(u32::MAX, u32::MAX);
+/// Later than any release.
+pub(super) const LATEST: Release = Release::numbered(u32::MAX, u32::MAX);
 
 /// Other queries would overlap with the copies of the timed one. `--infStreams` is its newer name; the old
 /// one still works.
@@ -206,6 +208,11 @@ pub(super) const SKIP_INFERENCE: CommandOption =
 pub(super) const NO_TF32: CommandOption = CommandOption::new("--noTF32", Release::numbered(7, 1), LATEST);
 pub(super) const FP16: CommandOption = CommandOption::new("--fp16", FIRST, LAST_10);
 pub(super) const INT8: CommandOption = CommandOption::new("--int8", FIRST, LAST_10);
+/// Unknown to the tag 6.0.1.
+pub(super) const EXPORT_OUTPUT: CommandOption = CommandOption::new("--exportOutput", REBUILT_6, LATEST);
+/// From 11 on nothing is copied unless it is asked for.
+pub(super) const INCLUDE_TRANSFERS: CommandOption =
+    CommandOption::new("--includeDataTransfers", Release::numbered(11, 0), LATEST);
 pub(super) const SHAPES: CommandOption = CommandOption::new("--shapes", FIRST, LATEST);
 /// Before 7.0 it is unknown, or accepted and without effect.
 pub(super) const LOAD_INPUTS: CommandOption =

@@ -8,9 +8,9 @@
 //! <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to release/11.1, and logs of
 //! Jetsons that people made public.
 
-use super::causes::CAUSES;
-use super::release;
-use crate::runtime::causes::MostTelling;
+use super::causes::{CONSEQUENCES, Memory, MostTelling};
+use super::release::{self, Release};
+use super::summary::Summary;
 use crate::runtime::lines::Lines;
 use crate::units::Nanos;
 
@@ -24,17 +24,60 @@ pub struct TrtexecReport {
     pub device: Option<String>,
     /// It printed the frame line of a success.
     pub is_passed: bool,
+    /// It printed the frame line of a failure.
+    is_failed: bool,
     /// Compute time of each query, in order, warm-up included.
     pub latency_ns: Vec<Nanos>,
-    /// The first error line, without its time.
+    /// The first error line that is not the consequence of another, without its time.
     pub first_error: Option<String>,
-    /// The most telling error.
-    pub(crate) cause: MostTelling,
+    /// The first line that says only that something failed.
+    first_consequence: Option<String>,
+    last_line: Option<String>,
+    /// The most telling line.
+    pub(super) cause: MostTelling,
+    /// What it says of the GPU's memory.
+    pub(super) memory: Memory,
+    /// The first line that says that a kernel was not tried for lack of memory.
+    pub(super) tactic_skipped: Option<String>,
+    /// The line that says that kernels would need a larger workspace.
+    pub(super) workspace_short: Option<String>,
+    /// How the lines of queries are worded, if there was one.
+    pub(super) wording: Option<Wording>,
+    pub(super) summary: Summary,
+    /// Known beforehand, or from its first line.
+    release: Option<Release>,
     /// The node that it could not read, such as `node 7, a Resize`.
     pub node: Option<String>,
 }
 
+/// How a release words the line of a query, with one run averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wording {
+    /// The tag 6.0.1.
+    Tag6,
+    /// The rebuilt 6.
+    Rebuilt6,
+    /// 7.0 and later.
+    Since7,
+}
+
 impl TrtexecReport {
+    /// A report of that release.
+    pub(super) fn of(release: Release) -> Self {
+        Self { release: Some(release), ..Self::default() }
+    }
+
+    /// It reported a success, and no failure too.
+    pub(super) fn is_success(&self) -> bool {
+        self.is_passed && !self.is_failed
+    }
+
+    /// The line that says most of a failure that no known text explains.
+    pub(super) fn telling_line(&self) -> Option<&str> {
+        let lines = [&self.first_error, &self.first_consequence, &self.last_line];
+        lines.into_iter().find_map(Option::as_deref)
+    }
+
     /// Read a piece.
     pub fn take(&mut self, bytes: &[u8]) {
         let mut lines = std::mem::take(&mut self.lines);
@@ -52,15 +95,32 @@ impl TrtexecReport {
     fn read_line(&mut self, line: &str) {
         if let Some(frame) = line.strip_prefix("&&&& ") {
             self.is_passed |= frame.starts_with("PASSED TensorRT.trtexec");
+            self.is_failed |= frame.starts_with("FAILED TensorRT.trtexec");
             self.number = self.number.or_else(|| release::frame_number(line));
+            self.release = self.release.or_else(|| self.number.and_then(Release::from_number));
             return;
         }
         let (severity, text) = split(line);
+        if !text.trim().is_empty() {
+            self.last_line = Some(text.to_owned());
+        }
+        self.memory.take(text);
         match severity {
-            Some('I' | 'W' | 'V') => self.read_message(text),
+            Some('I' | 'V') => self.read_message(text),
+            Some('W') => {
+                self.read_message(text);
+                self.cause.take(self.release, true, text);
+            }
             // Libraries print without a severity, and so does 6 when it reports its times.
             None if self.read_latency(text) => {}
             _ => self.read_error(severity.is_some(), text),
+        }
+        // Some releases print these as warnings, others as messages.
+        if text.contains("Skipping tactic") && LACKS_MEMORY.iter().any(|words| text.contains(words)) {
+            self.tactic_skipped.get_or_insert_with(|| text.to_owned());
+        }
+        if text.contains("do not have sufficient workspace memory") {
+            self.workspace_short.get_or_insert_with(|| text.to_owned());
         }
     }
 
@@ -68,15 +128,19 @@ impl TrtexecReport {
         if self.read_latency(text) {
             return;
         }
+        self.summary.take(text);
         if let Some(device) = text.strip_prefix("Selected Device: ") {
             self.device = Some(device.trim().to_owned());
         }
     }
 
     fn read_latency(&mut self, text: &str) -> bool {
-        let number = SINGLE_RUN.iter().find_map(|start| text.strip_prefix(start));
-        let Some(number) = number.and_then(|rest| rest.split_once(" ms")) else { return false };
-        let Some(latency) = number.0.trim().parse().ok().and_then(nanoseconds) else { return false };
+        let found =
+            SINGLE_RUN.iter().find_map(|(start, wording)| Some((text.strip_prefix(start)?, *wording)));
+        let Some((rest, wording)) = found else { return false };
+        let Some((number, _)) = rest.split_once(" ms") else { return false };
+        let Some(latency) = number.trim().parse().ok().and_then(nanoseconds) else { return false };
+        self.wording = Some(wording);
         self.latency_ns.push(latency);
         true
     }
@@ -85,19 +149,24 @@ impl TrtexecReport {
         if self.node.is_none() {
             self.node = node(text);
         }
-        if (is_marked || text.starts_with("ERROR")) && self.first_error.is_none() {
-            self.first_error = Some(text.to_owned());
+        if is_marked || text.starts_with("ERROR") {
+            let is_consequence = CONSEQUENCES.iter().any(|known| text.contains(known));
+            let place = if is_consequence { &mut self.first_consequence } else { &mut self.first_error };
+            place.get_or_insert_with(|| text.to_owned());
         }
-        self.cause.take(CAUSES, text);
+        self.cause.take(self.release, false, text);
     }
 }
 
-/// How the lines of single queries begin, with one run averaged: 7.0 and later, the rebuilt 6, the tag 6.0.1.
-const SINGLE_RUN: &[&str] = &[
-    "Average on 1 runs - GPU latency: ",
-    "GPU compute time average over 1 runs is ",
-    "Average over 1 runs is ",
+/// How the lines of single queries begin.
+const SINGLE_RUN: &[(&str, Wording)] = &[
+    ("Average on 1 runs - GPU latency: ", Wording::Since7),
+    ("GPU compute time average over 1 runs is ", Wording::Rebuilt6),
+    ("Average over 1 runs is ", Wording::Tag6),
 ];
+
+/// Why a tactic is skipped, as releases word it (8.0 misspells it).
+const LACKS_MEMORY: &[&str] = &["insufficient memory", "insuficient memory", "oom error"];
 
 /// Milliseconds as whole nanoseconds; `None` for numbers that are no duration.
 pub(super) fn nanoseconds(milliseconds: f64) -> Option<Nanos> {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 
+use super::release::Release;
 use super::report::TrtexecReport;
 use crate::bundle::format::Stage;
 use crate::runtime::Failure;
@@ -25,12 +26,12 @@ const WHERE_FROM: &str = "that TensorRT's libraries are installed";
 /// # Errors
 /// It could not be started, or it prints without end.
 pub(super) fn run(
-    program: &Path,
+    (program, release): (&Path, Release),
     words: &[OsString],
     runs: u64,
     stage: Stage,
 ) -> Result<(TrtexecReport, Exit), Failure> {
-    let mut report = TrtexecReport::default();
+    let mut report = TrtexecReport::of(release);
     let limit = OUTPUT_BYTES + runs * LATENCY_BYTES;
     let exit = program::listen(program, words, limit, stage, WHERE_FROM, &mut |piece| {
         // Keep going even if the reader is gone.

@@ -19,15 +19,15 @@ use crate::runtime::{Failure, GivenInput, GivenInputs, InputContent, SelfTimed};
 use crate::units::Nanos;
 
 /// What is asked for in every timed transcript: one warm-up run and two timed ones.
-const WARM_UP_RUNS: usize = 1;
-const TIMED_RUNS: usize = 2;
+pub(super) const WARM_UP_RUNS: usize = 1;
+pub(super) const TIMED_RUNS: usize = 2;
 
-enum Expected {
+pub(super) enum Expected {
     /// Nanoseconds: warm-up, timed, surplus.
     Timed(&'static [u64], &'static [u64], &'static [u64]),
     Built,
-    /// Reason, and whether it is the model that cannot be compiled.
-    NotBuilt(&'static str, bool),
+    /// Reason, and whose fault it is.
+    NotBuilt(&'static str, Fault),
     /// Reason, and how many latencies are kept all the same.
     NotTimed(&'static str, usize),
 }
@@ -36,21 +36,21 @@ use Expected::{Built, NotBuilt, NotTimed, Timed};
 const NANO: Expected = Timed(&[40_128_200], &[39_872_400, 39_795_000], &[]);
 
 /// Transcript, how the process ended, what must come out; the numbers were read off the transcripts by hand.
-const TRANSCRIPTS: &[(&str, Exit, Expected)] = &[
+pub(super) const TRANSCRIPTS: &[(&str, Exit, Expected)] = &[
     ("6.0.1-timed", Exit::Code(0), Timed(&[1_310_000], &[1_230_000, 1_240_000], &[])),
     ("6.0.1-built", Exit::Code(0), Built),
     ("6.0.1-unknown-option", Exit::Code(1), NotTimed("unknown_option", 0)),
-    ("6.0.1-quantised-model", Exit::Code(1), NotBuilt("operator_not_supported", true)),
-    ("6.0.1-input-missing", Exit::Code(1), NotBuilt("operator_not_supported", true)),
+    ("6.0.1-quantised-model", Exit::Code(1), NotBuilt("operator_not_supported", Fault::Model)),
+    ("6.0.1-input-missing", Exit::Code(1), NotBuilt("operator_not_supported", Fault::Model)),
     ("6.0-rebuilt-timed", Exit::Code(0), Timed(&[1_410_000], &[1_330_000, 1_340_000], &[])),
     ("7.0-timed", Exit::Code(0), Timed(&[1_998_050], &[1_957_030, 1_955_080], &[])),
     ("7.1-timed", Exit::Code(0), Timed(&[1_998_050], &[1_957_030, 1_960_940], &[])),
     ("7.2-timed", Exit::Code(0), Timed(&[2_500_000], &[2_250_000, 2_125_000], &[])),
     ("7.1-built", Exit::Code(0), Built),
-    ("7.0-no-explicit-batch", Exit::Code(1), NotBuilt("explicit_batch_missing", false)),
-    ("7.1-quantised-model", Exit::Code(1), NotBuilt("quantised_model_not_supported", true)),
+    ("7.0-no-explicit-batch", Exit::Code(1), NotBuilt("explicit_batch_missing", Fault::Host)),
+    ("7.1-quantised-model", Exit::Code(1), NotBuilt("quantised_model_not_supported", Fault::Model)),
     ("7.2-engine-of-another-version", Exit::Code(1), NotTimed("engine_mismatch", 0)),
-    ("7.1-killed", Exit::Signal(9), NotBuilt("killed", false)),
+    ("7.1-killed", Exit::Signal(9), NotBuilt("killed", Fault::Unknown)),
     ("8.0-timed", Exit::Code(0), NANO),
     ("8.2-timed-unstable", Exit::Code(0), NANO),
     ("8.4-timed", Exit::Code(0), NANO),
@@ -67,25 +67,48 @@ const TRANSCRIPTS: &[(&str, Exit, Expected)] = &[
     ("8.5-built", Exit::Code(0), Built),
     ("10.3-built", Exit::Code(0), Built),
     ("8.5-built-after-skipped-tactics", Exit::Code(0), Built),
-    ("8.0-operator-not-supported", Exit::Code(1), NotBuilt("operator_not_supported", true)),
-    ("10.3-operator-not-supported", Exit::Code(1), NotBuilt("operator_not_supported", true)),
-    ("11.0-model-not-parsed", Exit::Code(1), NotBuilt("model_not_parsed", true)),
-    ("8.4-int8-not-configured", Exit::Code(1), NotBuilt("int8_not_configured", false)),
-    ("8.5-no-implementation", Exit::Code(1), NotBuilt("no_implementation", true)),
-    ("8.6-no-implementation", Exit::Code(1), NotBuilt("no_implementation", true)),
+    ("8.0-operator-not-supported", Exit::Code(1), NotBuilt("operator_not_supported", Fault::Model)),
+    ("10.3-operator-not-supported", Exit::Code(1), NotBuilt("operator_not_supported", Fault::Model)),
+    ("11.0-model-not-parsed", Exit::Code(1), NotBuilt("model_not_parsed", Fault::Model)),
+    ("8.4-int8-not-configured", Exit::Code(1), NotBuilt("int8_not_configured", Fault::Job)),
+    ("8.5-no-implementation", Exit::Code(1), NotBuilt("no_implementation", Fault::Model)),
+    ("8.6-no-implementation", Exit::Code(1), NotBuilt("no_implementation", Fault::Model)),
     ("8.5-engine-of-another-version", Exit::Code(1), NotTimed("engine_mismatch", 0)),
-    ("8.2-out-of-gpu-memory", Exit::Code(1), NotBuilt("out_of_memory", true)),
+    ("8.2-out-of-gpu-memory", Exit::Code(1), NotBuilt("out_of_memory", Fault::Unknown)),
     ("10.3-out-of-gpu-memory-timed", Exit::Code(1), NotTimed("out_of_memory", 0)),
-    ("8.4-jetson-allocator", Exit::Code(1), NotBuilt("out_of_memory", true)),
-    ("8.5-gpu-not-accessible", Exit::Code(1), NotBuilt("gpu_not_accessible", false)),
-    ("10.3-unknown-option", Exit::Code(1), NotBuilt("unknown_option", false)),
-    ("11.0-unknown-option", Exit::Code(1), NotBuilt("unknown_option", false)),
-    ("8.6-uncaught-exception", Exit::Code(1), NotBuilt("uncaught_exception", false)),
-    ("8.0-aborted", Exit::Code(134), NotBuilt("aborted", false)),
+    ("8.4-jetson-allocator", Exit::Code(1), NotBuilt("out_of_memory", Fault::Unknown)),
+    ("8.5-gpu-not-accessible", Exit::Code(1), NotBuilt("gpu_not_accessible", Fault::Host)),
+    ("10.3-unknown-option", Exit::Code(1), NotBuilt("unknown_option", Fault::Host)),
+    ("11.0-unknown-option", Exit::Code(1), NotBuilt("unknown_option", Fault::Host)),
+    ("8.6-uncaught-exception", Exit::Code(1), NotBuilt("out_of_memory", Fault::Unknown)),
+    ("8.0-aborted", Exit::Code(134), NotBuilt("aborted", Fault::Unknown)),
     ("8.5-half-a-line", Exit::Signal(11), NotTimed("tool_crashed", 0)),
     ("8.5-exit-0-without-passed", Exit::Code(0), NotTimed("not_passed", 2)),
     ("8.0-passed-then-crashed", Exit::Code(139), NotTimed("crash_after_passed", 2)),
     ("8.2-passed-with-too-few-runs", Exit::Code(0), NotTimed("wrong_count", 1)),
+    ("8.5-cuda-initialisation-failure", Exit::Code(1), NotBuilt("cuda_not_initialised", Fault::Host)),
+    ("7.0-no-gpu", Exit::Code(1), NotBuilt("cuda_not_initialised", Fault::Host)),
+    ("8.5-driver-too-old", Exit::Code(134), NotBuilt("cuda_not_initialised", Fault::Host)),
+    ("10.3-engine-not-saved", Exit::Code(1), NotBuilt("engine_not_saved", Fault::Host)),
+    ("8.0-unknown-module", Exit::Code(1), NotBuilt("board_not_supported", Fault::Host)),
+    ("10.7-gpu-not-supported", Exit::Code(1), NotBuilt("gpu_not_supported", Fault::Host)),
+    ("7.2-gpu-not-supported", Exit::Code(1), NotBuilt("gpu_not_supported", Fault::Host)),
+    ("8.4-library-missing", Exit::Code(1), NotBuilt("library_not_found", Fault::Host)),
+    ("8.0-plugin-not-found", Exit::Code(1), NotBuilt("plugin_not_found", Fault::Model)),
+    ("8.5-nothing-but-memory", Exit::Code(1), NotBuilt("out_of_memory", Fault::Host)),
+    ("8.6-more-than-the-gpu-has", Exit::Code(1), NotBuilt("out_of_memory", Fault::Model)),
+    ("10.3-memory-of-its-own", Exit::Code(1), NotBuilt("out_of_memory", Fault::Model)),
+    ("8.6-workspace-too-small", Exit::Code(1), NotBuilt("workspace_too_small", Fault::Job)),
+    ("8.5-input-unknown", Exit::Code(1), NotBuilt("shapes_not_accepted", Fault::Job)),
+    ("7.1-no-profile", Exit::Code(1), NotBuilt("shapes_not_accepted", Fault::Job)),
+    ("8.5-int8-without-ranges", Exit::Code(1), NotBuilt("int8_ranges_missing", Fault::Job)),
+    ("10.3-no-dla", Exit::Code(1), NotBuilt("dla_missing", Fault::Host)),
+    ("8.5-layer-not-on-dla", Exit::Code(1), NotBuilt("layer_not_on_dla", Fault::Model)),
+    ("8.6-no-room-for-timings", Exit::Code(1), NotBuilt("disk_full", Fault::Host)),
+    ("8.5-something-new", Exit::Code(1), NotBuilt("engine_not_built", Fault::Unknown)),
+    ("8.5-kernel-failed", Exit::Code(1), NotBuilt("cuda_failed", Fault::Unknown)),
+    ("7.0-cask", Exit::Code(1), NotBuilt("internal_error", Fault::Unknown)),
+    ("9.3-bf16-without-hardware", Exit::Code(1), NotBuilt("precision_not_supported", Fault::Model)),
 ];
 
 fn folder() -> std::path::PathBuf {
@@ -93,25 +116,25 @@ fn folder() -> std::path::PathBuf {
 }
 
 /// Without the line that cites the fact it was written from.
-fn transcript(name: &str) -> String {
+pub(super) fn transcript(name: &str) -> String {
     let text = fs_err::read_to_string(folder().join(format!("{name}.txt"))).unwrap();
     let (source, text) = text.split_once('\n').unwrap();
     assert!(source.starts_with("# Source: "), "{name} cites nothing");
     text.to_owned()
 }
 
-fn read(text: &str) -> TrtexecReport {
+pub(super) fn read(text: &str) -> TrtexecReport {
     let mut report = TrtexecReport::default();
     report.take(text.as_bytes());
     report.finish();
     report
 }
 
-fn timed(report: &TrtexecReport, exit: Exit) -> SelfTimed {
+pub(super) fn timed(report: &TrtexecReport, exit: Exit) -> SelfTimed {
     outcome::of_timing(report, exit, None, WARM_UP_RUNS, TIMED_RUNS)
 }
 
-fn numbers(latencies: &[Nanos]) -> Vec<u64> {
+pub(super) fn numbers(latencies: &[Nanos]) -> Vec<u64> {
     latencies.iter().map(|latency| latency.0).collect()
 }
 
@@ -128,13 +151,9 @@ fn every_transcript_gives_what_was_read_off_it_by_hand() {
                 assert_eq!(numbers(&timed.latencies.extra_latency_ns), *extra, "{name}");
             }
             Built => assert_eq!(outcome::of_build(&report, *exit, Some(7)), Ok(7), "{name}"),
-            NotBuilt(reason, concerns_model) => {
+            NotBuilt(reason, fault) => {
                 let failure = outcome::of_build(&report, *exit, None).expect_err(name);
-                assert_eq!(
-                    (failure.reason.as_str(), failure.fault == Fault::Model),
-                    (*reason, *concerns_model),
-                    "{name}"
-                );
+                assert_eq!((failure.reason.as_str(), failure.fault), (*reason, *fault), "{name}");
                 assert!(failure.hint.is_some() && failure.stage == Stage::Build, "{name}");
             }
             NotTimed(reason, kept) => {
@@ -234,11 +253,17 @@ fn exported_times_count_where_they_are_whole_and_printed_ones_else() {
     };
     let file = format!("[\n  {}\n, {}\n, {}\n, {}\n]\n", row("4"), row("1.96"), row("1.95999"), row("3e-05"));
     let exported = times::parse(file.as_bytes()).unwrap();
-    assert_eq!(numbers(&exported), [4_000_000, 1_960_000, 1_959_990, 30]);
+    assert_eq!(numbers(&exported.latency_ns), [4_000_000, 1_960_000, 1_959_990, 30]);
+    assert_eq!(exported.last_milliseconds, Some(2.01));
+    let report = read("&&&& PASSED TensorRT.trtexec [TensorRT v8502]\n");
+    let silent = outcome::of_timing(&report, Exit::Code(0), Some(exported.clone()), WARM_UP_RUNS, TIMED_RUNS);
+    assert_eq!(silent.failure, None);
+    assert_eq!(numbers(&silent.latencies.latency_ns), [1_960_000, 1_959_990]);
+    assert_eq!(numbers(&silent.latencies.extra_latency_ns), [30]);
+    // Two witnesses that differ are none.
     let report = read(&transcript("8.5-timed"));
     let both = outcome::of_timing(&report, Exit::Code(0), Some(exported), WARM_UP_RUNS, TIMED_RUNS);
-    assert_eq!(numbers(&both.latencies.latency_ns), [1_960_000, 1_959_990]);
-    assert_eq!(numbers(&both.latencies.extra_latency_ns), [30]);
+    assert_eq!(both.failure.unwrap().reason, "report_contradicts_itself");
     for end in 0..file.trim_end().len() {
         assert_eq!(times::parse(&file.as_bytes()[..end]), None, "cut at byte {end}");
     }

@@ -53,6 +53,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         seed: fields.integer("measure.seed", &mut mistakes),
         energy_seconds: fields.integer("measure.energy_seconds", &mut mistakes),
     };
+    runs_of_one_loop(&fields, &configurations, &measure, &mut mistakes);
     let host = host_of(&fields, &mut mistakes);
     let power = PowerRequest {
         power_mode: fields
@@ -87,6 +88,33 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         }),
         _ => Err(mistakes.into_sorted()),
     }
+}
+
+/// The clock of a program that times itself may get coarser with every run.
+fn runs_of_one_loop(
+    fields: &Fields<'_>,
+    configurations: &[JobConfiguration],
+    measure: &Measure,
+    mistakes: &mut Mistakes,
+) {
+    let runs = measure.warm_up_runs.saturating_add(measure.timed_runs);
+    let limited = configurations
+        .iter()
+        .map(|configuration| configuration.runtime)
+        .find(|runtime| runtime.most_runs.is_some_and(|most| runs > most));
+    let Some((runtime, most)) = limited.and_then(|runtime| Some((runtime, runtime.most_runs?))) else {
+        return;
+    };
+    let field =
+        if measure.warm_up_runs > measure.timed_runs { "measure.warm_up_runs" } else { "measure.timed_runs" };
+    let Some(node) = fields.get(field) else { return };
+    let message = format!(
+        "`{}` can time at most {most} runs in one process, warm-up included: its clock gets coarser with every run",
+        runtime.name
+    );
+    let hint = "to warm up a board for longer, raise `measure.processes` (the first ones warm it), or run a job of the same \
+                network right before this one";
+    mistakes.add(node.position, field, "too_many_runs", message, hint);
 }
 
 fn host_of(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Host {

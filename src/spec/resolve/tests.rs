@@ -11,8 +11,10 @@ const fn runtime(name: &'static str, format: &'static str, options: &'static [Ru
         networks: |_| None,
         options,
         options_from_model: &[],
+        most_runs: None,
         timed: |_| ("call", "the call"),
         needs: &[],
+        reach: |_| crate::runtime::Reach::PROCESSOR,
         fatal_lines: &[],
         simulated: true,
     }
@@ -269,6 +271,24 @@ fn unknown_keys_come_with_the_nearest_known_one() {
     assert!(hint("measure: {quux: 1}").starts_with("keys here: `protocol`, `warm_up_runs`"));
     assert!(hint("1: 1").starts_with("keys here: "));
     assert!(hint(&format!("? {}\n: 1", "x".repeat(200_000))).starts_with("keys here: "));
+}
+
+#[test]
+fn runs_are_limited_where_the_runtimes_own_clock_gets_coarser() {
+    let with = |runtime: &str, measure: &str| {
+        let text = format!("backbone: 1\nmodel: net.onnx\nruntime: {runtime}\nmeasure: {measure}\n");
+        job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").map(drop)
+    };
+    // 2²³ / 100, warm-up included.
+    assert!(with("trtexec", "{warm_up_runs: 83786, timed_runs: 100}").is_ok());
+    assert!(with("onnxruntime", "{warm_up_runs: 100000}").is_ok());
+    let mistakes = with("trtexec", "{warm_up_runs: 83787, timed_runs: 100}").unwrap_err();
+    assert_eq!(
+        (mistakes.len(), mistakes[0].field.as_str(), mistakes[0].code.as_str()),
+        (1, "measure.warm_up_runs", "too_many_runs")
+    );
+    insta::assert_snapshot!(render(&mistakes, "smoke.yaml"));
+    assert_eq!(with("trtexec", "{timed_runs: 90000}").unwrap_err()[0].field, "measure.timed_runs");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::guarded;
 use crate::spool::folder::stat_of_file;
 use crate::spool::plan::Stat;
 
@@ -118,9 +119,7 @@ impl Copy {
         temporary: PathBuf,
         room: impl FnOnce() -> Result<(), CopyError>,
     ) -> Result<Self, CopyError> {
-        let options =
-            { fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(true).clone() };
-        let target = options.open(&temporary)?;
+        let target = fs_err::File::options().read(true).write(true).create_new(true).open(&temporary)?;
         let is_clone = rustix::fs::ioctl_ficlone(&target, &source).is_ok();
         let copy = Self {
             file,
@@ -248,7 +247,7 @@ impl Copy {
             return Ok(None);
         }
         let sha256 = data_encoding::HEXLOWER.encode(&std::mem::take(&mut self.hasher).finalize());
-        fs_err::rename(&self.temporary, path_of(&sha256))?;
+        guarded::rename(&self.temporary, &path_of(&sha256))?;
         Ok(Some(sha256))
     }
 }

@@ -15,11 +15,18 @@ use super::is_shortage;
 use super::journal::BoundFile;
 use super::names::JobId;
 use super::plan::{FileKind, Stat};
+use super::{Unexpected, remove_or_note};
+use crate::guarded::{self, random_letters};
 
 mod copy;
 mod turn;
 
+pub(crate) use turn::FOLDER as LAID_OUT;
+
 pub(crate) use copy::{Copy, CopyError, NoRoom, Slice};
+
+/// Random letters in the name of an unfinished copy.
+const RANDOM_LETTERS: usize = 16;
 
 /// How many digests of unchanged inbox files to remember: more than a study has models.
 const REMEMBERED_DIGESTS: usize = 256;
@@ -47,8 +54,8 @@ pub(crate) enum Begun {
 }
 
 impl ModelStore {
-    /// Use the folder. [`ModelStore::remove_unused`] removes what no job has claimed with
-    /// [`ModelStore::claim`].
+    /// Use the folder. [`Spool::remove_unused_models`](super::Spool::remove_unused_models) removes what no
+    /// job has claimed with [`ModelStore::claim`].
     pub fn new(folder: Folder) -> Self {
         Self { folder, users: BTreeMap::new(), verified: BTreeSet::new(), digests: BTreeMap::new() }
     }
@@ -83,14 +90,19 @@ impl ModelStore {
     ///
     /// # Errors
     /// The folder is unreadable.
-    pub fn remove_unused(&mut self) -> io::Result<()> {
+    pub(super) fn remove_unused(&mut self, oddities: &mut Vec<Unexpected>) -> io::Result<()> {
         self.end_turn();
         for name in self.folder.names()? {
             if !name.to_str().is_some_and(|name| self.users.contains_key(name)) {
-                self.folder.remove(&name)?;
+                remove_or_note(&self.folder, &name, oddities);
             }
         }
         Ok(())
+    }
+
+    /// The folder itself, which may have to be opened again.
+    pub(super) fn folder(&mut self) -> &mut Folder {
+        &mut self.folder
     }
 
     /// The digest of an unchanged inbox file that is in the store.
@@ -132,7 +144,7 @@ impl ModelStore {
         }
         let needed_bytes = before.size.saturating_add(more_bytes);
         let room = || Ok(NoRoom::check(needed_bytes, self.folder.space()?)?);
-        let temporary = self.folder.join(format!(".{job}.copy"));
+        let temporary = self.folder.join(format!(".{job}.copy.{}", random_letters(RANDOM_LETTERS)?));
         Ok(Begun::Copying(Box::new(Copy::begin(file, source, before, temporary, room)?)))
     }
 
@@ -177,7 +189,7 @@ impl ModelStore {
         }
         let mut ended = None;
         let mut pulse = || pulse().map_err(|error| io::Error::from(*ended.insert(error.kind())));
-        let digest = fs_err::File::open(self.path(sha256))
+        let digest = guarded::open_path(&self.path(sha256))
             .and_then(|mut file| copy::hash_with(&mut file, &mut io::sink(), &mut pulse));
         if let Some(kind) = ended {
             return Err(kind.into());

@@ -16,7 +16,7 @@ use crate::spool::journal::BoundFile;
 
 /// Name of the folder. The next start removes what a killed process leaves in it, because no digest is named
 /// like this.
-const FOLDER: &str = ".turn";
+pub(crate) const FOLDER: &str = ".turn";
 
 impl ModelStore {
     /// Give the files their names back in the folder of the turn; its path. `pulse` is called while bytes

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bundle::format::{
-    Failure, Fault, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Stage, Status,
+    Failure, Fault, Latencies, Layer, LoadedModel, Outcome, ReadOutputs, Resources, Sandbox, Stage, Status,
 };
 use crate::runtime::{Built, NodeShapes};
 use crate::units::Nanos;
@@ -25,6 +25,8 @@ pub struct Ended {
     pub loaded: Option<LoadedModel>,
     /// What it took, if it delivered latencies.
     pub resources: Option<Resources>,
+    /// How it was confined, if that was asked for and it got that far.
+    pub sandbox: Option<Sandbox>,
     /// What its runs computed, if it got that far.
     pub outputs: Option<ReadOutputs>,
     /// The last stage that the worker is known to have entered.

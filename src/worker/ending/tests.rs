@@ -6,6 +6,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         warm_up_ns: vec![Nanos(1)],
         latency_ns: vec![Nanos(2), Nanos(3)],
         extra_latency_ns: Vec::new(),
+        clock_step_ns: None,
     };
     let after = |afterwards| Ending::AfterResult { latencies: latencies(), afterwards };
     let signalled = |signal| Ending::Signalled { signal, out_of_memory: None };
@@ -91,6 +92,7 @@ fn ended(reached: Stage, ending: Ending) -> Ended {
         ending,
         loaded: None,
         resources: None,
+        sandbox: None,
         outputs: None,
         reached,
         log_tail: vec!["last words".into()],

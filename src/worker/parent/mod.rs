@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::bundle::format::{Failure, Stage};
+use crate::bundle::format::{Failure, SandboxPart, SandboxSetting, Stage};
 use crate::runtime::causes::Cause;
 pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
@@ -54,6 +54,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
                 ending,
                 loaded: None,
                 resources: None,
+                sandbox: None,
                 outputs: None,
                 reached: Stage::Start,
                 log_tail: Vec::new(),
@@ -66,6 +67,9 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         transcript.stage = Stage::Timing;
     }
     let request_is_met = transcript.is_decided();
+    if let Some(sandbox) = transcript.sandbox.as_mut().filter(|known| known.setting != SandboxSetting::Off) {
+        sandbox.note(SandboxPart::ControlGroup, worker.control_group());
+    }
     let status = worker.end();
     let log_tail = std::mem::take(&mut worker.log).into_lines();
     let ran_out_of_memory = || {
@@ -87,6 +91,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         ending,
         loaded: transcript.loaded,
         resources: transcript.resources,
+        sandbox: transcript.sandbox,
         outputs: transcript.outputs,
         reached: transcript.stage,
         log_tail,

@@ -52,6 +52,7 @@ fn request() -> Request {
         energy_seconds: 0,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     }
 }
 
@@ -87,6 +88,7 @@ fn a_whole_conversation_is_complete_with_and_without_pidfd() {
                 warm_up_ns: vec![Nanos(1)],
                 latency_ns: vec![Nanos(2), Nanos(3)],
                 extra_latency_ns: Vec::new(),
+                clock_step_ns: None,
             },
             energy_ns: None,
         };
@@ -123,6 +125,7 @@ fn events_reach_the_watch_in_order() {
         fn event(&mut self, event: &Event) {
             self.0.push(match event {
                 Event::Hello { .. } => "hello",
+                Event::Confined(_) => "confined",
                 Event::Loaded { .. } => "loaded",
                 Event::Paused { .. } => "paused",
                 Event::Result { .. } => "result",

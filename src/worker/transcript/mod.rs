@@ -3,7 +3,7 @@
 //! Bounded: a line that is longer than any result, is not an event, or comes out of turn ends the
 //! conversation, and later bytes are ignored. Nothing here reads or waits.
 
-use crate::bundle::format::{Failure, Latencies, LoadedModel, ReadOutputs, Resources, Stage};
+use crate::bundle::format::{Failure, Latencies, LoadedModel, ReadOutputs, Resources, Sandbox, Stage};
 use crate::units::Nanos;
 use crate::worker::ending::{Afterwards, Ending};
 use crate::worker::log_tail::printable;
@@ -37,6 +37,9 @@ pub(super) struct Transcript {
     /// timing is over. Energy: result and outputs arrived, and energy runs follow.
     pub(super) stage: Stage,
     pub(super) loaded: Option<LoadedModel>,
+    /// How the worker confined itself.
+    pub(super) sandbox: Option<Sandbox>,
+    asks_for_sandbox: bool,
     /// What came with the result, and after it.
     pub(super) resources: Option<Resources>,
     pub(super) outputs: Option<ReadOutputs>,
@@ -79,6 +82,8 @@ impl Transcript {
             said: 0,
             stage: Stage::Start,
             loaded: None,
+            sandbox: None,
+            asks_for_sandbox: request.confinement.is_some(),
             resources: None,
             outputs: None,
             heard: Heard::Unfinished,
@@ -135,7 +140,8 @@ impl Transcript {
         match self.turn_of(&event) {
             // Without energy runs, the outputs are the last event.
             Some((turn, next)) if turn == self.said && !self.is_decided() => {
-                self.said += 1;
+                // Not every worker is asked to confine itself.
+                self.said += usize::from(!matches!(event, Event::Confined(_)));
                 self.stage = next;
                 on_event(&event);
                 self.take_event(event);
@@ -154,6 +160,7 @@ impl Transcript {
         let after_outputs = if self.asks_for_energy { Stage::Energy } else { Stage::Report };
         Some(match event {
             Event::Hello { .. } => (0, Stage::Load),
+            Event::Confined(_) if self.asks_for_sandbox && self.sandbox.is_none() => (1, Stage::Load),
             Event::Loaded(_) => (1, self.after_loading()),
             Event::Built(_) if self.task == Task::Build => (2, Stage::Report),
             Event::Profiled { .. } if self.task == Task::Profile => (2, Stage::Report),
@@ -180,6 +187,7 @@ impl Transcript {
             Event::Hello { protocol } => {
                 self.heard = Heard::Refused(Ending::ProtocolMismatch { theirs: protocol });
             }
+            Event::Confined(sandbox) => self.sandbox = Some(sandbox),
             Event::Loaded(model) => self.loaded = Some(model),
             Event::Paused { at } => self.pause = Some(at),
             Event::Built(built) => self.heard = Heard::Answered(Ending::Built(Box::new(built))),
@@ -241,5 +249,10 @@ impl Transcript {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+mod anything;
 #[cfg(test)]
 mod tests;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use anything::take_anything;

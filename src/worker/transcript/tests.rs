@@ -42,6 +42,7 @@ fn said_to(task: Task, energy_seconds: u32, text: &str) -> Transcript {
         energy_seconds,
         outputs_file: None,
         placement: Default::default(),
+        confinement: None,
     };
     let mut whole = Transcript::new(&request);
     whole.take(text.as_bytes(), &mut |_| ());
@@ -212,6 +213,7 @@ fn result_is_flat_and_refuses_an_unknown_key() {
         warm_up_ns: vec![Nanos(0)],
         latency_ns: vec![Nanos(5), Nanos(u64::MAX)],
         extra_latency_ns: Vec::new(),
+        clock_step_ns: None,
     };
     let result = Event::Result { latencies, failure: None, resources: Resources::default() };
     let nothing_observed = r#","resources":{"load_seconds":null,"first_inference_seconds":null,"memory_before_load_bytes":null,"memory_after_load_bytes":null,"peak_memory_bytes":null}}"#;

@@ -1,0 +1,4 @@
+//! See `src/fuzzing.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| backbone::fuzzing::run("tensor_file", bytes));
