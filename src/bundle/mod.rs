@@ -6,6 +6,7 @@
 
 pub mod format;
 pub mod read;
+pub(crate) mod seal;
 pub mod write;
 
 #[cfg(test)]

@@ -17,6 +17,11 @@ use crate::error::Hint;
 /// memory does not.
 pub(crate) const LARGEST_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Latencies of a bundle that its readers take: those of a job are at most that many for each configuration.
+/// As many of 16 digits, which is ten times the longest time limit, leave a third of the size for everything
+/// else.
+pub(crate) const MOST_LATENCIES: u64 = 10_000_000;
+
 /// The part of [`FORMAT`] before the version.
 const FORMAT_FAMILY: &str = "backbone.bundle/";
 

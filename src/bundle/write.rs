@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Write};
 use flate2::{Compression, GzBuilder};
 
 use crate::bundle::format::Bundle;
+use crate::bundle::seal::seal;
 use crate::error::Hint;
 
 /// Longest job and configuration part of a file name, in bytes.
@@ -42,7 +43,7 @@ impl Hint for EncodeError {
 }
 
 /// The bytes of a bundle's file: compact JSON that ends in one newline, compressed with gzip, with a fixed
-/// gzip header (no name, time 0).
+/// gzip header (no name, time 0). A bundle with a place in a chain is sealed (module `seal`).
 ///
 /// Compact, because a line for each latency is of no use; `zcat FILE | python3 -m json.tool` prints it in
 /// readable form.
@@ -71,7 +72,8 @@ pub(crate) fn encode_with(
         let Pulsing { inner, .. } = output.into_inner().map_err(io::IntoInnerError::into_error)?;
         inner.finish()
     });
-    finished.map_err(|source| serde_json::Error::io(source).into())
+    let plain = finished.map_err(serde_json::Error::io)?;
+    Ok(if bundle.integrity.is_some() { seal(&plain) } else { plain })
 }
 
 /// Calls `pulse` before each piece.

@@ -18,20 +18,27 @@ use sha2::{Digest, Sha256};
 
 use crate::analysis::platform::Identity;
 use crate::analysis::row::Row;
-use crate::bundle::format::Bundle;
+use crate::bundle::format::{Bundle, ChainHead};
 use crate::bundle::read::{LARGEST_BUNDLE_BYTES, ReadError, decode_within};
+use crate::bundle::seal::{Seal, Sealed};
 use crate::error::Hint;
 use crate::guarded;
 use crate::parallel;
 
+mod chains;
 #[cfg(test)]
 mod tests;
+
+use chains::Link;
 
 /// How a bundle's name ends.
 const ENDING: &str = ".json.gz";
 
 /// The daemon's copy of its status, which is in every outbox.
 const STATUS_FILE: &str = "status.json";
+
+/// More than any status takes.
+const LARGEST_STATUS_BYTES: u64 = 16 << 20;
 
 /// Limits on the size of a decompressed bundle.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +80,12 @@ pub struct Oddity {
 pub enum OddityKind {
     /// The same result was found under another path; it counts once.
     Duplicate,
+    /// It is not as its host published it.
+    Altered,
+    /// Results of a host are not here, although earlier and later ones are.
+    Missing,
+    /// Results of a host are not here that are older or newer than all that are.
+    NotCollected,
     /// Different results have the same id, as copies of one installation do. Each counts.
     SharedId,
     /// The result is simulated, and simulated results were not requested.
@@ -100,6 +113,11 @@ impl OddityKind {
     pub(crate) fn nouns(self) -> (&'static str, &'static str) {
         match self {
             Self::Duplicate => ("duplicate", "duplicates"),
+            Self::Altered => ("altered result", "altered results"),
+            Self::Missing => ("gap with missing results", "gaps with missing results"),
+            Self::NotCollected => {
+                ("range of results that were not collected", "ranges of results that were not collected")
+            }
             Self::SharedId => {
                 ("result with the id of a different one", "results with the id of a different one")
             }
@@ -166,22 +184,27 @@ fn collect_within(
     let identities: Mutex<HashSet<Arc<Identity>>> = Mutex::default();
     let whole_memory = Mutex::new(());
     let read = parallel::map(&walk.bundles, |found| {
-        let mut row = row(found, limits, &whole_memory)?;
+        let (mut row, link) = row(found, limits, &whole_memory)?;
         // Most rows come from few platforms: they share one copy of each identity.
         let mut identities = identities.lock().unwrap_or_else(PoisonError::into_inner);
         match identities.get(&row.identity) {
             Some(known) => row.identity = Arc::clone(known),
             None => drop(identities.insert(Arc::clone(&row.identity))),
         }
-        Ok(row)
+        Ok((row, link))
     });
+    let mut links = Vec::new();
     let mut collection = Collection { rows: Vec::new(), oddities: walk.oddities, files: walk.files };
     for result in read {
         match result {
-            Ok(row) => collection.rows.push(row),
+            Ok((row, link)) => {
+                collection.rows.push(row);
+                links.extend(link);
+            }
             Err(oddity) => collection.oddities.push(oddity),
         }
     }
+    collection.oddities.extend(chains::verify(&links, &walk.heads));
     collection.rows.sort_by(|one, other| one.path.cmp(&other.path));
     collection.part_duplicates();
     if !include_simulated {
@@ -240,6 +263,8 @@ struct Walk {
     bundles: Vec<BundleFile>,
     oddities: Vec<Oddity>,
     files: usize,
+    /// Newest bundles of hosts, as the copies of their status say.
+    heads: Vec<ChainHead>,
 }
 
 impl Walk {
@@ -299,6 +324,7 @@ impl Walk {
         } else if name.ends_with(ENDING) {
             self.bundles.push(BundleFile { file: path, shown: label });
         } else if name == STATUS_FILE {
+            self.heads.extend(head_in(&path));
             self.odd(label, OddityKind::Foreign, "the daemon's status, which is in every outbox");
         } else {
             self.odd(label, OddityKind::Foreign, "its name does not end in .json.gz");
@@ -340,10 +366,20 @@ fn shown(path: &Path, root: &Path) -> String {
     }
 }
 
-/// The row of a file.
-fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<Row, Oddity> {
+/// What a status says of the newest bundle; nothing if it is of an older program, or is none.
+fn head_in(status: &Path) -> Option<ChainHead> {
+    #[derive(serde::Deserialize)]
+    struct Status {
+        chain: ChainHead,
+    }
+    let text = guarded::read_path(status, LARGEST_STATUS_BYTES).ok()?;
+    serde_json::from_slice::<Status>(&text).ok().map(|status| status.chain)
+}
+
+/// The row of a file, and its place in a chain, if it has one.
+fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(Row, Option<Link>), Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
-    let (bundle, json) = match decode(&found.file, limits.at_once_bytes) {
+    let (bundle, json, (file_sha256, seal)) = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {
             let _alone = whole_memory.lock().unwrap_or_else(PoisonError::into_inner);
             decode(&found.file, limits.largest_bytes)
@@ -352,11 +388,24 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<R
     }
     .map_err(|error| odd(kind_of(&error), described(&error)))?;
     let sha256 = HEXLOWER.encode(&Sha256::digest(&json));
-    Ok(Row::new(bundle, found.shown.clone(), sha256))
+    // A seal that is gone is broken, too.
+    if seal == Seal::Broken || seal == Seal::None && bundle.integrity.is_some() {
+        let detail = format!("id {}; its seal is broken: the file was changed after it was made", bundle.id);
+        return Err(odd(OddityKind::Altered, detail));
+    }
+    let link = bundle.integrity.clone().map(|integrity| Link {
+        path: found.shown.clone(),
+        host: bundle.host.name.clone().unwrap_or_else(|| "a host without a name".to_owned()),
+        integrity,
+        sha256: file_sha256,
+    });
+    Ok((Row::new(bundle, found.shown.clone(), sha256), link))
 }
 
-fn decode(file: &Path, limit_bytes: u64) -> Result<(Bundle, Vec<u8>), ReadError> {
-    decode_within(guarded::open_path(file).map_err(ReadError::Unreadable)?, limit_bytes)
+fn decode(file: &Path, limit_bytes: u64) -> Result<(Bundle, Vec<u8>, (String, Seal)), ReadError> {
+    let mut sealed = Sealed::new(guarded::open_path(file).map_err(ReadError::Unreadable)?);
+    let (bundle, json) = decode_within(&mut sealed, limit_bytes)?;
+    Ok((bundle, json, sealed.finish()))
 }
 
 fn kind_of(error: &ReadError) -> OddityKind {

@@ -79,6 +79,7 @@ impl Daemon<'_> {
             Left::ModelLost => {
                 log::warn!(JOB = job.name.as_str(), ID:% = queued.entry.id; "its copy of the model is damaged; copying the model again");
                 self.inbox.finished(queued);
+                self.inbox.lost(queued, progress);
                 let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
                 ended.into_iter().for_each(|ended| self.end(ended));
             }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::troubles::TroubleKind;
-use super::{Daemon, status};
+use super::{Daemon, outlet, status};
 use crate::config::Config;
 use crate::guarded;
 use crate::host::power::saved::FILE as POWER_STATE_FILE;
@@ -14,7 +14,7 @@ pub(super) fn sweep(config: &Config) {
     scratch::sweep(&std::env::temp_dir(), OF_WORKERS);
     scratch::sweep(&config.outbox, OF_RUNS);
     guarded::sweep_path(&config.outbox, &[status::FILE_NAME]);
-    guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE]);
+    guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE, outlet::chain::FILE]);
 }
 
 impl Daemon<'_> {

@@ -57,7 +57,7 @@ pub(crate) use reporter::Audience;
 pub(crate) use start_error::StartError;
 
 use bench::{Access, Bench, Reboots};
-use inbox::{Inbox, WaitingJob, Wake};
+use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
 use job::QueuedJob;
 use observer::Observer;
 use outlet::{Assembler, Outlet};
@@ -126,6 +126,10 @@ impl<'o> Daemon<'o> {
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
+        let uptime_seconds = root.read("/proc/uptime").ok();
+        let uptime_seconds = uptime_seconds.and_then(|text| text.split(' ').next()?.parse().ok());
+        let now_ns = jiff::Timestamp::now().as_nanosecond();
+        let uploads = UploadsBeforeBoot::of(&spool.inbox, uptime_seconds, now_ns);
         let mut daemon = Self {
             inbox: Inbox::new(&config, watch, wake, observed.memory_bytes, now),
             bench: Bench::new(Rc::clone(&config), root, &observed, reboots, installation),
@@ -142,6 +146,7 @@ impl<'o> Daemon<'o> {
             config,
             spool,
         };
+        daemon.inbox.remember_boot(uploads);
         daemon.recover(found.entries);
         Ok(daemon)
     }
@@ -270,6 +275,7 @@ impl<'o> Daemon<'o> {
         for entry in entries {
             self.admit(entry);
         }
+        self.inbox.sync_bound(&self.spool, &mut self.troubles);
         let queue = self.inbox.queue();
         let is_queued = |job: &str| queue.in_order().any(|queued| queued.entry.id.to_string() == job);
         // Acquiring the lock restores the host.
@@ -387,6 +393,7 @@ impl Daemon<'_> {
             let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
             ended.into_iter().for_each(|ended| self.end(ended));
         }
+        self.inbox.sync_bound(&self.spool, &mut self.troubles);
         self.inbox.tidy(&sight, &self.spool, now);
         Ok(())
     }
@@ -399,6 +406,7 @@ impl Daemon<'_> {
             let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
             ended.into_iter().for_each(|ended| self.end(ended));
         }
+        self.inbox.sync_bound(&self.spool, &mut self.troubles);
         let (reporter, view) = self.reporting();
         reporter.report(Urgency::Soon, &view);
     }

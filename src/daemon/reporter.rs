@@ -158,6 +158,7 @@ impl Reporter {
                 .chain(spool.oddities().map(odd))
                 .collect(),
             finished: outlet.finished(),
+            chain: outlet.chain_head().cloned(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
             disk_free_bytes: space.map(|(free, _)| free),
             disk_total_bytes: space.map(|(_, total)| total),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::format::ChainHead;
 use crate::guarded::{self, Synced};
 
 /// Value of [`Status::format`].
@@ -50,6 +51,9 @@ pub struct Status {
     pub attention: Vec<Attention>,
     /// Bundles since this daemon started.
     pub finished: Finished,
+    /// The newest bundle of this host's chain of bundles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainHead>,
     /// Bundles that are durable but could not be published yet.
     pub unpublished: u64,
     /// Free space for the spool in bytes, when this was written; null if unknown.

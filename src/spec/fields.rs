@@ -387,7 +387,7 @@ pub const FIELDS: &[Field] = &[
         path: "measure.timed_runs",
         kind: Kind::Integer { minimum: 1, maximum: 1_000_000 },
         fallback: Fallback::Integer(100),
-        summary: "Exact number of timed runs in each process.",
+        summary: "Exact number of timed runs in each process. All runs of one bundle, those of every build and process and the untimed ones, are at most 10000000: more could not be read again.",
     },
     Field {
         path: "measure.builds",

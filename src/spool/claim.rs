@@ -12,7 +12,7 @@ use super::plan::{Claim, FileKind, Writers};
 
 /// From this many claims at once, one syncfs(2) replaces their fsync(2) calls. It also writes everything else
 /// that is dirty on the file system, which costs more than a few fsyncs but less than many.
-const SHARED_SYNC_FROM: usize = 8;
+pub(super) const SHARED_SYNC_FROM: usize = 8;
 
 /// What became of one claim.
 #[derive(Debug)]

@@ -207,6 +207,15 @@ impl Journal {
         }
     }
 
+    /// Make all lines durable, and the file's name.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        guarded::open_path(&self.path)?.sync_data()?;
+        self.sync_folder()
+    }
+
     /// Make the file's name durable, for a first line that was not appended durably.
     ///
     /// # Errors

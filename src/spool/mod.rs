@@ -61,6 +61,9 @@ use names::{Entry, JobId};
 /// most this many.
 const RESERVED_NUMBERS: u64 = 1000;
 
+/// No bundle is larger, even uncompressed.
+const LARGEST_READY_BYTES: u64 = 256 << 20;
+
 /// A daemon that was killed while starting a worker leaves a child that holds its locks until it executes the
 /// worker's program: some milliseconds, or more on a busy machine.
 const LEFT_BEHIND_FOR: Duration = Duration::from_secs(1);
@@ -245,6 +248,22 @@ impl Spool {
         Journal::at(&self.journal.join(format!("{id}.jsonl")))
     }
 
+    /// Make durable what the journals of these jobs say of their files: a power cut must not let a job take
+    /// the files of the inbox again, which may be other ones by then, or torn.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub(crate) fn sync_journals(&self, jobs: &[JobId]) -> io::Result<()> {
+        if jobs.len() >= claim::SHARED_SYNC_FROM {
+            return self.journal.sync_file_system();
+        }
+        jobs.iter().try_for_each(|job| match self.journal(job).sync() {
+            // It has ended meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        })
+    }
+
     /// What a job's journal says.
     ///
     /// # Errors
@@ -272,6 +291,19 @@ impl Spool {
     /// The folder of claimed jobs.
     pub fn queue(&self) -> &Folder {
         &self.queue
+    }
+
+    /// State of a bundle that is ready.
+    pub(crate) fn ready_entry(&self, name: &str) -> Option<plan::Stat> {
+        self.ready.entry(OsStr::new(name))
+    }
+
+    /// Bytes of a bundle that is ready.
+    ///
+    /// # Errors
+    /// It is unreadable.
+    pub(crate) fn read_ready(&self, name: &OsStr) -> io::Result<Vec<u8>> {
+        self.ready.read_file(name, LARGEST_READY_BYTES)
     }
 
     /// Job files of finished jobs.

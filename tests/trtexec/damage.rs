@@ -1,5 +1,5 @@
-//! Transcripts that nobody chose: lines of trtexec dropped, doubled, cut, and mixed with those of others. Shared
-//! by the tests of the interpreter and those with the stub.
+//! Transcripts that nobody chose: lines of trtexec dropped, doubled, cut, and mixed with those of others.
+//! Shared by the tests of the interpreter and those with the stub.
 
 /// A transcript after some accidents.
 pub(super) struct Damaged {

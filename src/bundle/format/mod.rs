@@ -19,6 +19,7 @@
 //!   - `runtime.options_from_model`
 //!   - `outcome.fault`, `trials[].clock_step_ns`
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
+//!   - `integrity`
 //!   - `environment.sandbox`
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ mod failure;
 mod fault;
 mod graphics;
 mod inputs;
+mod integrity;
 mod loaded;
 mod outputs;
 mod power;
@@ -49,6 +51,7 @@ pub use failure::Failure;
 pub use fault::Fault;
 pub use graphics::{Graphics, GraphicsCard};
 pub use inputs::{FilledFromFile, FilledInput, InputOrigin};
+pub use integrity::{ChainHead, Integrity};
 pub(crate) use loaded::ProductNode;
 pub use loaded::{LoadedModel, Placed, ProviderNodes};
 pub use outputs::{
@@ -126,6 +129,9 @@ pub struct Bundle {
     pub verdict: Verdict,
     /// When things happened, by the host's wall clock, which may jump; RFC 3339, UTC.
     pub times: Times,
+    /// Its place in the chain of its host's bundles. A file with this key is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
 }
 
 /// The program that measured.

@@ -136,6 +136,7 @@ pub(super) fn measured() -> Bundle {
             started: Some("2026-11-22T12:00:01Z".to_owned()),
             finished: "2026-11-22T12:00:02Z".to_owned(),
         },
+        integrity: None,
     }
 }
 

@@ -149,6 +149,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "column",
         "shape",
         "depths",
+        "sequence",
         "macs",
         "operations",
         "other_operations",

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::format::Quantization;
 use super::format::*;
-use super::read::{ReadError, decode, decode_within, schema};
+use super::read::{LARGEST_BUNDLE_BYTES, MOST_LATENCIES, ReadError, decode, decode_within, schema};
+use super::seal::{Seal, Sealed};
 use super::write::{encode, file_name};
 use crate::stats;
 use crate::units::Nanos;
@@ -411,5 +412,65 @@ fn schema_names_its_dialect_and_every_key() {
     let properties = schema["properties"].as_object().unwrap();
     for key in serde_json::to_value(measured()).unwrap().as_object().unwrap().keys() {
         assert!(properties.contains_key(key), "{key}");
+    }
+}
+
+#[test]
+fn bundle_with_as_many_latencies_as_any_job_may_have_is_small_enough_to_be_read() {
+    // 16 digits are more than a process of any job may take: 7 days are 6e14 ns.
+    let latency = Nanos(9_999_999_999_999_999);
+    let size = |count: usize| {
+        let mut bundle = measured();
+        bundle.trials.truncate(1);
+        bundle.trials[0].latencies.latency_ns = vec![latency; count];
+        let json = serde_json::to_vec(&bundle).unwrap().len() as u64;
+        assert_eq!(decode(&encode(&bundle).unwrap()[..]).unwrap(), bundle);
+        json
+    };
+    let (few, many) = (size(1_000), size(21_000));
+    let largest = few + (many - few) / 20_000 * MOST_LATENCIES;
+    assert!(largest < LARGEST_BUNDLE_BYTES * 2 / 3, "{largest}");
+}
+
+/// A bundle with a place in a chain, as the daemon publishes it.
+fn sealed() -> Vec<u8> {
+    let integrity = Integrity {
+        chain: "k3f9a2k3f9a2".to_owned(),
+        sequence: 7,
+        previous_sha256: Some("0".repeat(64)),
+        spec_sha256: None,
+        harness_sha256: None,
+    };
+    encode(&Bundle { integrity: Some(integrity), ..measured() }).unwrap()
+}
+
+/// Is it read as a bundle that was not changed?
+fn is_accepted(bytes: &[u8]) -> bool {
+    let mut reader = Sealed::new(bytes);
+    match decode_within(&mut reader, LARGEST_BUNDLE_BYTES) {
+        Err(_) => false,
+        Ok((bundle, _)) => {
+            let (_, seal) = reader.finish();
+            // As `collect` judges: a bundle that has a place in a chain has a seal.
+            seal == Seal::Whole || seal == Seal::None && bundle.integrity.is_none()
+        }
+    }
+}
+
+#[test]
+fn every_change_of_one_byte_of_a_sealed_bundle_is_found() {
+    let bytes = sealed();
+    assert!(is_accepted(&bytes));
+    assert_eq!(decode(&bytes[..]).unwrap().integrity.unwrap().sequence, 7);
+    let mut changed = bytes.clone();
+    for change in 0..10_000_usize {
+        // Every byte in turn, each time another difference.
+        let (at, difference) = (change % bytes.len(), (change / bytes.len() % 255) as u8 + 1);
+        changed[at] ^= difference;
+        assert!(!is_accepted(&changed), "byte {at} changed by {difference:#x}");
+        changed[at] ^= difference;
+    }
+    for length in 0..bytes.len() {
+        assert!(!is_accepted(&bytes[..length]), "cut to {length} bytes");
     }
 }

@@ -44,8 +44,13 @@ impl Inbox {
             return Again::Now;
         }
         let grace = self.settings.settle * CONTINUED_FOR_SETTLE_TIMES;
-        let until =
-            |file: &BoundFile| self.tracker.unchanged_since(OsStr::new(&file.file)).map(|at| at + grace);
+        let until = |file: &BoundFile| {
+            let name = OsStr::new(&file.file);
+            // A power cut may have torn it: the upload may be repeated.
+            let is_old = spool.inbox.entry(name).is_some_and(|stat| self.uploads.has(name, &stat));
+            let grace = if is_old { self.settings.give_up } else { grace };
+            self.tracker.unchanged_since(name).map(|at| at + grace)
+        };
         match progress.files().filter_map(until).max() {
             Some(until) if until > now => {
                 let why = "it is not a whole model; perhaps its upload goes on".to_owned();

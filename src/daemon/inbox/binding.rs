@@ -162,19 +162,27 @@ impl Inbox {
                 self.copying = Some(copying);
                 None
             }
-            Copied::All(models, inputs) => self.bound(copying, (models, inputs), spool, troubles),
-            Copied::Changed(file) => {
-                let missing = vec![Missing::named(&file)];
-                let (queued, now) = (copying.read.queued, Instant::now());
-                self.wait(WaitingJob { missing, since: copying.since, ..WaitingJob::of(queued, now) });
-                None
-            }
+            Copied::All(models, inputs) => match self.others(&copying.read.queued, &models, &inputs) {
+                others if others.is_empty() => self.bound(copying, (models, inputs), spool, troubles),
+                missing => self.waits_for(copying, missing),
+            },
+            Copied::Changed(file) => self.waits_for(copying, vec![Missing::named(&file)]),
             Copied::Rejected(rejection) => {
+                let torn = self.torn(&copying.read, &rejection, spool);
+                if !torn.is_empty() {
+                    return self.waits_for(copying, torn);
+                }
                 log_rejection(&copying.read.queued, &rejection);
                 Some(copying.read.ended(rejection.outcome()))
             }
             Copied::Refused(error) => self.refused(copying, error, troubles),
         }
+    }
+
+    fn waits_for(&mut self, copying: Copying, missing: Vec<Missing>) -> Option<EndedJob> {
+        let (queued, now) = (copying.read.queued, Instant::now());
+        self.wait(WaitingJob { missing, since: copying.since, ..WaitingJob::of(queued, now) });
+        None
     }
 
     fn bound(
@@ -191,6 +199,8 @@ impl Inbox {
             return None;
         }
         let Copying { read: ReadJob { queued, job, .. }, .. } = copying;
+        self.unsynced.push(queued.entry.id.clone());
+        self.lost.remove(&queued.entry.id);
         log::info!(JOB = job.name.as_str(), ID:% = queued.entry.id; "queued");
         self.queue.remove(&queued);
         self.queue.push(queued);

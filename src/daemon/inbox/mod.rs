@@ -4,6 +4,7 @@
 //! uploaded, reads job files, finds and copies their files, and says which jobs end there; it measures
 //! nothing and writes no bundle. Each method does one step, so that the daemon can end a job between two.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::troubles::{TRY_AGAIN_AFTER, TroubleKind, Troubles};
 use crate::bundle::format::{Failure, Outcome, Stage, Status};
 use crate::config::Config;
 use crate::runtime::RUNTIMES;
-use crate::spool::names::Entry;
+use crate::spool::names::{Entry, JobId};
 use crate::spool::plan::{Claim, Stat, Tracker, Unclaimed};
 use crate::spool::watch::{Seen, Watch};
 use crate::spool::{Claimed, Spool};
@@ -29,6 +30,7 @@ mod queue;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod wake;
 
 pub(crate) use admit::{cancelled_job, read};
@@ -36,6 +38,7 @@ pub(crate) use again::Again;
 pub(crate) use locations::{ExternalPart, parts_of};
 pub(crate) use queue::{Queue, WaitingJob};
 pub(crate) use survey::Missing;
+pub(crate) use torn::UploadsBeforeBoot;
 pub(crate) use wake::Wake;
 
 use admit::Rejection;
@@ -52,6 +55,11 @@ pub(crate) struct Inbox {
     locations: Locations,
     /// The job whose files are being copied.
     copying: Option<Copying>,
+    /// Jobs whose journals name their files, and not durably yet.
+    unsynced: Vec<JobId>,
+    /// Digests of copies that were damaged, by job and file: no other bytes may take their place.
+    lost: BTreeMap<JobId, BTreeMap<String, String>>,
+    uploads: UploadsBeforeBoot,
     /// Odd things in the inbox, as of the last rescan.
     oddities: Vec<Attention>,
     /// Why the inbox cannot be watched; it is looked at now and then meanwhile.
@@ -128,6 +136,9 @@ impl Inbox {
             queue: Queue::default(),
             locations: Locations::default(),
             copying: None,
+            unsynced: Vec::new(),
+            lost: BTreeMap::new(),
+            uploads: UploadsBeforeBoot::default(),
             oddities: Vec::new(),
             unwatched: None,
             cancelled_running: None,
@@ -333,9 +344,26 @@ impl Inbox {
         &self.queue
     }
 
+    /// Remember which files were uploaded before the host's last boot, which may have been a power cut.
+    pub(crate) fn remember_boot(&mut self, uploads: UploadsBeforeBoot) {
+        self.uploads = uploads;
+    }
+
+    /// Make durable which files the jobs took that were queued since the last call.
+    pub(crate) fn sync_bound(&mut self, spool: &Spool, troubles: &mut Troubles) {
+        let jobs = std::mem::take(&mut self.unsynced);
+        if !jobs.is_empty()
+            && let Err(error) = spool.sync_journals(&jobs)
+        {
+            troubles.report(TroubleKind::SpoolUnwritable, &self.settings.spool, &error, Instant::now());
+            self.unsynced = jobs;
+        }
+    }
+
     /// A job has all its bundles.
     pub(crate) fn finished(&mut self, queued: &QueuedJob) {
         self.queue.remove(queued);
+        self.lost.remove(&queued.entry.id);
         if self.is_copying_for(queued) {
             self.copying = None;
         }

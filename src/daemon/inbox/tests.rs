@@ -132,3 +132,73 @@ fn inbox_that_is_gone_is_trouble_until_it_is_back() {
     assert!(inbox.look(&inbox.seen(), &mut lab.spool, &mut lab.troubles, inbox.next_at()).is_some());
     assert!(lab.troubles.is_empty());
 }
+
+#[test]
+fn model_that_a_power_cut_tore_is_waited_for_and_the_same_file_uploaded_later_is_judged() {
+    let zeros = "\0".repeat(64);
+    let now_ns = jiff::Timestamp::now().as_nanosecond();
+    for (uptime_seconds, is_torn) in [(Some(5.0), true), (Some(100_000.0), false), (None, false)] {
+        let mut lab = Lab::new();
+        let mut inbox = lab.inbox();
+        lab.upload("net.sim", &zeros);
+        lab.upload("a.yaml", JOB);
+        inbox.remember_boot(UploadsBeforeBoot::of(&lab.spool.inbox, uptime_seconds, now_ns));
+        let ended = take_in(&mut inbox, &mut lab, |inbox, ended| {
+            !ended.is_empty() || inbox.queue().waiting().any(|waiting| waiting.missing[0].why.is_some())
+        });
+        if !is_torn {
+            assert_eq!(reason(&ended), Some("wrong_format"), "{uptime_seconds:?}");
+            continue;
+        }
+        let why = inbox.queue().waiting().find_map(|waiting| waiting.missing[0].why.clone()).unwrap();
+        assert!(why.contains("from before the last boot"), "{why}");
+        lab.upload("net.sim", MODEL);
+        inbox.rescan(Instant::now());
+        let ended = take_in(&mut inbox, &mut lab, |inbox, ended| {
+            !ended.is_empty() || inbox.queue().in_order().next().is_some()
+        });
+        assert!(ended.is_empty());
+        assert_eq!(inbox.queue().waiting().count(), 0);
+    }
+    // A clock that was right all the time tells it as well.
+    let lab = Lab::new();
+    lab.upload("net.sim", MODEL);
+    let stat = lab.spool.inbox.entry(OsStr::new("net.sim")).unwrap();
+    let hour_ns = 3_600_000_000_000;
+    let of = |now_ns| UploadsBeforeBoot::of(&lab.spool.inbox, Some(1_000.0), now_ns);
+    assert!(of(now_ns + hour_ns).has(OsStr::new("net.sim"), &stat));
+    assert!(!of(now_ns).has(OsStr::new("net.sim"), &stat));
+}
+
+#[test]
+fn damaged_copy_is_replaced_by_the_same_bytes_and_by_no_others() {
+    let mut lab = Lab::new();
+    let mut inbox = lab.inbox();
+    let read = lab.queued(JOB);
+    let (queued, id) = (read.queued.clone(), read.queued.entry.id.clone());
+    let progress = lab.spool.progress(&id).unwrap();
+    let sha256 = progress.models.as_ref().unwrap()[0].main.sha256.clone();
+    // Another model has come under the name since.
+    lab.upload("net.sim", r#"{"latency_us": [9]}"#);
+    fs_err::write(lab.spool.models.path(&sha256), "").unwrap();
+    inbox.lost(&queued, &progress);
+    let job = spec_of(&read);
+    take_in(&mut inbox, &mut lab, |inbox, _| !inbox.has_unsettled());
+    assert!(inbox.bind(read, None, &mut lab.spool, &mut lab.troubles).is_none());
+    let waits = |inbox: &Inbox| inbox.queue().waiting().find_map(|waiting| waiting.missing[0].why.clone());
+    take_in(&mut inbox, &mut lab, |inbox, _| waits(inbox).is_some());
+    assert!(waits(&inbox).unwrap().contains(&sha256), "{:?}", waits(&inbox));
+    assert!(inbox.queue().in_order().next().is_none(), "{job}");
+    lab.upload("net.sim", MODEL);
+    inbox.rescan(Instant::now());
+    let ended = take_in(&mut inbox, &mut lab, |inbox, ended| {
+        !ended.is_empty() || inbox.queue().in_order().next().is_some()
+    });
+    assert!(ended.is_empty());
+    assert_eq!(lab.spool.progress(&id).unwrap().models.unwrap()[0].main.sha256, sha256);
+    assert_eq!(fs_err::read_to_string(lab.spool.models.path(&sha256)).unwrap(), MODEL);
+}
+
+fn spec_of(read: &ReadJob) -> String {
+    String::from_utf8_lossy(read.spec.text.as_deref().unwrap_or_default()).into_owned()
+}

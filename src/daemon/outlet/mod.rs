@@ -15,7 +15,7 @@ use super::observer::BundleLine;
 use super::status::Finished;
 use super::troubles::{TroubleKind, Troubles};
 use super::turn::{Course, Ended, Turn};
-use crate::bundle::format::{Status, Times};
+use crate::bundle::format::{ChainHead, Status, Times};
 use crate::bundle::write;
 use crate::config::Config;
 use crate::spec::ModelSource;
@@ -24,6 +24,7 @@ use crate::spool::names::{Entry, JobId};
 use crate::spool::{Published, Spool};
 
 mod assemble;
+pub(super) mod chain;
 mod count;
 mod layers;
 mod providers;
@@ -33,6 +34,7 @@ mod tests;
 pub(crate) use assemble::Assembler;
 
 use assemble::Parts;
+use chain::{Chain, Link};
 use count::{Counter, configuration_in_format};
 
 /// Job files of finished jobs are pruned after this many jobs, not after each.
@@ -47,6 +49,7 @@ const MAXIMUM_UNPUBLISHED: usize = 10_000;
 pub(crate) struct Outlet {
     assembler: Assembler,
     counter: Counter,
+    chain: Chain,
     /// A bundle that the spool's disk refused. Its job stays in the queue.
     unwritten: Option<Unwritten>,
     /// A bundle was not made because a stop was asked for. Its job stays in the queue.
@@ -68,6 +71,7 @@ struct Unwritten {
     row: BundleLine,
     name: String,
     bytes: Vec<u8>,
+    link: Link,
 }
 
 /// What the name of a bundle's file is made of.
@@ -82,6 +86,7 @@ impl Outlet {
         Self {
             assembler,
             counter: Counter::default(),
+            chain: Chain::open(&config.state),
             unwritten: None,
             is_interrupted: false,
             unpublished: ready.into(),
@@ -94,7 +99,9 @@ impl Outlet {
     }
 
     /// At a start: a bundle in `ready/` is durable; let its journal say so before it is published.
-    pub(crate) fn record_ready(&self, spool: &Spool, entries: &[Entry]) {
+    pub(crate) fn record_ready(&mut self, spool: &Spool, entries: &[Entry]) {
+        let ready: Vec<String> = self.unpublished.iter().cloned().collect();
+        self.chain.take_up(&ready, spool);
         for name in &self.unpublished {
             let Some((id, configuration)) = JobId::of_bundle(name) else { continue };
             if entries.iter().any(|entry| entry.id == id) {
@@ -193,7 +200,9 @@ impl Outlet {
         let job = parts.job.map_or_else(|| name_without_spec(&entry), |job| job.name.clone());
         let Title { part, configuration } = title;
         let name = write::file_name(&job, part, runtime, &parts.id);
-        let bundle = self.assembler.assemble(parts);
+        let integrity = self.chain.next(parts.spec, self.assembler.harness_sha256());
+        let mut bundle = self.assembler.assemble(parts);
+        bundle.integrity = Some(integrity.clone());
         let mut pulse = || pulse().inspect_err(|_| self.is_interrupted = true);
         let bytes = match write::encode_with(&bundle, &mut pulse) {
             Ok(bytes) => bytes,
@@ -207,7 +216,8 @@ impl Outlet {
             }
         };
         let row = BundleLine::of(&bundle, &name);
-        self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes });
+        let link = chain::link(&integrity, &bytes);
+        self.unwritten = Some(Unwritten { entry, configuration, row, name, bytes, link });
         self.write(spool, troubles)
     }
 
@@ -219,6 +229,7 @@ impl Outlet {
         let is_cancelled = unwritten.row.outcome.status == Status::Cancelled;
         let written = spool
             .make_ready(&unwritten.name, &unwritten.bytes)
+            .and_then(|()| self.chain.advance(&unwritten.link))
             .and_then(|()| journal.append(&record, Durable::Now))
             // The journal of a job cancelled before its turn has a first line that was not durable, and no
             // name that is.
@@ -289,6 +300,11 @@ impl Outlet {
     /// Number of bundles that are durable and not published yet.
     pub(crate) fn unpublished(&self) -> usize {
         self.unpublished.len()
+    }
+
+    /// The newest bundle of the host's chain.
+    pub(crate) fn chain_head(&self) -> Option<&ChainHead> {
+        self.chain.head()
     }
 
     /// Number of bundles by how they ended, since the start.

@@ -1,8 +1,8 @@
 //! The clock of trtexec: how far apart two times are that it can tell apart. Pure.
 //!
 //! trtexec takes both ends of a query as milliseconds since its loop began, in 32-bit floats
-//! (`cudaEventElapsedTime`), and subtracts them. The longer the loop has run, the coarser they are: 1 µs after
-//! 10 s, 7.8 µs after two minutes, 62.5 µs after ten. The tag 6.0.1 measures each query by itself.
+//! (`cudaEventElapsedTime`), and subtracts them. The longer the loop has run, the coarser they are: 1 µs
+//! after 10 s, 7.8 µs after two minutes, 62.5 µs after ten. The tag 6.0.1 measures each query by itself.
 
 use super::report::Wording;
 use crate::units::Nanos;

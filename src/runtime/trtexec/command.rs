@@ -153,8 +153,8 @@ impl Settings {
     }
 }
 
-/// The words of the command line that shows the outputs, except paths: one query, with what it computes copied
-/// back.
+/// The words of the command line that shows the outputs, except paths: one query, with what it computes
+/// copied back.
 pub(crate) fn output_flags(program: &Program, shapes: &[ShapeWord]) -> Vec<String> {
     let mut line = Words { program, words: Vec::new() };
     line.set(&option::DEVICE, 0);

@@ -1,5 +1,5 @@
-//! A thousand damaged transcripts: an outcome each time, no wrong numbers, and nothing about the model that no
-//! line says.
+//! A thousand damaged transcripts: an outcome each time, no wrong numbers, and nothing about the model that
+//! no line says.
 
 use super::tests::{TIMED_RUNS, TRANSCRIPTS, WARM_UP_RUNS, numbers, read, timed, transcript};
 use super::*;

@@ -1,10 +1,11 @@
 //! The file that `--exportOutput` writes: name, dimensions and values of each output. Pure.
 //!
-//! It is not always JSON: names are not escaped, and `nan` and `inf` are printed as such. Each output has lines
-//! of its own, which are read between the marks that trtexec itself writes. Floats have six significant digits.
+//! It is not always JSON: names are not escaped, and `nan` and `inf` are printed as such. Each output has
+//! lines of its own, which are read between the marks that trtexec itself writes. Floats have six
+//! significant digits.
 //!
-//! Source: `samples/common/sampleReporting.cpp` of <https://github.com/NVIDIA/TensorRT>, branches release/6.0 to
-//! release/11.1.
+//! Source: `samples/common/sampleReporting.cpp` of <https://github.com/NVIDIA/TensorRT>, branches
+//! release/6.0 to release/11.1.
 
 use crate::runtime::encode::encode_printed;
 use crate::runtime::fill::ElementType;

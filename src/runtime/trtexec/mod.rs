@@ -1,8 +1,9 @@
 //! TensorRT through its program `trtexec`: builds engines from `.onnx` files and times them.
 //!
 //! This file is the description that the daemon reads. [`TensorRt`] is the executing half, for `backbone
-//! __worker` only. Pure are [`release`] and [`command`], which say what to call, [`report`], [`summary`], [`times`],
-//! [`exported`] and [`causes`], which read its answers, [`clock`], which knows how finely it measures, and [`outcome`], which judges them.
+//! __worker` only. Pure are [`release`] and [`command`], which say what to call, [`report`], [`summary`],
+//! [`times`], [`exported`] and [`causes`], which read its answers, [`clock`], which knows how finely it
+//! measures, and [`outcome`], which judges them.
 //!
 //! ## Decisions
 //! - **Its clock, not ours.** trtexec times each query on the GPU; a process around it could only time the

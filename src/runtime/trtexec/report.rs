@@ -8,7 +8,7 @@
 //! <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to release/11.1, and logs of
 //! Jetsons that people made public.
 
-use super::causes::{CONSEQUENCES, Memory, MostTelling};
+use super::causes::{CONSEQUENCES, GpuMemory, MostTelling};
 use super::release::{self, Release};
 use super::summary::Summary;
 use crate::runtime::lines::Lines;
@@ -36,7 +36,7 @@ pub struct TrtexecReport {
     /// The most telling line.
     pub(super) cause: MostTelling,
     /// What it says of the GPU's memory.
-    pub(super) memory: Memory,
+    pub(super) memory: GpuMemory,
     /// The first line that says that a kernel was not tried for lack of memory.
     pub(super) tactic_skipped: Option<String>,
     /// The line that says that kernels would need a larger workspace.

@@ -1,7 +1,7 @@
 //! The summary that trtexec prints after its queries, as a second witness of their times. Pure.
 //!
-//! A line that is lost or doubled on the way from trtexec would shift warm-up and timed runs without any other
-//! trace.
+//! A line that is lost or doubled on the way from trtexec would shift warm-up and timed runs without any
+//! other trace.
 
 use super::report::nanoseconds;
 use crate::units::Nanos;

@@ -12,6 +12,7 @@ use super::source::{self, JobSource};
 use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, Verify};
 use super::{host, inputs, order, runtimes};
 use crate::bundle::format::{Mistake, PowerRequest};
+use crate::bundle::read::MOST_LATENCIES;
 use crate::runtime::{RUNTIMES, Runtime};
 
 /// Understand a job file. `file_name` is its bare name, from which a job without `name` takes its own.
@@ -53,6 +54,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         seed: fields.integer("measure.seed", &mut mistakes),
         energy_seconds: fields.integer("measure.energy_seconds", &mut mistakes),
     };
+    check_latencies(&fields, &configurations, &measure, &mut mistakes);
     runs_of_one_loop(&fields, &configurations, &measure, &mut mistakes);
     let host = host_of(&fields, &mut mistakes);
     let power = PowerRequest {
@@ -217,6 +219,36 @@ fn builds(fields: &Fields<'_>, configurations: &[JobConfiguration], mistakes: &m
     }
     let count = check::integer(node, path, 1, maximum, mistakes);
     count.and_then(|count| u32::try_from(count).ok()).map_or(Builds::Paper, Builds::Count)
+}
+
+/// Does the bundle of each configuration stay readable? More latencies take more than its readers read.
+fn check_latencies(
+    fields: &Fields<'_>,
+    configurations: &[JobConfiguration],
+    measure: &Measure,
+    mistakes: &mut Mistakes,
+) {
+    let runs = u64::from(measure.warm_up_runs) + u64::from(measure.timed_runs);
+    let builds = configurations.iter().map(|chosen| chosen.builds(measure)).max().unwrap_or(1);
+    let processes = u64::from(builds) * u64::from(measure.processes);
+    let latencies = runs * processes;
+    if latencies <= MOST_LATENCIES {
+        return;
+    }
+    // At least one of them is written: the defaults are far below.
+    let written = ["measure.timed_runs", "measure.processes", "measure.builds", "measure.warm_up_runs"]
+        .into_iter()
+        .find_map(|path| Some((path, fields.get(path)?)));
+    if let Some((path, node)) = written {
+        let message = format!(
+            "{runs} runs in {processes} processes are {latencies} latencies for one bundle; at most {MOST_LATENCIES} can be read again"
+        );
+        let fewer = MOST_LATENCIES / processes;
+        let hint = format!(
+            "at most {fewer} runs, warm-up included, in {processes} processes; or use fewer processes"
+        );
+        mistakes.add(node.position, path, "too_many_latencies", message, hint);
+    }
 }
 
 /// The file's name without its extension, shortened, with unprintable characters replaced.

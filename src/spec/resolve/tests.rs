@@ -537,3 +537,22 @@ fn builds_are_those_of_the_paper_by_input_unless_a_number_is_given_and_one_where
     assert_eq!(refused("runtime: trtexec\nmeasure: {builds: [3]}\n"), ["wrong_type"]);
     assert_eq!(refused("runtime: trtexec\nruntime_options: {plugins: /tmp/evil.so}\n"), ["unknown_option"]);
 }
+
+#[test]
+fn jobs_whose_bundles_nobody_could_read_are_refused_with_what_can() {
+    let read = |measure: &str| {
+        let text = format!("backbone: 1\nmodel: net.onnx\nmeasure: {measure}\n");
+        job_on(RUNTIMES, text.as_bytes(), "smoke.yaml")
+    };
+    let mistakes = read("{timed_runs: 1000000, processes: 100}").unwrap_err();
+    assert_eq!(mistakes[0].code, "too_many_latencies");
+    assert_eq!((mistakes[0].field.as_str(), mistakes[0].line), ("measure.timed_runs", Some(3)));
+    insta::assert_snapshot!(mistakes[0].message, @"1000010 runs in 100 processes are 100001000 latencies for one bundle; at most 10000000 can be read again");
+    insta::assert_snapshot!(mistakes[0].hint.as_deref().unwrap(), @"at most 100000 runs, warm-up included, in 100 processes; or use fewer processes");
+    assert!(read("{timed_runs: 100000, warm_up_runs: 0, processes: 100}").is_ok());
+    assert_eq!(read("{timed_runs: 100000, warm_up_runs: 1, processes: 100}").unwrap_err().len(), 1);
+    let text =
+        "backbone: 1\nmodel: net.onnx\nruntime: trtexec\nmeasure: {timed_runs: 500000, processes: 10}\n";
+    let mistakes = job_on(RUNTIMES, text.as_bytes(), "smoke.yaml").unwrap_err();
+    assert_eq!(mistakes[0].code, "too_many_latencies", "each of the three builds has its own processes");
+}

@@ -1,7 +1,7 @@
 //! Lack of memory on the GPU: whether the model is too large for it, or others held what was missing. Pure.
 //!
-//! trtexec itself says how much memory there is (`Device Global Memory`, since 8.0), how much was in use before
-//! it took any (`Init CUDA`, since 8.0), and how much was asked for in vain.
+//! trtexec itself says how much memory there is (`Device Global Memory`, since 8.0), how much was in use
+//! before it took any (`Init CUDA`, since 8.0), and how much was asked for in vain.
 
 use crate::bundle::format::Fault;
 
@@ -13,7 +13,7 @@ const SMALL_PART: u64 = 10;
 
 /// What a run says of the GPU's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Memory {
+pub(crate) struct GpuMemory {
     /// All of it, in bytes.
     total: Option<u64>,
     /// In use when the run began, in bytes.
@@ -22,7 +22,7 @@ pub(crate) struct Memory {
     refused: Option<u64>,
 }
 
-impl Memory {
+impl GpuMemory {
     /// Look at one more line.
     pub(crate) fn take(&mut self, text: &str) {
         if let Some(mebibytes) = number_after(text, "Device Global Memory: ") {

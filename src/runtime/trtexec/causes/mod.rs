@@ -11,12 +11,12 @@ use crate::bundle::format::Fault;
 mod memory;
 mod table;
 
-pub(super) use memory::Memory;
+pub(super) use memory::GpuMemory;
 pub(super) use table::{KNOWN, MEMORY, NO_IMPLEMENTATION, OUT_OF_MEMORY};
 
 /// Lines that a text may be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lines {
+pub(super) enum Severity {
     /// Marked as errors, or without a mark: libraries below TensorRT print so.
     Errors,
     /// Warnings too: in this case the error that follows names only the consequence.
@@ -28,7 +28,7 @@ pub(super) enum Lines {
 pub(super) struct Known {
     /// Part of a line.
     pub(super) text: &'static str,
-    pub(super) lines: Lines,
+    pub(super) lines: Severity,
     /// The first and the last release that prints it.
     pub(super) releases: (Release, Release),
     /// [`Fault::Model`] holds only while a model is compiled.
@@ -61,7 +61,7 @@ impl MostTelling {
     pub(super) fn take(&mut self, release: Option<Release>, is_warning: bool, line: &str) {
         let is_printed = |known: &Known| {
             let (since, until) = known.releases;
-            (!is_warning || known.lines == Lines::Warnings)
+            (!is_warning || known.lines == Severity::Warnings)
                 && release.is_none_or(|release| since <= release && release <= until)
         };
         let place = KNOWN.iter().position(|known| is_printed(known) && line.contains(known.text));

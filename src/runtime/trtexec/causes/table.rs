@@ -1,10 +1,10 @@
 //! The known texts, the most telling first.
 //!
-//! Source: sources of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to release/11.1,
-//! its ONNX parser, public logs and issues.
+//! Source: sources of <https://github.com/NVIDIA/TensorRT>, tag v6.0.1 and branches release/6.0 to
+//! release/11.1, its ONNX parser, public logs and issues.
 
 use super::super::release::{FIRST, LATEST, Release};
-use super::{Known, Lines};
+use super::{Known, Severity};
 use crate::bundle::format::Fault;
 
 pub(in super::super) const MEMORY: &str = "use a smaller input or batch, stop other programs that use memory, or lower `runtime_options.workspace_mebibytes`";
@@ -26,12 +26,12 @@ const PRECISION: &str =
 
 /// A row for errors of every release.
 const fn error(text: &'static str, fault: Fault, reason: &'static str, hint: &'static str) -> Known {
-    Known { text, lines: Lines::Errors, releases: (FIRST, LATEST), fault, reason, hint }
+    Known { text, lines: Severity::Errors, releases: (FIRST, LATEST), fault, reason, hint }
 }
 
 /// A row for warnings and errors of every release.
 const fn warning(text: &'static str, fault: Fault, reason: &'static str, hint: &'static str) -> Known {
-    Known { lines: Lines::Warnings, ..error(text, fault, reason, hint) }
+    Known { lines: Severity::Warnings, ..error(text, fault, reason, hint) }
 }
 
 impl Known {
@@ -156,7 +156,7 @@ pub(in super::super) const KNOWN: &[Known] = &[
     error("tatic dimension mismatch while setting input shape", Fault::Job, "shapes_not_accepted", SHAPES),
     error("does not satisfy any optimization profiles", Fault::Job, "shapes_not_accepted", SHAPES),
     error("IOptimizationProfile::setDimensions", Fault::Job, "shapes_not_accepted", SHAPES).since(8, 0),
-    // Memory: [`super::Memory`] says whose fault it is.
+    // Memory: [`super::GpuMemory`] says whose fault it is.
     error("OutOfMemory", Fault::Unknown, OUT_OF_MEMORY, MEMORY),
     error("out of memory", Fault::Unknown, OUT_OF_MEMORY, MEMORY),
     error("std::bad_alloc", Fault::Unknown, OUT_OF_MEMORY, MEMORY),

@@ -219,7 +219,7 @@ fn number_of_a_cuda_error_is_explained() {
 #[test]
 fn memory_is_the_models_fault_only_if_nothing_else_can_have_held_it() {
     let fault = |lines: &[&str]| {
-        let mut memory = Memory::default();
+        let mut memory = GpuMemory::default();
         lines.iter().for_each(|line| memory.take(line));
         memory.fault()
     };
