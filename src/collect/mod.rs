@@ -369,11 +369,11 @@ fn shown(path: &Path, root: &Path) -> String {
 /// What a status says of the newest bundle; nothing if it is of an older program, or is none.
 fn head_in(status: &Path) -> Option<ChainHead> {
     #[derive(serde::Deserialize)]
-    struct Status {
+    struct NewestBundle {
         chain: ChainHead,
     }
     let text = guarded::read_path(status, LARGEST_STATUS_BYTES).ok()?;
-    serde_json::from_slice::<Status>(&text).ok().map(|status| status.chain)
+    serde_json::from_slice::<NewestBundle>(&text).ok().map(|status| status.chain)
 }
 
 /// The row of a file, and its place in a chain, if it has one.

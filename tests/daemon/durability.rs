@@ -109,7 +109,7 @@ fn job_is_durable_in_the_queue_before_anything_is_acted_on() {
     let is_sync = |call: &&Call| SYNCS.contains(&call.name.as_str());
     // Numbers are reserved a thousand at a time, and that is durable too; it is no part of a claim.
     let reserves = |call: &&Call| {
-        call.text.contains(&descriptor(&rig.at("spool/identity.new")))
+        call.text.contains(&format!("<{}.", rig.at("spool/.identity").display()))
             || call.text.contains(&descriptor(&rig.at("spool")))
     };
     let from_claim = calls.iter().filter(is_sync).filter(|call| call.began >= file.began);
@@ -260,7 +260,11 @@ fn daemon_sleeps_while_a_worker_lives_but_for_one_tick_a_second() {
     let timing = of_worker().find(|call| call.is("prctl", &["backbone-timing"])).expect("the worker times");
     let result = of_worker().find(|call| call.name == "write" && timing.is_before(call)).expect("a result");
 
-    let lives = |call: &&Call| call.thread != worker && call.began > started && call.began < exit.began;
+    // Until it has its request, the worker waits, and the daemon marks it and gives it a group of its own.
+    let is_request = |call: &&Call| call.thread != worker && call.is("write", &["<pipe:", "protocol"]);
+    let asked = calls.iter().find(is_request).expect("a request");
+    assert!(asked.began > started && asked.began < timing.began);
+    let lives = |call: &&Call| call.thread != worker && call.began > asked.began && call.began < exit.began;
     for call in calls.iter().filter(lives) {
         assert!(is_listening(call, &rig), "while a worker lives, the daemon makes {call:?}");
     }

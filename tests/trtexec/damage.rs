@@ -1,4 +1,4 @@
-//! Transcripts that nobody chose: lines of trtexec dropped, doubled, cut, and mixed with those of others.
+//! Damaged transcripts: lines of trtexec dropped, doubled, cut, and mixed with those of others.
 //! Shared by the tests of the interpreter and those with the stub.
 
 /// A transcript after some accidents.

@@ -11,6 +11,7 @@
 use super::causes::{CONSEQUENCES, GpuMemory, MostTelling};
 use super::release::{self, Release};
 use super::summary::Summary;
+use super::times::nanoseconds;
 use crate::runtime::lines::Lines;
 use crate::units::Nanos;
 
@@ -167,12 +168,6 @@ const SINGLE_RUN: &[(&str, Wording)] = &[
 
 /// Why a tactic is skipped, as releases word it (8.0 misspells it).
 const LACKS_MEMORY: &[&str] = &["insufficient memory", "insuficient memory", "oom error"];
-
-/// Milliseconds as whole nanoseconds; `None` for numbers that are no duration.
-pub(super) fn nanoseconds(milliseconds: f64) -> Option<Nanos> {
-    let nanoseconds = (milliseconds * 1e6).round();
-    (nanoseconds >= 0.0 && nanoseconds <= u64::MAX as f64).then_some(Nanos(nanoseconds as u64))
-}
 
 /// The letter of `[MM/DD/YYYY-HH:MM:SS] [E] [TRT] text`, and the text.
 fn split(line: &str) -> (Option<char>, &str) {

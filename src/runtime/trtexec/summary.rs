@@ -3,7 +3,7 @@
 //! A line that is lost or doubled on the way from trtexec would shift warm-up and timed runs without any
 //! other trace.
 
-use super::report::nanoseconds;
+use super::times::nanoseconds;
 use crate::units::Nanos;
 
 /// The report prints six digits.

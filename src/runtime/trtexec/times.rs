@@ -5,7 +5,6 @@
 
 use serde::Deserialize;
 
-use super::report::nanoseconds;
 use crate::units::Nanos;
 
 #[derive(Deserialize)]
@@ -32,4 +31,10 @@ pub fn parse(text: &[u8]) -> Option<Times> {
     let latency_ns =
         queries.into_iter().map(|query| nanoseconds(query.compute_milliseconds)).collect::<Option<_>>()?;
     Some(Times { latency_ns, last_milliseconds })
+}
+
+/// Milliseconds as whole nanoseconds; `None` for numbers that are no duration.
+pub(super) fn nanoseconds(milliseconds: f64) -> Option<Nanos> {
+    let nanoseconds = (milliseconds * 1e6).round();
+    (nanoseconds >= 0.0 && nanoseconds <= u64::MAX as f64).then_some(Nanos(nanoseconds as u64))
 }

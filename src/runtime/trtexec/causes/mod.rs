@@ -3,41 +3,16 @@
 //! One run prints several of them, from the cause to its last consequence. The [`table`] lists the most
 //! telling text first, and the first row that occurs is the reason. Texts that only say that something failed
 //! before are [`CONSEQUENCES`] and no reason. A text that does not say whose fault it is gets
-//! [`Fault::Unknown`]: nothing is a fact about the model that the program does not say of the model.
+//! `Fault::Unknown`: nothing is a fact about the model that the program does not say of the model.
 
 use super::release::Release;
-use crate::bundle::format::Fault;
 
 mod memory;
 mod table;
 
 pub(super) use memory::GpuMemory;
-pub(super) use table::{KNOWN, MEMORY, NO_IMPLEMENTATION, OUT_OF_MEMORY};
-
-/// Lines that a text may be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
-    /// Marked as errors, or without a mark: libraries below TensorRT print so.
-    Errors,
-    /// Warnings too: in this case the error that follows names only the consequence.
-    Warnings,
-}
-
-/// A known text, in which releases it occurs, and what it means.
-#[derive(Debug)]
-pub(super) struct Known {
-    /// Part of a line.
-    pub(super) text: &'static str,
-    pub(super) lines: Severity,
-    /// The first and the last release that prints it.
-    pub(super) releases: (Release, Release),
-    /// [`Fault::Model`] holds only while a model is compiled.
-    pub(super) fault: Fault,
-    /// Stable code.
-    pub(super) reason: &'static str,
-    /// What to do; lower case, no full stop.
-    pub(super) hint: &'static str,
-}
+use table::{KNOWN, KnownText, Severity};
+pub(super) use table::{MEMORY, NO_IMPLEMENTATION, OUT_OF_MEMORY};
 
 /// Texts that follow every failure: they name no cause.
 pub(super) const CONSEQUENCES: &[&str] = &[
@@ -59,7 +34,7 @@ pub(super) struct MostTelling(Option<(usize, String)>);
 impl MostTelling {
     /// Look at one more line. A program whose release is not known may print any row.
     pub(super) fn take(&mut self, release: Option<Release>, is_warning: bool, line: &str) {
-        let is_printed = |known: &Known| {
+        let is_printed = |known: &KnownText| {
             let (since, until) = known.releases;
             (!is_warning || known.lines == Severity::Warnings)
                 && release.is_none_or(|release| since <= release && release <= until)
@@ -71,7 +46,7 @@ impl MostTelling {
         }
     }
 
-    pub(super) fn row(&self) -> Option<(&'static Known, &str)> {
+    pub(super) fn row(&self) -> Option<(&'static KnownText, &str)> {
         self.0.as_ref().map(|(place, line)| (&KNOWN[*place], line.as_str()))
     }
 }

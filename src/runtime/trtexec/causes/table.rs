@@ -4,8 +4,32 @@
 //! release/11.1, its ONNX parser, public logs and issues.
 
 use super::super::release::{FIRST, LATEST, Release};
-use super::{Known, Severity};
 use crate::bundle::format::Fault;
+
+/// Lines that a text may be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Severity {
+    /// Marked as errors, or without a mark: libraries below TensorRT print so.
+    Errors,
+    /// Warnings too: in this case the error that follows names only the consequence.
+    Warnings,
+}
+
+/// A known text, in which releases it occurs, and what it means.
+#[derive(Debug)]
+pub(in super::super) struct KnownText {
+    /// Part of a line.
+    pub(in super::super) text: &'static str,
+    pub(in super::super) lines: Severity,
+    /// The first and the last release that prints it.
+    pub(in super::super) releases: (Release, Release),
+    /// [`Fault::Model`] holds only while a model is compiled.
+    pub(in super::super) fault: Fault,
+    /// Stable code.
+    pub(in super::super) reason: &'static str,
+    /// What to do; lower case, no full stop.
+    pub(in super::super) hint: &'static str,
+}
 
 pub(in super::super) const MEMORY: &str = "use a smaller input or batch, stop other programs that use memory, or lower `runtime_options.workspace_mebibytes`";
 const BUG: &str =
@@ -25,16 +49,16 @@ const PRECISION: &str =
     "use another `runtime_options.precision`, or a model in a precision that this GPU has";
 
 /// A row for errors of every release.
-const fn error(text: &'static str, fault: Fault, reason: &'static str, hint: &'static str) -> Known {
-    Known { text, lines: Severity::Errors, releases: (FIRST, LATEST), fault, reason, hint }
+const fn error(text: &'static str, fault: Fault, reason: &'static str, hint: &'static str) -> KnownText {
+    KnownText { text, lines: Severity::Errors, releases: (FIRST, LATEST), fault, reason, hint }
 }
 
 /// A row for warnings and errors of every release.
-const fn warning(text: &'static str, fault: Fault, reason: &'static str, hint: &'static str) -> Known {
-    Known { lines: Severity::Warnings, ..error(text, fault, reason, hint) }
+const fn warning(text: &'static str, fault: Fault, reason: &'static str, hint: &'static str) -> KnownText {
+    KnownText { lines: Severity::Warnings, ..error(text, fault, reason, hint) }
 }
 
-impl Known {
+impl KnownText {
     const fn since(self, major: u32, minor: u32) -> Self {
         Self { releases: (Release::numbered(major, minor), self.releases.1), ..self }
     }
@@ -45,7 +69,7 @@ impl Known {
 }
 
 /// The most telling first.
-pub(in super::super) const KNOWN: &[Known] = &[
+pub(in super::super) const KNOWN: &[KnownText] = &[
     // The disk, and what may be opened.
     warning("No space left on device", Fault::Host, "disk_full", ROOM),
     warning("Disk quota exceeded", Fault::Host, "disk_full", ROOM),

@@ -1,6 +1,7 @@
 //! Every row by a line that a release printed, with its meaning written by hand.
 
 use super::*;
+use crate::bundle::format::Fault;
 use crate::bundle::format::Fault::{Host, Job, Model, Unknown};
 
 /// The line as trtexec prints it, its reason, and whose fault it is.
@@ -160,7 +161,7 @@ const LINES: &[(&str, &str, Fault)] = &[
     ("[E] Runtime creation failed", "cuda_not_initialised", Host),
 ];
 
-fn row_of(line: &str) -> Option<&'static Known> {
+fn row_of(line: &str) -> Option<&'static KnownText> {
     let mut found = MostTelling::default();
     found.take(None, line.starts_with("[W] "), line);
     found.row().map(|(known, _)| known)
