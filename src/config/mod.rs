@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) power_state: PathBuf,
     /// Size of the kept compiled models, in megabytes.
     pub(crate) keep_engine_megabytes: u32,
+    /// A worker that prints nothing and does nothing for this long is ended; 0 for never. 900
+    pub(crate) no_output_seconds: u32,
     /// Whether workers are confined. As far as the host can
     pub(crate) sandbox: SandboxSetting,
     /// The paths that the configuration gives for each runtime, by runtime name.
@@ -209,6 +211,7 @@ impl Config {
             model_retention_seconds: sources.number("model_retention_seconds")?,
             keep_done_jobs: sources.number("keep_done_jobs")?,
             keep_engine_megabytes: sources.number("keep_engine_megabytes")?,
+            no_output_seconds: sources.number("no_output_seconds")?,
             reboots_for_power_mode: sources.word("reboot")? == settings::REBOOT_FOR_POWER_MODE,
             sandbox: settings::sandbox(sources.word("sandbox")?),
             power_state: state.clone(),

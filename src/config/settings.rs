@@ -100,6 +100,13 @@ pub(crate) const SETTINGS: &[Field] = &[
                   A job needs space for its own.",
     },
     Field {
+        path: "no_output_seconds",
+        kind: Kind::Integer { minimum: 0, maximum: SECONDS_PER_YEAR },
+        fallback: Fallback::Integer(900),
+        summary: "A worker that prints nothing and does nothing for this long, not even time its model, is ended before \
+                  its time limit (`no_output`). 0: never.",
+    },
+    Field {
         path: "reboot",
         kind: Kind::Choice(REBOOTS),
         fallback: Fallback::Text("never"),

@@ -48,6 +48,7 @@ fn defaults_are_what_the_reference_says() {
         model_retention_seconds: 604_800,
         keep_done_jobs: 1000,
         keep_engine_megabytes: 2000,
+        no_output_seconds: 900,
         runtimes: BTreeMap::new(),
     };
     assert_eq!(config, expected);

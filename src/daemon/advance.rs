@@ -58,9 +58,14 @@ impl Daemon<'_> {
             self.troubles.wait_with(&queued.entry.id, runtime);
             return true;
         }
+        if self.quarantine.is_stopped(runtime) {
+            self.test_device(turn.chosen(), job.measure.timeout_seconds);
+            return true;
+        }
         match self.measure(&turn) {
             Left::Ended(ended) => {
                 self.host_did_its_part(&turn, &ended);
+                self.mind_device(runtime, &ended.outcome);
                 let again = self.inbox.again(progress, &ended.outcome, &self.spool, Instant::now());
                 if again == Again::No {
                     self.ended(&turn, *ended);

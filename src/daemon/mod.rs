@@ -41,6 +41,7 @@ mod leftovers;
 pub(crate) mod memory;
 pub(crate) mod observer;
 mod outlet;
+mod quarantine;
 mod reporter;
 mod requests;
 mod service;
@@ -60,6 +61,7 @@ use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
 use job::QueuedJob;
 use observer::Observer;
 use outlet::{Assembler, Outlet};
+use quarantine::Quarantine;
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
@@ -73,6 +75,9 @@ pub(crate) struct Daemon<'o> {
     bench: Bench,
     outlet: Outlet,
     troubles: Troubles,
+    quarantine: Quarantine,
+    /// When the last step began: what was due by then was done in it.
+    stepped_at: Instant,
     reporter: Reporter,
     observer: &'o mut dyn Observer,
 }
@@ -134,6 +139,8 @@ impl<'o> Daemon<'o> {
                 found.ready,
             ),
             troubles: Troubles::default(),
+            quarantine: Quarantine::default(),
+            stepped_at: now,
             reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
             observer,
             config,
@@ -282,6 +289,7 @@ impl<'o> Daemon<'o> {
     /// once.
     fn step(&mut self) -> io::Result<bool> {
         let now = Instant::now();
+        self.stepped_at = now;
         self.reporter.service().feed_watchdog(now);
         self.restore_folders(now);
         let seen = self.inbox.seen();
@@ -345,7 +353,7 @@ impl<'o> Daemon<'o> {
     fn until_next(&mut self) -> Duration {
         let next = [
             self.troubles.try_again_at(),
-            self.troubles.next_attempt_at(Instant::now()),
+            self.troubles.next_attempt_at(self.stepped_at),
             self.reporter.service().feed_at(),
         ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);

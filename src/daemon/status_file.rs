@@ -1,9 +1,8 @@
 //! The status file of the state folder, also while its disk takes no new file.
 //!
-//! A status that cannot be written would go on saying what was true before. So the last file that was written
-//! stays open, with room to spare, and is overwritten in place if the disk has no space or inodes, or this
-//! process no descriptors. If that fails too, the process's name says so, which needs no disk at all, and
-//! `backbone status` reads it there.
+//! A status that cannot be written would go on saying what was true before. So the file has room to spare, and
+//! is overwritten in place if the disk has no space or inodes for a new one. If that fails too, the process's
+//! name says so, which needs no disk and no descriptor, and `backbone status` reads it there.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -29,8 +28,8 @@ const BLOCK_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct StatusFile {
     folder: PathBuf,
-    /// The last file that was written, and its length.
-    held: Option<(File, usize)>,
+    /// Length of the last file that was written.
+    length: Option<usize>,
     /// The process's own name, while it has another.
     name: Option<std::ffi::CString>,
 }
@@ -38,7 +37,7 @@ pub(super) struct StatusFile {
 impl StatusFile {
     /// In this folder.
     pub(super) fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), held: None, name: None }
+        Self { folder: folder.to_owned(), length: None, name: None }
     }
 
     /// Write it, in place if it cannot be written anew.
@@ -56,24 +55,24 @@ impl StatusFile {
         let length = (text.len() + BLOCK_BYTES / 2).next_multiple_of(BLOCK_BYTES);
         text.resize(length, b' ');
         Status::write_text(&self.folder, &text)?;
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let held = rustix::fs::open(self.folder.join(FILE_NAME), flags, Mode::empty());
-        // Without a descriptor left, the former one leads to a file that has no name any more.
-        self.held = held.ok().map(|file| (file.into(), length));
+        self.length = Some(length);
         Ok(())
     }
 
     fn overwrite(&self, status: &Status) -> io::Result<()> {
-        let (file, length) = self.held.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let length = self.length.ok_or(io::ErrorKind::NotFound)?;
+        // Not kept open: the file system of the folder could not be remounted read-only.
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(self.folder.join(FILE_NAME), flags, Mode::empty())?);
         let mut text = status.text()?;
-        if text.len() > *length {
+        if text.len() > length {
             // The numbers stay; the lists of names have to go.
             text = Status { next: Vec::new(), waiting: Vec::new(), ..status.clone() }.text()?;
         }
-        if text.len() > *length {
+        if text.len() > length {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        text.resize(*length, b' ');
+        text.resize(length, b' ');
         file.write_all_at(&text, 0)
     }
 
@@ -107,27 +106,18 @@ mod tests {
         Status { state, next: (0..jobs).map(queued).collect(), ..Status::default() }
     }
 
-    /// A folder that takes no new file, also from root: its name is that of a file.
-    fn take_away(folder: &Path) -> PathBuf {
-        let aside = folder.with_extension("aside");
-        fs_err::rename(folder, &aside).unwrap();
-        fs_err::write(folder, "").unwrap();
-        aside
-    }
-
     #[test]
     fn folder_that_takes_no_new_file_has_the_present_status_all_the_same() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("state");
-        fs_err::create_dir(&folder).unwrap();
-        let mut file = StatusFile::of(&folder);
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = StatusFile::of(folder.path());
         file.write(&status(State::Running, 3)).unwrap();
-        let aside = take_away(&folder);
+        // As on a disk without inodes, also for root: the temporary name is taken by a folder.
+        fs_err::create_dir(folder.path().join(format!(".{FILE_NAME}"))).unwrap();
         file.write(&status(State::Idle, 0)).unwrap();
-        assert_eq!(Status::read(&aside).unwrap(), status(State::Idle, 0));
+        assert_eq!(Status::read(folder.path()).unwrap(), status(State::Idle, 0));
         // More than there is room for: the numbers matter.
         file.write(&status(State::Trouble, 100)).unwrap();
-        assert_eq!(Status::read(&aside).unwrap(), status(State::Trouble, 0));
+        assert_eq!(Status::read(folder.path()).unwrap(), status(State::Trouble, 0));
     }
 
     #[test]

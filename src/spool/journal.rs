@@ -196,6 +196,17 @@ impl Journal {
         if durable == Durable::Now && length == 0 { self.sync_folder() } else { Ok(()) }
     }
 
+    /// Remove it.
+    ///
+    /// # Errors
+    /// As unlink(2), unless there is none.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match fs_err::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Make all lines durable, and the file's name.
     ///
     /// # Errors

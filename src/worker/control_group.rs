@@ -37,6 +37,7 @@ impl ControlGroup {
         let mount = MOUNTS.iter().map(Path::new).find(|mount| mount.join("cgroup.procs").exists());
         let mount = mount.ok_or_else(|| "control groups of version 2 are not mounted".to_owned())?;
         let own = mount.join(path.trim_start_matches('/'));
+        remove_left(&own);
         let folder = own.join(format!("{NAME}{}", getpid()));
         let refused = |error: std::io::Error| format!("{error} (the unit has `Delegate=yes` for this)");
         match fs_err::create_dir(&folder) {
@@ -86,6 +87,18 @@ impl ControlGroup {
     fn processes(&self) -> Vec<Pid> {
         let text = fs_err::read_to_string(self.folder.join("cgroup.procs")).unwrap_or_default();
         text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect()
+    }
+}
+
+/// Remove the groups of daemons that were killed. One with a process in it stays.
+fn remove_left(own: &Path) {
+    for entry in fs_err::read_dir(own).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(number) = name.to_str().and_then(|name| name.strip_prefix(NAME)) else { continue };
+        if !Path::new("/proc").join(number).exists() {
+            // Refused if it is not empty.
+            let _ = fs_err::remove_dir(entry.path());
+        }
     }
 }
 

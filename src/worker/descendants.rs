@@ -78,6 +78,17 @@ pub(super) fn end(marks: Marks, deadline: Instant) {
     }
 }
 
+/// What the main threads of a worker and its descendants have run so far: it changes with each time slice of
+/// any of them. `None` if the kernel does not count.
+pub(super) fn activity(marks: Marks) -> Option<String> {
+    let (_, alive) = family(marks, &[marks.worker]);
+    let slices = |process: &Process| {
+        let text = fs_err::read_to_string(format!("/proc/{}/schedstat", process.pid)).ok()?;
+        Some(format!("{} {text}", process.pid))
+    };
+    alive.iter().map(slices).collect()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     pid: Pid,

@@ -18,5 +18,6 @@ mod process;
 pub mod protocol;
 mod rights;
 pub mod sandbox;
+mod silence;
 pub(crate) mod transcript;
 mod watch;

@@ -252,6 +252,11 @@ impl Worker {
         }
     }
 
+    /// Changes whenever anything of it runs.
+    pub(super) fn activity(&self) -> Option<String> {
+        descendants::activity(self.marks)
+    }
+
     pub(super) fn has_exited(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         matches!(waitid(WaitId::Pid(self.marks.worker), options), Ok(Some(_)))

@@ -31,6 +31,11 @@ pub trait Watch {
         TICK
     }
 
+    /// How long a worker may print nothing and do nothing; `None` for as long as its time limit allows.
+    fn silence_limit(&self) -> Option<Duration> {
+        None
+    }
+
     /// Called when due, and whenever the interrupt is readable; it must read the interrupt empty.
     fn tick(&mut self) -> Control;
 }

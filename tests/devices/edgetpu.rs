@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use backbone::bundle::format::{Bundle, EdgeTpuBus, Stage, Status};
 
-use crate::rig::{self, Rig, Settings, hosts, rights};
+use crate::rig::{self, Rig, Settings, hosts, job, model, rights};
 
 /// Where the stubs are; made once for all tests.
 fn stubs() -> &'static Path {
@@ -272,6 +272,9 @@ fn every_way_to_lose_the_device_is_an_outcome_of_its_own_and_the_queue_continues
         assert!(bundle.outcome.hint.is_some(), "{fault}");
     }
     hosts::fill(&host.rig.path("host"), "laptop-usb-edgetpu");
+    // A third failure in a row would stop the device.
+    host.library("");
+    assert_eq!(outcome(&host.measured("between", &network(INT8))).0, Status::Measured);
     host.library("FAULT=vanish");
     let bundle = host.measured("vanish", &network(INT8));
     assert_eq!(outcome(&bundle), (Status::Failed, Some(Stage::WarmUp), "device_vanished"));
@@ -315,6 +318,33 @@ fn fatal_line_of_the_driver_ends_the_worker_at_once_and_is_the_cause() {
     assert!(took < std::time::Duration::from_secs(60), "{took:?}");
     host.library("");
     assert_eq!(outcome(&host.measured("after", &network(INT8))).0, Status::Measured);
+}
+
+#[test]
+fn device_that_fails_three_times_in_a_row_is_stopped_and_comes_back_by_itself() {
+    if is_skipped() {
+        return;
+    }
+    let host = Host::new("laptop-usb-edgetpu", "16");
+    host.library("FAULT=hang");
+    for name in ["one", "two", "three"] {
+        assert_eq!(outcome(&host.measured(name, &network(INT8))).2, "device_hung");
+    }
+    for name in ["four", "five"] {
+        host.rig.drop_file(format!("{name}.yaml"), network(INT8));
+    }
+    let status = host.rig.wait_for_attention("device_stopped");
+    assert_eq!(status.queued, 2, "{status:?}");
+    // Others go on.
+    host.rig.drop_file("net.sim", model(50));
+    let measured = host.measured("other", &job("net.sim", ""));
+    assert_eq!(outcome(&measured).0, Status::Measured);
+    host.library("");
+    let bundles = host.rig.wait_until_done(6);
+    let measured = bundles.iter().filter(|bundle| bundle.outcome.status == Status::Measured).count();
+    assert_eq!(measured, 3, "{}", host.rig.log());
+    assert!(host.rig.log().contains("its device works again"), "{}", host.rig.log());
+    host.rig.wait_for_status("no trouble", |status| status.attention.is_empty());
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::scan::every_source;
 
 const DOCUMENT: &str = include_str!("../../docs/METHOD.md");
 
+/// Its last section is the table of what the daemon does while the host is in trouble.
+const OPERATING: &str = include_str!("../../docs/OPERATING.md");
+
 /// Where the tables are, and where they end.
 const HEADINGS: [&str; 3] =
     ["## Faults of the host", "## Faults of devices and their tools", "## Models larger than the memory"];
@@ -31,7 +34,10 @@ fn rows() -> Vec<[&'static str; 3]> {
         assert_eq!(is_of_model, owner == "model", "{fault}: only the model's fault is a result about it");
         [fault, result, held_by]
     };
-    of_hosts.into_iter().chain(of_devices.into_iter().map(without_owner)).collect()
+    let (_, of_daemon) = OPERATING.split_once(HEADINGS[0]).expect("the same heading");
+    let of_daemon = cells::<3>(of_daemon);
+    assert!(of_daemon.len() >= 20, "{}", of_daemon.len());
+    of_hosts.into_iter().chain(of_devices.into_iter().map(without_owner)).chain(of_daemon).collect()
 }
 
 /// The rows of a table, without its heading.

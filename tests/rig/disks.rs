@@ -30,8 +30,8 @@ impl Rig {
         let serve = self.serve();
         let mut command = unshare();
         command.args(["sh", "-c", &script]).arg(serve.get_program()).args(serve.get_args());
-        self.begin(&mut command);
         self.has_own_mounts = true;
+        self.begin(&mut command);
     }
 
     /// Mount a disk of the daemon anew, with other options.

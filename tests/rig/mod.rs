@@ -231,7 +231,7 @@ impl Rig {
     pub(crate) fn wait_for_status(&self, what: &str, mut wanted: impl FnMut(&Status) -> bool) -> Status {
         let process = self.process();
         self.wait_for(what, || {
-            let status = Status::read(&self.folder.path().join("state")).ok()?;
+            let status = Status::read(&self.path("state")).ok()?;
             (status.process == process && wanted(&status)).then_some(status)
         })
     }

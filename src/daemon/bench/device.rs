@@ -47,6 +47,16 @@ pub(super) fn with_device(
     with_presence(with_cause(outcome), &presence)
 }
 
+/// Codes of failures of a device itself, which the next job on it meets as well.
+const DEVICE_FAULTS: &[&str] =
+    &["cuda_failed", "device_failed", "device_hung", "device_vanished", "gpu_not_accessible", "no_output"];
+
+/// Did the device fail, whatever the job?
+pub(crate) fn is_device_fault(outcome: &Outcome) -> bool {
+    matches!(outcome.status, Status::Failed | Status::TimedOut)
+        && outcome.reason.as_deref().is_some_and(|reason| DEVICE_FAULTS.contains(&reason))
+}
+
 fn with_cause(outcome: Outcome) -> Outcome {
     let Some((cause, line)) = causes::find(&outcome.log_tail) else { return outcome };
     // What ended the worker is said already.
@@ -91,7 +101,8 @@ fn with_presence(outcome: Outcome, presence: &Presence) -> Outcome {
         ),
         Presence::Ready(node) => {
             // Only if nothing says why: a cause goes before the silence that follows it.
-            let hung = (outcome.reason.as_deref() == Some("timed_out")).then_some("device_hung");
+            let is_hung = matches!(outcome.reason.as_deref(), Some("timed_out" | "no_output"));
+            let hung = is_hung.then_some("device_hung");
             let hint = hung.map(|_| {
                 "unplug it and plug it in again, or raise `measure.timeout_seconds` if the model is that slow"
             });

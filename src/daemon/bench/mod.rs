@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::job::QueuedJob;
 use super::memory::LargerThanMemory;
@@ -48,6 +48,7 @@ mod verify;
 mod workplace;
 
 pub(crate) use attendant::{Attendant, TrialNumber};
+pub(crate) use device::is_device_fault;
 pub(crate) use power::Reboots;
 
 pub(crate) use model::Pulse;
@@ -321,11 +322,13 @@ impl Bench {
         attendant: &mut dyn Attendant,
     ) -> Left {
         let Ready { workers, course, model } = ready;
+        let seconds = self.config.no_output_seconds;
         let instruments = Instruments {
             root: &self.root,
             power: &self.power,
             had_edge_tpu: self.had_edge_tpu,
             needs: &self.needs,
+            silence_limit: (seconds > 0).then(|| Duration::from_secs(seconds.into())),
             run: self.run,
             confining: &self.confining,
         };

@@ -22,6 +22,7 @@ pub(super) struct Quiet<'a> {
     pub(super) sensing: &'a mut Sensing,
     /// Reads the power state again.
     pub(super) look_at_power: &'a mut dyn FnMut(PowerLook),
+    pub(super) silence_limit: Option<Duration>,
 }
 
 impl Watch for Quiet<'_> {
@@ -44,6 +45,10 @@ impl Watch for Quiet<'_> {
 
     fn tick_after(&self) -> Duration {
         self.sensing.tick_after()
+    }
+
+    fn silence_limit(&self) -> Option<Duration> {
+        self.silence_limit
     }
 
     fn tick(&mut self) -> Control {

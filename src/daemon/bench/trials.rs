@@ -68,6 +68,8 @@ pub(super) struct Instruments<'a> {
     pub(super) power: &'a HeldPower,
     pub(super) had_edge_tpu: bool,
     pub(super) needs: &'a NeedsAtStart,
+    /// How long a worker may print nothing and do nothing.
+    pub(super) silence_limit: Option<Duration>,
     pub(super) run: RunWorker,
     pub(super) confining: &'a Confining,
 }
@@ -359,6 +361,7 @@ impl Trials<'_> {
             attendant: self.attendant,
             sensing,
             look_at_power: &mut |look| held.look(power, process, look),
+            silence_limit: self.instruments.silence_limit,
         };
         let ended = (self.instruments.run)(&trial, &mut quiet);
         let daemon_cpus = elsewhere.back();

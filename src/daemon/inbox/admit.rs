@@ -79,7 +79,7 @@ fn read_text(spool: &Spool, entry: &Entry) -> io::Result<Result<Vec<u8>, Rejecti
         )));
     }
     match read_bounded(spool, &name) {
-        Err(error) if is_shortage(&error) => Err(error),
+        Err(error) if is_shortage(&error) || is_disk_fault(&error) => Err(error),
         Err(error) => Ok(Err(Rejection::new(
             Stage::Claim,
             "not_readable",
@@ -88,6 +88,11 @@ fn read_text(spool: &Spool, entry: &Entry) -> io::Result<Result<Vec<u8>, Rejecti
         ))),
         Ok((size, text)) => Ok(check_size(size).map(|()| text)),
     }
+}
+
+/// A disk that fails says nothing about the job either.
+fn is_disk_fault(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Size of the file, and as much of it as a job file may have.

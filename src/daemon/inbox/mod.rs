@@ -62,6 +62,8 @@ pub(crate) struct Inbox {
     uploads: UploadsBeforeBoot,
     /// Odd things in the inbox, as of the last rescan.
     oddities: Vec<Attention>,
+    /// Why the inbox cannot be watched; it is looked at now and then meanwhile.
+    unwatched: Option<Attention>,
     /// The job that was cancelled while it ran; its cancel file may still be read.
     cancelled_running: Option<QueuedJob>,
     rescan_at: Instant,
@@ -138,6 +140,7 @@ impl Inbox {
             lost: BTreeMap::new(),
             uploads: UploadsBeforeBoot::default(),
             oddities: Vec::new(),
+            unwatched: None,
             cancelled_running: None,
             rescan_at: now,
             look_again_at: None,
@@ -179,6 +182,9 @@ impl Inbox {
             self.rescan_at = now + self.settings.rescan_every;
             if !self.is_there(spool, troubles) {
                 return None;
+            }
+            if extent == Coverage::Safety && self.unwatched.take().is_some() {
+                self.watch_again();
             }
         }
         let look = self.tracker.look(&mut &spool.inbox, &seen.hints, extent >= Coverage::Everything, now);
@@ -376,7 +382,7 @@ impl Inbox {
 
     /// Odd things in the inbox.
     pub(crate) fn oddities(&self) -> impl Iterator<Item = &Attention> {
-        self.oddities.iter()
+        self.oddities.iter().chain(&self.unwatched)
     }
 
     /// Look at every name again as soon as possible.
@@ -397,12 +403,27 @@ impl Inbox {
 
     /// Watch again. The next look covers whatever came meanwhile.
     pub(crate) fn resume_watch(&mut self) {
-        if let Err(error) = self.watch.resume() {
+        let now = Instant::now();
+        self.watch_again();
+        if self.unwatched.is_some() {
+            // It may be gone: find out now.
+            self.rescan_at = now;
+        }
+    }
+
+    fn watch_again(&mut self) {
+        self.unwatched = self.watch.resume().err().map(|error| {
             let seconds = self.settings.rescan_every.as_secs();
             log::warn!("cannot watch the inbox, looking at it every {seconds} s: {error}");
-            // It may be gone: find out now.
-            self.rescan_at = Instant::now();
-        }
+            Attention {
+                code: "inbox_not_watched".to_owned(),
+                what: self.settings.inbox.display().to_string(),
+                why: format!(
+                    "it is looked at every {seconds} s: {error}; raise fs.inotify.max_user_watches and \
+                     fs.inotify.max_user_instances"
+                ),
+            }
+        });
     }
 
     /// The folder of requests was made again: watch the new one.

@@ -46,6 +46,7 @@ pub(crate) enum TroubleKind {
     WorkerNotStarted,
     RuntimeGone,
     WorkerDiffers,
+    DeviceStopped,
 }
 
 impl TroubleKind {
@@ -81,6 +82,7 @@ impl TroubleKind {
             Self::WorkerNotStarted => "worker_not_started",
             Self::RuntimeGone => "runtime_gone",
             Self::WorkerDiffers => "worker_differs",
+            Self::DeviceStopped => "device_stopped",
         }
     }
 }

@@ -85,7 +85,7 @@ impl FaultKind {
             Self::Kill => kill_process(getpid(), Signal::KILL).map_err(|error| failed(error.into())),
             Self::OutOfMemory => out_of_memory(),
             Self::Hang => loop {
-                std::thread::sleep(Duration::from_secs(1));
+                std::thread::sleep(Duration::from_secs(3600));
             },
             Self::Exit(code) => std::process::exit(code.into()),
             Self::Print => say(std::io::stdout(), b"Loading kernels... done.\n").map_err(failed),

@@ -111,6 +111,11 @@ pub enum Ending {
         /// The limit.
         limit: Duration,
     },
+    /// It printed nothing and did nothing for so long, and was killed.
+    Silent {
+        /// The limit.
+        limit: Duration,
+    },
     /// A line on standard output that is not an event.
     Garbage {
         /// Its beginning, printable.
@@ -278,6 +283,7 @@ impl Ended {
                 signal::explain(*signal, *out_of_memory, &self.log_tail).reason
             }
             Ending::TimedOut { .. } => "timed_out",
+            Ending::Silent { .. } => "no_output",
             Ending::Garbage { .. } => "garbage",
             Ending::LineTooLong { .. } => "line_too_long",
             Ending::OutOfTurn { .. } => "out_of_turn",
@@ -323,6 +329,10 @@ impl Ended {
             }
             Ending::TimedOut { limit } => {
                 format!("the worker exceeded its limit of {} s {during} and was killed", limit.as_secs_f64())
+            }
+            Ending::Silent { limit } => {
+                let seconds = limit.as_secs_f64();
+                format!("the worker printed nothing and did nothing for {seconds} s {during} and was killed")
             }
             Ending::Garbage { line } => {
                 format!("the worker wrote `{line}` to its reserved standard output {during}")
@@ -386,6 +396,10 @@ impl Ended {
                 signal::explain(*signal, *out_of_memory, &self.log_tail).hint
             }
             Ending::TimedOut { .. } => "raise `measure.timeout_seconds`, or request fewer runs",
+            Ending::Silent { .. } => {
+                "it waited for something that did not come: a device that hangs, most likely; `no_output_seconds` in \
+                 the configuration sets the limit"
+            }
             Ending::Garbage { .. } => {
                 "a library prints there: turn its messages off, because printing also disturbs the timing"
             }

@@ -74,6 +74,7 @@ fn every_ending() -> Vec<(Stage, Ending)> {
         (Stage::Timing, signalled(SIGFPE)),
         (Stage::Timing, signalled(SIGSYS)),
         (Stage::Timing, signalled(15)),
+        (Stage::WarmUp, Ending::Silent { limit: Duration::from_secs(900) }),
         (Stage::Timing, Ending::TimedOut { limit: Duration::from_millis(2500) }),
         (Stage::Load, Ending::Garbage { line: "Loading...".into() }),
         (Stage::Load, Ending::LineTooLong { limit_bytes: 1 << 20 }),

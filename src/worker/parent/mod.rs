@@ -21,6 +21,7 @@ pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
 pub use crate::worker::process::Trial;
 use crate::worker::process::{PIECE_BYTES, Surroundings, Worker};
+use crate::worker::silence::Silence;
 use crate::worker::transcript::{Heard, Transcript};
 pub(crate) use crate::worker::watch::TICK;
 pub use crate::worker::watch::{Control, Watch};
@@ -108,6 +109,7 @@ fn listen(
     let mut next_tick = Instant::now() + watch.tick_after();
     let mut exit_deadline = None;
     let mut resume_at = None;
+    let mut silence = Silence::new(watch.silence_limit(), Instant::now());
     loop {
         let now = Instant::now();
         if now >= deadline {
@@ -118,6 +120,7 @@ fn listen(
         }
         let mut until =
             deadline.min(next_tick).min(exit_deadline.unwrap_or(deadline)).min(resume_at.unwrap_or(deadline));
+        until = until.min(silence.look_at().unwrap_or(deadline));
         if worker.pidfd.is_none() && worker.output.is_none() {
             until = until.min(now + BETWEEN_LOOKS);
         }
@@ -132,6 +135,10 @@ fn listen(
                 Control::Stop => return End::Killed(KillCause::Stopped),
             }
             next_tick = Instant::now() + watch.tick_after();
+        }
+        let is_broken = ready.output || ready.error || resume_at.is_some();
+        if let Some(limit) = silence.too_long(is_broken, Instant::now(), || worker.activity()) {
+            return End::Killed(KillCause::Silent(limit));
         }
         if ready.input {
             worker.write();
@@ -189,6 +196,7 @@ enum KillCause {
     Stopped,
     Refused,
     Stayed,
+    Silent(Duration),
     /// It printed a line after which its device does not answer.
     Fatal(Box<Failure>),
 }
@@ -245,6 +253,7 @@ fn killed(cause: &KillCause, heard: Heard, limit: Duration) -> Ending {
             Ending::AfterResult { latencies, afterwards: Afterwards::Stayed }
         }
         (KillCause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },
+        (KillCause::Silent(limit), Heard::Unfinished) => Ending::Silent { limit: *limit },
         (KillCause::Fatal(failure), Heard::Unfinished) => Ending::Failed(Failure::clone(failure)),
         (KillCause::Stayed | KillCause::Refused, Heard::Unfinished) => Ending::OutputClosed,
     }

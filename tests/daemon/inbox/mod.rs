@@ -3,6 +3,7 @@
 
 mod crashes;
 mod disks;
+mod faults;
 mod parts;
 mod queue;
 mod shortages;

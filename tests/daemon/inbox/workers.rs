@@ -2,7 +2,7 @@
 
 use backbone::bundle::format::{Stage, Status};
 
-use crate::rig::{Rig, job, model};
+use crate::rig::{Rig, Settings, job, model};
 
 /// A model with a fault in its third run; the first is the warm-up.
 fn faulty(kind: &str) -> String {
@@ -46,6 +46,21 @@ fn every_failure_of_a_worker_has_its_own_bundle_and_the_queue_continues() {
         assert_eq!(rig.bundle_of(&format!("after-{name}")).outcome.status, Status::Measured);
     }
     assert_eq!(rig.children(), [], "nothing outlives its job");
+}
+
+#[test]
+fn worker_that_does_nothing_is_ended_before_its_time_limit_and_one_that_times_slowly_is_not() {
+    let rig = Rig::running_with(Settings { more: "no_output_seconds: 2", ..Settings::default() });
+    rig.drop_file("hang.sim", faulty(r#""hang""#));
+    rig.drop_file("hang.yaml", job("hang.sim", ""));
+    let bundle = rig.wait_until_done(1).remove(0);
+    assert_eq!(bundle.outcome.reason.as_deref(), Some("no_output"), "{:?}", bundle.outcome);
+    assert_eq!((bundle.outcome.status, bundle.outcome.stage), (Status::Failed, Some(Stage::Timing)));
+    // Silent for longer than the limit, as it must be while it times.
+    rig.drop_file("slow.sim", model(400_000));
+    rig.drop_file("slow.yaml", job("slow.sim", "measure: {warm_up_runs: 1, timed_runs: 10}"));
+    rig.wait_until_done(2);
+    assert_eq!(rig.bundle_of("slow").outcome.status, Status::Measured);
 }
 
 #[test]
