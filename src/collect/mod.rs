@@ -402,7 +402,10 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(
     Ok((Row::new(bundle, found.shown.clone(), sha256), link))
 }
 
-fn decode(file: &Path, limit_bytes: u64) -> Result<(Bundle, Vec<u8>, (String, Seal)), ReadError> {
+/// A bundle, its text, and the digest and the seal of its file.
+type Decoded = (Bundle, Vec<u8>, (String, Seal));
+
+fn decode(file: &Path, limit_bytes: u64) -> Result<Decoded, ReadError> {
     let mut sealed = Sealed::new(guarded::open_path(file).map_err(ReadError::Unreadable)?);
     let (bundle, json) = decode_within(&mut sealed, limit_bytes)?;
     Ok((bundle, json, sealed.finish()))

@@ -88,10 +88,10 @@ fn float_bytes(float: f64, element_type: ElementType) -> Option<[u8; 8]> {
 /// The bytes of a number that a program printed, which may be infinite or none; `None` if the type does not
 /// hold it.
 pub(super) fn encode_printed(text: &str, element_type: ElementType) -> Option<([u8; 8], usize)> {
-    if let Ok(number) = text.parse::<Number>() {
-        if let Ok(found) = encode(&number, element_type) {
-            return Some(found);
-        }
+    if let Ok(number) = text.parse::<Number>()
+        && let Ok(found) = encode(&number, element_type)
+    {
+        return Some(found);
     }
     let float: f64 = text.parse().ok().filter(|float: &f64| !float.is_finite())?;
     let upper = (float as f32).to_bits() >> 16;

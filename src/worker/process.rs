@@ -126,11 +126,13 @@ pub(super) struct Ready {
 }
 
 impl Worker {
-    pub(super) fn start(surroundings: &Surroundings, trial: &Trial<'_>) -> Result<Self, Ending> {
-        let not_started = |error: std::io::Error| Ending::NotStarted {
-            executable: trial.executable.to_owned(),
-            kind: error.kind(),
-            error: error.to_string(),
+    pub(super) fn start(surroundings: &Surroundings, trial: &Trial<'_>) -> Result<Self, Box<Ending>> {
+        let not_started = |error: std::io::Error| {
+            Box::new(Ending::NotStarted {
+                executable: trial.executable.to_owned(),
+                kind: error.kind(),
+                error: error.to_string(),
+            })
         };
         let mut request = serde_json::to_vec(trial.request).map_err(|error| not_started(error.into()))?;
         request.push(b'\n');

@@ -3,10 +3,11 @@
 //! The daemon writes one [`Request`] to the worker's standard input. The worker answers with [`Event`]s on
 //! standard output: `hello`, `confined` if that was asked for, `loaded`, `paused` before warm-up, before the
 //! last warm-up runs and after timing, then `result`, and after it `outputs`: latencies are safe before
-//! anything else is read. It may send `failed` at any point after `hello`. If the request asks for energy, three more pauses and `energy`
-//! follow the outputs. If it asks for a build, `built` follows `loaded`; if it asks for a profile, `profiled`
-//! does; if it asks for outputs or shapes alone, `outputs` or `shapes` does. Any other line on standard
-//! output is a failure. Logs go to standard error. The worker writes nothing during timed runs.
+//! anything else is read. It may send `failed` at any point after `hello`. If the request asks for energy,
+//! three more pauses and `energy` follow the outputs. If it asks for a build, `built` follows `loaded`; if it
+//! asks for a profile, `profiled` does; if it asks for outputs or shapes alone, `outputs` or `shapes` does.
+//! Any other line on standard output is a failure. Logs go to standard error. The worker writes nothing
+//! during timed runs.
 //!
 //! At each pause the worker waits for a line from the daemon, which reads the host's sensors meanwhile. A
 //! worker whose standard input is closed does not wait, because no answer can come.

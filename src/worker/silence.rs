@@ -1,7 +1,7 @@
 //! A worker that prints nothing and does nothing: it hangs, and need not take its whole time limit.
 //!
-//! A worker is silent by design while it loads, compiles and times, so silence alone says little. But its main
-//! thread, or a process that it started, then runs now and again. If none has run at all for half of the
+//! A worker is silent by design while it loads, compiles and times, so silence alone says little. But its
+//! main thread, or a process that it started, then runs now and again. If none has run at all for half of the
 //! limit, while nothing was printed for all of it, the worker waits for something that does not come. Where
 //! the kernel does not count, nothing is concluded.
 

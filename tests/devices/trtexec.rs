@@ -330,7 +330,7 @@ fn step_of_trtexecs_clock_is_in_the_bundle_and_judged() {
 fn outputs_come_from_a_run_of_their_own_after_the_timed_one() {
     let rig = host("8502", "");
     let row = "36, 37, 38, 39";
-    let values = vec![row; 8].join(", ");
+    let values = [row; 8].join(", ");
     let file = format!(
         "[\n  {{ \"name\" : \"vectors\"\n  , \"dimensions\" : \"1x8x4\"\n  , \"values\" : [ {values} ]\n  }}\n]\n"
     );

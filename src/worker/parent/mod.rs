@@ -51,7 +51,7 @@ fn run_on(surroundings: &Surroundings, trial: &Trial<'_>, watch: &mut dyn Watch)
         Err(ending) => {
             let wall = started.elapsed();
             return Ended {
-                ending,
+                ending: *ending,
                 loaded: None,
                 resources: None,
                 sandbox: None,
