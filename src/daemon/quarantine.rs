@@ -1,9 +1,9 @@
-//! A device that fails three times in a row is stopped: its jobs wait, others go on, and a small network tests
-//! it until it works again.
+//! A device that fails three times in a row is stopped: its jobs wait, others go on, and a small network
+//! tests it until it works again.
 //!
-//! A stick that hangs, or a GPU that fell off its bus, would fail every job of a queue. Each failure has its
-//! bundle; from the third on the device gets no job until the sentinel has run: a generated network with the
-//! options of the job that waits. What it measures is thrown away.
+//! A stick that hangs, or a GPU that fell off its bus, would fail every job of a queue. Each failure has
+//! its bundle; from the third on the device gets no job until the sentinel has run: a generated network
+//! with the options of the job that waits. What it measures is thrown away.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -22,8 +22,8 @@ use crate::spool::names::{Entry, EntryKind, JobId};
 /// Failures of a device in a row that stop it: two may be the fault of two models.
 const FAILURES_ALLOWED: u32 = 3;
 
-/// How long each process of a sentinel may take, unless the job allows less: compiling a small network takes a
-/// minute or two on the slowest boards.
+/// How long each process of a sentinel may take, unless the job allows less: compiling a small network
+/// takes a minute or two on the slowest boards.
 const LIMIT_SECONDS: u32 = 300;
 
 /// Failures of devices in a row, by runtime.

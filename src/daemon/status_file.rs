@@ -1,8 +1,8 @@
 //! The status file of the state folder, also while its disk takes no new file.
 //!
-//! A status that cannot be written would go on saying what was true before. So the file has room to spare, and
-//! is overwritten in place if the disk has no space or inodes for a new one. If that fails too, the process's
-//! name says so, which needs no disk and no descriptor, and `backbone status` reads it there.
+//! A status that cannot be written would go on saying what was true before. So the file has room to spare,
+//! and is overwritten in place if the disk has no space or inodes for a new one. If that fails too, the
+//! process's name says so, which needs no disk and no descriptor, and `backbone status` reads it there.
 
 use std::ffi::CStr;
 use std::fs::File;

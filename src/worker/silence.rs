@@ -1,9 +1,9 @@
 //! A worker that prints nothing and does nothing: it hangs, and need not take its whole time limit.
 //!
-//! A worker is silent by design while it loads, compiles and times, so silence alone says little. But its main
-//! thread, or a process that it started, then runs now and again. If none has run at all for half of the
-//! limit, while nothing was printed for all of it, the worker waits for something that does not come. Where
-//! the kernel does not count, nothing is concluded.
+//! A worker is silent by design while it loads, compiles and times, so silence alone says little. But its
+//! main thread, or a process that it started, then runs now and again. If none has run at all for half of
+//! the limit, while nothing was printed for all of it, the worker waits for something that does not come.
+//! Where the kernel does not count, nothing is concluded.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,8 @@ impl Silence {
         self.look_at
     }
 
-    /// The limit, if the worker has been silent for longer. The silence is broken if it printed something, or
-    /// waits because it is told to. `activity` changes whenever anything of it runs.
+    /// The limit, if the worker has been silent for longer. The silence is broken if it printed something,
+    /// or waits for the daemon. `activity` changes whenever anything of it runs.
     pub(super) fn too_long(
         &mut self,
         is_broken: bool,

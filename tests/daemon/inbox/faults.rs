@@ -1,5 +1,6 @@
-//! Faults of the host that last for a while: nothing is lost, the status names the cause, and the daemon recovers
-//! by itself. Disks are real ones of a small size, other faults are put into the running daemon's system calls.
+//! Faults of the host that last for a while: nothing is lost, the status names the cause, and the daemon
+//! recovers by itself. Disks are real ones of a small size, other faults are put into the running daemon's
+//! system calls.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, Stdio};
