@@ -93,8 +93,8 @@ fn names_in_use(folders: &[&str]) -> BTreeSet<(String, String)> {
     let mut rig = rig();
     let log = rig.path("strace");
     let mut traced = crate::rig::clean("strace");
-    // -D: the daemon is the child, and strace its grandchild. The outbox on another file system, where bundles
-    // are copied, is in `tests/daemon/inbox/disks.rs`.
+    // -D: the daemon is the child, and strace its grandchild. An outbox on another file system, to which
+    // bundles are copied, is in `tests/daemon/inbox/disks.rs`.
     traced.args(["-D", "-f", "-y", "-ttt", "-s", "400", "-e", "trace=%file", "-o"]).arg(&log);
     traced.arg(rig.serve().get_program()).args(rig.serve().get_args());
     rig.begin(&mut traced);
