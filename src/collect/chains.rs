@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn two_results_with_one_number_are_told_apart_by_the_next() {
+    fn of_two_results_with_one_number_the_next_says_which_is_right() {
         let mut links = chain(1..=3);
         links.push(link(2, "d1", "forged"));
         let found = verdict(&links, &[]);

@@ -168,6 +168,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "device",
         "processes",
         "measured_shapes",
+        "landlock_abi",
         "scale",
         "zero_point",
         "used",

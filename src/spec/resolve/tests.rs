@@ -539,7 +539,7 @@ fn builds_are_those_of_the_paper_by_input_unless_a_number_is_given_and_one_where
 }
 
 #[test]
-fn jobs_whose_bundles_nobody_could_read_are_refused_with_what_can() {
+fn jobs_with_more_latencies_than_can_be_read_are_refused_with_the_most_that_can() {
     let read = |measure: &str| {
         let text = format!("backbone: 1\nmodel: net.onnx\nmeasure: {measure}\n");
         job_on(RUNTIMES, text.as_bytes(), "smoke.yaml")
