@@ -28,7 +28,7 @@ impl Silence {
     }
 
     /// The limit, if the worker has been silent for longer. The silence is broken if it printed something, or
-    /// waits because it is told to. `activity` changes whenever anything of it runs.
+    /// waits for the daemon. `activity` changes whenever anything of it runs.
     pub(super) fn too_long(
         &mut self,
         is_broken: bool,

@@ -12,7 +12,7 @@ use landlock::{
     RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
-use super::Places;
+use super::OpenPlaces;
 use crate::bundle::format::{Sandbox, SandboxPart};
 use crate::runtime::Reach;
 
@@ -59,7 +59,7 @@ const PLAIN_NODES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/rand
 const DEVICES: &str = "/dev";
 
 /// Restrict this process. `most` caps the version, for tests of what older kernels do.
-pub(super) fn apply(places: &Places, reach: &Reach, most: Option<u32>, sandbox: &mut Sandbox) {
+pub(super) fn apply(places: &OpenPlaces, reach: &Reach, most: Option<u32>, sandbox: &mut Sandbox) {
     let abi = match most {
         Some(version) => ABI::from(i32::try_from(version).unwrap_or(0)).min(NEWEST),
         None => NEWEST,
@@ -94,7 +94,7 @@ pub(crate) fn abi_of_kernel() -> u32 {
     u32::try_from(version).unwrap_or(0)
 }
 
-fn restrict(places: &Places, reach: &Reach, abi: ABI) -> Result<u32, RulesetError> {
+fn restrict(places: &OpenPlaces, reach: &Reach, abi: ABI) -> Result<u32, RulesetError> {
     let all = AccessFs::from_all(abi);
     let mut ruleset = Ruleset::default().handle_access(all)?;
     if abi >= ABI::V4 {
@@ -113,10 +113,10 @@ fn restrict(places: &Places, reach: &Reach, abi: ABI) -> Result<u32, RulesetErro
     let nodes =
         PLAIN_NODES.iter().map(PathBuf::from).chain(reach.devices.iter().flat_map(|name| nodes(name)));
     let created = ruleset.create()?;
-    let created = allow(created, reads, read)?;
-    let created = allow(created, [places.workplace.clone()].into_iter().chain(places.host.clone()), own)?;
-    let created = allow(created, nodes, device)?;
-    let created = allow(created, [PathBuf::from(DEVICES)], AccessFs::ReadDir.into())?;
+    let created = permit(created, reads, read)?;
+    let created = permit(created, [places.workplace.clone()].into_iter().chain(places.host.clone()), own)?;
+    let created = permit(created, nodes, device)?;
+    let created = permit(created, [PathBuf::from(DEVICES)], AccessFs::ReadDir.into())?;
     let status = created.restrict_self()?;
     Ok(match status.ruleset {
         RulesetStatus::NotEnforced => 0,
@@ -125,7 +125,7 @@ fn restrict(places: &Places, reach: &Reach, abi: ABI) -> Result<u32, RulesetErro
 }
 
 /// What does not exist needs no rule.
-fn allow(
+fn permit(
     ruleset: RulesetCreated,
     paths: impl IntoIterator<Item = PathBuf>,
     access: BitFlags<AccessFs>,

@@ -42,7 +42,7 @@ pub fn enforce(confinement: &Confinement, load: &LoadRequest, reach: &Reach) -> 
     if confinement.setting == SandboxSetting::Off {
         return Ok(sandbox);
     }
-    let places = Places::of(confinement, load);
+    let places = OpenPlaces::of(confinement, load);
     rights::change_user(confinement.user.as_ref(), &places, &mut sandbox);
     limits::apply(&places.workplace, &mut sandbox);
     rights::drop_all(&mut sandbox);
@@ -67,7 +67,7 @@ fn refused(part: SandboxPart, sandbox: &Sandbox) -> Failure {
 }
 
 /// The files that a worker needs, in addition to those of the system.
-struct Places {
+struct OpenPlaces {
     /// Read, and run.
     reads: Vec<PathBuf>,
     /// Its only folder to write to.
@@ -76,7 +76,7 @@ struct Places {
     host: Option<PathBuf>,
 }
 
-impl Places {
+impl OpenPlaces {
     fn of(confinement: &Confinement, load: &LoadRequest) -> Self {
         let mut reads = vec![load.model.clone()];
         // A model of several files has a folder of its own.

@@ -8,12 +8,12 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
-use super::Places;
+use super::OpenPlaces;
 use crate::bundle::format::{Sandbox, SandboxPart};
 use crate::worker::protocol::WorkerUser;
 
 /// Become the worker's user, if this process may and that user can read what it needs.
-pub(super) fn change_user(user: Option<&WorkerUser>, places: &Places, sandbox: &mut Sandbox) {
+pub(super) fn change_user(user: Option<&WorkerUser>, places: &OpenPlaces, sandbox: &mut Sandbox) {
     let changed = match user {
         None => {
             Err("the daemon may not change users, or the user `backbone-worker` does not exist".to_owned())
@@ -23,7 +23,7 @@ pub(super) fn change_user(user: Option<&WorkerUser>, places: &Places, sandbox: &
     sandbox.note(SandboxPart::OwnUser, changed);
 }
 
-fn change(user: &WorkerUser, places: &Places) -> Result<(), String> {
+fn change(user: &WorkerUser, places: &OpenPlaces) -> Result<(), String> {
     let failed = |what: &'static str| move |error| format!("{what}: {error}");
     let (uid, gid) = (Uid::from_raw(user.user), Gid::from_raw(user.group));
     let (own_user, own_group) = (geteuid(), getegid());
@@ -49,7 +49,7 @@ fn change(user: &WorkerUser, places: &Places) -> Result<(), String> {
     set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(failed("prctl"))
 }
 
-fn unreadable(places: &Places) -> Option<String> {
+fn unreadable(places: &OpenPlaces) -> Option<String> {
     let reads = places.reads.iter().filter(|path| path.exists()).map(|path| (path, Access::READ_OK));
     let writes = [(&places.workplace, Access::WRITE_OK | Access::EXEC_OK)];
     let denied = |(path, access): &(&std::path::PathBuf, Access)| {
