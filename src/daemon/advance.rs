@@ -11,8 +11,18 @@ use super::job::{EndedJob, QueuedJob, ReadJob, SpecFile};
 use super::reporter::Reporter;
 use super::troubles::{Setback, Subject, TroubleKind};
 use super::turn::{Ended, Left, Turn};
-use crate::bundle::format::{Stage, Status as OutcomeStatus};
+use crate::bundle::format::{Fault, Outcome, Stage, Status as OutcomeStatus};
 use crate::spool::journal::{Durable, Progress, Record};
+
+/// How often a build that failed through the host's fault is tried again: what a restarting driver or another
+/// program that leaves takes.
+const BUILDS_TRIED_AGAIN: u32 = 2;
+
+/// Failures of a build for which a disk without room is to blame.
+const OF_A_FULL_DISK: &[&str] = &["disk_full", "engine_not_saved"];
+
+/// A disk with less than this has no room: the engine of a small network takes that much.
+const LEAST_ROOM_BYTES: u64 = 16 << 20;
 
 impl Daemon<'_> {
     /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
@@ -64,6 +74,12 @@ impl Daemon<'_> {
         }
         match self.measure(&turn) {
             Left::Ended(ended) => {
+                if let Some(setback) = self.failed_build(&turn, &ended.outcome) {
+                    // The build is neither a crash nor a result.
+                    let _ = self.spool.journal(&queued.entry.id).append(&Record::Interrupted, Durable::Later);
+                    self.set_back(queued, setback);
+                    return true;
+                }
                 self.host_did_its_part(&turn, &ended);
                 self.mind_device(runtime, &ended.outcome);
                 let again = self.inbox.again(progress, &ended.outcome, &self.spool, Instant::now());
@@ -117,6 +133,24 @@ impl Daemon<'_> {
     pub(super) fn set_back(&mut self, queued: &QueuedJob, setback: Setback) {
         let after = self.troubles.set_back(setback, Instant::now()).as_secs();
         log::info!(JOB = queued.name.as_str(), ID:% = queued.entry.id; "back to the queue; trying again in {after} s");
+    }
+
+    /// A build that failed through the host's fault is tried again: as long as its disk has no room, else a few
+    /// times.
+    fn failed_build(&self, turn: &Turn<'_>, outcome: &Outcome) -> Option<Setback> {
+        let is_of_host = outcome.stage == Some(Stage::Build) && outcome.fault == Fault::Host;
+        let reason = outcome.reason.as_deref().filter(|_| is_of_host)?;
+        let id = &turn.queued.entry.id;
+        let subject = Subject::Job(id.clone());
+        let has_room = || self.spool.queue().space().is_ok_and(|(free, _)| free >= LEAST_ROOM_BYTES);
+        let trouble = match () {
+            () if OF_A_FULL_DISK.contains(&reason) && !has_room() => TroubleKind::NoRoom,
+            () if self.troubles.failures(&subject) < BUILDS_TRIED_AGAIN => TroubleKind::BuildFailed,
+            () => return None,
+        };
+        let detail = outcome.detail.as_deref().unwrap_or(reason);
+        let why = format!("{detail}; {}", outcome.hint.as_deref().unwrap_or("the build is tried again"));
+        Some(Setback { subject, trouble, what: format!("job {} ({id})", turn.job.name), why })
     }
 
     /// A configuration has an outcome: whatever was wrong with the host before is over.

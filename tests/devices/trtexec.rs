@@ -266,6 +266,12 @@ fn faults_of_driver_disk_and_board_are_never_facts_about_the_model() {
         let detail = bundle.outcome.detail.unwrap();
         assert!(detail.contains(quoted), "{detail}");
     }
+    // Each was tried again twice, for the host may have changed.
+    for wait in ["trying again in 2 s", "trying again in 4 s"] {
+        assert_eq!(rig.log().matches(wait).count(), 3, "{}", rig.log());
+    }
+    let status = rig.wait_for_status("no trouble", |status| status.attention.is_empty());
+    assert_eq!(status.queued, 0);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(crate) enum TroubleKind {
     ClaimFailed,
     ModelNotCopied,
     NoRoom,
+    BuildFailed,
     SpoolGone,
     SpoolUnwritable,
     SpoolUnreadable,
@@ -71,6 +72,7 @@ impl TroubleKind {
             Self::ClaimFailed => "claim_failed",
             Self::ModelNotCopied => "model_not_copied",
             Self::NoRoom => "no_room",
+            Self::BuildFailed => "build_failed",
             Self::SpoolGone => "spool_gone",
             Self::SpoolUnwritable => "spool_unwritable",
             Self::SpoolUnreadable => "spool_unreadable",
@@ -180,6 +182,11 @@ impl Troubles {
     /// It worked: what waited for it goes on.
     pub(super) fn worked(&mut self, subject: &Subject) {
         self.backoffs.worked(subject);
+    }
+
+    /// How often in a row it failed.
+    pub(super) fn failures(&self, subject: &Subject) -> u32 {
+        self.backoffs.failures(subject)
     }
 
     /// Is it not to be tried yet?
