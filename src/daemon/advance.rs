@@ -135,8 +135,8 @@ impl Daemon<'_> {
         log::info!(JOB = queued.name.as_str(), ID:% = queued.entry.id; "back to the queue; trying again in {after} s");
     }
 
-    /// A build that failed through the host's fault is tried again: as long as its disk has no room, else a few
-    /// times.
+    /// A build that failed through the host's fault is tried again: as long as its disk has no room, else a
+    /// few times.
     fn failed_build(&self, turn: &Turn<'_>, outcome: &Outcome) -> Option<Setback> {
         let is_of_host = outcome.stage == Some(Stage::Build) && outcome.fault == Fault::Host;
         let reason = outcome.reason.as_deref().filter(|_| is_of_host)?;
