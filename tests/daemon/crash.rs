@@ -295,6 +295,9 @@ fn check(scenario: &Scenario, rig: &Rig, collected: BTreeMap<String, Vec<u8>>, p
     for bytes in bundles.values() {
         let bundle = read::decode(bytes.as_slice()).expect("a bundle");
         let (job, status) = (bundle.job.name, bundle.outcome.status);
+        if status == Status::Failed {
+            println!("{point:?}: {job}: {:?}", bundle.outcome);
+        }
         match found.iter_mut().find(|(name, known, _)| *name == job && *known == status) {
             Some((_, _, count)) => *count += 1,
             None => found.push((job, status, 1)),

@@ -131,8 +131,10 @@ fn status_on_a_full_disk_is_true_and_on_a_read_only_one_says_that_it_cannot_be()
     rig.start_with_disks(&[("state", "size=64k")]);
     rig.fill("state");
     drop_job(&rig);
-    rig.wait_for_status("the bundle", |status| status.finished.measured == 1 && status.running.is_none());
+    // A bundle is published once its place in the chain of the host is durable.
+    rig.wait_for_status("a bundle that waits", |status| status.unpublished == 1 && status.running.is_none());
     rig.free("state");
+    rig.wait_for_status("the bundle", |status| status.finished.measured == 1);
     rig.remount("state", "ro");
     rig.drop_file("b.yaml", job("net.sim", ""));
     let name = || fs_err::read_to_string(format!("/proc/{}/comm", rig.process())).unwrap();
