@@ -6,6 +6,7 @@
 
 pub mod format;
 pub mod read;
+#[cfg_attr(not(any(feature = "desk", test)), expect(dead_code, reason = "only the desk looks at seals"))]
 pub(crate) mod seal;
 pub mod write;
 
