@@ -13,6 +13,7 @@ use super::troubles::{Setback, Subject, TroubleKind};
 use super::turn::{Ended, Left, Turn};
 use crate::bundle::format::{Fault, Outcome, Stage, Status as OutcomeStatus};
 use crate::spool::journal::{Durable, Progress, Record};
+use crate::spool::spare_bytes;
 
 /// How often a build that failed through the host's fault is tried again: what a restarting driver or another
 /// program that leaves takes.
@@ -20,9 +21,6 @@ const BUILDS_TRIED_AGAIN: u32 = 2;
 
 /// Failures of a build for which a disk without room is to blame.
 const OF_A_FULL_DISK: &[&str] = &["disk_full", "engine_not_saved"];
-
-/// A disk with less than this has no room: the engine of a small network takes that much.
-const LEAST_ROOM_BYTES: u64 = 16 << 20;
 
 impl Daemon<'_> {
     /// Measure the next configuration of a job, or finish the job. Returns whether the job advanced; if not,
@@ -142,7 +140,7 @@ impl Daemon<'_> {
         let reason = outcome.reason.as_deref().filter(|_| is_of_host)?;
         let id = &turn.queued.entry.id;
         let subject = Subject::Job(id.clone());
-        let has_room = || self.spool.queue().space().is_ok_and(|(free, _)| free >= LEAST_ROOM_BYTES);
+        let has_room = || self.spool.queue().space().is_ok_and(|(free, total)| free >= spare_bytes(total));
         let trouble = match () {
             () if OF_A_FULL_DISK.contains(&reason) && !has_room() => TroubleKind::NoRoom,
             () if self.troubles.failures(&subject) < BUILDS_TRIED_AGAIN => TroubleKind::BuildFailed,

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub use crate::bundle::format::Failure;
 use crate::bundle::format::{EdgeTpuBuild, Latencies, Layer, LoadedModel, Tensor};
+pub use crate::network::count::NodeShapes;
 use crate::network::emit::Form;
 
 pub(crate) mod agreement;
@@ -288,10 +289,6 @@ pub enum Execution {
     /// It has run, and made this.
     Shapes(NodeShapes),
 }
-
-/// Shapes of what nodes made in a run, in the order of their outputs, by the name of the node; by its
-/// operator and its place in the graph, as in `Conv_3`, where it has no name.
-pub type NodeShapes = BTreeMap<String, Vec<Vec<u64>>>;
 
 /// What compiles a model. What it prints goes to standard error, and from there into the bundle.
 pub trait Compiler {

@@ -51,7 +51,7 @@ pub use claim::Claimed;
 pub(crate) use clear::clear;
 pub use folder::Folder;
 pub use models::hash;
-pub(crate) use models::{Begun, Copy, CopyError, LAID_OUT, ModelStore, NoRoom, Slice};
+pub(crate) use models::{Begun, Copy, CopyError, LAID_OUT, ModelStore, NoRoom, Slice, spare_bytes};
 pub use publish::Published;
 
 use journal::{Journal, Progress};

@@ -12,13 +12,8 @@ use crate::network::configuration::Configuration as Network;
 use crate::network::emit::{BESIDE_EXTENSION, ModelFile};
 use crate::runtime::{GivenInputs, InputContent};
 use crate::spec::{Job, JobConfiguration, ModelSource};
-use crate::spool::Spool;
 use crate::spool::journal::BoundModel;
-
-/// Space that a study leaves for its bundles and journal next to its largest model, whichever is less: so
-/// many bytes, or this part of the disk.
-const SPARE_BYTES: u64 = 16 << 20;
-const SPARE_PART: u64 = 100;
+use crate::spool::{Spool, spare_bytes};
 
 /// A model file, ready to be measured.
 #[derive(Debug)]
@@ -138,7 +133,7 @@ fn has_room_for(turn: &Turn<'_>, model_bytes: u64, spool: &Spool) -> Result<(), 
     let (free, total) = spool.queue().space().map_err(Left::Trouble)?;
     let is_first = turn.progress.started.is_empty() && turn.progress.bundled.is_empty();
     let largest = if is_first { largest_model(turn.job, total) } else { 0 };
-    let needed = model_bytes.max(largest).saturating_add(SPARE_BYTES.min(total / SPARE_PART));
+    let needed = model_bytes.max(largest).saturating_add(spare_bytes(total));
     let what =
         format!("a generated model takes {needed} bytes in the spool, {free} of its {total} bytes are free");
     if model_bytes > total {

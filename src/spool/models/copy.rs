@@ -56,10 +56,15 @@ pub(crate) struct NoRoom {
     pub(crate) total_bytes: u64,
 }
 
+/// What must stay free on a disk of this size.
+pub(crate) fn spare_bytes(total_bytes: u64) -> u64 {
+    SPARE_BYTES.min(total_bytes / SPARE_PART)
+}
+
 impl NoRoom {
     /// Does `needed_bytes` fit into this `space`, free and total?
     pub(super) fn check(needed_bytes: u64, (free, total_bytes): (u64, u64)) -> Result<(), Self> {
-        let free_bytes = free.saturating_sub(SPARE_BYTES.min(total_bytes / SPARE_PART));
+        let free_bytes = free.saturating_sub(spare_bytes(total_bytes));
         if needed_bytes <= free_bytes {
             return Ok(());
         }

@@ -23,7 +23,7 @@ mod turn;
 
 pub(crate) use turn::FOLDER as LAID_OUT;
 
-pub(crate) use copy::{Copy, CopyError, NoRoom, Slice};
+pub(crate) use copy::{Copy, CopyError, NoRoom, Slice, spare_bytes};
 
 /// Random letters in the name of an unfinished copy.
 const RANDOM_LETTERS: usize = 16;
