@@ -12,6 +12,8 @@ use crate::host::nvml;
 
 mod check;
 #[cfg(feature = "desk")]
+mod collect;
+#[cfg(feature = "desk")]
 mod collected;
 mod doctor;
 mod exit;
@@ -20,11 +22,16 @@ mod export;
 pub(crate) mod failure;
 mod feasibility;
 mod handover;
+mod job_files;
 mod list;
 mod log;
 mod networks;
 mod outcome;
 mod place;
+#[cfg(feature = "desk")]
+mod rack;
+#[cfg(feature = "desk")]
+mod rack_status;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
@@ -32,6 +39,8 @@ mod run;
 mod schema;
 mod serve;
 mod status;
+#[cfg(feature = "desk")]
+mod submit;
 pub(crate) mod table;
 #[cfg(feature = "desk")]
 mod whole_file;
@@ -81,6 +90,10 @@ enum Command {
     Resume(request::DaemonArguments),
     List(list::ListArguments),
     Networks(networks::NetworksArguments),
+    #[cfg(feature = "desk")]
+    Submit(submit::SubmitArguments),
+    #[cfg(feature = "desk")]
+    Collect(collect::CollectArguments),
     #[cfg(feature = "desk")]
     Export(export::ExportArguments),
     #[cfg(feature = "desk")]
@@ -155,6 +168,10 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Resume(arguments) => request::resume(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
+        #[cfg(feature = "desk")]
+        Command::Submit(arguments) => submit::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Collect(arguments) => collect::execute(&arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
         #[cfg(feature = "desk")]

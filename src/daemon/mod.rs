@@ -33,6 +33,7 @@ mod bench;
 mod clock;
 pub mod control;
 pub(crate) mod hardware;
+mod host_id;
 mod inbox;
 mod job;
 #[cfg(test)]
@@ -112,7 +113,7 @@ impl<'o> Daemon<'o> {
             spool: config.spool.clone(),
             outbox: config.outbox.clone(),
         };
-        let (spool, found) = Spool::open(&places)?;
+        let (mut spool, found) = Spool::open(&places)?;
         let wake = Wake::new().map_err(StartError::system("make a socket pair"))?;
         wake.connect_signals().map_err(StartError::system("handle signals"))?;
         let waker = wake.waker().map_err(StartError::system("make a socket pair"))?;
@@ -122,7 +123,11 @@ impl<'o> Daemon<'o> {
         let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
         let installation =
             Installation::of_this_process(&root).map_err(StartError::system("find the own executable"))?;
-        let observed = host::observe(&root);
+        let mut observed = host::observe(&root);
+        observed.id = match audience {
+            Audience::Collectors => host_id::establish(&root, &config.state, &mut spool),
+            Audience::Nobody => host_id::recall(&root, &config.power_state),
+        };
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();

@@ -158,6 +158,8 @@ impl Reporter {
                 .chain(spool.oddities().map(odd))
                 .collect(),
             finished: outlet.finished(),
+            host_id: outlet.host_id().map(str::to_owned),
+            last_result: outlet.last_result().cloned(),
             chain: outlet.chain_head().cloned(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
             disk_free_bytes: space.map(|(free, _)| free),

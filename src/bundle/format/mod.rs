@@ -21,6 +21,7 @@
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `integrity`
 //!   - `environment.sandbox`
+//!   - `host.id`
 
 use std::collections::BTreeMap;
 
@@ -148,6 +149,10 @@ pub struct Harness {
 pub struct Host {
     /// Host name.
     pub name: Option<String>,
+    /// Id of the host, which is not its name: random letters, made once, and again for a copied image. Null
+    /// if it could not be kept, and for `backbone run` on a host without a daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Distribution name and version, such as `Debian GNU/Linux 12`.
     pub operating_system: Option<String>,
     /// Kernel release, such as `5.10.104-tegra`.
