@@ -19,13 +19,15 @@ PYTHON_LOOPS := target/python-loops
 PYTHON_CHECKS := target/python-checks
 # Those that give second opinions on the desk side's numbers; the tests look for them here.
 PYTHON_DESK := target/python-desk
+# Ansible and its linter.
+PYTHON_ANSIBLE := target/python-ansible
 
 DESTDIR ?=
 PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build demo test test-rack lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +59,10 @@ test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of che
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 
+test-rack: runtimes $(PYTHON_DESK) $(PYTHON_ANSIBLE) ## a rack of twenty hosts on loopback, and the playbooks; takes some minutes
+	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 BACKBONE_REQUIRE_SSHD=1 BACKBONE_REQUIRE_ANSIBLE=1 \
+	  $(CARGO) test --locked --features $(FEATURES) --test rack -- --include-ignored --nocapture --test-threads 1
+
 lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -79,7 +85,8 @@ bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes
 $(PYTHON_LOOPS): benches/requirements.txt
 $(PYTHON_CHECKS): tools/requirements.txt
 $(PYTHON_DESK): tests/desk/requirements.txt
-$(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK):
+$(PYTHON_ANSIBLE): tests/rack/requirements.txt
+$(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK) $(PYTHON_ANSIBLE):
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 

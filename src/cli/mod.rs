@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use clap::{Parser, Subcommand};
 
 use crate::host::nvml;
+use crate::worker::hook;
 
 mod check;
 #[cfg(feature = "desk")]
@@ -118,6 +119,10 @@ pub fn main() -> std::process::ExitCode {
     // Likewise: its output is an answer to the process that started it.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == nvml::COMMAND) {
         return nvml::execute();
+    }
+    // Likewise: it becomes a command of the host's owner.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == hook::COMMAND) {
+        return hook::execute();
     }
     match parse::<Cli>() {
         Ok(cli) => ended(execute(cli.command)),

@@ -191,6 +191,8 @@ impl RunFolder {
             state: self.0.path().join("state"),
             // Nothing is uploaded here, so nothing has to settle.
             settle_seconds: 0,
+            // Who waits for a run sees its end.
+            notify: None,
             ..config.clone()
         }
     }

@@ -220,7 +220,7 @@ impl Daemon<'_> {
         let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
         let mut pulse = || pulse(reporter, wake);
         let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles, &mut pulse);
-        row.into_iter().for_each(|row| self.observer.bundled(row));
+        row.into_iter().for_each(|row| self.bundled(row));
     }
 
     /// Everything in the job that has no bundle yet ends like this; then the job is finished.
@@ -236,7 +236,7 @@ impl Daemon<'_> {
         let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
         let mut pulse = || pulse(reporter, wake);
         let rows = self.outlet.bundle_job(&ended, &progress, &self.spool, &mut self.troubles, &mut pulse);
-        rows.into_iter().for_each(|row| self.observer.bundled(row));
+        rows.into_iter().for_each(|row| self.bundled(row));
         if self.outlet.is_held_up() {
             // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
             // measured.
@@ -249,6 +249,7 @@ impl Daemon<'_> {
     /// A job has all its bundles.
     fn finish(&mut self, queued: &QueuedJob) {
         self.inbox.finished(queued);
+        self.notifier.finished(&queued.entry.id);
         self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
         if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
             self.outlet.prune(&self.spool);

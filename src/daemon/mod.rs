@@ -15,6 +15,7 @@
 //! start goes on.
 
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ mod job;
 mod lab;
 mod leftovers;
 pub(crate) mod memory;
+mod metrics;
+mod notifier;
 pub(crate) mod observer;
 mod outlet;
 mod quarantine;
@@ -60,13 +63,15 @@ pub(crate) use start_error::StartError;
 use bench::{Access, Bench, Reboots};
 use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
 use job::QueuedJob;
-use observer::Observer;
+use metrics::Metrics;
+use notifier::Notifier;
+use observer::{BundleLine, Observer};
 use outlet::{Assembler, Outlet};
 use quarantine::Quarantine;
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
-use troubles::{Subject, Troubles};
+use troubles::{Subject, TroubleKind, Troubles};
 
 /// The daemon, or the pipeline of `backbone run`.
 pub(crate) struct Daemon<'o> {
@@ -80,6 +85,7 @@ pub(crate) struct Daemon<'o> {
     /// When the last step began: what was due by then was done in it.
     stepped_at: Instant,
     reporter: Reporter,
+    notifier: Notifier,
     observer: &'o mut dyn Observer,
 }
 
@@ -128,6 +134,11 @@ impl<'o> Daemon<'o> {
             Audience::Collectors => host_id::establish(&root, &config.state, &mut spool),
             Audience::Nobody => host_id::recall(&root, &config.power_state),
         };
+        let notifier = Notifier::new(&config, &observed, &installation);
+        let mut reporter = Reporter::new(Rc::clone(&config), audience, Service::connect(now));
+        if let Some(folder) = config.metrics_folder.as_deref().filter(|_| audience == Audience::Collectors) {
+            reporter.keep_metrics(Metrics::into(folder, &root));
+        }
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
@@ -146,7 +157,8 @@ impl<'o> Daemon<'o> {
             troubles: Troubles::default(),
             quarantine: Quarantine::default(),
             stepped_at: now,
-            reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
+            reporter,
+            notifier,
             observer,
             config,
             spool,
@@ -305,7 +317,7 @@ impl<'o> Daemon<'o> {
         if self.troubles.is_due(now) {
             let kept_jobs_back = self.troubles.keep_jobs_from_the_queue();
             let row = self.outlet.write(&self.spool, &mut self.troubles);
-            row.into_iter().for_each(|row| self.observer.bundled(row));
+            row.into_iter().for_each(|row| self.bundled(row));
             self.outlet.publish(&self.spool, &mut self.troubles);
             if kept_jobs_back {
                 // Before anything is measured: requests that could not be carried out, claims, and jobs
@@ -324,6 +336,7 @@ impl<'o> Daemon<'o> {
         if !self.outlet.is_held_up() {
             self.bench.reboot_back(&mut self.troubles);
         }
+        self.notify();
         let is_blocked = self.outlet.is_held_up()
             || self.outlet.is_full()
             || self.troubles.is_waiting(&Subject::Host, now)
@@ -338,6 +351,27 @@ impl<'o> Daemon<'o> {
             return Ok(false);
         }
         Ok(self.advance(queued))
+    }
+
+    /// A bundle was made.
+    fn bundled(&mut self, row: BundleLine) {
+        self.notifier.bundled(&row);
+        self.observer.bundled(row);
+    }
+
+    /// Call the command for jobs that ended, while nothing is measured on this host.
+    fn notify(&mut self) {
+        while self.notifier.is_waiting() && !self.inbox.wake().stop_requested() && self.lock_host() {
+            let command = self.notifier.command().map(Path::to_path_buf).unwrap_or_default();
+            match self.notifier.call_next() {
+                Ok(()) => self.troubles.fixed(TroubleKind::NotifyFailed),
+                Err(why) => {
+                    self.troubles.fixed(TroubleKind::NotifyFailed);
+                    self.troubles.report(TroubleKind::NotifyFailed, &command, &why, Instant::now());
+                }
+            }
+            self.reporter.service().feed_watchdog(Instant::now());
+        }
     }
 
     /// The job whose turn it is: the one that the host was rebooted for, or the queue's first that does not

@@ -208,6 +208,19 @@ pub struct Finished {
     pub cancelled: u64,
 }
 
+impl Finished {
+    /// One more bundle.
+    pub(super) fn count(&mut self, outcome: crate::bundle::format::Status) {
+        use crate::bundle::format::Status;
+        *match outcome {
+            Status::Measured => &mut self.measured,
+            Status::Rejected => &mut self.rejected,
+            Status::Cancelled => &mut self.cancelled,
+            Status::NotCompilable | Status::Failed | Status::TimedOut => &mut self.failed,
+        } += 1;
+    }
+}
+
 impl Status {
     /// Write the file into a folder, so that a reader sees either the old one or the new one.
     ///

@@ -5,7 +5,6 @@
 //! connection is told apart from what goes wrong on the device. The master is our child and ends with us.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -62,7 +61,7 @@ impl Ssh {
     /// Connect. `socket` is a path that nothing has, in a folder of our own.
     pub(super) fn connect(&self, host: &HostName, socket: &Path) -> Result<Connection, Trouble> {
         let said = socket.with_extension("said");
-        let stderr = File::create(&said).map_err(here)?;
+        let stderr = stream(fs_err::File::create(&said).map_err(here)?);
         let mut command = self.command(socket);
         command.args(["-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-N", "--", host.as_str()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
@@ -90,7 +89,9 @@ impl Ssh {
     fn command(&self, socket: &Path) -> Command {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).arg("-S").arg(socket);
-        OPTIONS.iter().for_each(|option| drop(command.args(["-o", option])));
+        for option in OPTIONS {
+            command.args(["-o", option]);
+        }
         // Messages are told apart by their words.
         command.env("LC_ALL", "C");
         command
@@ -132,8 +133,8 @@ impl Connection {
         let mut command = self.ssh.command(&self.socket);
         command.args(["-o", "ControlMaster=no", "-T", "--", self.host.as_str()]);
         command.arg(std::ffi::OsString::from_vec(line));
-        command.stdin(File::open(&fed).map_err(here)?).stdout(Stdio::piped());
-        command.stderr(File::create(&said).map_err(here)?);
+        command.stdin(stream(fs_err::File::open(&fed).map_err(here)?)).stdout(Stdio::piped());
+        command.stderr(stream(fs_err::File::create(&said).map_err(here)?));
         let mut child = command.spawn().map_err(|error| self.ssh.not_started(&error))?;
         let mut stdout = Vec::new();
         let pipe = child.stdout.take();
@@ -150,7 +151,7 @@ impl Connection {
     /// The value of rsync's `--rsh`.
     pub(super) fn remote_shell(&self) -> String {
         let socket = self.socket.to_string_lossy();
-        let own = ["-S", &socket, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes"];
+        let own = ["-S", socket.as_ref(), "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes"];
         let words = self.ssh.words.iter().map(String::as_str).chain(own);
         words.filter_map(quoted_for_rsync).collect::<Vec<_>>().join(" ")
     }
@@ -179,6 +180,11 @@ fn end(master: &mut Child) {
         let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
     }
     let _ = master.wait();
+}
+
+/// A file as a stream of a process.
+pub(super) fn stream(file: fs_err::File) -> Stdio {
+    file.into_parts().0.into()
 }
 
 pub(super) fn here(error: std::io::Error) -> Trouble {

@@ -62,6 +62,8 @@ pub(crate) fn deliver(
     let mut words = vec![
         OsStr::new("--copy-links"),
         OsStr::new("--ignore-existing"),
+        // Names as they are, and not in rsync's escapes.
+        OsStr::new("--8-bit-output"),
         OsStr::new("--out-format=%n"),
         OsStr::new("--"),
     ];

@@ -195,7 +195,7 @@ impl Collector<'_> {
         let mut to = hidden.path().as_os_str().to_owned();
         to.push("/");
         let source = rsync::there(self.outbox);
-        let words = [OsStr::new("--from0"), &from, OsStr::new("--"), &source, &to];
+        let words = [OsStr::new("--from0"), from.as_os_str(), OsStr::new("--"), source.as_os_str(), to.as_os_str()];
         let transfer = rsync::call(self.connection, &words)?;
         for name in names {
             let staged = hidden.path().join(name);

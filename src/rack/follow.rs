@@ -113,7 +113,8 @@ fn bring(connection: &Connection, outbox: &Path, names: &[String], to: &Path) ->
     let mut from = std::ffi::OsString::from("--files-from=");
     from.push(&list);
     let source = rsync::there(outbox);
-    let words = [OsStr::new("--from0"), &from, OsStr::new("--"), &source, to.as_os_str()];
+    let words =
+        [OsStr::new("--from0"), from.as_os_str(), OsStr::new("--"), source.as_os_str(), to.as_os_str()];
     let transfer = rsync::call(connection, &words)?;
     match transfer.trouble {
         // A collector was faster; that it took one of ours shows when the host is idle.

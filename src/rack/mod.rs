@@ -26,7 +26,7 @@ pub(crate) use connection::{Connection, Ssh};
 pub(crate) use deliver::{Delivery, JobFile, LocalFile, deliver};
 pub(crate) use device::{Device, Daemon};
 pub(crate) use fetch::{Brought, Removal, fetch};
-pub(crate) use follow::{Followed, Waited, follow, outbox_before};
+pub(crate) use follow::{Followed, follow, outbox_before};
 pub(crate) use host_name::HostName;
 pub(crate) use trouble::Trouble;
 

@@ -1,11 +1,10 @@
 //! Calls of rsync, over a connection that is there.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::connection::{BEHIND_THE_SOCKET, Connection, here, read};
+use super::connection::{BEHIND_THE_SOCKET, Connection, here, read, stream};
 use super::trouble::{Trouble, last_line};
 
 /// Options of every call: files only, paths that no shell touches, and a host that does not answer is given
@@ -43,7 +42,8 @@ pub(super) fn call(connection: &Connection, arguments: &[&OsStr]) -> Result<Tran
     let mut command = Command::new("rsync");
     command.args(OPTIONS).arg("--rsh").arg(connection.remote_shell()).args(arguments).env("LC_ALL", "C");
     command.stdin(Stdio::null());
-    command.stdout(File::create(&printed).map_err(here)?).stderr(File::create(&said).map_err(here)?);
+    command.stdout(stream(fs_err::File::create(&printed).map_err(here)?));
+    command.stderr(stream(fs_err::File::create(&said).map_err(here)?));
     let status = command.status().map_err(|error| Trouble::NoTool("rsync".to_owned(), error.to_string()))?;
     let (stdout, stderr) = (read(&printed), read(&said));
     let code = status.code().unwrap_or(-1);

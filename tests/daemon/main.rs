@@ -22,6 +22,7 @@ mod durability;
 mod examples;
 mod inbox;
 mod model;
+mod monitoring;
 mod outputs;
 mod planted;
 mod spec_memory;

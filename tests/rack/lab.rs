@@ -206,7 +206,7 @@ fn write_settings(rig: &Rig, port: u16) {
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n\
          LogLevel ERROR\nMaxStartups 100\nPrintMotd no\n\
-         SetEnv PATH={root}/bin:/usr/bin:/bin:/usr/sbin BACKBONE_INBOX={root}/lab/inbox \
+         SetEnv HOME={root} PATH={root}/bin:/usr/bin:/bin:/usr/sbin BACKBONE_INBOX={root}/lab/inbox \
          BACKBONE_OUTBOX={root}/lab/outbox BACKBONE_SPOOL={root}/lab/spool BACKBONE_STATE={root}/state\n"
     );
     fs_err::write(rig.path("sshd/settings"), settings).unwrap();

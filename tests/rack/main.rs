@@ -10,5 +10,7 @@ mod rig;
 mod collect;
 mod faults;
 mod lab;
+mod playbooks;
 mod proof;
+mod search;
 mod submit;

@@ -116,7 +116,7 @@ fn delivery(specs: &[PathBuf]) -> anyhow::Result<Option<Delivery>> {
     let files = delivery.files.iter().chain(delivery.jobs.iter().map(|job| &job.file));
     let mut files: Vec<&LocalFile> = files.collect();
     files.sort_by_key(|file| &file.name);
-    if let Some([one, other]) = files.array_windows().find(|[one, other]| one.name == other.name) {
+    if let Some([one, other]) = files.windows(2).find(|pair| pair[0].name == pair[1].name) {
         let (one, other) = (readable(one.path.as_os_str()), readable(other.path.as_os_str()));
         return Err(anyhow!("{one} and {other} would have the same name in an inbox, which has no folders"))
             .advise("rename one of them, or submit them one after the other")

@@ -243,7 +243,8 @@ impl Outlet {
         }
         troubles.fixed(TroubleKind::SpoolUnwritable);
         let Unwritten { entry, row, name, .. } = unwritten;
-        let word = count(&mut self.finished, row.outcome.status);
+        self.finished.count(row.outcome.status);
+        let word = word(row.outcome.status);
         let (job, bundle) = (row.job.as_str(), name.as_str());
         match &row.outcome.reason {
             None => log::info!(JOB = job, ID:% = entry.id, BUNDLE = bundle; "{word}"),
@@ -331,16 +332,14 @@ impl Outlet {
     }
 }
 
-/// Count a bundle; the log's word for how it ended.
-fn count(finished: &mut Finished, status: Status) -> &'static str {
-    let (word, count) = match status {
-        Status::Measured => ("measured", &mut finished.measured),
-        Status::Rejected => ("rejected", &mut finished.rejected),
-        Status::Cancelled => ("cancelled", &mut finished.cancelled),
-        Status::NotCompilable => ("not compilable", &mut finished.failed),
-        Status::Failed => ("failed", &mut finished.failed),
-        Status::TimedOut => ("timed out", &mut finished.failed),
-    };
-    *count += 1;
-    word
+/// The log's word for how a bundle ended.
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Measured => "measured",
+        Status::Rejected => "rejected",
+        Status::Cancelled => "cancelled",
+        Status::NotCompilable => "not compilable",
+        Status::Failed => "failed",
+        Status::TimedOut => "timed out",
+    }
 }
