@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 /// Where each shell looks for the completions of a command, below `share/`.
-pub const COMPLETIONS: [(Shell, &str); 3] = [
+pub(crate) const COMPLETIONS: [(Shell, &str); 3] = [
     (Shell::Bash, "bash-completion/completions/backbone"),
     (Shell::Zsh, "zsh/vendor-completions/_backbone"),
     (Shell::Fish, "fish/vendor_completions.d/backbone.fish"),
@@ -18,7 +18,7 @@ pub const COMPLETIONS: [(Shell, &str); 3] = [
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write(folder: &Path, date: &str) -> anyhow::Result<()> {
+pub(crate) fn write(folder: &Path, date: &str) -> anyhow::Result<()> {
     let pages = folder.join("man/man1");
     fs_err::create_dir_all(&pages)?;
     for command in [backbone::cli::command(), backbone::cli::daemon_command()] {

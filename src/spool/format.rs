@@ -12,7 +12,7 @@ use crate::guarded::{self, Synced};
 
 /// What this version writes, and the newest that it reads. To be raised with any change after which the version
 /// before would lose or misread a job, a measured trial, an unpublished bundle, or the host's saved state.
-pub const SPOOL_FORMAT: u32 = 1;
+pub(super) const SPOOL_FORMAT: u32 = 1;
 
 /// The file in the spool: the number and a line break.
 pub(super) const FILE: &str = "format";

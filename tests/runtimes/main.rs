@@ -5,6 +5,7 @@
 //! counts.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
+#![expect(clippy::print_stdout, reason = "skipped tests say why")]
 
 #[path = "../counting/mod.rs"]
 mod counting;
@@ -13,6 +14,7 @@ mod rig;
 
 mod conformance;
 mod escape;
+mod linked;
 mod providers;
 mod source_tree;
 mod timed_loop;

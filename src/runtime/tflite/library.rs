@@ -3,7 +3,7 @@
 //! `tflitec` declares the library's functions for the linker. An executable that is linked with the library does
 //! not even start where it is missing, and then nothing can say what to do about it. So this executable has a
 //! function of each of those names itself, which goes before the library's, and which calls the one that
-//! [`open`] found. The linker then has no reason to note the library as needed; `tests/house/linked.rs` checks
+//! [`open`] found. The linker then has no reason to note the library as needed; `tests/runtimes/linked.rs` checks
 //! that it did not.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
