@@ -28,11 +28,7 @@ PAGES ?= target/pages
 # What packages are made for.
 ARCHITECTURES ?= x86_64 aarch64
 
-<<<<<<< HEAD
-.PHONY: help packages runtimes build pages deb tarball check-deb test-deb demo test lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
-=======
-.PHONY: help packages runtimes build cross-build demo test test-arm64 lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
->>>>>>> main
+.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-arm64 lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,7 +42,6 @@ runtimes: packages ## fetch the inference libraries into runtimes/<architecture>
 build: runtimes pages ## release executables with every feature, in target/release
 	$(CARGO) build --release --locked --features $(FEATURES) --bins
 
-<<<<<<< HEAD
 # With the features of a test build, so that it compiles little that is not compiled already.
 pages: ## man pages and completions, in target/pages
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
@@ -66,7 +61,7 @@ tarball: pages ## archives for other systems, for ARCHITECTURES, in target/packa
 
 check-deb: ## that two builds of the packages in target/packages have the same bytes, and what lintian says of them
 	packaging/check $(ARCHITECTURES)
-=======
+
 cross-build: ## release executables for x86-64 and arm64 and glibc 2.27, in target/dist; takes about 20 minutes
 	tools/cross-build --arch x86_64
 	tools/cross-build --arch aarch64
@@ -75,7 +70,6 @@ test-arm64: ## the whole product in an emulated arm64 machine, from the package 
 	tools/install-packages --arm64
 	[ -x target/dist/aarch64/backbone ] || tools/cross-build --arch aarch64
 	tools/test-arm64
->>>>>>> main
 
 test-deb: runtimes pages ## install, upgrade, downgrade, remove and purge the release packages, as root
 	BACKBONE_REQUIRE_SYSTEMD=1 BACKBONE_TEST_EXECUTABLES=target/dist/$(ARCHITECTURE) \
