@@ -5,8 +5,6 @@
 //! counts.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
-#![expect(clippy::print_stdout, reason = "skipped tests say why")]
-
 #[path = "../counting/mod.rs"]
 mod counting;
 #[path = "../rig/mod.rs"]
