@@ -28,7 +28,7 @@ PAGES ?= target/pages
 # What packages are made for.
 ARCHITECTURES ?= x86_64 aarch64
 
-.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-arm64 lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -107,6 +107,12 @@ docs: runtimes ## write the derived tables in docs/ again
 
 fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes some hours, and may be interrupted
 	tools/fuzz
+
+# Release executables: each state starts a daemon, and a daemon reads its own file.
+power-cuts: runtimes ## cut the power of machines at 20,000 points, as root; takes hours, and what it tried adds up over runs
+	$(CARGO) build --release --locked --bin backbone --bin backbone-daemon
+	tools/power-cuts --program target/release/backbone
+	tools/power-cuts --program target/release/backbone --bug all
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
