@@ -69,7 +69,7 @@ lint: runtimes ## format, clippy, documentation and licences
 docs: runtimes ## write the derived tables in docs/ again
 	BACKBONE_REGENERATE=1 $(CARGO) test --locked --features $(FEATURES) --lib -- --quiet
 
-fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes an hour
+fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes some hours, and may be interrupted
 	tools/fuzz
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes

@@ -110,6 +110,19 @@ pub enum OddityKind {
 }
 
 impl OddityKind {
+    /// Whether the file may hold a result that could not be read.
+    fn may_hide_a_result(self) -> bool {
+        matches!(
+            self,
+            Self::Truncated
+                | Self::Damaged
+                | Self::TooLarge
+                | Self::NewerFormat
+                | Self::NotAFile
+                | Self::Unreadable
+        )
+    }
+
     /// For counts: one, many.
     pub(crate) fn nouns(self) -> (&'static str, &'static str) {
         match self {
@@ -205,7 +218,8 @@ fn collect_within(
             Err(oddity) => collection.oddities.push(oddity),
         }
     }
-    collection.oddities.extend(chains::verify(&links, &walk.heads));
+    let unread = collection.oddities.iter().filter(|odd| odd.kind.may_hide_a_result()).count();
+    collection.oddities.extend(chains::verify(&links, &walk.heads, unread));
     collection.rows.sort_by(|one, other| one.path.cmp(&other.path));
     collection.part_duplicates();
     if !include_simulated {
