@@ -2,7 +2,9 @@
 //! the worker.
 
 use super::{Evidence, FREQUENCY_DRIFT};
-use crate::bundle::format::{Cooling, CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
+use crate::bundle::format::{
+    Cooling, CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial,
+};
 use crate::stats::Sorted;
 
 /// Without one of each, the state of the host during the measurement is unknown.
