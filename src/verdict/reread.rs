@@ -4,7 +4,7 @@
 //! been renamed since, and the one reason is added that a reader alone can find.
 
 use super::{Evidence, find, summary_contradicts_latencies};
-use crate::bundle::format::{Bundle, Host, Reason, Status, Trial, Verdict, VerdictState};
+use crate::bundle::format::{Bundle, Host, Reason, Status, Trial, Verdict};
 use crate::units::Nanos;
 
 /// The recorded reasons, with the state that they have today: programs before `unverified` called that
@@ -59,7 +59,7 @@ impl<'a> Evidence<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::format::{Latencies, TrialId};
+    use crate::bundle::format::{Latencies, TrialId, VerdictState};
     use crate::stats;
 
     fn bundle(state: VerdictState, codes: &[&str]) -> Bundle {
