@@ -49,9 +49,9 @@ pub(super) fn execute(arguments: &CollectArguments) -> anyhow::Result<Exit> {
     let output = std::path::absolute(&arguments.output)?;
     fs_err::create_dir_all(&output).advise("name another folder with --output")?;
     let removal = if arguments.remove { Removal::OfSafe } else { Removal::None };
-    let answers = arguments.reach.over(&hosts, |_, connection| {
-        fetch(&connection, arguments.outbox.as_deref(), &output, removal)
-    })?;
+    let answers = arguments
+        .reach
+        .over(&hosts, |_, connection| fetch(&connection, arguments.outbox.as_deref(), &output, removal))?;
     let answers: Answers = hosts.into_iter().zip(answers).collect();
     print(&if arguments.json { as_text(&answers)? } else { render(&answers) })?;
     let is_good = |answer: &Result<Brought, Trouble>| {
@@ -81,7 +81,9 @@ fn render(answers: &Answers) -> String {
         }
         for (other, same) in answers.iter().take_while(|(other, _)| other != host) {
             if same.as_ref().is_ok_and(|same| same.host_id.is_some() && same.host_id == brought.host_id) {
-                text.push_str(&format!("{host}: has the id of {other}: is it the same host, or a running copy of it?\n"));
+                text.push_str(&format!(
+                    "{host}: has the id of {other}: is it the same host, or a running copy of it?\n"
+                ));
             }
         }
     }

@@ -33,9 +33,11 @@ impl Reach {
         let command = self.ssh.clone().or(variable);
         let Some(ssh) = Ssh::of(command.as_deref()) else {
             let command = command.unwrap_or_default();
-            return Err(anyhow!("`{command}` is not a command: a quote is not closed, or a word has both quotes"))
-                .advise("write it as for `rsync --rsh`, such as `ssh -F lab.conf`")
-                .exit(Exit::WrongInput);
+            return Err(anyhow!(
+                "`{command}` is not a command: a quote is not closed, or a word has both quotes"
+            ))
+            .advise("write it as for `rsync --rsh`, such as `ssh -F lab.conf`")
+            .exit(Exit::WrongInput);
         };
         over(hosts, &ssh, self.at_once.into(), work).advise("set TMPDIR to a folder that can be written")
     }

@@ -17,9 +17,8 @@ pub(super) fn execute(names: &[String], reach: &Reach, as_programs_read: bool) -
     let answers = reach.over(&hosts, |_, connection| Device::ask(&connection))?;
     let answers: Answers = hosts.into_iter().zip(answers).collect();
     print(&if as_programs_read { as_text(&answers)? } else { render(&answers) })?;
-    let runs = |answer: &Result<Device, Trouble>| {
-        answer.as_ref().is_ok_and(|device| device.daemon == Daemon::Runs)
-    };
+    let runs =
+        |answer: &Result<Device, Trouble>| answer.as_ref().is_ok_and(|device| device.daemon == Daemon::Runs);
     Ok(if answers.iter().all(|(_, answer)| runs(answer)) { Exit::Done } else { Exit::Failed })
 }
 
@@ -55,9 +54,10 @@ fn row(host: &HostName, device: &Device) -> Vec<String> {
         0 => String::new(),
         waiting => format!(", {waiting} waiting"),
     };
-    let last = device.last_result.as_ref().map_or_else(dash, |last| {
-        format!("{} {} {}", last.job, last.outcome.replace('_', " "), last.at)
-    });
+    let last = device
+        .last_result
+        .as_ref()
+        .map_or_else(dash, |last| format!("{} {} {}", last.job, last.outcome.replace('_', " "), last.at));
     let attention = match device.attention.as_slice() {
         [] => dash(),
         all => first_few(all.iter().map(|one| format!("{} ({})", one.code, one.what))),

@@ -32,7 +32,10 @@ pub(super) fn establish(root: &HostRoot, state: &Path, spool: &mut Spool) -> Opt
             Some(host_id.id().to_owned())
         }
         Err(error) => {
-            log::error!("bundles will not have the host's id, which cannot be kept in {}: {error}", state.display());
+            log::error!(
+                "bundles will not have the host's id, which cannot be kept in {}: {error}",
+                state.display()
+            );
             None
         }
     }

@@ -123,7 +123,11 @@ fn render(status: &Status, extra: Extra) -> String {
     page.value(&[], status.unpublished as f64);
     let last = status.last_result.as_ref().and_then(|last| last.at.parse::<jiff::Timestamp>().ok());
     if let Some(last) = last {
-        page.metric("backbone_last_result_timestamp_seconds", Kind::Gauge, "When the newest bundle was made.");
+        page.metric(
+            "backbone_last_result_timestamp_seconds",
+            Kind::Gauge,
+            "When the newest bundle was made.",
+        );
         page.value(&[], last.as_millisecond() as f64 / 1e3);
     }
     page.metric("backbone_attention", Kind::Gauge, "What needs attention, by the code that the status has.");

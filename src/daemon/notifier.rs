@@ -140,7 +140,9 @@ impl Notifier {
     /// # Errors
     /// A sentence: it could not be started, took too long, or failed.
     pub(super) fn call_next(&mut self) -> Result<(), String> {
-        let (Some(event), Some((command, limit))) = (self.pending.pop_front(), &self.hook) else { return Ok(()) };
+        let (Some(event), Some((command, limit))) = (self.pending.pop_front(), &self.hook) else {
+            return Ok(());
+        };
         let mut input = serde_json::to_vec(&event).unwrap_or_default();
         input.push(b'\n');
         let job = event.job;

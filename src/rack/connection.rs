@@ -151,7 +151,16 @@ impl Connection {
     /// The value of rsync's `--rsh`.
     pub(super) fn remote_shell(&self) -> String {
         let socket = self.socket.to_string_lossy();
-        let own = ["-S", socket.as_ref(), "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes"];
+        let own = [
+            "-S",
+            socket.as_ref(),
+            "-o",
+            "ControlMaster=no",
+            "-o",
+            "ProxyCommand=false",
+            "-o",
+            "BatchMode=yes",
+        ];
         let words = self.ssh.words.iter().map(String::as_str).chain(own);
         words.filter_map(quoted_for_rsync).collect::<Vec<_>>().join(" ")
     }

@@ -160,7 +160,8 @@ impl Collector<'_> {
         let mut wanted = Vec::new();
         for (name, size) in &listing.sizes {
             let here = self.brought.folder.join(name);
-            let is_here = fs_err::symlink_metadata(&here).is_ok_and(|file| file.is_file() && file.len() == *size);
+            let is_here =
+                fs_err::symlink_metadata(&here).is_ok_and(|file| file.is_file() && file.len() == *size);
             // Before something is removed there, what is here is read, however long it has been here.
             match (is_here, removal) {
                 (false, _) => wanted.push((name.as_str(), *size)),
@@ -195,7 +196,8 @@ impl Collector<'_> {
         let mut to = hidden.path().as_os_str().to_owned();
         to.push("/");
         let source = rsync::there(self.outbox);
-        let words = [OsStr::new("--from0"), from.as_os_str(), OsStr::new("--"), source.as_os_str(), to.as_os_str()];
+        let words =
+            [OsStr::new("--from0"), from.as_os_str(), OsStr::new("--"), source.as_os_str(), to.as_os_str()];
         let transfer = rsync::call(self.connection, &words)?;
         for name in names {
             let staged = hidden.path().join(name);
@@ -251,7 +253,10 @@ impl Collector<'_> {
                 }
             }
         }
-        Err(Trouble::Here(format!("{} and {other} are other results", self.brought.folder.join(name).display())))
+        Err(Trouble::Here(format!(
+            "{} and {other} are other results",
+            self.brought.folder.join(name).display()
+        )))
     }
 
     /// The status of before the listing: the newest bundle that it names was published by then.
@@ -272,7 +277,9 @@ impl Collector<'_> {
             fs_err::File::open(path).and_then(|file| file.sync_all()).map_err(here)?;
             digests.push_str(&format!("{sha256}  {name}\n"));
         }
-        for folder in [Some(self.brought.folder.as_path()), self.brought.folder.parent()].into_iter().flatten() {
+        for folder in
+            [Some(self.brought.folder.as_path()), self.brought.folder.parent()].into_iter().flatten()
+        {
             fs_err::File::open(folder).and_then(|folder| folder.sync_all()).map_err(here)?;
         }
         let answer = self.connection.run(REMOVE, &[self.outbox.as_os_str()], digests.as_bytes())?;
@@ -281,7 +288,8 @@ impl Collector<'_> {
         let missing = self.safe.len().saturating_sub(self.brought.removed);
         // What is gone was removed by another collector.
         let still_there = list(self.connection, self.outbox)?.sizes;
-        self.brought.kept = self.safe.keys().filter(|name| still_there.contains_key(*name)).count().min(missing);
+        self.brought.kept =
+            self.safe.keys().filter(|name| still_there.contains_key(*name)).count().min(missing);
         match Trouble::of_words(&answer.stderr) {
             Some(Trouble::NoFolder(_)) | None => Ok(()),
             Some(trouble) => Err(trouble),
@@ -316,7 +324,9 @@ mod tests {
     #[test]
     fn names_of_bundles_are_safe_everywhere() {
         assert!(is_bundle_name("a.standard-k3-b1-i224-int8.sim.0000000001-k3f9a2-0001.json.gz"));
-        for odd in ["-rf.json.gz", ".a.json.gz", "a b.json.gz", "../a.json.gz", "a\n.json.gz", "é.json.gz", "a.json"] {
+        for odd in
+            ["-rf.json.gz", ".a.json.gz", "a b.json.gz", "../a.json.gz", "a\n.json.gz", "é.json.gz", "a.json"]
+        {
             assert!(!is_bundle_name(odd), "{odd}");
         }
     }

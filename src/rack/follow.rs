@@ -130,7 +130,8 @@ fn of_ours(file: &Path, jobs: &[JobFile]) -> Option<Bundle> {
 }
 
 fn is_of(bundle: &Bundle, job: &JobFile) -> bool {
-    bundle.job.file == job.file.name && bundle.job.spec_sha256.as_ref().is_none_or(|sha256| *sha256 == job.sha256)
+    bundle.job.file == job.file.name
+        && bundle.job.spec_sha256.as_ref().is_none_or(|sha256| *sha256 == job.sha256)
 }
 
 fn is_finished(job: &JobFile, found: &Followed) -> bool {

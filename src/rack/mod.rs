@@ -24,7 +24,7 @@ mod trouble;
 
 pub(crate) use connection::{Connection, Ssh};
 pub(crate) use deliver::{Delivery, JobFile, LocalFile, deliver};
-pub(crate) use device::{Device, Daemon};
+pub(crate) use device::{Daemon, Device};
 pub(crate) use fetch::{Brought, Removal, fetch};
 pub(crate) use follow::{Followed, follow, outbox_before};
 pub(crate) use host_name::HostName;

@@ -14,7 +14,9 @@ fn names_of_hosts_are_those_that_ssh_takes_and_never_options_or_commands() {
     for name in ["-oProxyCommand=touch /tmp/x", "-Fx", "lab@-oProxyCommand=x", "ssh://-oProxyCommand=x"] {
         assert!(matches!(name.parse::<HostName>(), Err(HostNameError::Option(_))), "{name}");
     }
-    for name in ["a b", "a;b", "$(a)", "`a`", "a|b", "a\nb", "a'b", "a\"b", "a*", "a\\b", "a{b}", "a&b", "a>b"] {
+    for name in
+        ["a b", "a;b", "$(a)", "`a`", "a|b", "a\nb", "a'b", "a\"b", "a*", "a\\b", "a{b}", "a&b", "a>b"]
+    {
         assert!(matches!(name.parse::<HostName>(), Err(HostNameError::Letter { .. })), "{name}");
     }
     assert_eq!("".parse::<HostName>(), Err(HostNameError::Empty));
@@ -49,16 +51,24 @@ fn what_ssh_and_rsync_say_is_told_apart() {
     assert_eq!(code("ssh: connect to host pi-1 port 22: Connection refused\n"), "unreachable");
     assert_eq!(code("lab@pi-1: Permission denied (publickey).\n"), "login_denied");
     assert_eq!(
-        code("@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@\nHost key verification failed.\n"),
+        code(
+            "@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@\nHost key verification failed.\n"
+        ),
         "host_key_changed"
     );
     let unknown = "No ED25519 host key is known for pi-1 and you have requested strict checking.\n\
                    Host key verification failed.\n";
     assert_eq!(code(unknown), "host_key_unknown");
     let words = |stderr: &str| Trouble::of_words(stderr).map(|trouble| trouble.code());
-    assert_eq!(words("rsync: [receiver] write failed on \"/x\": No space left on device (28)\n"), Some("no_room"));
+    assert_eq!(
+        words("rsync: [receiver] write failed on \"/x\": No space left on device (28)\n"),
+        Some("no_room")
+    );
     assert_eq!(words("rsync: mkstemp \"/x/.a.yaml.Xy\" failed: Permission denied (13)\n"), Some("no_rights"));
     assert_eq!(words("sh: 1: rsync: not found\n"), Some("no_rsync"));
-    assert_eq!(words("rsync: [sender] link_stat \"/x\" failed: No such file or directory (2)\n"), Some("no_folder"));
+    assert_eq!(
+        words("rsync: [sender] link_stat \"/x\" failed: No such file or directory (2)\n"),
+        Some("no_folder")
+    );
     assert_eq!(words("something else\n"), None);
 }

@@ -52,11 +52,16 @@ fn numbers_for_prometheus_follow_the_status_and_every_panel_of_the_dashboard_has
     rig.wait_until_done(1);
     let measured = "backbone_bundles_total{outcome=\"measured\"} 1\n";
     rig.wait_until("the bundle in the numbers", || {
-        fs_err::read_to_string(&file).is_ok_and(|text| text.contains(measured) && text.contains("{state=\"idle\"} 1"))
+        fs_err::read_to_string(&file)
+            .is_ok_and(|text| text.contains(measured) && text.contains("{state=\"idle\"} 1"))
     });
     let Some(samples) = parsed(&file) else { return };
-    let names: Vec<&str> = samples.as_array().unwrap().iter().map(|sample| sample[0].as_str().unwrap()).collect();
-    assert!(names.contains(&"backbone_last_result_timestamp_seconds") && names.contains(&"backbone_disk_free_bytes"));
+    let names: Vec<&str> =
+        samples.as_array().unwrap().iter().map(|sample| sample[0].as_str().unwrap()).collect();
+    assert!(
+        names.contains(&"backbone_last_result_timestamp_seconds")
+            && names.contains(&"backbone_disk_free_bytes")
+    );
     for sample in samples.as_array().unwrap() {
         let (name, kind) = (sample[0].as_str().unwrap(), sample[3].as_str().unwrap());
         assert_eq!(kind == "counter", name.ends_with("_total"), "{sample}");
@@ -68,7 +73,8 @@ fn numbers_for_prometheus_follow_the_status_and_every_panel_of_the_dashboard_has
     let source = include_str!("../../src/daemon/metrics.rs");
     for text in [shown, rules] {
         for part in text.split("backbone_").skip(1) {
-            let name: String = part.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
+            let name: String =
+                part.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
             assert!(source.contains(&format!("\"backbone_{name}\"")), "backbone_{name}");
         }
     }
@@ -101,7 +107,9 @@ fn command_is_called_at_the_end_of_each_job_with_what_it_made() {
     let hook = script(
         &rig,
         "hook",
-        &format!("cat >> {folder}/lines; grep CapEff /proc/self/status > {folder}/rights; env > {folder}/environment"),
+        &format!(
+            "cat >> {folder}/lines; grep CapEff /proc/self/status > {folder}/rights; env > {folder}/environment"
+        ),
     );
     let text = fs_err::read_to_string(rig.configuration()).unwrap();
     fs_err::write(rig.configuration(), format!("{text}notify: {}\n", hook.display())).unwrap();
@@ -114,7 +122,8 @@ fn command_is_called_at_the_end_of_each_job_with_what_it_made() {
             && fs_err::read_to_string(called.join("lines")).is_ok_and(|lines| lines.lines().count() == 2)
     });
     let lines = fs_err::read_to_string(called.join("lines")).unwrap();
-    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |job: &str| events.iter().find(|event| event["job"] == job).unwrap();
     assert_eq!((&of("a")["event"], &of("a")["bundles"]["measured"]), (&"job_finished".into(), &1.into()));
     assert_eq!(of("bad")["bundles"]["rejected"], 1);
@@ -130,12 +139,16 @@ fn command_that_fails_or_hangs_is_named_and_the_next_job_goes_on() {
     let mut rig = Rig::new(Settings::default());
     let hook = script(&rig, "hook", "echo no network >&2; sleep 1000");
     let text = fs_err::read_to_string(rig.configuration()).unwrap();
-    fs_err::write(rig.configuration(), format!("{text}notify: {}\nnotify_seconds: 1\n", hook.display())).unwrap();
+    fs_err::write(rig.configuration(), format!("{text}notify: {}\nnotify_seconds: 1\n", hook.display()))
+        .unwrap();
     rig.start();
     rig.drop_file("net.sim", model(300));
     rig.drop_file("a.yaml", job("net.sim", "runtime: sim"));
     rig.wait_for_status("the hook that hangs", |status| {
-        status.attention.iter().any(|it| it.code == "notify_failed" && it.why.contains("ended after 1 s: no network"))
+        status
+            .attention
+            .iter()
+            .any(|it| it.code == "notify_failed" && it.why.contains("ended after 1 s: no network"))
     });
     fs_err::write(&hook, "#!/bin/sh\nexit 0\n").unwrap();
     rig.drop_file("b.yaml", job("net.sim", "runtime: sim"));

@@ -92,7 +92,8 @@ fn two_collectors_at_once_and_an_outbox_that_is_being_written_lose_nothing() {
     }
     assert_eq!(lab.collected("all").len(), 60);
     assert!(files.iter().all(|file| !file.exists()));
-    let hidden = fs_err::read_dir(lab.path("all/host=abcdefghijkm")).unwrap().map(|entry| entry.unwrap().file_name());
+    let hidden =
+        fs_err::read_dir(lab.path("all/host=abcdefghijkm")).unwrap().map(|entry| entry.unwrap().file_name());
     let hidden = hidden.filter(|name| name.as_encoded_bytes().starts_with(b"."));
     assert_eq!(hidden.count(), 0, "no collector leaves anything");
 }

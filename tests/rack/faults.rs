@@ -128,11 +128,15 @@ fn status_has_a_line_for_each_host() {
     lab.devices[1].rig.kill();
     lab.devices[2].go_down();
     let (text, _) = lab.ends_with(1, &["status", "pi-1", "pi-2", "pi-3"]);
-    let states: Vec<&str> = text.lines().skip(1).take(3).map(|line| line.split("  ").nth(1).unwrap().trim()).collect();
+    let states: Vec<&str> =
+        text.lines().skip(1).take(3).map(|line| line.split("  ").nth(1).unwrap().trim()).collect();
     assert_eq!(states[0], "idle", "{text}");
     assert!(states[1].starts_with("no daemon"), "{text}");
     assert_eq!(states[2], "unreachable", "{text}");
     let answer = lab.json(&["status", "pi-1", "pi-2"]);
-    assert_eq!((&answer["hosts"][0]["daemon_runs"], &answer["hosts"][1]["daemon_runs"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&answer["hosts"][0]["daemon_runs"], &answer["hosts"][1]["daemon_runs"]),
+        (&true.into(), &false.into())
+    );
     assert_eq!(answer["hosts"][0]["status"]["state"], "idle");
 }

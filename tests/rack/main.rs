@@ -2,7 +2,11 @@
 //! `backbone submit`, `collect` and `status` on them as people call them.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "skipped tests say why, others show their table")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "skipped tests say why, others show their table"
+)]
 
 #[path = "../rig/mod.rs"]
 mod rig;

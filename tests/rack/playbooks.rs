@@ -29,7 +29,8 @@ fn ansible(program: &str, arguments: &[&str]) -> Option<Output> {
 }
 
 fn good(output: &Output) -> String {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}");
     text
 }
@@ -37,7 +38,8 @@ fn good(output: &Output) -> String {
 #[test]
 fn playbooks_are_well_formed_and_without_a_finding_of_the_linter() {
     for playbook in ["roll-out.yml", "collect.yml"] {
-        let Some(output) = ansible("ansible-playbook", &["--syntax-check", "-i", "inventory.example.yml", playbook])
+        let Some(output) =
+            ansible("ansible-playbook", &["--syntax-check", "-i", "inventory.example.yml", playbook])
         else {
             return;
         };
@@ -78,7 +80,9 @@ fn role_writes_what_a_host_needs_and_changes_nothing_the_second_time() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("no daemon is running"), "{output:?}");
-    for file in ["backbone-push-rsync.service", "backbone-push-rsync.timer", "backbone.service.d/metrics.conf"] {
+    for file in
+        ["backbone-push-rsync.service", "backbone-push-rsync.timer", "backbone.service.d/metrics.conf"]
+    {
         assert!(folder.join("etc/systemd/system").join(file).exists(), "{file}");
     }
 }

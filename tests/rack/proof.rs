@@ -36,7 +36,8 @@ fn study_on_twenty_hosts_with_two_kills_is_collected_exactly_once() {
 fn prove(hosts: usize) {
     let mut lab = Lab::running(hosts);
     fs_err::write(lab.path("study.yaml"), STUDY).unwrap();
-    let submit: Vec<&str> = ["submit"].into_iter().chain(lab.names()).chain(["study.yaml", "--wait"]).collect();
+    let submit: Vec<&str> =
+        ["submit"].into_iter().chain(lab.names()).chain(["study.yaml", "--wait"]).collect();
     let submit = lab.backbone(&submit).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     for device in &mut lab.devices[..2] {
         device.rig.wait_until("the first result", || !device.rig.bundle_files().is_empty());

@@ -18,7 +18,11 @@ fn job_is_measured_on_every_host_and_its_values_are_printed_for_scripts() {
         let status = device.rig.wait_for_status("an id", |status| status.host_id.is_some());
         assert_eq!(host["id"], status.host_id.unwrap());
         let result = &host["results"][0];
-        assert_eq!((&result["status"], &result["simulated"]), (&"measured".into(), &true.into()), "{answer:#}");
+        assert_eq!(
+            (&result["status"], &result["simulated"]),
+            (&"measured".into(), &true.into()),
+            "{answer:#}"
+        );
         assert!((result["value_ms"].as_f64().unwrap() - 0.3).abs() < 1e-9, "{answer:#}");
         assert!(result["verdict"].is_string());
         assert_eq!(device.rig.inbox_names(), ["net.sim"], "the job is taken, and no temporary name is left");
@@ -43,7 +47,9 @@ fn mistakes_are_found_here_and_nothing_is_copied() {
     let (_, said) = lab.ends_with(2, &["submit", "pi-1", "good.yaml", "bad.yaml", "no-model.yaml"]);
     assert!(said.contains("did you mean `measure`?") && said.contains("gone.sim"), "{said}");
     assert_eq!(lab.devices[0].rig.inbox_names(), [""; 0]);
-    for wrong in [&["submit", "good.yaml"][..], &["submit", "pi-1"], &["submit", "pi-1", "good.yaml", "net.sim"]] {
+    for wrong in
+        [&["submit", "good.yaml"][..], &["submit", "pi-1"], &["submit", "pi-1", "good.yaml", "net.sim"]]
+    {
         let (_, said) = lab.ends_with(2, wrong);
         assert!(said.contains("hint: "), "{said}");
     }
@@ -90,7 +96,9 @@ fn files_with_odd_names_arrive_under_them() {
     let lab = Lab::new(1);
     let rig = &lab.devices[0].rig;
     let (inbox, outbox) = (rig.inbox(""), rig.outbox(""));
-    backbone::daemon::status::Status { inbox, outbox, ..Default::default() }.write(&rig.path("state")).unwrap();
+    backbone::daemon::status::Status { inbox, outbox, ..Default::default() }
+        .write(&rig.path("state"))
+        .unwrap();
     let odd = ["it's $(touch x).sim", "-rf;*.sim", "a:b.sim", "ü \"q\".sim"];
     let mut arguments = vec!["submit", "pi-1"];
     let jobs: Vec<String> = (0..odd.len()).map(|number| format!("j{number}'$(x).yaml")).collect();
@@ -101,7 +109,8 @@ fn files_with_odd_names_arrive_under_them() {
         arguments.push(file);
     }
     lab.ends_with(0, &arguments);
-    let mut expected: Vec<String> = odd.iter().map(|name| (*name).to_owned()).chain(jobs.iter().cloned()).collect();
+    let mut expected: Vec<String> =
+        odd.iter().map(|name| (*name).to_owned()).chain(jobs.iter().cloned()).collect();
     expected.sort();
     assert_eq!(lab.devices[0].rig.inbox_names(), expected);
     assert!(!lab.path("x").exists() && !lab.devices[0].rig.inbox("x").exists());

@@ -32,7 +32,9 @@ pub(super) fn render(answers: &Answers, delivery: &Delivery) -> String {
         text.push_str(&format!("\n{host}\n{}", table::indent(&outcome::table(&lines))));
         text.push_str(&outcome::reasons(&lines));
     }
-    text.push_str(&troubles(answers.iter().filter_map(|(host, answer)| Some((host, answer.as_ref().err()?)))));
+    text.push_str(&troubles(
+        answers.iter().filter_map(|(host, answer)| Some((host, answer.as_ref().err()?))),
+    ));
     text
 }
 

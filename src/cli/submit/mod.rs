@@ -62,7 +62,8 @@ pub(super) fn execute(arguments: &SubmitArguments) -> anyhow::Result<Exit> {
     let (names, specs) = split(&arguments.words)?;
     let hosts = hosts(names.iter().map(String::as_str))?;
     let Some(delivery) = delivery(&specs)? else { return Ok(Exit::WrongInput) };
-    let answers = arguments.reach.over(&hosts, |host, connection| one(host, &connection, &delivery, arguments))?;
+    let answers =
+        arguments.reach.over(&hosts, |host, connection| one(host, &connection, &delivery, arguments))?;
     let answers: answer::Answers = hosts.into_iter().zip(answers).collect();
     print(&if arguments.json { answer::as_text(&answers)? } else { answer::render(&answers, &delivery) })?;
     Ok(answer::exit(&answers, arguments.strict))
@@ -78,7 +79,10 @@ fn split(words: &[String]) -> anyhow::Result<(&[String], Vec<PathBuf>)> {
     let (hosts, specs) = words.split_at(first);
     let wrong = |why: String, hint: &str| Err(anyhow!(why)).advise(hint).exit(Exit::WrongInput);
     if specs.is_empty() {
-        return wrong("no job file is named".to_owned(), "job files end in .yaml or .yml, and come after the hosts");
+        return wrong(
+            "no job file is named".to_owned(),
+            "job files end in .yaml or .yml, and come after the hosts",
+        );
     }
     if hosts.is_empty() {
         return wrong("no host is named".to_owned(), "hosts come before job files");
