@@ -34,6 +34,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(60);
 /// How often to look whether the socket is there.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What the master runs on the device: it ends when our end of its input is closed, however we end.
+const WAIT: &str = "exec cat >/dev/null";
+
 /// What ssh exits with if the connection fails.
 const CONNECTION_FAILED: i32 = 255;
 
@@ -63,8 +66,8 @@ impl Ssh {
         let said = socket.with_extension("said");
         let stderr = stream(fs_err::File::create(&said).map_err(here)?);
         let mut command = self.command(socket);
-        command.args(["-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-N", "--", host.as_str()]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command.args(["-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-T", "--", host.as_str(), WAIT]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr);
         let mut master = command.spawn().map_err(|error| self.not_started(&error))?;
         let deadline = Instant::now() + CONNECT_WITHIN;
         let why = loop {
@@ -184,6 +187,7 @@ impl Drop for Connection {
 
 /// End a master: SIGTERM, so that it tells the server.
 fn end(master: &mut Child) {
+    drop(master.stdin.take());
     let process = rustix::process::Pid::from_child(master);
     if matches!(master.try_wait(), Ok(None)) {
         let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);

@@ -11,8 +11,9 @@ use super::trouble::{Trouble, last_line};
 /// up.
 const OPTIONS: &[&str] = &["--times", "--protect-args", "--timeout=60", "--chmod=F644"];
 
-/// rsync's exit codes for a part that was not transferred: an error on some file, or a file that vanished.
-const PARTLY: &[i32] = &[23, 24];
+/// rsync's exit codes: an error on some file, and only files that vanished meanwhile.
+const PARTLY: i32 = 23;
+const VANISHED: i32 = 24;
 
 /// How a call ended.
 #[derive(Debug)]
@@ -47,8 +48,8 @@ pub(super) fn call(connection: &Connection, arguments: &[&OsStr]) -> Result<Tran
     let status = command.status().map_err(|error| Trouble::NoTool("rsync".to_owned(), error.to_string()))?;
     let (stdout, stderr) = (read(&printed), read(&said));
     let code = status.code().unwrap_or(-1);
-    let trouble = (code != 0).then(|| of_failure(code, &stderr));
-    Ok(Transfer { stdout, trouble, is_partial: PARTLY.contains(&code) })
+    let trouble = (code != 0 && code != VANISHED).then(|| of_failure(code, &stderr));
+    Ok(Transfer { stdout, trouble, is_partial: code == PARTLY })
 }
 
 fn of_failure(code: i32, stderr: &str) -> Trouble {

@@ -16,8 +16,9 @@ const CONFIGURATIONS: usize = 8;
 
 /// Tiny networks: what counts here is how many there are.
 const STUDY: &str = "backbone: 1\n\
-    study: {blocks: [standard, depthwise-separable], kernels: [3, 5], batches: [1], inputs: [224], precisions: [int8, fp32]}\n\
-    runtime: onnxruntime\nmeasure: {warm_up_runs: 1, timed_runs: 2}\n";
+    study: {blocks: [standard, depthwise-separable, bottleneck-standard, spatially-separable], kernels: [3, 5], batches: [1], \
+    inputs: [32], precisions: [int8]}\n\
+    runtime: onnxruntime\nmeasure: {warm_up_runs: 1, timed_runs: 5}\n";
 
 #[test]
 fn study_on_three_hosts_with_two_kills_is_collected_exactly_once() {
