@@ -18,9 +18,9 @@ const NAMED: usize = 5;
 
 /// Bring the outboxes of hosts into DIR/host=ID, verify each bundle, and show what each host gave
 ///
-/// Needs ssh and rsync here, and sshd and rsync on the hosts. A second time brings only what is new. Files that
-/// are not whole bundles are named and left where they are. Ends with code 1 if a host did not answer or had
-/// such a file.
+/// Needs ssh and rsync here, and sshd and rsync on the hosts. A second time brings only what is new. Files
+/// that are not whole bundles are named and left where they are. Ends with code 1 if a host did not answer
+/// or had such a file.
 #[derive(Debug, Args)]
 pub(super) struct CollectArguments {
     /// Hosts as ssh names them
@@ -42,7 +42,7 @@ pub(super) struct CollectArguments {
     json: bool,
 }
 
-type Answers = Vec<(HostName, Result<Brought, Trouble>)>;
+type Gathered = Vec<(HostName, Result<Brought, Trouble>)>;
 
 pub(super) fn execute(arguments: &CollectArguments) -> anyhow::Result<Exit> {
     let hosts = hosts(arguments.hosts.iter().map(String::as_str))?;
@@ -52,7 +52,7 @@ pub(super) fn execute(arguments: &CollectArguments) -> anyhow::Result<Exit> {
     let answers = arguments
         .reach
         .over(&hosts, |_, connection| fetch(&connection, arguments.outbox.as_deref(), &output, removal))?;
-    let answers: Answers = hosts.into_iter().zip(answers).collect();
+    let answers: Gathered = hosts.into_iter().zip(answers).collect();
     print(&if arguments.json { as_text(&answers)? } else { render(&answers) })?;
     let is_good = |answer: &Result<Brought, Trouble>| {
         answer.as_ref().is_ok_and(|brought| brought.trouble.is_none() && brought.damaged.is_empty())
@@ -60,7 +60,7 @@ pub(super) fn execute(arguments: &CollectArguments) -> anyhow::Result<Exit> {
     Ok(if answers.iter().all(|(_, answer)| is_good(answer)) { Exit::Done } else { Exit::Failed })
 }
 
-fn render(answers: &Answers) -> String {
+fn render(answers: &Gathered) -> String {
     let rows: Vec<Vec<String>> = answers.iter().map(|(host, answer)| row(host, answer)).collect();
     let headings = ["host", "id", "new", "here", "removed", "damaged", "outcome"];
     let mut text = table::render(&headings, &rows);
@@ -117,7 +117,7 @@ fn row(host: &HostName, answer: &Result<Brought, Trouble>) -> Vec<String> {
     [host.to_string(), id].into_iter().chain(counts).chain([outcome]).collect()
 }
 
-fn as_text(answers: &Answers) -> anyhow::Result<String> {
+fn as_text(answers: &Gathered) -> anyhow::Result<String> {
     let hosts: Vec<serde_json::Value> = answers
         .iter()
         .map(|(host, answer)| match answer {

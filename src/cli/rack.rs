@@ -1,4 +1,5 @@
-//! Shared by the commands for many hosts: how ssh is called, and what is said about hosts that did not answer.
+//! Shared by the commands for many hosts: how ssh is called, and what is said about hosts that did not
+//! answer.
 
 use anyhow::anyhow;
 use clap::Args;

@@ -10,19 +10,19 @@ use crate::text::{escaped, first_few};
 /// Value of `format` in the output for programs.
 const FORMAT: &str = "backbone.status-of-hosts/1";
 
-type Answers = Vec<(HostName, Result<Device, Trouble>)>;
+type Surveyed = Vec<(HostName, Result<Device, Trouble>)>;
 
 pub(super) fn execute(names: &[String], reach: &Reach, as_programs_read: bool) -> anyhow::Result<Exit> {
     let hosts = hosts(names.iter().map(String::as_str))?;
     let answers = reach.over(&hosts, |_, connection| Device::ask(&connection))?;
-    let answers: Answers = hosts.into_iter().zip(answers).collect();
+    let answers: Surveyed = hosts.into_iter().zip(answers).collect();
     print(&if as_programs_read { as_text(&answers)? } else { render(&answers) })?;
     let runs =
         |answer: &Result<Device, Trouble>| answer.as_ref().is_ok_and(|device| device.daemon == Daemon::Runs);
     Ok(if answers.iter().all(|(_, answer)| runs(answer)) { Exit::Done } else { Exit::Failed })
 }
 
-fn render(answers: &Answers) -> String {
+fn render(answers: &Surveyed) -> String {
     let rows: Vec<Vec<String>> = answers
         .iter()
         .map(|(host, answer)| match answer {
@@ -70,7 +70,7 @@ fn row(host: &HostName, device: &Device) -> Vec<String> {
     cells.iter().map(|cell| escaped(cell)).collect()
 }
 
-fn as_text(answers: &Answers) -> anyhow::Result<String> {
+fn as_text(answers: &Surveyed) -> anyhow::Result<String> {
     let hosts: Vec<Value> = answers
         .iter()
         .map(|(host, answer)| match answer {

@@ -1,8 +1,8 @@
 //! `backbone.prom`: the status as numbers, for the textfile collector of Prometheus' node_exporter.
 //!
-//! Written with the status, and by an idle daemon whenever it wakes anyway; never while a worker times, and the
-//! daemon does not wake for it. Labels have few values that are known beforehand: jobs and files are not among
-//! them, because each would be a time series for ever.
+//! Written with the status, and by an idle daemon whenever it wakes anyway; never while a worker times, and
+//! the daemon does not wake for it. Labels have few values that are known beforehand: jobs and files are
+//! not among them, because each would be a time series for ever.
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ impl Metrics {
         Self { folder: folder.to_owned(), sensors, zones, written_at: None, trouble: None }
     }
 
-    /// Write it. What is wrong with the folder is told once in the log, and in the status.
+    /// Write it. What is wrong with the folder is said once in the log, and in the status.
     pub(super) fn write(&mut self, status: &Status, now: Instant) {
         self.written_at = Some(now);
         let zones = self.zones.iter().filter_map(|&zone| self.sensors.read_one(zone));
@@ -92,25 +92,33 @@ impl Metrics {
 fn render(status: &Status, extra: Extra) -> String {
     let mut page = Page::default();
     let id = status.host_id.as_deref().unwrap_or_default();
-    page.metric("backbone_info", Kind::Gauge, "Version of the daemon and id of the host.");
+    page.metric("backbone_info", MetricKind::Gauge, "Version of the daemon and id of the host.");
     page.value(&[("version", status.version.as_str()), ("host_id", id)], 1.0);
-    page.metric("backbone_state", Kind::Gauge, "1 for the state that the daemon is in.");
+    page.metric("backbone_state", MetricKind::Gauge, "1 for the state that the daemon is in.");
     for state in STATES {
         page.value(&[("state", word(state).as_str())], f64::from(u8::from(*state == status.state)));
     }
-    page.metric("backbone_jobs_queued", Kind::Gauge, "Jobs that are ready for their turn.");
+    page.metric("backbone_jobs_queued", MetricKind::Gauge, "Jobs that are ready for their turn.");
     page.value(&[], status.queued as f64);
-    page.metric("backbone_jobs_waiting", Kind::Gauge, "Jobs that wait for files, of the first 20.");
+    page.metric("backbone_jobs_waiting", MetricKind::Gauge, "Jobs that wait for files, of the first 20.");
     page.value(&[], status.waiting.len() as f64);
-    page.metric("backbone_job_running", Kind::Gauge, "1 while a job is measured.");
+    page.metric("backbone_job_running", MetricKind::Gauge, "1 while a job is measured.");
     page.value(&[], f64::from(u8::from(status.running.is_some())));
     if let Some(running) = &status.running {
-        page.metric("backbone_job_configuration", Kind::Gauge, "The configuration that is measured, from 1.");
+        page.metric(
+            "backbone_job_configuration",
+            MetricKind::Gauge,
+            "The configuration that is measured, from 1.",
+        );
         page.value(&[], running.configuration as f64);
-        page.metric("backbone_job_configurations", Kind::Gauge, "Configurations of the running job.");
+        page.metric("backbone_job_configurations", MetricKind::Gauge, "Configurations of the running job.");
         page.value(&[], running.configurations as f64);
     }
-    page.metric("backbone_bundles_total", Kind::Counter, "Bundles since the daemon started, by outcome.");
+    page.metric(
+        "backbone_bundles_total",
+        MetricKind::Counter,
+        "Bundles since the daemon started, by outcome.",
+    );
     let finished = status.finished;
     let outcomes = [
         ("measured", finished.measured),
@@ -119,25 +127,37 @@ fn render(status: &Status, extra: Extra) -> String {
         ("cancelled", finished.cancelled),
     ];
     outcomes.iter().for_each(|(outcome, count)| page.value(&[("outcome", *outcome)], *count as f64));
-    page.metric("backbone_bundles_unpublished", Kind::Gauge, "Bundles that could not be published yet.");
+    page.metric(
+        "backbone_bundles_unpublished",
+        MetricKind::Gauge,
+        "Bundles that could not be published yet.",
+    );
     page.value(&[], status.unpublished as f64);
     let last = status.last_result.as_ref().and_then(|last| last.at.parse::<jiff::Timestamp>().ok());
     if let Some(last) = last {
         page.metric(
             "backbone_last_result_timestamp_seconds",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "When the newest bundle was made.",
         );
         page.value(&[], last.as_millisecond() as f64 / 1e3);
     }
-    page.metric("backbone_attention", Kind::Gauge, "What needs attention, by the code that the status has.");
+    page.metric(
+        "backbone_attention",
+        MetricKind::Gauge,
+        "What needs attention, by the code that the status has.",
+    );
     let mut codes: Vec<&str> = status.attention.iter().map(|attention| attention.code.as_str()).collect();
     codes.sort_unstable();
     for same in codes.chunk_by(|one, other| one == other) {
         page.value(&[("code", same[0])], same.len() as f64);
     }
     if let Some(celsius) = extra.celsius {
-        page.metric("backbone_temperature_celsius", Kind::Gauge, "The hottest zone, between measurements.");
+        page.metric(
+            "backbone_temperature_celsius",
+            MetricKind::Gauge,
+            "The hottest zone, between measurements.",
+        );
         page.value(&[], celsius);
     }
     for (name, bytes, help) in [
@@ -145,11 +165,11 @@ fn render(status: &Status, extra: Extra) -> String {
         ("backbone_disk_size_bytes", status.disk_total_bytes, "Size of the spool's file system."),
     ] {
         if let Some(bytes) = bytes {
-            page.metric(name, Kind::Gauge, help);
+            page.metric(name, MetricKind::Gauge, help);
             page.value(&[], bytes as f64);
         }
     }
-    page.metric("backbone_status_timestamp_seconds", Kind::Gauge, "When this file was written.");
+    page.metric("backbone_status_timestamp_seconds", MetricKind::Gauge, "When this file was written.");
     page.value(&[], extra.now);
     page.text
 }
@@ -159,12 +179,12 @@ fn word(state: &State) -> String {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum MetricKind {
     Gauge,
     Counter,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MetricKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Gauge => "gauge",
@@ -181,7 +201,7 @@ struct Page {
 }
 
 impl Page {
-    fn metric(&mut self, name: &'static str, kind: Kind, help: &str) {
+    fn metric(&mut self, name: &'static str, kind: MetricKind, help: &str) {
         self.name = name;
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }

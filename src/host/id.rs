@@ -63,16 +63,16 @@ const KEPT_ADDRESSES: usize = 16;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
+struct KeptId {
     id: String,
     /// What the machine was when the id was made.
-    machine: Machine,
+    machine: Fingerprint,
 }
 
 /// What identifies a machine, as digests. What is unknown is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Machine {
+struct Fingerprint {
     /// By their names in [`SERIALS`].
     serials: BTreeMap<String, String>,
     addresses: BTreeSet<String>,
@@ -82,7 +82,7 @@ struct Machine {
 /// A host's id at a start.
 #[derive(Debug)]
 pub(crate) struct HostId {
-    record: Record,
+    record: KeptId,
     /// The id of the machine that the state folder came from.
     copied_from: Option<String>,
     is_kept: bool,
@@ -96,8 +96,8 @@ impl HostId {
     /// # Errors
     /// The file is there and cannot be read, or there are no random numbers.
     pub(crate) fn find(root: &HostRoot, state: &Path) -> io::Result<Self> {
-        let machine = Machine::of(root);
-        let new = |machine| Ok::<_, io::Error>(Record { id: random_letters(ID_LETTERS)?, machine });
+        let machine = Fingerprint::of(root);
+        let new = |machine| Ok::<_, io::Error>(KeptId { id: random_letters(ID_LETTERS)?, machine });
         let Some(kept) = kept(state)? else {
             return Ok(Self { record: new(machine)?, copied_from: None, is_kept: false, has_news: true });
         };
@@ -107,7 +107,7 @@ impl HostId {
         }
         let machine = kept.machine.clone().extended_by(machine);
         let has_news = machine != kept.machine;
-        Ok(Self { record: Record { id: kept.id, machine }, copied_from: None, is_kept: true, has_news })
+        Ok(Self { record: KeptId { id: kept.id, machine }, copied_from: None, is_kept: true, has_news })
     }
 
     /// The id.
@@ -140,19 +140,19 @@ impl HostId {
 }
 
 /// `None` also for a file that makes no sense: the id is then lost, and a new one must be made.
-fn kept(state: &Path) -> io::Result<Option<Record>> {
+fn kept(state: &Path) -> io::Result<Option<KeptId>> {
     let text = match guarded::read_path(&state.join(FILE), LARGEST_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text?,
     };
-    let record = serde_json::from_slice::<Record>(&text);
+    let record = serde_json::from_slice::<KeptId>(&text);
     if let Err(error) = &record {
         log::error!("cannot understand {}: {error}; this host gets a new id", state.join(FILE).display());
     }
     Ok(record.ok().filter(|record| !record.id.is_empty()))
 }
 
-impl Machine {
+impl Fingerprint {
     fn of(root: &HostRoot) -> Self {
         let serials = SERIALS.iter().filter_map(|(name, file)| {
             let text = root.read(file).ok()?;
@@ -315,7 +315,7 @@ mod tests {
         let serial = ("/sys/class/dmi/id/product_serial", "To be filled by O.E.M.\n");
         let lab = Lab::new(&[serial, ("/etc/machine-id", "uninitialized\n")]);
         lab.put(&format!("{NETWORK}/docker0/address"), "02:42:00:00:00:01\n");
-        assert_eq!(Machine::of(&lab.root), Machine::default());
+        assert_eq!(Fingerprint::of(&lab.root), Fingerprint::default());
     }
 
     #[test]

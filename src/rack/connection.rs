@@ -1,8 +1,8 @@
 //! One ssh connection to a host, which everything shares that is done there.
 //!
 //! The first `ssh` authenticates and stays as a master (ssh_config(5), `ControlMaster`); further ones, and
-//! those that rsync starts, go through its socket. So a host costs one handshake, and what goes wrong with the
-//! connection is told apart from what goes wrong on the device. The master is our child and ends with us.
+//! those that rsync starts, go through its socket. So a host costs one handshake, and trouble of the
+//! connection and trouble on the device are distinct. The master is our child and ends with us.
 
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -53,8 +53,8 @@ pub(crate) struct Ssh {
 }
 
 impl Ssh {
-    /// The user's command, such as `ssh -F lab.conf`, or plain `ssh`. `None` if it makes no sense: a quote that
-    /// is not closed, no word, or a word with both quotes, which rsync cannot be told.
+    /// The user's command, such as `ssh -F lab.conf`, or plain `ssh`. `None` if it makes no sense: a quote
+    /// that is not closed, no word, or a word with both quotes, which rsync cannot be told.
     pub(crate) fn of(command: Option<&str>) -> Option<Self> {
         let words = words(command.unwrap_or("ssh"))?;
         let can_be_told = words.iter().all(|word| quoted_for_rsync(word).is_some());
@@ -95,7 +95,7 @@ impl Ssh {
         for option in OPTIONS {
             command.args(["-o", option]);
         }
-        // Messages are told apart by their words.
+        // The words of messages tell what is wrong.
         command.env("LC_ALL", "C");
         command
     }
@@ -116,7 +116,7 @@ pub(crate) struct Connection {
 
 /// How something ended on the device.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Printed {
     pub(super) code: i32,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: String,
@@ -124,7 +124,7 @@ pub(super) struct Answer {
 
 impl Connection {
     /// Run a script of one line in the device's `sh`, with these arguments as `$1` and so on, and this input.
-    pub(super) fn run(&self, script: &str, arguments: &[&OsStr], input: &[u8]) -> Result<Answer, Trouble> {
+    pub(super) fn run(&self, script: &str, arguments: &[&OsStr], input: &[u8]) -> Result<Printed, Trouble> {
         let mut line = b"exec sh -c ".to_vec();
         for word in [OsStr::new(script), OsStr::new("backbone")].iter().chain(arguments) {
             line.extend(quoted(word));
@@ -147,7 +147,7 @@ impl Connection {
         let stderr = read(&said);
         match status.code() {
             Some(CONNECTION_FAILED) | None => Err(Trouble::Lost(last_line(&stderr))),
-            Some(code) => Ok(Answer { code, stdout, stderr }),
+            Some(code) => Ok(Printed { code, stdout, stderr }),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Copying jobs to one host: models and other files first, then job files, each under a temporary name until it
-//! is whole. rsync's temporary names (`.name.XXXXXX`) are those that an inbox leaves alone, and its rename makes a
-//! file complete at once.
+//! Copying jobs to one host: models and other files first, then job files, each under a temporary name
+//! until it is whole. rsync's temporary names (`.name.XXXXXX`) are those that an inbox leaves alone, and
+//! its rename makes a file complete at once.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::connection::Connection;
 use super::trouble::{Trouble, last_line};
 
-/// Prints the status, and on standard error whether its daemon is gone. If there is no status, prints what the
-/// program and the machine are. `env` and the like do not help: a program for another machine is taken for a
-/// script by some shells, and the message is then about its syntax.
+/// Prints the status, and on standard error whether its daemon is gone. If there is no status, prints what
+/// the program and the machine are. `env` and the like do not help: a program for another machine is taken
+/// for a script by some shells, and the message is then about its syntax.
 const SCRIPT: &str = "b=$(command -v backbone) || exit 127; \
      if s=$(\"$b\" status --json); then printf \"%s\\n\" \"$s\"; \
      p=$(printf \"%s\\n\" \"$s\" | sed -n \"s/^ *\\\"process\\\": *\\([0-9][0-9]*\\).*/\\1/p\" | head -n 1); \

@@ -1,10 +1,10 @@
 //! Collecting the outbox of one host into a folder of its own, `host=ID`.
 //!
 //! 1. The device lists its bundles: names and sizes.
-//! 2. rsync brings those that are not here into a hidden folder, in portions. A killed collector loses at most
-//!    one portion, and the next one goes on after it.
-//! 3. Each file is read as a whole: its gzip stream, its seal, its JSON. Only then it gets its name, and never in
-//!    place of another good file.
+//! 2. rsync brings those that are not here into a hidden folder, in portions. A killed collector loses at
+//!    most one portion, and the next one goes on after it.
+//! 3. Each file is read as a whole: its gzip stream, its seal, its JSON. Only then it gets its name, and
+//!    never in place of another good file.
 //! 4. If asked for, the device removes a file of a name only if its digest is the one that is here, verified
 //!    and durable. A file that changed in between stays.
 //!

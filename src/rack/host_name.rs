@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use crate::text::escaped;
 
-/// What a name may have besides letters and digits: users, ports, addresses, and `ssh://` URLs. Nothing that a
-/// shell gives a meaning to, because ssh puts the name into the commands of its configuration
+/// What a name may have besides letters and digits: users, ports, addresses, and `ssh://` URLs. Nothing
+/// that a shell gives a meaning to, because ssh puts the name into the commands of its configuration
 /// (`ProxyCommand`, `Match exec`).
 const SIGNS: &str = ".-_@:/[]%+";
 

@@ -1,9 +1,10 @@
 //! Many devices from one desk: copies job files to them, brings their outboxes here, and asks how they are.
 //!
-//! Thin wrappers of the system's `ssh` and `rsync`. A host is whatever ssh calls it, with ssh's configuration,
-//! keys and jumps, and one connection to each host carries everything ([`Connection`]). A device needs sshd,
-//! rsync, the usual tools of a POSIX shell and `backbone`; nothing runs there between two calls. What a device
-//! says is untrusted: names are checked before they become paths, and files before they count as here.
+//! Thin wrappers of the system's `ssh` and `rsync`. A host is whatever ssh calls it, with ssh's
+//! configuration, keys and jumps, and one connection to each host carries everything ([`Connection`]). A
+//! device needs sshd, rsync, the usual tools of a POSIX shell and `backbone`; nothing runs there between
+//! two calls. What a device says is untrusted: names are checked before they become paths, and files before
+//! they count as here.
 //!
 //! [`deliver`] copies to an inbox, [`follow`] waits for results, [`fetch`] collects an outbox. Each does one
 //! host; [`over`] does many at once, and no host holds up another.

@@ -1,4 +1,5 @@
-//! What a lab sees of the daemon without asking it: numbers for Prometheus, and a call at the end of each job.
+//! What a lab sees of the daemon without asking it: numbers for Prometheus, and a call at the end of each
+//! job.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

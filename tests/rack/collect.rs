@@ -51,7 +51,7 @@ fn only_what_is_whole_comes_and_only_what_is_verified_here_is_removed() {
     assert_eq!(lab.collected("all").len(), 5);
     let here = lab.path("all/host=abcdefghijkm");
     let name = |file: &PathBuf| file.file_name().unwrap().to_owned();
-    // A copy that is damaged here later, with its size kept, is no reason to remove the original.
+    // A copy that is damaged here later, with its size kept, does not permit to remove the original.
     let mut bytes = fs_err::read(here.join(name(&files[0]))).unwrap();
     let good = bytes.clone();
     bytes[middle] ^= 1;

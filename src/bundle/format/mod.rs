@@ -583,8 +583,8 @@ pub struct Verdict {
 pub enum VerdictState {
     /// Everything that should be observed was, and none of it speaks against the numbers.
     Valid,
-    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual state
-    /// on a virtual machine.
+    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual
+    /// state on a virtual machine.
     Unverified,
     /// Something went wrong or was odd.
     Suspect,
