@@ -409,7 +409,12 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(
     }
     let link = bundle.integrity.clone().map(|integrity| Link {
         path: found.shown.clone(),
-        host: bundle.host.name.clone().unwrap_or_else(|| "a host without a name".to_owned()),
+        host: match (&bundle.host.name, &bundle.host.id) {
+            (Some(name), Some(id)) => format!("{name} ({id})"),
+            (Some(name), None) => name.clone(),
+            (None, Some(id)) => id.clone(),
+            (None, None) => "a host without a name".to_owned(),
+        },
         integrity,
         sha256: file_sha256,
     });

@@ -37,7 +37,11 @@ impl Sources<'_> {
 
     /// A setting without which there is nothing.
     pub(super) fn optional_path(&mut self, setting: &'static str) -> Result<Option<PathBuf>, ConfigError> {
-        let Some((path, source)) = self.path_said(setting) else { return Ok(None) };
+        let Some((path, source)) = self.path_said(setting) else {
+            let value = "none".to_owned();
+            self.provenance.push(Provenance { setting: setting.to_owned(), value, source: Source::Default });
+            return Ok(None);
+        };
         let path = absolute(setting, path, &source)?;
         Ok(Some(self.noted(setting, (path, source))))
     }
