@@ -22,6 +22,7 @@ mod durability;
 mod examples;
 mod inbox;
 mod model;
+mod old_kernel;
 mod outputs;
 mod planted;
 mod spec_memory;
