@@ -8,6 +8,13 @@ pub(super) fn local(time: &str) -> String {
     within(time, TimeZone::system())
 }
 
+/// So many seconds after a time, likewise; `None` if it is not a time.
+pub(super) fn later(time: &str, seconds: f64) -> Option<String> {
+    let seconds = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    let ends = time.parse::<Timestamp>().ok()?.checked_add(seconds).ok()?;
+    Some(local(&ends.to_string()))
+}
+
 fn within(time: &str, zone: TimeZone) -> String {
     match time.parse::<Timestamp>() {
         Ok(time) => time.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string(),
