@@ -75,7 +75,7 @@ pub(super) fn exit(rows: &[BundleLine], strict: bool) -> Exit {
         Exit::WrongInput
     } else if any(&[Status::Failed, Status::TimedOut, Status::Cancelled]) {
         Exit::Failed
-    } else if worst == VerdictState::Invalid || (strict && worst == VerdictState::Suspect) {
+    } else if worst == VerdictState::Invalid || (strict && worst >= VerdictState::Suspect) {
         Exit::NotValid
     } else {
         Exit::Done
@@ -137,11 +137,7 @@ pub(super) fn cells(row: &BundleLine) -> Vec<String> {
 /// The verdict of what was measured, else how it ended.
 fn verdict(row: &BundleLine) -> String {
     let word = match row.outcome.status {
-        Status::Measured => match row.verdict {
-            VerdictState::Valid => "valid",
-            VerdictState::Suspect => "suspect",
-            VerdictState::Invalid => "invalid",
-        },
+        Status::Measured => row.verdict.word(),
         other => word(other),
     };
     let reasons = match (&row.outcome.reason, row.outcome.status) {
