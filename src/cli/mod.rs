@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::host::nvml;
 
@@ -21,6 +21,7 @@ pub(crate) mod failure;
 mod feasibility;
 mod handover;
 mod list;
+mod local_time;
 mod log;
 mod networks;
 mod outcome;
@@ -28,9 +29,12 @@ mod place;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
+#[cfg(feature = "desk")]
+mod results;
 mod run;
 mod schema;
 mod serve;
+mod show;
 mod status;
 pub(crate) mod table;
 #[cfg(feature = "desk")]
@@ -79,6 +83,9 @@ enum Command {
     Pause(request::DaemonArguments),
     /// Start jobs again after `backbone pause`
     Resume(request::DaemonArguments),
+    #[cfg(feature = "desk")]
+    Results(results::ResultsArguments),
+    Show(show::ShowArguments),
     List(list::ListArguments),
     Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
@@ -86,6 +93,16 @@ enum Command {
     #[cfg(feature = "desk")]
     Report(report::ReportArguments),
     Schema(schema::SchemaArguments),
+}
+
+/// The definition of the command line, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Likewise, of the daemon's own executable.
+pub fn daemon_command() -> clap::Command {
+    DaemonCli::command().name("backbone-daemon").display_name("backbone-daemon")
 }
 
 /// Run the command that the process was started with; the whole of `main`.
@@ -153,6 +170,9 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Retry(arguments) => request::retry(arguments),
         Command::Pause(arguments) => request::pause(arguments),
         Command::Resume(arguments) => request::resume(arguments),
+        #[cfg(feature = "desk")]
+        Command::Results(arguments) => results::execute(arguments),
+        Command::Show(arguments) => show::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
@@ -181,6 +201,17 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 /// them.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A span of time as people say it: `about 40 s`, `about 12 min`, `about 3 h 20 min`.
+fn about(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match (minutes / 60, minutes % 60) {
+        _ if seconds < 90.0 => format!("about {seconds:.0} s"),
+        (0, minutes) => format!("about {minutes} min"),
+        (hours, 0) => format!("about {hours} h"),
+        (hours, minutes) => format!("about {hours} h {minutes} min"),
+    }
 }
 
 /// A file name for people: bytes that are not UTF-8 replaced, control characters escaped.

@@ -1,37 +1,40 @@
 //! A file that appears under its name only when it is complete.
 
-use std::io::{self, BufWriter, Write as _};
+use std::fs::Permissions;
+use std::io::{self, BufWriter};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use fs_err as fs;
+use tempfile::NamedTempFile;
 
 use super::Exit;
 use super::failure::Advise as _;
 
-/// Write a file under a temporary name, then rename it: a reader never sees half of it.
+/// Mode of new files before the umask, as of every file that is created without one.
+const MODE: u32 = 0o666;
+
+/// Write a file under a temporary name that no one can foresee, then rename it: a reader never sees half of it.
 ///
 /// # Errors
 /// It cannot be written. The partial file is removed.
 pub(super) fn write<T>(
     path: &Path,
-    content: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<T>,
+    content: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<T>,
 ) -> anyhow::Result<T> {
-    let name = path
-        .file_name()
-        .with_context(|| format!("{} names no file", path.display()))
-        .exit(Exit::WrongInput)?;
-    let temporary = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+    if path.file_name().is_none() {
+        return Err(anyhow::anyhow!("{} names no file", path.display())).exit(Exit::WrongInput);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = || -> io::Result<T> {
-        let mut output = BufWriter::new(fs::File::create(&temporary)?);
+        let mut builder = tempfile::Builder::new();
+        let temporary = builder.prefix(".").suffix(".part").permissions(Permissions::from_mode(MODE));
+        let mut output = BufWriter::new(temporary.tempfile_in(folder)?);
         let told = content(&mut output)?;
-        output.flush()?;
-        drop(output);
-        fs::rename(&temporary, path)?;
+        output.into_inner()?.persist(path)?;
         Ok(told)
     };
     written()
-        .inspect_err(|_| drop(fs::remove_file(&temporary)))
         .with_context(|| format!("cannot write {}", path.display()))
         .advise("check that its folder exists, is writable and has free space")
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{Oddity, OddityKind};
 use crate::bundle::format::{ChainHead, Integrity};
+use crate::text::counted;
 
 /// One collected file with a place in a chain.
 #[derive(Debug, Clone)]
@@ -23,8 +24,9 @@ pub(super) struct Link {
     pub(super) sha256: String,
 }
 
-/// Everything that is wrong with these chains. `heads` are the newest bundles, as copies of status files say.
-pub(super) fn verify(links: &[Link], heads: &[ChainHead]) -> Vec<Oddity> {
+/// Everything that is wrong with these chains. `heads` are the newest bundles, as copies of status files say;
+/// `unread` is how many files are here that may hold a result and could not be read.
+pub(super) fn verify(links: &[Link], heads: &[ChainHead], unread: usize) -> Vec<Oddity> {
     let mut chains: BTreeMap<&str, BTreeMap<u64, Vec<&Link>>> = BTreeMap::new();
     for link in links {
         let numbers = chains.entry(&link.integrity.chain).or_default();
@@ -38,7 +40,7 @@ pub(super) fn verify(links: &[Link], heads: &[ChainHead]) -> Vec<Oddity> {
     for (chain, numbers) in &chains {
         let heads: Vec<&ChainHead> = heads.iter().filter(|head| head.chain == *chain).collect();
         altered(numbers, &heads, &mut found);
-        gaps(chain, numbers, &heads, &mut found);
+        gaps((chain, numbers), &heads, unread, &mut found);
     }
     found
 }
@@ -65,14 +67,23 @@ fn altered(numbers: &BTreeMap<u64, Vec<&Link>>, heads: &[&ChainHead], found: &mu
     }
 }
 
-fn gaps(chain: &str, numbers: &BTreeMap<u64, Vec<&Link>>, heads: &[&ChainHead], found: &mut Vec<Oddity>) {
+fn gaps(
+    (chain, numbers): (&str, &BTreeMap<u64, Vec<&Link>>),
+    heads: &[&ChainHead],
+    unread: usize,
+    found: &mut Vec<Oddity>,
+) {
     let host = numbers.values().flatten().next().map_or("", |link| link.host.as_str());
     let path = format!("{host}, chain {chain}");
     let mut odd = |kind, first: u64, last: u64| {
         let which =
             if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
-        let detail = match kind {
-            OddityKind::Missing => format!("{which}: earlier and later results of this host are here"),
+        let detail = match (kind, unread) {
+            (OddityKind::Missing, 0) => format!("{which}: earlier and later results of this host are here"),
+            (OddityKind::Missing, _) => {
+                let files = counted(unread, "file that cannot", "files that cannot");
+                format!("{which}: earlier and later results of this host are here, and {files} be read")
+            }
             _ => which,
         };
         found.push(Oddity { path: path.clone(), kind, detail });
@@ -107,7 +118,7 @@ mod tests {
     }
 
     fn verdict(links: &[Link], heads: &[ChainHead]) -> Vec<(OddityKind, String)> {
-        verify(links, heads)
+        verify(links, heads, 0)
             .into_iter()
             .map(|odd| (odd.kind, format!("{}: {}", odd.path, odd.detail)))
             .collect()
@@ -138,6 +149,16 @@ mod tests {
                 ),
                 (OddityKind::NotCollected, "board, chain c: numbers 10 to 12".to_owned()),
             ]
+        );
+    }
+
+    #[test]
+    fn gap_that_a_damaged_file_may_have_left_says_so() {
+        let found = verify(&[chain(1..=2), chain(4..=4)].concat(), &[], 1);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].detail,
+            "number 3: earlier and later results of this host are here, and 1 file that cannot be read"
         );
     }
 

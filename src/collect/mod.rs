@@ -24,6 +24,7 @@ use crate::bundle::seal::{Seal, Sealed};
 use crate::error::Hint;
 use crate::guarded;
 use crate::parallel;
+use crate::verdict;
 
 mod chains;
 #[cfg(test)]
@@ -109,6 +110,19 @@ pub enum OddityKind {
 }
 
 impl OddityKind {
+    /// Whether the file may hold a result that could not be read.
+    fn may_hide_a_result(self) -> bool {
+        matches!(
+            self,
+            Self::Truncated
+                | Self::Damaged
+                | Self::TooLarge
+                | Self::NewerFormat
+                | Self::NotAFile
+                | Self::Unreadable
+        )
+    }
+
     /// For counts: one, many.
     pub(crate) fn nouns(self) -> (&'static str, &'static str) {
         match self {
@@ -204,7 +218,8 @@ fn collect_within(
             Err(oddity) => collection.oddities.push(oddity),
         }
     }
-    collection.oddities.extend(chains::verify(&links, &walk.heads));
+    let unread = collection.oddities.iter().filter(|odd| odd.kind.may_hide_a_result()).count();
+    collection.oddities.extend(chains::verify(&links, &walk.heads, unread));
     collection.rows.sort_by(|one, other| one.path.cmp(&other.path));
     collection.part_duplicates();
     if !include_simulated {
@@ -379,7 +394,7 @@ fn head_in(status: &Path) -> Option<ChainHead> {
 /// The row of a file, and its place in a chain, if it has one.
 fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(Row, Option<Link>), Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
-    let (bundle, json, (file_sha256, seal)) = match decode(&found.file, limits.at_once_bytes) {
+    let (mut bundle, json, (file_sha256, seal)) = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {
             let _alone = whole_memory.lock().unwrap_or_else(PoisonError::into_inner);
             decode(&found.file, limits.largest_bytes)
@@ -399,6 +414,7 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(
         integrity,
         sha256: file_sha256,
     });
+    bundle.verdict = verdict::reread(&bundle);
     Ok((Row::new(bundle, found.shown.clone(), sha256), link))
 }
 

@@ -30,6 +30,9 @@ const LONGEST_OUTPUT_BYTES: u64 = 256 * 1024;
 /// part of them.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
+/// How long a killed process may take to end.
+const KILL_LIMIT: Duration = Duration::from_millis(200);
+
 /// A call of a tool.
 #[derive(Debug, Clone, Copy)]
 pub struct ToolCall<'a> {
@@ -140,10 +143,28 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
                 rustix::process::Pid::from_child(child),
                 rustix::process::Signal::KILL,
             );
-            child.wait()?;
+            end(child);
             return Ok(None);
         }
         std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// Kill a process and wait a moment for its end. One that hangs in the kernel, in a driver that does not answer
+/// say, stays: waiting for it would hang too.
+pub(super) fn end(child: &mut Child) -> Option<ExitStatus> {
+    // One that ended by itself says how.
+    if let Ok(Some(status)) = child.try_wait() {
+        return Some(status);
+    }
+    let _ = child.kill();
+    let deadline = Instant::now() + KILL_LIMIT;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(BETWEEN_LOOKS),
+            _ => return None,
+        }
     }
 }
 
@@ -176,6 +197,20 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
+    /// A line of `/proc/PID/status`.
+    fn status_of(pid: &str, key: &str) -> Option<String> {
+        let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        status.lines().find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()))
+    }
+
+    fn until(is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + LONG;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "it did not come to that");
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+
     #[test]
     fn both_streams_the_arguments_the_input_and_the_root_are_as_the_caller_says() {
         let (folder, root) = host("read answer; echo \"$1 $answer\"; echo $BACKBONE_HOST_ROOT >&2; exit 7");
@@ -189,6 +224,32 @@ mod tests {
         let (_folder, root) = host("echo asking; sleep 1000; echo done");
         let error = run(&root, &call(Duration::from_millis(200))).unwrap_err();
         assert!(matches!(error, ToolError::Hung { text, .. } if text == "asking"));
+    }
+
+    /// A dead process stays for its parent until the one that traces it has looked, and this one never looks.
+    #[test]
+    fn tool_that_does_not_go_when_it_is_killed_is_given_up() {
+        let version = Command::new("strace").arg("-V").output();
+        if !version.is_ok_and(|version| version.status.success()) {
+            assert!(std::env::var_os("BACKBONE_REQUIRE_STRACE").is_none(), "strace is missing");
+            eprintln!("skipped: strace is not installed");
+            return;
+        }
+        let mut tool = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = tool.id().to_string();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let arguments = ["-qq", "-o", log.path().to_str().unwrap(), "-p", &pid];
+        let mut tracer = Command::new("strace").args(arguments).spawn().unwrap();
+        until(|| status_of(&pid, "TracerPid:").is_some_and(|tracer| tracer != "0"));
+        let tracer_pid = rustix::process::Pid::from_child(&tracer);
+        rustix::process::kill_process(tracer_pid, rustix::process::Signal::STOP).unwrap();
+        until(|| status_of(&tracer.id().to_string(), "State:").is_some_and(|state| state.starts_with('T')));
+        let started = Instant::now();
+        assert_eq!(end(&mut tool), None);
+        assert!(started.elapsed() >= KILL_LIMIT && started.elapsed() < LONG);
+        tracer.kill().unwrap();
+        tracer.wait().unwrap();
+        tool.wait().unwrap();
     }
 
     #[test]

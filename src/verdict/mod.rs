@@ -6,7 +6,8 @@
 //! the bundle.
 
 use crate::bundle::format::{
-    Environment, Host, Outputs, Power, ProviderShare, Reason, Status, Tensor, Trial, Verdict, VerdictState,
+    Environment, Host, Outputs, Power, ProviderShare, Reason, Status, Summary, Tensor, Trial, Verdict,
+    VerdictState,
 };
 use crate::stats::{self, Sorted};
 use crate::units::Nanos;
@@ -15,8 +16,11 @@ mod host;
 mod outputs;
 mod power;
 mod provider;
+mod reread;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use reread::reread;
 
 /// A median of fewer clock steps than this is near the clock's resolution; `THRESHOLDS` lists all thresholds.
 pub(crate) const CLOCK_STEPS_IN_MEDIAN: u64 = 100;
@@ -32,6 +36,10 @@ pub(crate) const PROCESSES_DISAGREE: f64 = 0.10;
 
 /// Relative change of a frequency since right before the timed runs above which it has drifted.
 pub(crate) const FREQUENCY_DRIFT: f64 = 0.02;
+
+/// Relative difference between a recorded statistic and the same from the latencies above which they
+/// contradict each other.
+pub(crate) const CONTRADICTION: f64 = 1e-9;
 
 /// Origin of each threshold: reason, threshold, what it is and where it comes from.
 #[cfg(test)]
@@ -66,6 +74,12 @@ pub(crate) const THRESHOLDS: &[(&str, f64, &str)] = &[
         "change / frequency right before the timed runs. A step of 100 MHz, as on x86 processors, is 2 % of 5 GHz, and \
          boards have larger steps; values that the kernel computes from cycle counters vary by less.",
     ),
+    (
+        "summary_contradicts_latencies",
+        CONTRADICTION,
+        "difference / value. Ten thousand times what the rounding of sums over any number of latencies may \
+         change, and less than a change in the last printed digit.",
+    ),
 ];
 
 /// Every reason, worst first, in the order in which a verdict lists them.
@@ -99,6 +113,15 @@ pub const REASONS: &[ReasonKind] = &[
         meaning: "There are too few timed runs for a 95 % interval of the median.",
         advice: "set `measure.timed_runs` to 6 or more; 100 is the default",
         find: few_runs,
+    },
+    ReasonKind {
+        code: "summary_contradicts_latencies",
+        state: VerdictState::Suspect,
+        meaning: "The recorded statistics are not those of the recorded latencies: one of them was changed, or a \
+                  program that wrote them has a fault.",
+        advice: "copy the bundle from its outbox again; reports and exports use the latencies and compute every number \
+                 again",
+        find: summary_contradicts_latencies,
     },
     ReasonKind {
         code: "near_clock_resolution",
@@ -138,14 +161,6 @@ pub const REASONS: &[ReasonKind] = &[
         advice: "see `runtime.providers` in the bundle for how much; replace the operators that the provider does not support. \
                  The library itself keeps computations of shapes on the processor",
         find: provider::provider_fallback,
-    },
-    ReasonKind {
-        code: "provider_unobserved",
-        state: VerdictState::Suspect,
-        meaning: "The job asked for a provider other than the processor's, and which provider ran which node was not observed.",
-        advice: "see the log tail in the bundle for why the library's profile could not be read; the worker writes it to a \
-                 folder for temporary files",
-        find: provider::provider_unobserved,
     },
     ReasonKind {
         code: "outputs_not_finite",
@@ -226,8 +241,8 @@ pub const REASONS: &[ReasonKind] = &[
     ReasonKind {
         code: "not_cooled",
         state: VerdictState::Suspect,
-        meaning: "When a process started, the host was not known to be as cool as `host.start_below_celsius` asks.",
-        advice: "cool the host, raise `host.wait_up_to_seconds`, or name zones of this host in `host.zones`",
+        meaning: "When a process started, the host was not as cool as `host.start_below_celsius` asks.",
+        advice: "cool the host, raise `host.wait_up_to_seconds`, or raise `host.start_below_celsius`",
         find: host::not_cooled,
     },
     ReasonKind {
@@ -245,8 +260,23 @@ pub const REASONS: &[ReasonKind] = &[
         find: host::placement_refused,
     },
     ReasonKind {
+        code: "provider_unobserved",
+        state: VerdictState::Unverified,
+        meaning: "The job asked for a provider other than the processor's, and which provider ran which node was not observed.",
+        advice: "see the log tail in the bundle for why the library's profile could not be read; the worker writes it to a \
+                 folder for temporary files",
+        find: provider::provider_unobserved,
+    },
+    ReasonKind {
+        code: "cooling_unobserved",
+        state: VerdictState::Unverified,
+        meaning: "The job asks for a cool host, and no thermal zone could be read, or not all that it names.",
+        advice: "name zones of this host in `host.zones`; `backbone doctor` lists those that it shows",
+        find: host::cooling_unobserved,
+    },
+    ReasonKind {
         code: "power_state_unobserved",
-        state: VerdictState::Suspect,
+        state: VerdictState::Unverified,
         meaning: "Neither power mode nor clocks could be observed. Most virtual machines show none.",
         advice: "set the host's power mode and clocks from outside, record them in the job's `labels`, and compare only \
                  results with equal labels",
@@ -254,7 +284,7 @@ pub const REASONS: &[ReasonKind] = &[
     },
     ReasonKind {
         code: "environment_unobserved",
-        state: VerdictState::Suspect,
+        state: VerdictState::Unverified,
         meaning: "Processor frequencies or temperatures could not be read right before and right after the timed runs of every \
                   process, or the clock and the throttling of the graphics card that the job asks for. Virtual machines show none.",
         advice: "see `environment.sensors` in the bundle for what could not be read and why; give the daemon the rights, or \
@@ -286,6 +316,8 @@ pub(crate) struct Evidence<'a> {
     pub status: Status,
     /// Every trial, with its raw latencies.
     pub trials: &'a [Trial],
+    /// The statistics of a bundle that is read, to be checked; `None` while one is made.
+    pub summary: Option<&'a Summary>,
     /// Readings of the host's sensors.
     pub environment: Option<&'a Environment>,
     /// The smallest step between two reads of the clock, as observed. Not the value of `clock_getres`, which
@@ -347,6 +379,28 @@ fn few_runs(_: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     let count = sorted?.count();
     let fewest = stats::fewest_runs_for_interval();
     (count < fewest).then(|| format!("timed runs: {count}; an interval requires {fewest}"))
+}
+
+fn summary_contradicts_latencies(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+    let recorded = evidence.summary?;
+    let Some(computed) = stats::summary(evidence.trials) else {
+        return Some("there are statistics and no latencies".to_owned());
+    };
+    let statistics = [
+        ("count", Some(recorded.count as f64), Some(computed.count as f64)),
+        ("mean", Some(recorded.mean), Some(computed.mean)),
+        ("standard deviation", recorded.standard_deviation, computed.standard_deviation),
+        ("median", Some(recorded.median), Some(computed.median)),
+        ("minimum", Some(recorded.minimum), Some(computed.minimum)),
+        ("maximum", Some(recorded.maximum), Some(computed.maximum)),
+    ];
+    statistics.into_iter().find_map(|(name, recorded, computed)| match (recorded, computed) {
+        (Some(recorded), Some(computed)) => {
+            let apart = (recorded - computed).abs() > CONTRADICTION * recorded.abs().max(computed.abs());
+            apart.then(|| format!("the {name} is {computed} by the latencies, and {recorded} is recorded"))
+        }
+        _ => None,
+    })
 }
 
 fn near_clock_resolution(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {

@@ -38,6 +38,7 @@ fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
     Evidence {
         status,
         trials,
+        summary: None,
         environment: None,
         clock_resolution: RESOLUTION,
         host: &HOST,
@@ -118,7 +119,7 @@ fn nodes_that_fell_back_to_another_provider_make_a_result_suspect() {
 }
 
 #[test]
-fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_observed_suspect() {
+fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_observed_unverified() {
     let verdict =
         judged_with(&[share("CUDA", false, Some(0), Some(0)), share("CPU", true, Some(9), Some(5))]);
     assert_eq!(verdict.state, VerdictState::Invalid);
@@ -128,6 +129,7 @@ fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_obser
     );
     assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
     let verdict = judged_with(&[share("CUDA", false, None, None)]);
+    assert_eq!(verdict.state, VerdictState::Unverified);
     assert_eq!(detail(&verdict, "provider_unobserved"), "the number of nodes that CUDA ran is unknown");
     assert_eq!(judged_with(&[share("CPU", false, None, None)]).state, VerdictState::Valid);
 }
@@ -232,10 +234,10 @@ fn trials_before_a_failure_do_not_make_it_measured() {
 }
 
 #[test]
-fn steady_latencies_are_suspect_only_because_the_power_state_is_unobserved() {
+fn steady_latencies_are_unverified_because_the_power_state_is_unobserved() {
     let verdict = judged(&[trial(1, steady())]);
     assert_eq!(codes(&verdict), [""; 0]);
-    assert_eq!(verdict.state, VerdictState::Suspect);
+    assert_eq!(verdict.state, VerdictState::Unverified);
 }
 
 #[test]

@@ -12,4 +12,5 @@ mod layers;
 mod scan;
 mod sizes;
 mod tidy;
+mod unit;
 mod words;

@@ -21,6 +21,7 @@
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `integrity`
 //!   - `environment.sandbox`
+//!   - the verdict `unverified`, for what earlier programs called `suspect` although nothing spoke against it
 
 use std::collections::BTreeMap;
 
@@ -575,12 +576,27 @@ pub struct Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictState {
-    /// Nothing observed speaks against the numbers.
+    /// Everything that should be observed was, and none of it speaks against the numbers.
     Valid,
-    /// Something was odd or could not be observed.
+    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual state
+    /// on a virtual machine.
+    Unverified,
+    /// Something went wrong or was odd.
     Suspect,
     /// There are no numbers, or they do not mean what they should.
     Invalid,
+}
+
+impl VerdictState {
+    /// As bundles spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Unverified => "unverified",
+            Self::Suspect => "suspect",
+            Self::Invalid => "invalid",
+        }
+    }
 }
 
 /// One reason of a verdict.

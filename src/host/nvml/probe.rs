@@ -15,7 +15,7 @@ use super::clocks::CardClocks;
 use super::readings::READINGS;
 use super::{Cards, Change, LIBRARY, Question, Trouble};
 use crate::host::root::HostRoot;
-use crate::host::tool::ROOT_VARIABLE;
+use crate::host::tool::{self, ROOT_VARIABLE};
 
 /// The first argument of such a process, which no one types by mistake.
 pub(crate) const COMMAND: &str = "__nvml";
@@ -32,12 +32,6 @@ pub(crate) const READ_LIMIT: Duration = Duration::from_secs(2);
 
 /// A change takes some tens of milliseconds.
 const CHANGE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long a process that was killed may take to go. One that hangs in the kernel never does.
-const KILL_LIMIT: Duration = Duration::from_millis(200);
-
-/// Between two looks whether it has ended.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// More than the longest answer, for sixteen cards with seven instances each.
 const LONGEST_ANSWER_BYTES: usize = 256 * 1024;
@@ -190,38 +184,22 @@ impl Probe {
     }
 
     fn ended(&mut self) -> Trouble {
-        let status = self.end().map_or_else(|| "without a status".to_owned(), |status| status.to_string());
+        let status = tool::end(&mut self.child)
+            .map_or_else(|| "without a status".to_owned(), |status| status.to_string());
         self.give_up(Trouble::Ended(status))
     }
 
     fn give_up(&mut self, trouble: Trouble) -> Trouble {
         log::warn!("the NVIDIA driver is asked no more: {trouble}");
         self.given_up = Some(trouble.clone());
-        self.end();
+        tool::end(&mut self.child);
         trouble
-    }
-
-    /// Kill it and wait a moment. A process that hangs in the kernel stays; waiting for it would hang too.
-    fn end(&mut self) -> Option<std::process::ExitStatus> {
-        // One that ended by itself says how.
-        if let Ok(Some(status)) = self.child.try_wait() {
-            return Some(status);
-        }
-        let _ = self.child.kill();
-        let deadline = Instant::now() + KILL_LIMIT;
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(BETWEEN_LOOKS),
-                _ => return None,
-            }
-        }
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.end();
+        tool::end(&mut self.child);
     }
 }
 

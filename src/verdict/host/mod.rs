@@ -2,7 +2,9 @@
 //! the worker.
 
 use super::{Evidence, FREQUENCY_DRIFT};
-use crate::bundle::format::{CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
+use crate::bundle::format::{
+    Cooling, CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial,
+};
 use crate::stats::Sorted;
 
 /// Without one of each, the state of the host during the measurement is unknown.
@@ -106,21 +108,29 @@ fn graphics_unobserved(evidence: &Evidence, spans: &[SensorSpan<'_>]) -> Option<
 
 pub(super) fn not_cooled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
     sorted?;
-    let of_cooling = evidence.environment?.cooling.iter().filter_map(|cooling| {
+    let gave_up = evidence.environment?.cooling.iter().filter(|cooling| cooling.ended == CoolingEnd::GaveUp);
+    let of_cooling = gave_up.filter_map(|cooling| {
+        Some(format!(
+            "process {}: the job asks for less than {} °C, and it was still at {:.1} °C after {:.0} s",
+            cooling.process, cooling.below_celsius, cooling.hottest_celsius?, cooling.waited_seconds
+        ))
+    });
+    listed(of_cooling.collect())
+}
+
+pub(super) fn cooling_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+    sorted?;
+    let is_unobserved = |cooling: &&Cooling| match cooling.ended {
+        CoolingEnd::Cool => false,
+        CoolingEnd::GaveUp => cooling.hottest_celsius.is_none(),
+        CoolingEnd::Unobservable => true,
+    };
+    let of_cooling = evidence.environment?.cooling.iter().filter(is_unobserved).map(|cooling| {
         let asked =
             format!("process {}: the job asks for less than {} °C", cooling.process, cooling.below_celsius);
-        let waited = cooling.waited_seconds;
-        match (cooling.ended, cooling.hottest_celsius) {
-            (CoolingEnd::Cool, _) => None,
-            (CoolingEnd::GaveUp, Some(hottest)) => {
-                Some(format!("{asked}, and it was still at {hottest:.1} °C after {waited:.0} s"))
-            }
-            (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) if cooling.unobservable_zones.is_empty() => {
-                Some(format!("{asked}, and no thermal zone can be read"))
-            }
-            (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) => {
-                Some(format!("{asked}, and {} cannot be read", cooling.unobservable_zones.join(", ")))
-            }
+        match cooling.unobservable_zones.is_empty() {
+            true => format!("{asked}, and no thermal zone can be read"),
+            false => format!("{asked}, and {} cannot be read", cooling.unobservable_zones.join(", ")),
         }
     });
     listed(of_cooling.collect())

@@ -53,6 +53,7 @@ fn judged_as(status: Status, environment: &Environment) -> Verdict {
     let reasons = judge(&Evidence {
         status,
         trials: &[trial],
+        summary: None,
         environment: Some(environment),
         clock_resolution: Nanos(20),
         host: &Host::default(),
@@ -172,12 +173,13 @@ fn host_not_seen_to_be_cool_is_reported_with_the_reason() {
     let detail = |cooling| reasons(|it| it.cooling = vec![cooling]);
     let asked = "process 1: the job asks for less than 50 °C, and";
     assert_eq!(detail(cooled(CoolingEnd::Cool, Some(49.5), &[])), []);
+    let hot = cooled(CoolingEnd::GaveUp, Some(61.25), &[]);
+    assert_eq!(detail(hot), reason("not_cooled", &format!("{asked} it was still at 61.2 °C after 60 s")));
     for (cooling, words) in [
-        (cooled(CoolingEnd::GaveUp, Some(61.25), &[]), "it was still at 61.2 °C after 60 s"),
         (cooled(CoolingEnd::Unobservable, None, &[]), "no thermal zone can be read"),
         (cooled(CoolingEnd::Unobservable, Some(40.0), &["GPU-therm"]), "GPU-therm cannot be read"),
     ] {
-        assert_eq!(detail(cooling), reason("not_cooled", &format!("{asked} {words}")));
+        assert_eq!(detail(cooling), reason("cooling_unobserved", &format!("{asked} {words}")));
     }
 }
 

@@ -4,24 +4,29 @@
 //! it is written, so a hidden file without a lock was left by a killed writer and may be removed.
 
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use tempfile::NamedTempFile;
 
 use crate::network::emit::{BESIDE_EXTENSION, Format};
 
 /// The end of hidden names.
 const ENDING: &str = ".part";
 
-/// A file that does not have its name yet. Dropping it removes it.
+/// Letters and digits of a hidden name that no other process can foresee.
+const RANDOM_LETTERS: usize = 16;
+
+/// Mode of new files before the umask, as of every file that is created without one.
+const MODE: u32 = 0o666;
+
+/// A file that does not have its name yet. Dropping it removes it; the next export removes what remains.
 #[derive(Debug)]
 pub(super) struct Part {
-    temporary: PathBuf,
-    path: PathBuf,
     /// Open, because closing it releases the lock.
-    file: fs::File,
-    is_published: bool,
+    temporary: NamedTempFile,
+    path: PathBuf,
 }
 
 impl Part {
@@ -33,14 +38,12 @@ impl Part {
         path: &Path,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}{ENDING}", std::process::id()));
-        let file = create_locked(&temporary)?;
-        let mut part = Self { temporary, path: path.to_owned(), file, is_published: false };
-        content(&mut part.file)?;
-        part.file.flush()?;
+        let mut part = Self { temporary: create_locked(path)?, path: path.to_owned() };
+        let file = part.temporary.as_file_mut();
+        content(file)?;
+        file.flush()?;
         // Without this a power cut may leave an empty file under the name.
-        part.file.sync_all()?;
+        file.sync_all()?;
         Ok(part)
     }
 
@@ -48,41 +51,34 @@ impl Part {
     ///
     /// # Errors
     /// The name is taken by a folder, or the folder is gone; nothing is left.
-    pub(super) fn publish(mut self) -> io::Result<()> {
-        fs::rename(&self.temporary, &self.path)?;
-        self.is_published = true;
+    pub(super) fn publish(self) -> io::Result<()> {
+        self.temporary.persist(&self.path)?;
         Ok(())
     }
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.is_published {
-            // The next export removes what remains.
-            let _ = fs::remove_file(&self.temporary);
-        }
-    }
-}
-
-fn create_locked(path: &Path) -> io::Result<fs::File> {
+fn create_locked(path: &Path) -> io::Result<NamedTempFile> {
+    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     loop {
-        // Not truncated before it is locked: a process with the same id in another container may be writing
-        // it.
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(ENDING)
+            .rand_bytes(RANDOM_LETTERS)
+            .permissions(std::fs::Permissions::from_mode(MODE))
+            .tempfile_in(folder)?;
         // If the file system has no locks, a file without a lock is never removed either.
-        let is_locked = file.file().lock().is_ok();
-        // The process that had the lock has removed or renamed it.
-        if is_locked && !is_still_at(&file, path)? {
-            continue;
+        let is_locked = file.as_file().lock().is_ok();
+        // Another export may have removed it before it was locked.
+        if !is_locked || is_still_there(&file)? {
+            return Ok(file);
         }
-        file.set_len(0)?;
-        return Ok(file);
     }
 }
 
-fn is_still_at(file: &fs::File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match fs::metadata(path) {
+fn is_still_there(file: &NamedTempFile) -> io::Result<bool> {
+    let ours = file.as_file().metadata()?;
+    match fs::symlink_metadata(file.path()) {
         Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -111,12 +107,12 @@ pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
 /// Whether it is a name from [`Part::write`] of any process.
 fn is_hidden_name(name: &str) -> bool {
     let Some(inner) = name.strip_prefix('.').and_then(|name| name.strip_suffix(ENDING)) else { return false };
-    let Some((file, process)) = inner.rsplit_once('.') else { return false };
+    let Some((file, random)) = inner.rsplit_once('.') else { return false };
     let file = file.strip_suffix(BESIDE_EXTENSION).and_then(|file| file.strip_suffix('.')).unwrap_or(file);
     let is_model = Format::ALL.iter().any(|format| {
         file.strip_suffix(format.extension()).is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
     });
-    is_model && !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit())
+    is_model && random.len() == RANDOM_LETTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -127,14 +123,22 @@ mod tests {
     fn abandoned_parts_are_removed_and_everything_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let abandoned = [".a.onnx.4194304.part", ".a.onnx.data.7.part", ".b.tflite.12.part"];
-        let kept = [".a.txt.7.part", ".part", "a.onnx", "a.onnx.7.part", ".onnx.7.part", ".a.onnx.x7.part"];
-        for name in abandoned.iter().chain(&kept) {
+        let abandoned =
+            ["a.onnx", "a.onnx.data", "b.tflite"].map(|file| format!(".{file}.0123456789abcDEF.part"));
+        let kept = [
+            ".a.txt.0123456789abcDEF.part",
+            ".part",
+            "a.onnx",
+            "a.onnx.0123456789abcDEF.part",
+            ".onnx.0123456789abcDEF.part",
+            ".a.onnx.7.part",
+        ];
+        for name in abandoned.iter().map(String::as_str).chain(kept) {
             fs::write(at(name), "half").unwrap();
         }
         let written = Part::write(&at("c.onnx"), |output| output.write_all(b"whole")).unwrap();
         remove_abandoned(folder.path()).unwrap();
-        for name in abandoned {
+        for name in &abandoned {
             assert!(!at(name).exists(), "{name}");
         }
         for name in kept {
@@ -145,16 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn second_writer_of_the_same_hidden_name_waits_and_spoils_nothing() {
+    fn two_writers_of_one_name_spoil_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.onnx");
         let first = Part::write(&path, |output| output.write_all(b"first, longer")).unwrap();
-        std::thread::scope(|scope| {
-            let second = scope.spawn(|| Part::write(&path, |output| output.write_all(b"second")).unwrap());
-            first.publish().unwrap();
-            assert_eq!(fs::read(&path).unwrap(), b"first, longer");
-            second.join().unwrap().publish().unwrap();
-        });
+        let second = Part::write(&path, |output| output.write_all(b"second")).unwrap();
+        first.publish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first, longer");
+        second.publish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
