@@ -148,7 +148,7 @@ fn drop_example(rig: &Rig, model: &str) {
         fs_err::read(format!("{}/inbox-examples/{model}", env!("CARGO_MANIFEST_DIR"))).unwrap(),
     );
     let text = format!("backbone: 1\nmodel: {model}\nmeasure: {{warm_up_runs: 1, timed_runs: 5}}\n");
-    rig.drop_file(&format!("{}.yaml", model.replace('.', "-")), text);
+    rig.drop_file(format!("{}.yaml", model.replace('.', "-")), text);
 }
 
 fn sandbox(bundle: &Bundle) -> &Sandbox {
