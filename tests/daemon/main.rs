@@ -24,6 +24,7 @@ mod inbox;
 mod machine;
 mod model;
 mod monitoring;
+mod old_kernel;
 mod outputs;
 mod packages;
 mod planted;
