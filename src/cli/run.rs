@@ -14,11 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Advise as _, Explain as _};
-<<<<<<< HEAD
-use super::{DaemonPlace, Exit, feasibility, job_files, outcome, print};
-=======
-use super::{DaemonPlace, Exit, about, feasibility, outcome, print};
->>>>>>> main
+use super::{DaemonPlace, Exit, about, feasibility, job_files, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon};

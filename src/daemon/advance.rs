@@ -195,6 +195,7 @@ impl Daemon<'_> {
                     troubles: &mut self.troubles,
                     spool: &mut self.spool,
                     reporter: &mut self.reporter,
+                    notifier: &mut self.notifier,
                     observer: &mut *self.observer,
                 };
                 let mut attending = Attending::new(intake, cancellation);
@@ -219,57 +220,4 @@ impl Daemon<'_> {
         let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles, &mut pulse);
         row.into_iter().for_each(|row| self.bundled(row));
     }
-<<<<<<< HEAD
-
-    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
-    pub(super) fn end(&mut self, ended: EndedJob) {
-        let progress = match self.spool.progress(&ended.queued.entry.id) {
-            Ok(progress) => progress,
-            Err(error) => {
-                self.set_back(&ended.queued, unreadable(&ended.queued, &error));
-                self.inbox.requeue(&ended.queued);
-                return;
-            }
-        };
-        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
-        let mut pulse = || pulse(reporter, wake);
-        let rows = self.outlet.bundle_job(&ended, &progress, &self.spool, &mut self.troubles, &mut pulse);
-        rows.into_iter().for_each(|row| self.bundled(row));
-        if self.outlet.is_held_up() {
-            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
-            // measured.
-            self.inbox.requeue(&ended.queued);
-        } else {
-            self.finish(&ended.queued);
-        }
-    }
-
-    /// A job has all its bundles.
-    fn finish(&mut self, queued: &QueuedJob) {
-        self.inbox.finished(queued);
-        self.notifier.finished(&queued.entry.id);
-        self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
-        if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
-            self.outlet.prune(&self.spool);
-        }
-    }
-}
-
-/// A sign of life during work that takes its time; an error if it is to end.
-fn pulse(reporter: &mut Reporter, wake: &Wake) -> io::Result<()> {
-    reporter.service().feed_watchdog(Instant::now());
-    if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
-}
-
-/// The files of a claimed job cannot be read now.
-fn unreadable(queued: &QueuedJob, error: &io::Error) -> Setback {
-    let id = &queued.entry.id;
-    Setback {
-        subject: Subject::Job(id.clone()),
-        trouble: TroubleKind::SpoolUnreadable,
-        what: format!("job {} ({id})", queued.name),
-        why: format!("its files in the spool cannot be read: {error}"),
-    }
-=======
->>>>>>> main
 }

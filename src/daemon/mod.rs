@@ -263,6 +263,7 @@ impl<'o> Daemon<'o> {
             troubles: &mut self.troubles,
             spool: &mut self.spool,
             reporter: &mut self.reporter,
+            notifier: &mut self.notifier,
             observer: &mut *self.observer,
         }
     }
