@@ -29,8 +29,11 @@ use crate::verdict;
 mod chains;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use chains::Link;
+use whole::{BROKEN_SEAL, is_seal_broken};
+pub(crate) use whole::{Whole, WrongFile, whole};
 
 /// How a bundle's name ends.
 const ENDING: &str = ".json.gz";
@@ -421,41 +424,6 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(
     bundle.verdict = verdict::reread(&bundle);
     Ok((Row::new(bundle, found.shown.clone(), sha256), link))
 }
-
-/// A file that is a bundle as its host published it.
-#[derive(Debug)]
-pub(crate) struct Whole {
-    /// SHA-256 of the file.
-    pub(crate) sha256: String,
-}
-
-/// Why a file is not.
-#[derive(Debug)]
-pub(crate) struct WrongFile {
-    /// What is wrong.
-    pub(crate) detail: String,
-}
-
-/// Read a file as a whole: is it a bundle, with its seal?
-///
-/// # Errors
-/// It is not, or cannot be read.
-pub(crate) fn whole(file: &Path) -> Result<Whole, WrongFile> {
-    let wrong = |detail: String| WrongFile { detail };
-    let (bundle, _, (sha256, seal)) =
-        decode(file, LIMITS.largest_bytes).map_err(|error| wrong(described(&error)))?;
-    if is_seal_broken(seal, &bundle) {
-        return Err(wrong(BROKEN_SEAL.to_owned()));
-    }
-    Ok(Whole { sha256 })
-}
-
-/// A seal that is gone is broken, too.
-fn is_seal_broken(seal: Seal, bundle: &Bundle) -> bool {
-    seal == Seal::Broken || seal == Seal::None && bundle.integrity.is_some()
-}
-
-const BROKEN_SEAL: &str = "its seal is broken: the file was changed after it was made";
 
 /// A bundle, its text, and the digest and the seal of its file.
 type Decoded = (Bundle, Vec<u8>, (String, Seal));

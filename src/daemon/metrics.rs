@@ -114,34 +114,7 @@ fn render(status: &Status, extra: Extra) -> String {
         page.metric("backbone_job_configurations", MetricKind::Gauge, "Configurations of the running job.");
         page.value(&[], running.configurations as f64);
     }
-    page.metric(
-        "backbone_bundles_total",
-        MetricKind::Counter,
-        "Bundles since the daemon started, by outcome.",
-    );
-    let finished = status.finished;
-    let outcomes = [
-        ("measured", finished.measured),
-        ("rejected", finished.rejected),
-        ("failed", finished.failed),
-        ("cancelled", finished.cancelled),
-    ];
-    outcomes.iter().for_each(|(outcome, count)| page.value(&[("outcome", *outcome)], *count as f64));
-    page.metric(
-        "backbone_bundles_unpublished",
-        MetricKind::Gauge,
-        "Bundles that could not be published yet.",
-    );
-    page.value(&[], status.unpublished as f64);
-    let last = status.last_result.as_ref().and_then(|last| last.at.parse::<jiff::Timestamp>().ok());
-    if let Some(last) = last {
-        page.metric(
-            "backbone_last_result_timestamp_seconds",
-            MetricKind::Gauge,
-            "When the newest bundle was made.",
-        );
-        page.value(&[], last.as_millisecond() as f64 / 1e3);
-    }
+    results(&mut page, status);
     page.metric(
         "backbone_attention",
         MetricKind::Gauge,
@@ -172,6 +145,38 @@ fn render(status: &Status, extra: Extra) -> String {
     page.metric("backbone_status_timestamp_seconds", MetricKind::Gauge, "When this file was written.");
     page.value(&[], extra.now);
     page.text
+}
+
+/// What became of the jobs.
+fn results(page: &mut Page, status: &Status) {
+    page.metric(
+        "backbone_bundles_total",
+        MetricKind::Counter,
+        "Bundles since the daemon started, by outcome.",
+    );
+    let finished = status.finished;
+    let outcomes = [
+        ("measured", finished.measured),
+        ("rejected", finished.rejected),
+        ("failed", finished.failed),
+        ("cancelled", finished.cancelled),
+    ];
+    outcomes.iter().for_each(|(outcome, count)| page.value(&[("outcome", *outcome)], *count as f64));
+    page.metric(
+        "backbone_bundles_unpublished",
+        MetricKind::Gauge,
+        "Bundles that could not be published yet.",
+    );
+    page.value(&[], status.unpublished as f64);
+    let last = status.last_result.as_ref().and_then(|last| last.at.parse::<jiff::Timestamp>().ok());
+    if let Some(last) = last {
+        page.metric(
+            "backbone_last_result_timestamp_seconds",
+            MetricKind::Gauge,
+            "When the newest bundle was made.",
+        );
+        page.value(&[], last.as_millisecond() as f64 / 1e3);
+    }
 }
 
 fn word(state: &State) -> String {
