@@ -26,6 +26,7 @@ mod model;
 mod outputs;
 mod packages;
 mod planted;
+mod power_loss;
 mod spec_memory;
 mod strace_log;
 mod systemd;
