@@ -1,6 +1,6 @@
-//! One certain power cut: ext4 on a loop device is told to forget what it has not written (its ioctl
-//! FS_IOC_SHUTDOWN, without a flush of its journal), while a job runs whose files nobody synced. `make
-//! power-cuts` cuts at every point, see `tools/power-cuts`.
+//! One certain power cut: ext4 on a loop device forgets what it has not written (its ioctl FS_IOC_SHUTDOWN,
+//! without a flush of its journal), while a job runs whose files no upload program synced. `make power-cuts`
+//! cuts at every point, see `tools/power-cuts`.
 
 use std::path::Path;
 use std::process::Command;
@@ -63,7 +63,7 @@ fn sha256(text: &str) -> String {
 }
 
 #[test]
-fn job_that_ran_when_the_power_went_is_measured_with_its_own_model_though_nobody_synced_the_upload() {
+fn job_that_ran_when_the_power_went_is_measured_with_its_own_model_although_the_upload_was_not_synced() {
     for is_overwritten in [false, true] {
         let Some(mut rig) = rig_with_disk() else { return };
         rig.start_on_image("disk");
