@@ -141,6 +141,11 @@ pub(crate) fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> 
 ///
 /// The choice is biased downwards: the minimum of several noisy means is below the mean of any one build.
 fn chosen_build(trials: &[Trial]) -> Option<u32> {
+    means_of_builds(trials).into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(build, _)| build)
+}
+
+/// Every build that has latencies, with their mean in nanoseconds, in ascending order of its number.
+pub(crate) fn means_of_builds(trials: &[Trial]) -> Vec<(u32, f64)> {
     let builds: BTreeSet<u32> = trials.iter().map(|trial| trial.id.build).collect();
     let mean_of = |build: u32| {
         let of_build = trials.iter().filter(|trial| trial.id.build == build);
@@ -148,7 +153,7 @@ fn chosen_build(trials: &[Trial]) -> Option<u32> {
             of_build.flat_map(|trial| trial.latencies.latency_ns.iter().copied()).collect();
         mean(&latencies).map(|mean| (build, mean))
     };
-    builds.into_iter().filter_map(mean_of).min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(build, _)| build)
+    builds.into_iter().filter_map(mean_of).collect()
 }
 
 fn has_several_builds(trials: &[Trial]) -> bool {

@@ -23,6 +23,7 @@
 //!   - `environment.sandbox`
 //!   - `summary.missing_percentiles`, `summary.mean_interval`, `summary.effective_count`, `summary.variance`,
 //!     `summary.trials`, `summary.percentiles[].upper_bound`
+//!   - `environment.clocks`
 //!   - the verdict `unverified`, for what earlier programs called `suspect` although nothing spoke against it
 
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
-    Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
+    ClockSpan, Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
     Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
