@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::host::nvml;
 
@@ -93,6 +93,16 @@ enum Command {
     #[cfg(feature = "desk")]
     Report(report::ReportArguments),
     Schema(schema::SchemaArguments),
+}
+
+/// The definition of the command line, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Likewise, of the daemon's own executable.
+pub fn daemon_command() -> clap::Command {
+    DaemonCli::command().name("backbone-daemon").display_name("backbone-daemon")
 }
 
 /// Run the command that the process was started with; the whole of `main`.

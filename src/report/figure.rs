@@ -4,8 +4,8 @@
 //! Made in `figures`; drawn by `svg` and, through JSON, by the script of the page. Nothing here knows colours
 //! or pixels.
 
-pub(crate) use crate::report::palette::{Style, Symbol};
 use crate::bundle::format::VerdictState;
+pub(crate) use crate::report::palette::{Style, Symbol};
 use crate::stats::Span;
 
 /// A figure with at least one point.

@@ -6,7 +6,8 @@
 //! the bundle.
 
 use crate::bundle::format::{
-    Environment, Host, Outputs, Power, ProviderShare, Reason, Status, Summary, Tensor, Trial, Verdict, VerdictState,
+    Environment, Host, Outputs, Power, ProviderShare, Reason, Status, Summary, Tensor, Trial, Verdict,
+    VerdictState,
 };
 use crate::stats::{self, Series, Sorted};
 use crate::units::Nanos;

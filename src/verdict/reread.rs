@@ -5,7 +5,7 @@
 
 use super::thresholds::CONTRADICTION;
 use super::{Evidence, Measured, find};
-use crate::bundle::format::{Bundle, Host, Reason, Status, Trial, Verdict, VerdictState};
+use crate::bundle::format::{Bundle, Host, Reason, Status, Trial, Verdict};
 use crate::stats;
 use crate::units::Nanos;
 
@@ -83,7 +83,7 @@ impl<'a> Evidence<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::format::{Latencies, TrialId};
+    use crate::bundle::format::{Latencies, TrialId, VerdictState};
 
     fn bundle(state: VerdictState, codes: &[&str]) -> Bundle {
         let bytes = include_bytes!("../../tests/bundles/v1-measured.json.gz");

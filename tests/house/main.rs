@@ -11,4 +11,5 @@ mod layers;
 mod scan;
 mod sizes;
 mod tidy;
+mod unit;
 mod words;

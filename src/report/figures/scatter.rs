@@ -332,7 +332,13 @@ fn scattered(name: String, block: Option<String>, style: palette::Style, points:
 }
 
 /// A point, if both axes can show it.
-fn point(axes: &(Axis, Axis), x: Estimate, y: Estimate, hover: String, verdict: VerdictState) -> Option<Point> {
+fn point(
+    axes: &(Axis, Axis),
+    x: Estimate,
+    y: Estimate,
+    hover: String,
+    verdict: VerdictState,
+) -> Option<Point> {
     (axes.0.holds(x.value) && axes.1.holds(y.value)).then_some(Point {
         x: x.value,
         y: y.value,
