@@ -45,7 +45,8 @@ impl Clocks {
         let uptime = root.read("/proc/uptime").ok();
         let uptime = uptime.as_deref().and_then(|uptime| number(uptime.split_whitespace().next()?));
         let stat = root.read("/proc/stat").ok();
-        let booted = stat.as_deref().and_then(|stat| stat.lines().find_map(|line| line.strip_prefix("btime ")));
+        let booted =
+            stat.as_deref().and_then(|stat| stat.lines().find_map(|line| line.strip_prefix("btime ")));
         // The files of a fake host stand still; they say something when they are changed.
         let boot = uptime.map(|uptime| uptime + monotonic);
         Self { monotonic, wall: booted.and_then(number).zip(boot).map(|(booted, boot)| booted + boot), boot }

@@ -106,7 +106,8 @@ pub(crate) fn mean_interval(parts: &[(Dependence, usize)]) -> Option<Span> {
         return None;
     }
     let runs: usize = parts.iter().map(|(_, runs)| runs).sum();
-    let resamples = RESAMPLES.min(MOST_DRAWS / parts.iter().map(|(part, _)| part.residuals.len()).sum::<usize>());
+    let resamples =
+        RESAMPLES.min(MOST_DRAWS / parts.iter().map(|(part, _)| part.residuals.len()).sum::<usize>());
     let mut replicates = vec![0.0; resamples.max(FEWEST_RESAMPLES)];
     let (mut state, mut mean) = (SEED, 0.0);
     for (part, count) in parts {

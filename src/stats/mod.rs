@@ -12,10 +12,10 @@ use crate::bundle::format::{Interval, MissingPercentile, Percentile, Summary, Tr
 use crate::stats::dependence::Dependence;
 use crate::units::Nanos;
 
+pub(crate) mod dependence;
 #[cfg(test)]
 #[cfg(feature = "desk")]
 mod desk_tests;
-pub(crate) mod dependence;
 pub mod energy;
 mod gamma;
 pub(crate) mod levels;
@@ -27,6 +27,8 @@ mod percentile;
 pub mod resample;
 pub(crate) mod sample;
 mod series;
+#[cfg(test)]
+mod series_tests;
 mod spread;
 pub(crate) mod student;
 #[cfg(test)]

@@ -34,16 +34,24 @@ pub(crate) fn trend(values: &[f64]) -> Option<Trend> {
     for later in 1..count {
         for earlier in 0..later {
             let difference = points[later] - points[earlier];
-            sum += if difference > 0.0 { 1 } else if difference < 0.0 { -1 } else { 0 };
+            sum += if difference > 0.0 {
+                1
+            } else if difference < 0.0 {
+                -1
+            } else {
+                0
+            };
             slopes.push(difference / (later - earlier) as f64);
         }
     }
     let slope = median(&slopes)?;
-    let left: Vec<f64> = points.iter().enumerate().map(|(index, point)| point - slope * index as f64).collect();
+    let left: Vec<f64> =
+        points.iter().enumerate().map(|(index, point)| point - slope * index as f64).collect();
     let resemblance = lag_one(&left);
     let n = count as f64;
     let tied = ties(&points).into_iter().map(|ties| ties * (ties - 1.0) * (2.0 * ties + 5.0)).sum::<f64>();
-    let variance = (n * (n - 1.0) * (2.0 * n + 5.0) - tied) / 18.0 * (1.0 + resemblance) / (1.0 - resemblance);
+    let variance =
+        (n * (n - 1.0) * (2.0 * n + 5.0) - tied) / 18.0 * (1.0 + resemblance) / (1.0 - resemblance);
     let continuous = (sum as f64).abs() - 1.0;
     let score = if variance > 0.0 && continuous > 0.0 { continuous / variance.sqrt() } else { 0.0 };
     let centre = median(&points)?;

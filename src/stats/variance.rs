@@ -38,7 +38,8 @@ pub(crate) fn split(processes: &[ProcessMoments]) -> Option<Components> {
     for process in processes {
         of_builds.entry(process.build).or_default().push(process.mean);
     }
-    let between = |means: &[f64]| super::sample::standard_deviation(means).map(|deviation| deviation * deviation);
+    let between =
+        |means: &[f64]| super::sample::standard_deviation(means).map(|deviation| deviation * deviation);
     let of_processes = average(of_builds.values().filter_map(|means| between(means)));
     let of_means: Vec<f64> = of_builds.values().filter_map(|means| super::sample::mean(means)).collect();
     let per_build = harmonic(of_builds.values().map(|means| means.len() as f64))?;

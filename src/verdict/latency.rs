@@ -131,7 +131,10 @@ pub(super) fn slow_first_runs(_: &Evidence, measured: Option<&Measured>) -> Opti
     of_each(measured, |series| {
         if let Some(pair) = slow_first_level(series) {
             let more = relative(pair[0].median - pair[1].median, pair[1].median) * 100.0;
-            return Some(format!("the first {} runs are {more:.1} % slower than those after them", pair[0].count));
+            return Some(format!(
+                "the first {} runs are {more:.1} % slower than those after them",
+                pair[0].count
+            ));
         }
         let is_few = series.slow_first * 4 <= series.count;
         (series.slow_first >= SLOW_FIRST_RUNS && is_few)
@@ -164,7 +167,8 @@ pub(super) fn not_steady(_: &Evidence, measured: Option<&Measured>) -> Option<St
         if trend.change.abs() > NOT_STEADY && trend.score.abs() > TREND_SCORE {
             return Some(format!("{:+.1} % from the first to the last run", trend.change * 100.0));
         }
-        let changes = series.levels.windows(2).filter(|pair| change(pair, series).abs() > LEVEL_CHANGE).count();
+        let changes =
+            series.levels.windows(2).filter(|pair| change(pair, series).abs() > LEVEL_CHANGE).count();
         let longest = series.levels.iter().map(|level| level.count).max().unwrap_or(series.count);
         let holds = longest as f64 >= STEADY_SHARE * series.count as f64;
         (changes > 1 && !holds).then(|| {

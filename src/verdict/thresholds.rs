@@ -133,11 +133,7 @@ pub(crate) const THRESHOLDS: &[(&str, f64, &str)] = &[
         "distance of the groups' means / median, if each group has 10 % of the runs and they are four common standard \
          deviations apart (Ashman's D; 2.65 for one normal distribution cut in two, 3.46 for a uniform one).",
     ),
-    (
-        "builds_disagree",
-        BUILDS_DISAGREE,
-        "range of the builds' means / lowest mean, as for processes.",
-    ),
+    ("builds_disagree", BUILDS_DISAGREE, "range of the builds' means / lowest mean, as for processes."),
     (
         "background_load",
         BACKGROUND_PROCESSES,

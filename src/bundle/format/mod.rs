@@ -49,8 +49,8 @@ mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
-    ClockSpan, Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor,
+    ClockSpan, Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment,
+    JoulesInterval, Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
 pub use fault::Fault;

@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
-    ClockSpan, Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor, TrialId,
+    ClockSpan, Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics,
+    JoulesInterval, Observation, Placement, Quantity, Reading, Sensor, TrialId,
 };
 use crate::host::clocks::{Clocks, Drift};
 use crate::host::nvml::watch::watch;

@@ -5,7 +5,9 @@ use super::thresholds::{
     BACKGROUND_PROCESSES, CLOCK_SLEW, CLOCK_STEP_SECONDS, FREQUENCY_DRIFT, SUSPENDED_SECONDS, SWAPPED_BYTES,
 };
 use super::{Evidence, Measured};
-use crate::bundle::format::{ClockSpan, Cooling, CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
+use crate::bundle::format::{
+    ClockSpan, Cooling, CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial,
+};
 
 /// Without one of each, the state of the host during the measurement is unknown.
 const NEEDED: &[(Quantity, &str)] =
@@ -219,9 +221,8 @@ pub(super) fn background_load(evidence: &Evidence, measured: Option<&Measured>) 
     let details = spans(evidence, measured).into_iter().filter_map(|span| {
         let loads = span.before.into_iter().chain(span.later.iter().flatten().copied());
         let most = loads.filter(|_| span.sensor.quantity == Quantity::LoadAverage).max_by(f64::total_cmp)?;
-        (most > processors + BACKGROUND_PROCESSES).then(|| {
-            format!("{}: {most:.1} runnable processes, and {processors} processors", span.which())
-        })
+        (most > processors + BACKGROUND_PROCESSES)
+            .then(|| format!("{}: {most:.1} runnable processes, and {processors} processors", span.which()))
     });
     listed(details.collect())
 }
