@@ -15,6 +15,7 @@ mod check;
 mod collected;
 mod doctor;
 mod exit;
+mod explain;
 #[cfg(feature = "desk")]
 mod export;
 pub(crate) mod failure;
@@ -87,6 +88,7 @@ enum Command {
     Results(results::ResultsArguments),
     Show(show::ShowArguments),
     List(list::ListArguments),
+    Explain(explain::ExplainArguments),
     Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
     Export(export::ExportArguments),
@@ -174,6 +176,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Results(arguments) => results::execute(arguments),
         Command::Show(arguments) => show::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
+        Command::Explain(arguments) => explain::execute(&arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),

@@ -37,7 +37,7 @@ pub(crate) mod trend;
 mod variance;
 
 pub(crate) use order::{Sorted, fewest_runs_for_interval, median_interval_ranks};
-pub(crate) use series::{MODES_APART, SMALLEST_MODE, Series};
+pub(crate) use series::Series;
 pub use spread::mean;
 pub(crate) use spread::standard_deviation;
 

@@ -14,10 +14,10 @@ const MOST_PLACES: usize = 100;
 /// Ashman's D from which two groups count as two: above what skewed distributions of one group have when they
 /// are cut in two. Cut so, a normal one has 2.65, an exponential one 3.4, and of 10,000 normal samples of 100
 /// none had 4.
-pub(crate) const MODES_APART: f64 = 4.0;
+const MODES_APART: f64 = 4.0;
 
 /// Smallest part of the runs that is a group; fewer are outliers.
-pub(crate) const SMALLEST_MODE: f64 = 0.10;
+const SMALLEST_MODE: f64 = 0.10;
 
 /// What one process's latencies show, in milliseconds.
 #[derive(Debug, Clone)]

@@ -156,7 +156,10 @@ fn hundred_runs_support_p90_and_not_p95() {
     let missing: Vec<f64> = summary.missing_percentiles.iter().map(|missing| missing.percent).collect();
     assert_eq!(missing, [95.0, 97.0, 99.0, 99.9]);
     let reason = "needs 130 latencies for a confidence of 99 %, and there are 100";
-    assert_eq!((summary.missing_percentiles[0].value, summary.missing_percentiles[0].reason.as_str()), (None, reason));
+    assert_eq!(
+        (summary.missing_percentiles[0].value, summary.missing_percentiles[0].reason.as_str()),
+        (None, reason)
+    );
 }
 
 #[test]

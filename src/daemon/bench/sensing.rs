@@ -136,7 +136,8 @@ impl Sensing {
                 self.clocks_before = Some(Clocks::read(&self.root));
             }
             Pause::AfterTiming => {
-                self.observed.clocks.extend(self.clock_span());
+                let span = self.clock_span();
+                self.observed.clocks.extend(span);
                 let reading = self.reading();
                 self.observed.after.push(reading);
             }

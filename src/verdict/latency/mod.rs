@@ -209,3 +209,6 @@ pub(super) fn builds_disagree(evidence: &Evidence, measured: Option<&Measured>) 
         )
     })
 }
+
+#[cfg(test)]
+mod tests;
