@@ -206,6 +206,17 @@ fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// A span of time as people say it: `about 40 s`, `about 12 min`, `about 3 h 20 min`.
+fn about(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match (minutes / 60, minutes % 60) {
+        _ if seconds < 90.0 => format!("about {seconds:.0} s"),
+        (0, minutes) => format!("about {minutes} min"),
+        (hours, 0) => format!("about {hours} h"),
+        (hours, minutes) => format!("about {hours} h {minutes} min"),
+    }
+}
+
 /// A file name for people: bytes that are not UTF-8 replaced, control characters escaped.
 pub(crate) fn readable(name: &std::ffi::OsStr) -> String {
     crate::text::escaped(&name.to_string_lossy())
