@@ -25,6 +25,8 @@ mod thresholds;
 
 pub use reasons::REASONS;
 pub(crate) use reread::reread;
+#[cfg(test)]
+pub(crate) use thresholds::CLOCK_STEPS_IN_MEDIAN;
 
 /// One kind of reason.
 #[derive(Debug)]

@@ -267,9 +267,9 @@ fn reasons_on_four(change: impl FnOnce(&mut Environment)) -> Vec<(String, String
     let id = TrialId { build: 1, process: 1 };
     let trials = [Trial { id, latencies: Latencies { latency_ns, ..Latencies::default() } }];
     let host = Host { logical_cores: Some(4), ..Host::default() };
-    let evidence = super::super::Evidence {
+    let evidence = Evidence {
         environment: Some(&environment),
-        ..super::super::Evidence::of_latencies(Status::Measured, &trials, &host)
+        ..Evidence::of_latencies(Status::Measured, &trials, &host)
     };
     let found = judge(&evidence).reasons.into_iter().filter(|reason| reason.code != "power_state_unobserved");
     found.map(|reason| (reason.code, reason.detail)).collect()
