@@ -79,6 +79,7 @@ fn settings(desk: &Path) -> insta::Settings {
     settings.add_filter(&regex_literal(&desk.display().to_string()), "DESK");
     settings.add_filter(r"\d{10}-[a-z0-9]{6}-\d{4}", "ID");
     settings.add_filter(r"\d+\.\d{3} ms \(\d+\.\d{3} to \d+\.\d{3}\)", "M.MMM ms (L.LLL to H.HHH)");
+    settings.add_filter(r"about \d+ s left", "SOON left");
     settings.add_filter(r"(unverified|suspect): [a-z_]+(, [a-z_]+)*", "STATE: REASONS");
     settings
 }
@@ -177,12 +178,12 @@ fn run_measures_job_files_and_ends_with_a_table() {
     let text = format!("{}────\n{}", stderr(&output), stdout(&output));
     settings(desk.0.path()).bind(|| {
         insta::assert_snapshot!(text, @"
-        good on sim: trial 1 of 2
-        good on sim: trial 2 of 2
-        good: good.net.sim.ID.json.gz
-        good on sim: trial 1 of 2
-        good on sim: trial 2 of 2
-        good: good.net.sim.ID.json.gz
+        good: net.sim on sim, trial 1 of 2
+        good: net.sim on sim, trial 2 of 2, SOON left
+        good: net.sim on sim: M.MMM ms (L.LLL to H.HHH), STATE: REASONS (simulated) (good.net.sim.ID.json.gz)
+        good: net.sim on sim, trial 1 of 2
+        good: net.sim on sim, trial 2 of 2, SOON left
+        good: net.sim on sim: M.MMM ms (L.LLL to H.HHH), STATE: REASONS (simulated) (good.net.sim.ID.json.gz)
         ────
         job   model    runtime  n   median (95 % interval)     verdict
         good  net.sim  sim      16  M.MMM ms (L.LLL to H.HHH)  STATE: REASONS (simulated)
@@ -307,7 +308,7 @@ fn interrupted_run_ends_with_code_1_and_leaves_nothing() {
     let mut stderr = BufReader::new(run.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    assert_eq!(line, "slow on sim: trial 1 of 1\n");
+    assert_eq!(line, "slow: slow.sim on sim, trial 1 of 1\n");
     kill_process(Pid::from_child(&run), Signal::INT).unwrap();
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();

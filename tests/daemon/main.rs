@@ -23,6 +23,7 @@ mod examples;
 mod inbox;
 mod machine;
 mod model;
+mod old_kernel;
 mod outputs;
 mod packages;
 mod planted;
