@@ -94,6 +94,7 @@ test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of che
 	$(CARGO) check --locked --all-targets
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
+	tools/power-cuts --quick
 
 test-rack: runtimes $(PYTHON_DESK) $(PYTHON_ANSIBLE) ## a rack of twenty hosts on loopback, and the playbooks; takes some minutes
 	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 BACKBONE_REQUIRE_SSHD=1 BACKBONE_REQUIRE_ANSIBLE=1 \
@@ -119,6 +120,7 @@ power-cuts: runtimes ## cut the power of machines at 20,000 points, as root; tak
 	$(CARGO) build --release --locked --bin backbone --bin backbone-daemon
 	tools/power-cuts --program target/release/backbone
 	tools/power-cuts --program target/release/backbone --bug all
+	tools/power-cuts --program target/release/backbone --guest 100
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'

@@ -18,6 +18,7 @@ mod collect;
 mod collected;
 mod doctor;
 mod exit;
+mod explain;
 #[cfg(feature = "desk")]
 mod export;
 pub(crate) mod failure;
@@ -97,6 +98,7 @@ enum Command {
     Results(results::ResultsArguments),
     Show(show::ShowArguments),
     List(list::ListArguments),
+    Explain(explain::ExplainArguments),
     Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
     Submit(submit::SubmitArguments),
@@ -192,6 +194,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Results(arguments) => results::execute(arguments),
         Command::Show(arguments) => show::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
+        Command::Explain(arguments) => explain::execute(&arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
         Command::Submit(arguments) => submit::execute(&arguments),

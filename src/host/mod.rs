@@ -9,6 +9,7 @@
 //! A family of hosts is one folder and one line in [`HOSTS`].
 
 pub(crate) mod clock;
+pub(crate) mod clocks;
 mod coral;
 pub(crate) mod cpufreq;
 mod detect;

@@ -28,6 +28,7 @@ mod old_kernel;
 mod outputs;
 mod packages;
 mod planted;
+mod power_loss;
 mod spec_memory;
 mod strace_log;
 mod systemd;
