@@ -15,6 +15,7 @@
 //! start goes on.
 
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
 use crate::spool::names::Entry;
-use crate::spool::watch::{Seen, Watch};
+use crate::spool::watch::Watch;
 use crate::spool::{Places, Spool};
 use crate::worker::sandbox;
 
@@ -33,12 +34,16 @@ mod bench;
 mod clock;
 pub mod control;
 pub(crate) mod hardware;
+mod host_id;
 mod inbox;
+mod intake;
 mod job;
 #[cfg(test)]
 mod lab;
 mod leftovers;
 pub(crate) mod memory;
+mod metrics;
+mod notifier;
 pub(crate) mod observer;
 mod outlet;
 mod quarantine;
@@ -58,14 +63,17 @@ pub(crate) use start_error::StartError;
 
 use bench::{Access, Bench, Reboots};
 use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
+use intake::Intake;
 use job::QueuedJob;
-use observer::Observer;
+use metrics::Metrics;
+use notifier::Notifier;
+use observer::{BundleLine, Observer};
 use outlet::{Assembler, Outlet};
 use quarantine::Quarantine;
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
-use troubles::{Subject, Troubles};
+use troubles::{Subject, TroubleKind, Troubles};
 
 /// The daemon, or the pipeline of `backbone run`.
 pub(crate) struct Daemon<'o> {
@@ -79,7 +87,10 @@ pub(crate) struct Daemon<'o> {
     /// When the last step began: what was due by then was done in it.
     stepped_at: Instant,
     reporter: Reporter,
+    notifier: Notifier,
     observer: &'o mut dyn Observer,
+    /// Why the process must end, if something of the last turn says so.
+    failed: Option<io::Error>,
 }
 
 impl<'o> Daemon<'o> {
@@ -112,7 +123,7 @@ impl<'o> Daemon<'o> {
             spool: config.spool.clone(),
             outbox: config.outbox.clone(),
         };
-        let (spool, found) = Spool::open(&places)?;
+        let (mut spool, found) = Spool::open(&places)?;
         let wake = Wake::new().map_err(StartError::system("make a socket pair"))?;
         wake.connect_signals().map_err(StartError::system("handle signals"))?;
         let waker = wake.waker().map_err(StartError::system("make a socket pair"))?;
@@ -122,7 +133,16 @@ impl<'o> Daemon<'o> {
         let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
         let installation =
             Installation::of_this_process(&root).map_err(StartError::system("find the own executable"))?;
-        let observed = host::observe(&root);
+        let mut observed = host::observe(&root);
+        observed.id = match audience {
+            Audience::Collectors => host_id::establish(&root, &config.state, &mut spool),
+            Audience::Nobody => host_id::recall(&root, &config.power_state),
+        };
+        let notifier = Notifier::new(&config, &observed, &installation);
+        let mut reporter = Reporter::new(Rc::clone(&config), audience, Service::connect(now));
+        if let Some(folder) = config.metrics_folder.as_deref().filter(|_| audience == Audience::Collectors) {
+            reporter.keep_metrics(Metrics::into(folder, &root));
+        }
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
@@ -141,10 +161,12 @@ impl<'o> Daemon<'o> {
             troubles: Troubles::default(),
             quarantine: Quarantine::default(),
             stepped_at: now,
-            reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
+            reporter,
+            notifier,
             observer,
             config,
             spool,
+            failed: None,
         };
         daemon.inbox.remember_boot(uploads);
         daemon.recover(found.entries);
@@ -207,7 +229,7 @@ impl<'o> Daemon<'o> {
 
     /// Reject the jobs that wait for a model now, if waiting longer makes no sense.
     pub(crate) fn reject_waiting(&mut self) {
-        self.give_up_waiting(Instant::now(), Duration::ZERO);
+        self.intake().give_up_waiting(Instant::now(), Duration::ZERO);
     }
 
     /// Acquire the host's lock, or say who has it.
@@ -232,6 +254,18 @@ impl<'o> Daemon<'o> {
         let (reporter, view) = self.reporting();
         reporter.write(State::Stopped, &view);
         log::info!("stopped");
+    }
+
+    fn intake(&mut self) -> Intake<'_> {
+        Intake {
+            inbox: &mut self.inbox,
+            outlet: &mut self.outlet,
+            troubles: &mut self.troubles,
+            spool: &mut self.spool,
+            reporter: &mut self.reporter,
+            notifier: &mut self.notifier,
+            observer: &mut *self.observer,
+        }
     }
 
     fn report(&mut self) {
@@ -273,7 +307,7 @@ impl<'o> Daemon<'o> {
             log::info!("{} jobs taken up from a former run", entries.len());
         }
         for entry in entries {
-            self.admit(entry);
+            self.intake().admit(entry);
         }
         self.inbox.sync_bound(&self.spool, &mut self.troubles);
         let queue = self.inbox.queue();
@@ -296,11 +330,11 @@ impl<'o> Daemon<'o> {
         if seen.control {
             self.carry_out_requests();
         }
-        self.take_in(&seen, now)?;
+        self.intake().take_in(&seen, now, None)?;
         if self.troubles.is_due(now) {
             let kept_jobs_back = self.troubles.keep_jobs_from_the_queue();
             let row = self.outlet.write(&self.spool, &mut self.troubles);
-            row.into_iter().for_each(|row| self.observer.bundled(row));
+            row.into_iter().for_each(|row| self.bundled(row));
             self.outlet.publish(&self.spool, &mut self.troubles);
             if kept_jobs_back {
                 // Before anything is measured: requests that could not be carried out, claims, and jobs
@@ -312,13 +346,15 @@ impl<'o> Daemon<'o> {
         }
         if self.inbox.is_copying() {
             // Before anything is measured: nothing is copied while a worker times.
-            self.copy_on();
+            self.intake().copy_on();
             return Ok(true);
         }
-        self.give_up_waiting(now, self.inbox.patience());
+        let patience = self.inbox.patience();
+        self.intake().give_up_waiting(now, patience);
         if !self.outlet.is_held_up() {
             self.bench.reboot_back(&mut self.troubles);
         }
+        self.notify();
         let is_blocked = self.outlet.is_held_up()
             || self.outlet.is_full()
             || self.troubles.is_waiting(&Subject::Host, now)
@@ -332,7 +368,30 @@ impl<'o> Daemon<'o> {
         if !self.lock_host() {
             return Ok(false);
         }
-        Ok(self.advance(queued))
+        let has_advanced = self.advance(queued);
+        // A claim between two trials that could not be made durable.
+        self.failed.take().map_or(Ok(has_advanced), Err)
+    }
+
+    /// A bundle was made.
+    fn bundled(&mut self, row: BundleLine) {
+        self.notifier.bundled(&row);
+        self.observer.bundled(row);
+    }
+
+    /// Call the command for jobs that ended, while nothing is measured on this host.
+    fn notify(&mut self) {
+        while self.notifier.is_waiting() && !self.inbox.wake().stop_requested() && self.lock_host() {
+            let command = self.notifier.command().map(Path::to_path_buf).unwrap_or_default();
+            match self.notifier.call_next() {
+                Ok(()) => self.troubles.fixed(TroubleKind::NotifyFailed),
+                Err(why) => {
+                    self.troubles.fixed(TroubleKind::NotifyFailed);
+                    self.troubles.report(TroubleKind::NotifyFailed, &command, &why, Instant::now());
+                }
+            }
+            self.reporter.service().feed_watchdog(Instant::now());
+        }
     }
 
     /// The job whose turn it is: the one that the host was rebooted for, or the queue's first that does not
@@ -358,69 +417,5 @@ impl<'o> Daemon<'o> {
         ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())
-    }
-}
-
-/// The way in.
-impl Daemon<'_> {
-    /// Claim what is fully uploaded, carry out cancel files, and give waiting jobs the models that came.
-    fn take_in(&mut self, seen: &Seen, now: Instant) -> io::Result<()> {
-        let Some(mut sight) = self.inbox.look(seen, &mut self.spool, &mut self.troubles, now) else {
-            return Ok(());
-        };
-        for claims in std::mem::take(&mut sight.claims) {
-            if self.inbox.wake().stop_requested() {
-                break;
-            }
-            // After a failed fsync only a fresh start can find out what is on the disk.
-            let outcomes = self
-                .spool
-                .claim(claims)
-                .inspect_err(|error| log::error!("cannot make claims durable: {error}"))?;
-            for outcome in outcomes {
-                if let Some(entry) = self.inbox.claimed(outcome, &self.spool, &mut self.troubles, now) {
-                    self.admit(entry);
-                }
-            }
-            self.reporter.service().feed_watchdog(Instant::now());
-        }
-        for name in std::mem::take(&mut sight.cancels) {
-            if self.cancel(inbox::cancelled_job(&name)) {
-                self.inbox.remove_cancel_file(&name, &self.spool, &mut self.troubles);
-            }
-        }
-        for waiting in self.inbox.to_be_bound(&sight, &self.spool) {
-            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
-        self.inbox.sync_bound(&self.spool, &mut self.troubles);
-        self.inbox.tidy(&sight, &self.spool, now);
-        Ok(())
-    }
-
-    /// Copy for one slice, and then begin with the next job that waits for that.
-    fn copy_on(&mut self) {
-        let ended = self.inbox.copy_on(&mut self.spool, &mut self.troubles);
-        ended.into_iter().for_each(|ended| self.end(ended));
-        while let Some(waiting) = self.inbox.next_to_copy() {
-            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
-        self.inbox.sync_bound(&self.spool, &mut self.troubles);
-        let (reporter, view) = self.reporting();
-        reporter.report(Urgency::Soon, &view);
-    }
-
-    fn admit(&mut self, entry: Entry) {
-        let ended = self.inbox.admit(entry, &mut self.spool, &mut self.troubles);
-        ended.into_iter().for_each(|ended| self.end(ended));
-    }
-
-    /// Reject the jobs that have waited this long for a model.
-    fn give_up_waiting(&mut self, now: Instant, limit: Duration) {
-        for waiting in self.inbox.late(now, limit) {
-            let ended = self.inbox.give_up(waiting, limit, &self.spool);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
     }
 }
