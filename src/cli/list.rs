@@ -103,7 +103,10 @@ pub(super) fn reasons() -> String {
         let state = reason.state.word();
         let gap = if text.is_empty() { "" } else { "\n" };
         text.push_str(&format!("{gap}{} makes a result {state}\n", reason.code));
-        text.push_str(&format!("  {}\n  advice: {}\n", reason.meaning, reason.advice));
+        text.push_str(&format!(
+            "  {}\n  cause: {}\n  remedy: {}\n",
+            reason.meaning, reason.cause, reason.advice
+        ));
     }
     text
 }

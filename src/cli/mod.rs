@@ -9,23 +9,32 @@ use std::io::{ErrorKind, Write as _};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::host::nvml;
+use crate::worker::hook;
 
 mod check;
+#[cfg(feature = "desk")]
+mod collect;
 #[cfg(feature = "desk")]
 mod collected;
 mod doctor;
 mod exit;
+mod explain;
 #[cfg(feature = "desk")]
 mod export;
 pub(crate) mod failure;
 mod feasibility;
 mod handover;
+mod job_files;
 mod list;
 mod local_time;
 mod log;
 mod networks;
 mod outcome;
 mod place;
+#[cfg(feature = "desk")]
+mod rack;
+#[cfg(feature = "desk")]
+mod rack_status;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
@@ -36,6 +45,8 @@ mod schema;
 mod serve;
 mod show;
 mod status;
+#[cfg(feature = "desk")]
+mod submit;
 pub(crate) mod table;
 #[cfg(feature = "desk")]
 mod whole_file;
@@ -87,7 +98,12 @@ enum Command {
     Results(results::ResultsArguments),
     Show(show::ShowArguments),
     List(list::ListArguments),
+    Explain(explain::ExplainArguments),
     Networks(networks::NetworksArguments),
+    #[cfg(feature = "desk")]
+    Submit(submit::SubmitArguments),
+    #[cfg(feature = "desk")]
+    Collect(collect::CollectArguments),
     #[cfg(feature = "desk")]
     Export(export::ExportArguments),
     #[cfg(feature = "desk")]
@@ -115,6 +131,10 @@ pub fn main() -> std::process::ExitCode {
     // Likewise: its output is an answer to the process that started it.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == nvml::COMMAND) {
         return nvml::execute();
+    }
+    // Likewise: it becomes a command of the host's owner.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == hook::COMMAND) {
+        return hook::execute();
     }
     match parse::<Cli>() {
         Ok(cli) => ended(execute(cli.command)),
@@ -174,7 +194,12 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Results(arguments) => results::execute(arguments),
         Command::Show(arguments) => show::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
+        Command::Explain(arguments) => explain::execute(&arguments),
         Command::Networks(arguments) => networks::execute(arguments),
+        #[cfg(feature = "desk")]
+        Command::Submit(arguments) => submit::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Collect(arguments) => collect::execute(&arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
         #[cfg(feature = "desk")]

@@ -9,6 +9,7 @@
 //! A family of hosts is one folder and one line in [`HOSTS`].
 
 pub(crate) mod clock;
+pub(crate) mod clocks;
 mod coral;
 pub(crate) mod cpufreq;
 mod detect;
@@ -16,6 +17,7 @@ mod device_tree;
 pub(crate) mod edge_tpu;
 pub(crate) mod facts;
 pub(crate) mod graphics;
+pub(crate) mod id;
 pub(crate) mod jetson;
 mod linux;
 pub(crate) mod lock;

@@ -3,8 +3,10 @@
 //! A recorded verdict is kept, reason by reason. Only its state is worked out again, because a state may have
 //! been renamed since, and the one reason is added that a reader alone can find.
 
-use super::{Evidence, find, summary_contradicts_latencies};
+use super::thresholds::CONTRADICTION;
+use super::{Evidence, Measured, find};
 use crate::bundle::format::{Bundle, Host, Reason, Status, Trial, Verdict};
+use crate::stats;
 use crate::units::Nanos;
 
 /// The recorded reasons, with the state that they have today: programs before `unverified` called that
@@ -38,6 +40,28 @@ fn contradiction(bundle: &Bundle) -> Option<String> {
     summary_contradicts_latencies(&evidence, None)
 }
 
+pub(super) fn summary_contradicts_latencies(evidence: &Evidence, _: Option<&Measured>) -> Option<String> {
+    let recorded = evidence.summary?;
+    let Some(computed) = stats::summary(evidence.trials) else {
+        return Some("there are statistics and no latencies".to_owned());
+    };
+    let statistics = [
+        ("count", Some(recorded.count as f64), Some(computed.count as f64)),
+        ("mean", Some(recorded.mean), Some(computed.mean)),
+        ("standard deviation", recorded.standard_deviation, computed.standard_deviation),
+        ("median", Some(recorded.median), Some(computed.median)),
+        ("minimum", Some(recorded.minimum), Some(computed.minimum)),
+        ("maximum", Some(recorded.maximum), Some(computed.maximum)),
+    ];
+    statistics.into_iter().find_map(|(name, recorded, computed)| match (recorded, computed) {
+        (Some(recorded), Some(computed)) => {
+            let apart = (recorded - computed).abs() > CONTRADICTION * recorded.abs().max(computed.abs());
+            apart.then(|| format!("the {name} is {computed} by the latencies, and {recorded} is recorded"))
+        }
+        _ => None,
+    })
+}
+
 impl<'a> Evidence<'a> {
     /// Of latencies alone: nothing is known of their host.
     pub(super) fn of_latencies(status: Status, trials: &'a [Trial], host: &'a Host) -> Self {
@@ -60,7 +84,6 @@ impl<'a> Evidence<'a> {
 mod tests {
     use super::*;
     use crate::bundle::format::{Latencies, TrialId, VerdictState};
-    use crate::stats;
 
     fn bundle(state: VerdictState, codes: &[&str]) -> Bundle {
         let bytes = include_bytes!("../../tests/bundles/v1-measured.json.gz");

@@ -41,9 +41,30 @@ pub struct Environment {
     /// The graphics card that the job asks for; missing for jobs that use none, and on a Jetson.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graphics: Option<Graphics>,
+    /// What the clocks did between the readings right before and right after the timed runs of each trial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockSpan>,
     /// How the workers were confined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
+}
+
+/// What the clocks did around the timed runs of one trial.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockSpan {
+    /// Build of the trial.
+    pub build: u32,
+    /// Process of the trial.
+    pub process: u32,
+    /// Time between the two readings by the clock that never steps, in seconds.
+    #[serde(serialize_with = "finite")]
+    pub seconds: f64,
+    /// Seconds by which the wall clock was set forward, or back; null if it could not be read.
+    #[serde(serialize_with = "finite_or_null")]
+    pub stepped_seconds: Option<f64>,
+    /// Seconds for which the host was suspended; null if it does not count them.
+    #[serde(serialize_with = "finite_or_null")]
+    pub suspended_seconds: Option<f64>,
 }
 
 /// How closely timed runs were observed.

@@ -21,6 +21,10 @@
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `integrity`
 //!   - `environment.sandbox`
+//!   - `host.id`
+//!   - `summary.missing_percentiles`, `summary.mean_interval`, `summary.effective_count`, `summary.variance`,
+//!     `summary.trials`, `summary.percentiles[].upper_bound`
+//!   - `environment.clocks`
 //!   - the verdict `unverified`, for what earlier programs called `suspect` although nothing spoke against it
 
 use std::collections::BTreeMap;
@@ -41,12 +45,13 @@ mod outputs;
 mod power;
 mod runtime;
 mod sandbox;
+mod statistics;
 mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
-    Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor,
+    ClockSpan, Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment,
+    JoulesInterval, Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
 pub use fault::Fault;
@@ -62,6 +67,7 @@ pub use outputs::{
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
+pub use statistics::{Level, MissingPercentile, Mode, TrialStatistics, VarianceSplit};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].
@@ -149,6 +155,10 @@ pub struct Harness {
 pub struct Host {
     /// Host name.
     pub name: Option<String>,
+    /// Id of the host, which is not its name: random letters, made once, and again for a copied image. Null
+    /// if it could not be kept, and for `backbone run` on a host without a daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Distribution name and version, such as `Debian GNU/Linux 12`.
     pub operating_system: Option<String>,
     /// Kernel release, such as `5.10.104-tegra`.
@@ -536,6 +546,22 @@ pub struct Summary {
     pub median_interval: Option<Interval>,
     /// Percentiles that the count supports, in ascending order.
     pub percentiles: Vec<Percentile>,
+    /// Percentiles for which there are too few latencies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_percentiles: Vec<MissingPercentile>,
+    /// Interval for the mean: what other runs of the same processes would give, although neighbouring runs
+    /// resemble each other; null if a process has one run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_interval: Option<Interval>,
+    /// Number of independent runs that would determine the mean as well.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite_or_null")]
+    pub effective_count: Option<f64>,
+    /// Where the variance comes from; null if no process has two runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variance: Option<VarianceSplit>,
+    /// What each process of every build shows about itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<TrialStatistics>,
 }
 
 /// A confidence interval, in milliseconds.
@@ -561,6 +587,9 @@ pub struct Percentile {
     /// Its value.
     #[serde(serialize_with = "finite")]
     pub value: f64,
+    /// Latency above the percentile with a confidence of 99 %, by the rule of MLPerf's LoadGen.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite_or_null")]
+    pub upper_bound: Option<f64>,
 }
 
 /// Whether the numbers can be trusted.
@@ -578,8 +607,8 @@ pub struct Verdict {
 pub enum VerdictState {
     /// Everything that should be observed was, and none of it speaks against the numbers.
     Valid,
-    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual state
-    /// on a virtual machine.
+    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual
+    /// state on a virtual machine.
     Unverified,
     /// Something went wrong or was odd.
     Suspect,

@@ -240,6 +240,13 @@ fn environment() -> Environment {
     let both = |at_seconds, celsius| vec![reading(1, at_seconds, celsius), reading(2, at_seconds, celsius)];
     Environment {
         power: Some(power()),
+        clocks: vec![ClockSpan {
+            build: 1,
+            process: 1,
+            seconds: 0.25,
+            stepped_seconds: Some(0.0),
+            suspended_seconds: None,
+        }],
         observation: Observation::Bracketed,
         sensors: vec![
             Sensor {

@@ -7,9 +7,10 @@
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
-    Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor, TrialId,
+    ClockSpan, Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics,
+    JoulesInterval, Observation, Placement, Quantity, Reading, Sensor, TrialId,
 };
+use crate::host::clocks::{Clocks, Drift};
 use crate::host::nvml::watch::watch;
 use crate::host::sensors::{Sensors, total_of};
 use crate::host::{self, HostRoot};
@@ -51,6 +52,9 @@ pub(super) struct Sensing {
     after: Option<Pause>,
     span_began: Instant,
     sample_at: Instant,
+    root: HostRoot,
+    /// The clocks right before the timed runs.
+    clocks_before: Option<Clocks>,
     observed: Environment,
     energy: [Vec<EnergyReading>; 3],
 }
@@ -76,6 +80,8 @@ impl Sensing {
             after: None,
             span_began: now,
             sample_at: now,
+            root: root.clone(),
+            clocks_before: None,
             observed: Environment::default(),
             energy: Default::default(),
         }
@@ -91,6 +97,7 @@ impl Sensing {
         self.trial = trial;
         self.energy_seconds = energy_seconds;
         self.after = None;
+        self.clocks_before = None;
         self.observed = Environment {
             sensors: self.sensors.sensors().to_vec(),
             unobservable: self.sensors.unobservable(),
@@ -126,8 +133,11 @@ impl Sensing {
             Pause::BeforeTiming => {
                 let reading = self.reading();
                 self.observed.before.push(reading);
+                self.clocks_before = Some(Clocks::read(&self.root));
             }
             Pause::AfterTiming => {
+                let span = self.clock_span();
+                self.observed.clocks.extend(span);
                 let reading = self.reading();
                 self.observed.after.push(reading);
             }
@@ -255,6 +265,14 @@ impl Sensing {
             }
         });
         energy::sum(&spans.collect::<Option<Vec<_>>>()?)
+    }
+
+    /// What the clocks did since right before the timed runs.
+    fn clock_span(&mut self) -> Option<ClockSpan> {
+        let Drift { seconds, stepped_seconds, suspended_seconds } =
+            Clocks::read(&self.root).since(&self.clocks_before.take()?);
+        let TrialId { build, process } = self.trial;
+        Some(ClockSpan { build, process, seconds, stepped_seconds, suspended_seconds })
     }
 
     fn reading(&mut self) -> Reading {
