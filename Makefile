@@ -171,7 +171,7 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	if [ -d $(PAGES) ]; then (cd $(PAGES) && find . -type f) | while read -r page; do \
 	  install -Dm644 $(PAGES)/$$page $(DESTDIR)$(PREFIX)/share/$$page; done; fi
 	install -d $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples
-	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
+	install -m644 README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
 # Never overwrites the file, which may have been edited. Names no libraries if none were installed.
