@@ -16,7 +16,7 @@ use super::trouble::{Trouble, last_line};
 const SCRIPT: &str = "b=$(command -v backbone) || exit 127; \
      if s=$(\"$b\" status --json); then printf \"%s\\n\" \"$s\"; \
      p=$(printf \"%s\\n\" \"$s\" | sed -n \"s/^ *\\\"process\\\": *\\([0-9][0-9]*\\).*/\\1/p\" | head -n 1); \
-     [ -d \"/proc/$p\" ] || echo backbone-gone >&2; exit 0; fi; c=$?; \
+     [ -d \"/proc/$p\" ] || echo backbone-gone >&2; exit 0; else c=$?; fi; \
      echo \"backbone-program $(od -An -tx1 -j18 -N2 \"$b\" 2>/dev/null | tr -d \" \") $(uname -m)\" >&2; exit $c";
 
 /// Words of the script.

@@ -46,7 +46,7 @@ fn command_of_ssh_is_split_as_rsync_splits_it() {
 }
 
 #[test]
-fn what_ssh_and_rsync_say_is_told_apart() {
+fn each_fault_is_known_by_the_words_of_ssh_and_rsync() {
     let code = |stderr: &str| Trouble::of_connection(stderr).code();
     assert_eq!(code("ssh: connect to host pi-1 port 22: Connection refused\n"), "unreachable");
     assert_eq!(code("lab@pi-1: Permission denied (publickey).\n"), "login_denied");

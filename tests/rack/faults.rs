@@ -40,7 +40,7 @@ fn host_that_is_down_or_has_another_key_is_named_and_the_others_are_served() {
 }
 
 #[test]
-fn device_without_backbone_or_with_that_of_another_processor_or_version_is_told_apart() {
+fn device_without_backbone_or_with_that_of_another_processor_or_version_is_named() {
     if lacks_sshd() {
         return;
     }
