@@ -30,3 +30,4 @@ mod planted;
 mod spec_memory;
 mod strace_log;
 mod systemd;
+mod verdict;
