@@ -11,7 +11,7 @@ from .lives import FAST
 from .stage import bundles_in, decode, host_files, only_waits, read_status, sha256
 
 # A recovery is over, or only waits for people, long before.
-RECOVERY_SECONDS = 60
+RECOVERY_SECONDS = 180
 LOOK_AFTER_SECONDS = 1.0
 
 # Latencies of the first models of a life stay far below those of the later ones.

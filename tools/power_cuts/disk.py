@@ -34,7 +34,7 @@ CLONE_NEWNS = 0x20000
 PR_SET_PDEATHSIG = 1
 
 # Longer than anything here takes on a busy machine.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 libc = ctypes.CDLL(None, use_errno=True)
 

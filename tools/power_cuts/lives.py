@@ -17,9 +17,10 @@ FAST, SLOW = 100, 2500
 class Life:
     """A kind of life, and what its jobs must come to."""
 
-    def __init__(self, play, jobs, settings=None, partitions=1, host=None, weight=1):
+    def __init__(self, play, jobs, settings=None, partitions=1, host=None, weight=1, share=1.0):
         self.play, self.jobs, self.settings, self.partitions = play, jobs, settings, partitions
-        self.host, self.weight = host, weight
+        # How often it is played, and which part of the states of a log it takes: some recoveries are long.
+        self.host, self.weight, self.share = host, weight, share
 
 
 def expect(configurations=1, statuses=("measured",)):
@@ -186,7 +187,7 @@ def xavier(root):
 LIVES = {
     "synced": Life(synced, {"first": expect(), "second": expect(), "third": expect()}, weight=3),
     "scp": Life(scp, {"early": expect(), "waits": expect(), "later": expect()}, weight=5),
-    "together": Life(together, {f"job{number:02}": expect() for number in range(10)}, weight=1),
+    "together": Life(together, {f"job{number:02}": expect() for number in range(10)}, share=0.5),
     "requests": Life(
         requests,
         {
@@ -201,10 +202,13 @@ LIVES = {
         retention,
         {f"bad{number:02}": expect(statuses=["rejected"]) for number in range(64)} | {"first": expect(), "last": expect()},
         settings={"keep_done_jobs": 1, "model_retention_seconds": 0},
-        weight=1,
+        share=0.2,
     ),
     "collector": Life(collector, {f"job{number}": expect() for number in range(4)}, weight=2),
     "other-outbox": Life(other_outbox, {name: expect() for name in ("one", "two", "three")}, partitions=2, weight=2),
-    "study": Life(study, {"study": expect(2), "same": expect(2)}, host=xavier, weight=1),
-    "power": Life(power, {"plain": expect(), "locked": expect()}, host=xavier, weight=1),
+    "study": Life(study, {"study": expect(2), "same": expect(2)}, host=xavier, share=0.5),
+    "power": Life(power, {"plain": expect(), "locked": expect()}, host=xavier, share=0.5),
 }
+
+# What the virtual machine of `guest.py` does, which is written there.
+GUEST = Life(None, {name: expect() for name in ("first", "second", "early", "waits", "later")})

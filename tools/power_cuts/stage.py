@@ -40,6 +40,10 @@ def job(model_name, processes=1, more=""):
     return (text + f"measure: {{processes: {processes}, warm_up_runs: 0, timed_runs: 2}}\n{more}").encode()
 
 
+class Stuck(Exception):
+    """A life does not go on."""
+
+
 class Layout:
     """Where everything of a machine is."""
 
@@ -303,9 +307,9 @@ class Stage:
             if holds():
                 return
             if self.daemon and self.daemon.poll() is not None:
-                raise RuntimeError(f"the daemon ended, waiting for {what}: {self.log.read_text()[-2000:]}")
+                raise Stuck(f"the daemon ended, waiting for {what}: {self.log.read_text()[-2000:]}")
             if time.monotonic() > deadline:
-                raise RuntimeError(f"waited in vain for {what}: {self.log.read_text()[-2000:]}")
+                raise Stuck(f"waited in vain for {what}: {self.log.read_text()[-2000:]}")
             time.sleep(0.002)
 
     def until_bundles(self, count):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import disk
 from .checks import Promises, Verdict
-from .lives import LIVES
+from .lives import GUEST, LIVES
 from .stage import JUST_BOOTED_SECONDS, UP_SECONDS, HostWatch, Layout, Stage
 
 MODES = ["ordered", "writeback"]
@@ -41,7 +41,7 @@ class Trial:
 
     def __init__(self, folder, programs, name, mode, seed, before=()):
         self.programs, self.name, self.mode, self.before = programs, name, f"data={mode}", before
-        self.life = LIVES[name]
+        self.life = (LIVES | {"guest": GUEST})[name]
         self.seed, self.generator = seed, random.Random(f"{name}/{mode}/{seed}")
         self.layout = Layout(folder, self.life.settings, self.life.partitions)
         self.layout.furnish(self.life.host)
