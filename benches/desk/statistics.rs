@@ -54,9 +54,9 @@ pub(crate) fn run() -> ExitCode {
         for half in all.chunks(BUNDLES / 2) {
             let host = &host;
             scope.spawn(move || {
-                half.iter().for_each(|trials| {
+                for trials in half {
                     milliseconds(trials, host);
-                })
+                }
             });
         }
     });
