@@ -32,3 +32,4 @@ mod power_loss;
 mod spec_memory;
 mod strace_log;
 mod systemd;
+mod verdict;
