@@ -1,10 +1,10 @@
 //! libtensorflowlite_c, opened while the worker runs. Compiled into `backbone-worker-tflite` only.
 //!
-//! `tflitec` declares the library's functions for the linker. An executable that is linked with the library does
-//! not even start where it is missing, and then nothing can say what to do about it. So this executable has a
-//! function of each of those names itself, which goes before the library's, and which calls the one that
-//! [`open`] found. The linker then has no reason to note the library as needed; `tests/runtimes/linked.rs` checks
-//! that it did not.
+//! `tflitec` declares the library's functions for the linker. An executable that is linked with the library
+//! does not even start where it is missing, and then nothing can say what to do about it. So this executable
+//! has a function of each of those names itself, which goes before the library's, and which calls the one
+//! that [`open`] found. The linker then has no reason to note the library as needed;
+//! `tests/runtimes/linked.rs` checks that it did not.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -63,7 +63,7 @@ pub(super) fn open(asked: Option<&Path>) -> Result<(), Failure> {
     })?;
     for entry in ENTRIES {
         let function = loader::function(handle, entry.name);
-        if function.is_null() && entry.kind == Kind::Required {
+        if function.is_null() && entry.kind == Necessity::Required {
             return Err(refused(
                 "library_not_usable",
                 &format!("it has no function {}", entry.name.to_string_lossy()),
@@ -91,13 +91,13 @@ fn absolute(path: &Path) -> PathBuf {
 /// One of the library's functions.
 struct Entry {
     name: &'static CStr,
-    kind: Kind,
+    kind: Necessity,
     slot: &'static AtomicPtr<c_void>,
 }
 
 /// Whether a library without the function is of use.
 #[derive(PartialEq, Eq)]
-enum Kind {
+enum Necessity {
     Required,
     /// Never called by this program, or only after a look at whether it is there.
     Optional,
@@ -133,7 +133,7 @@ macro_rules! forwarded {
                 Ok(name) => name,
                 Err(_) => unreachable!(),
             },
-            kind: Kind::$kind,
+            kind: Necessity::$kind,
             slot: &slots::$name,
         }),*];
 
