@@ -24,6 +24,7 @@ pub(crate) mod nvml;
 pub mod power;
 pub(crate) mod root;
 pub(crate) mod sensors;
+pub(crate) mod slept;
 pub mod tool;
 
 pub use facts::observe;

@@ -16,6 +16,7 @@ pub mod parent;
 pub mod placement;
 mod process;
 pub mod protocol;
+mod reserve;
 mod rights;
 pub mod sandbox;
 mod silence;

@@ -35,6 +35,9 @@ pub struct Environment {
     /// The wait for a cool host before each trial; empty if the job does not ask for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cooling: Vec<Cooling>,
+    /// Trials during which the host slept; empty if none, and if the host does not tell its uptime.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspended: Vec<Suspension>,
     /// Where and how the worker ran, if the job asks for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
@@ -150,6 +153,18 @@ pub struct Cooling {
     /// Zones in the job file that could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unobservable_zones: Vec<String>,
+}
+
+/// A trial during which the host slept: it was suspended to memory or to disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Suspension {
+    /// Build of the trial.
+    pub build: u32,
+    /// Process of the trial.
+    pub process: u32,
+    /// For how long, in seconds, between the start of its worker and the end. No latency contains it.
+    #[serde(serialize_with = "finite")]
+    pub seconds: f64,
 }
 
 /// How waiting for a cool host ended.

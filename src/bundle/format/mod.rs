@@ -20,7 +20,7 @@
 //!   - `outcome.fault`, `trials[].clock_step_ns`
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `integrity`
-//!   - `environment.sandbox`
+//!   - `environment.sandbox`, `environment.suspended`
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ mod trial;
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
     Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor,
+    Observation, Placement, Quantity, Reading, Sensor, Suspension,
 };
 pub use failure::Failure;
 pub use fault::Fault;

@@ -273,6 +273,7 @@ fn environment() -> Environment {
             hottest_celsius: Some(41.0),
             unobservable_zones: vec!["GPU-therm".to_owned()],
         }],
+        suspended: Vec::new(),
         graphics: Some(Graphics {
             device: 0,
             driver: Some("550.54.15".to_owned()),

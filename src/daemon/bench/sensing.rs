@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
     Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor, TrialId,
+    Observation, Placement, Quantity, Reading, Sensor, Suspension, TrialId,
 };
 use crate::host::nvml::watch::watch;
 use crate::host::sensors::{Sensors, total_of};
+use crate::host::slept::Moment;
 use crate::host::{self, HostRoot};
 use crate::stats::{self, energy};
 use crate::units::Nanos;
@@ -37,6 +38,7 @@ const MISSING_READINGS: f64 = 0.05;
 /// The sensors, and their readings of the present trial.
 #[derive(Debug)]
 pub(super) struct Sensing {
+    root: HostRoot,
     sensors: Sensors,
     /// Indices of those that measure power or energy.
     energy_sensors: Vec<usize>,
@@ -47,6 +49,8 @@ pub(super) struct Sensing {
     times_itself: bool,
     trial: TrialId,
     started: Instant,
+    /// In the clock that does not stand still while the host sleeps.
+    awake_at: Moment,
     /// Where the worker was last, until the next pause.
     after: Option<Pause>,
     span_began: Instant,
@@ -66,6 +70,8 @@ impl Sensing {
         energy_sensors.extend(sensors.of(Quantity::Energy));
         let now = Instant::now();
         Self {
+            root: root.clone(),
+            awake_at: Moment::now(root),
             sensors,
             energy_sensors,
             energy_seconds: 0,
@@ -103,6 +109,7 @@ impl Sensing {
     /// Its worker is started now, after any wait.
     pub(super) fn worker_starts(&mut self) {
         self.started = Instant::now();
+        self.awake_at = Moment::now(&self.root);
     }
 
     /// The present trial.
@@ -172,6 +179,10 @@ impl Sensing {
 
     /// The environment of the present trial.
     pub(super) fn environment(&mut self, placement: Option<Placement>) -> Environment {
+        let TrialId { build, process } = self.trial;
+        let slept = self.awake_at.slept_seconds(&self.root);
+        let suspended: Vec<_> =
+            slept.into_iter().map(|seconds| Suspension { build, process, seconds }).collect();
         let observed = std::mem::take(&mut self.observed);
         let is_bracketed = !observed.before.is_empty() && !observed.after.is_empty();
         let observation = match (is_bracketed, observed.samples.is_empty()) {
@@ -180,7 +191,7 @@ impl Sensing {
             (true, true) => Observation::Bracketed,
             (true, false) => Observation::Watched,
         };
-        Environment { observation, placement, ..observed }
+        Environment { observation, placement, suspended, ..observed }
     }
 
     /// The energy of an inference of the present trial; `latency_ns` are from its energy runs.

@@ -20,6 +20,7 @@ use crate::runtime::causes::Cause;
 pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
 pub use crate::worker::process::Trial;
+use crate::worker::reserve::Excess;
 use crate::worker::process::{PIECE_BYTES, Surroundings, Worker};
 use crate::worker::silence::Silence;
 use crate::worker::transcript::{Heard, Transcript};
@@ -134,6 +135,9 @@ fn listen(
                 Control::Cancel => return End::Killed(KillCause::Cancelled),
                 Control::Stop => return End::Killed(KillCause::Stopped),
             }
+            if let Some(excess) = worker.excess() {
+                return End::Killed(KillCause::Excess(excess));
+            }
             next_tick = Instant::now() + watch.tick_after();
         }
         let is_broken = ready.output || ready.error || resume_at.is_some();
@@ -197,6 +201,8 @@ enum KillCause {
     Refused,
     Stayed,
     Silent(Duration),
+    /// It left the rest of the host too little.
+    Excess(Excess),
     /// It printed a line after which its device does not answer.
     Fatal(Box<Failure>),
 }
@@ -254,6 +260,7 @@ fn killed(cause: &KillCause, heard: Heard, limit: Duration) -> Ending {
         }
         (KillCause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },
         (KillCause::Silent(limit), Heard::Unfinished) => Ending::Silent { limit: *limit },
+        (KillCause::Excess(excess), Heard::Unfinished) => Ending::Excess(*excess),
         (KillCause::Fatal(failure), Heard::Unfinished) => Ending::Failed(Failure::clone(failure)),
         (KillCause::Stayed | KillCause::Refused, Heard::Unfinished) => Ending::OutputClosed,
     }
