@@ -15,6 +15,22 @@ pub(crate) fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String
     }
 }
 
+/// A count with the prefix that leaves few digits: `8.2 GOP`, `1.3 TOP`, `512 B`.
+pub(crate) fn scaled(count: u128, unit: &str) -> String {
+    const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let mut scaled = count as f64;
+    let mut prefix = 0;
+    // A number that would be rounded to 1000.0 takes the next prefix.
+    while scaled >= 999.95 && prefix + 1 < PREFIXES.len() {
+        scaled /= 1000.0;
+        prefix += 1;
+    }
+    match prefix {
+        0 => format!("{count} {unit}"),
+        _ => format!("{scaled:.1} {}{unit}", PREFIXES[prefix]),
+    }
+}
+
 /// Names in back quotes: `` `a`, `b`, `c` ``.
 pub(crate) fn quoted_list<T: AsRef<str>>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
@@ -77,6 +93,14 @@ pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_have_the_prefix_that_leaves_few_digits() {
+        let counts = [0, 999, 1000, 999_949, 999_950, 8_200_000_000, 1_300_000_000_000];
+        let said = counts.map(|count| scaled(count, "OP"));
+        assert_eq!(said, ["0 OP", "999 OP", "1.0 kOP", "999.9 kOP", "1.0 MOP", "8.2 GOP", "1.3 TOP"]);
+        assert_eq!(scaled(9 * 10_u128.pow(24), "OP"), "9000000.0 EOP");
+    }
 
     #[test]
     fn numbers_and_lists_read_as_a_person_writes_them() {

@@ -17,13 +17,13 @@ use crate::collect::{Collection, Oddity, OddityKind, collect};
 pub(super) struct Sources {
     /// Folders with bundles at any depth, or single bundles
     #[arg(required = true, value_name = "DIR")]
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     /// Include simulated results
     #[arg(long)]
-    include_simulated: bool,
+    pub(super) include_simulated: bool,
     /// List every file that gave no result instead of the first few of each kind
     #[arg(long)]
-    name_all: bool,
+    pub(super) name_all: bool,
 }
 
 /// Files listed of each kind.

@@ -21,6 +21,7 @@ pub(crate) mod failure;
 mod feasibility;
 mod handover;
 mod list;
+mod local_time;
 mod log;
 mod networks;
 mod outcome;
@@ -28,9 +29,12 @@ mod place;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
+#[cfg(feature = "desk")]
+mod results;
 mod run;
 mod schema;
 mod serve;
+mod show;
 mod status;
 pub(crate) mod table;
 #[cfg(feature = "desk")]
@@ -79,6 +83,9 @@ enum Command {
     Pause(request::DaemonArguments),
     /// Start jobs again after `backbone pause`
     Resume(request::DaemonArguments),
+    #[cfg(feature = "desk")]
+    Results(results::ResultsArguments),
+    Show(show::ShowArguments),
     List(list::ListArguments),
     Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
@@ -153,6 +160,9 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Retry(arguments) => request::retry(arguments),
         Command::Pause(arguments) => request::pause(arguments),
         Command::Resume(arguments) => request::resume(arguments),
+        #[cfg(feature = "desk")]
+        Command::Results(arguments) => results::execute(arguments),
+        Command::Show(arguments) => show::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]

@@ -18,6 +18,7 @@ mod analysis;
 mod bad_input;
 mod platforms;
 mod report;
+mod results;
 mod second_opinions;
 
 /// Write a device's bundles to `results/DEVICE/` in the folder.

@@ -12,7 +12,7 @@ use crate::network::cost::Cost;
 use crate::network::count_configuration::cost;
 use crate::network::emit::EmitError;
 use crate::spec::{Job, ModelSource};
-use crate::text::counted;
+use crate::text::{counted, scaled};
 
 /// Rows that a terminal shows without scrolling; `backbone networks list` shows all.
 const MAXIMUM_ROWS: usize = 20;
@@ -29,7 +29,7 @@ pub(super) fn table(job: &Job) -> String {
                 network.to_string(),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
-                operations(u128::from(cost(&network).operations())),
+                scaled(u128::from(cost(&network).operations()), "OP"),
                 super::runs(configuration, measure),
             ])
         })
@@ -65,14 +65,14 @@ pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
         }
     }
     let each = match least == most {
-        true => operations(most),
-        false => format!("{} to {}", operations(least), operations(most)),
+        true => scaled(most, "OP"),
+        false => format!("{} to {}", scaled(least, "OP"), scaled(most, "OP")),
     };
     let configurations = counted(job.configurations.len(), "configuration", "configurations");
     let processes = counted(measure.processes, "process", "processes");
     let mut text = format!(
         "  study: {configurations} × {processes}\n  operations: {each} each, {} in all, warm-up included\n",
-        operations(all)
+        scaled(all, "OP")
     );
     let (disk, can_be_written) = disk(&files);
     let (memory, fits) = memory(&files, memory_bytes);
@@ -112,22 +112,6 @@ fn disk(files: &BTreeMap<String, Result<u64, EmitError>>) -> (String, bool) {
             let megabytes = bytes as f64 / 1e6;
             (format!("  disk: {megabytes:.1} MB for the largest generated file, {name}\n"), true)
         }
-    }
-}
-
-/// Operations as people say them: `8.2 GOP`, `1.3 TOP`.
-fn operations(count: u128) -> String {
-    const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
-    let mut scaled = count as f64;
-    let mut prefix = 0;
-    // A number that would be rounded to 1000.0 takes the next prefix.
-    while scaled >= 999.95 && prefix + 1 < PREFIXES.len() {
-        scaled /= 1000.0;
-        prefix += 1;
-    }
-    match prefix {
-        0 => format!("{count} OP"),
-        _ => format!("{scaled:.1} {}OP", PREFIXES[prefix]),
     }
 }
 
@@ -246,12 +230,5 @@ mod tests {
         memory: `standard-k3-b1-i32-int8-unsigned.onnx` has 10018914 bytes, and the host has 4000000 bytes of memory (and 1 more)
           hint: measure it on a host with more memory, or take a smaller model: int8 weights take a quarter of fp32's
         ");
-    }
-
-    #[test]
-    fn operations_are_said_with_the_prefix_that_leaves_few_digits() {
-        let said = [0, 999, 1000, 999_949, 999_950, 8_200_000_000, 1_300_000_000_000].map(operations);
-        assert_eq!(said, ["0 OP", "999 OP", "1.0 kOP", "999.9 kOP", "1.0 MOP", "8.2 GOP", "1.3 TOP"]);
-        assert_eq!(operations(9 * 10_u128.pow(24)), "9000000.0 EOP");
     }
 }

@@ -54,7 +54,7 @@ fn absent(rows: &[BundleLine], outbox: &Path) -> String {
     let nouns: Vec<&str> = hardware.into_iter().map(MissingHardware::noun).collect();
     let names: BTreeSet<String> = absent.iter().map(|(_, row)| escaped(&row.job)).collect();
     format!(
-        "\n{} {}: {}\nhint: `zcat {}` shows what was looked for\n",
+        "\n{} {}: {}\nhint: `backbone show {}` shows what was looked for\n",
         counted(names.len(), "job needs", "jobs need"),
         alternatives(&nouns),
         names.into_iter().collect::<Vec<_>>().join(", "),

@@ -128,11 +128,11 @@ fn jobs_for_hardware_that_is_not_there_are_one_line() {
     smoke  net.onnx  onnxruntime  100  1.235 ms (1.200 to 1.300)  valid: drift
 
     3 jobs need a Jetson, an Edge TPU or a GPU: 08-tensorrt, 09-edge-tpu, 10-gpu
-    hint: `zcat demo/outbox/b.json.gz` shows what was looked for
+    hint: `backbone show demo/outbox/b.json.gz` shows what was looked for
     ");
     insta::assert_snapshot!(of_inbox(&rows[2..4], outbox), @r"
     1 job needs an Edge TPU: 09-edge-tpu
-    hint: `zcat demo/outbox/b.json.gz` shows what was looked for
+    hint: `backbone show demo/outbox/b.json.gz` shows what was looked for
     ");
     // How a run ends does not depend on it.
     assert_eq!(exit(&rows, false), Exit::Failed);

@@ -1,0 +1,28 @@
+//! Times as people read them: in the time zone of this computer, to the minute.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A time as bundles have it, in the local time zone: `2026-11-28 10:48`. As it is if it is not a time.
+pub(super) fn local(time: &str) -> String {
+    within(time, TimeZone::system())
+}
+
+fn within(time: &str, zone: TimeZone) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(time) => time.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_zone_and_anything_else_stays_as_it_is() {
+        let zone = TimeZone::fixed(jiff::tz::offset(-9));
+        assert_eq!(within("2026-01-01T03:04:05.678Z", zone.clone()), "2025-12-31 18:04");
+        assert_eq!(within("yesterday", zone), "yesterday");
+    }
+}
