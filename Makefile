@@ -25,7 +25,7 @@ PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs fuzz bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build demo test lint docs fuzz soak bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,11 @@ docs: runtimes ## write the derived tables in docs/ again
 
 fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes some hours, and may be interrupted
 	tools/fuzz
+
+# Continues where it was stopped; the summary is target/soak/summary.json. KILLS=20000 for more.
+KILLS ?= 10000
+soak: runtimes ## whole lives of a daemon with 10,000 kills in them; takes an hour or two
+	BACKBONE_SOAK_KILLS=$(KILLS) $(CARGO) test --locked --features $(FEATURES) --test devices -- --ignored --nocapture lives::soak
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
