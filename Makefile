@@ -25,7 +25,7 @@ PREFIX ?= /usr
 # The executables to install.
 EXECUTABLES ?= target/release
 
-.PHONY: help packages runtimes build demo test lint docs fuzz soak bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build cross-build demo test test-arm64 lint docs fuzz soak bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,15 @@ runtimes: packages ## fetch the inference libraries into runtimes/<architecture>
 
 build: runtimes ## release executables with every feature, in target/release
 	$(CARGO) build --release --locked --features $(FEATURES) --bins
+
+cross-build: ## release executables for x86-64 and arm64 and glibc 2.27, in target/dist; takes about 20 minutes
+	tools/cross-build --arch x86_64
+	tools/cross-build --arch aarch64
+
+test-arm64: ## the whole product in an emulated arm64 machine, from the package to a report; needs root and qemu
+	tools/install-packages --arm64
+	[ -x target/dist/aarch64/backbone ] || tools/cross-build --arch aarch64
+	tools/test-arm64
 
 demo: build clean-demo ## measure inbox-examples/, show the results and write a report on them
 	mkdir -p demo/inbox demo/outbox demo/state

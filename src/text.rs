@@ -3,6 +3,69 @@
 /// Edits between a wrong word and the right one: a letter, or a third of the word's length.
 const EDITS_PER_LETTER: usize = 3;
 
+/// Words that people write who come from other tools or from papers, in lower case and with `_`, and what they
+/// mean here: the first of the names that is possible at that place.
+const GUESSES: &[(&str, &[&str])] = &[
+    ("batch_size", &["batch", "batches"]),
+    ("block_type", &["block", "blocks"]),
+    ("clocks", &["lock_clocks"]),
+    ("coral", &["edgetpu"]),
+    ("core", &["cpus"]),
+    ("cores", &["cpus"]),
+    ("cuda", &["cuda", "provider"]),
+    ("data_type", &["precision", "precisions"]),
+    ("depthwise", &["depthwise-separable"]),
+    ("device", &["provider"]),
+    ("dtype", &["precision", "precisions"]),
+    ("edge_tpu", &["edgetpu"]),
+    ("ep", &["provider"]),
+    ("execution_provider", &["provider"]),
+    ("float", &["fp32"]),
+    ("float32", &["fp32"]),
+    ("full", &["standard"]),
+    ("gpu", &["cuda"]),
+    ("image_size", &["input", "inputs"]),
+    ("input_shape", &["inputs"]),
+    ("input_size", &["input", "inputs"]),
+    ("iterations", &["timed_runs"]),
+    ("iters", &["timed_runs"]),
+    ("jetson_clocks", &["lock_clocks"]),
+    ("kernel_size", &["kernel", "kernels"]),
+    ("litert", &["tflite"]),
+    ("mode", &["power_mode"]),
+    ("model_file", &["model"]),
+    ("models", &["model"]),
+    ("networks", &["study"]),
+    ("num_threads", &["threads"]),
+    ("nvpmodel", &["power_mode"]),
+    ("onnx", &["onnxruntime"]),
+    ("onnx_runtime", &["onnxruntime"]),
+    ("ort", &["onnxruntime"]),
+    ("power", &["power_mode"]),
+    ("quantised", &["int8"]),
+    ("quantized", &["int8"]),
+    ("repeat", &["timed_runs"]),
+    ("repeats", &["timed_runs"]),
+    ("repetitions", &["timed_runs"]),
+    ("resolution", &["input", "inputs"]),
+    ("runs", &["timed_runs"]),
+    ("samples", &["timed_runs"]),
+    ("separable", &["depthwise-separable"]),
+    ("shapes", &["inputs"]),
+    ("spatial", &["spatially-separable"]),
+    ("tags", &["labels"]),
+    ("tensorflow_lite", &["tflite"]),
+    ("tensorrt", &["trtexec"]),
+    ("timeout", &["timeout_seconds"]),
+    ("tpu", &["edgetpu"]),
+    ("trt", &["tensorrt", "trtexec"]),
+    ("warm_up", &["warm_up_runs"]),
+    ("warmup", &["warm_up_runs"]),
+    ("warmup_iterations", &["warm_up_runs"]),
+    ("warmup_runs", &["warm_up_runs"]),
+    ("warmups", &["warm_up_runs"]),
+];
+
 /// Longer words are never compared: the comparison takes time with the square of the length.
 const MAXIMUM_COMPARED_BYTES: usize = 64;
 
@@ -74,13 +137,19 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-/// The most similar of some names, where one is similar.
+/// What somebody meant who wrote none of these names: what the word means in other tools, else the most similar
+/// name, if one is similar.
 pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if written.len() > MAXIMUM_COMPARED_BYTES {
         return None;
     }
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
     let written = plain(written);
+    let names: Vec<&str> = names.into_iter().collect();
+    let meant = GUESSES.iter().find(|(guess, _)| *guess == written).map_or(&[][..], |(_, meant)| meant);
+    if let Some(name) = meant.iter().find_map(|meant| names.iter().find(|name| *name == meant)) {
+        return Some(name);
+    }
     let allowed = (written.chars().count() / EDITS_PER_LETTER).max(1);
     names
         .into_iter()
@@ -100,6 +169,16 @@ mod tests {
         let said = counts.map(|count| scaled(count, "OP"));
         assert_eq!(said, ["0 OP", "999 OP", "1.0 kOP", "999.9 kOP", "1.0 MOP", "8.2 GOP", "1.3 TOP"]);
         assert_eq!(scaled(9 * 10_u128.pow(24), "OP"), "9000000.0 EOP");
+    }
+
+    #[test]
+    fn words_of_other_tools_are_guessed_where_their_meaning_is_possible() {
+        assert_eq!(nearest("ORT", ["tflite", "onnxruntime"]), Some("onnxruntime"));
+        assert_eq!(nearest("depthwise", ["standard", "depthwise-separable"]), Some("depthwise-separable"));
+        assert_eq!(nearest("batch-size", ["batches", "kernels"]), Some("batches"));
+        assert_eq!(nearest("iterations", ["name", "labels"]), None);
+        let is_sorted = GUESSES.is_sorted_by(|(one, _), (other, _)| one < other);
+        assert!(is_sorted && GUESSES.iter().all(|(guess, _)| !guess.contains(['-', ' '])));
     }
 
     #[test]

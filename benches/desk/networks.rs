@@ -69,7 +69,7 @@ fn export(report: &mut Report, precision: &str, limit: Duration) {
         let started = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_backbone"))
             .args(["networks", "export", "--batch", "1", "--input", "224", "--format", "onnx"])
-            .args(["--precision", precision, "--out"])
+            .args(["--precision", precision, "--yes", "--output"])
             .arg(&out)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::fields::{Fallback, Field, Kind, MAXIMUM_ENTRIES};
 use super::mistakes::{Mistakes, is_printable, printable, quoted};
 use super::raw::{Node, Value};
+use crate::runtime::RUNTIMES;
 pub(crate) use crate::text::nearest;
 use crate::text::quoted_list;
 
@@ -129,6 +130,10 @@ fn unknown_key_hint(written: &str, names: &[&str], table: &[Field]) -> String {
             "" => format!("`{}` belongs at the top level of the file", field.key()),
             parent => format!("`{}` belongs below `{parent}`", field.key()),
         };
+    }
+    let options = RUNTIMES.iter().flat_map(|runtime| runtime.options).map(|option| option.name);
+    if let Some(option) = nearest(written, options).filter(|_| names.contains(&"runtime_options")) {
+        return format!("`{option}` is an option of a runtime and belongs below `runtime_options`");
     }
     format!("keys here: {}", quoted_list(names))
 }

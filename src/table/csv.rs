@@ -62,11 +62,17 @@ fn field(value: &Datum, kind: Kind, quotes: Quotes) -> String {
     }
 }
 
+/// A spreadsheet takes a text that begins like this for a formula, and runs it (OWASP, "CSV Injection").
+const BEGINS_OF_FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// The text as a field. In front of what would be a formula comes an apostrophe, as a person types it to have it
+/// taken as text.
 fn quoted(text: &str, quotes: Quotes) -> String {
+    let guard = if text.starts_with(BEGINS_OF_FORMULAS) { "'" } else { "" };
     if quotes == Quotes::Always || text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        format!("{guard}{text}")
     }
 }
 
@@ -79,6 +85,15 @@ fn finite(number: f64) -> String {
 mod tests {
     use super::*;
     use crate::table::column;
+
+    #[test]
+    fn text_that_a_spreadsheet_would_run_is_text() {
+        let fields =
+            ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1", "a=1", ""].map(|text| quoted(text, Quotes::WhenNeeded));
+        assert_eq!(fields, ["'=1+1", "'+x", "'-x", "'@SUM(A1)", "'\t=1", "a=1", ""]);
+        assert_eq!(quoted("=HYPERLINK(\"x\")", Quotes::Always), "\"'=HYPERLINK(\"\"x\"\")\"");
+        assert_eq!(field(&Datum::Number(-1.5), Kind::Number, Quotes::Always), "-1.5", "a number is none");
+    }
 
     #[test]
     fn texts_are_quoted_lists_left_out_and_absent_values_empty() {

@@ -314,10 +314,25 @@ fn interrupted_run_ends_with_code_1_and_leaves_nothing() {
 }
 
 #[test]
+fn export_that_would_fill_a_disk_needs_a_yes() {
+    let desk = Desk::new();
+    let mut command = desk.command(&["networks", "export", "-o", "models"]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.starts_with("error: the export would write 648 files, ") && error.contains(" GB\n"),
+        "{error}"
+    );
+    assert!(error.contains("hint: add `--yes`") && output.status.code() == Some(2), "{error}");
+    assert!(!desk.path("models").exists());
+}
+
+#[test]
 fn killed_export_leaves_no_model_and_the_next_one_removes_its_rest() {
     let desk = Desk::new();
     let export = |what: &str| {
-        let words = "networks export --batch 1 --input 32 --precision fp32 --format onnx --out models";
+        let words =
+            "networks export --batch 1 --input 32 --precision fp32 --format onnx --yes --output models";
         let words: Vec<&str> = words.split(' ').chain(what.split(' ')).collect();
         let mut command = desk.command(&words);
         command.stdout(Stdio::null()).stderr(Stdio::null());

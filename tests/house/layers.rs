@@ -58,7 +58,7 @@ const ROWS: &[Row<'_>] = &[
     ),
     ("table", &["stats"]),
     ("analysis", &["bundle", "error", "network", "parallel", "stats"]),
-    ("collect", &["analysis", "bundle", "error", "guarded", "parallel"]),
+    ("collect", &["analysis", "bundle", "error", "guarded", "parallel", "text"]),
     ("export", &["analysis", "bundle", "table"]),
     ("report", &["analysis", "bundle", "collect", "export", "network", "stats", "table"]),
     (
@@ -84,6 +84,7 @@ const ROWS: &[Row<'_>] = &[
             "stats",
             "table",
             "text",
+            "units",
             "verdict",
             "worker",
         ],

@@ -9,8 +9,8 @@ const FEWEST_ROWS: usize = 8;
 /// Characters of the longest bar.
 const WIDEST_BAR: usize = 40;
 
-/// Latencies above the third quartile by more than this many interquartile ranges share one row, so that a few
-/// of them do not squeeze all others into one (Tukey's outer fence, *Exploratory Data Analysis*, 1977).
+/// Latencies above the third quartile by more than this many interquartile ranges share one row, so that a
+/// few of them do not squeeze all others into one (Tukey's outer fence, *Exploratory Data Analysis*, 1977).
 const FENCE: f64 = 3.0;
 
 /// A line for each span, from latencies in milliseconds. Empty for fewer than two different ones.

@@ -68,8 +68,8 @@ fn bundle(path: &Path) -> anyhow::Result<Bundle> {
         .exit(Exit::WrongInput)
 }
 
-/// The bundles of the newest job of that name, or of the job with that id, in the order of its configurations.
-/// A bundle that cannot be read is left out.
+/// The bundles of the newest job of that name, or of the job with that id, in the order of its
+/// configurations. A bundle that cannot be read is left out.
 fn of_job(outbox: &Path, name: &str) -> anyhow::Result<Vec<(String, Bundle)>> {
     let wanted = JobId::parse(name);
     let file = file_name(name, None, None, "");

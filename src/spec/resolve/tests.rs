@@ -268,6 +268,12 @@ fn unknown_keys_come_with_the_nearest_known_one() {
     assert_eq!(hint("Priority: 5"), "did you mean `priority`?");
     assert_eq!(hint("timed_runs: 5"), "`timed_runs` belongs below `measure`");
     assert_eq!(hint("measure: {labels: {}}"), "`labels` belongs at the top level of the file");
+    assert_eq!(hint("measure: {runs: 5}"), "did you mean `timed_runs`?");
+    assert_eq!(hint("warmup: 5"), "`warm_up_runs` belongs below `measure`");
+    assert_eq!(
+        hint("num-threads: 5"),
+        "`threads` is an option of a runtime and belongs below `runtime_options`"
+    );
     assert!(hint("measure: {quux: 1}").starts_with("keys here: `protocol`, `warm_up_runs`"));
     assert!(hint("1: 1").starts_with("keys here: "));
     assert!(hint(&format!("? {}\n: 1", "x".repeat(200_000))).starts_with("keys here: "));

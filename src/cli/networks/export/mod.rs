@@ -1,6 +1,6 @@
 //! `backbone networks export`: model files of the family, one for each configuration, precision and format.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,9 +18,13 @@ use crate::network::configuration::{
     BATCHES, Configuration, INPUTS, KERNELS, Mistake, Precision, RESNET_50_DEPTHS, RequestedConfiguration,
 };
 use crate::network::emit::{self, Form, Format, LARGEST_FILE_BYTES, ModelFile, onnx};
+use crate::text::{counted, scaled};
 use part::Part;
 
 mod part;
+
+/// More than this may be a mistake: the whole family takes some hundred times as much.
+const ASK_ABOVE_BYTES: u64 = 1_000_000_000;
 
 /// Write model files of the family, by default all 648
 ///
@@ -49,8 +53,11 @@ pub(super) struct NetworksExportArguments {
     #[arg(long = "format", value_name = "FORMAT")]
     formats: Vec<FormatName>,
     /// Folder to write to, created if missing
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(short, long, alias = "out", value_name = "DIR")]
+    output: PathBuf,
+    /// Write more than 1 GB without asking
+    #[arg(short, long)]
+    yes: bool,
     /// Width of every layer in percent of the paper's
     #[arg(long, value_name = "PERCENT", default_value_t = 100, allow_negative_numbers = true)]
     width_percent: i64,
@@ -82,15 +89,34 @@ enum FormatName {
 
 pub(super) fn execute(arguments: &NetworksExportArguments) -> anyhow::Result<Exit> {
     let wanted = wanted(arguments)?;
-    fs::create_dir_all(&arguments.out).context("cannot create the output folder")?;
-    part::remove_abandoned(&arguments.out).context("cannot remove the files of an interrupted export")?;
-    note(&format!("writing {} files to {}", wanted.len(), arguments.out.display()));
+    // One that cannot be written says so in its turn.
+    let bytes: u64 = wanted.iter().filter_map(|one| one.form.length(&one.configuration).ok()).sum();
+    let amount = format!("{}, {}", counted(wanted.len(), "file", "files"), scaled(bytes.into(), "B"));
+    if bytes > ASK_ABOVE_BYTES && !arguments.yes && !confirmed(&amount)? {
+        return Ok(Exit::Failed);
+    }
+    fs::create_dir_all(&arguments.output).context("cannot create the output folder")?;
+    part::remove_abandoned(&arguments.output).context("cannot remove the files of an interrupted export")?;
+    note(&format!("writing {amount}, to {}", arguments.output.display()));
     let failed = write_all(&wanted, arguments)?;
     if failed == 0 {
         Ok(Exit::Done)
     } else {
         anyhow::bail!("{failed} of {} files could not be written", wanted.len())
     }
+}
+
+/// Ask whether so much is to be written.
+fn confirmed(amount: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(anyhow::anyhow!("the export would write {amount}"))
+            .advise("add `--yes` to write them, or choose fewer networks")
+            .exit(Exit::WrongInput);
+    }
+    note(&format!("this writes {amount}. Continue? [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// One file to write.
@@ -219,7 +245,7 @@ fn write_all(wanted: &[Wanted], arguments: &NetworksExportArguments) -> anyhow::
 
 fn write_one(wanted: &Wanted, arguments: &NetworksExportArguments) -> anyhow::Result<()> {
     let Wanted { configuration, form } = wanted;
-    let path = arguments.out.join(form.file_name(configuration));
+    let path = arguments.output.join(form.file_name(configuration));
     let file = match form.format {
         Format::Onnx => {
             let mut options = onnx::EmitOptions::for_precision(configuration.precision());
@@ -243,7 +269,7 @@ fn write_whole(path: &Path, file: &ModelFile) -> anyhow::Result<()> {
             let size = file.length();
             Err(error)
                 .with_context(|| format!("cannot write {}, {size} bytes", path.display()))
-                .advise("free space on that disk, or name another folder with --out")
+                .advise("free space on that disk, or name another folder with `--output`")
         }
         other => other.with_context(|| format!("cannot write {}", path.display())),
     }

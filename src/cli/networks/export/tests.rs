@@ -10,7 +10,7 @@ struct Line {
 }
 
 fn arguments(words: &str, out: &Path) -> NetworksExportArguments {
-    let words = format!("export {words} --out")
+    let words = format!("export {words} --output")
         .split(' ')
         .map(Into::into)
         .chain([out.as_os_str().to_owned()])
