@@ -27,7 +27,8 @@ pub extern "C" fn clock_gettime(clock: c_int, time: *mut Time) -> c_int {
     // SAFETY: the caller's pointer, as for the kernel.
     let result = unsafe { syscall(CLOCK_GETTIME, c_long::from(clock), time) };
     if result == 0 && clock == CLOCK_REALTIME {
-        let offset = std::env::var_os("CLOCK_OFFSET_FILE").and_then(|file| std::fs::read_to_string(file).ok());
+        let offset =
+            std::env::var_os("CLOCK_OFFSET_FILE").and_then(|file| std::fs::read_to_string(file).ok());
         if let Some(offset) = offset.and_then(|text| text.trim().parse::<i64>().ok()) {
             // SAFETY: the kernel has filled it in.
             unsafe { (*time).seconds += offset };

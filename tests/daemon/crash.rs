@@ -1,6 +1,6 @@
 //! SIGKILL at every point. A daemon is stopped before each of its system calls: what is on the disk then is
 //! what a kill at that moment leaves there. Every state that it leaves is copied once, and the next start must
-//! continue from each copy as if nothing had happened. What a kill does beside (a worker that dies, locks that
+//! continue from each copy as if nothing had happened. What else a kill does (a worker dies, locks
 //! are released) is seen by real ones: pairs of them here, by strace, and thousands of them in
 //! `tests/devices/lives/`.
 //!
@@ -9,6 +9,7 @@
 //! configuration, the same name never with other bytes, the spool is empty, and every job file is in `done/`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -56,8 +57,6 @@ struct Scenario {
 enum Point {
     /// At the n-th such system call.
     Call(String, usize),
-    /// In that one of the states that a run leaves on the disk.
-    State(usize),
     /// Before this file (below the folder, or in the outbox) is created or emptied the n-th time.
     Creation(InFolder, usize),
 }
@@ -198,7 +197,7 @@ fn kill_everywhere(scenario: &Scenario) {
     let (calls, states) = states(&prepared);
     let seconds_of_run = began.elapsed().as_secs_f64();
     for (number, rig) in states.iter().enumerate() {
-        let point = Point::State(number);
+        let point = ("state", number);
         if !whole_bundles(rig.outbox()).is_empty() {
             let collected = rig.copy();
             let taken = collect(&collected);
@@ -260,7 +259,7 @@ fn content(rig: &Rig) -> Vec<(PathBuf, Vec<u8>)> {
 fn points(prepared: &Rig) -> Vec<Point> {
     let again = points_of_a_run(&prepared.copy());
     let is_foreseeable = |point: &Point| match point {
-        Point::Call(..) | Point::State(_) => true,
+        Point::Call(..) => true,
         Point::Creation(file, nth) => again.iter().any(
             |other| matches!(other, Point::Creation(other, other_nth) if other == file && other_nth == nth),
         ),
@@ -305,7 +304,6 @@ fn run_until(rig: &Rig, point: &Point) -> bool {
     let mut before = vec!["strace", "-o", "/dev/null"];
     let (name, nth) = match point {
         Point::Call(name, nth) => (name.as_str(), nth),
-        Point::State(_) => unreachable!("no run is killed for a state"),
         Point::Creation(file, nth) => {
             path = rig.path_of(file);
             before.extend(["-P", path.to_str().expect("UTF-8")]);
@@ -327,7 +325,7 @@ fn serve(rig: &Rig) {
 }
 
 /// Start again, and see that everything is as it should be.
-fn check(scenario: &Scenario, rig: &Rig, collected: BTreeMap<String, Vec<u8>>, point: &Point) {
+fn check(scenario: &Scenario, rig: &Rig, collected: BTreeMap<String, Vec<u8>>, point: &dyn Debug) {
     serve(rig);
     if let Some(finish) = scenario.finish {
         finish(rig);
@@ -359,7 +357,7 @@ fn check(scenario: &Scenario, rig: &Rig, collected: BTreeMap<String, Vec<u8>>, p
 }
 
 /// Nothing is left of a job but its file in `done/`.
-fn check_left_over(scenario: &Scenario, rig: &Rig, point: &Point) {
+fn check_left_over(scenario: &Scenario, rig: &Rig, point: &dyn Debug) {
     for folder in ["queue", "journal", "models", "ready", "control"] {
         let names = names(&rig.at("spool").join(folder));
         assert!(names.is_empty(), "{point:?}: {folder} still holds {names:?}");

@@ -281,10 +281,8 @@ fn daemon_sleeps_while_a_worker_lives_but_for_one_tick_a_second() {
         assert!(pair[1] - pair[0] > SHORTEST_TICK_SECONDS, "two ticks within {} s", pair[1] - pair[0]);
     }
     for call in calls.iter().filter(times) {
-        let is_fine = is_sleep(call)
-            || is_of_tick(call, &rig)
-            || is_of_sensor(call, &rig)
-            || is_of_reserve(call);
+        let is_fine =
+            is_sleep(call) || is_of_tick(call, &rig) || is_of_sensor(call, &rig) || is_of_reserve(call);
         assert!(is_fine, "while a worker times, the daemon makes {call:?}");
     }
     let readings = calls.iter().filter(times).filter(|call| is_of_sensor(call, &rig));

@@ -24,7 +24,7 @@ pub(crate) fn obstacle(programs: &[&str]) -> Option<String> {
         }
     }
     let is_missing = |program: &&&str| {
-        let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
+        let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", **program]).status();
         !found.is_ok_and(|status| status.success())
     };
     programs.iter().find(is_missing).map(|program| format!("{program} is not installed"))
@@ -56,7 +56,9 @@ impl Mounts {
     /// Run a script of the shell there. Returns whether it succeeded.
     pub(crate) fn run(&self, rig: &Rig, script: &str) -> bool {
         let mut command = self.enter();
-        command.args(["sh", "-c", script]).current_dir(rig.path(""));
+        // The name of the folder, not the folder as the daemon sees it: in the namespace it is another one.
+        let script = format!("cd '{}'\n{script}", rig.folder.path().display());
+        command.args(["sh", "-c", &script]);
         command.stdin(Stdio::null()).status().unwrap().success()
     }
 
@@ -69,7 +71,7 @@ impl Mounts {
 
 impl Drop for Mounts {
     fn drop(&mut self) {
-        let folder = std::fs::read_link(format!("/proc/{}/cwd", self.holder.id()));
+        let folder = fs_err::read_link(format!("/proc/{}/cwd", self.holder.id()));
         if let Some(mut input) = self.holder.stdin.take() {
             let _ = input.write_all(b"end\n");
         }
@@ -79,10 +81,10 @@ impl Drop for Mounts {
         }
         let _ = self.holder.kill();
         let _ = self.holder.wait();
-        for entry in folder.into_iter().flat_map(std::fs::read_dir).flatten().flatten() {
+        for entry in folder.into_iter().flat_map(fs_err::read_dir).flatten().flatten() {
             let path = entry.path();
             if path.extension().is_some_and(|extension| extension == "pid") {
-                let number = std::fs::read_to_string(&path).unwrap_or_default();
+                let number = fs_err::read_to_string(&path).unwrap_or_default();
                 if let Some(process) = number.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
                     let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
                 }

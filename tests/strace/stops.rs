@@ -7,12 +7,15 @@ use std::process::{Command, ExitStatus};
 /// What is or-ed to SIGTRAP at the stops of system calls.
 const OF_CALL: i32 = 0x80;
 
+/// Where a request has no use for an address.
+const NOWHERE: *mut libc::c_void = std::ptr::null_mut();
+
 /// Run a program to its end, and look whenever its main thread is about to make a system call.
 #[expect(unsafe_code, reason = "nothing safe offers ptrace")]
 pub(crate) fn before_each_call(command: &mut Command, mut look: impl FnMut()) -> ExitStatus {
     let trace_me = || {
         // SAFETY: a bare system call, which is allowed between fork and exec.
-        let traced = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
+        let traced = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, NOWHERE, NOWHERE) };
         if traced < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
     };
     // SAFETY: as above.
@@ -27,18 +30,18 @@ pub(crate) fn before_each_call(command: &mut Command, mut look: impl FnMut()) ->
         status
     };
     // The signal of its exec.
-    let mut status = wait();
+    wait();
     let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
     // SAFETY: the process is stopped, and this thread traces it.
-    unsafe { libc::ptrace(libc::PTRACE_SETOPTIONS, process, 0, options) };
-    let mut signal = 0;
+    unsafe { libc::ptrace(libc::PTRACE_SETOPTIONS, process, NOWHERE, options as usize) };
+    let mut signal: i32 = 0;
     let mut is_entry = false;
-    loop {
+    let status = loop {
         // SAFETY: as above.
-        unsafe { libc::ptrace(libc::PTRACE_SYSCALL, process, 0, signal) };
-        status = wait();
+        unsafe { libc::ptrace(libc::PTRACE_SYSCALL, process, NOWHERE, signal as usize) };
+        let status = wait();
         if !libc::WIFSTOPPED(status) {
-            break;
+            break status;
         }
         signal = libc::WSTOPSIG(status);
         if signal == libc::SIGTRAP | OF_CALL {
@@ -51,6 +54,6 @@ pub(crate) fn before_each_call(command: &mut Command, mut look: impl FnMut()) ->
         if signal & !OF_CALL == libc::SIGTRAP {
             signal = 0;
         }
-    }
+    };
     ExitStatus::from_raw(status)
 }

@@ -21,7 +21,16 @@ fn stub() -> &'static Path {
         fs_err::create_dir_all(&folder).unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clock/stub.rs");
         let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        command.args(["--edition", "2024", "--crate-type", "cdylib", "-C", "strip=symbols", "-o", "clock.so"]);
+        command.args([
+            "--edition",
+            "2024",
+            "--crate-type",
+            "cdylib",
+            "-C",
+            "strip=symbols",
+            "-o",
+            "clock.so",
+        ]);
         assert!(command.arg(source).current_dir(&folder).status().unwrap().success());
         folder.join("clock.so")
     })

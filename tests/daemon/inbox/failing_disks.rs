@@ -40,7 +40,8 @@ fn all_measured(rig: &Rig, jobs: &[&str]) {
 }
 
 fn is_in_trouble(rig: &Rig) -> bool {
-    backbone::daemon::status::Status::read(&rig.path("state")).is_ok_and(|status| !status.attention.is_empty())
+    backbone::daemon::status::Status::read(&rig.path("state"))
+        .is_ok_and(|status| !status.attention.is_empty())
 }
 
 #[test]
@@ -74,7 +75,10 @@ fn disk_whose_blocks_cannot_be_written_loses_no_job_and_is_named() {
         rig.end(Signal::TERM);
     }
     // The kernel gives a journal up that it could not write; what an administrator does then.
-    assert!(mounts.run(&rig, "umount lab && { e2fsck -f -y exported >/dev/null || [ $? -le 2 ]; } && mount -o loop exported lab"));
+    assert!(mounts.run(
+        &rig,
+        "umount lab && { e2fsck -f -y exported >/dev/null || [ $? -le 2 ]; } && mount -o loop exported lab"
+    ));
     rig.start_in(&mounts);
     all_measured(&rig, &["long", "behind"]);
 }

@@ -97,7 +97,11 @@ fn worker_that_fills_the_disk_with_many_files_is_ended_and_the_next_job_has_room
     rig.drop_file("next.yaml", job("net.sim", ""));
     rig.wait_until_done(2);
     let outcome = rig.bundle_of("full").outcome;
-    assert_eq!((outcome.status, outcome.reason.as_deref()), (Status::Failed, Some("disk_filled")), "{outcome:?}");
+    assert_eq!(
+        (outcome.status, outcome.reason.as_deref()),
+        (Status::Failed, Some("disk_filled")),
+        "{outcome:?}"
+    );
     assert!(outcome.hint.is_some(), "{outcome:?}");
     assert_eq!(rig.bundle_of("next").outcome.status, Status::Measured);
     assert!(!rig.spool("workplace").exists(), "its files go with it");

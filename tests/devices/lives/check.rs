@@ -68,7 +68,8 @@ impl Life {
             assert!(left.is_empty(), "spool/{part} still holds {left:?}");
         }
         let inbox = names(&self.machine.at("lab/inbox"));
-        let is_model = |name: &&String| [".sim", ".onnx", ".data"].iter().any(|ending| name.ends_with(ending));
+        let is_model =
+            |name: &&String| [".sim", ".onnx", ".data"].iter().any(|ending| name.ends_with(ending));
         let left: Vec<&String> = inbox.iter().filter(|name| !is_model(name)).collect();
         assert!(left.is_empty(), "the inbox still holds {left:?}");
         let hidden = |name: &String| name.starts_with('.');

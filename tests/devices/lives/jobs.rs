@@ -116,7 +116,8 @@ fn of_runtimes(number: usize, chance: &mut Chance) -> LifeJob {
         0 => {
             let mut job = job(number, vec![("onnxruntime", 1)], 1);
             job.text.push_str(&format!("model: external.onnx\n{MEASURE}"));
-            job.missing = vec![file("tests/models", "external.onnx"), file("tests/models", "external.onnx.data")];
+            job.missing =
+                vec![file("tests/models", "external.onnx"), file("tests/models", "external.onnx.data")];
             job
         }
         1 => {

@@ -87,7 +87,14 @@ impl Life {
         let kind = HostKind::draw(&mut chance);
         let machine = Machine::new(folder, kind, &mut chance);
         let power_before = machine.power();
-        Self { machine, jobs: Vec::new(), seen: BTreeMap::new(), power_before, counts: Counts::default(), chance }
+        Self {
+            machine,
+            jobs: Vec::new(),
+            seen: BTreeMap::new(),
+            power_before,
+            counts: Counts::default(),
+            chance,
+        }
     }
 
     /// Live until there were so many kills.
@@ -120,7 +127,9 @@ impl Life {
             let is_empty = |part: &str| names(&machine.at(part)).is_empty();
             let inbox = names(&machine.at("lab/inbox"));
             !inbox.iter().any(|name| name.ends_with(".yaml") || name.ends_with(".cancel"))
-                && ["queue", "ready", "journal", "control"].iter().all(|part| is_empty(&format!("lab/spool/{part}")))
+                && ["queue", "ready", "journal", "control"]
+                    .iter()
+                    .all(|part| is_empty(&format!("lab/spool/{part}")))
         });
         self.machine.end(Signal::TERM);
         self.look_at_outbox();

@@ -63,8 +63,7 @@ impl Machine {
             .then(|| tempfile::Builder::new().prefix("life-").tempdir_in(OTHER_FILE_SYSTEM).unwrap());
         let outbox =
             elsewhere.as_ref().map_or_else(|| folder.join("lab/outbox"), |other| other.path().to_owned());
-        let machine =
-            Self { folder: folder.to_owned(), outbox, _elsewhere: elsewhere, kind, daemon: None };
+        let machine = Self { folder: folder.to_owned(), outbox, _elsewhere: elsewhere, kind, daemon: None };
         let runtimes = machine.install();
         let root = folder.display();
         let text = format!(
@@ -238,7 +237,8 @@ impl Drop for Machine {
 
 /// Processes of that parent which run `backbone __worker`, or the worker of TensorFlow Lite.
 fn workers_of(daemon: u32) -> Vec<Pid> {
-    let children = fs_err::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap_or_default();
+    let children =
+        fs_err::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap_or_default();
     let children = children.split_ascii_whitespace().filter_map(|id| id.parse::<i32>().ok());
     let is_worker = |id: &i32| {
         let words = fs_err::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
@@ -252,7 +252,8 @@ fn workers_of(daemon: u32) -> Vec<Pid> {
 fn stubs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("life-stubs-{}", std::process::id()));
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("life-stubs-{}", std::process::id()));
         fs_err::create_dir_all(&folder).unwrap();
         for (source, kind, name) in [
             ("tests/edgetpu/stub_libedgetpu.rs", "cdylib", "libedgetpu.so.1"),

@@ -91,6 +91,8 @@ fn soak() {
 /// Live until there were so many kills; `noted` is called after each life.
 fn live(summary: &mut Summary, kills: u64, kept: &Path, noted: &(dyn Fn(&Summary) + Sync)) {
     let began = Instant::now();
+    // No second life for one that was asked for.
+    let at_a_time = if kills == 1 { 1 } else { LIVES_AT_A_TIME };
     let summary = Mutex::new(summary);
     let draw = || {
         let mut summary = summary.lock().unwrap();
@@ -100,7 +102,7 @@ fn live(summary: &mut Summary, kills: u64, kept: &Path, noted: &(dyn Fn(&Summary
         })
     };
     std::thread::scope(|scope| {
-        for _ in 0..LIVES_AT_A_TIME {
+        for _ in 0..at_a_time {
             scope.spawn(|| {
                 while let Some(seed) = draw() {
                     let lived = live_once(seed, kept);
