@@ -22,10 +22,13 @@ PYTHON_DESK := target/python-desk
 
 DESTDIR ?=
 PREFIX ?= /usr
-# The executables to install.
+# The executables to install, and their man pages and completions.
 EXECUTABLES ?= target/release
+PAGES ?= target/pages
+# What packages are made for.
+ARCHITECTURES ?= x86_64 aarch64
 
-.PHONY: help packages runtimes build cross-build demo test test-arm64 lint docs fuzz soak bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-arm64 lint docs fuzz soak power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,8 +39,28 @@ packages: ## install the system packages that building and testing need, where t
 runtimes: packages ## fetch the inference libraries into runtimes/<architecture>
 	tools/fetch-runtimes
 
-build: runtimes ## release executables with every feature, in target/release
+build: runtimes pages ## release executables with every feature, in target/release
 	$(CARGO) build --release --locked --features $(FEATURES) --bins
+
+# With the features of a test build, so that it compiles little that is not compiled already.
+pages: ## man pages and completions, in target/pages
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
+	  $(CARGO) run --quiet --locked --example pages -- $(PAGES)
+
+deb: pages ## packages for Debian and Ubuntu, for ARCHITECTURES, in target/packages
+	for architecture in $(ARCHITECTURES); do \
+	  tools/cross-build --arch $$architecture; \
+	  tools/fetch-runtimes --arch $$architecture; \
+	  packaging/build deb --architecture $$architecture --pages $(PAGES); done
+
+tarball: pages ## archives for other systems, for ARCHITECTURES, in target/packages
+	for architecture in $(ARCHITECTURES); do \
+	  tools/cross-build --arch $$architecture; \
+	  tools/fetch-runtimes --arch $$architecture; \
+	  packaging/build tarball --architecture $$architecture --pages $(PAGES); done
+
+check-deb: ## that two builds of the packages in target/packages have the same bytes, and what lintian says of them
+	packaging/check $(ARCHITECTURES)
 
 cross-build: ## release executables for x86-64 and arm64 and glibc 2.27, in target/dist; takes about 20 minutes
 	tools/cross-build --arch x86_64
@@ -47,6 +70,10 @@ test-arm64: ## the whole product in an emulated arm64 machine, from the package 
 	tools/install-packages --arm64
 	[ -x target/dist/aarch64/backbone ] || tools/cross-build --arch aarch64
 	tools/test-arm64
+
+test-deb: runtimes pages ## install, upgrade, downgrade, remove and purge the release packages, as root
+	BACKBONE_REQUIRE_SYSTEMD=1 BACKBONE_TEST_EXECUTABLES=target/dist/$(ARCHITECTURE) \
+	  $(CARGO) test --locked --features $(FEATURES) --test daemon -- packages:: systemd::
 
 demo: build clean-demo ## measure inbox-examples/, show the results and write a report on them
 	mkdir -p demo/inbox demo/outbox demo/state
@@ -65,6 +92,7 @@ test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of che
 	$(CARGO) check --locked --all-targets
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
+	tools/power-cuts --quick
 
 lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
@@ -85,6 +113,13 @@ fuzz: ## search for bytes on which a reader of foreign files or output panics or
 KILLS ?= 10000
 soak: runtimes ## whole lives of a daemon with 10,000 kills in them; takes an hour or two
 	BACKBONE_SOAK_KILLS=$(KILLS) $(CARGO) test --locked --features $(FEATURES) --test devices -- --ignored --nocapture lives::soak
+
+# Release executables: each state starts a daemon, and a daemon reads its own file.
+power-cuts: runtimes ## cut the power of machines at 20,000 points, as root; takes hours, and what it tried adds up over runs
+	$(CARGO) build --release --locked --bin backbone --bin backbone-daemon
+	tools/power-cuts --program target/release/backbone
+	tools/power-cuts --program target/release/backbone --bug all
+	tools/power-cuts --program target/release/backbone --guest 100
 
 bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes about 20 minutes
 	$(CARGO) bench --locked --features $(FEATURES) --no-fail-fast --bench '*'
@@ -131,6 +166,8 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/backbone.service
 	install -Dm644 systemd/backbone.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/backbone.conf
 	install -Dm644 systemd/backbone.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/backbone.conf
+	if [ -d $(PAGES) ]; then (cd $(PAGES) && find . -type f) | while read -r page; do \
+	  install -Dm644 $(PAGES)/$$page $(DESTDIR)$(PREFIX)/share/$$page; done; fi
 	install -d $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples
 	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi

@@ -1,7 +1,5 @@
 //! Which source the executables are built from, so that `backbone serve` hands over to a daemon of the same
-//! build only; and where the worker that is linked with libtensorflowlite_c finds it: next to the
-//! installation, and in development builds in the folder that `tools/fetch-runtimes` fills. The daemon's
-//! LD_LIBRARY_PATH for a configured library goes before both.
+//! build only.
 
 #![expect(
     clippy::disallowed_methods,
@@ -24,19 +22,6 @@ fn main() {
         digested.unwrap_or_else(|error| panic!("cannot read {place}: {error}"));
     }
     println!("cargo:rustc-env=BACKBONE_SOURCE_DIGEST={:016x}", hasher.finish());
-    let set = |name: &str| std::env::var(name).unwrap_or_default();
-    if std::env::var_os("CARGO_FEATURE_TFLITE").is_none() {
-        return;
-    }
-    let mut places = vec!["$ORIGIN/../lib/backbone".to_owned()];
-    if set("PROFILE") == "debug" {
-        // target/debug/backbone-worker-tflite → runtimes/<arch>. Not in release builds: an installed one must
-        // not look there.
-        places.push(format!("$ORIGIN/../../runtimes/{}", set("CARGO_CFG_TARGET_ARCH")));
-    }
-    for place in places {
-        println!("cargo:rustc-link-arg-bin=backbone-worker-tflite=-Wl,-rpath,{place}");
-    }
 }
 
 /// Add names and contents of everything at `path`.

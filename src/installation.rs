@@ -133,7 +133,8 @@ fn source_libraries(folder: &Path) -> Option<PathBuf> {
     is_target.then(|| target.with_file_name("runtimes").join(std::env::consts::ARCH))
 }
 
-/// The variable through which the system's loader finds a library that the worker is linked with.
+/// The variable through which the system's loader finds the libraries that the runtime's own library needs, and
+/// which are next to it.
 fn library_path(library: &Path) -> Option<(OsString, OsString)> {
     let mut folders = vec![library.parent()?.to_owned()];
     if let Some(inherited) = std::env::var_os("LD_LIBRARY_PATH") {
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn worker_that_is_linked_with_its_library_gets_its_folder() {
+    fn worker_of_its_own_gets_the_folder_of_its_library() {
         let installation = Installation::usual(&HostRoot::real());
         let mut named = Provided::default();
         named.set(NeedKind::Library, "/opt/libtensorflowlite_c.so");

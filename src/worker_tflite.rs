@@ -1,7 +1,7 @@
-//! The worker executable that is linked with the TensorFlow Lite C library.
+//! The worker executable for the TensorFlow Lite C library, which it opens while it runs.
 //!
-//! It speaks the same protocol as `backbone __worker`, and is an executable of its own so that no other names
-//! the library.
+//! It speaks the same protocol as `backbone __worker`, and is an executable of its own so that no other holds
+//! the code that calls the library.
 
 use std::process::ExitCode;
 

@@ -32,8 +32,8 @@ pub struct Cell {
     pub cost: Option<RowCost>,
     /// The rows behind it.
     pub rows: Vec<usize>,
-    /// Any of them is suspect.
-    pub suspect: bool,
+    /// The worst of their verdicts.
+    pub verdict: VerdictState,
     /// Processes behind it.
     pub processes: usize,
     /// Timed runs behind it.
@@ -45,6 +45,13 @@ pub struct Cell {
     /// Energy of one inference above idle, in J: the mean of the rows that have it, with the interval if only
     /// one has.
     pub energy_joules: Option<Estimate>,
+}
+
+impl Cell {
+    /// Did something go wrong in any of its rows?
+    pub fn is_suspect(&self) -> bool {
+        self.verdict >= VerdictState::Suspect
+    }
 }
 
 /// How the intervals of a platform were made, and what they exclude.
@@ -60,6 +67,8 @@ pub struct Basis {
     pub left_out: BTreeMap<LeftOut, usize>,
     /// Rows that enter although their verdict is suspect.
     pub suspect: usize,
+    /// Rows that enter although their verdict is unverified.
+    pub unverified: usize,
 }
 
 /// Replicates of all cells of a report together. A report on more than two thousand cells gets fewer
@@ -83,6 +92,7 @@ pub(super) fn group(
         match (usable(row, options), subject(row)) {
             (Ok(()), Some(subject)) => {
                 bases[platform].suspect += usize::from(row.verdict == VerdictState::Suspect);
+                bases[platform].unverified += usize::from(row.verdict == VerdictState::Unverified);
                 members.entry((platform, subject)).or_default().push(index);
             }
             (Err(reason), _) => *bases[platform].left_out.entry(reason).or_insert(0) += 1,
@@ -103,7 +113,8 @@ pub(super) fn group(
 pub(super) fn usable(row: &Row, options: &AnalysisOptions) -> Result<(), LeftOut> {
     match row.usable() {
         Err(reason) => Err(reason),
-        Ok(_) if options.only_valid && row.verdict != VerdictState::Valid => Err(LeftOut::Suspect),
+        Ok(_) if options.only_valid && row.verdict == VerdictState::Suspect => Err(LeftOut::Suspect),
+        Ok(_) if options.only_valid && row.verdict == VerdictState::Unverified => Err(LeftOut::Unverified),
         Ok(_) => Ok(()),
     }
 }
@@ -121,6 +132,7 @@ impl Basis {
             resamples: 0,
             left_out: BTreeMap::new(),
             suspect: 0,
+            unverified: 0,
         }
     }
 }
@@ -134,7 +146,7 @@ fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> 
         subject,
         configuration: first.configuration.clone(),
         cost: first.cost.filter(|_| members.iter().all(|&member| rows[member].cost == first.cost)),
-        suspect: members.iter().any(|&member| rows[member].verdict == VerdictState::Suspect),
+        verdict: members.iter().map(|&member| rows[member].verdict).max().unwrap_or(VerdictState::Valid),
         processes: means.len(),
         runs: members
             .iter()

@@ -183,7 +183,10 @@ fn compare(
         comparable: false,
         only_from: ours.len() - pairs.len(),
         only_to: theirs.len() - pairs.len(),
-        suspect_pairs: shared.iter().filter(|&&(from, to)| cells[from].suspect || cells[to].suspect).count(),
+        suspect_pairs: shared
+            .iter()
+            .filter(|&&(from, to)| cells[from].is_suspect() || cells[to].is_suspect())
+            .count(),
         pairs,
         throughput: latency.map(Ratio::inverse),
         latency,

@@ -286,7 +286,8 @@ impl Maker<'_> {
         if places.is_empty() {
             return;
         }
-        let is_suspect = |&&(from, to): &&(usize, usize)| self.cells[from].suspect || self.cells[to].suspect;
+        let is_suspect =
+            |&&(from, to): &&(usize, usize)| self.cells[from].is_suspect() || self.cells[to].is_suspect();
         contrast.suspect_pairs = places.iter().filter(is_suspect).count();
         let milliseconds = |cell: usize| self.cells[cell].latency_ms.value;
         contrast.latency = Some(Averages {

@@ -235,7 +235,7 @@ impl Grounds<'_> {
         let mut cells = claim.pairs.concat();
         cells.sort_unstable();
         cells.dedup();
-        let suspect = cells.iter().filter(|&&cell| self.cells[cell].suspect);
+        let suspect = cells.iter().filter(|&&cell| self.cells[cell].is_suspect());
         let suspect_rows = suspect.map(|&cell| self.cells[cell].rows.len()).sum();
         let rows = cells.iter().flat_map(|&cell| &self.cells[cell].rows);
         let mut rows: Vec<String> = rows.map(|&row| (self.row_ids)(row)).collect();

@@ -159,7 +159,7 @@ fn task(front: &Front, cells: &[Cell]) -> String {
             cost.operations,
             cell.latency_ms.value,
             throughput.value,
-            cell.suspect,
+            cell.is_suspect(),
             if place + 1 == front.cells.len() { "]}" } else { "," },
         ));
     }

@@ -136,7 +136,7 @@ pub(super) fn contradictions(contrasts: &[Contrast], cells: &[Cell]) -> Vec<Cont
                 operational_density: density,
                 throughput,
                 holds_among_all: false,
-                suspect: cells[sparser].suspect || cells[denser].suspect,
+                suspect: cells[sparser].is_suspect() || cells[denser].is_suspect(),
             })
         })
         .collect();

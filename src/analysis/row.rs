@@ -250,6 +250,8 @@ pub enum LeftOut {
     ZeroLatency,
     /// Its verdict is suspect, and only valid results were requested.
     Suspect,
+    /// Its verdict is unverified, and only valid results were requested.
+    Unverified,
 }
 
 impl RowLatency {

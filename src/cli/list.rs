@@ -3,7 +3,6 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, print, table};
-use crate::bundle::format::VerdictState;
 use crate::host::HOSTS;
 use crate::network::blocks::BLOCKS;
 use crate::runtime::{Need, OptionKind, Options, RUNTIMES};
@@ -101,14 +100,13 @@ pub(super) fn blocks() -> String {
 pub(super) fn reasons() -> String {
     let mut text = String::new();
     for reason in REASONS {
-        let state = match reason.state {
-            VerdictState::Valid => "valid",
-            VerdictState::Suspect => "suspect",
-            VerdictState::Invalid => "invalid",
-        };
+        let state = reason.state.word();
         let gap = if text.is_empty() { "" } else { "\n" };
         text.push_str(&format!("{gap}{} makes a result {state}\n", reason.code));
-        text.push_str(&format!("  {}\n  advice: {}\n", reason.meaning, reason.advice));
+        text.push_str(&format!(
+            "  {}\n  cause: {}\n  remedy: {}\n",
+            reason.meaning, reason.cause, reason.advice
+        ));
     }
     text
 }

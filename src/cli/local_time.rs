@@ -5,7 +5,15 @@ use jiff::tz::TimeZone;
 
 /// A time as bundles have it, in the local time zone: `2026-11-28 10:48`. As it is if it is not a time.
 pub(super) fn local(time: &str) -> String {
-    within(time, TimeZone::system())
+    // Snapshots of the tests are the same everywhere.
+    within(time, if cfg!(test) { TimeZone::UTC } else { TimeZone::system() })
+}
+
+/// So many seconds after a time, likewise; `None` if it is not a time.
+pub(super) fn later(time: &str, seconds: f64) -> Option<String> {
+    let seconds = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    let ends = time.parse::<Timestamp>().ok()?.checked_add(seconds).ok()?;
+    Some(local(&ends.to_string()))
 }
 
 fn within(time: &str, zone: TimeZone) -> String {

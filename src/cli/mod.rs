@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::host::nvml;
 
@@ -15,6 +15,7 @@ mod check;
 mod collected;
 mod doctor;
 mod exit;
+mod explain;
 #[cfg(feature = "desk")]
 mod export;
 pub(crate) mod failure;
@@ -87,12 +88,23 @@ enum Command {
     Results(results::ResultsArguments),
     Show(show::ShowArguments),
     List(list::ListArguments),
+    Explain(explain::ExplainArguments),
     Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
     Export(export::ExportArguments),
     #[cfg(feature = "desk")]
     Report(report::ReportArguments),
     Schema(schema::SchemaArguments),
+}
+
+/// The definition of the command line, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Likewise, of the daemon's own executable.
+pub fn daemon_command() -> clap::Command {
+    DaemonCli::command().name("backbone-daemon").display_name("backbone-daemon")
 }
 
 /// Run the command that the process was started with; the whole of `main`.
@@ -164,6 +176,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Results(arguments) => results::execute(arguments),
         Command::Show(arguments) => show::execute(arguments),
         Command::List(arguments) => list::execute(arguments),
+        Command::Explain(arguments) => explain::execute(&arguments),
         Command::Networks(arguments) => networks::execute(arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
@@ -191,6 +204,17 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 /// them.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A span of time as people say it: `about 40 s`, `about 12 min`, `about 3 h 20 min`.
+fn about(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match (minutes / 60, minutes % 60) {
+        _ if seconds < 90.0 => format!("about {seconds:.0} s"),
+        (0, minutes) => format!("about {minutes} min"),
+        (hours, 0) => format!("about {hours} h"),
+        (hours, minutes) => format!("about {hours} h {minutes} min"),
+    }
 }
 
 /// A file name for people: bytes that are not UTF-8 replaced, control characters escaped.

@@ -29,7 +29,7 @@ pub(super) struct ReportArguments {
     /// Also write the Pareto-optimal choices of each platform, as YAML for architecture search
     #[arg(long, value_name = "FILE")]
     search_space: Option<PathBuf>,
-    /// Exclude suspect results from aggregates as well
+    /// Exclude suspect and unverified results from aggregates as well
     #[arg(long)]
     only_valid: bool,
     /// Which builds of a result its numbers cover

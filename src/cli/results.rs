@@ -13,7 +13,7 @@ use super::failure::Advise as _;
 use super::local_time::local;
 use super::{DaemonPlace, Exit, note, outcome, print, table};
 use crate::analysis::platform;
-use crate::analysis::row::{Row, word};
+use crate::analysis::row::Row;
 use crate::bundle::format::{Status, VerdictState};
 use crate::export::{Export, Results};
 use crate::stats::Sorted;
@@ -130,7 +130,7 @@ impl ResultsArguments {
 /// The verdict of what was measured, else how it ended; as bundles spell it.
 fn ending(row: &Row) -> String {
     match row.status {
-        Status::Measured => word(&row.verdict).unwrap_or_default(),
+        Status::Measured => row.verdict.word().to_owned(),
         status => outcome::word(status).replace(' ', "_"),
     }
 }

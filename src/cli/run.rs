@@ -14,7 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Advise as _, Explain as _};
-use super::{DaemonPlace, Exit, feasibility, outcome, print};
+use super::{DaemonPlace, Exit, about, feasibility, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
 use crate::daemon::{Audience, Daemon, parts_of};
@@ -44,6 +44,9 @@ pub(super) struct RunArguments {
     /// Exit with code 3 for a suspect verdict too
     #[arg(long)]
     pub(super) strict: bool,
+    /// Print a line of JSON for each result as it comes, for programs, instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
@@ -52,7 +55,7 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     fs_err::create_dir_all(&outbox).advise("name another outbox with --outbox")?;
     let place = DaemonPlace { config: arguments.config, ..DaemonPlace::default() };
     let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(if arguments.json { Form::Json } else { Form::Text });
     for given in &given {
         let folder = RunFolder::make(&outbox)?;
         if let Some(mistakes) = folder.fill(given)? {
@@ -75,6 +78,9 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     }
     progress.finish();
     let rows = &progress.rows;
+    if arguments.json {
+        return Ok(outcome::exit(rows, arguments.strict));
+    }
     let compiled = feasibility::render(rows).unwrap_or_default();
     // The mistakes of a job file were shown before anything was measured.
     let reasons = outcome::reasons(rows.iter().filter(|row| row.outcome.mistakes.is_empty()));
@@ -227,12 +233,22 @@ fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// a worker measures.
 struct Progress {
     bar: Option<ProgressBar>,
+    form: Form,
     rows: Vec<BundleLine>,
 }
 
+/// What standard output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A table for people, at the end.
+    Text,
+    /// A line of JSON for each result.
+    Json,
+}
+
 impl Progress {
-    fn new() -> Self {
-        Self { bar: std::io::stderr().is_terminal().then(bar), rows: Vec::new() }
+    fn new(form: Form) -> Self {
+        Self { bar: std::io::stderr().is_terminal().then(bar), form, rows: Vec::new() }
     }
 
     fn say(&self, line: &str) {
@@ -260,19 +276,26 @@ impl Observer for Progress {
         let (number, trials) = trial.trial;
         let all = configurations as u64 * u64::from(trials);
         let before = (configuration as u64 - 1) * u64::from(trials) + u64::from(number) - 1;
+        let left = trial.eta_seconds.map(|seconds| format!(", {} left", about(seconds))).unwrap_or_default();
+        let what = format!("{}: {} on {}", trial.job, trial.network, trial.runtime);
         match &self.bar {
             Some(bar) => {
                 bar.set_length(all);
                 bar.set_position(before);
-                bar.set_message(format!("{} on {}", trial.job, trial.runtime));
+                bar.set_message(format!("{what}{left}"));
                 bar.tick();
             }
-            None => self.say(&format!("{} on {}: trial {} of {all}", trial.job, trial.runtime, before + 1)),
+            None => self.say(&format!("{what}, trial {} of {all}{left}", before + 1)),
         }
     }
 
     fn bundled(&mut self, row: BundleLine) {
-        self.say(&format!("{}: {}", super::readable(row.job.as_ref()), super::readable(row.bundle.as_ref())));
+        if self.form == Form::Json {
+            // A reader that goes away ends nothing: the bundles are what is measured for.
+            let _ = print(&format!("{}\n", outcome::as_json(&row)));
+        } else {
+            self.say(&outcome::line(&row));
+        }
         self.rows.push(row);
     }
 

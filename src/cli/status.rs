@@ -7,10 +7,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Advise as _;
-use super::outcome::failures::{self, Ending};
-use super::{DaemonPlace, Exit, print, table};
+use super::local_time::{later, local};
+use super::outcome::{
+    self,
+    failures::{self, Ending},
+};
+use super::{DaemonPlace, Exit, about, print, table};
 use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
+use crate::daemon::observer::BundleLine;
 use crate::daemon::status::{CopiedFile, FILE_NAME, State, Status, Waiting};
 use crate::daemon::status_file::is_silent;
 use crate::guarded;
@@ -26,6 +31,9 @@ const CLEAR_SCREEN: &str = "\x1b[2J\x1b[H";
 
 /// How many of the newest bundles in the outbox are searched for failures.
 const NEWEST_BUNDLES: usize = 20;
+
+/// How many of them are listed.
+const NEWEST_RESULTS: usize = 10;
 
 /// Show what the daemon is doing: the running trial, the queue, recent failures, the disk
 #[derive(Debug, Args)]
@@ -115,15 +123,16 @@ fn render(status: &Status, author: Author, bundles: &[Bundle]) -> String {
     let state = serde_json::to_value(status.state).unwrap_or_default();
     let state = state.as_str().unwrap_or("unknown").replace('_', " ");
     let mut text = match author {
-        Author::Writes => format!("{state} (process {}, as of {})\n", status.process, status.updated),
+        Author::Writes => format!("{state} (process {}, as of {})\n", status.process, local(&status.updated)),
         Author::Silent => format!(
             "not known: the daemon (process {}) cannot write its status; check the disk of the state folder\n\
              it was {state} at {}, and what follows is as old\n",
-            status.process, status.updated
+            status.process,
+            local(&status.updated)
         ),
         Author::Gone => {
             let ended = if status.state == State::Stopped { state } else { format!("was {state}") };
-            format!("no daemon is running; the last one {ended} at {}\n", status.updated)
+            format!("no daemon is running; the last one {ended} at {}\n", local(&status.updated))
         }
     };
     for (label, line) in lines(status) {
@@ -136,6 +145,13 @@ fn render(status: &Status, author: Author, bundles: &[Bundle]) -> String {
     section(&mut text, "next", &["job", "id", "priority"], next);
     section(&mut text, "waiting", &["job", "for", "since"], waiting);
     section(&mut text, "attention", &["what", "code", "why"], attention);
+    let newest = bundles.iter().rev().take(NEWEST_RESULTS);
+    let recent = newest.map(|bundle| {
+        let line = BundleLine::of(bundle, "");
+        std::iter::once(local(&bundle.times.finished)).chain(outcome::cells(&line)).collect()
+    });
+    let headings: Vec<&str> = std::iter::once("finished").chain(outcome::HEADINGS).collect();
+    section(&mut text, "newest results", &headings, recent);
     // A cancelled job is as somebody wanted it.
     let failed = bundles.iter().filter(|bundle| bundle.outcome.status != format::Status::Cancelled);
     let failed = failures::render(failed.map(|bundle| Ending {
@@ -170,28 +186,32 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         lines.push(("paused", "the inbox is still read; no job starts until `backbone resume`".to_owned()));
     }
     if let Some(running) = &status.running {
-        let left =
-            running.eta_seconds.map(|seconds| format!(", about {seconds:.0} s left")).unwrap_or_default();
+        lines.push(("job", format!("{}: {} on {}", running.job, running.network, running.runtime)));
         lines.push((
-            "job",
+            "trial",
             format!(
-                "{} on {}: configuration {} of {}, trial {} of {}, started {}{left}",
-                running.job,
-                running.runtime,
-                running.configuration,
-                running.configurations,
+                "{} of {}, of configuration {} of {}; since {}",
                 running.trial,
                 running.trials,
-                running.since
+                running.configuration,
+                running.configurations,
+                local(&running.since)
             ),
         ));
+        if let Some(seconds) = running.eta_seconds {
+            let ends = later(&running.since, seconds).map(|ends| format!(", at {ends}")).unwrap_or_default();
+            lines.push(("done in", format!("{}{ends}", about(seconds))));
+        }
     }
     if let Some(cooling) = &status.cooling {
         lines.push((
             "cooling",
             format!(
                 "{} was at {:.1} °C, and the job starts below {} °C; the wait ends at {}",
-                cooling.zone, cooling.celsius, cooling.below_celsius, cooling.until
+                cooling.zone,
+                cooling.celsius,
+                cooling.below_celsius,
+                local(&cooling.until)
             ),
         ));
     }
@@ -238,6 +258,7 @@ mod tests {
             running: Some(Running {
                 id: "0000000001-abc".into(),
                 job: "smoke".into(),
+                network: "net.sim".into(),
                 runtime: "sim".into(),
                 configuration: 1,
                 configurations: 2,

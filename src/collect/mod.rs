@@ -24,6 +24,7 @@ use crate::bundle::seal::{Seal, Sealed};
 use crate::error::Hint;
 use crate::guarded;
 use crate::parallel;
+use crate::verdict;
 
 mod chains;
 #[cfg(test)]
@@ -393,7 +394,7 @@ fn head_in(status: &Path) -> Option<ChainHead> {
 /// The row of a file, and its place in a chain, if it has one.
 fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(Row, Option<Link>), Oddity> {
     let odd = |kind, detail: String| Oddity { path: found.shown.clone(), kind, detail };
-    let (bundle, json, (file_sha256, seal)) = match decode(&found.file, limits.at_once_bytes) {
+    let (mut bundle, json, (file_sha256, seal)) = match decode(&found.file, limits.at_once_bytes) {
         Err(ReadError::TooLarge { .. }) => {
             let _alone = whole_memory.lock().unwrap_or_else(PoisonError::into_inner);
             decode(&found.file, limits.largest_bytes)
@@ -413,6 +414,7 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(
         integrity,
         sha256: file_sha256,
     });
+    bundle.verdict = verdict::reread(&bundle);
     Ok((Row::new(bundle, found.shown.clone(), sha256), link))
 }
 

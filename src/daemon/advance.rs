@@ -1,14 +1,13 @@
 //! A job's turn, and the way out: one configuration is measured, and what came of it goes to the outlet, back
 //! to the queue, or waits for another attempt.
 
-use std::io;
 use std::time::Instant;
 
 use super::Daemon;
 use super::attending::{Attending, Cancellation};
-use super::inbox::{self, Again, Wake};
+use super::inbox::{self, Again};
+use super::intake::{Intake, pulse, unreadable};
 use super::job::{EndedJob, QueuedJob, ReadJob, SpecFile};
-use super::reporter::Reporter;
 use super::troubles::{Setback, Subject, TroubleKind};
 use super::turn::{Ended, Left, Turn};
 use crate::bundle::format::{Fault, Outcome, Stage, Status as OutcomeStatus};
@@ -31,7 +30,7 @@ impl Daemon<'_> {
         let ((spec, job), progress) = match read {
             Ok(read) => read,
             Err(error) => {
-                self.set_back(&queued, unreadable(&queued, &error));
+                self.intake().set_back(&queued, unreadable(&queued, &error));
                 return true;
             }
         };
@@ -40,7 +39,7 @@ impl Daemon<'_> {
             Err(rejection) => {
                 self.inbox.finished(&queued);
                 let queued = QueuedJob { priority: 0, ..queued };
-                self.end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
+                self.intake().end(EndedJob { queued, spec, job: None, outcome: rejection.outcome() });
                 return true;
             }
         };
@@ -52,7 +51,7 @@ impl Daemon<'_> {
         }
         let left = (1..=job.configurations.len()).find(|number| !progress.bundled.contains(number));
         let Some(configuration) = left else {
-            self.finish(&queued);
+            self.intake().finish(&queued);
             return true;
         };
         self.take_turn(ReadJob { queued, spec, job }, &progress, configuration)
@@ -75,7 +74,7 @@ impl Daemon<'_> {
                 if let Some(setback) = self.failed_build(&turn, &ended.outcome) {
                     // The build is neither a crash nor a result.
                     let _ = self.spool.journal(&queued.entry.id).append(&Record::Interrupted, Durable::Later);
-                    self.set_back(queued, setback);
+                    self.intake().set_back(queued, setback);
                     return true;
                 }
                 self.host_did_its_part(&turn, &ended);
@@ -95,9 +94,9 @@ impl Daemon<'_> {
                 self.inbox.finished(queued);
                 self.inbox.lost(queued, progress);
                 let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
-                ended.into_iter().for_each(|ended| self.end(ended));
+                ended.into_iter().for_each(|ended| self.intake().end(ended));
             }
-            Left::SetBack(setback) => self.set_back(queued, *setback),
+            Left::SetBack(setback) => self.intake().set_back(queued, *setback),
             Left::Trouble(error) => {
                 let (kind, now) = (TroubleKind::SpoolUnwritable, Instant::now());
                 self.troubles.report(kind, &self.config.spool, &error, now);
@@ -121,16 +120,10 @@ impl Daemon<'_> {
         }
         if let Some(outcome) = outcome {
             let (queued, spec) = (queued.clone(), SpecFile { text: spec.text.clone() });
-            self.end(EndedJob { queued, spec, job: Some(job.clone()), outcome });
+            self.intake().end(EndedJob { queued, spec, job: Some(job.clone()), outcome });
         } else if is_last && !self.outlet.is_held_up() {
-            self.finish(queued);
+            self.intake().finish(queued);
         }
-    }
-
-    /// The host is at fault: the job keeps its place, and others may take their turn meanwhile.
-    pub(super) fn set_back(&mut self, queued: &QueuedJob, setback: Setback) {
-        let after = self.troubles.set_back(setback, Instant::now()).as_secs();
-        log::info!(JOB = queued.name.as_str(), ID:% = queued.entry.id; "back to the queue; trying again in {after} s");
     }
 
     /// A build that failed through the host's fault is tried again: as long as its disk has no room, else a
@@ -177,7 +170,7 @@ impl Daemon<'_> {
             Again::No | Again::Now => {
                 log::info!(JOB = job, ID:% = queued.entry.id; "not a whole model, and it changed since; taking it again");
                 let ended = self.inbox.bind(read, None, &mut self.spool, &mut self.troubles);
-                ended.into_iter().for_each(|ended| self.end(ended));
+                ended.into_iter().for_each(|ended| self.intake().end(ended));
             }
         }
     }
@@ -194,16 +187,20 @@ impl Daemon<'_> {
         let left = match self.bench.ready(turn, &mut self.spool, &mut self.troubles, &mut pulse) {
             Err(left) => left,
             Ok(ready) => {
-                let mut attending = Attending {
-                    cancellation: Cancellation::of(queued, &self.config.inbox, self.spool.control().path()),
+                let journal = self.spool.journal(&queued.entry.id);
+                let cancellation = Cancellation::of(queued, &self.config.inbox, self.spool.control().path());
+                let intake = Intake {
                     inbox: &mut self.inbox,
-                    outlet: &self.outlet,
-                    troubles: &self.troubles,
-                    spool: &self.spool,
+                    outlet: &mut self.outlet,
+                    troubles: &mut self.troubles,
+                    spool: &mut self.spool,
                     reporter: &mut self.reporter,
                     observer: &mut *self.observer,
                 };
-                self.bench.run(turn, ready, &self.spool, &mut attending)
+                let mut attending = Attending::new(intake, cancellation);
+                let left = self.bench.run(turn, ready, journal, &mut attending);
+                self.failed = attending.into_failure();
+                left
             }
         };
         self.spool.models.end_turn();
@@ -221,54 +218,5 @@ impl Daemon<'_> {
         let mut pulse = || pulse(reporter, wake);
         let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles, &mut pulse);
         row.into_iter().for_each(|row| self.observer.bundled(row));
-    }
-
-    /// Everything in the job that has no bundle yet ends like this; then the job is finished.
-    pub(super) fn end(&mut self, ended: EndedJob) {
-        let progress = match self.spool.progress(&ended.queued.entry.id) {
-            Ok(progress) => progress,
-            Err(error) => {
-                self.set_back(&ended.queued, unreadable(&ended.queued, &error));
-                self.inbox.requeue(&ended.queued);
-                return;
-            }
-        };
-        let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
-        let mut pulse = || pulse(reporter, wake);
-        let rows = self.outlet.bundle_job(&ended, &progress, &self.spool, &mut self.troubles, &mut pulse);
-        rows.into_iter().for_each(|row| self.observer.bundled(row));
-        if self.outlet.is_held_up() {
-            // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
-            // measured.
-            self.inbox.requeue(&ended.queued);
-        } else {
-            self.finish(&ended.queued);
-        }
-    }
-
-    /// A job has all its bundles.
-    fn finish(&mut self, queued: &QueuedJob) {
-        self.inbox.finished(queued);
-        self.outlet.retire(&queued.entry, &mut self.spool, &mut self.troubles);
-        if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
-            self.outlet.prune(&self.spool);
-        }
-    }
-}
-
-/// A sign of life during work that takes its time; an error if it is to end.
-fn pulse(reporter: &mut Reporter, wake: &Wake) -> io::Result<()> {
-    reporter.service().feed_watchdog(Instant::now());
-    if wake.stop_requested() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
-}
-
-/// The files of a claimed job cannot be read now.
-fn unreadable(queued: &QueuedJob, error: &io::Error) -> Setback {
-    let id = &queued.entry.id;
-    Setback {
-        subject: Subject::Job(id.clone()),
-        trouble: TroubleKind::SpoolUnreadable,
-        what: format!("job {} ({id})", queued.name),
-        why: format!("its files in the spool cannot be read: {error}"),
     }
 }

@@ -1,31 +1,26 @@
 //! The daemon during a turn: it writes the status, feeds the watchdog, and looks whether the turn must end.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::bench::{Attendant, TrialNumber};
 use super::control;
-use super::inbox::Inbox;
+use super::intake::Intake;
 use super::job::QueuedJob;
-use super::observer::{Observer, TrialBegins};
-use super::outlet::Outlet;
-use super::reporter::{Reporter, StatusSources, Urgency};
+use super::observer::TrialBegins;
+use super::reporter::Urgency;
 use super::status::{Cooling, Running};
-use super::troubles::Troubles;
-use crate::spool::Spool;
 use crate::worker::parent::Control;
 
 /// Attends the turn of one job.
 pub(super) struct Attending<'a> {
-    pub(super) inbox: &'a mut Inbox,
-    pub(super) outlet: &'a Outlet,
-    pub(super) troubles: &'a Troubles,
-    pub(super) spool: &'a Spool,
-    pub(super) reporter: &'a mut Reporter,
-    pub(super) observer: &'a mut dyn Observer,
-    pub(super) cancellation: Cancellation<'a>,
+    intake: Intake<'a>,
+    cancellation: Cancellation<'a>,
+    /// Why the daemon must end.
+    failed: Option<io::Error>,
 }
 
 /// Looks whether one job was cancelled.
@@ -61,47 +56,61 @@ impl<'a> Cancellation<'a> {
     }
 }
 
-impl Attending<'_> {
-    fn report(&mut self, urgency: Urgency) {
-        let view = StatusSources {
-            inbox: self.inbox,
-            outlet: self.outlet,
-            troubles: self.troubles,
-            spool: self.spool,
-            host_is_taken: false,
-        };
-        self.reporter.report(urgency, &view);
+impl<'a> Attending<'a> {
+    pub(super) fn new(intake: Intake<'a>, cancellation: Cancellation<'a>) -> Self {
+        Self { intake, cancellation, failed: None }
+    }
+
+    /// Why the daemon must end, if it must.
+    pub(super) fn into_failure(self) -> Option<io::Error> {
+        self.failed
     }
 }
 
 impl Attendant for Attending<'_> {
     fn trial_begins(&mut self, running: Running, number: TrialNumber) {
-        self.reporter.running(Some(running.clone()));
-        self.report(if number == TrialNumber::First { Urgency::Now } else { Urgency::Soon });
-        self.observer.trial_begins(&TrialBegins {
+        self.intake.reporter.running(Some(running.clone()));
+        self.intake.report(if number == TrialNumber::First { Urgency::Now } else { Urgency::Soon });
+        self.intake.observer.trial_begins(&TrialBegins {
             job: &running.job,
+            network: &running.network,
             runtime: &running.runtime,
+            eta_seconds: running.eta_seconds,
             configuration: (running.configuration, running.configurations),
             trial: (running.trial, running.trials),
         });
     }
 
     fn cools(&mut self, cooling: Option<Cooling>) {
-        self.reporter.cooling(cooling);
-        self.report(Urgency::Now);
+        self.intake.reporter.cooling(cooling);
+        self.intake.report(Urgency::Now);
     }
 
     fn worker_starts(&mut self) {
-        self.inbox.pause_watch();
+        self.intake.inbox.pause_watch();
     }
 
     fn worker_ended(&mut self) {
-        self.inbox.resume_watch();
+        self.intake.inbox.resume_watch();
+    }
+
+    fn between_trials(&mut self) -> Control {
+        let control = self.control();
+        if control != Control::Continue {
+            return control;
+        }
+        let (now, seen) = (Instant::now(), self.intake.inbox.seen());
+        let running = &self.cancellation.queued.entry.id;
+        if let Err(error) = self.intake.take_in(&seen, now, Some(running)) {
+            self.failed = Some(error);
+        }
+        // A disk that refused a bundle would refuse that of this turn too.
+        if self.failed.is_some() || self.intake.outlet.is_held_up() { Control::Stop } else { self.control() }
     }
 
     fn control(&mut self) -> Control {
-        self.inbox.wake().clear();
-        self.reporter.service().feed_watchdog(Instant::now());
+        self.intake.inbox.wake().clear();
+        self.intake.reporter.service().feed_watchdog(Instant::now());
         if self.stop_requested() {
             Control::Stop
         } else if self.cancellation.is_cancelled() {
@@ -112,15 +121,15 @@ impl Attendant for Attending<'_> {
     }
 
     fn stop_requested(&self) -> bool {
-        self.inbox.wake().stop_requested()
+        self.intake.inbox.wake().stop_requested()
     }
 
     fn interrupt(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.inbox.wake().descriptor())
+        Some(self.intake.inbox.wake().descriptor())
     }
 
     fn sleep(&self, at_most: Duration) {
-        self.inbox.wake().sleep(at_most);
+        self.intake.inbox.wake().sleep(at_most);
     }
 }
 

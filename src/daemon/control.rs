@@ -2,7 +2,7 @@
 //! port.
 //!
 //! `paused` holds as long as the file exists. The daemon removes `cancel~NAME`, `retry~NAME` and `resume~`
-//! once it carried them out.
+//! once it carried them out. A command says that it left its request once that survives a power cut.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use super::job::{QueuedJob, name_without_spec};
 use crate::guarded;
 use crate::spec;
-use crate::spool::Spool;
 use crate::spool::names::{Entry, EntryKind, JobId, spell, unspell};
+use crate::spool::{Folder, Spool};
 
 /// The flag file of `backbone pause`.
 const PAUSED: &str = "paused";
@@ -53,9 +53,7 @@ impl ControlRequest {
 /// # Errors
 /// The folder cannot be written.
 pub fn leave(control: &Path, wish: &ControlRequest) -> io::Result<PathBuf> {
-    let path = control.join(wish.file_name());
-    create(&path)?;
-    Ok(path)
+    create(control, &wish.file_name())
 }
 
 /// Let a request to retry mean this one job and no other. `request` is its file, before and after.
@@ -104,15 +102,18 @@ pub(crate) fn is_paused(control: &Path) -> bool {
 /// # Errors
 /// The folder cannot be written.
 pub fn pause(control: &Path) -> io::Result<()> {
-    create(&control.join(PAUSED))
+    create(control, PAUSED).map(drop)
 }
 
-/// Create an empty file, if it is not there yet.
-fn create(path: &Path) -> io::Result<()> {
-    match guarded::create_path(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_file(path) => Ok(()),
-        created => created,
+/// Create an empty file durably, if it is not there yet.
+fn create(control: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = control.join(name);
+    match guarded::create_path(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_file(&path) => {}
+        created => created?,
     }
+    Folder::open(control)?.sync()?;
+    Ok(path)
 }
 
 fn is_file(path: &Path) -> bool {
@@ -126,7 +127,8 @@ fn is_file(path: &Path) -> bool {
 pub fn resume(control: &Path) -> io::Result<()> {
     match fs_err::remove_file(control.join(PAUSED)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => leave(control, &ControlRequest::Resume).map(|_| ()),
+        // Syncs the folder, from which the file is gone.
+        _ => leave(control, &ControlRequest::Resume).map(drop),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::host::{self, HostRoot};
 use crate::installation::Installation;
 use crate::spool::names::Entry;
-use crate::spool::watch::{Seen, Watch};
+use crate::spool::watch::Watch;
 use crate::spool::{Places, Spool};
 use crate::worker::sandbox;
 
@@ -34,6 +34,7 @@ mod clock;
 pub mod control;
 pub(crate) mod hardware;
 mod inbox;
+mod intake;
 mod job;
 #[cfg(test)]
 mod lab;
@@ -58,6 +59,7 @@ pub(crate) use start_error::StartError;
 
 use bench::{Access, Bench, Reboots};
 use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
+use intake::Intake;
 use job::QueuedJob;
 use observer::Observer;
 use outlet::{Assembler, Outlet};
@@ -80,6 +82,8 @@ pub(crate) struct Daemon<'o> {
     stepped_at: Instant,
     reporter: Reporter,
     observer: &'o mut dyn Observer,
+    /// Why the process must end, if something of the last turn says so.
+    failed: Option<io::Error>,
 }
 
 impl<'o> Daemon<'o> {
@@ -144,6 +148,7 @@ impl<'o> Daemon<'o> {
             observer,
             config,
             spool,
+            failed: None,
         };
         daemon.inbox.remember_boot(uploads);
         daemon.recover(found.entries);
@@ -206,7 +211,7 @@ impl<'o> Daemon<'o> {
 
     /// Reject the jobs that wait for a model now, if waiting longer makes no sense.
     pub(crate) fn reject_waiting(&mut self) {
-        self.give_up_waiting(Instant::now(), Duration::ZERO);
+        self.intake().give_up_waiting(Instant::now(), Duration::ZERO);
     }
 
     /// Acquire the host's lock, or say who has it.
@@ -231,6 +236,17 @@ impl<'o> Daemon<'o> {
         let (reporter, view) = self.reporting();
         reporter.write(State::Stopped, &view);
         log::info!("stopped");
+    }
+
+    fn intake(&mut self) -> Intake<'_> {
+        Intake {
+            inbox: &mut self.inbox,
+            outlet: &mut self.outlet,
+            troubles: &mut self.troubles,
+            spool: &mut self.spool,
+            reporter: &mut self.reporter,
+            observer: &mut *self.observer,
+        }
     }
 
     fn report(&mut self) {
@@ -272,7 +288,7 @@ impl<'o> Daemon<'o> {
             log::info!("{} jobs taken up from a former run", entries.len());
         }
         for entry in entries {
-            self.admit(entry);
+            self.intake().admit(entry);
         }
         self.inbox.sync_bound(&self.spool, &mut self.troubles);
         let queue = self.inbox.queue();
@@ -295,7 +311,7 @@ impl<'o> Daemon<'o> {
         if seen.control {
             self.carry_out_requests();
         }
-        self.take_in(&seen, now)?;
+        self.intake().take_in(&seen, now, None)?;
         if self.troubles.is_due(now) {
             let kept_jobs_back = self.troubles.keep_jobs_from_the_queue();
             let row = self.outlet.write(&self.spool, &mut self.troubles);
@@ -311,10 +327,11 @@ impl<'o> Daemon<'o> {
         }
         if self.inbox.is_copying() {
             // Before anything is measured: nothing is copied while a worker times.
-            self.copy_on();
+            self.intake().copy_on();
             return Ok(true);
         }
-        self.give_up_waiting(now, self.inbox.patience());
+        let patience = self.inbox.patience();
+        self.intake().give_up_waiting(now, patience);
         if !self.outlet.is_held_up() {
             self.bench.reboot_back(&mut self.troubles);
         }
@@ -331,7 +348,9 @@ impl<'o> Daemon<'o> {
         if !self.lock_host() {
             return Ok(false);
         }
-        Ok(self.advance(queued))
+        let has_advanced = self.advance(queued);
+        // A claim between two trials that could not be made durable.
+        self.failed.take().map_or(Ok(has_advanced), Err)
     }
 
     /// The job whose turn it is: the one that the host was rebooted for, or the queue's first that does not
@@ -357,69 +376,5 @@ impl<'o> Daemon<'o> {
         ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())
-    }
-}
-
-/// The way in.
-impl Daemon<'_> {
-    /// Claim what is fully uploaded, carry out cancel files, and give waiting jobs the models that came.
-    fn take_in(&mut self, seen: &Seen, now: Instant) -> io::Result<()> {
-        let Some(mut sight) = self.inbox.look(seen, &mut self.spool, &mut self.troubles, now) else {
-            return Ok(());
-        };
-        for claims in std::mem::take(&mut sight.claims) {
-            if self.inbox.wake().stop_requested() {
-                break;
-            }
-            // After a failed fsync only a fresh start can find out what is on the disk.
-            let outcomes = self
-                .spool
-                .claim(claims)
-                .inspect_err(|error| log::error!("cannot make claims durable: {error}"))?;
-            for outcome in outcomes {
-                if let Some(entry) = self.inbox.claimed(outcome, &self.spool, &mut self.troubles, now) {
-                    self.admit(entry);
-                }
-            }
-            self.reporter.service().feed_watchdog(Instant::now());
-        }
-        for name in std::mem::take(&mut sight.cancels) {
-            if self.cancel(inbox::cancelled_job(&name)) {
-                self.inbox.remove_cancel_file(&name, &self.spool, &mut self.troubles);
-            }
-        }
-        for waiting in self.inbox.to_be_bound(&sight, &self.spool) {
-            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
-        self.inbox.sync_bound(&self.spool, &mut self.troubles);
-        self.inbox.tidy(&sight, &self.spool, now);
-        Ok(())
-    }
-
-    /// Copy for one slice, and then begin with the next job that waits for that.
-    fn copy_on(&mut self) {
-        let ended = self.inbox.copy_on(&mut self.spool, &mut self.troubles);
-        ended.into_iter().for_each(|ended| self.end(ended));
-        while let Some(waiting) = self.inbox.next_to_copy() {
-            let ended = self.inbox.bind_waiting(waiting, &mut self.spool, &mut self.troubles);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
-        self.inbox.sync_bound(&self.spool, &mut self.troubles);
-        let (reporter, view) = self.reporting();
-        reporter.report(Urgency::Soon, &view);
-    }
-
-    fn admit(&mut self, entry: Entry) {
-        let ended = self.inbox.admit(entry, &mut self.spool, &mut self.troubles);
-        ended.into_iter().for_each(|ended| self.end(ended));
-    }
-
-    /// Reject the jobs that have waited this long for a model.
-    fn give_up_waiting(&mut self, now: Instant, limit: Duration) {
-        for waiting in self.inbox.late(now, limit) {
-            let ended = self.inbox.give_up(waiting, limit, &self.spool);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
     }
 }

@@ -32,8 +32,12 @@ impl Observer for Unobserved {}
 pub(crate) struct TrialBegins<'a> {
     /// Job name.
     pub(crate) job: &'a str,
+    /// The network: θ, or the name of the model file.
+    pub(crate) network: &'a str,
     /// Runtime name.
     pub(crate) runtime: &'a str,
+    /// Expected seconds until the job is done; `None` before its first trial is.
+    pub(crate) eta_seconds: Option<f64>,
     /// Which configuration, from 1, of how many.
     pub(crate) configuration: (usize, usize),
     /// Which trial, from 1, of how many.

@@ -92,7 +92,7 @@ impl Daemon<'_> {
             Left::Ended(ended) => {
                 self.troubles.set_back(stopped(runtime, &ended.outcome), Instant::now());
             }
-            Left::SetBack(setback) => self.set_back(&queued, *setback),
+            Left::SetBack(setback) => self.intake().set_back(&queued, *setback),
             Left::Interrupted | Left::ModelLost => {}
             Left::Trouble(error) => {
                 let spool = self.config.spool.clone();

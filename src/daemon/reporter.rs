@@ -13,6 +13,7 @@ use super::status::{self, Attention, Cooling, CopiedFile, Queued, Running, State
 use super::status_file::StatusFile;
 use super::troubles::Troubles;
 use crate::config::Config;
+use crate::spool::names::JobId;
 use crate::spool::{Spool, Unexpected};
 
 /// The status file is written at most this often while jobs are short.
@@ -140,6 +141,8 @@ impl Reporter {
         let space = spool.queue().space().ok();
         let queue = inbox.queue();
         let waiting = queue.waiting().take(status::NAMED_JOBS);
+        let running = self.running.as_ref().and_then(|running| JobId::parse(&running.id));
+        let is_next = |queued: &&QueuedJob| running.as_ref() != Some(&queued.entry.id);
         Status {
             format: status::FORMAT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -148,8 +151,8 @@ impl Reporter {
             state,
             running: self.running.clone(),
             cooling: self.cooling.clone(),
-            queued: queue.len() as u64,
-            next: queue.in_order().take(status::NAMED_JOBS).map(Queued::of).collect(),
+            queued: queue.in_order().filter(is_next).count() as u64,
+            next: queue.in_order().filter(is_next).take(status::NAMED_JOBS).map(Queued::of).collect(),
             waiting: waiting.map(|waiting| waiting_line(waiting, inbox, now)).collect(),
             attention: troubles
                 .attention()

@@ -23,7 +23,7 @@ impl Daemon<'_> {
         self.troubles.fixed(TroubleKind::RequestsUnreadable);
         for (mut file, wish) in requests {
             let is_done = match wish {
-                ControlRequest::Cancel(job) => self.cancel(&job),
+                ControlRequest::Cancel(job) => self.intake().cancel(&job, None),
                 ControlRequest::Retry(job) => self.retry(&job, &mut file),
                 ControlRequest::Resume => true,
             };
@@ -31,19 +31,6 @@ impl Daemon<'_> {
                 log::warn!("cannot remove a request that was carried out: {error}");
             }
         }
-    }
-
-    /// End every job meant by this. False if the disk refuses: a job without all its bundles would run when
-    /// its turn comes.
-    pub(super) fn cancel(&mut self, meant: &OsStr) -> bool {
-        for queued in self.inbox.meant_by(meant) {
-            if self.outlet.is_held_up() {
-                return false;
-            }
-            let ended = self.inbox.cancel(queued, &self.spool);
-            ended.into_iter().for_each(|ended| self.end(ended));
-        }
-        !self.outlet.is_held_up()
     }
 
     /// Queue the newest finished job meant by this again. False if the disk refuses.
@@ -56,7 +43,7 @@ impl Daemon<'_> {
         match control::narrow(request, &entry.id).and_then(|()| self.spool.requeue(&entry)) {
             Ok(again) => {
                 log::info!(ID:% = again.id; "{} is queued again", again.file.to_string_lossy());
-                self.admit(again);
+                self.intake().admit(again);
                 true
             }
             Err(error) => {

@@ -41,7 +41,7 @@ pub struct Status {
     /// What the job being measured waits for while the host is too hot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling: Option<Cooling>,
-    /// Number of jobs ready for their turn.
+    /// Number of jobs ready for their turn, without the one that is being measured.
     pub queued: u64,
     /// The first of them, in order.
     pub next: Vec<Queued>,
@@ -94,6 +94,9 @@ pub struct Running {
     pub id: String,
     /// Job name.
     pub job: String,
+    /// The network: θ, or the name of the model file.
+    #[serde(default)]
+    pub network: String,
     /// Runtime.
     pub runtime: String,
     /// Which configuration, from 1.

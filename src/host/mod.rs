@@ -9,6 +9,7 @@
 //! A family of hosts is one folder and one line in [`HOSTS`].
 
 pub(crate) mod clock;
+pub(crate) mod clocks;
 mod coral;
 pub(crate) mod cpufreq;
 mod detect;
@@ -24,7 +25,6 @@ pub(crate) mod nvml;
 pub mod power;
 pub(crate) mod root;
 pub(crate) mod sensors;
-pub(crate) mod slept;
 pub mod tool;
 
 pub use facts::observe;

@@ -4,6 +4,7 @@
 //! Made in `figures`; drawn by `svg` and, through JSON, by the script of the page. Nothing here knows colours
 //! or pixels.
 
+use crate::bundle::format::VerdictState;
 pub(crate) use crate::report::palette::{Style, Symbol};
 use crate::stats::Span;
 
@@ -112,8 +113,15 @@ pub struct Point {
     pub y_interval: Option<Span>,
     /// What it is, and all its numbers; harmless, with lines separated by `\n`.
     pub hover: String,
-    /// Whether it comes from a suspect result.
-    pub suspect: bool,
+    /// The worst verdict of the results behind it.
+    pub verdict: VerdictState,
+}
+
+impl Point {
+    /// Did something go wrong in a result behind it?
+    pub fn is_suspect(&self) -> bool {
+        self.verdict >= VerdictState::Suspect
+    }
 }
 
 /// A line to compare with.

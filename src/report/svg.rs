@@ -297,7 +297,7 @@ impl Svg {
             if let Some(span) = point.x_interval {
                 self.line("bar", frame.place(span.low, point.y), frame.place(span.high, point.y));
             }
-            self.mark(series.style.symbol, frame.place(point.x, point.y), point.suspect, &point.hover);
+            self.mark(series.style.symbol, frame.place(point.x, point.y), point.is_suspect(), &point.hover);
         }
         self.write("</g>");
     }

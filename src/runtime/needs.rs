@@ -36,7 +36,7 @@ pub enum Need {
         /// How many builds of a model with inputs of up to 560 pixels the paper measured.
         builds_in_paper: u32,
     },
-    /// A worker executable of its own, linked with the library.
+    /// A worker executable of its own, with the code that calls the library.
     Worker {
         /// Its file name, next to `backbone`.
         file: &'static str,

@@ -6,6 +6,7 @@
 //! ```text
 //! inbox/                     people drop job and model files here
 //! spool/lock                 held while a daemon owns the spool
+//! spool/format               the version of all this (module `format`)
 //! spool/identity             this spool's random tag and the next arrival number
 //! spool/queue/ID~job~NAME    claimed jobs; the rename into this folder is the claim
 //! spool/journal/ID.jsonl     what happened to a job since (module `journal`)
@@ -39,6 +40,7 @@ use crate::guarded::{self, Synced};
 mod claim;
 mod clear;
 mod folder;
+mod format;
 pub mod journal;
 mod lease;
 mod models;
@@ -149,6 +151,17 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// A newer version wrote it.
+    #[error(
+        "cannot read the spool {}: a newer backbone wrote it (format {found}, and this one reads up to {})",
+        spool.display(), format::SPOOL_FORMAT
+    )]
+    Newer {
+        /// The spool.
+        spool: PathBuf,
+        /// Its format.
+        found: u32,
+    },
     /// A folder is missing or inaccessible.
     #[error("cannot use the folder {}", path.display())]
     Folder {
@@ -168,6 +181,11 @@ impl Hint for OpenError {
             }
             Self::NotOneFileSystem { .. } => {
                 "put inbox and spool into one folder on one mount; a bind mount counts as another mount"
+                    .to_owned()
+            }
+            Self::Newer { .. } => {
+                "install the newer version again, or let it finish every job first and remove the \
+                                   spool then"
                     .to_owned()
             }
             Self::Folder { path, .. } => {
@@ -190,6 +208,7 @@ impl Spool {
         };
         let spool = open(&places.spool)?;
         let lock = lock(&places.spool)?;
+        format::keep(&spool)?;
         let mut inbox = open(&places.inbox)?;
         if !within(LEFT_BEHIND_FOR, || inbox.take()) {
             return Err(OpenError::InboxTaken { inbox: places.inbox.clone() });
@@ -235,7 +254,7 @@ impl Spool {
         outbox
             .sweep(|name| JobId::of_bundle(name).is_some_and(|(id, _)| id.tag == identity.tag))
             .map_err(failed)?;
-        spool.sweep(|name| name == IDENTITY).map_err(failed)?;
+        spool.sweep(|name| [IDENTITY, format::FILE].contains(&name)).map_err(failed)?;
         let outbox = places.outbox.clone();
         let mut spool =
             Self { inbox, queue, ready, done, control, journal, outbox, models, identity, oddities, lock };

@@ -8,29 +8,36 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::bundle::format::{Interval, Percentile, Summary, Trial};
+use crate::bundle::format::{Interval, MissingPercentile, Percentile, Summary, Trial, VarianceSplit};
+use crate::stats::dependence::Dependence;
 use crate::units::Nanos;
 
+pub(crate) mod dependence;
 #[cfg(test)]
 #[cfg(feature = "desk")]
 mod desk_tests;
 pub mod energy;
-#[cfg(feature = "desk")]
 mod gamma;
+pub(crate) mod levels;
 #[cfg(feature = "desk")]
 pub(crate) mod moderate;
+pub(crate) mod modes;
 mod order;
-#[cfg(feature = "desk")]
+mod percentile;
 pub mod resample;
-#[cfg(feature = "desk")]
 pub(crate) mod sample;
+mod series;
+#[cfg(test)]
+mod series_tests;
 mod spread;
-#[cfg(feature = "desk")]
 pub(crate) mod student;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trend;
+mod variance;
 
-pub(crate) use order::{Sorted, fewest_runs_for_interval, median_interval_ranks, supports_percentile};
+pub(crate) use order::{Sorted, fewest_runs_for_interval, median_interval_ranks};
+pub(crate) use series::Series;
 pub use spread::mean;
 pub(crate) use spread::standard_deviation;
 
@@ -47,9 +54,9 @@ pub struct Span {
     pub high: f64,
 }
 
-/// The percentiles that are reported if the count supports them, ascending: the slow tail that deadlines are
-/// made of. The median has a field of its own.
-pub(crate) const PERCENTILES: &[f64] = &[90.0, 95.0, 99.0, 99.9];
+/// The percentiles that are reported if the count supports them, ascending: those that MLPerf reports, and two
+/// more.
+pub(crate) const PERCENTILES: &[f64] = &[50.0, 75.0, 80.0, 90.0, 95.0, 97.0, 99.0, 99.9];
 
 /// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None`
 /// without latencies.
@@ -59,6 +66,13 @@ pub fn summary(trials: &[Trial]) -> Option<Summary> {
     let latencies = pooled(trials);
     let sorted = Sorted::new(&latencies)?;
     let count = latencies.len();
+    let every: Vec<Series> = trials.iter().filter_map(Series::of).collect();
+    let chosen = chosen_build(trials);
+    let parts: Vec<(Dependence, usize)> = every
+        .iter()
+        .filter(|series| Some(series.id.build) == chosen)
+        .map(|series| (series.dependence.clone(), series.count))
+        .collect();
     Some(Summary {
         count: count as u64,
         build: has_several_builds(trials).then(|| chosen_build(trials)).flatten(),
@@ -74,11 +88,42 @@ pub fn summary(trials: &[Trial]) -> Option<Summary> {
             high: interval.high.as_milliseconds(),
             confidence: interval.confidence,
         }),
-        percentiles: PERCENTILES
-            .iter()
-            .filter(|&&percent| supports_percentile(count, percent))
-            .map(|&percent| Percentile { percent, value: milliseconds(sorted.percentile(percent)) })
-            .collect(),
+        percentiles: PERCENTILES.iter().filter_map(|&percent| percentile_of(&sorted, percent)).collect(),
+        missing_percentiles: PERCENTILES.iter().filter_map(|&percent| missing(count, percent)).collect(),
+        mean_interval: dependence::mean_interval(&parts).map(|Span { low, high }| Interval {
+            low,
+            high,
+            confidence: CONFIDENCE,
+        }),
+        effective_count: Some(parts.iter().map(|(part, _)| part.effective_count).sum()),
+        variance: variance::split(&every.iter().map(Series::moments).collect::<Vec<_>>()).map(|split| {
+            VarianceSplit {
+                between_builds: split.builds,
+                between_processes: split.processes,
+                between_runs: split.runs,
+            }
+        }),
+        trials: every.iter().map(Series::statistics).collect(),
+    })
+}
+
+/// A percentile with its bound, if there are enough latencies for it.
+fn percentile_of(sorted: &Sorted, percent: f64) -> Option<Percentile> {
+    let discarded = percentile::discarded(sorted.count(), percent)?;
+    let value = milliseconds(sorted.percentile(percent));
+    Some(Percentile { percent, value, upper_bound: Some(sorted.slowest(discarded).as_milliseconds()) })
+}
+
+/// Why a percentile is not reported; `None` if it is.
+fn missing(count: usize, percent: f64) -> Option<MissingPercentile> {
+    percentile::discarded(count, percent).is_none().then(|| MissingPercentile {
+        percent,
+        value: None,
+        reason: format!(
+            "needs {} latencies for a confidence of {:.0} %, and there are {count}",
+            percentile::fewest_for_percentile(percent),
+            percentile::PERCENTILE_CONFIDENCE * 100.0
+        ),
     })
 }
 
@@ -98,6 +143,11 @@ pub(crate) fn of_chosen_build(trials: &[Trial]) -> impl Iterator<Item = &Trial> 
 ///
 /// The choice is biased downwards: the minimum of several noisy means is below the mean of any one build.
 fn chosen_build(trials: &[Trial]) -> Option<u32> {
+    means_of_builds(trials).into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(build, _)| build)
+}
+
+/// Every build that has latencies, with their mean in nanoseconds, in ascending order of its number.
+pub(crate) fn means_of_builds(trials: &[Trial]) -> Vec<(u32, f64)> {
     let builds: BTreeSet<u32> = trials.iter().map(|trial| trial.id.build).collect();
     let mean_of = |build: u32| {
         let of_build = trials.iter().filter(|trial| trial.id.build == build);
@@ -105,7 +155,7 @@ fn chosen_build(trials: &[Trial]) -> Option<u32> {
             of_build.flat_map(|trial| trial.latencies.latency_ns.iter().copied()).collect();
         mean(&latencies).map(|mean| (build, mean))
     };
-    builds.into_iter().filter_map(mean_of).min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(build, _)| build)
+    builds.into_iter().filter_map(mean_of).collect()
 }
 
 fn has_several_builds(trials: &[Trial]) -> bool {

@@ -46,6 +46,11 @@ impl Sorted {
         self.0[self.0.len() - 1]
     }
 
+    /// The slowest latency but for so many.
+    pub(crate) fn slowest(&self, but_for: usize) -> Nanos {
+        self.0[self.0.len().saturating_sub(but_for + 1)]
+    }
+
     /// Median in nanoseconds; the mean of the two middle values for an even count.
     pub(crate) fn median(&self) -> f64 {
         let count = self.0.len();
@@ -76,16 +81,6 @@ impl Sorted {
         let (rank, confidence) = median_rank(self.0.len())?;
         Some(MedianInterval { low: self.0[rank - 1], high: self.0[self.0.len() - rank], confidence })
     }
-}
-
-/// Does a sample of that many latencies support that percentile?
-///
-/// It does if a distribution-free upper confidence bound for it exists: the largest of n latencies is above
-/// the p-quantile with probability 1 − pⁿ, and if even that is below [`CONFIDENCE`], nothing in the sample
-/// bounds the percentile from above (Conover 1999, §3.2; Le Boudec 2010, §2.2). For 90, 95, 99 and 99.9 it
-/// takes 29, 59, 299 and 2,995 latencies.
-pub(crate) fn supports_percentile(count: usize, percent: f64) -> bool {
-    1.0 - (percent / 100.0).powi(i32::try_from(count).unwrap_or(i32::MAX)) >= CONFIDENCE
 }
 
 /// Ranks, from 1, of the two latencies between which [`Sorted::median_interval`] of that many reaches.

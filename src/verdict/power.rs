@@ -1,11 +1,10 @@
 //! Reasons from the host's power state and its release.
 
-use super::Evidence;
+use super::{Evidence, Measured};
 use crate::bundle::format::{Power, PowerDifference, PowerState, Sensor};
-use crate::stats::Sorted;
 
-pub(super) fn power_state_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn power_state_unobserved(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let is_observed = |power: &&Power| power.found.mode.is_some() || shows_clocks(&power.found);
     evidence
         .power
@@ -19,8 +18,8 @@ fn shows_clocks(state: &PowerState) -> bool {
     state.settings.keys().any(|setting| !setting.ends_with("/online"))
 }
 
-pub(super) fn power_state_not_held(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn power_state_not_held(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let changes = &evidence.power?.not_held;
     let first = changes.first()?;
     let when = if first.after { "after" } else { "before" };
@@ -32,8 +31,8 @@ pub(super) fn power_state_not_held(evidence: &Evidence, sorted: Option<&Sorted>)
     ))
 }
 
-pub(super) fn clocks_not_locked(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn clocks_not_locked(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let power = evidence.power.filter(|power| power.requested.lock_clocks)?;
     if power.applied.as_ref().is_some_and(|applied| !shows_clocks(applied)) {
         return Some("the host shows no clocks that could be locked".to_owned());
@@ -54,15 +53,15 @@ fn card_without_locks(evidence: &Evidence, power: &Power) -> Option<String> {
 }
 
 /// If the job also asks for locked clocks, `clocks_not_locked` reports the difference.
-pub(super) fn power_mode_not_in_force(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn power_mode_not_in_force(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let asked = |power: &&Power| power.requested.power_mode.is_some() && !power.requested.lock_clocks;
     let power = evidence.power.filter(asked)?;
     (!power.not_applied.is_empty()).then(|| differences(power.not_applied.iter()))
 }
 
-pub(super) fn unknown_release(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn unknown_release(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let host = evidence.host;
     let is_unknown = host.family.as_deref() == Some("jetson") && host.jetpack.is_none();
     is_unknown.then(|| match &host.l4t {

@@ -1,25 +1,24 @@
 //! Reasons from the assignment of nodes to execution providers.
 
-use super::Evidence;
+use super::{Evidence, Measured};
 use crate::bundle::format::ProviderShare;
-use crate::stats::Sorted;
 
-pub(super) fn provider_not_used(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn provider_not_used(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let asked = asked(evidence)?;
     (asked.nodes == Some(0)).then(|| format!("{} ran no node; {}", asked.name, fallbacks(evidence.providers)))
 }
 
-pub(super) fn provider_fallback(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn provider_fallback(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let is_used = asked(evidence)?.nodes.is_some_and(|nodes| nodes > 0);
     let fallbacks = fallbacks(evidence.providers);
     (is_used && !fallbacks.is_empty()).then_some(fallbacks)
 }
 
 /// The processor's provider needs no observation: a session that names no other provider has no other.
-pub(super) fn provider_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn provider_unobserved(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     let asked = asked(evidence)?;
     (asked.nodes.is_none() && asked.library.is_some())
         .then(|| format!("the number of nodes that {} ran is unknown", asked.name))

@@ -12,7 +12,7 @@ use crate::derived_docs;
 
 const RESOLUTION: Nanos = Nanos(20);
 
-fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
+pub(super) fn trial(process: u32, latencies: impl IntoIterator<Item = u64>) -> Trial {
     Trial {
         id: TrialId { build: 1, process },
         latencies: Latencies {
@@ -28,7 +28,7 @@ pub(super) fn steady() -> impl Iterator<Item = u64> {
     (0..100).map(|run| 1_000_000 + run * 37 % 100)
 }
 
-fn judged(trials: &[Trial]) -> Verdict {
+pub(super) fn judged(trials: &[Trial]) -> Verdict {
     judge(&evidence(Status::Measured, trials))
 }
 
@@ -38,6 +38,7 @@ fn evidence(status: Status, trials: &[Trial]) -> Evidence<'_> {
     Evidence {
         status,
         trials,
+        summary: None,
         environment: None,
         clock_resolution: RESOLUTION,
         host: &HOST,
@@ -118,7 +119,7 @@ fn nodes_that_fell_back_to_another_provider_make_a_result_suspect() {
 }
 
 #[test]
-fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_observed_suspect() {
+fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_observed_unverified() {
     let verdict =
         judged_with(&[share("CUDA", false, Some(0), Some(0)), share("CPU", true, Some(9), Some(5))]);
     assert_eq!(verdict.state, VerdictState::Invalid);
@@ -128,6 +129,7 @@ fn a_provider_that_ran_nothing_makes_a_result_invalid_and_one_that_was_not_obser
     );
     assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
     let verdict = judged_with(&[share("CUDA", false, None, None)]);
+    assert_eq!(verdict.state, VerdictState::Unverified);
     assert_eq!(detail(&verdict, "provider_unobserved"), "the number of nodes that CUDA ran is unknown");
     assert_eq!(judged_with(&[share("CPU", false, None, None)]).state, VerdictState::Valid);
 }
@@ -181,13 +183,13 @@ fn jetson_of_an_unknown_release_is_flagged_and_other_hosts_are_not() {
 }
 
 /// The reasons found, except those that every measured configuration on an unknown host has.
-fn codes(verdict: &Verdict) -> Vec<&str> {
+pub(super) fn codes(verdict: &Verdict) -> Vec<&str> {
     let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
     let unobserved = &["power_state_unobserved", "environment_unobserved"][..];
     codes.strip_suffix(unobserved).expect("nothing is known of the host").to_vec()
 }
 
-fn detail<'a>(verdict: &'a Verdict, code: &str) -> &'a str {
+pub(super) fn detail<'a>(verdict: &'a Verdict, code: &str) -> &'a str {
     &verdict.reasons.iter().find(|reason| reason.code == code).unwrap().detail
 }
 
@@ -198,10 +200,12 @@ fn every_code_is_unique_and_every_reason_is_explained() {
         assert!(REASONS[..index].iter().all(|earlier| earlier.code != kind.code), "{}", kind.code);
         assert_ne!(kind.state, VerdictState::Valid, "{}", kind.code);
         assert!(kind.meaning.ends_with('.') && !kind.advice.ends_with('.'), "{}", kind.code);
+        assert!(!kind.cause.is_empty() && !kind.cause.ends_with('.'), "{}", kind.code);
         assert_eq!(find(kind.code).map(|found| found.code), Some(kind.code));
     }
     assert!(REASONS.is_sorted_by(|earlier, later| earlier.state >= later.state), "worst first");
     assert!(find("no_such_reason").is_none());
+    assert!(REASONS.len() >= 30, "{}", REASONS.len());
 }
 
 #[test]
@@ -232,10 +236,10 @@ fn trials_before_a_failure_do_not_make_it_measured() {
 }
 
 #[test]
-fn steady_latencies_are_suspect_only_because_the_power_state_is_unobserved() {
+fn steady_latencies_are_unverified_because_the_power_state_is_unobserved() {
     let verdict = judged(&[trial(1, steady())]);
     assert_eq!(codes(&verdict), [""; 0]);
-    assert_eq!(verdict.state, VerdictState::Suspect);
+    assert_eq!(verdict.state, VerdictState::Unverified);
 }
 
 #[test]
@@ -261,21 +265,18 @@ fn latencies_of_zero_are_near_the_resolution_and_nothing_is_divided_by_zero() {
 
 #[test]
 fn quartiles_more_than_a_tenth_of_the_median_apart_are_a_wide_spread() {
-    // Low, middle, high in turn: quartiles are the low and the high value, the median is the middle one.
-    let alternating = |half: u64| (0..99).map(move |run| 1_000_000 + half * (run % 3) - half);
-    let verdict = judged(&[trial(1, alternating(50_001))]);
+    // Evenly spread: the quartiles are 24.5 steps from the median on either side.
+    let even = |step: u64| (0..99).map(move |run| 1_000_000 + run * 37 % 99 * step - 49 * step);
+    let verdict = judged(&[trial(1, even(2_041))]);
     assert_eq!(codes(&verdict), ["wide_spread"]);
-    assert_eq!(
-        detail(&verdict, "wide_spread"),
-        "quartiles 0.949999 ms and 1.050001 ms are 10.0 % of the median apart"
-    );
-    assert_eq!(codes(&judged(&[trial(1, alternating(50_000))])), [""; 0]);
+    assert!(detail(&verdict, "wide_spread").ends_with("are 10.0 % of the median apart"), "{verdict:?}");
+    assert_eq!(codes(&judged(&[trial(1, even(2_040))])), [""; 0]);
 }
 
 #[test]
 fn few_wild_runs_are_no_wide_spread() {
     let wild = (0..100).map(|run| if run % 5 == 0 { 50_000_000 } else { 1_000_000 });
-    assert_eq!(codes(&judged(&[trial(1, wild)])), [""; 0]);
+    assert!(!codes(&judged(&[trial(1, wild)])).contains(&"wide_spread"));
 }
 
 #[test]
@@ -284,7 +285,7 @@ fn halves_with_medians_more_than_five_percent_apart_are_drift() {
     let stepping =
         |half: u64| (0..100).map(move |run| if run < 50 { 1_000_000 - half } else { 1_000_000 + half });
     let verdict = judged(&[trial(1, [1_000_000; 100]), trial(2, stepping(25_641))]);
-    assert_eq!(codes(&verdict), ["drift"]);
+    assert!(codes(&verdict).contains(&"drift"), "{verdict:?}");
     assert_eq!(
         detail(&verdict, "drift"),
         "build 1, process 2: the median of the second half of the runs is +5.1 % from that of the first"
@@ -330,7 +331,7 @@ fn table_of_reasons_in_the_documents_is_up_to_date() {
 #[test]
 fn table_of_thresholds_in_the_documents_is_up_to_date() {
     let mut table = "| Reason | Threshold | What it is, and why |\n|---|---|---|\n".to_owned();
-    for (code, threshold, origin) in THRESHOLDS {
+    for (code, threshold, origin) in thresholds::THRESHOLDS {
         assert!(find(code).is_some(), "{code}");
         table += &format!("| `{code}` | {threshold} | {origin} |\n");
     }
@@ -338,14 +339,16 @@ fn table_of_thresholds_in_the_documents_is_up_to_date() {
 }
 
 fn table() -> String {
-    let mut table = "| Code | State | Meaning | What to do |\n|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| Code | State | Meaning | Usual cause | What to do |\n|---|---|---|---|---|\n".to_owned();
     for kind in REASONS {
         let state = serde_json::to_value(kind.state).unwrap();
         table += &format!(
-            "| `{}` | {} | {} | {} |\n",
+            "| `{}` | {} | {} | {} | {} |\n",
             kind.code,
             state.as_str().unwrap(),
             kind.meaning,
+            kind.cause,
             kind.advice
         );
     }

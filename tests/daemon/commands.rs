@@ -26,6 +26,8 @@ impl Desk {
         desk.write("slow.sim", &slow_model());
         desk.write("crash.sim", r#"{"latency_us": [100], "fault": {"kind": "abort", "run": 2}}"#);
         desk.write("good.yaml", &job("net.sim", "measure: {warm_up_runs: 1, timed_runs: 8, processes: 2}"));
+        desk.write("odd.sim", r#"{"latency_us": [500], "outputs": [{"name": "y", "values": [1, null]}]}"#);
+        desk.write("odd.yaml", &job("odd.sim", ""));
         desk.write("slow.yaml", &long_job("slow.sim", ""));
         desk.write("crash.yaml", &job("crash.sim", ""));
         desk.write("lonely.yaml", &job("never.sim", ""));
@@ -77,7 +79,8 @@ fn settings(desk: &Path) -> insta::Settings {
     settings.add_filter(&regex_literal(&desk.display().to_string()), "DESK");
     settings.add_filter(r"\d{10}-[a-z0-9]{6}-\d{4}", "ID");
     settings.add_filter(r"\d+\.\d{3} ms \(\d+\.\d{3} to \d+\.\d{3}\)", "M.MMM ms (L.LLL to H.HHH)");
-    settings.add_filter(r"suspect: [a-z_]+(, [a-z_]+)*", "suspect: REASONS");
+    settings.add_filter(r"about \d+ s left", "SOON left");
+    settings.add_filter(r"(unverified|suspect): [a-z_]+(, [a-z_]+)*", "STATE: REASONS");
     settings
 }
 
@@ -175,16 +178,16 @@ fn run_measures_job_files_and_ends_with_a_table() {
     let text = format!("{}────\n{}", stderr(&output), stdout(&output));
     settings(desk.0.path()).bind(|| {
         insta::assert_snapshot!(text, @"
-        good on sim: trial 1 of 2
-        good on sim: trial 2 of 2
-        good: good.net.sim.ID.json.gz
-        good on sim: trial 1 of 2
-        good on sim: trial 2 of 2
-        good: good.net.sim.ID.json.gz
+        good: net.sim on sim, trial 1 of 2
+        good: net.sim on sim, trial 2 of 2, SOON left
+        good: net.sim on sim: M.MMM ms (L.LLL to H.HHH), STATE: REASONS (simulated) (good.net.sim.ID.json.gz)
+        good: net.sim on sim, trial 1 of 2
+        good: net.sim on sim, trial 2 of 2, SOON left
+        good: net.sim on sim: M.MMM ms (L.LLL to H.HHH), STATE: REASONS (simulated) (good.net.sim.ID.json.gz)
         ────
         job   model    runtime  n   median (95 % interval)     verdict
-        good  net.sim  sim      16  M.MMM ms (L.LLL to H.HHH)  suspect: REASONS (simulated)
-        good  net.sim  sim      16  M.MMM ms (L.LLL to H.HHH)  suspect: REASONS (simulated)
+        good  net.sim  sim      16  M.MMM ms (L.LLL to H.HHH)  STATE: REASONS (simulated)
+        good  net.sim  sim      16  M.MMM ms (L.LLL to H.HHH)  STATE: REASONS (simulated)
 
         bundles: DESK/out
         ");
@@ -205,8 +208,9 @@ fn run_of_a_job_file_with_mistakes_prints_them_as_check_does() {
 fn run_ends_with_the_code_of_its_worst_result_and_a_bundle_for_each() {
     let desk = Desk::new();
     let cases: &[(&[&str], i32, &str)] = &[
-        (&["good.yaml"], 0, "suspect"),
-        (&["good.yaml", "--strict"], 3, "suspect"),
+        (&["good.yaml"], 0, "power_state_unobserved"),
+        (&["odd.yaml", "--strict"], 3, "suspect: outputs_not_finite"),
+        (&["odd.yaml"], 0, "suspect: outputs_not_finite"),
         (&["crash.yaml"], 1, "failed: aborted"),
         (&["lonely.yaml"], 2, "rejected: model_never_came"),
         (&["broken.yaml"], 2, "rejected: mistakes_in_spec"),
@@ -304,7 +308,7 @@ fn interrupted_run_ends_with_code_1_and_leaves_nothing() {
     let mut stderr = BufReader::new(run.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    assert_eq!(line, "slow on sim: trial 1 of 1\n");
+    assert_eq!(line, "slow: slow.sim on sim, trial 1 of 1\n");
     kill_process(Pid::from_child(&run), Signal::INT).unwrap();
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
@@ -467,7 +471,7 @@ fn serve_once_ends_when_the_inbox_is_done_and_names_who_still_waits() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let row = |begin: &str| text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned();
-    assert!(row("first").contains("suspect"), "{text}");
+    assert!(row("first").contains("power_state_unobserved"), "{text}");
     assert!(row("broken").contains("rejected: mistakes_in_spec"), "{text}");
     assert!(text.contains("lonely still waits for never.sim\n"), "{text}");
     assert!(

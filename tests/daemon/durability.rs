@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use crate::rig::BACKBONE;
 use crate::strace::{self, Rig};
 use crate::strace_log::{self, Call};
 
@@ -168,6 +169,34 @@ fn bundle_of_a_job_cancelled_before_its_turn_is_recorded_before_it_is_published(
     let calls = record(&rig);
     let published = first(&calls, "renameat", &[BUNDLE, &rig.outbox().display().to_string()]);
     assert!(journal_is_named(&rig, &calls).is_before(published), "the journal has no durable name");
+}
+
+#[test]
+fn command_is_over_once_its_request_survives_a_power_cut() {
+    if !strace::is_there() {
+        return;
+    }
+    let rig = prepared(r#"{"latency_us": [100]}"#);
+    assert!(rig.serve_once(&[]).status().expect("daemon").success());
+    let (control, log) = (rig.at("spool/control"), rig.at("log"));
+    for (arguments, change) in
+        [(&["pause"][..], "openat"), (&["resume"], "unlink"), (&["retry", "one"], "openat")]
+    {
+        let before = ["-f", "-y", "-ttt", "-s", "300", "-o", log.to_str().expect("UTF-8"), BACKBONE];
+        let mut command = std::process::Command::new("strace");
+        command.args(before).args(arguments).arg("--inbox").arg(rig.at("inbox"));
+        assert!(command.status().expect("strace").success(), "{arguments:?}");
+        let calls = strace_log::parse(&fs_err::read_to_string(&log).expect("log"));
+        let is_change = |call: &&Call| {
+            let changes = call.name == change && (change != "openat" || call.text.contains("O_CREAT"));
+            changes && call.text.contains(&format!("\"{}/", control.display()))
+        };
+        let change = calls.iter().find(is_change).unwrap_or_else(|| panic!("{arguments:?} changes nothing"));
+        let sync = synced_after(&calls, &control, change);
+        let says = calls.iter().find(|call| call.name == "write" && call.text.starts_with("1<"));
+        let says = says.unwrap_or_else(|| panic!("{arguments:?} says nothing"));
+        assert!(sync.is_before(says), "{arguments:?} says that it is done before it is");
+    }
 }
 
 /// Kill the daemon before it syncs `folder` for what it did itself; the first sync is that of every start.

@@ -79,6 +79,7 @@ fn rig() -> Rig {
     let rig = Rig::new(Settings { rescan_seconds: 1, ..Settings::default() });
     fs_err::create_dir(rig.spool("")).unwrap();
     fs_err::write(rig.spool("identity"), "strace 1\n").unwrap();
+    fs_err::write(rig.spool("format"), "1\n").unwrap();
     rig
 }
 

@@ -130,7 +130,7 @@ def interaction(driver, places):
             one.click()
             shown.append(drawn(driver, place))
             one.click()
-        check(sum(shown) == before, f"valid and suspect are {shown} of {before}")
+        check(sum(shown) == before, f"valid, unverified and suspect are {shown} of {before}")
     # The mouse finds a point, and so does the keyboard.
     place = places[0]
     drawn(driver, place)

@@ -286,7 +286,7 @@ fn rows_with_an_invalid_verdict_enter_no_aggregate_and_suspect_ones_are_marked()
         [("NotMeasured".to_owned(), 3), ("Invalid".to_owned(), 1), ("ZeroLatency".to_owned(), 1)]
     );
     assert_eq!(analysis.cells.len(), 48 - 5);
-    assert_eq!(analysis.cells.iter().filter(|cell| cell.suspect).count(), 2);
+    assert_eq!(analysis.cells.iter().filter(|cell| cell.is_suspect()).count(), 2);
     assert!(analysis.contrasts.iter().any(|contrast| contrast.suspect_pairs > 0));
     let doubled = analysis.cells.iter().find(|cell| cell.rows.len() == 2).unwrap();
     assert_eq!(doubled.processes, 6);

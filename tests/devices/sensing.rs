@@ -93,6 +93,7 @@ fn codes(bundle: &Bundle) -> Vec<&str> {
         "trip_point_reached",
         "frequency_drift",
         "not_cooled",
+        "cooling_unobserved",
         "sensor_lost",
         "placement_refused",
         "power_state_unobserved",
@@ -156,10 +157,12 @@ fn steady_host_is_observed_on_both_sides_and_its_result_is_valid() {
 }
 
 #[test]
-fn machine_without_sensors_says_unobservable_and_is_suspect() {
+fn machine_without_sensors_says_unobservable_and_is_unverified() {
     let bundle = measured_after("virtual-machine", "", |_| ());
     assert_eq!(codes(&bundle), ["power_state_unobserved", "environment_unobserved"]);
-    assert_eq!(bundle.verdict.state, VerdictState::Suspect);
+    // On a busy machine its latencies may be odd, too.
+    let only_unobserved = bundle.verdict.reasons.len() == 2;
+    assert!(!only_unobserved || bundle.verdict.state == VerdictState::Unverified, "{:?}", bundle.verdict);
     let unobservable = &environment(&bundle).unobservable;
     for quantity in [Quantity::Temperature, Quantity::CpuFrequency, Quantity::Power, Quantity::ThrottleCount]
     {
@@ -301,10 +304,10 @@ fn host_that_stays_hot_is_measured_all_the_same_and_says_so() {
     // Zones that the host does not have are no reason to wait, but a reason of the verdict.
     let named = "host: {start_below_celsius: 60, zones: [GPU-therm, tj-thermal]}";
     let bundle = measured_after(XAVIER, named, |_| ());
-    assert_eq!(codes(&bundle), ["not_cooled"]);
+    assert_eq!(codes(&bundle), ["cooling_unobserved"]);
     assert_eq!(environment(&bundle).cooling[0].unobservable_zones, ["tj-thermal"]);
     let bundle = measured_after("virtual-machine", "host: {start_below_celsius: 60}", |_| ());
-    assert_eq!(codes(&bundle), ["not_cooled", "power_state_unobserved", "environment_unobserved"]);
+    assert_eq!(codes(&bundle), ["cooling_unobserved", "power_state_unobserved", "environment_unobserved"]);
 }
 
 #[test]
@@ -429,17 +432,19 @@ fn energy_without_a_sensor_is_unobservable_and_the_latencies_stand() {
 }
 
 #[test]
-fn host_that_slept_within_a_trial_is_recorded_and_one_that_slept_before_is_not() {
+fn host_that_slept_within_the_timed_runs_is_recorded_and_one_that_slept_before_is_not() {
     let rig = rig_on(ORIN);
     let sleep_until = |uptime: &str| fs_err::write(on(&rig, "/proc/uptime"), uptime).unwrap();
     // While the daemon is idle.
     sleep_until("36000.00 14000.00\n");
     let bundle = measured_on(&rig, |_| sleep_until("39600.00 14000.00\n"));
     assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
-    let [suspension] = &environment(&bundle).suspended[..] else { panic!("{:?}", environment(&bundle)) };
-    assert_eq!((suspension.build, suspension.process), (1, 1));
-    assert!((3500.0..=3600.0).contains(&suspension.seconds), "{suspension:?}");
+    let [span] = &environment(&bundle).clocks[..] else { panic!("{:?}", environment(&bundle)) };
+    let slept = span.suspended_seconds.unwrap();
+    assert!((3500.0..=3601.0).contains(&slept), "{span:?}");
+    assert!(bundle.verdict.reasons.iter().any(|reason| reason.code == "suspended"), "{:?}", bundle.verdict);
     rig.drop_file("two.yaml", job("net.sim", LONG));
     rig.wait_until_done(2);
-    assert!(environment(&rig.bundle_of("two")).suspended.is_empty());
+    let [span] = environment(&rig.bundle_of("two")).clocks[..] else { panic!("no clocks") };
+    assert!(span.suspended_seconds.unwrap() < 1.0, "{span:?}");
 }

@@ -58,7 +58,7 @@ const ROWS: &[Row<'_>] = &[
     ),
     ("table", &["stats"]),
     ("analysis", &["bundle", "error", "network", "parallel", "stats"]),
-    ("collect", &["analysis", "bundle", "error", "guarded", "parallel", "text"]),
+    ("collect", &["analysis", "bundle", "error", "guarded", "parallel", "text", "verdict"]),
     ("export", &["analysis", "bundle", "table"]),
     ("report", &["analysis", "bundle", "collect", "export", "network", "stats", "table"]),
     (

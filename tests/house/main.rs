@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
 
 mod architecture;
+mod arm64;
 mod circles;
 mod digests;
 mod faults;
@@ -11,4 +12,5 @@ mod layers;
 mod scan;
 mod sizes;
 mod tidy;
+mod unit;
 mod words;

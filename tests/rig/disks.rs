@@ -38,6 +38,21 @@ impl Rig {
         self.begin(&mut command);
     }
 
+    /// Start the daemon with the file system of an image over the folder of inbox, spool and outbox.
+    pub(crate) fn start_on_image(&mut self, image: &str) {
+        let (lab, image) = (self.path("lab"), self.path(image));
+        let script = format!(
+            "mount -o loop '{}' '{lab}' && mkdir -p '{lab}/inbox' '{lab}/outbox' '{lab}/uploads' && exec \"$0\" \"$@\"",
+            image.display(),
+            lab = lab.display()
+        );
+        let serve = self.serve();
+        let mut command = unshare();
+        command.args(["sh", "-c", &script]).arg(serve.get_program()).args(serve.get_args());
+        self.has_own_mounts = true;
+        self.begin(&mut command);
+    }
+
     /// Mount a disk of the daemon anew, with other options.
     pub(crate) fn remount(&self, part: &str, options: &str) {
         let mut command = clean("nsenter");

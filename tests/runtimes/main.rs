@@ -5,7 +5,6 @@
 //! counts.
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail stops there")]
-
 #[path = "../counting/mod.rs"]
 mod counting;
 #[path = "../rig/mod.rs"]
@@ -13,6 +12,7 @@ mod rig;
 
 mod conformance;
 mod escape;
+mod linked;
 mod providers;
 mod source_tree;
 mod timed_loop;

@@ -41,6 +41,7 @@ impl Rig {
         }
         // A tag known beforehand makes the names of all files the same in every run.
         fs_err::write(rig.at("spool/identity"), "strace 1\n").expect("identity");
+        fs_err::write(rig.at("spool/format"), "1\n").expect("format");
         rig
     }
 

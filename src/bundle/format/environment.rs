@@ -35,18 +35,36 @@ pub struct Environment {
     /// The wait for a cool host before each trial; empty if the job does not ask for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cooling: Vec<Cooling>,
-    /// Trials during which the host slept; empty if none, and if the host does not tell its uptime.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub suspended: Vec<Suspension>,
     /// Where and how the worker ran, if the job asks for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
     /// The graphics card that the job asks for; missing for jobs that use none, and on a Jetson.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graphics: Option<Graphics>,
+    /// What the clocks did between the readings right before and right after the timed runs of each trial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockSpan>,
     /// How the workers were confined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
+}
+
+/// What the clocks did around the timed runs of one trial.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockSpan {
+    /// Build of the trial.
+    pub build: u32,
+    /// Process of the trial.
+    pub process: u32,
+    /// Time between the two readings by the clock that never steps, in seconds.
+    #[serde(serialize_with = "finite")]
+    pub seconds: f64,
+    /// Seconds by which the wall clock was set forward, or back; null if it could not be read.
+    #[serde(serialize_with = "finite_or_null")]
+    pub stepped_seconds: Option<f64>,
+    /// Seconds for which the host was suspended; null if it does not count them.
+    #[serde(serialize_with = "finite_or_null")]
+    pub suspended_seconds: Option<f64>,
 }
 
 /// How closely timed runs were observed.
@@ -153,18 +171,6 @@ pub struct Cooling {
     /// Zones in the job file that could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unobservable_zones: Vec<String>,
-}
-
-/// A trial during which the host slept: it was suspended to memory or to disk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Suspension {
-    /// Build of the trial.
-    pub build: u32,
-    /// Process of the trial.
-    pub process: u32,
-    /// For how long, in seconds, between the start of its worker and the end. No latency contains it.
-    #[serde(serialize_with = "finite")]
-    pub seconds: f64,
 }
 
 /// How waiting for a cool host ended.

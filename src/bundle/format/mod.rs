@@ -20,7 +20,11 @@
 //!   - `outcome.fault`, `trials[].clock_step_ns`
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `integrity`
-//!   - `environment.sandbox`, `environment.suspended`
+//!   - `environment.sandbox`
+//!   - `summary.missing_percentiles`, `summary.mean_interval`, `summary.effective_count`, `summary.variance`,
+//!     `summary.trials`, `summary.percentiles[].upper_bound`
+//!   - `environment.clocks`
+//!   - the verdict `unverified`, for what earlier programs called `suspect` although nothing spoke against it
 
 use std::collections::BTreeMap;
 
@@ -40,12 +44,13 @@ mod outputs;
 mod power;
 mod runtime;
 mod sandbox;
+mod statistics;
 mod trial;
 
 pub use compilation::{EdgeTpuBuild, EdgeTpuOperator, Layer, Profile};
 pub use environment::{
-    Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor, Suspension,
+    ClockSpan, Cooling, CoolingEnd, Energy, EnergyReading, EnergySource, EnergyState, Environment,
+    JoulesInterval, Observation, Placement, Quantity, Reading, Sensor,
 };
 pub use failure::Failure;
 pub use fault::Fault;
@@ -61,6 +66,7 @@ pub use outputs::{
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
+pub use statistics::{Level, MissingPercentile, Mode, TrialStatistics, VarianceSplit};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].
@@ -535,6 +541,22 @@ pub struct Summary {
     pub median_interval: Option<Interval>,
     /// Percentiles that the count supports, in ascending order.
     pub percentiles: Vec<Percentile>,
+    /// Percentiles for which there are too few latencies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_percentiles: Vec<MissingPercentile>,
+    /// Interval for the mean: what other runs of the same processes would give, although neighbouring runs
+    /// resemble each other; null if a process has one run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_interval: Option<Interval>,
+    /// Number of independent runs that would determine the mean as well.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite_or_null")]
+    pub effective_count: Option<f64>,
+    /// Where the variance comes from; null if no process has two runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variance: Option<VarianceSplit>,
+    /// What each process of every build shows about itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<TrialStatistics>,
 }
 
 /// A confidence interval, in milliseconds.
@@ -560,6 +582,9 @@ pub struct Percentile {
     /// Its value.
     #[serde(serialize_with = "finite")]
     pub value: f64,
+    /// Latency above the percentile with a confidence of 99 %, by the rule of MLPerf's LoadGen.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite_or_null")]
+    pub upper_bound: Option<f64>,
 }
 
 /// Whether the numbers can be trusted.
@@ -575,12 +600,27 @@ pub struct Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictState {
-    /// Nothing observed speaks against the numbers.
+    /// Everything that should be observed was, and none of it speaks against the numbers.
     Valid,
-    /// Something was odd or could not be observed.
+    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual state
+    /// on a virtual machine.
+    Unverified,
+    /// Something went wrong or was odd.
     Suspect,
     /// There are no numbers, or they do not mean what they should.
     Invalid,
+}
+
+impl VerdictState {
+    /// As bundles spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Unverified => "unverified",
+            Self::Suspect => "suspect",
+            Self::Invalid => "invalid",
+        }
+    }
 }
 
 /// One reason of a verdict.

@@ -240,6 +240,13 @@ fn environment() -> Environment {
     let both = |at_seconds, celsius| vec![reading(1, at_seconds, celsius), reading(2, at_seconds, celsius)];
     Environment {
         power: Some(power()),
+        clocks: vec![ClockSpan {
+            build: 1,
+            process: 1,
+            seconds: 0.25,
+            stepped_seconds: Some(0.0),
+            suspended_seconds: None,
+        }],
         observation: Observation::Bracketed,
         sensors: vec![
             Sensor {
@@ -273,7 +280,6 @@ fn environment() -> Environment {
             hottest_celsius: Some(41.0),
             unobservable_zones: vec!["GPU-therm".to_owned()],
         }],
-        suspended: Vec::new(),
         graphics: Some(Graphics {
             device: 0,
             driver: Some("550.54.15".to_owned()),

@@ -84,7 +84,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         bundle.resources.push(TrialResources { trial, resources: Resources::default() });
         &mut bundle.resources[0].resources
     }
-    let spoilers: [(&str, Spoil); 52] = [
+    let spoilers: [(&str, Spoil); 51] = [
         ("share", |bundle, value| content::tolerance(bundle).largest_share = Some(value)),
         ("smallest cosine", |bundle, value| content::tolerance(bundle).smallest_cosine = Some(value)),
         ("load_seconds", |bundle, value| taken(bundle).load_seconds = Some(value)),
@@ -135,9 +135,6 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("after", |bundle, value| environment(bundle).after[0].values[0] = Some(value)),
         ("waited_seconds", |bundle, value| environment(bundle).cooling[0].waited_seconds = value),
         ("hottest_celsius", |bundle, value| environment(bundle).cooling[0].hottest_celsius = Some(value)),
-        ("suspended seconds", |bundle, seconds| {
-            environment(bundle).suspended.push(Suspension { build: 1, process: 1, seconds });
-        }),
         ("joules_per_inference", |bundle, value| energy(bundle).joules_per_inference = Some(value)),
         ("low_joules", |bundle, value| interval(bundle).low_joules = value),
         ("high_joules", |bundle, value| interval(bundle).high_joules = value),

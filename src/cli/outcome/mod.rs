@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::{Exit, table};
 use crate::bundle::format::{Status, VerdictState};
 use crate::daemon::hardware::MissingHardware;
@@ -14,15 +16,16 @@ pub(super) mod failures;
 
 use failures::Ending;
 
+/// Headings of [`cells`].
+pub(super) const HEADINGS: [&str; 6] = ["job", "model", "runtime", "n", "median (95 % interval)", "verdict"];
+
 /// Rows under their headings: job, model, runtime, n, median with its interval, verdict. Empty if there are
 /// none.
 pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a BundleLine>) -> String {
     let cells: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
     match cells.is_empty() {
         true => String::new(),
-        false => {
-            table::render(&["job", "model", "runtime", "n", "median (95 % interval)", "verdict"], &cells)
-        }
+        false => table::render(&HEADINGS, &cells),
     }
 }
 
@@ -72,26 +75,61 @@ pub(super) fn exit(rows: &[BundleLine], strict: bool) -> Exit {
         Exit::WrongInput
     } else if any(&[Status::Failed, Status::TimedOut, Status::Cancelled]) {
         Exit::Failed
-    } else if worst == VerdictState::Invalid || (strict && worst == VerdictState::Suspect) {
+    } else if worst == VerdictState::Invalid || (strict && worst >= VerdictState::Suspect) {
         Exit::NotValid
     } else {
         Exit::Done
     }
 }
 
-fn cells(row: &BundleLine) -> Vec<String> {
+/// `smoke: net.onnx on onnxruntime: 4.213 ms (4.201 to 4.230), valid` and the file, as one line.
+pub(super) fn line(row: &BundleLine) -> String {
+    let network = row.model.as_ref().map(|model| format!(": {model}")).unwrap_or_default();
+    let runtime = row.runtime.as_ref().map(|runtime| format!(" on {runtime}")).unwrap_or_default();
+    let median = median(row).map(|median| format!("{median}, ")).unwrap_or_default();
+    escaped(&format!("{}{network}{runtime}: {median}{} ({})", row.job, verdict(row), row.bundle))
+}
+
+/// A result for programs. `value_ms` is the median, `interval_ms` its 95 % interval; both are null if there is
+/// none, and so is the verdict of what was not measured.
+pub(super) fn as_json(row: &BundleLine) -> Value {
+    let is_measured = row.outcome.status == Status::Measured;
+    json!({
+        "job": row.job,
+        "bundle": row.bundle,
+        "model": row.model,
+        "runtime": row.runtime,
+        "status": row.outcome.status,
+        "reason": row.outcome.reason,
+        "detail": row.outcome.detail,
+        "hint": row.outcome.hint,
+        "mistakes": row.outcome.mistakes,
+        "value_ms": row.median_ms,
+        "interval_ms": row.interval_ms.map(|(low, high)| [low, high]),
+        "runs": row.count,
+        "verdict": is_measured.then_some(row.verdict),
+        "verdict_reasons": row.verdict_reasons,
+        "simulated": row.simulated,
+    })
+}
+
+fn median(row: &BundleLine) -> Option<String> {
+    let median = row.median_ms?;
+    Some(match row.interval_ms {
+        Some((low, high)) => format!("{median:.3} ms ({low:.3} to {high:.3})"),
+        None => format!("{median:.3} ms"),
+    })
+}
+
+/// One row.
+pub(super) fn cells(row: &BundleLine) -> Vec<String> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let median = match (row.median_ms, row.interval_ms) {
-        (Some(median), Some((low, high))) => format!("{median:.3} ms ({low:.3} to {high:.3})"),
-        (Some(median), None) => format!("{median:.3} ms"),
-        (None, _) => "-".to_owned(),
-    };
     vec![
         escaped(&row.job),
         or_dash(&row.model),
         or_dash(&row.runtime),
         row.count.to_string(),
-        median,
+        median(row).unwrap_or_else(|| "-".to_owned()),
         verdict(row),
     ]
 }
@@ -99,11 +137,7 @@ fn cells(row: &BundleLine) -> Vec<String> {
 /// The verdict of what was measured, else how it ended.
 fn verdict(row: &BundleLine) -> String {
     let word = match row.outcome.status {
-        Status::Measured => match row.verdict {
-            VerdictState::Valid => "valid",
-            VerdictState::Suspect => "suspect",
-            VerdictState::Invalid => "invalid",
-        },
+        Status::Measured => row.verdict.word(),
         other => word(other),
     };
     let reasons = match (&row.outcome.reason, row.outcome.status) {

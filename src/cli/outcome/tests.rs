@@ -56,6 +56,8 @@ fn the_exit_code_is_that_of_the_worst_row() {
     assert_eq!(exit(&[valid()], true), Exit::Done);
     assert_eq!(exit(&[valid(), row("b", Status::Measured, VerdictState::Suspect)], false), Exit::Done);
     assert_eq!(exit(&[valid(), row("b", Status::Measured, VerdictState::Suspect)], true), Exit::NotValid);
+    let unverified = row("b", Status::Measured, VerdictState::Unverified);
+    assert_eq!(exit(&[valid(), unverified], true), Exit::Done);
     assert_eq!(exit(&[row("b", Status::Measured, VerdictState::Invalid)], false), Exit::NotValid);
     assert_eq!(exit(&[valid(), row("b", Status::NotCompilable, VerdictState::Invalid)], true), Exit::Done);
     assert_eq!(exit(&[valid(), row("b", Status::Failed, VerdictState::Invalid)], false), Exit::Failed);

@@ -15,6 +15,7 @@ use crate::daemon::observer::BundleLine;
 use crate::guarded;
 use crate::spool::names::JobId;
 use crate::text::counted;
+use crate::verdict;
 
 mod histogram;
 mod text;
@@ -63,9 +64,15 @@ pub(super) fn execute(arguments: ShowArguments) -> anyhow::Result<Exit> {
 fn bundle(path: &Path) -> anyhow::Result<Bundle> {
     let file = fs_err::File::open(path).exit(Exit::WrongInput)?;
     read::decode(file)
+        .map(reread)
         .explain()
         .map_err(|error| error.context(format!("cannot show {}", path.display())))
         .exit(Exit::WrongInput)
+}
+
+/// With the verdict as this version reads it.
+fn reread(bundle: Bundle) -> Bundle {
+    Bundle { verdict: verdict::reread(&bundle), ..bundle }
 }
 
 /// The bundles of the newest job of that name, or of the job with that id, in the order of its
@@ -82,7 +89,7 @@ fn of_job(outbox: &Path, name: &str) -> anyhow::Result<Vec<(String, Bundle)>> {
             jobs.entry(job).or_default().insert(configuration, file);
         }
     }
-    let read = |file: &String| read::decode(guarded::open_path(&outbox.join(file)).ok()?).ok();
+    let read = |file: &String| read::decode(guarded::open_path(&outbox.join(file)).ok()?).map(reread).ok();
     // Different names may be the same in a file's name.
     let is_wanted = |bundle: &Bundle| wanted.is_some() || bundle.job.name == name;
     for files in jobs.into_values().rev() {

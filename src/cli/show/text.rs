@@ -8,7 +8,7 @@ use crate::cli::outcome;
 use crate::cli::outcome::failures::{self, Ending};
 use crate::stats;
 use crate::text::{counted, escaped, scaled};
-use crate::verdict::REASONS;
+use crate::verdict::{REASONS, reread};
 
 /// Columns of labels.
 const LABEL_WIDTH: usize = 12;
@@ -115,8 +115,9 @@ fn latency(sheet: &mut Sheet, bundle: &Bundle) {
 }
 
 fn verdict(sheet: &mut Sheet, bundle: &Bundle) {
-    sheet.entry("verdict", [word(&bundle.verdict.state)]);
-    for reason in &bundle.verdict.reasons {
+    let verdict = reread(bundle);
+    sheet.entry("verdict", [verdict.state.word().to_owned()]);
+    for reason in &verdict.reasons {
         sheet.entry("", [format!("{}: {}", reason.code, reason.detail)]);
         let known = REASONS.iter().find(|known| known.code == reason.code);
         sheet.entry("", known.map(|known| format!("  hint: {}", known.advice)));

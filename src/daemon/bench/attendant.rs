@@ -11,6 +11,9 @@ pub(crate) trait Attendant {
     /// A trial is about to begin.
     fn trial_begins(&mut self, running: Running, number: TrialNumber);
 
+    /// No worker runs, and another trial is about to begin: look at what came meanwhile. Must the turn end?
+    fn between_trials(&mut self) -> Control;
+
     /// The turn waits for a cool host, or no longer does.
     fn cools(&mut self, cooling: Option<Cooling>);
 

@@ -26,7 +26,7 @@ use crate::installation::Installation;
 use crate::runtime::{self, LoadRequest, Options, Runtime};
 use crate::spec::{Job, JobConfiguration, ModelSource, Verify};
 use crate::spool::Spool;
-use crate::spool::journal::BoundModel;
+use crate::spool::journal::{BoundModel, Journal};
 use crate::worker::parent;
 use crate::worker::protocol::{PROTOCOL, Request, Task, Wish};
 
@@ -318,7 +318,7 @@ impl Bench {
         &self,
         turn: &Turn<'_>,
         ready: Ready,
-        spool: &Spool,
+        journal: Journal,
         attendant: &mut dyn Attendant,
     ) -> Left {
         let Ready { workers, course, model } = ready;
@@ -332,7 +332,6 @@ impl Bench {
             run: self.run,
             confining: &self.confining,
         };
-        let journal = spool.journal(&turn.queued.entry.id);
         Trials { turn, instruments, journal, workers, course, attendant }.run(model)
     }
 }

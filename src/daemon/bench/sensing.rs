@@ -7,12 +7,12 @@
 use std::time::{Duration, Instant};
 
 use crate::bundle::format::{
-    Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics, JoulesInterval,
-    Observation, Placement, Quantity, Reading, Sensor, Suspension, TrialId,
+    ClockSpan, Cooling, Energy, EnergyReading, EnergySource, EnergyState, Environment, Graphics,
+    JoulesInterval, Observation, Placement, Quantity, Reading, Sensor, TrialId,
 };
+use crate::host::clocks::{Clocks, Drift};
 use crate::host::nvml::watch::watch;
 use crate::host::sensors::{Sensors, total_of};
-use crate::host::slept::Moment;
 use crate::host::{self, HostRoot};
 use crate::stats::{self, energy};
 use crate::units::Nanos;
@@ -38,7 +38,6 @@ const MISSING_READINGS: f64 = 0.05;
 /// The sensors, and their readings of the present trial.
 #[derive(Debug)]
 pub(super) struct Sensing {
-    root: HostRoot,
     sensors: Sensors,
     /// Indices of those that measure power or energy.
     energy_sensors: Vec<usize>,
@@ -49,12 +48,13 @@ pub(super) struct Sensing {
     times_itself: bool,
     trial: TrialId,
     started: Instant,
-    /// In the clock that does not stand still while the host sleeps.
-    awake_at: Moment,
     /// Where the worker was last, until the next pause.
     after: Option<Pause>,
     span_began: Instant,
     sample_at: Instant,
+    root: HostRoot,
+    /// The clocks right before the timed runs.
+    clocks_before: Option<Clocks>,
     observed: Environment,
     energy: [Vec<EnergyReading>; 3],
 }
@@ -70,8 +70,6 @@ impl Sensing {
         energy_sensors.extend(sensors.of(Quantity::Energy));
         let now = Instant::now();
         Self {
-            root: root.clone(),
-            awake_at: Moment::now(root),
             sensors,
             energy_sensors,
             energy_seconds: 0,
@@ -82,6 +80,8 @@ impl Sensing {
             after: None,
             span_began: now,
             sample_at: now,
+            root: root.clone(),
+            clocks_before: None,
             observed: Environment::default(),
             energy: Default::default(),
         }
@@ -97,6 +97,7 @@ impl Sensing {
         self.trial = trial;
         self.energy_seconds = energy_seconds;
         self.after = None;
+        self.clocks_before = None;
         self.observed = Environment {
             sensors: self.sensors.sensors().to_vec(),
             unobservable: self.sensors.unobservable(),
@@ -109,7 +110,6 @@ impl Sensing {
     /// Its worker is started now, after any wait.
     pub(super) fn worker_starts(&mut self) {
         self.started = Instant::now();
-        self.awake_at = Moment::now(&self.root);
     }
 
     /// The present trial.
@@ -133,8 +133,11 @@ impl Sensing {
             Pause::BeforeTiming => {
                 let reading = self.reading();
                 self.observed.before.push(reading);
+                self.clocks_before = Some(Clocks::read(&self.root));
             }
             Pause::AfterTiming => {
+                let span = self.clock_span();
+                self.observed.clocks.extend(span);
                 let reading = self.reading();
                 self.observed.after.push(reading);
             }
@@ -179,10 +182,6 @@ impl Sensing {
 
     /// The environment of the present trial.
     pub(super) fn environment(&mut self, placement: Option<Placement>) -> Environment {
-        let TrialId { build, process } = self.trial;
-        let slept = self.awake_at.slept_seconds(&self.root);
-        let suspended: Vec<_> =
-            slept.into_iter().map(|seconds| Suspension { build, process, seconds }).collect();
         let observed = std::mem::take(&mut self.observed);
         let is_bracketed = !observed.before.is_empty() && !observed.after.is_empty();
         let observation = match (is_bracketed, observed.samples.is_empty()) {
@@ -191,7 +190,7 @@ impl Sensing {
             (true, true) => Observation::Bracketed,
             (true, false) => Observation::Watched,
         };
-        Environment { observation, placement, suspended, ..observed }
+        Environment { observation, placement, ..observed }
     }
 
     /// The energy of an inference of the present trial; `latency_ns` are from its energy runs.
@@ -266,6 +265,14 @@ impl Sensing {
             }
         });
         energy::sum(&spans.collect::<Option<Vec<_>>>()?)
+    }
+
+    /// What the clocks did since right before the timed runs.
+    fn clock_span(&mut self) -> Option<ClockSpan> {
+        let Drift { seconds, stepped_seconds, suspended_seconds } =
+            Clocks::read(&self.root).since(&self.clocks_before.take()?);
+        let TrialId { build, process } = self.trial;
+        Some(ClockSpan { build, process, seconds, stepped_seconds, suspended_seconds })
     }
 
     fn reading(&mut self) -> Reading {

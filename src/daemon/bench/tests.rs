@@ -44,6 +44,10 @@ impl Attendant for Recorder {
         if self.is_cancelled { Control::Cancel } else { Control::Continue }
     }
 
+    fn between_trials(&mut self) -> Control {
+        if self.is_stopping.get() { Control::Stop } else { Control::Continue }
+    }
+
     fn stop_requested(&self) -> bool {
         self.is_stopping.get()
     }
@@ -106,7 +110,7 @@ fn take_turn(bench: &mut Bench, lab: &mut Lab, read: &ReadJob, recorder: &mut Re
     let ReadJob { queued, spec, job } = read;
     let turn = Turn { queued, spec, job, progress: &progress, configuration: 1 };
     match bench.ready(&turn, &mut lab.spool, &mut lab.troubles, &mut || Ok(())) {
-        Ok(ready) => bench.run(&turn, ready, &lab.spool, recorder),
+        Ok(ready) => bench.run(&turn, ready, lab.spool.journal(&queued.entry.id), recorder),
         Err(left) => left,
     }
 }

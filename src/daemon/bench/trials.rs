@@ -26,7 +26,7 @@ use crate::daemon::turn::{Course, Left, Turn};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job};
+use crate::spec::{self, Job, ModelSource};
 use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
 use crate::worker::ending::{Ended, Ending, Shortage};
@@ -189,7 +189,9 @@ impl Trials<'_> {
         match self.wait_for_cool() {
             Control::Continue => {}
             Control::Stop => return Err(Halt::Left(Left::Interrupted)),
-            Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled()))),
+            Control::Cancel => {
+                return Err(Halt::Outcome(Box::new(cancelled("while the host cooled down"))));
+            }
         }
         self.record_start()?;
         let (mut ended, daemon_cpus) = self.run_quietly()?;
@@ -409,10 +411,12 @@ impl Trials<'_> {
         }
     }
 
-    /// Report what begins, unless the daemon was asked to stop.
+    /// Report what begins, unless the turn must end.
     fn begin(&mut self, id: TrialId) -> Result<(), Halt> {
-        if self.attendant.stop_requested() {
-            return Err(Halt::Left(Left::Interrupted));
+        match self.attendant.between_trials() {
+            Control::Continue => {}
+            Control::Stop => return Err(Halt::Left(Left::Interrupted)),
+            Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled("before its next trial")))),
         }
         let Turn { queued, job, configuration, .. } = *self.turn;
         let processes = job.measure.processes;
@@ -421,6 +425,10 @@ impl Trials<'_> {
         let running = Running {
             id: queued.entry.id.to_string(),
             job: job.name.clone(),
+            network: match self.turn.chosen().source {
+                ModelSource::Generated(network) => network.to_string(),
+                ModelSource::Dropped(index) => job.models[index].file.clone(),
+            },
             runtime: self.turn.chosen().runtime.name.to_owned(),
             configuration,
             configurations: job.configurations.len(),
@@ -507,8 +515,8 @@ fn placement_of(host: &spec::Host, placed: Placed, daemon_cpus: Vec<u32>) -> Pla
     }
 }
 
-fn cancelled() -> Outcome {
-    Failure::new(Stage::Queue, "cancelled", "the job was cancelled while the host cooled down")
+fn cancelled(when: &str) -> Outcome {
+    Failure::new(Stage::Queue, "cancelled", format!("the job was cancelled {when}"))
         .outcome(Status::Cancelled)
 }
 

@@ -67,11 +67,6 @@ impl Queue {
         self.ready.values()
     }
 
-    /// Number of jobs ready for their turn.
-    pub(crate) fn len(&self) -> usize {
-        self.ready.len()
-    }
-
     /// Is no job ready for its turn?
     pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty()

@@ -48,7 +48,7 @@ fn job_whose_model_is_there_is_queued_with_a_copy_of_it() {
     let mut inbox = lab.inbox();
     lab.upload("net.sim", MODEL);
     lab.upload("a.yaml", JOB);
-    let ended = take_in(&mut inbox, &mut lab, |inbox, _| inbox.queue().len() == 1);
+    let ended = take_in(&mut inbox, &mut lab, |inbox, _| inbox.queue().in_order().count() == 1);
     assert!(ended.is_empty());
     let queued = inbox.queue().in_order().next().unwrap();
     let models = lab.spool.progress(&queued.entry.id).unwrap().models.unwrap();
@@ -65,7 +65,7 @@ fn job_without_its_model_waits_until_the_model_comes() {
     assert!(inbox.queue().is_empty());
     assert!(inbox.late(Instant::now(), inbox.patience()).is_empty());
     lab.upload("net.sim", MODEL);
-    take_in(&mut inbox, &mut lab, |inbox, _| inbox.queue().len() == 1);
+    take_in(&mut inbox, &mut lab, |inbox, _| inbox.queue().in_order().count() == 1);
     assert_eq!(inbox.queue().waiting().count(), 0);
 }
 

@@ -136,6 +136,7 @@ impl Assembler {
         let verdict = verdict::judge(&verdict::Evidence {
             status: parts.outcome.status,
             trials: &course.trials,
+            summary: None,
             environment: reported.as_ref(),
             clock_resolution: self.clock_resolution,
             host: &self.host,

@@ -39,7 +39,7 @@ pub(super) fn environments(trials: impl IntoIterator<Item = Environment>) -> Opt
         all.observation = all.observation.min(next.observation);
         all.unobservable.retain(|quantity| next.unobservable.contains(quantity));
         all.cooling.extend(next.cooling);
-        all.suspended.extend(next.suspended);
+        all.clocks.extend(next.clocks);
         all.placement = next.placement.or(all.placement);
         all.sandbox = match (all.sandbox, next.sandbox) {
             (Some(one), Some(other)) => Some(one.weakest(other)),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LATENCY, PlatformView, THROUGHPUT, hover, suspect_points};
+use super::{LATENCY, PlatformView, THROUGHPUT, hover, verdicts_of};
 use crate::analysis::cell::Cell;
 use crate::analysis::estimate::Estimate;
 use crate::analysis::figure::{Figure as Cells, FigureKind, FigureLine, FigurePoint};
@@ -95,7 +95,7 @@ fn draw(view: PlatformView<'_>, cells: &Cells, quantity: Quantity) -> Figure {
             reasons.join(", ")
         ));
     }
-    notes.extend(suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten())));
+    notes.extend(verdicts_of(series.iter().flat_map(|series| series.segments.iter().flatten())));
     notes.extend(view.left_out());
     Figure {
         name: view.name(&format!(
@@ -166,7 +166,7 @@ fn series(
                 x_interval: None,
                 y_interval: value.interval,
                 hover: hover(view.analysis, cell),
-                suspect: cell.suspect,
+                verdict: cell.verdict,
             });
         }
     }

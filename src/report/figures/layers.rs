@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::PlatformView;
 use crate::analysis::row::Row;
-use crate::bundle::format::Layer;
+use crate::bundle::format::{Layer, VerdictState};
 use crate::report::figure::{Axis, Figure, Part, Point, Series};
 use crate::report::palette;
 use crate::report::text::{count, cut, file_part, number, told};
@@ -98,7 +98,7 @@ fn point(place: usize, layer: &Layer, total: f64) -> Point {
         x_interval: None,
         y_interval: None,
         hover: lines.join("\n"),
-        suspect: false,
+        verdict: VerdictState::Valid,
     }
 }
 

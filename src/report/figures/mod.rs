@@ -169,6 +169,7 @@ pub(super) fn left_out(reasons: &BTreeMap<LeftOut, usize>) -> Option<String> {
                 LeftOut::Invalid => "with an invalid verdict",
                 LeftOut::ZeroLatency => "with zero latency",
                 LeftOut::Suspect => "suspect",
+                LeftOut::Unverified => "unverified",
             };
             format!("{count} {word}")
         })
@@ -176,12 +177,17 @@ pub(super) fn left_out(reasons: &BTreeMap<LeftOut, usize>) -> Option<String> {
     (!words.is_empty()).then(|| format!("Excluded from aggregates: {}.", words.join(", ")))
 }
 
-/// How many points come from suspect results, as a sentence.
-fn suspect_points<'a>(points: impl Iterator<Item = &'a Point>) -> Option<String> {
-    let suspect = points.filter(|point| point.suspect).count();
-    (suspect > 0).then(|| {
-        format!("{} from suspect results (△, open marks).", count(suspect, "point comes", "points come"))
-    })
+/// How many points come from suspect and from unverified results, as sentences.
+fn verdicts_of<'a>(points: impl Iterator<Item = &'a Point> + Clone) -> Vec<String> {
+    let sentence = |state: VerdictState, how: &str| {
+        let of_state = points.clone().filter(|point| point.verdict == state).count();
+        let from = count(of_state, "point comes", "points come");
+        (of_state > 0).then(|| format!("{from} from {} results ({how}).", state.word()))
+    };
+    [sentence(VerdictState::Suspect, "△, open marks"), sentence(VerdictState::Unverified, "○")]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A cell's numbers, for the tooltip.
@@ -198,16 +204,17 @@ fn hover(analysis: &Analysis, cell: &Cell) -> String {
         count(cell.processes, "process", "processes"),
         count(cell.runs, "run", "runs")
     ));
-    if cell.suspect {
+    if cell.verdict > VerdictState::Valid {
         let mut reasons: Vec<&str> = cell
             .rows
             .iter()
-            .filter(|&&row| analysis.rows[row].verdict == VerdictState::Suspect)
+            .filter(|&&row| analysis.rows[row].verdict == cell.verdict)
             .flat_map(|&row| analysis.rows[row].verdict_reasons.iter().map(String::as_str))
             .collect();
         reasons.sort_unstable();
         reasons.dedup();
-        text.push_str(&format!("\n△ suspect: {}", told(&reasons.join(", "))));
+        let symbol = if cell.is_suspect() { '△' } else { '○' };
+        text.push_str(&format!("\n{symbol} {}: {}", cell.verdict.word(), told(&reasons.join(", "))));
     }
     if cell.rows.iter().any(|&row| analysis.rows[row].simulated) {
         text.push_str("\nSIMULATED");

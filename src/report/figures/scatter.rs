@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LATENCY, PlatformView, THROUGHPUT, hover, marked, standing, suspect_points};
+use super::{LATENCY, PlatformView, THROUGHPUT, hover, marked, standing, verdicts_of};
 use crate::analysis::Analysis;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::Contrast;
 use crate::analysis::estimate::Estimate;
 use crate::analysis::factor::FACTORS;
+use crate::bundle::format::VerdictState;
 use crate::report::figure::{Axis, Figure, Part, Point, Reference, Series};
 use crate::report::giga::{self, GIGA};
 use crate::report::palette;
@@ -65,7 +66,7 @@ fn bottleneck(view: PlatformView<'_>, contrasts: &[&Contrast], compared: &Compar
                     hover(view.analysis, to),
                     change(pair.latency.value, pair.latency.interval)
                 );
-                point(&axes, read(from)?, read(to)?, text, from.suspect || to.suspect)
+                point(&axes, read(from)?, read(to)?, text, from.verdict.max(to.verdict))
             });
             let name = told(&contrast.from);
             scattered(name.clone(), Some(name), palette::block(&contrast.from), points.collect())
@@ -117,7 +118,10 @@ pub(super) fn contrasts(view: PlatformView<'_>) -> Vec<Figure> {
                     );
                     let latency = Estimate { value: latency.value, interval: latency.interval };
                     let operations = Estimate { value: operations, interval: None };
-                    point(&axes, operations, latency, text, contrast.suspect_pairs > 0)
+                    let cells = contrast.pairs.iter().flat_map(|pair| [pair.from, pair.to]);
+                    let verdicts = cells.map(|cell| view.analysis.cells[cell].verdict);
+                    let worst = verdicts.max().unwrap_or(VerdictState::Valid);
+                    point(&axes, operations, latency, text, worst)
                 })
                 .collect();
             (!points.is_empty())
@@ -146,7 +150,7 @@ pub(super) fn roofline(view: PlatformView<'_>) -> Vec<Figure> {
         let cells = roofline.points.iter().map(|point| point.cell);
         let series = by_block(view, cells, |cell| {
             let density = Estimate { value: cell.cost?.operational_density, interval: None };
-            point(&axes, density, in_giga(cell)?, hover(view.analysis, cell), cell.suspect)
+            point(&axes, density, in_giga(cell)?, hover(view.analysis, cell), cell.verdict)
         });
         let precision = roofline
             .precision
@@ -194,7 +198,7 @@ pub(super) fn pareto(view: PlatformView<'_>) -> Vec<Figure> {
             front.cells.iter().copied().chain(front.dominated.iter().map(|dominated| dominated.cell))
         });
         let series = by_block(view, cells, |cell| {
-            point(&axes, complexity(cell)?, in_giga(cell)?, hover(view.analysis, cell), cell.suspect)
+            point(&axes, complexity(cell)?, in_giga(cell)?, hover(view.analysis, cell), cell.verdict)
         });
         let references = fronts().map(|front| Reference {
             name: format!("front of b{} i{}", front.batch, front.input),
@@ -250,7 +254,7 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
         .map(|(place, &platform)| {
             let own = shared.values().flatten().map(|&cell| &analysis.cells[cell]);
             let points = own.filter(|cell| cell.platform == platform).filter_map(|cell| {
-                point(&axes, complexity(cell)?, in_giga(cell)?, hover(analysis, cell), cell.suspect)
+                point(&axes, complexity(cell)?, in_giga(cell)?, hover(analysis, cell), cell.verdict)
             });
             let platform = &analysis.platforms[platform];
             let name = marked(platform.simulated, &told(&platform.label));
@@ -269,7 +273,7 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
             count(left_out, "platform is", "platforms are")
         ));
     }
-    notes.extend(suspect_points(series.iter().flat_map(|series| series.segments.iter().flatten())));
+    notes.extend(verdicts_of(series.iter().flat_map(|series| series.segments.iter().flatten())));
     let standings: Vec<String> = shown.iter().map(|&platform| standing(analysis, platform)).collect();
     vec![Figure {
         name: "platforms".to_owned(),
@@ -301,7 +305,7 @@ struct Scatter {
 impl Scatter {
     fn on(self, view: PlatformView<'_>) -> Figure {
         let mut notes = self.notes;
-        notes.extend(suspect_points(self.series.iter().flat_map(|series| series.segments.iter().flatten())));
+        notes.extend(verdicts_of(self.series.iter().flat_map(|series| series.segments.iter().flatten())));
         notes.extend(view.left_out());
         Figure {
             name: view.name(&self.name),
@@ -328,14 +332,20 @@ fn scattered(name: String, block: Option<String>, style: palette::Style, points:
 }
 
 /// A point, if both axes can show it.
-fn point(axes: &(Axis, Axis), x: Estimate, y: Estimate, hover: String, suspect: bool) -> Option<Point> {
+fn point(
+    axes: &(Axis, Axis),
+    x: Estimate,
+    y: Estimate,
+    hover: String,
+    verdict: VerdictState,
+) -> Option<Point> {
     (axes.0.holds(x.value) && axes.1.holds(y.value)).then_some(Point {
         x: x.value,
         y: y.value,
         x_interval: x.interval,
         y_interval: y.interval,
         hover,
-        suspect,
+        verdict,
     })
 }
 

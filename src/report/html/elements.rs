@@ -77,7 +77,7 @@ fn numbers(figure: &Figure) -> Markup {
                             td { (series.name) }
                             td { @if point.x_interval.is_some() { (estimate(point.x, point.x_interval)) } @else { (figure.x.name_of(point.x)) } }
                             td.n { (estimate(point.y, point.y_interval)) }
-                            td { (point.hover.lines().next().unwrap_or_default()) @if point.suspect { " △ suspect" } }
+                            td { (point.hover.lines().next().unwrap_or_default()) @if point.is_suspect() { " △ suspect" } }
                         }
                     }
                 }

@@ -213,6 +213,7 @@ fn filters(report: &Report<'_>) -> Markup {
             fieldset {
                 legend { "Verdicts shown" }
                 label { input type="checkbox" name="verdict" value="valid" checked; " ✓ valid" }
+                label { input type="checkbox" name="verdict" value="unverified" checked; " ○ unverified" }
                 label { input type="checkbox" name="verdict" value="suspect" checked; " △ suspect (open marks)" }
             }
         }
@@ -239,6 +240,9 @@ fn collected(report: &Report<'_>) -> Markup {
                         a href=(format!("#platform-{index}")) { (marked(platform.simulated, &told(&platform.label))) } ": "
                         (platform.results()) ". "
                         @if let Some(sentence) = left_out(&analysis.bases[index].left_out) { (sentence) " " }
+                        @if analysis.bases[index].unverified > 0 {
+                            "○ " (count(analysis.bases[index].unverified, "unverified result is", "unverified results are")) " in aggregates. "
+                        }
                         @if analysis.bases[index].suspect > 0 {
                             "△ " (count(analysis.bases[index].suspect, "suspect result is", "suspect results are")) " in aggregates and marked. "
                         }
@@ -247,7 +251,7 @@ fn collected(report: &Report<'_>) -> Markup {
                 @if !analysis.without_platform.is_empty() {
                     li { (count(analysis.without_platform.len(), "result", "results")) " from jobs that never reached a runtime, and so on no platform; see the " a href="#results" { "table of all results" } "." }
                 }
-                @if analysis.options.only_valid { li { "Suspect results are excluded from aggregates, as requested." } }
+                @if analysis.options.only_valid { li { "Suspect and unverified results are excluded from aggregates, as requested." } }
             }
             @if report.oddities.is_empty() {
                 p { "No other files were found." }

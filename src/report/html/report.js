@@ -41,6 +41,7 @@
   const chosen = (name) =>
     new Set([...filters.querySelectorAll(`input[name=${name}]:checked`)].map((input) => input.value));
   const MOST_REFERENCES = 3;
+  const VERDICTS = ["valid", "unverified", "suspect"];
   const decades = (values) => Math.log10(Math.max(...values) / Math.min(...values));
 
   const trace = (series, shown, theme) => {
@@ -49,8 +50,8 @@
     let points = 0;
     series.segments.forEach((segment, place) => {
       if (place > 0) gap();
-      for (const [x, y, hover, suspect, low, high, xLow, xHigh] of segment) {
-        if (!shown.has(suspect ? "suspect" : "valid")) {
+      for (const [x, y, hover, verdict, low, high, xLow, xHigh] of segment) {
+        if (!shown.has(VERDICTS[verdict])) {
           gap();
           continue;
         }
@@ -58,7 +59,7 @@
         marks.x.push(x);
         marks.y.push(y);
         marks.text.push(report.hovers[hover]);
-        marks.symbols.push(suspect ? `${series.symbol}-open` : series.symbol);
+        marks.symbols.push(VERDICTS[verdict] === "suspect" ? `${series.symbol}-open` : series.symbol);
         marks.above.push(high === undefined ? 0 : high - y);
         marks.below.push(low === undefined ? 0 : y - low);
         marks.right.push(xHigh === undefined ? 0 : xHigh - x);

@@ -60,6 +60,7 @@ pub(super) fn status(status: Status) -> String {
 pub(super) fn verdict(row: &Row) -> &'static str {
     match row.verdict {
         VerdictState::Valid => "✓ valid",
+        VerdictState::Unverified => "○ unverified",
         VerdictState::Suspect => "△ suspect",
         VerdictState::Invalid => "✕ invalid",
     }

@@ -141,11 +141,11 @@ fn series_of(series: &Series, hovers: &mut Texts) -> Value {
     })
 }
 
-/// `[x, y, hover, suspect, low, high]`; the last two if there is an interval.
+/// `[x, y, hover, verdict, low, high]`; the last two if there is an interval.
 fn point(point: &Point, hovers: &mut Texts) -> Value {
     let hover = hovers.place(plotly(&point.hover).replace('\n', "<br>"));
     let mut list =
-        vec![json!(rounded(point.x)), json!(rounded(point.y)), json!(hover), json!(u8::from(point.suspect))];
+        vec![json!(rounded(point.x)), json!(rounded(point.y)), json!(hover), json!(point.verdict as u8)];
     if let Some(span) = point.y_interval {
         list.extend([json!(rounded(span.low)), json!(rounded(span.high))]);
         if let Some(span) = point.x_interval {

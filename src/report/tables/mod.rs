@@ -85,7 +85,7 @@ fn cells(analysis: &Analysis) -> Sheet {
             column("throughput", Estimate, "Throughput, operations/s", |(_, cell, _)| cell.throughput.into()),
             column("processes", Integer, "Processes", |(_, cell, _)| cell.processes.into()),
             column("runs", Integer, "Runs", |(_, cell, _)| cell.runs.into()),
-            column("suspect", Text, "Suspect", |(_, cell, _)| yes_or_no(cell.suspect)),
+            column("suspect", Text, "Suspect", |(_, cell, _)| yes_or_no(cell.is_suspect())),
             column("rows", Text, "Results", |(analysis, cell, _)| {
                 let ids: Vec<&str> = cell.rows.iter().map(|&row| analysis.rows[row].id.as_str()).collect();
                 ids.join(" ").into()
@@ -140,7 +140,7 @@ pub(super) fn fronts(analysis: &Analysis, only: Only) -> Sheet {
             column("throughput", Estimate, "Throughput, 10⁹ operations/s", |(_, cell, _)| {
                 cell.throughput.map(giga::estimate).into()
             }),
-            column("suspect", Text, "△ Suspect", |(_, cell, _)| yes_or_no(cell.suspect)),
+            column("suspect", Text, "△ Suspect", |(_, cell, _)| yes_or_no(cell.is_suspect())),
         ],
     )
 }

@@ -64,7 +64,7 @@ pub(in crate::report) fn pairs(analysis: &Analysis, only: Only) -> Sheet {
             column("latency", Change, "Latency", |(.., pair)| pair.latency.into()),
             column("throughput", Change, "Throughput", |(.., pair)| pair.throughput.into()),
             column("suspect", Text, "△ Suspect", |(analysis, _, pair)| {
-                yes_or_no(analysis.cells[pair.from].suspect || analysis.cells[pair.to].suspect)
+                yes_or_no(analysis.cells[pair.from].is_suspect() || analysis.cells[pair.to].is_suspect())
             }),
         ],
     )
@@ -169,7 +169,7 @@ pub(in crate::report) fn compared_pairs(analysis: &Analysis) -> Sheet {
             }),
             column("latency", Change, "Latency", |(.., pair)| pair.latency.into()),
             column("suspect", Text, "△ Suspect", |(analysis, _, pair)| {
-                yes_or_no(analysis.cells[pair.from].suspect || analysis.cells[pair.to].suspect)
+                yes_or_no(analysis.cells[pair.from].is_suspect() || analysis.cells[pair.to].is_suspect())
             }),
         ],
     )

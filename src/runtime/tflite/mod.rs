@@ -1,9 +1,9 @@
 //! TensorFlow Lite: runs `.tflite` files on the processor.
 //!
 //! This file is the description that the daemon reads; [`crate::model_file::tflite`] reads the file format
-//! without a library. The executing half, `session.rs`, is not part of this library crate: it is linked with
-//! libtensorflowlite_c and compiled into `backbone-worker-tflite` alone, so that the daemon's executable
-//! never names that library.
+//! without a library. The executing half, `session.rs`, is not part of this library crate: it calls
+//! libtensorflowlite_c and is compiled into `backbone-worker-tflite` alone, so that the daemon's executable
+//! holds none of it.
 
 use super::needs::Origin;
 use super::{Need, OptionKind, Reach, Runtime, RuntimeOption, options};

@@ -19,6 +19,8 @@ use backbone::runtime::layers::LayerTimes;
 use backbone::runtime::{Failure, Profiler};
 use tflitec::interpreter::Interpreter;
 
+use super::library;
+
 /// An operator: its subgraph, its number there, and its name. Operators of delegates have numbers of their
 /// own.
 type Operator = (i64, i64, String);
@@ -187,23 +189,17 @@ mod interposed {
     type Create = unsafe extern "C" fn(*const c_void, *mut c_void) -> *mut c_void;
     type SetProfiler = unsafe extern "C" fn(*mut c_void, *const TelemetryProfiler);
 
-    /// The library's function of that name.
-    fn library_function(name: &CStr) -> *mut c_void {
-        // SAFETY: a C string; the next one after this executable's is the library's.
-        unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
-    }
-
     /// Stands before the library's function in every call of this executable.
     ///
     /// # Safety
     /// As the library's.
     #[unsafe(no_mangle)]
     unsafe extern "C" fn TfLiteInterpreterCreate(model: *const c_void, options: *mut c_void) -> *mut c_void {
-        let create = library_function(c"TfLiteInterpreterCreate");
+        let create = library::function(c"TfLiteInterpreterCreate");
         if create.is_null() {
             return std::ptr::null_mut();
         }
-        let set_profiler = library_function(c"TfLiteInterpreterOptionsSetTelemetryProfiler");
+        let set_profiler = library::function(c"TfLiteInterpreterOptionsSetTelemetryProfiler");
         if !set_profiler.is_null() && recorder(|_| ()).is_some() {
             // SAFETY: the library's function has this signature in every version that has it; the profiler is
             // static.

@@ -1,11 +1,10 @@
-//! The executing half of TensorFlow Lite. Compiled into `backbone-worker-tflite` only: linked with
-//! libtensorflowlite_c.
+//! The executing half of TensorFlow Lite. Compiled into `backbone-worker-tflite` only, which opens
+//! libtensorflowlite_c while it runs (`library.rs`).
 //!
 //! `tflitec` wraps the C interface and gives no reasons; the library writes them to standard error, whose
 //! tail is kept with the result. `model_file` checks the file before the library sees it.
 
 use std::collections::BTreeMap;
-use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use backbone::bundle::format::{LoadedModel, Stage, Tensor};
@@ -15,8 +14,8 @@ use backbone::runtime::inputs::Inputs;
 use backbone::runtime::shapes;
 use backbone::runtime::tflite::{RUNTIME, XNNPACK, model};
 use backbone::runtime::{
-    Execution, Failure, Load, LoadRequest, Loaded, RunError, Runtime, Session, ShownOutput, Spent, Task,
-    mapped, options, said,
+    Execution, Failure, Load, LoadRequest, Loaded, NeedKind, RunError, Runtime, Session, ShownOutput, Spent,
+    Task, mapped, options, said,
 };
 use profile::ProfiledInterpreter;
 use serde_json::Value;
@@ -24,13 +23,15 @@ use tflitec::interpreter::{Interpreter, Options};
 use tflitec::model::Model;
 use tflitec::tensor::{self, DataType};
 
+#[path = "library.rs"]
+mod library;
 #[path = "profile.rs"]
 mod profile;
 
 /// Where the library's own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
 
-/// The oldest version whose XNNPACK options are known to fit [`XnnpackOptions`]: read off the library itself,
+/// The oldest version whose XNNPACK options are known to fit [`library::XnnpackOptions`]: read off the library itself,
 /// see tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller structures of old
 /// versions are returned in registers, which is another calling convention.
 const OLDEST_XNNPACK: (u32, u32) = (2, 17);
@@ -49,6 +50,7 @@ impl Load for TensorFlowLite {
     }
 
     fn load(&self, request: &LoadRequest) -> Result<Loaded, Failure> {
+        library::open(request.provided.get(NeedKind::Library))?;
         let version = tflitec::tf_lite_version();
         let threads = options::threads(&request.options);
         let xnnpack = options::boolean(&request.options, XNNPACK.name, true);
@@ -331,23 +333,6 @@ fn fillable(data_type: DataType) -> Option<ElementType> {
     })
 }
 
-/// The delegate's options as the C library returns them by value, with the same reserve as in our header, by
-/// which `tflitec` was compiled.
-#[repr(C)]
-struct XnnpackOptions {
-    threads: i32,
-    flags: u32,
-    reserve: [u64; 31],
-}
-
-#[expect(unsafe_code, reason = "tflitec keeps its bindings to itself")]
-mod ffi {
-    unsafe extern "C" {
-        /// Fills in as many bytes as the library's own structure has.
-        pub(super) safe fn TfLiteXNNPackDelegateOptionsDefault() -> super::MaybeUninit<super::XnnpackOptions>;
-    }
-}
-
 /// Does the library fill in the options with the layout that our header declares to `tflitec`?
 fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
     let refused = |why: String| {
@@ -367,11 +352,16 @@ fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
     if !known {
         return Err(refused(format!("the library has version {version}")));
     }
-    let options = ffi::TfLiteXNNPackDelegateOptionsDefault();
-    let options = options.as_ptr();
+    if library::function(c"TfLiteXNNPackDelegateOptionsDefault").is_null() {
+        return Err(refused(format!("version {version} was built without it")));
+    }
     #[expect(unsafe_code, reason = "reads the two fields that every version has")]
-    // SAFETY: every version since 2.17 initialises at least these first 8 bytes; the rest is not read.
-    let (threads, flags) = unsafe { ((*options).threads, (*options).flags) };
+    // SAFETY: it is there and takes nothing; every version since 2.17 initialises at least the first 8 bytes of
+    // what it returns, and the rest is not read.
+    let (threads, flags) = unsafe {
+        let options = library::functions::TfLiteXNNPackDelegateOptionsDefault();
+        ((*options.as_ptr()).threads, (*options.as_ptr()).flags)
+    };
     if threads != 0 || flags & QUANTISED_KERNELS != QUANTISED_KERNELS {
         return Err(refused(format!(
             "version {version} has unexpected defaults (threads {threads}, flags {flags:#x}), so the layout of its options differs"

@@ -1,9 +1,13 @@
 //! Reasons from the host: the readings of its sensors around and during the timed runs, and the placement of
 //! the worker.
 
-use super::{Evidence, FREQUENCY_DRIFT};
-use crate::bundle::format::{CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial};
-use crate::stats::Sorted;
+use super::thresholds::{
+    BACKGROUND_PROCESSES, CLOCK_SLEW, CLOCK_STEP_SECONDS, FREQUENCY_DRIFT, SUSPENDED_SECONDS, SWAPPED_BYTES,
+};
+use super::{Evidence, Measured};
+use crate::bundle::format::{
+    ClockSpan, Cooling, CoolingEnd, Environment, Observation, Quantity, Reading, Sensor, Trial,
+};
 
 /// Without one of each, the state of the host during the measurement is unknown.
 const NEEDED: &[(Quantity, &str)] =
@@ -25,8 +29,8 @@ impl SensorSpan<'_> {
 }
 
 /// Every sensor during every measured trial.
-fn spans<'a>(evidence: &Evidence<'a>, sorted: Option<&Sorted>) -> Vec<SensorSpan<'a>> {
-    let Some(environment) = evidence.environment.filter(|_| sorted.is_some()) else {
+fn spans<'a>(evidence: &Evidence<'a>, measured: Option<&Measured>) -> Vec<SensorSpan<'a>> {
+    let Some(environment) = evidence.environment.filter(|_| measured.is_some()) else {
         return Vec::new();
     };
     let mut spans = Vec::new();
@@ -57,9 +61,9 @@ fn listed(details: Vec<String>) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join("; "))
 }
 
-pub(super) fn environment_unobserved(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
-    let spans = spans(evidence, sorted);
+pub(super) fn environment_unobserved(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
+    let spans = spans(evidence, measured);
     let is_observed = |quantity: Quantity, trial: &Trial| {
         let of_trial = spans.iter().filter(|span| {
             (span.trial.id.build, span.trial.id.process) == (trial.id.build, trial.id.process)
@@ -104,30 +108,38 @@ fn graphics_unobserved(evidence: &Evidence, spans: &[SensorSpan<'_>]) -> Option<
     (!missing.is_empty()).then(|| format!("not observed of the graphics card: {}{why}", missing.join(", ")))
 }
 
-pub(super) fn not_cooled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
-    let of_cooling = evidence.environment?.cooling.iter().filter_map(|cooling| {
+pub(super) fn not_cooled(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
+    let gave_up = evidence.environment?.cooling.iter().filter(|cooling| cooling.ended == CoolingEnd::GaveUp);
+    let of_cooling = gave_up.filter_map(|cooling| {
+        Some(format!(
+            "process {}: the job asks for less than {} °C, and it was still at {:.1} °C after {:.0} s",
+            cooling.process, cooling.below_celsius, cooling.hottest_celsius?, cooling.waited_seconds
+        ))
+    });
+    listed(of_cooling.collect())
+}
+
+pub(super) fn cooling_unobserved(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
+    let is_unobserved = |cooling: &&Cooling| match cooling.ended {
+        CoolingEnd::Cool => false,
+        CoolingEnd::GaveUp => cooling.hottest_celsius.is_none(),
+        CoolingEnd::Unobservable => true,
+    };
+    let of_cooling = evidence.environment?.cooling.iter().filter(is_unobserved).map(|cooling| {
         let asked =
             format!("process {}: the job asks for less than {} °C", cooling.process, cooling.below_celsius);
-        let waited = cooling.waited_seconds;
-        match (cooling.ended, cooling.hottest_celsius) {
-            (CoolingEnd::Cool, _) => None,
-            (CoolingEnd::GaveUp, Some(hottest)) => {
-                Some(format!("{asked}, and it was still at {hottest:.1} °C after {waited:.0} s"))
-            }
-            (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) if cooling.unobservable_zones.is_empty() => {
-                Some(format!("{asked}, and no thermal zone can be read"))
-            }
-            (CoolingEnd::GaveUp | CoolingEnd::Unobservable, _) => {
-                Some(format!("{asked}, and {} cannot be read", cooling.unobservable_zones.join(", ")))
-            }
+        match cooling.unobservable_zones.is_empty() {
+            true => format!("{asked}, and no thermal zone can be read"),
+            false => format!("{asked}, and {} cannot be read", cooling.unobservable_zones.join(", ")),
         }
     });
     listed(of_cooling.collect())
 }
 
-pub(super) fn throttled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    let details = spans(evidence, sorted).into_iter().filter_map(|span| {
+pub(super) fn throttled(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    let details = spans(evidence, measured).into_iter().filter_map(|span| {
         let values = span.later.iter().flatten().copied();
         match span.sensor.quantity {
             Quantity::ThrottleCount => {
@@ -151,12 +163,12 @@ pub(super) fn throttled(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<
     listed(details.collect())
 }
 
-pub(super) fn frequency_drift(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+pub(super) fn frequency_drift(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
     let chosen = evidence.environment.and_then(cpus_of_worker);
     // Before and after a program that times itself, nothing runs: an idle host may lower its clocks.
     let is_around =
         evidence.environment.is_some_and(|environment| environment.observation == Observation::Around);
-    let details = spans(evidence, sorted).into_iter().filter_map(|span| {
+    let details = spans(evidence, measured).into_iter().filter_map(|span| {
         let counts = match span.sensor.quantity {
             Quantity::CpuFrequency => chosen.as_ref().is_none_or(|names| names.contains(&span.sensor.name)),
             Quantity::GpuFrequency | Quantity::MemoryFrequency => true,
@@ -188,8 +200,8 @@ fn cpus_of_worker(environment: &Environment) -> Option<Vec<String>> {
     Some(cpus.iter().map(|cpu| format!("cpu{cpu}")).collect())
 }
 
-pub(super) fn trip_point_reached(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    let details = spans(evidence, sorted).into_iter().filter_map(|span| {
+pub(super) fn trip_point_reached(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    let details = spans(evidence, measured).into_iter().filter_map(|span| {
         let trip = span.sensor.trip_celsius?;
         let hottest =
             span.before.into_iter().chain(span.later.iter().flatten().copied()).max_by(f64::total_cmp)?;
@@ -199,13 +211,58 @@ pub(super) fn trip_point_reached(evidence: &Evidence, sorted: Option<&Sorted>) -
     listed(details.collect())
 }
 
-pub(super) fn sensor_lost(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
+pub(super) fn sensor_lost(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
     let lost = |span: &SensorSpan<'_>| span.before.is_some() && span.later.iter().any(Option::is_none);
-    listed(spans(evidence, sorted).iter().filter(|span| lost(span)).map(SensorSpan::which).collect())
+    listed(spans(evidence, measured).iter().filter(|span| lost(span)).map(SensorSpan::which).collect())
 }
 
-pub(super) fn placement_refused(evidence: &Evidence, sorted: Option<&Sorted>) -> Option<String> {
-    sorted?;
+pub(super) fn background_load(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    let processors = f64::from(evidence.host.logical_cores?);
+    let details = spans(evidence, measured).into_iter().filter_map(|span| {
+        let loads = span.before.into_iter().chain(span.later.iter().flatten().copied());
+        let most = loads.filter(|_| span.sensor.quantity == Quantity::LoadAverage).max_by(f64::total_cmp)?;
+        (most > processors + BACKGROUND_PROCESSES)
+            .then(|| format!("{}: {most:.1} runnable processes, and {processors} processors", span.which()))
+    });
+    listed(details.collect())
+}
+
+pub(super) fn swapping(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    let details = spans(evidence, measured).into_iter().filter_map(|span| {
+        let before = span.before.filter(|_| span.sensor.quantity == Quantity::SwapUsed)?;
+        let most = span.later.iter().flatten().copied().max_by(f64::total_cmp)?;
+        (most - before >= SWAPPED_BYTES)
+            .then(|| format!("{}: {:.1} MiB more in use", span.which(), (most - before) / 1_048_576.0))
+    });
+    listed(details.collect())
+}
+
+/// The spans of the clocks around the timed runs of each trial.
+fn clocks<'a>(evidence: &Evidence<'a>, measured: Option<&Measured>) -> impl Iterator<Item = &'a ClockSpan> {
+    let environment = evidence.environment.filter(|_| measured.is_some());
+    environment.into_iter().flat_map(|environment| &environment.clocks)
+}
+
+pub(super) fn suspended(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    let suspended = clocks(evidence, measured).filter_map(|span| {
+        let seconds = span.suspended_seconds.filter(|seconds| *seconds >= SUSPENDED_SECONDS)?;
+        Some(format!("build {}, process {}: for {seconds:.1} s", span.build, span.process))
+    });
+    listed(suspended.collect())
+}
+
+pub(super) fn clock_stepped(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    let stepped = clocks(evidence, measured).filter_map(|span| {
+        let seconds = span.stepped_seconds?;
+        let slewed = CLOCK_SLEW * span.seconds;
+        (seconds.abs() >= CLOCK_STEP_SECONDS + slewed)
+            .then(|| format!("build {}, process {}: by {seconds:+.1} s", span.build, span.process))
+    });
+    listed(stepped.collect())
+}
+
+pub(super) fn placement_refused(evidence: &Evidence, measured: Option<&Measured>) -> Option<String> {
+    measured?;
     listed(evidence.environment?.placement.as_ref()?.refused.clone())
 }
 

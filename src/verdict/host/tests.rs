@@ -53,6 +53,7 @@ fn judged_as(status: Status, environment: &Environment) -> Verdict {
     let reasons = judge(&Evidence {
         status,
         trials: &[trial],
+        summary: None,
         environment: Some(environment),
         clock_resolution: Nanos(20),
         host: &Host::default(),
@@ -172,12 +173,13 @@ fn host_not_seen_to_be_cool_is_reported_with_the_reason() {
     let detail = |cooling| reasons(|it| it.cooling = vec![cooling]);
     let asked = "process 1: the job asks for less than 50 °C, and";
     assert_eq!(detail(cooled(CoolingEnd::Cool, Some(49.5), &[])), []);
+    let hot = cooled(CoolingEnd::GaveUp, Some(61.25), &[]);
+    assert_eq!(detail(hot), reason("not_cooled", &format!("{asked} it was still at 61.2 °C after 60 s")));
     for (cooling, words) in [
-        (cooled(CoolingEnd::GaveUp, Some(61.25), &[]), "it was still at 61.2 °C after 60 s"),
         (cooled(CoolingEnd::Unobservable, None, &[]), "no thermal zone can be read"),
         (cooled(CoolingEnd::Unobservable, Some(40.0), &["GPU-therm"]), "GPU-therm cannot be read"),
     ] {
-        assert_eq!(detail(cooling), reason("not_cooled", &format!("{asked} {words}")));
+        assert_eq!(detail(cooling), reason("cooling_unobserved", &format!("{asked} {words}")));
     }
 }
 
@@ -255,4 +257,74 @@ fn card_that_was_slowed_for_a_moment_or_reports_a_reason_is_throttled() {
         of(with_card(&[CLOCK, state], None)),
         reason("throttled", "process 1, `gpu0`: the card reports it")
     );
+}
+
+/// The reasons of a host with four processors.
+fn reasons_on_four(change: impl FnOnce(&mut Environment)) -> Vec<(String, String)> {
+    let mut environment = observed();
+    change(&mut environment);
+    let latency_ns = steady().map(Nanos).collect();
+    let id = TrialId { build: 1, process: 1 };
+    let trials = [Trial { id, latencies: Latencies { latency_ns, ..Latencies::default() } }];
+    let host = Host { logical_cores: Some(4), ..Host::default() };
+    let evidence = Evidence {
+        environment: Some(&environment),
+        ..Evidence::of_latencies(Status::Measured, &trials, &host)
+    };
+    let found = judge(&evidence).reasons.into_iter().filter(|reason| reason.code != "power_state_unobserved");
+    found.map(|reason| (reason.code, reason.detail)).collect()
+}
+
+/// Adds a sensor with its value before, during and after the timed runs.
+fn with_sensor(environment: &mut Environment, quantity: Quantity, values: [f64; 3]) {
+    environment.sensors.push(Sensor {
+        name: "more".to_owned(),
+        quantity,
+        path: String::new(),
+        trip_celsius: None,
+        wraps_at_joules: None,
+        unobservable: None,
+    });
+    let readings = [&mut environment.before, &mut environment.samples, &mut environment.after];
+    readings.into_iter().zip(values).for_each(|(readings, value)| readings[0].values.push(Some(value)));
+}
+
+#[test]
+fn more_runnable_processes_than_processors_are_background_load() {
+    let load = |most: f64| reasons_on_four(|it| with_sensor(it, Quantity::LoadAverage, [1.0, most, 2.0]));
+    assert_eq!(
+        load(5.1),
+        reason("background_load", "process 1, `more`: 5.1 runnable processes, and 4 processors")
+    );
+    assert_eq!(load(5.0), []);
+}
+
+#[test]
+fn swap_space_that_is_taken_during_the_runs_is_swapping() {
+    let swap = |later: f64| reasons_on_four(|it| with_sensor(it, Quantity::SwapUsed, [8e6, 8e6, later]));
+    assert_eq!(swap(8e6 + 1_048_576.0), reason("swapping", "process 1, `more`: 1.0 MiB more in use"));
+    assert_eq!(swap(8e6 + 1_048_575.0), []);
+    assert_eq!(swap(1e6), []);
+}
+
+fn clocks(seconds: f64, stepped: f64, suspended: f64) -> Vec<(String, String)> {
+    reasons_on_four(|it| {
+        it.clocks = vec![ClockSpan {
+            build: 1,
+            process: 1,
+            seconds,
+            stepped_seconds: Some(stepped),
+            suspended_seconds: Some(suspended),
+        }];
+    })
+}
+
+#[test]
+fn suspension_and_a_step_of_the_wall_clock_are_reasons_and_slewing_is_none() {
+    assert_eq!(clocks(10.0, 0.0, 30.0), reason("suspended", "build 1, process 1: for 30.0 s"));
+    assert_eq!(clocks(10.0, 0.0, 0.09), []);
+    assert_eq!(clocks(10.0, -60.0, 0.0), reason("clock_stepped", "build 1, process 1: by -60.0 s"));
+    // The kernel slews by at most 500 parts in a million: 0.5 s in 1,000 s.
+    assert_eq!(clocks(1_000.0, 0.59, 0.0), []);
+    assert_eq!(clocks(1_000.0, 0.61, 0.0), reason("clock_stepped", "build 1, process 1: by +0.6 s"));
 }

@@ -1,18 +1,17 @@
 //! Reasons from what the runs computed.
 
-use super::Evidence;
+use super::{Evidence, Measured};
 use crate::bundle::format::{Agreement, AgreementState, Output};
-use crate::stats::Sorted;
 
 /// Types of elements that are decisions or positions and not amounts: all of them may rightly be the same.
 const DECISIONS: &[&str] = &["bool", "int32", "int64", "uint32", "uint64"];
 
-pub(super) fn outputs_not_finite(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+pub(super) fn outputs_not_finite(evidence: &Evidence, _: Option<&Measured>) -> Option<String> {
     let names = named(evidence.outputs?.tensors.iter().filter(|output| output.is_finite == Some(false)));
     (!names.is_empty()).then(|| format!("not finite: {names}"))
 }
 
-pub(super) fn outputs_constant(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+pub(super) fn outputs_constant(evidence: &Evidence, _: Option<&Measured>) -> Option<String> {
     let outputs = &evidence.outputs?.tensors;
     // Any output that is not constant shows that something was computed: the scores of a detector that finds
     // nothing are all zero, and their number is one element.
@@ -23,7 +22,7 @@ pub(super) fn outputs_constant(evidence: &Evidence, _: Option<&Sorted>) -> Optio
         .then(|| format!("constant: {}", named(outputs.iter())))
 }
 
-pub(super) fn outputs_vary(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+pub(super) fn outputs_vary(evidence: &Evidence, _: Option<&Measured>) -> Option<String> {
     let outputs = evidence.outputs?;
     let wrong = outputs.differing_processes.iter().filter_map(|differing| {
         let beyond = beyond(&differing.outputs)?;
@@ -33,7 +32,7 @@ pub(super) fn outputs_vary(evidence: &Evidence, _: Option<&Sorted>) -> Option<St
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
-pub(super) fn outputs_disagree(evidence: &Evidence, _: Option<&Sorted>) -> Option<String> {
+pub(super) fn outputs_disagree(evidence: &Evidence, _: Option<&Measured>) -> Option<String> {
     let comparison = evidence.outputs?.comparison.as_ref()?;
     let beyond = beyond(&comparison.outputs)?;
     Some(format!("from {}: {beyond}", comparison.reference.runtime))

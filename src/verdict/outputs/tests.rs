@@ -52,6 +52,7 @@ fn reasons(inputs: &[Tensor], outputs: &Outputs) -> Vec<(String, String)> {
     let verdict = judge(&Evidence {
         status: Status::Measured,
         trials: &[trial],
+        summary: None,
         environment: None,
         clock_resolution: Nanos(20),
         host: &Host::default(),

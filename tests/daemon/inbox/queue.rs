@@ -42,6 +42,33 @@ fn job_of_higher_priority_that_arrives_during_a_run_is_next() {
 }
 
 #[test]
+fn mistake_is_rejected_a_priority_known_and_another_job_cancelled_between_two_trials() {
+    let rig = Rig::running();
+    rig.drop_file("slow.sim", slow_model());
+    let trials = "measure: {warm_up_runs: 0, timed_runs: 40, processes: 5}";
+    rig.drop_file("slow.yaml", format!("backbone: 1\nmodel: slow.sim\nruntime: sim\n{trials}\n"));
+    rig.wait_for_timing();
+    rig.drop_file("net.sim", model(50));
+    rig.drop_file("wrong.yaml", job("net.sim", "priorty: 1"));
+    rig.drop_file("ordinary.yaml", job("net.sim", ""));
+    rig.drop_file("unwanted.yaml", job("net.sim", ""));
+    rig.drop_file("urgent.yaml", job("net.sim", "priority: 1"));
+    assert_eq!(statuses(&rig.wait_for_bundles(1)), [("wrong", Status::Rejected)]);
+    let status = rig.wait_for_status("the queue to be known", |status| status.queued == 3);
+    let next: Vec<&str> = status.next.iter().map(|queued| queued.job.as_str()).collect();
+    assert_eq!(next, ["urgent", "ordinary", "unwanted"]);
+    let running = status.running.expect("the first job goes on");
+    assert!(running.job == "slow" && running.trial < 5, "{running:?}");
+    rig.drop_file("unwanted.cancel", "");
+    assert_eq!(rig.wait_for_bundles(2).len(), 2);
+    rig.wait_for_status("slow to go on", |status| status.running.as_ref().is_some_and(|it| it.job == "slow"));
+    rig.wait_until_done(5);
+    assert_eq!(rig.measured_order(), ["slow", "urgent", "ordinary"]);
+    let slow = rig.bundle_of("slow");
+    assert_eq!((slow.trials.len(), slow.outcome.status), (5, Status::Measured));
+}
+
+#[test]
 fn queued_jobs_are_cancelled_by_command_and_by_file_under_any_of_their_names() {
     let rig = Rig::running();
     rig.must(&["pause"]);

@@ -75,7 +75,7 @@ fn scripted(number: usize, kind: HostKind, chance: &mut Chance) -> LifeJob {
     if kind == HostKind::Xavier && chance.below(3) > 0 {
         let host = chance.pick(&[
             "{power_mode: MODE_30W_ALL, lock_clocks: true}",
-            "{power_mode: MODE_10W}",
+            "{power_mode: MODE_30W_ALL}",
             "{lock_clocks: true}",
         ]);
         job.text.push_str(&format!("host: {host}\n"));

@@ -14,7 +14,7 @@ use crate::rig::{self, hosts};
 /// Another file system than that of the temporary folder, on every Linux.
 const OTHER_FILE_SYSTEM: &str = "/dev/shm";
 
-/// Longer than anything takes on a machine that is busy with other lives.
+/// Longer than any step takes on a machine that is busy with other lives.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -196,10 +196,15 @@ impl Machine {
         kill_process(worker, Signal::KILL).is_ok()
     }
 
-    /// Wait until a condition holds.
+    /// Wait until a condition holds, for as long as the daemon does something: it logs each change of state.
     pub(super) fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
+        let mut logged = 0;
         while !holds(self) {
+            let log = fs_err::metadata(self.at("log")).map_or(0, |stat| stat.len());
+            if log != logged {
+                (logged, deadline) = (log, Instant::now() + PATIENCE);
+            }
             if let Some(daemon) = &mut self.daemon {
                 let ended = daemon.try_wait().unwrap();
                 assert!(ended.is_none(), "the daemon ended by itself, {ended:?}, before {what}");
