@@ -130,13 +130,8 @@ fn listen(
             Err(error) => return End::Unheard(error),
         };
         if ready.interrupt || Instant::now() >= next_tick {
-            match watch.tick() {
-                Control::Continue => {}
-                Control::Cancel => return End::Killed(KillCause::Cancelled),
-                Control::Stop => return End::Killed(KillCause::Stopped),
-            }
-            if let Some(excess) = worker.excess() {
-                return End::Killed(KillCause::Excess(excess));
+            if let Some(cause) = tick(worker, watch) {
+                return End::Killed(cause);
             }
             next_tick = Instant::now() + watch.tick_after();
         }
@@ -181,6 +176,15 @@ fn listen(
         if exit_deadline.is_none() && (transcript.is_decided() || worker.output.is_none()) {
             exit_deadline = Some(Instant::now() + exit_grace);
         }
+    }
+}
+
+/// A tick: does the caller, or what the host has left, end the worker?
+fn tick(worker: &Worker, watch: &mut dyn Watch) -> Option<KillCause> {
+    match watch.tick() {
+        Control::Continue => worker.excess().map(KillCause::Excess),
+        Control::Cancel => Some(KillCause::Cancelled),
+        Control::Stop => Some(KillCause::Stopped),
     }
 }
 
