@@ -90,8 +90,8 @@ pub(super) fn activity(marks: Marks) -> Option<String> {
     alive.iter().map(slices).collect()
 }
 
-/// The memory that only a worker and its descendants have, in bytes: not that of files, which the kernel takes
-/// back when it needs it.
+/// The memory that only a worker and its descendants have, in bytes: not that of files, which the kernel
+/// takes back when it needs it.
 pub(super) fn memory(marks: Marks) -> u64 {
     let (_, alive) = family(marks, &[marks.worker]);
     alive.iter().filter_map(|process| own_memory(process.pid)).sum()

@@ -1,7 +1,7 @@
 //! SIGKILL at every point. A daemon is stopped before each of its system calls: what is on the disk then is
-//! what a kill at that moment leaves there. Every state that it leaves is copied once, and the next start must
-//! continue from each copy as if nothing had happened. What else a kill does (a worker dies, locks
-//! are released) is seen by real ones: pairs of them here, by strace, and thousands of them in
+//! what a kill at that moment leaves there. Every such state is copied once, and the next start must continue
+//! from each copy as if nothing had happened. What else a kill does (a worker dies, locks are released) is
+//! seen by real ones: pairs of them here, by strace, and thousands of them in
 //! `tests/devices/lives/`.
 //!
 //! After every kill the outbox holds whole bundles only. From there two ways are tried: the outbox left as it

@@ -24,7 +24,7 @@ pub(crate) fn before_each_call(command: &mut Command, mut look: impl FnMut()) ->
     let process = i32::try_from(child.id()).expect("a process id");
     let wait = || {
         let mut status = 0;
-        // SAFETY: a place to write the status to. This thread started the process, and nothing else waits for it.
+        // SAFETY: a place to write the status to. This thread started the process, and no other waits for it.
         let waited = unsafe { libc::waitpid(process, &raw mut status, 0) };
         assert_eq!(waited, process, "{}", std::io::Error::last_os_error());
         status
