@@ -19,6 +19,8 @@ PYTHON_LOOPS := target/python-loops
 PYTHON_CHECKS := target/python-checks
 # Those that give second opinions on the desk side's numbers; the tests look for them here.
 PYTHON_DESK := target/python-desk
+# Ansible and its linter.
+PYTHON_ANSIBLE := target/python-ansible
 
 DESTDIR ?=
 PREFIX ?= /usr
@@ -28,7 +30,11 @@ PAGES ?= target/pages
 # What packages are made for.
 ARCHITECTURES ?= x86_64 aarch64
 
+<<<<<<< HEAD
 .PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-arm64 lint docs fuzz soak power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+=======
+.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-rack test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+>>>>>>> main
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +100,10 @@ test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of che
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 	tools/power-cuts --quick
 
+test-rack: runtimes $(PYTHON_DESK) $(PYTHON_ANSIBLE) ## a rack of twenty hosts on loopback, and the playbooks; takes some minutes
+	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 BACKBONE_REQUIRE_SSHD=1 BACKBONE_REQUIRE_ANSIBLE=1 \
+	  $(CARGO) test --locked --features $(FEATURES) --test rack -- --include-ignored --nocapture --test-threads 1
+
 lint: runtimes ## format, clippy, documentation and licences
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -128,7 +138,8 @@ bench: runtimes $(PYTHON_LOOPS) ## the numbers that this project promises; takes
 $(PYTHON_LOOPS): benches/requirements.txt
 $(PYTHON_CHECKS): tools/requirements.txt
 $(PYTHON_DESK): tests/desk/requirements.txt
-$(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK):
+$(PYTHON_ANSIBLE): tests/rack/requirements.txt
+$(PYTHON_LOOPS) $(PYTHON_CHECKS) $(PYTHON_DESK) $(PYTHON_ANSIBLE):
 	rm -rf $@
 	python3 -m pip install --quiet --target $@ --requirement $<
 
@@ -169,7 +180,7 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	if [ -d $(PAGES) ]; then (cd $(PAGES) && find . -type f) | while read -r page; do \
 	  install -Dm644 $(PAGES)/$$page $(DESTDIR)$(PREFIX)/share/$$page; done; fi
 	install -d $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples
-	install -m644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
+	install -m644 README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
 # Never overwrites the file, which may have been edited. Names no libraries if none were installed.

@@ -75,6 +75,11 @@ impl Installation {
         Self { program: Path::new("/usr/bin").join(PROGRAM), root: root.clone() }
     }
 
+    /// The executable with every command.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// What the runtime needs and where it is: as `named` in the configuration, otherwise as found. What is
     /// missing stays out, and the worker reports it.
     pub(crate) fn provide(&self, runtime: &Runtime, named: &Provided) -> Provided {

@@ -100,6 +100,8 @@ pub mod model_file;
 pub mod network;
 #[cfg(feature = "desk")]
 mod parallel;
+#[cfg(feature = "desk")]
+pub(crate) mod rack;
 mod random;
 #[cfg(feature = "desk")]
 pub mod report;

@@ -1,4 +1,4 @@
-//! One function over many values on all processors: the desk side's only use of threads.
+//! One function over many values on all processors, or for many hosts: the desk side's only use of threads.
 //!
 //! Never used on a device that measures. Results are in the order of the values.
 
@@ -10,7 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// # Panics
 /// If `function` does.
 pub(crate) fn map<T: Sync, R: Send>(values: &[T], function: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(values.len());
+    map_on(std::thread::available_parallelism().map_or(1, usize::from), values, function)
+}
+
+/// As [`map`], on so many threads: for functions that wait more than they compute.
+///
+/// # Panics
+/// If `function` does.
+pub(crate) fn map_on<T: Sync, R: Send>(
+    threads: usize,
+    values: &[T],
+    function: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let threads = threads.min(values.len());
     if threads < 2 {
         return values.iter().map(function).collect();
     }

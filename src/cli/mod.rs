@@ -9,8 +9,11 @@ use std::io::{ErrorKind, Write as _};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::host::nvml;
+use crate::worker::hook;
 
 mod check;
+#[cfg(feature = "desk")]
+mod collect;
 #[cfg(feature = "desk")]
 mod collected;
 mod doctor;
@@ -21,12 +24,17 @@ mod export;
 pub(crate) mod failure;
 mod feasibility;
 mod handover;
+mod job_files;
 mod list;
 mod local_time;
 mod log;
 mod networks;
 mod outcome;
 mod place;
+#[cfg(feature = "desk")]
+mod rack;
+#[cfg(feature = "desk")]
+mod rack_status;
 #[cfg(feature = "desk")]
 mod report;
 mod request;
@@ -37,6 +45,8 @@ mod schema;
 mod serve;
 mod show;
 mod status;
+#[cfg(feature = "desk")]
+mod submit;
 pub(crate) mod table;
 #[cfg(feature = "desk")]
 mod whole_file;
@@ -91,6 +101,10 @@ enum Command {
     Explain(explain::ExplainArguments),
     Networks(networks::NetworksArguments),
     #[cfg(feature = "desk")]
+    Submit(submit::SubmitArguments),
+    #[cfg(feature = "desk")]
+    Collect(collect::CollectArguments),
+    #[cfg(feature = "desk")]
     Export(export::ExportArguments),
     #[cfg(feature = "desk")]
     Report(report::ReportArguments),
@@ -117,6 +131,10 @@ pub fn main() -> std::process::ExitCode {
     // Likewise: its output is an answer to the process that started it.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == nvml::COMMAND) {
         return nvml::execute();
+    }
+    // Likewise: it becomes a command of the host's owner.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == hook::COMMAND) {
+        return hook::execute();
     }
     match parse::<Cli>() {
         Ok(cli) => ended(execute(cli.command)),
@@ -178,6 +196,10 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::List(arguments) => list::execute(arguments),
         Command::Explain(arguments) => explain::execute(&arguments),
         Command::Networks(arguments) => networks::execute(arguments),
+        #[cfg(feature = "desk")]
+        Command::Submit(arguments) => submit::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Collect(arguments) => collect::execute(&arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
         #[cfg(feature = "desk")]

@@ -14,10 +14,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Advise as _, Explain as _};
-use super::{DaemonPlace, Exit, about, feasibility, outcome, print};
+use super::{DaemonPlace, Exit, about, feasibility, job_files, outcome, print};
 use crate::config::Config;
 use crate::daemon::observer::{BundleLine, Observer, TrialBegins};
-use crate::daemon::{Audience, Daemon, parts_of};
+use crate::daemon::{Audience, Daemon};
 use crate::runtime::{RUNTIMES, Runtime};
 use crate::scratch::{self, OF_RUNS, Scratch};
 use crate::spec;
@@ -183,19 +183,9 @@ impl RunFolder {
             // A rejected job needs no models.
             Err(mistakes) => return Ok(Some(spec::render(&mistakes, &super::readable(spec.as_os_str())))),
         };
-        for wanted in job.files() {
-            let from = spec.with_file_name(wanted.file);
-            if from.is_file() {
-                link_or_copy(&from, &self.0.path().join("inbox").join(wanted.file))?;
-                // What cannot be taken is rejected with its reason by the pipeline.
-                let parts = parts_of(&from).unwrap_or_default();
-                for part in parts.into_iter().filter(|part| spec.with_file_name(&part.file).is_file()) {
-                    let to = self.0.path().join("inbox").join(&part.file);
-                    if !to.exists() {
-                        link_or_copy(&spec.with_file_name(&part.file), &to)?;
-                    }
-                }
-            }
+        for file in job_files::of(spec, &job) {
+            let name = file.file_name().unwrap_or_default();
+            link_or_copy(&file, &self.0.path().join("inbox").join(name))?;
         }
         Ok(None)
     }
@@ -207,6 +197,8 @@ impl RunFolder {
             state: self.0.path().join("state"),
             // Nothing is uploaded here, so nothing has to settle.
             settle_seconds: 0,
+            // Who waits for a run sees its end.
+            notify: None,
             ..config.clone()
         }
     }

@@ -38,6 +38,13 @@ const NEWEST_RESULTS: usize = 10;
 /// Show what the daemon is doing: the running trial, the queue, recent failures, the disk
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
+    /// Hosts as ssh names them, a line for each [default: this host, in detail]
+    #[cfg(feature = "desk")]
+    #[arg(value_name = "HOST", conflicts_with_all = ["config", "inbox", "state", "watch"])]
+    hosts: Vec<String>,
+    #[cfg(feature = "desk")]
+    #[command(flatten)]
+    reach: super::rack::Reach,
     #[command(flatten)]
     place: DaemonPlace,
     /// Show it again whenever it changes, until interrupted
@@ -49,6 +56,10 @@ pub(super) struct StatusArguments {
 }
 
 pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
+    #[cfg(feature = "desk")]
+    if !arguments.hosts.is_empty() {
+        return super::rack_status::execute(&arguments.hosts, &arguments.reach, arguments.json);
+    }
     let (config, _) = arguments.place.load(None, None)?;
     if arguments.json {
         let text = found(Status::read_text(&config.state), &config.state)?;

@@ -29,8 +29,11 @@ use crate::verdict;
 mod chains;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use chains::Link;
+use whole::{BROKEN_SEAL, is_seal_broken};
+pub(crate) use whole::{Whole, WrongFile, whole};
 
 /// How a bundle's name ends.
 const ENDING: &str = ".json.gz";
@@ -403,14 +406,18 @@ fn row(found: &BundleFile, limits: Limits, whole_memory: &Mutex<()>) -> Result<(
     }
     .map_err(|error| odd(kind_of(&error), described(&error)))?;
     let sha256 = HEXLOWER.encode(&Sha256::digest(&json));
-    // A seal that is gone is broken, too.
-    if seal == Seal::Broken || seal == Seal::None && bundle.integrity.is_some() {
-        let detail = format!("id {}; its seal is broken: the file was changed after it was made", bundle.id);
+    if is_seal_broken(seal, &bundle) {
+        let detail = format!("id {}; {BROKEN_SEAL}", bundle.id);
         return Err(odd(OddityKind::Altered, detail));
     }
     let link = bundle.integrity.clone().map(|integrity| Link {
         path: found.shown.clone(),
-        host: bundle.host.name.clone().unwrap_or_else(|| "a host without a name".to_owned()),
+        host: match (&bundle.host.name, &bundle.host.id) {
+            (Some(name), Some(id)) => format!("{name} ({id})"),
+            (Some(name), None) => name.clone(),
+            (None, Some(id)) => id.clone(),
+            (None, None) => "a host without a name".to_owned(),
+        },
         integrity,
         sha256: file_sha256,
     });

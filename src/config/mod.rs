@@ -61,6 +61,12 @@ pub(crate) struct Config {
     pub(crate) no_output_seconds: u32,
     /// Whether workers are confined. As far as the host can
     pub(crate) sandbox: SandboxSetting,
+    /// The folder of node_exporter's textfile collector.
+    pub(crate) metrics_folder: Option<PathBuf>,
+    /// The program that is called at the end of each job, and its time limit. 10
+    pub(crate) notify: Option<PathBuf>,
+    /// See above.
+    pub(crate) notify_seconds: u32,
     /// The paths that the configuration gives for each runtime, by runtime name.
     pub(crate) runtimes: BTreeMap<String, Provided>,
 }
@@ -214,6 +220,9 @@ impl Config {
             no_output_seconds: sources.number("no_output_seconds")?,
             reboots_for_power_mode: sources.word("reboot")? == settings::REBOOT_FOR_POWER_MODE,
             sandbox: settings::sandbox(sources.word("sandbox")?),
+            metrics_folder: sources.optional_path("metrics_folder")?,
+            notify: sources.optional_path("notify")?,
+            notify_seconds: sources.number("notify_seconds")?,
             power_state: state.clone(),
             runtimes: sources.runtimes()?,
             inbox,

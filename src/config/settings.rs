@@ -121,6 +121,24 @@ pub(crate) const SETTINGS: &[Field] = &[
                   measured on a host that cannot; `off`.",
     },
     Field {
+        path: "metrics_folder",
+        kind: Kind::Path,
+        fallback: Fallback::Words("none"),
+        summary: "Folder of node_exporter's textfile collector, where the daemon keeps `backbone.prom`.",
+    },
+    Field {
+        path: "notify",
+        kind: Kind::Path,
+        fallback: Fallback::Words("none"),
+        summary: "A program that is called at the end of each job, with one line of JSON as its input.",
+    },
+    Field {
+        path: "notify_seconds",
+        kind: Kind::Integer { minimum: 1, maximum: 60 },
+        fallback: Fallback::Integer(10),
+        summary: "That program is ended after this long; the next job waits for it.",
+    },
+    Field {
         path: "runtimes",
         kind: Kind::RuntimeSettings,
         fallback: Fallback::Words("each runtime's own search"),

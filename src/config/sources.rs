@@ -35,6 +35,17 @@ impl Sources<'_> {
         Ok(self.noted(setting, found))
     }
 
+    /// A setting without which there is nothing.
+    pub(super) fn optional_path(&mut self, setting: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+        let Some((path, source)) = self.path_said(setting) else {
+            let value = "none".to_owned();
+            self.provenance.push(Provenance { setting: setting.to_owned(), value, source: Source::Default });
+            return Ok(None);
+        };
+        let path = absolute(setting, path, &source)?;
+        Ok(Some(self.noted(setting, (path, source))))
+    }
+
     /// The value from the environment or the file.
     fn path_said(&self, setting: &str) -> Option<(PathBuf, Source)> {
         let from_environment = self.variable(&variable(setting));

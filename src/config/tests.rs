@@ -49,6 +49,9 @@ fn defaults_are_what_the_reference_says() {
         keep_done_jobs: 1000,
         keep_engine_megabytes: 2000,
         no_output_seconds: 900,
+        metrics_folder: None,
+        notify: None,
+        notify_seconds: 10,
         runtimes: BTreeMap::new(),
     };
     assert_eq!(config, expected);

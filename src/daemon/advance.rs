@@ -195,6 +195,7 @@ impl Daemon<'_> {
                     troubles: &mut self.troubles,
                     spool: &mut self.spool,
                     reporter: &mut self.reporter,
+                    notifier: &mut self.notifier,
                     observer: &mut *self.observer,
                 };
                 let mut attending = Attending::new(intake, cancellation);
@@ -217,6 +218,6 @@ impl Daemon<'_> {
         let (reporter, wake) = (&mut self.reporter, self.inbox.wake());
         let mut pulse = || pulse(reporter, wake);
         let row = self.outlet.bundle_turn(turn, ended, &self.spool, &mut self.troubles, &mut pulse);
-        row.into_iter().for_each(|row| self.observer.bundled(row));
+        row.into_iter().for_each(|row| self.bundled(row));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::inbox::{self, Inbox, Wake};
 use super::job::{EndedJob, QueuedJob};
+use super::notifier::Notifier;
 use super::observer::Observer;
 use super::outlet::Outlet;
 use super::reporter::{Reporter, StatusSources, Urgency};
@@ -23,6 +24,7 @@ pub(super) struct Intake<'a> {
     pub(super) troubles: &'a mut Troubles,
     pub(super) spool: &'a mut Spool,
     pub(super) reporter: &'a mut Reporter,
+    pub(super) notifier: &'a mut Notifier,
     pub(super) observer: &'a mut dyn Observer,
 }
 
@@ -122,7 +124,10 @@ impl Intake<'_> {
             let (reporter, wake) = (&mut *self.reporter, self.inbox.wake());
             let mut pulse = || pulse(reporter, wake);
             let rows = self.outlet.bundle_job(&ended, &progress, self.spool, self.troubles, &mut pulse);
-            rows.into_iter().for_each(|row| self.observer.bundled(row));
+            for row in rows {
+                self.notifier.bundled(&row);
+                self.observer.bundled(row);
+            }
         }
         if self.outlet.is_held_up() {
             // Its turn comes again when the disk takes bundles again; what has a bundle by then is not
@@ -136,6 +141,7 @@ impl Intake<'_> {
     /// A job has all its bundles.
     pub(super) fn finish(&mut self, queued: &QueuedJob) {
         self.inbox.finished(queued);
+        self.notifier.finished(&queued.entry.id);
         self.outlet.retire(&queued.entry, self.spool, self.troubles);
         if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
             self.outlet.prune(self.spool);

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::troubles::TroubleKind;
-use super::{Daemon, outlet, status};
+use super::{Daemon, metrics, outlet, status};
 use crate::config::Config;
 use crate::guarded;
+use crate::host::id::FILE as HOST_ID_FILE;
 use crate::host::power::saved::FILE as POWER_STATE_FILE;
 use crate::scratch::{self, OF_RUNS, OF_WORKERS};
 
@@ -14,7 +15,11 @@ pub(super) fn sweep(config: &Config) {
     scratch::sweep(&std::env::temp_dir(), OF_WORKERS);
     scratch::sweep(&config.outbox, OF_RUNS);
     guarded::sweep_path(&config.outbox, &[status::FILE_NAME]);
-    guarded::sweep_path(&config.state, &[status::FILE_NAME, POWER_STATE_FILE, outlet::chain::FILE]);
+    let of_state = [status::FILE_NAME, POWER_STATE_FILE, outlet::chain::FILE, HOST_ID_FILE];
+    guarded::sweep_path(&config.state, &of_state);
+    if let Some(folder) = &config.metrics_folder {
+        guarded::sweep_path(folder, &[metrics::FILE]);
+    }
 }
 
 impl Daemon<'_> {

@@ -15,6 +15,7 @@
 //! start goes on.
 
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ mod bench;
 mod clock;
 pub mod control;
 pub(crate) mod hardware;
+mod host_id;
 mod inbox;
 mod intake;
 mod job;
@@ -40,6 +42,8 @@ mod job;
 mod lab;
 mod leftovers;
 pub(crate) mod memory;
+mod metrics;
+mod notifier;
 pub(crate) mod observer;
 mod outlet;
 mod quarantine;
@@ -61,13 +65,15 @@ use bench::{Access, Bench, Reboots};
 use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
 use intake::Intake;
 use job::QueuedJob;
-use observer::Observer;
+use metrics::Metrics;
+use notifier::Notifier;
+use observer::{BundleLine, Observer};
 use outlet::{Assembler, Outlet};
 use quarantine::Quarantine;
 use reporter::{Reporter, StatusSources, Urgency};
 use service::Service;
 use status::State;
-use troubles::{Subject, Troubles};
+use troubles::{Subject, TroubleKind, Troubles};
 
 /// The daemon, or the pipeline of `backbone run`.
 pub(crate) struct Daemon<'o> {
@@ -81,6 +87,7 @@ pub(crate) struct Daemon<'o> {
     /// When the last step began: what was due by then was done in it.
     stepped_at: Instant,
     reporter: Reporter,
+    notifier: Notifier,
     observer: &'o mut dyn Observer,
     /// Why the process must end, if something of the last turn says so.
     failed: Option<io::Error>,
@@ -116,7 +123,7 @@ impl<'o> Daemon<'o> {
             spool: config.spool.clone(),
             outbox: config.outbox.clone(),
         };
-        let (spool, found) = Spool::open(&places)?;
+        let (mut spool, found) = Spool::open(&places)?;
         let wake = Wake::new().map_err(StartError::system("make a socket pair"))?;
         wake.connect_signals().map_err(StartError::system("handle signals"))?;
         let waker = wake.waker().map_err(StartError::system("make a socket pair"))?;
@@ -125,7 +132,16 @@ impl<'o> Daemon<'o> {
         let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
         let installation =
             Installation::of_this_process(&root).map_err(StartError::system("find the own executable"))?;
-        let observed = host::observe(&root);
+        let mut observed = host::observe(&root);
+        observed.id = match audience {
+            Audience::Collectors => host_id::establish(&root, &config.state, &mut spool),
+            Audience::Nobody => host_id::recall(&root, &config.power_state),
+        };
+        let notifier = Notifier::new(&config, &observed, &installation);
+        let mut reporter = Reporter::new(Rc::clone(&config), audience, Service::connect(now));
+        if let Some(folder) = config.metrics_folder.as_deref().filter(|_| audience == Audience::Collectors) {
+            reporter.keep_metrics(Metrics::into(folder, &root));
+        }
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
@@ -144,7 +160,8 @@ impl<'o> Daemon<'o> {
             troubles: Troubles::default(),
             quarantine: Quarantine::default(),
             stepped_at: now,
-            reporter: Reporter::new(Rc::clone(&config), audience, Service::connect(now)),
+            reporter,
+            notifier,
             observer,
             config,
             spool,
@@ -245,6 +262,7 @@ impl<'o> Daemon<'o> {
             troubles: &mut self.troubles,
             spool: &mut self.spool,
             reporter: &mut self.reporter,
+            notifier: &mut self.notifier,
             observer: &mut *self.observer,
         }
     }
@@ -315,7 +333,7 @@ impl<'o> Daemon<'o> {
         if self.troubles.is_due(now) {
             let kept_jobs_back = self.troubles.keep_jobs_from_the_queue();
             let row = self.outlet.write(&self.spool, &mut self.troubles);
-            row.into_iter().for_each(|row| self.observer.bundled(row));
+            row.into_iter().for_each(|row| self.bundled(row));
             self.outlet.publish(&self.spool, &mut self.troubles);
             if kept_jobs_back {
                 // Before anything is measured: requests that could not be carried out, claims, and jobs
@@ -335,6 +353,7 @@ impl<'o> Daemon<'o> {
         if !self.outlet.is_held_up() {
             self.bench.reboot_back(&mut self.troubles);
         }
+        self.notify();
         let is_blocked = self.outlet.is_held_up()
             || self.outlet.is_full()
             || self.troubles.is_waiting(&Subject::Host, now)
@@ -351,6 +370,27 @@ impl<'o> Daemon<'o> {
         let has_advanced = self.advance(queued);
         // A claim between two trials that could not be made durable.
         self.failed.take().map_or(Ok(has_advanced), Err)
+    }
+
+    /// A bundle was made.
+    fn bundled(&mut self, row: BundleLine) {
+        self.notifier.bundled(&row);
+        self.observer.bundled(row);
+    }
+
+    /// Call the command for jobs that ended, while nothing is measured on this host.
+    fn notify(&mut self) {
+        while self.notifier.is_waiting() && !self.inbox.wake().stop_requested() && self.lock_host() {
+            let command = self.notifier.command().map(Path::to_path_buf).unwrap_or_default();
+            match self.notifier.call_next() {
+                Ok(()) => self.troubles.fixed(TroubleKind::NotifyFailed),
+                Err(why) => {
+                    self.troubles.fixed(TroubleKind::NotifyFailed);
+                    self.troubles.report(TroubleKind::NotifyFailed, &command, &why, Instant::now());
+                }
+            }
+            self.reporter.service().feed_watchdog(Instant::now());
+        }
     }
 
     /// The job whose turn it is: the one that the host was rebooted for, or the queue's first that does not

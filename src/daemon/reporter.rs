@@ -7,6 +7,7 @@ use super::clock::now_text;
 use super::control;
 use super::inbox::{Inbox, WaitingJob};
 use super::job::QueuedJob;
+use super::metrics::Metrics;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::status::{self, Attention, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
@@ -57,6 +58,7 @@ pub(super) struct Reporter {
     /// Set while the running job waits for a cool host.
     cooling: Option<Cooling>,
     written_at: Option<Instant>,
+    metrics: Option<Metrics>,
     file: StatusFile,
     /// What the status file says, without what is not news.
     written: Option<Status>,
@@ -72,8 +74,14 @@ impl Reporter {
             running: None,
             cooling: None,
             written_at: None,
+            metrics: None,
             written: None,
         }
+    }
+
+    /// Write the status as numbers, too.
+    pub(super) fn keep_metrics(&mut self, metrics: Metrics) {
+        self.metrics = Some(metrics);
     }
 
     /// The service manager.
@@ -122,6 +130,10 @@ impl Reporter {
         let status = self.status(state, view, now);
         let news = Some(news_of(&status));
         if news == self.written {
+            let is_idle = self.running.is_none();
+            if let Some(metrics) = self.metrics.as_mut().filter(|metrics| is_idle && metrics.is_due(now)) {
+                metrics.write(&status, now);
+            }
             return;
         }
         self.service.status(&line(&status));
@@ -131,6 +143,9 @@ impl Reporter {
         let written = self.file.write(&status);
         if let Err(error) = &written {
             log::warn!("cannot write the status: {error}");
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.write(&status, now);
         }
         self.written = if written.is_ok() && copied.is_ok() { news } else { None };
         self.written_at = Some(now);
@@ -159,8 +174,11 @@ impl Reporter {
                 .chain(inbox.oddities())
                 .cloned()
                 .chain(spool.oddities().map(odd))
+                .chain(self.metrics.as_ref().and_then(Metrics::trouble).cloned())
                 .collect(),
             finished: outlet.finished(),
+            host_id: outlet.host_id().map(str::to_owned),
+            last_result: outlet.last_result().cloned(),
             chain: outlet.chain_head().cloned(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
             disk_free_bytes: space.map(|(free, _)| free),

@@ -51,6 +51,12 @@ pub struct Status {
     pub attention: Vec<Attention>,
     /// Bundles since this daemon started.
     pub finished: Finished,
+    /// Id of the host; null if it could not be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<String>,
+    /// The newest bundle that this daemon made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_result: Option<LastResult>,
     /// The newest bundle of this host's chain of bundles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainHead>,
@@ -179,6 +185,19 @@ pub struct Attention {
     pub why: String,
 }
 
+/// The newest bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastResult {
+    /// Job name.
+    pub job: String,
+    /// File name of the bundle.
+    pub bundle: String,
+    /// How the configuration ended.
+    pub outcome: crate::bundle::format::Status,
+    /// Wall clock when the bundle was durable.
+    pub at: String,
+}
+
 /// Bundles by what they say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
@@ -190,6 +209,19 @@ pub struct Finished {
     pub failed: u64,
     /// Cancelled.
     pub cancelled: u64,
+}
+
+impl Finished {
+    /// One more bundle.
+    pub(super) fn count(&mut self, outcome: crate::bundle::format::Status) {
+        use crate::bundle::format::Status;
+        *match outcome {
+            Status::Measured => &mut self.measured,
+            Status::Rejected => &mut self.rejected,
+            Status::Cancelled => &mut self.cancelled,
+            Status::NotCompilable | Status::Failed | Status::TimedOut => &mut self.failed,
+        } += 1;
+    }
 }
 
 impl Status {

@@ -27,7 +27,8 @@ const OPTIONS: &[(&str, &str)] = &[
 const FAST_CLOCKS: &[&str] =
     &["tsc", "arch_sys_counter", "kvm-clock", "hyperv_clocksource_tsc_page", "riscv_clocksource"];
 
-/// Vendors in the firmware of virtual machines, by prefix.
+/// Vendors in the firmware of virtual machines, by prefix; arm64 machines of QEMU and the like have a device
+/// tree instead.
 const VIRTUAL: &[&str] = &[
     "QEMU",
     "KVM",
@@ -42,6 +43,7 @@ const VIRTUAL: &[&str] = &[
     "Parallels",
     "Apple Virtualization",
     "cloud-hypervisor",
+    "linux,dummy-virt",
 ];
 
 pub(super) fn online(subject: &Subject) -> Finding {

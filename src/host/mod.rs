@@ -17,6 +17,7 @@ mod device_tree;
 pub(crate) mod edge_tpu;
 pub(crate) mod facts;
 pub(crate) mod graphics;
+pub(crate) mod id;
 pub(crate) mod jetson;
 mod linux;
 pub(crate) mod lock;

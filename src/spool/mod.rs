@@ -359,6 +359,16 @@ impl Spool {
         Ok(again)
     }
 
+    /// From now on ids have another tag: this spool came with a copied image, and its original goes on with
+    /// the tag that it has.
+    ///
+    /// # Errors
+    /// The disk refuses, or there are no random numbers.
+    pub(crate) fn renew_tag(&mut self) -> io::Result<()> {
+        self.identity.tag = guarded::random_letters(TAG_LETTERS)?;
+        self.identity.write(self.identity.next)
+    }
+
     fn remove_orphan_journals(&mut self, entries: &[Entry]) -> io::Result<()> {
         for name in self.journal.names()? {
             let id = name.to_str().and_then(|name| JobId::parse(name.strip_suffix(".jsonl")?));

@@ -9,6 +9,7 @@ pub mod child;
 mod control_group;
 mod descendants;
 pub mod ending;
+pub(crate) mod hook;
 mod log_tail;
 mod memory;
 mod outputs;

@@ -47,7 +47,15 @@ pub(crate) enum Before {
 
 impl Machine {
     pub(crate) fn boot(before: Before) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::boot_in(tempfile::tempdir().unwrap(), before)
+    }
+
+    /// The machine sees what is in `packages` as `/var/packages`.
+    pub(crate) fn boot_with(packages: &Path, before: Before) -> Self {
+        Self::boot_in(folder_with(packages), before)
+    }
+
+    fn boot_in(folder: tempfile::TempDir, before: Before) -> Self {
         let log = fs_err::File::create(folder.path().join("log")).unwrap();
         let unshare = Command::new("tests/systemd/boot")
             .arg("outside")
@@ -173,6 +181,13 @@ impl Drop for Machine {
         let _ = self.unshare.wait();
         remove_groups(self.folder.path());
     }
+}
+
+/// A folder for `tests/systemd/boot` with these packages.
+pub(crate) fn folder_with(packages: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(packages, folder.path().join("packages")).unwrap();
+    folder
 }
 
 /// Remove the control groups of a machine that has ended.

@@ -25,6 +25,7 @@ mod examples;
 mod inbox;
 mod machine;
 mod model;
+mod monitoring;
 mod old_kernel;
 mod outputs;
 mod packages;

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::machine::{Before, Machine, executables, missing};
+use crate::machine::{Before, Machine, executables, folder_with, missing, remove_groups};
 use crate::rig::clean;
 
 #[path = "../../packaging/pages/render.rs"]
@@ -53,12 +53,31 @@ impl Packages {
 
     /// The same package after a change of what is in it.
     fn changed(&self, package: &Path, script: &str) -> PathBuf {
-        let (root, changed) = (self.folder.path().join("root"), self.folder.path().join("changed.deb"));
+        let (root, changed) = (self.folder.path().join("root"), package.with_extension("changed.deb"));
         done(clean("dpkg-deb").arg("-R").args([package, &root]));
         done(clean("sh").args(["-ec", script]).current_dir(&root));
         done(clean("dpkg-deb").args(["-Znone", "-b"]).args([&root, &changed]));
         fs_err::remove_dir_all(root).unwrap();
         changed
+    }
+}
+
+impl Packages {
+    /// Where a machine sees one of them.
+    fn seen(&self, package: &Path) -> String {
+        let below = package.strip_prefix(self.folder.path()).unwrap();
+        format!("/var/packages/{}", below.display())
+    }
+
+    /// What a command prints in the place of systemd, as in a container.
+    fn in_container(&self, script: &str) -> String {
+        let folder = folder_with(self.folder.path());
+        let mut boot = clean("tests/systemd/boot");
+        let script = format!("exec 2>&1; {script}");
+        boot.arg("outside").arg(folder.path()).args(["-", "sh", "-c", &script]);
+        let output = boot.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        remove_groups(folder.path());
+        text(&output)
     }
 }
 
@@ -81,14 +100,20 @@ fn text(output: &Output) -> String {
 
 /// `dpkg` in the machine, without questions.
 fn dpkg(machine: &Machine, arguments: &[&str]) -> Output {
-    let mut command =
-        vec!["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-unsafe-io", "--force-confold"];
+    let mut command = vec![
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "dpkg",
+        "--force-unsafe-io",
+        "--force-confold",
+        "--no-triggers",
+    ];
     command.extend(arguments);
     machine.try_run(&command)
 }
 
-fn install(machine: &Machine, package: &Path) -> String {
-    let output = dpkg(machine, &["--install", package.to_str().unwrap()]);
+fn install(machine: &Machine, package: &str) -> String {
+    let output = dpkg(machine, &["--install", package]);
     assert!(output.status.success(), "{}", text(&output));
     text(&output)
 }
@@ -105,11 +130,9 @@ fn exists(machine: &Machine, path: &str) -> bool {
 fn package_is_upgraded_while_a_job_runs_refuses_a_downgrade_and_keeps_results_when_it_is_purged() {
     let Some(packages) = Packages::possible() else { return };
     let (old, new) = (packages.deb("0.1.0"), packages.deb("0.1.1"));
-    let new = packages.changed(
-        &new,
-        "echo '# a new default' >> etc/backbone/config.yaml; md5sum etc/backbone/config.yaml > /dev/null",
-    );
-    let machine = Machine::boot(Before::Bare);
+    let new = packages.changed(&new, "echo '# a new default' >> etc/backbone/config.yaml");
+    let (old, new) = (packages.seen(&old), packages.seen(&new));
+    let machine = Machine::boot_with(packages.folder.path(), Before::Bare);
     let said = install(&machine, &old);
     assert!(!said.contains("made by hand"), "{said}");
     machine.wait_for("the unit to be ready", || machine.property("ActiveState") == "active");
@@ -122,7 +145,7 @@ fn package_is_upgraded_while_a_job_runs_refuses_a_downgrade_and_keeps_results_wh
     remove_and_purge(&machine);
 }
 
-fn upgrade_while_a_job_runs(machine: &Machine, new: &Path) {
+fn upgrade_while_a_job_runs(machine: &Machine, new: &str) {
     machine.run(&["sh", "-c", "echo 'settle_seconds: 2' >> /etc/backbone/config.yaml"]);
     let identity = file(machine, "/srv/backbone/spool/identity");
     machine.drop_job("slow", r#"{"latency_us": [100000]}"#, 60);
@@ -148,10 +171,10 @@ fn upgrade_while_a_job_runs(machine: &Machine, new: &Path) {
     assert!(!exists(machine, "/run/backbone-was-active"));
 }
 
-fn refuse_a_downgrade(machine: &Machine, old: &Path) {
+fn refuse_a_downgrade(machine: &Machine, old: &str) {
     machine.run(&["systemctl", "stop", "backbone"]);
     machine.run(&["sh", "-c", "echo 2 > /srv/backbone/spool/format"]);
-    let refused = dpkg(machine, &["--install", old.to_str().unwrap()]);
+    let refused = dpkg(machine, &["--install", old]);
     assert!(!refused.status.success());
     let said = text(&refused);
     assert!(
@@ -189,7 +212,9 @@ fn remove_and_purge(machine: &Machine) {
     let purged = dpkg(machine, &["--purge", "backbone"]);
     assert!(purged.status.success(), "{}", text(&purged));
     assert!(
-        text(&purged).contains("kept what was measured or is still to be measured: /srv/backbone/outbox"),
+        text(&purged).contains(
+            "kept what was measured or is still to be measured: /srv/backbone/inbox /srv/backbone/outbox"
+        ),
         "{}",
         text(&purged)
     );
@@ -204,8 +229,8 @@ fn remove_and_purge(machine: &Machine) {
 #[test]
 fn package_over_a_hand_made_installation_names_it_and_takes_its_jobs_over() {
     let Some(packages) = Packages::possible() else { return };
-    let package = packages.deb("0.1.0");
-    let machine = Machine::boot(Before::Installed);
+    let package = packages.seen(&packages.deb("0.1.0"));
+    let machine = Machine::boot_with(packages.folder.path(), Before::Installed);
     machine.wait_for("the unit to be ready", || machine.property("ActiveState") == "active");
     machine.drop_job("slow", r#"{"latency_us": [100000]}"#, 30);
     machine.wait_for("a worker for `slow`", || machine.has_worker());
@@ -220,26 +245,16 @@ fn package_over_a_hand_made_installation_names_it_and_takes_its_jobs_over() {
     machine.wait_for("the bundle of `slow`", || machine.bundles("slow") == 1);
 }
 
-/// What a command prints in the place of systemd, as in a container.
-fn in_container(script: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let mut boot = clean("tests/systemd/boot");
-    boot.arg("outside").arg(folder.path()).args(["-", "sh", "-c", script]);
-    let output = boot.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    crate::machine::remove_groups(folder.path());
-    text(&output)
-}
-
 #[test]
 fn package_installs_without_systemd_and_leaves_a_missing_mount_alone() {
     let Some(packages) = Packages::possible() else { return };
     let package = packages.deb("0.1.0");
     let foreign =
         packages.changed(&package, "sed -i 's/^Architecture: .*/Architecture: riscv64/' DEBIAN/control");
-    let (package, foreign) = (package.display(), foreign.display());
+    let (package, foreign) = (packages.seen(&package), packages.seen(&foreign));
 
-    let said = in_container(&format!(
-        "dpkg -i {package} && echo \"$?: $(dpkg --verify backbone)\" && ls -ld /srv/backbone/inbox && \
+    let said = packages.in_container(&format!(
+        "dpkg --no-triggers -i {package} && echo \"$?: $(dpkg --verify backbone)\" && ls -ld /srv/backbone/inbox && \
          systemctl is-enabled backbone && dpkg -P backbone && ls /srv"
     ));
     assert!(said.contains("systemd does not run here, so nothing is started"), "{said}");
@@ -247,20 +262,20 @@ fn package_installs_without_systemd_and_leaves_a_missing_mount_alone() {
     assert!(!said.contains("error"), "{said}");
 
     // No systemd at all: the users and folders are made without it.
-    let said = in_container(&format!(
-        "rm -f /usr/bin/systemd-sysusers /usr/bin/systemd-tmpfiles /usr/bin/systemctl; dpkg -i {package} \
+    let said = packages.in_container(&format!(
+        "rm -f /usr/bin/systemd-sysusers /usr/bin/systemd-tmpfiles /usr/bin/systemctl; dpkg --no-triggers -i {package} \
          && id backbone-worker && stat -c '%U %a' /srv/backbone/spool/control /srv/backbone/outbox"
     ));
     assert!(said.contains("(backbone-worker)") && said.contains("backbone 2770\nbackbone 2775"), "{said}");
 
-    let said = in_container(&format!(
-        "echo 'LABEL=results /srv/backbone ext4 defaults 0 2' >> /etc/fstab; dpkg -i {package}; \
+    let said = packages.in_container(&format!(
+        "echo 'LABEL=results /srv/backbone ext4 defaults 0 2' >> /etc/fstab; dpkg --no-triggers -i {package}; \
          ls /srv/backbone && echo filled; dpkg-query -W -f '${{db:Status-Status}}' backbone"
     ));
     assert!(said.contains("/srv/backbone should be mounted and is not"), "{said}");
     assert!(!said.contains("filled") && said.ends_with("installed"), "{said}");
 
-    let said = in_container(&format!("dpkg -i {foreign}; ls /usr/bin/backbone"));
+    let said = packages.in_container(&format!("dpkg --no-triggers -i {foreign}; ls /usr/bin/backbone"));
     assert!(said.contains("riscv64") && said.contains("cannot access '/usr/bin/backbone'"), "{said}");
 }
 
@@ -268,13 +283,13 @@ fn package_installs_without_systemd_and_leaves_a_missing_mount_alone() {
 fn archive_installs_upgrades_and_is_removed_without_dpkg() {
     let Some(packages) = Packages::possible() else { return };
     let archive = packages.build("tarball", "0.1.0", "022");
-    let said = in_container(&format!(
+    let said = packages.in_container(&format!(
         "cd /tmp && tar -xf {} && cd backbone-* && ./install && ./install && \
          stat -c '%U %a %n' /usr/local/bin/backbone /usr/local/share/man/man1/backbone.1 /etc/backbone/config.yaml /srv/backbone/inbox && \
          /usr/local/bin/backbone --version && grep ExecStart= /usr/local/lib/systemd/system/backbone.service && \
          mkdir -p /srv/backbone/spool && echo 7 > /srv/backbone/spool/format && ./install; echo \"refused with $?\"; \
          ./install --remove && find /usr/local | grep backbone",
-        archive.display()
+        packages.seen(&archive)
     ));
     for expected in [
         "root 755 /usr/local/bin/backbone",

@@ -353,6 +353,7 @@ const DAMAGES: &[(&str, &str, &[Change])] = &[
         CARDS,
         &[Put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet")],
     ),
+    ("virtual_machine", XAVIER, &[Put("/proc/device-tree/model", "linux,dummy-virt")]),
     ("container", CARDS, &[Put("/run/systemd/container", "lxc")]),
     ("memory_available", CARDS, &[Put("/proc/meminfo", FULL)]),
     ("swap", CARDS, &[Put("/proc/meminfo", SWAPPED)]),

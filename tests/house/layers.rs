@@ -59,6 +59,7 @@ const ROWS: &[Row<'_>] = &[
     ("table", &["stats"]),
     ("analysis", &["bundle", "error", "network", "parallel", "stats"]),
     ("collect", &["analysis", "bundle", "error", "guarded", "parallel", "text", "verdict"]),
+    ("rack", &["bundle", "collect", "error", "guarded", "parallel", "scratch", "text"]),
     ("export", &["analysis", "bundle", "table"]),
     ("report", &["analysis", "bundle", "collect", "export", "network", "stats", "table"]),
     (
@@ -76,6 +77,7 @@ const ROWS: &[Row<'_>] = &[
             "host",
             "installation",
             "network",
+            "rack",
             "report",
             "runtime",
             "scratch",
@@ -99,7 +101,7 @@ const ROWS: &[Row<'_>] = &[
 
 /// Rooms of the desk side, and those of the device side that they must not reach, by whatever way. They meet
 /// in `bundle`.
-const DESK: &[&str] = &["analysis", "collect", "export", "report"];
+const DESK: &[&str] = &["analysis", "collect", "export", "rack", "report"];
 const DEVICE: &[&str] = &["daemon", "doctor", "host", "measure", "runtime", "spool", "worker"];
 
 #[test]

@@ -57,8 +57,10 @@ const PLACES: &[(&str, &[&str], &str)] = &[
         "stdout",
         &[
             "src/cli/",
+            "src/daemon/notifier.rs",
             "src/host/nvml/",
             "src/host/tool.rs",
+            "src/rack/",
             "src/worker/",
             "src/runtime/sim/",
             "src/runtime/program.rs",

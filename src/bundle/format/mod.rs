@@ -21,6 +21,7 @@
 //!   - `environment.graphics`, `host.nvidia_driver`, the quantity `throttle_time`
 //!   - `integrity`
 //!   - `environment.sandbox`
+//!   - `host.id`
 //!   - `summary.missing_percentiles`, `summary.mean_interval`, `summary.effective_count`, `summary.variance`,
 //!     `summary.trials`, `summary.percentiles[].upper_bound`
 //!   - `environment.clocks`
@@ -154,6 +155,10 @@ pub struct Harness {
 pub struct Host {
     /// Host name.
     pub name: Option<String>,
+    /// Id of the host, which is not its name: random letters, made once, and again for a copied image. Null
+    /// if it could not be kept, and for `backbone run` on a host without a daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Distribution name and version, such as `Debian GNU/Linux 12`.
     pub operating_system: Option<String>,
     /// Kernel release, such as `5.10.104-tegra`.
@@ -602,8 +607,8 @@ pub struct Verdict {
 pub enum VerdictState {
     /// Everything that should be observed was, and none of it speaks against the numbers.
     Valid,
-    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual state
-    /// on a virtual machine.
+    /// Nothing speaks against the numbers, and something that should be observed could not be: the usual
+    /// state on a virtual machine.
     Unverified,
     /// Something went wrong or was odd.
     Suspect,

@@ -94,6 +94,21 @@ fn memory_of(root: &HostRoot) -> anyhow::Result<u64> {
     told.advise("leave out --host-root, or name a folder with a host's files").exit(Exit::WrongInput)
 }
 
+/// A job file that the daemon would run, with its bytes, or the report on what is wrong with it.
+#[cfg(feature = "desk")]
+pub(super) fn examine(path: &Path) -> Result<(Vec<u8>, Job), String> {
+    let (report, is_right) = check(path, &Surroundings::default());
+    if !is_right {
+        return Err(report);
+    }
+    let name = readable(path.file_name().unwrap_or(OsStr::new("")));
+    let text = read_spec(path)?;
+    match spec::resolve::job(&text, &name) {
+        Ok(job) => Ok((text, job)),
+        Err(mistakes) => Err(refused(&readable(path.as_os_str()), &mistakes)),
+    }
+}
+
 /// The report on one job file, and whether the daemon would run it.
 fn check(path: &Path, surroundings: &Surroundings) -> (String, bool) {
     let shown = readable(path.as_os_str());

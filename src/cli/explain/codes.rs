@@ -728,9 +728,19 @@ pub(super) const TROUBLES: &[Code] = &[
         "raise `fs.inotify.max_user_watches`; meanwhile the inbox is read at intervals",
     ),
     ("inbox_unreadable", "The inbox cannot be read.", "check its rights"),
+    (
+        "metrics_unwritable",
+        "`backbone.prom` cannot be written into `metrics_folder`.",
+        "make the folder, or let the unit write there",
+    ),
     ("model_not_copied", "A model could not be copied into the spool.", "check the disk of the state folder"),
     ("model_without_job", "A model waits in the inbox for a job that names it.", "drop a job, or remove it"),
     ("not_a_regular_file", "Something in the inbox is not a regular file.", "remove it"),
+    (
+        "notify_failed",
+        "The program of the setting `notify` failed or took too long.",
+        "see its words in the status, and run it by hand",
+    ),
     ("odd_spool", "There are files in the spool that this program did not make.", "see the message"),
     (
         "outbox_unwritable",

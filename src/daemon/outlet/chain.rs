@@ -34,7 +34,7 @@ const NEWEST_READY: usize = 4;
 
 /// The chain.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(in crate::daemon) struct Chain {
     state: PathBuf,
     /// The newest bundle; number 0 before the first.
     head: ChainHead,
@@ -70,6 +70,19 @@ impl Chain {
             sha256: String::new(),
         };
         Self { state: state.to_owned(), head: head.unwrap_or_else(new) }
+    }
+
+    /// Let the next start begin a new chain, because this state folder came with a copied image, and its
+    /// original goes on with the chain.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(in crate::daemon) fn end(state: &Path) -> io::Result<()> {
+        match fs_err::remove_file(state.join(FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // Durable with the file of the host's id, which is in the same folder.
+            ended => ended,
+        }
     }
 
     /// Take up a bundle that a killed process made ready and did not put into the chain.

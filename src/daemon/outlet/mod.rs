@@ -12,7 +12,7 @@ use super::bench::Pulse;
 use super::clock::now_text;
 use super::job::{EndedJob, name_without_spec};
 use super::observer::BundleLine;
-use super::status::Finished;
+use super::status::{Finished, LastResult};
 use super::troubles::{TroubleKind, Troubles};
 use super::turn::{Course, Ended, Turn};
 use crate::bundle::format::{ChainHead, Status, Times};
@@ -57,6 +57,7 @@ pub(crate) struct Outlet {
     /// Bundles that are durable and not published yet.
     unpublished: VecDeque<String>,
     finished: Finished,
+    last_result: Option<LastResult>,
     retired: u64,
     keep_done_jobs: usize,
     spool: PathBuf,
@@ -91,6 +92,7 @@ impl Outlet {
             is_interrupted: false,
             unpublished: ready.into(),
             finished: Finished::default(),
+            last_result: None,
             retired: 0,
             keep_done_jobs: usize::try_from(config.keep_done_jobs).unwrap_or(usize::MAX),
             spool: config.spool.clone(),
@@ -241,7 +243,8 @@ impl Outlet {
         }
         troubles.fixed(TroubleKind::SpoolUnwritable);
         let Unwritten { entry, row, name, .. } = unwritten;
-        let word = count(&mut self.finished, row.outcome.status);
+        self.finished.count(row.outcome.status);
+        let word = word(row.outcome.status);
         let (job, bundle) = (row.job.as_str(), name.as_str());
         match &row.outcome.reason {
             None => log::info!(JOB = job, ID:% = entry.id, BUNDLE = bundle; "{word}"),
@@ -249,6 +252,12 @@ impl Outlet {
                 log::info!(JOB = job, ID:% = entry.id, REASON = reason.as_str(), BUNDLE = bundle; "{word}");
             }
         }
+        self.last_result = Some(LastResult {
+            job: row.job.clone(),
+            bundle: name.clone(),
+            outcome: row.outcome.status,
+            at: now_text(),
+        });
         self.unpublished.push_back(name);
         self.publish(spool, troubles);
         Some(row)
@@ -307,22 +316,30 @@ impl Outlet {
         self.chain.head()
     }
 
+    /// The newest bundle, since the start.
+    pub(crate) fn last_result(&self) -> Option<&LastResult> {
+        self.last_result.as_ref()
+    }
+
+    /// Id of the host.
+    pub(crate) fn host_id(&self) -> Option<&str> {
+        self.assembler.host.id.as_deref()
+    }
+
     /// Number of bundles by how they ended, since the start.
     pub(crate) fn finished(&self) -> Finished {
         self.finished
     }
 }
 
-/// Count a bundle; the log's word for how it ended.
-fn count(finished: &mut Finished, status: Status) -> &'static str {
-    let (word, count) = match status {
-        Status::Measured => ("measured", &mut finished.measured),
-        Status::Rejected => ("rejected", &mut finished.rejected),
-        Status::Cancelled => ("cancelled", &mut finished.cancelled),
-        Status::NotCompilable => ("not compilable", &mut finished.failed),
-        Status::Failed => ("failed", &mut finished.failed),
-        Status::TimedOut => ("timed out", &mut finished.failed),
-    };
-    *count += 1;
-    word
+/// The log's word for how a bundle ended.
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Measured => "measured",
+        Status::Rejected => "rejected",
+        Status::Cancelled => "cancelled",
+        Status::NotCompilable => "not compilable",
+        Status::Failed => "failed",
+        Status::TimedOut => "timed out",
+    }
 }

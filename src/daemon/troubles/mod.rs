@@ -48,6 +48,7 @@ pub(crate) enum TroubleKind {
     RuntimeGone,
     WorkerDiffers,
     DeviceStopped,
+    NotifyFailed,
 }
 
 impl TroubleKind {
@@ -85,6 +86,7 @@ impl TroubleKind {
             Self::RuntimeGone => "runtime_gone",
             Self::WorkerDiffers => "worker_differs",
             Self::DeviceStopped => "device_stopped",
+            Self::NotifyFailed => "notify_failed",
         }
     }
 }

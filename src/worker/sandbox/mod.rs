@@ -57,6 +57,15 @@ pub fn enforce(confinement: &Confinement, load: &LoadRequest, reach: &Reach) -> 
     }
 }
 
+/// Give up every capability for good, and the way to new ones, for a program that is none of ours.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn give_up_every_capability() -> std::io::Result<()> {
+    rights::drop_capabilities()?;
+    Ok(rustix::thread::set_no_new_privs(true)?)
+}
+
 /// What this kernel lacks of what `required` requires; `None` if nothing.
 pub(crate) fn obstacle() -> Option<String> {
     (landlocked::abi_of_kernel() == 0).then(|| landlocked::NO_LANDLOCK.to_owned())

@@ -68,7 +68,7 @@ pub(super) fn drop_all(sandbox: &mut Sandbox) {
     );
 }
 
-fn drop_capabilities() -> rustix::io::Result<()> {
+pub(super) fn drop_capabilities() -> rustix::io::Result<()> {
     clear_ambient_capability_set()?;
     let sets = capabilities(None)?;
     if sets.effective.contains(CapabilitySet::SETPCAP) {

@@ -89,7 +89,7 @@ fn of_trtexec(number: usize, chance: &mut Chance) -> LifeJob {
     let mut job = job(number, vec![("trtexec", builds)], 2);
     job.text.push_str(&format!(
         "runtime: trtexec\nmeasure: {{warm_up_runs: 1, timed_runs: 3, builds: {builds}}}\n\
-         study: {{blocks: [depthwise-separable, standard], kernels: [3], batches: [1], inputs: [32], precisions: [fp32]}}\n"
+         study: {{blocks: [depthwise-separable], kernels: [3, 5], batches: [1], inputs: [32], precisions: [fp32]}}\n"
     ));
     if chance.one_in(2) {
         job.text.push_str("host: {power_mode: MODE_30W_ALL, lock_clocks: true}\n");
