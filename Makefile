@@ -30,11 +30,7 @@ PAGES ?= target/pages
 # What packages are made for.
 ARCHITECTURES ?= x86_64 aarch64
 
-<<<<<<< HEAD
-.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-arm64 lint docs fuzz soak power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
-=======
 .PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-rack test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
->>>>>>> main
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -121,6 +117,7 @@ fuzz: ## search for bytes on which a reader of foreign files or output panics or
 
 # Continues where it was stopped; the summary is target/soak/summary.json. KILLS=20000 for more.
 KILLS ?= 10000
+.PHONY: soak
 soak: runtimes ## whole lives of a daemon with 10,000 kills in them; takes an hour or two
 	BACKBONE_SOAK_KILLS=$(KILLS) $(CARGO) test --locked --features $(FEATURES) --test devices -- --ignored --nocapture lives::soak
 
