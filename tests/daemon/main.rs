@@ -34,3 +34,4 @@ mod power_loss;
 mod spec_memory;
 mod strace_log;
 mod systemd;
+mod verdict;

@@ -94,6 +94,10 @@ fn codes(bundle: &Bundle) -> Vec<&str> {
         "frequency_drift",
         "not_cooled",
         "cooling_unobserved",
+        "background_load",
+        "swapping",
+        "suspended",
+        "clock_stepped",
         "sensor_lost",
         "placement_refused",
         "power_state_unobserved",
@@ -169,6 +173,24 @@ fn machine_without_sensors_says_unobservable_and_is_unverified() {
         assert!(unobservable.contains(&quantity), "{quantity:?}");
     }
     assert!(!unobservable.contains(&Quantity::LoadAverage));
+}
+
+#[test]
+fn load_swap_suspension_and_a_stepped_clock_in_the_timed_runs_are_reasons() {
+    let changed = |path: &str, from: &str, to: &str| {
+        let bundle = measured_while(XAVIER, |rig| {
+            let file = on(rig, path);
+            let text = fs_err::read_to_string(&file).unwrap();
+            assert!(text.contains(from), "{path}: {text}");
+            fs_err::write(&file, text.replace(from, to)).unwrap();
+        });
+        bundle.verdict.reasons.into_iter().map(|reason| reason.code).collect::<Vec<_>>()
+    };
+    let has = |codes: Vec<String>, code: &str| assert!(codes.iter().any(|found| found == code), "{codes:?}");
+    has(changed("/proc/loadavg", "0.08 ", "12.5 "), "background_load");
+    has(changed("/proc/meminfo", "SwapFree:        4194304", "SwapFree:        4190000"), "swapping");
+    has(changed("/proc/uptime", "3600.00", "3660.00"), "suspended");
+    has(changed("/proc/stat", "btime 1790000000", "btime 1790000120"), "clock_stepped");
 }
 
 #[test]
