@@ -12,6 +12,7 @@ const NOWHERE: *mut libc::c_void = std::ptr::null_mut();
 
 /// Run a program to its end, and look whenever its main thread is about to make a system call.
 #[expect(unsafe_code, reason = "nothing safe offers ptrace")]
+#[expect(clippy::zombie_processes, reason = "it is waited for by its number")]
 pub(crate) fn before_each_call(command: &mut Command, mut look: impl FnMut()) -> ExitStatus {
     let trace_me = || {
         // SAFETY: a bare system call, which is allowed between fork and exec.
