@@ -12,6 +12,8 @@
 mod hostile;
 #[path = "../rig/mod.rs"]
 mod rig;
+#[path = "../strace/stops.rs"]
+mod stops;
 #[path = "../strace/mod.rs"]
 mod strace;
 

@@ -452,3 +452,21 @@ fn energy_without_a_sensor_is_unobservable_and_the_latencies_stand() {
     assert_eq!(energy.latency_ns.len() as u64, energy.runs);
     assert!(energy.runs > 0 && energy.loop_seconds > 0.0, "{energy:?}");
 }
+
+#[test]
+fn host_that_slept_within_the_timed_runs_is_recorded_and_one_that_slept_before_is_not() {
+    let rig = rig_on(ORIN);
+    let sleep_until = |uptime: &str| fs_err::write(on(&rig, "/proc/uptime"), uptime).unwrap();
+    // While the daemon is idle.
+    sleep_until("36000.00 14000.00\n");
+    let bundle = measured_on(&rig, |_| sleep_until("39600.00 14000.00\n"));
+    assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
+    let [span] = &environment(&bundle).clocks[..] else { panic!("{:?}", environment(&bundle)) };
+    let slept = span.suspended_seconds.unwrap();
+    assert!((3500.0..=3601.0).contains(&slept), "{span:?}");
+    assert!(bundle.verdict.reasons.iter().any(|reason| reason.code == "suspended"), "{:?}", bundle.verdict);
+    rig.drop_file("two.yaml", job("net.sim", LONG));
+    rig.wait_until_done(2);
+    let [span] = environment(&rig.bundle_of("two")).clocks[..] else { panic!("no clocks") };
+    assert!(span.suspended_seconds.unwrap() < 1.0, "{span:?}");
+}
