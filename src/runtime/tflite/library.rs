@@ -63,7 +63,7 @@ pub(super) fn open(asked: Option<&Path>) -> Result<(), Failure> {
     })?;
     for entry in ENTRIES {
         let function = loader::function(handle, entry.name);
-        if function.is_null() && entry.kind == Necessity::Required {
+        if function.is_null() && entry.necessity == Necessity::Required {
             return Err(refused(
                 "library_not_usable",
                 &format!("it has no function {}", entry.name.to_string_lossy()),
@@ -89,9 +89,9 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// One of the library's functions.
-struct Entry {
+struct Forwarded {
     name: &'static CStr,
-    kind: Necessity,
+    necessity: Necessity,
     slot: &'static AtomicPtr<c_void>,
 }
 
@@ -127,13 +127,13 @@ mod loader {
 
 /// Functions of the library's names that call the library's, and [`ENTRIES`], the list of them.
 macro_rules! forwarded {
-    ($($kind:ident fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
-        const ENTRIES: &[Entry] = &[$(Entry {
+    ($($necessity:ident fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        const ENTRIES: &[Forwarded] = &[$(Forwarded {
             name: match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
                 Ok(name) => name,
                 Err(_) => unreachable!(),
             },
-            kind: Necessity::$kind,
+            necessity: Necessity::$necessity,
             slot: &slots::$name,
         }),*];
 
