@@ -115,6 +115,12 @@ docs: runtimes ## write the derived tables in docs/ again
 fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes some hours, and may be interrupted
 	tools/fuzz
 
+# Continues where it was stopped; the summary is target/soak/summary.json. KILLS=20000 for more.
+KILLS ?= 10000
+.PHONY: soak
+soak: runtimes ## whole lives of a daemon with 10,000 kills in them; takes an hour or two
+	BACKBONE_SOAK_KILLS=$(KILLS) $(CARGO) test --locked --features $(FEATURES) --test devices -- --ignored --nocapture lives::soak
+
 # Release executables: each state starts a daemon, and a daemon reads its own file.
 power-cuts: runtimes ## cut the power of machines at 20,000 points, as root; takes hours, and what it tried adds up over runs
 	$(CARGO) build --release --locked --bin backbone --bin backbone-daemon

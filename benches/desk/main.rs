@@ -8,7 +8,13 @@ mod studies;
 mod analysis;
 mod count;
 mod networks;
+mod statistics;
 
 fn main() -> std::process::ExitCode {
-    rig::run(&[("count", count::run), ("networks", networks::run), ("analysis", analysis::run)])
+    rig::run(&[
+        ("count", count::run),
+        ("networks", networks::run),
+        ("analysis", analysis::run),
+        ("statistics", statistics::run),
+    ])
 }

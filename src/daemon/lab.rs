@@ -55,7 +55,7 @@ impl Lab {
 
     /// The way in, with nothing in the queue.
     pub(crate) fn inbox(&self) -> Inbox {
-        let watch = Watch::start(&self.config.inbox, self.spool.control().path(), Box::new(|| {})).unwrap();
+        let watch = Watch::start(&self.config.inbox, self.spool.control().path(), Box::new(|| {}));
         Inbox::new(&self.config, watch, Wake::new().unwrap(), Some(1 << 30), std::time::Instant::now())
     }
 

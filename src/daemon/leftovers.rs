@@ -29,7 +29,7 @@ impl Daemon<'_> {
             Ok(false) => self.troubles.fixed(TroubleKind::SpoolGone),
             Ok(true) => {
                 self.troubles.fixed(TroubleKind::SpoolGone);
-                self.inbox.watch_control_again(self.spool.control().path());
+                self.inbox.watch_control_again();
                 self.inbox.rescan(now);
             }
             Err((folder, error)) => self.troubles.report(TroubleKind::SpoolGone, &folder, &error, now),

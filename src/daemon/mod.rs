@@ -127,8 +127,7 @@ impl<'o> Daemon<'o> {
         let wake = Wake::new().map_err(StartError::system("make a socket pair"))?;
         wake.connect_signals().map_err(StartError::system("handle signals"))?;
         let waker = wake.waker().map_err(StartError::system("make a socket pair"))?;
-        let watch = Watch::start(&config.inbox, spool.control().path(), Box::new(move || waker.wake()))
-            .map_err(|source| StartError::Watch { inbox: config.inbox.clone(), source })?;
+        let watch = Watch::start(&config.inbox, spool.control().path(), Box::new(move || waker.wake()));
         let now = Instant::now();
         let root = HostRoot::new(&config.host_root).map_err(StartError::system("use the host root"))?;
         let installation =

@@ -1,7 +1,6 @@
 //! Why the daemon cannot start.
 
 use std::io;
-use std::path::PathBuf;
 
 use crate::error::Hint;
 use crate::spool::OpenError;
@@ -13,15 +12,6 @@ pub(crate) enum StartError {
     /// The spool.
     #[error(transparent)]
     Spool(#[from] OpenError),
-    /// The watcher.
-    #[error("cannot watch {}", inbox.display())]
-    Watch {
-        /// The inbox.
-        inbox: PathBuf,
-        /// Why.
-        #[source]
-        source: notify::Error,
-    },
     /// The configuration requires what this kernel lacks.
     #[error("the configuration requires the sandbox of workers, and this host cannot confine them: {0}")]
     Sandbox(String),
@@ -48,9 +38,6 @@ impl Hint for StartError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Spool(error) => error.hint(),
-            Self::Watch { .. } => {
-                Some("raise fs.inotify.max_user_watches and fs.inotify.max_user_instances".to_owned())
-            }
             Self::Sandbox(_) => Some(sandbox::REQUIRED_HINT.to_owned()),
             Self::System { .. } => None,
         }

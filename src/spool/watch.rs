@@ -19,9 +19,12 @@ const KEPT_HINTS: usize = 65_536;
 
 /// A running watch.
 pub(crate) struct Watch {
-    watcher: RecommendedWatcher,
+    /// `None` while the host has no room for one.
+    watcher: Option<RecommendedWatcher>,
     inbox: PathBuf,
     watching: bool,
+    control: PathBuf,
+    watching_control: bool,
     shared: Arc<Shared>,
 }
 
@@ -42,38 +45,35 @@ struct Shared {
 }
 
 impl Watch {
-    /// Watch both folders. The watcher's thread calls `wake` whenever it sees something.
-    ///
-    /// # Errors
-    /// A limit of inotify is reached, or a folder is missing.
-    pub(crate) fn start(
-        inbox: &Path,
-        control: &Path,
-        wake: Box<dyn Fn() + Send + Sync>,
-    ) -> Result<Self, notify::Error> {
+    /// Watch both folders. The watcher's thread calls `wake` whenever it sees something. If that is not
+    /// possible now, [`Watch::resume`] says why.
+    pub(crate) fn start(inbox: &Path, control: &Path, wake: Box<dyn Fn() + Send + Sync>) -> Self {
         let first = Seen { rescan: true, control: true, ..Seen::default() };
         let shared = Arc::new(Shared { seen: Mutex::new(first), wake });
-        let kinds = EventKindMask::CREATE | EventKindMask::MODIFY_NAME | EventKindMask::ACCESS_CLOSE;
-        let queue = Arc::clone(&shared);
-        let control_folder = control.to_owned();
-        let watcher = RecommendedWatcher::new(
-            move |event| queue.take_event(event, &control_folder),
-            Config::default().with_event_kinds(kinds).with_follow_symlinks(false),
-        )?;
-        let mut watch = Self { watcher, inbox: inbox.to_owned(), watching: false, shared };
-        watch.watcher.watch(control, RecursiveMode::NonRecursive)?;
-        watch.resume()?;
-        Ok(watch)
+        let mut watch = Self {
+            watcher: None,
+            inbox: inbox.to_owned(),
+            watching: false,
+            control: control.to_owned(),
+            watching_control: false,
+            shared,
+        };
+        // Asked for again by whoever wants to know.
+        let _ = watch.resume();
+        watch
     }
 
     /// Watch the folder of requests again after it was made again.
     ///
     /// # Errors
-    /// As [`Watch::start`].
-    pub(crate) fn watch_control(&mut self, control: &Path) -> Result<(), notify::Error> {
-        // Fails if the watch went with the old folder.
-        let _ = self.watcher.unwatch(control);
-        self.watcher.watch(control, RecursiveMode::NonRecursive)
+    /// As [`Watch::resume`].
+    pub(crate) fn watch_control(&mut self) -> Result<(), notify::Error> {
+        if let Some(watcher) = &mut self.watcher {
+            // Fails if the watch went with the old folder.
+            let _ = watcher.unwatch(&self.control);
+        }
+        self.watching_control = false;
+        self.open()
     }
 
     /// Everything seen since the last call.
@@ -83,22 +83,47 @@ impl Watch {
 
     /// Stop watching the inbox: until [`Watch::resume`], nothing there wakes this process.
     pub(crate) fn pause(&mut self) {
-        if std::mem::take(&mut self.watching) {
+        if std::mem::take(&mut self.watching)
+            && let Some(watcher) = &mut self.watcher
+        {
             // Fails if the inbox is gone; then there is nothing to stop.
-            let _ = self.watcher.unwatch(&self.inbox);
+            let _ = watcher.unwatch(&self.inbox);
         }
     }
 
     /// Watch the inbox (again) and request a rescan, because arrivals in between were not seen.
     ///
     /// # Errors
-    /// As [`Watch::start`].
+    /// A limit of inotify is reached, or a folder is missing.
     pub(crate) fn resume(&mut self) -> Result<(), notify::Error> {
+        let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.control |= !self.watching_control;
         if !self.watching {
             // Before the watch starts, so that none of its hints precedes this mark.
-            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).miss();
-            self.watcher.watch(&self.inbox, RecursiveMode::NonRecursive)?;
+            seen.miss();
+        }
+        drop(seen);
+        self.open()?;
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| !self.watching) {
+            watcher.watch(&self.inbox, RecursiveMode::NonRecursive)?;
             self.watching = true;
+        }
+        Ok(())
+    }
+
+    /// The watcher itself, and its watch of the folder of requests, where they are missing.
+    fn open(&mut self) -> Result<(), notify::Error> {
+        if self.watcher.is_none() {
+            let kinds = EventKindMask::CREATE | EventKindMask::MODIFY_NAME | EventKindMask::ACCESS_CLOSE;
+            let (queue, control) = (Arc::clone(&self.shared), self.control.clone());
+            self.watcher = Some(RecommendedWatcher::new(
+                move |event| queue.take_event(event, &control),
+                Config::default().with_event_kinds(kinds).with_follow_symlinks(false),
+            )?);
+        }
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| !self.watching_control) {
+            watcher.watch(&self.control, RecursiveMode::NonRecursive)?;
+            self.watching_control = true;
         }
         Ok(())
     }

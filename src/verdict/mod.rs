@@ -20,10 +20,13 @@ mod provider;
 mod reasons;
 mod reread;
 #[cfg(test)]
+mod simulated_tests;
+#[cfg(test)]
 mod tests;
 mod thresholds;
 
 pub use reasons::REASONS;
+pub use reread::of_latencies;
 pub(crate) use reread::reread;
 #[cfg(test)]
 pub(crate) use thresholds::CLOCK_STEPS_IN_MEDIAN;

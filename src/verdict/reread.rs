@@ -62,6 +62,11 @@ pub(super) fn summary_contradicts_latencies(evidence: &Evidence, _: Option<&Meas
     })
 }
 
+/// The verdict of latencies alone, as if nothing were known of their host and of what was computed.
+pub fn of_latencies(status: Status, trials: &[Trial], host: &Host) -> Verdict {
+    super::judge(&Evidence::of_latencies(status, trials, host))
+}
+
 impl<'a> Evidence<'a> {
     /// Of latencies alone: nothing is known of their host.
     pub(super) fn of_latencies(status: Status, trials: &'a [Trial], host: &'a Host) -> Self {

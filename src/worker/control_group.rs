@@ -8,6 +8,7 @@ use log::warn;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::descendants::BETWEEN_LOOKS;
+use super::sandbox;
 
 /// Where version 2 is mounted: alone, or next to version 1.
 const MOUNTS: &[&str] = &["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -48,6 +49,11 @@ impl ControlGroup {
         let group = Self { folder };
         // Only if the daemon's group hands the controllers on; the limits of the worker hold without.
         let _ = fs_err::write(group.folder.join("pids.max"), MOST_PROCESSES);
+        if let Some(most) = sandbox::memory_limit_bytes() {
+            let _ = fs_err::write(group.folder.join("memory.max"), most.to_string());
+            // All of it or nothing: a worker without its helper only hangs.
+            let _ = fs_err::write(group.folder.join("memory.oom.group"), "1");
+        }
         fs_err::write(group.folder.join("cgroup.procs"), worker.to_string()).map_err(|error| {
             group.remove(Instant::now());
             refused(error)

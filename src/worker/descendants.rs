@@ -15,6 +15,7 @@ use rustix::process::{
     kill_process_group, prlimit, waitid,
 };
 
+use super::memory::bytes;
 use super::protocol::PARENT_VARIABLE;
 
 /// How often to check whether killed processes are gone. A kill takes effect within microseconds, unless the
@@ -87,6 +88,19 @@ pub(super) fn activity(marks: Marks) -> Option<String> {
         Some(format!("{} {text}", process.pid))
     };
     alive.iter().map(slices).collect()
+}
+
+/// The memory that only a worker and its descendants have, in bytes: not that of files, which the kernel
+/// takes back when it needs it.
+pub(super) fn memory(marks: Marks) -> u64 {
+    let (_, alive) = family(marks, &[marks.worker]);
+    alive.iter().filter_map(|process| own_memory(process.pid)).sum()
+}
+
+/// proc(5), status: since Linux 4.5.
+fn own_memory(pid: Pid) -> Option<u64> {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(bytes(&status, "RssAnon:")?.saturating_add(bytes(&status, "RssShmem:")?))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

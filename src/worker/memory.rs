@@ -32,12 +32,14 @@ pub(super) fn peak_of_programs() -> Option<u64> {
 }
 
 fn parse(status: &str) -> Memory {
-    let bytes = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-        let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        kilobytes.checked_mul(1024)
-    };
-    Memory { resident_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:") }
+    Memory { resident_bytes: bytes(status, "VmRSS:"), peak_bytes: bytes(status, "VmHWM:") }
+}
+
+/// The bytes in a line of a file of the kernel, such as `VmRSS:     1024 kB`: proc(5), kilobytes of 1,024.
+pub(super) fn bytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod parent;
 pub mod placement;
 mod process;
 pub mod protocol;
+mod reserve;
 mod rights;
 pub mod sandbox;
 mod silence;

@@ -25,6 +25,7 @@ use crate::worker::descendants::{self, Marks};
 use crate::worker::ending::Ending;
 use crate::worker::log_tail::LogTail;
 use crate::worker::protocol::{PARENT_VARIABLE, Request, TIMING_NAME};
+use crate::worker::reserve::{Excess, Reserve};
 use crate::worker::transcript::Transcript;
 use crate::worker::watch::Watch;
 
@@ -83,6 +84,7 @@ pub struct Trial<'a> {
 /// The parts of the system that tests replace.
 pub(super) struct Surroundings {
     pub(super) vmstat: PathBuf,
+    pub(super) meminfo: PathBuf,
     /// Since Linux 5.3.
     pub(super) has_pidfd: bool,
     /// False if the daemon has the largest score itself.
@@ -92,7 +94,13 @@ pub(super) struct Surroundings {
 
 impl Default for Surroundings {
     fn default() -> Self {
-        Self { vmstat: "/proc/vmstat".into(), has_pidfd: true, raises_score: true, exit_grace: EXIT_GRACE }
+        Self {
+            vmstat: "/proc/vmstat".into(),
+            meminfo: "/proc/meminfo".into(),
+            has_pidfd: true,
+            raises_score: true,
+            exit_grace: EXIT_GRACE,
+        }
     }
 }
 
@@ -111,6 +119,7 @@ pub(super) struct Worker {
     pub(super) log: LogTail,
     has_ended: bool,
     control_group: Result<ControlGroup, String>,
+    reserve: Reserve,
     /// Removed once every process that could write there is dead.
     _temporary: Option<Scratch>,
 }
@@ -141,8 +150,10 @@ impl Worker {
         }
         let workplace = trial.request.confinement.as_ref().and_then(|asked| asked.workplace.as_deref());
         let temporary = if workplace.is_none() { temporary_folder() } else { None };
+        let own_folder = workplace.or_else(|| temporary.as_ref().map(Scratch::path));
+        let reserve = Reserve::now(&surroundings.meminfo, own_folder);
         let mut command = command(trial);
-        if let Some(folder) = workplace.or_else(|| temporary.as_ref().map(Scratch::path)) {
+        if let Some(folder) = own_folder {
             command.env(TEMPORARY_VARIABLE, folder);
             // Caches of compiled kernels: the user's own folder is closed to a worker.
             command.envs(CACHE_VARIABLES.iter().map(|name| (name, folder)));
@@ -155,6 +166,7 @@ impl Worker {
             child,
             marks: Marks { worker: pid, out_of_memory_score, pending_signals: descendants::lower_limit(pid) },
             control_group: ControlGroup::around(pid),
+            reserve,
             pidfd: surroundings.has_pidfd.then(|| pidfd_open(pid, PidfdFlags::empty()).ok()).flatten(),
             input: input.map(OwnedFd::from),
             unwritten: request,
@@ -257,6 +269,11 @@ impl Worker {
     /// Changes whenever anything of it runs.
     pub(super) fn activity(&self) -> Option<String> {
         descendants::activity(self.marks)
+    }
+
+    /// Did it take so much of the host's memory or disk that little is left?
+    pub(super) fn excess(&self) -> Option<Excess> {
+        self.reserve.excess(self.marks)
     }
 
     pub(super) fn has_exited(&self) -> bool {

@@ -12,6 +12,8 @@
 mod hostile;
 #[path = "../rig/mod.rs"]
 mod rig;
+#[path = "../strace/stops.rs"]
+mod stops;
 #[path = "../strace/mod.rs"]
 mod strace;
 
@@ -32,3 +34,4 @@ mod power_loss;
 mod spec_memory;
 mod strace_log;
 mod systemd;
+mod verdict;

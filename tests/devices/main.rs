@@ -12,6 +12,7 @@ mod strace;
 mod doctor;
 mod edgetpu;
 mod hosts;
+mod lives;
 mod nvml;
 mod power;
 mod power_crash;

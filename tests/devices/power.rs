@@ -415,3 +415,28 @@ fn mode_that_the_firmware_does_not_let_have_its_clocks_is_flagged() {
         assert_eq!((told.wanted.as_str(), told.found.as_deref()), ("1200000", Some("883200")));
     }
 }
+
+#[test]
+fn saved_power_state_that_is_damaged_fails_no_job_and_is_set_aside_and_named() {
+    let (mut rig, before) = in_a_trial();
+    rig.kill();
+    let changed = hosts::state(&rig.path("host"));
+    assert!(!changed.differences(&before).is_empty());
+    let whole = fs_err::read(kept(&rig)).unwrap();
+    fs_err::write(kept(&rig), &whole[..whole.len() / 2]).unwrap();
+    rig.start();
+    let status = rig.wait_for_attention("power_state_lost");
+    let aside = Path::new(&status.attention[0].what).to_owned();
+    assert_eq!(fs_err::read(&aside).unwrap(), &whole[..whole.len() / 2]);
+    let bundle = rig.wait_until_done(1).remove(0);
+    assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
+    // Until somebody has looked at it, also after a start.
+    rig.end(Signal::TERM);
+    rig.start();
+    rig.wait_for_attention("power_state_lost");
+    fs_err::remove_file(&aside).unwrap();
+    drop_job(&rig, "next", &job("net.sim", ""));
+    rig.wait_until_done(2);
+    rig.wait_for_status("no trouble", |status| status.attention.is_empty());
+    assert_eq!(rig.bundle_of("next").outcome.status, Status::Measured);
+}

@@ -94,6 +94,10 @@ fn codes(bundle: &Bundle) -> Vec<&str> {
         "frequency_drift",
         "not_cooled",
         "cooling_unobserved",
+        "background_load",
+        "swapping",
+        "suspended",
+        "clock_stepped",
         "sensor_lost",
         "placement_refused",
         "power_state_unobserved",
@@ -169,6 +173,24 @@ fn machine_without_sensors_says_unobservable_and_is_unverified() {
         assert!(unobservable.contains(&quantity), "{quantity:?}");
     }
     assert!(!unobservable.contains(&Quantity::LoadAverage));
+}
+
+#[test]
+fn load_swap_suspension_and_a_stepped_clock_in_the_timed_runs_are_reasons() {
+    let changed = |path: &str, from: &str, to: &str| {
+        let bundle = measured_while(XAVIER, |rig| {
+            let file = on(rig, path);
+            let text = fs_err::read_to_string(&file).unwrap();
+            assert!(text.contains(from), "{path}: {text}");
+            fs_err::write(&file, text.replace(from, to)).unwrap();
+        });
+        bundle.verdict.reasons.into_iter().map(|reason| reason.code).collect::<Vec<_>>()
+    };
+    let has = |codes: Vec<String>, code: &str| assert!(codes.iter().any(|found| found == code), "{codes:?}");
+    has(changed("/proc/loadavg", "0.08 ", "12.5 "), "background_load");
+    has(changed("/proc/meminfo", "SwapFree:        4194304", "SwapFree:        4190000"), "swapping");
+    has(changed("/proc/uptime", "3600.00", "3660.00"), "suspended");
+    has(changed("/proc/stat", "btime 1790000000", "btime 1790000120"), "clock_stepped");
 }
 
 #[test]
@@ -429,4 +451,22 @@ fn energy_without_a_sensor_is_unobservable_and_the_latencies_stand() {
     assert_eq!(bundle.trials[0].latencies.latency_ns.len(), 6);
     assert_eq!(energy.latency_ns.len() as u64, energy.runs);
     assert!(energy.runs > 0 && energy.loop_seconds > 0.0, "{energy:?}");
+}
+
+#[test]
+fn host_that_slept_within_the_timed_runs_is_recorded_and_one_that_slept_before_is_not() {
+    let rig = rig_on(ORIN);
+    let sleep_until = |uptime: &str| fs_err::write(on(&rig, "/proc/uptime"), uptime).unwrap();
+    // While the daemon is idle.
+    sleep_until("36000.00 14000.00\n");
+    let bundle = measured_on(&rig, |_| sleep_until("39600.00 14000.00\n"));
+    assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
+    let [span] = &environment(&bundle).clocks[..] else { panic!("{:?}", environment(&bundle)) };
+    let slept = span.suspended_seconds.unwrap();
+    assert!((3500.0..=3601.0).contains(&slept), "{span:?}");
+    assert!(bundle.verdict.reasons.iter().any(|reason| reason.code == "suspended"), "{:?}", bundle.verdict);
+    rig.drop_file("two.yaml", job("net.sim", LONG));
+    rig.wait_until_done(2);
+    let [span] = environment(&rig.bundle_of("two")).clocks[..] else { panic!("no clocks") };
+    assert!(span.suspended_seconds.unwrap() < 1.0, "{span:?}");
 }

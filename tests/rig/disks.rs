@@ -22,11 +22,15 @@ fn unshare() -> Command {
 impl Rig {
     /// Start the daemon with disks of these sizes (as tmpfs(5) spells them) over parts of the machine.
     pub(crate) fn start_with_disks(&mut self, disks: &[(&str, &str)]) {
-        let mut script = String::new();
-        for (part, size) in disks {
-            script.push_str(&format!("mount -t tmpfs -o {size} tmpfs '{}' && ", self.path(part).display()));
-        }
-        script.push_str("exec \"$0\" \"$@\"");
+        let mount = |(part, size): &(&str, &str)| {
+            format!("mount -t tmpfs -o {size} tmpfs '{}'\n", self.path(part).display())
+        };
+        self.start_after(&disks.iter().map(mount).collect::<String>());
+    }
+
+    /// Start the daemon in a mount namespace of its own, once this script of the shell has run there.
+    pub(crate) fn start_after(&mut self, script: &str) {
+        let script = format!("set -e\n{script}\nexec \"$0\" \"$@\"");
         let serve = self.serve();
         let mut command = unshare();
         command.args(["sh", "-c", &script]).arg(serve.get_program()).args(serve.get_args());

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 pub(crate) mod alone;
 pub(crate) mod disks;
 pub(crate) mod hosts;
+pub(crate) mod mounts;
 pub(crate) mod processes;
 pub(crate) mod rights;
 pub(crate) mod uploads;

@@ -126,9 +126,9 @@ class Programs:
         self.backbone = Path(backbone)
         self.daemon = self.backbone.with_name("backbone-daemon")
 
-    def run(self, layout, *arguments):
+    def run(self, layout, arguments, before=()):
         """A command of `backbone`; what it printed, and its exit code."""
-        command = [self.backbone, *arguments, "--config", layout.config]
+        command = [*before, self.backbone, *arguments, "--config", layout.config]
         ended = subprocess.run(command, capture_output=True, env=environment(), timeout=disk.PATIENCE_SECONDS)
         return ended.returncode, ended.stdout, ended.stderr
 
@@ -222,7 +222,7 @@ class Stage:
     def command(self, verb, *arguments):
         """A command of `backbone`, which says that it is done."""
         self.note("asked", verb=verb, job=arguments[0] if arguments else None)
-        code, _, errors = self.programs.run(self.layout, verb, *arguments)
+        code, _, errors = self.programs.run(self.layout, [verb, *arguments], self.words_before())
         if code == 0:
             self.note("done", verb=verb, job=arguments[0] if arguments else None)
         return code, errors
@@ -234,13 +234,16 @@ class Stage:
             self.note("removed", name=name)
             (self.layout.outbox / name).unlink(missing_ok=True)
 
+    def words_before(self):
+        """What programs are started with."""
+        return [word.replace("{mount}", str(self.layout.mount)) for word in self.before]
+
     # The daemon.
 
     def start(self):
         """Start it, and wait until it has a status."""
         former = read_status(self.path("state")).get("process")
-        before = [word.replace("{mount}", str(self.layout.mount)) for word in self.before]
-        self.daemon = self.programs.serve(self.layout, self.log, before, once=False)
+        self.daemon = self.programs.serve(self.layout, self.log, self.words_before(), once=False)
         self.until(lambda: read_status(self.path("state")).get("process") not in (None, former), "a status")
 
     def stop(self, number=signal.SIGTERM):

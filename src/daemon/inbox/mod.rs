@@ -129,7 +129,7 @@ impl Inbox {
             keep_models_for: seconds(config.model_retention_seconds),
             memory_bytes,
         };
-        Self {
+        let mut inbox = Self {
             watch,
             wake,
             tracker: Tracker::new(settings.settle, settings.give_up),
@@ -145,7 +145,9 @@ impl Inbox {
             rescan_at: now,
             look_again_at: None,
             settings,
-        }
+        };
+        inbox.watch_again();
+        inbox
     }
 
     /// What the watcher saw since the last call.
@@ -427,8 +429,8 @@ impl Inbox {
     }
 
     /// The folder of requests was made again: watch the new one.
-    pub(crate) fn watch_control_again(&mut self, control: &Path) {
-        if let Err(error) = self.watch.watch_control(control) {
+    pub(crate) fn watch_control_again(&mut self) {
+        if let Err(error) = self.watch.watch_control() {
             log::warn!("cannot watch for requests of commands: {error}");
         }
     }

@@ -14,6 +14,9 @@ use crate::runtime::RunError;
 /// without one.
 const MEMORY_LIMIT_BYTES: usize = 1 << 30;
 
+/// The most that [`FaultKind::FillDisk`] writes, for the same reason.
+const DISK_LIMIT_BYTES: usize = 1 << 30;
+
 /// Taken at once, and every page of it written to.
 const MEMORY_STEP_BYTES: usize = 16 << 20;
 
@@ -54,6 +57,8 @@ pub(crate) enum FaultKind {
     Kill,
     /// Take memory until there is none, or one gibibyte.
     OutOfMemory,
+    /// Fill the disk with files, in the folder for temporary ones, and then never return.
+    FillDisk,
     /// Never return.
     Hang,
     /// Exit with this code.
@@ -84,9 +89,11 @@ impl FaultKind {
             Self::IllegalInstruction => illegal_instruction(),
             Self::Kill => kill_process(getpid(), Signal::KILL).map_err(|error| failed(error.into())),
             Self::OutOfMemory => out_of_memory(),
-            Self::Hang => loop {
-                std::thread::sleep(Duration::from_secs(3600));
-            },
+            Self::FillDisk => {
+                fill_disk();
+                hang()
+            }
+            Self::Hang => hang(),
             Self::Exit(code) => std::process::exit(code.into()),
             Self::Print => say(std::io::stdout(), b"Loading kernels... done.\n").map_err(failed),
             Self::Flood => loop {
@@ -132,6 +139,22 @@ fn illegal_instruction() -> ! {
     loop {
         // No portable instruction is illegal everywhere; the signal is the same.
         let _ = kill_process(getpid(), Signal::ILL);
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// Files that no limit on the size of a file stops, until the disk takes no more.
+fn fill_disk() {
+    let piece = vec![1; MEMORY_STEP_BYTES];
+    for number in 0..DISK_LIMIT_BYTES / MEMORY_STEP_BYTES {
+        if fs_err::write(std::env::temp_dir().join(number.to_string()), &piece).is_err() {
+            return;
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::bundle::format::{
 };
 use crate::runtime::{Built, NodeShapes};
 use crate::units::Nanos;
+pub use crate::worker::reserve::{Excess, Scarce};
 
 mod signal;
 
@@ -116,6 +117,8 @@ pub enum Ending {
         /// The limit.
         limit: Duration,
     },
+    /// It took so much of the host's memory or disk that little was left, and was killed.
+    Excess(Excess),
     /// A line on standard output that is not an event.
     Garbage {
         /// Its beginning, printable.
@@ -284,6 +287,8 @@ impl Ended {
             }
             Ending::TimedOut { .. } => "timed_out",
             Ending::Silent { .. } => "no_output",
+            Ending::Excess(Excess { what: Scarce::Memory, .. }) => "out_of_memory",
+            Ending::Excess(Excess { what: Scarce::Disk, .. }) => "disk_filled",
             Ending::Garbage { .. } => "garbage",
             Ending::LineTooLong { .. } => "line_too_long",
             Ending::OutOfTurn { .. } => "out_of_turn",
@@ -333,6 +338,17 @@ impl Ended {
             Ending::Silent { limit } => {
                 let seconds = limit.as_secs_f64();
                 format!("the worker printed nothing and did nothing for {seconds} s {during} and was killed")
+            }
+            Ending::Excess(Excess { what, taken_bytes, left_bytes }) => {
+                let what = match what {
+                    Scarce::Memory => "the memory",
+                    Scarce::Disk => "the spool's disk",
+                };
+                let [taken, left] = [taken_bytes, left_bytes].map(|bytes| bytes >> 20);
+                format!(
+                    "the worker and what it started took {taken} MiB of {what}, which left {left} MiB to the host \
+                     {during}, and were killed"
+                )
             }
             Ending::Garbage { line } => {
                 format!("the worker wrote `{line}` to its reserved standard output {during}")
@@ -399,6 +415,11 @@ impl Ended {
             Ending::Silent { .. } => {
                 "it waited for something that did not come: a device that hangs, most likely; `no_output_seconds` in \
                  the configuration sets the limit"
+            }
+            Ending::Excess(Excess { what: Scarce::Memory, .. }) => signal::USE_LESS_MEMORY,
+            Ending::Excess(Excess { what: Scarce::Disk, .. }) => {
+                "its library or its model writes without end into the folder for temporary files; if it needs that \
+                 much, give the spool a larger disk"
             }
             Ending::Garbage { .. } => {
                 "a library prints there: turn its messages off, because printing also disturbs the timing"

@@ -15,7 +15,7 @@ pub(super) const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 pub(super) const SIGSEGV: i32 = rustix::process::Signal::SEGV.as_raw();
 pub(super) const SIGSYS: i32 = rustix::process::Signal::SYS.as_raw();
 
-const USE_LESS_MEMORY: &str =
+pub(super) const USE_LESS_MEMORY: &str =
     "use a smaller model or batch, stop other programs, or raise the unit's memory limit";
 
 /// Explain a signal that the daemon did not send.

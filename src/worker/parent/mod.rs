@@ -21,6 +21,7 @@ pub(crate) use crate::worker::ending::Afterwards;
 pub use crate::worker::ending::{Ended, Ending};
 pub use crate::worker::process::Trial;
 use crate::worker::process::{PIECE_BYTES, Surroundings, Worker};
+use crate::worker::reserve::Excess;
 use crate::worker::silence::Silence;
 use crate::worker::transcript::{Heard, Transcript};
 pub(crate) use crate::worker::watch::TICK;
@@ -129,10 +130,8 @@ fn listen(
             Err(error) => return End::Unheard(error),
         };
         if ready.interrupt || Instant::now() >= next_tick {
-            match watch.tick() {
-                Control::Continue => {}
-                Control::Cancel => return End::Killed(KillCause::Cancelled),
-                Control::Stop => return End::Killed(KillCause::Stopped),
+            if let Some(cause) = tick(worker, watch) {
+                return End::Killed(cause);
             }
             next_tick = Instant::now() + watch.tick_after();
         }
@@ -180,6 +179,15 @@ fn listen(
     }
 }
 
+/// A tick: does the caller, or what the host has left, end the worker?
+fn tick(worker: &Worker, watch: &mut dyn Watch) -> Option<KillCause> {
+    match watch.tick() {
+        Control::Continue => worker.excess().map(KillCause::Excess),
+        Control::Cancel => Some(KillCause::Cancelled),
+        Control::Stop => Some(KillCause::Stopped),
+    }
+}
+
 /// Why listening ended.
 #[derive(Debug)]
 enum End {
@@ -197,6 +205,8 @@ enum KillCause {
     Refused,
     Stayed,
     Silent(Duration),
+    /// It left the rest of the host too little.
+    Excess(Excess),
     /// It printed a line after which its device does not answer.
     Fatal(Box<Failure>),
 }
@@ -254,6 +264,7 @@ fn killed(cause: &KillCause, heard: Heard, limit: Duration) -> Ending {
         }
         (KillCause::TimedOut, Heard::Unfinished) => Ending::TimedOut { limit },
         (KillCause::Silent(limit), Heard::Unfinished) => Ending::Silent { limit: *limit },
+        (KillCause::Excess(excess), Heard::Unfinished) => Ending::Excess(*excess),
         (KillCause::Fatal(failure), Heard::Unfinished) => Ending::Failed(Failure::clone(failure)),
         (KillCause::Stayed | KillCause::Refused, Heard::Unfinished) => Ending::OutputClosed,
     }

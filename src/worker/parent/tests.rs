@@ -9,6 +9,7 @@ use super::*;
 use crate::bundle::format::{Fault, Latencies};
 use crate::runtime::LoadRequest;
 use crate::units::Nanos;
+use crate::worker::ending::Scarce;
 use crate::worker::process::command;
 use crate::worker::protocol::{Event, PARENT_VARIABLE, Pause, Request};
 
@@ -452,4 +453,36 @@ fn what_happens_instead_of_outputs_leaves_the_latencies() {
         let Ending::AfterResult { latencies, afterwards } = ended.ending else { panic!("{ended:?}") };
         assert_eq!((latencies.latency_ns.len(), afterwards), (2, expected));
     }
+}
+
+#[test]
+fn worker_that_takes_most_of_the_memory_is_ended_before_the_host_is_out_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let meminfo = folder.path().join("meminfo");
+    let memory = |available: u64| {
+        fs_err::write(&meminfo, format!("MemTotal: 400000 kB\nMemAvailable: {available} kB\n")).unwrap();
+    };
+    memory(300_000);
+    let surroundings = Surroundings { meminfo: meminfo.clone(), ..Default::default() };
+    struct Shrinking<'a>(&'a dyn Fn(u64));
+    impl Watch for Shrinking<'_> {
+        fn tick(&mut self) -> Control {
+            (self.0)(1000);
+            Control::Continue
+        }
+    }
+    // In a process of its own, which no limit of the worker's own counts.
+    let script = "read line; head -c 200m /dev/zero | tail -c 200m | sleep 1000";
+    let mut watch = Shrinking(&memory);
+    let ended = shell_on(&surroundings, script, &request(), LONG, &mut watch);
+    let Ending::Excess(excess) = ended.ending else { panic!("{ended:?}") };
+    assert_eq!((excess.what, excess.left_bytes), (Scarce::Memory, 1_024_000));
+    assert!(excess.taken_bytes >= 100 << 20, "{excess:?}");
+    assert_eq!(ended.outcome("sim").reason.as_deref(), Some("out_of_memory"));
+    // Others have it: the worker is left alone.
+    memory(300_000);
+    let script = format!("read line; {UNTIL_TIMING}; sleep 2; {RESULT}");
+    let mut watch = Shrinking(&memory);
+    let ended = shell_on(&surroundings, &script, &request(), LONG, &mut watch);
+    assert!(matches!(ended.ending, Ending::Complete { .. }), "{ended:?}");
 }

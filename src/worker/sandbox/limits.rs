@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit, getpriority_process, setrlimit};
 
 use crate::bundle::format::{Sandbox, SandboxPart};
+use crate::worker::memory::bytes;
 
 /// Left to the rest of the host: a sixteenth of its memory or disk, and no less than this.
 const LEAST_RESERVE_BYTES: u64 = 128 << 20;
@@ -20,9 +21,10 @@ const LEAST_FILE_BYTES: u64 = 16 << 20;
 /// Set all limits of this process. Each is for every process that it starts, too.
 pub(super) fn apply(workplace: &Path, sandbox: &mut Sandbox) {
     sandbox.note(SandboxPart::CoreFiles, limit(Resource::Core, 0));
-    let memory = memory_bytes().ok_or_else(|| "/proc/meminfo does not say how much there is".to_owned());
+    let memory = memory_limit_bytes();
+    let memory = memory.ok_or_else(|| "/proc/meminfo does not say how much there is".to_owned());
     // Not the address space: CUDA reserves more of it than any host has memory.
-    sandbox.note(SandboxPart::Memory, memory.and_then(|bytes| limit(Resource::Data, reserved(bytes))));
+    sandbox.note(SandboxPart::Memory, memory.and_then(|bytes| limit(Resource::Data, bytes)));
     sandbox.note(SandboxPart::Processes, processes());
     sandbox.note(SandboxPart::FileSize, file_size(workplace));
     // What placement asked for is in force by now, and the worker cannot ask for more.
@@ -61,10 +63,13 @@ fn reserved(all: u64) -> u64 {
     all.saturating_sub((all / 16).max(LEAST_RESERVE_BYTES))
 }
 
+/// The memory that a worker may have; `None` if the kernel does not say how much there is.
+pub(crate) fn memory_limit_bytes() -> Option<u64> {
+    memory_bytes().map(reserved)
+}
+
 fn memory_bytes() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    bytes(&fs_err::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
 }
 
 /// proc(5), loadavg: the fourth field is the number of runnable tasks, a slash, and the number of tasks.

@@ -24,6 +24,8 @@ mod limits;
 mod rights;
 mod system_calls;
 
+pub(in crate::worker) use limits::memory_limit_bytes;
+
 /// What `required` requires: without these a worker can change what the daemon believes.
 const REQUIRED: &[SandboxPart] =
     &[SandboxPart::NoNewPrivileges, SandboxPart::Files, SandboxPart::SystemCalls];

@@ -162,3 +162,61 @@ fn files_of_any_time_are_taken() {
     }
     recovers(&rig, times.len());
 }
+
+#[test]
+fn host_without_any_inotify_instance_is_looked_at_from_the_start() {
+    let mut command = clean("unshare");
+    command.args(["--map-root-user", "sh", "-c", "echo 0 > /proc/sys/user/max_inotify_instances"]);
+    if !command.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this process may not limit the inotify of a user namespace");
+        return;
+    }
+    let mut rig = Rig::new(Settings { rescan_seconds: 1, ..Settings::default() });
+    let serve = rig.serve();
+    let limit = "/proc/sys/user/max_inotify_instances";
+    drop_job(&rig);
+    let mut command = clean("unshare");
+    command.args(["--map-root-user", "sh", "-c", &format!("echo 0 > {limit}; exec \"$0\" \"$@\"")]);
+    command.arg(serve.get_program()).args(serve.get_args());
+    rig.begin(&mut command);
+    rig.wait_for_attention("inbox_not_watched");
+    rig.wait_for_bundles(1);
+    rig.drop_file("b.yaml", job("net.sim", ""));
+    rig.wait_for_bundles(2);
+    // Requests are found, too.
+    backbone::daemon::control::pause(&rig.spool("control")).unwrap();
+    rig.wait_for_status("the pause", |status| status.state == backbone::daemon::status::State::Paused);
+    backbone::daemon::control::resume(&rig.spool("control")).unwrap();
+    rig.wait_for_status("its end", |status| status.state != backbone::daemon::status::State::Paused);
+    let mut raise = clean("nsenter");
+    raise.args(["--user", "--preserve-credentials", "--target", &rig.process().to_string()]);
+    assert!(raise.args(["sh", "-c", &format!("echo 128 > {limit}")]).status().unwrap().success());
+    rig.drop_file("c.yaml", job("net.sim", ""));
+    recovers(&rig, 3);
+}
+
+#[test]
+fn folder_of_the_spool_that_is_removed_is_made_again_and_what_was_in_it_is_named() {
+    let mut rig = Rig::running_with(Settings { rescan_seconds: 1, ..Settings::default() });
+    drop_job(&rig);
+    recovers(&rig, 1);
+    for folder in ["queue", "journal", "ready", "models", "done", "control"] {
+        // While it runs, and before it starts.
+        fs_err::remove_dir_all(rig.spool(folder)).unwrap();
+        rig.wait_until(folder, || rig.spool(folder).is_dir());
+        rig.end(Signal::TERM);
+        fs_err::remove_dir_all(rig.spool(folder)).unwrap();
+        rig.start();
+        rig.wait_until(folder, || rig.spool(folder).is_dir());
+    }
+    rig.drop_file("b.yaml", job("net.sim", ""));
+    recovers(&rig, 2);
+    // With its disk away, nothing can be made: the trouble is named until it is back.
+    let (spool, away) = (rig.path("lab/spool"), rig.path("lab/away"));
+    fs_err::rename(&spool, &away).unwrap();
+    rig.drop_file("c.yaml", job("net.sim", ""));
+    rig.wait_for_attention("spool_gone");
+    assert_eq!(rig.bundles().len(), 2);
+    fs_err::rename(&away, &spool).unwrap();
+    recovers(&rig, 3);
+}

@@ -2,7 +2,7 @@
 
 use backbone::bundle::format::{Stage, Status};
 
-use crate::rig::{Rig, Settings, job, model};
+use crate::rig::{Rig, Settings, disks, job, model};
 
 /// A model with a fault in its third run; the first is the warm-up.
 fn faulty(kind: &str) -> String {
@@ -81,4 +81,28 @@ fn process_that_escapes_from_a_worker_does_not_outlive_its_job() {
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
     assert_eq!(rig.children(), []);
+}
+
+#[test]
+fn worker_that_fills_the_disk_with_many_files_is_ended_and_the_next_job_has_room() {
+    if let Some(why) = disks::obstacle() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let mut rig = Rig::new(Settings::default());
+    rig.start_with_disks(&[("lab", "size=256m")]);
+    rig.drop_file("full.sim", r#"{"latency_us": [100], "fault": {"run": 3, "kind": "fill_disk"}}"#);
+    rig.drop_file("net.sim", model(50));
+    rig.drop_file("full.yaml", job("full.sim", ""));
+    rig.drop_file("next.yaml", job("net.sim", ""));
+    rig.wait_until_done(2);
+    let outcome = rig.bundle_of("full").outcome;
+    assert_eq!(
+        (outcome.status, outcome.reason.as_deref()),
+        (Status::Failed, Some("disk_filled")),
+        "{outcome:?}"
+    );
+    assert!(outcome.hint.is_some(), "{outcome:?}");
+    assert_eq!(rig.bundle_of("next").outcome.status, Status::Measured);
+    assert!(!rig.spool("workplace").exists(), "its files go with it");
 }
