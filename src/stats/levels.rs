@@ -1,11 +1,11 @@
 //! Levels of a series: stretches of runs about one latency, and where the level changes.
 //!
-//! Optimal partitioning (Jackson et al., "An algorithm for optimal partitioning of data on an interval", *IEEE
-//! Signal Processing Letters* 12(2), 2005), exact for the least sum of squares with a penalty of 3 σ² ln n for
-//! each change, which is that of the modified BIC for one level more (Zhang and Siegmund, *Biometrics* 63(1),
-//! 2007). PELT (Killick, Fearnhead and Eckley, *Journal of the American Statistical Association* 107(500),
-//! 2012) finds the same partition; for the number of points here, trying all is as fast. Single runs far from
-//! the others are drawn in first: they are outliers, not levels.
+//! Optimal partitioning (Jackson et al., "An algorithm for optimal partitioning of data on an interval",
+//! *IEEE Signal Processing Letters* 12(2), 2005), exact for the least sum of squares with a penalty of 3 σ²
+//! ln n for each change, which is that of the modified BIC for one level more (Zhang and Siegmund,
+//! *Biometrics* 63(1), 2007). PELT (Killick, Fearnhead and Eckley, *Journal of the American Statistical
+//! Association* 107(500), 2012) finds the same partition; for the number of points here, trying all is as
+//! fast. Single runs far from the others are drawn in first: they are outliers, not levels.
 
 use crate::stats::sample::{median, median_absolute_deviation};
 

@@ -14,9 +14,10 @@ pub(crate) struct Modes {
     pub(crate) separation: f64,
 }
 
-/// The cut that leaves the least squares within the groups (Otsu, "A threshold selection method from gray-level
-/// histograms", *IEEE Transactions on Systems, Man, and Cybernetics* 9(1), 1979), with the separation of Ashman,
-/// Bird and Zepf ("Detecting bimodality in astronomical datasets", *The Astronomical Journal* 108(6), 1994).
+/// The cut that leaves the least squares within the groups (Otsu, "A threshold selection method from
+/// gray-level histograms", *IEEE Transactions on Systems, Man, and Cybernetics* 9(1), 1979), with the
+/// separation of Ashman, Bird and Zepf ("Detecting bimodality in astronomical datasets", *The Astronomical
+/// Journal* 108(6), 1994).
 ///
 /// Values in ascending order. `None` for fewer than four, and if all are equal.
 pub(crate) fn modes(sorted: &[f64]) -> Option<Modes> {

@@ -99,7 +99,7 @@ impl Series {
             let low = format::Mode { mean: modes.low, share: 1.0 - modes.high_share };
             vec![low, format::Mode { mean: modes.high, share: modes.high_share }]
         });
-        let level = |level: &Level| format::Level {
+        let level = |level: &Level| format::LatencyLevel {
             start: level.start as u64,
             count: level.count as u64,
             median: level.median,

@@ -150,7 +150,8 @@ fn hundred_runs_support_p90_and_not_p95() {
     let summary = summary(&[trial(1, &latencies)]).unwrap();
     let percents: Vec<f64> = summary.percentiles.iter().map(|percentile| percentile.percent).collect();
     assert_eq!(percents, [50.0, 75.0, 80.0, 90.0]);
-    // Rank 1 + 99 · 0.9 = 90.1; P(B ≤ 3) for B binomial (100, 0.1) is 0.8 %, P(B ≤ 4) is 2.4 %, so two are discarded.
+    // Rank 1 + 99 · 0.9 = 90.1; P(B ≤ 3) for B binomial (100, 0.1) is 0.8 %, P(B ≤ 4) is 2.4 %, so two are
+    // discarded.
     assert!((summary.percentiles[3].value - 90.1).abs() < 1e-9);
     assert_eq!(summary.percentiles[3].upper_bound, Some(98.0));
     let missing: Vec<f64> = summary.missing_percentiles.iter().map(|missing| missing.percent).collect();

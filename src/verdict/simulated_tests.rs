@@ -1,6 +1,7 @@
 //! Verdicts and intervals of many simulated series, and of replays of real latencies.
 //!
-//! `cargo test --release --lib -- --ignored --nocapture table_of_coverage` prints the table of `docs/METHOD.md`.
+//! `cargo test --release --lib -- --ignored --nocapture table_of_coverage` prints the table of
+//! `docs/METHOD.md`.
 
 use super::tests::{codes, judged, trial};
 use crate::bundle::read::decode;
@@ -21,8 +22,8 @@ impl Random {
     }
 }
 
-/// Name, a latency in ms (of the run's number, and what the run before left), the true mean in ms, and whether
-/// the interval can be expected to cover it.
+/// Name, a latency in ms (of the run's number, and what the run before left), the true mean in ms, and
+/// whether the interval can be expected to cover it.
 type Shape = (&'static str, fn(&mut Random, usize, &mut f64) -> f64, f64, bool);
 
 fn autoregressive(random: &mut Random, run: usize, state: &mut f64, correlation: f64) -> f64 {

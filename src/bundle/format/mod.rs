@@ -67,7 +67,7 @@ pub use outputs::{
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
-pub use statistics::{Level, MissingPercentile, Mode, TrialStatistics, VarianceSplit};
+pub use statistics::{LatencyLevel, MissingPercentile, Mode, TrialStatistics, VarianceSplit};
 pub use trial::{Latencies, Trial, TrialId};
 
 /// The version that this program writes, the value of [`Bundle::format`].

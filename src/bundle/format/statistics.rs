@@ -51,7 +51,7 @@ pub struct TrialStatistics {
     /// Number of runs before the last level: from there on the latencies are steady.
     pub steady_from: u64,
     /// Stretches of runs about one latency, in order.
-    pub levels: Vec<Level>,
+    pub levels: Vec<LatencyLevel>,
     /// Change from the first to the last run by the median slope, divided by the median; null for fewer than
     /// ten runs.
     #[serde(serialize_with = "finite_or_null")]
@@ -70,7 +70,7 @@ pub struct TrialStatistics {
 
 /// A stretch of runs about one latency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Level {
+pub struct LatencyLevel {
     /// Place of its first run in `latency_ns`, from 0.
     pub start: u64,
     /// Number of its runs.

@@ -1,4 +1,5 @@
-//! Each reason from levels, trends, groups and tails, with a case that triggers it and one that just does not.
+//! Each reason from levels, trends, groups and tails, with a case that triggers it and one that just does
+//! not.
 
 use super::super::tests::{codes, detail, judged, trial};
 use crate::bundle::format::{Trial, TrialId, Verdict};
