@@ -258,6 +258,7 @@ def cuts(count, programs, folder, kept, seed, report):
             trial.try_state(disk.Image.read(image), notes, 0)
             wrong += trial.count.violations
             report("guest", mode, f"{seed}-{number}", trial.count, made)
+    disk.system("umount2", bytes(folder), disk.MNT_DETACH)
     return wrong
 
 
