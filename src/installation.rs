@@ -138,8 +138,8 @@ fn source_libraries(folder: &Path) -> Option<PathBuf> {
     is_target.then(|| target.with_file_name("runtimes").join(std::env::consts::ARCH))
 }
 
-/// The variable through which the system's loader finds the libraries that the runtime's own library needs, and
-/// which are next to it.
+/// The variable through which the system's loader finds the libraries that the runtime's own library needs,
+/// and which are next to it.
 fn library_path(library: &Path) -> Option<(OsString, OsString)> {
     let mut folders = vec![library.parent()?.to_owned()];
     if let Some(inherited) = std::env::var_os("LD_LIBRARY_PATH") {

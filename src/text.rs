@@ -3,8 +3,8 @@
 /// Edits between a wrong word and the right one: a letter, or a third of the word's length.
 const EDITS_PER_LETTER: usize = 3;
 
-/// Words that people write who come from other tools or from papers, in lower case and with `_`, and what they
-/// mean here: the first of the names that is possible at that place.
+/// Words that people write who come from other tools or from papers, in lower case and with `_`, and what
+/// they mean here: the first of the names that is possible at that place.
 const GUESSES: &[(&str, &[&str])] = &[
     ("batch_size", &["batch", "batches"]),
     ("block_type", &["block", "blocks"]),
@@ -137,8 +137,8 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-/// What somebody meant who wrote none of these names: what the word means in other tools, else the most similar
-/// name, if one is similar.
+/// What somebody meant who wrote none of these names: what the word means in other tools, else the most
+/// similar name, if one is similar.
 pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if written.len() > MAXIMUM_COMPARED_BYTES {
         return None;

@@ -1,5 +1,5 @@
-//! How long the statistics and the verdict of a bundle take, and of as many as the network family has. Fails where
-//! a target is missed.
+//! How long the statistics and the verdict of a bundle take, and of as many as the network family has. Fails
+//! where a target is missed.
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! Man pages and completions from the definitions of the command line: a page for each command, and one script
-//! for each shell, laid out as below `share/` of an installation.
+//! Man pages and completions from the definitions of the command line: a page for each command, and one
+//! script for each shell, laid out as below `share/` of an installation.
 
 use std::path::Path;
 
@@ -59,6 +59,8 @@ fn write_pages(command: &Command, parent: Option<&str>, folder: &Path, date: &st
     }
     let related = parent.map(str::to_owned).into_iter().chain(below.iter().map(|below| page_name(below)));
     text.extend(see_also(related).into_bytes());
+    // Breaks around an empty line, which is a space by itself, are what formatters warn of.
+    let text = String::from_utf8(text)?.replace(".br\n\n.br\n", ".sp\n");
     fs_err::write(folder.join(format!("{name}.1")), text)?;
     below.iter().try_for_each(|below| write_pages(below, Some(&name), folder, date))
 }

@@ -14,7 +14,8 @@ use super::failure::Advise as _;
 /// Mode of new files before the umask, as of every file that is created without one.
 const MODE: u32 = 0o666;
 
-/// Write a file under a temporary name that no one can foresee, then rename it: a reader never sees half of it.
+/// Write a file under a temporary name that no one can foresee, then rename it: a reader never sees half of
+/// it.
 ///
 /// # Errors
 /// It cannot be written. The partial file is removed.

@@ -1,6 +1,6 @@
-//! The way in, and what ends a job before its turn: claims, cancel files, models that came, and the bundles of
-//! rejected jobs. The daemon does this in each step, and between the trials of a turn as far as nothing large
-//! is copied.
+//! The way in, and what ends a job before its turn: claims, cancel files, models that came, and the bundles
+//! of rejected jobs. The daemon does this in each step, and between the trials of a turn as far as nothing
+//! large is copied.
 
 use std::ffi::OsStr;
 use std::io;
@@ -93,8 +93,8 @@ impl Intake<'_> {
         }
     }
 
-    /// End every job meant by this. False if the disk refuses, because a job without all its bundles would run
-    /// when its turn comes, and if the running job is one of them.
+    /// End every job meant by this. False if the disk refuses, because a job without all its bundles would
+    /// run when its turn comes, and if the running job is one of them.
     pub(super) fn cancel(&mut self, meant: &OsStr, running: Option<&JobId>) -> bool {
         let meant = self.inbox.meant_by(meant);
         if meant.iter().any(|queued| Some(&queued.entry.id) == running) {

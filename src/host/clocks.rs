@@ -1,5 +1,5 @@
-//! Three clocks of the host, read together: what they do to each other shows whether the wall clock was set and
-//! whether the host was suspended.
+//! Three clocks of the host, read together: what they do to each other shows whether the wall clock was set
+//! and whether the host was suspended.
 //!
 //! Only offsets are of use; no clock here times a run.
 
@@ -30,8 +30,8 @@ pub(crate) struct Drift {
 }
 
 impl Clocks {
-    /// Read now. Under another host root the files of procfs there stand for the kernel's clocks, in as far as
-    /// they say anything: `uptime` goes on in suspension, and `btime` moves when the wall clock is set.
+    /// Read now. Under another host root the files of procfs there stand for the kernel's clocks, in as far
+    /// as they say anything: `uptime` goes on in suspension, and `btime` moves when the wall clock is set.
     pub(crate) fn read(root: &HostRoot) -> Self {
         let monotonic = seconds(ClockId::Monotonic);
         if root.is_real() {

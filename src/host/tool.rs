@@ -150,8 +150,8 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     }
 }
 
-/// Kill a process and wait a moment for its end. One that hangs in the kernel, in a driver that does not answer
-/// say, stays: waiting for it would hang too.
+/// Kill a process and wait a moment for its end. One that hangs in the kernel, in a driver that does not
+/// answer say, stays: waiting for it would hang too.
 pub(super) fn end(child: &mut Child) -> Option<ExitStatus> {
     // One that ended by itself says how.
     if let Ok(Some(status)) = child.try_wait() {

@@ -1,5 +1,6 @@
 //! The version of what spool and state folder hold, so that an older version of this program does not misread
-//! what a newer one left. The packages' `preinst` reads the same file and refuses to install an older version.
+//! what a newer one left. The packages' `preinst` reads the same file and refuses to install an older
+//! version.
 //!
 //! ## Versions
 //! 1: the first that is recorded; a spool without a record has this format or an earlier one, which reads the
@@ -10,8 +11,9 @@ use std::io;
 use super::{Folder, OpenError};
 use crate::guarded::{self, Synced};
 
-/// What this version writes, and the newest that it reads. To be raised with any change after which the version
-/// before would lose or misread a job, a measured trial, an unpublished bundle, or the host's saved state.
+/// What this version writes, and the newest that it reads. To be raised with any change after which the
+/// version before would lose or misread a job, a measured trial, an unpublished bundle, or the host's saved
+/// state.
 pub(super) const SPOOL_FORMAT: u32 = 1;
 
 /// The file in the spool: the number and a line break.

@@ -69,11 +69,11 @@ impl Dependence {
 
     /// Means that other runs of this process could have had, less its own mean.
     ///
-    /// The circular block bootstrap (Politis and Romano 1992) of the residuals, coloured again by
-    /// 1 / (1 − autocorrelation): prewhitening, as Andrews and Monahan ("An improved heteroskedasticity and
+    /// The circular block bootstrap (Politis and Romano 1992) of the residuals, coloured again by 1 / (1 −
+    /// autocorrelation): prewhitening, as Andrews and Monahan ("An improved heteroskedasticity and
     /// autocorrelation consistent covariance matrix estimator", *Econometrica* 60(4), 1992) and Davison and
-    /// Hinkley (*Bootstrap Methods and Their Application*, Cambridge 1997, §8.2) do. Blocks alone would have to
-    /// be longer than a hundred runs allow.
+    /// Hinkley (*Bootstrap Methods and Their Application*, Cambridge 1997, §8.2) do. Blocks alone would have
+    /// to be longer than a hundred runs allow.
     fn replicates(&self, resamples: usize, state: &mut u64) -> impl Iterator<Item = f64> {
         let count = self.residuals.len();
         let length = self.block_length;
@@ -99,8 +99,9 @@ impl Dependence {
 /// same processes would give. `None` if a process has fewer than two runs.
 ///
 /// `parts` has each process with its number of runs. The ends are percentiles of the replicates, drawn apart
-/// by √(m / (m − 1)) · t / z for m effective runs: the bootstrap divides by n, and takes the deviation for known
-/// (Hesterberg, "What teachers should know about the bootstrap", *The American Statistician* 69(4), 2015, §4.1).
+/// by √(m / (m − 1)) · t / z for m effective runs: the bootstrap divides by n, and takes the deviation for
+/// known (Hesterberg, "What teachers should know about the bootstrap", *The American Statistician* 69(4),
+/// 2015, §4.1).
 pub(crate) fn mean_interval(parts: &[(Dependence, usize)]) -> Option<Span> {
     if parts.is_empty() || parts.iter().any(|(part, runs)| *runs < 2 || part.residuals.len() < 2) {
         return None;
@@ -149,8 +150,8 @@ pub(crate) fn batch_means(values: &[f64], most: usize) -> Vec<f64> {
 }
 
 /// Autocorrelation of neighbours, between 0 and [`LARGEST_AUTOCORRELATION`], with what a mean taken from the
-/// same series hides of it added, (1 + 4 r) / n (Kendall, "Note on bias in the estimation of autocorrelation",
-/// *Biometrika* 41(3/4), 1954).
+/// same series hides of it added, (1 + 4 r) / n (Kendall, "Note on bias in the estimation of
+/// autocorrelation", *Biometrika* 41(3/4), 1954).
 pub(crate) fn lag_one(values: &[f64]) -> f64 {
     let variance = autocovariance(values, 0);
     if variance <= 0.0 {

@@ -1,11 +1,11 @@
 //! Levels of a series: stretches of runs about one latency, and where the level changes.
 //!
-//! Optimal partitioning (Jackson et al., "An algorithm for optimal partitioning of data on an interval", *IEEE
-//! Signal Processing Letters* 12(2), 2005), exact for the least sum of squares with a penalty of 3 σ² ln n for
-//! each change, which is that of the modified BIC for one level more (Zhang and Siegmund, *Biometrics* 63(1),
-//! 2007). PELT (Killick, Fearnhead and Eckley, *Journal of the American Statistical Association* 107(500),
-//! 2012) finds the same partition; for the number of points here, trying all is as fast. Single runs far from
-//! the others are drawn in first: they are outliers, not levels.
+//! Optimal partitioning (Jackson et al., "An algorithm for optimal partitioning of data on an interval",
+//! *IEEE Signal Processing Letters* 12(2), 2005), exact for the least sum of squares with a penalty of 3 σ²
+//! ln n for each change, which is that of the modified BIC for one level more (Zhang and Siegmund,
+//! *Biometrics* 63(1), 2007). PELT (Killick, Fearnhead and Eckley, *Journal of the American Statistical
+//! Association* 107(500), 2012) finds the same partition; for the number of points here, trying all is as
+//! fast. Single runs far from the others are drawn in first: they are outliers, not levels.
 
 use crate::stats::sample::{median, median_absolute_deviation};
 
@@ -29,7 +29,7 @@ const SMALLEST_NOISE: f64 = 1e-3;
 
 /// A stretch about one latency.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Level {
+pub(crate) struct Stretch {
     /// Its first run, from 0.
     pub(crate) start: usize,
     /// Its number of runs.
@@ -39,14 +39,14 @@ pub(crate) struct Level {
 }
 
 /// The levels of a series, in order; one for a series about one latency, none for an empty one.
-pub(crate) fn levels(values: &[f64]) -> Vec<Level> {
+pub(crate) fn levels(values: &[f64]) -> Vec<Stretch> {
     let length = values.len().div_ceil(MOST_POINTS).max(1);
     let points: Vec<f64> = values.chunks(length).filter_map(median).collect();
     let mut starts = vec![0];
     starts.extend(changes(&points).into_iter().map(|point| point * length));
     let ends = starts.iter().skip(1).copied().chain([values.len()]);
     let level = |(start, end): (&usize, usize)| {
-        Some(Level { start: *start, count: end - start, median: median(&values[*start..end])? })
+        Some(Stretch { start: *start, count: end - start, median: median(&values[*start..end])? })
     };
     starts.iter().zip(ends).filter_map(level).collect()
 }

@@ -54,8 +54,8 @@ pub struct Span {
     pub high: f64,
 }
 
-/// The percentiles that are reported if the count supports them, ascending: those that MLPerf reports, and two
-/// more.
+/// The percentiles that are reported if the count supports them, ascending: those that MLPerf reports, and
+/// two more.
 pub(crate) const PERCENTILES: &[f64] = &[50.0, 75.0, 80.0, 90.0, 95.0, 97.0, 99.0, 99.9];
 
 /// Statistics over the timed latencies of all trials of the chosen build together, in milliseconds; `None`

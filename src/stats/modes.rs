@@ -10,13 +10,14 @@ pub(crate) struct Modes {
     /// Part of the runs in the slower group.
     pub(crate) high_share: f64,
     /// Ashman's D: how many common standard deviations the means are apart, times √2. Above 2 two normal
-    /// distributions are told apart; cut in two, one normal distribution has 2.65 and a uniform one 3.46.
+    /// distributions count as two; cut in two, one normal distribution has 2.65 and a uniform one 3.46.
     pub(crate) separation: f64,
 }
 
-/// The cut that leaves the least squares within the groups (Otsu, "A threshold selection method from gray-level
-/// histograms", *IEEE Transactions on Systems, Man, and Cybernetics* 9(1), 1979), with the separation of Ashman,
-/// Bird and Zepf ("Detecting bimodality in astronomical datasets", *The Astronomical Journal* 108(6), 1994).
+/// The cut that leaves the least squares within the groups (Otsu, "A threshold selection method from
+/// gray-level histograms", *IEEE Transactions on Systems, Man, and Cybernetics* 9(1), 1979), with the
+/// separation of Ashman, Bird and Zepf ("Detecting bimodality in astronomical datasets", *The Astronomical
+/// Journal* 108(6), 1994).
 ///
 /// Values in ascending order. `None` for fewer than four, and if all are equal.
 pub(crate) fn modes(sorted: &[f64]) -> Option<Modes> {

@@ -1,11 +1,11 @@
 //! How many samples a percentile needs, and how far a sample bounds it from above: the rule of MLPerf's
 //! LoadGen.
 //!
-//! A run of n samples of which more than t are above a latency l shows, with confidence c, that l is above the
-//! p-quantile if P(B ≤ t) ≤ 1 − c for B binomial (n, 1 − p); LoadGen counts the t + 1 slowest as too many
+//! A run of n samples of which more than t are above a latency l shows, with confidence c, that l is above
+//! the p-quantile if P(B ≤ t) ≤ 1 − c for B binomial (n, 1 − p); LoadGen counts the t + 1 slowest as too many
 //! (*MLPerf Inference Rules*, appendix on early stopping; `loadgen/early_stopping.cc` and `results.cc` of
-//! mlcommons/inference). Its estimate is the t-th slowest latency, which discards the t − 1 above it, and there
-//! is none before t = 1. Each statement holds for one percentile by itself, not for several together.
+//! mlcommons/inference). Its estimate is the t-th slowest latency, which discards the t − 1 above it, and
+//! there is none before t = 1. Each statement holds for one percentile by itself, not for several together.
 
 /// Confidence of [`discarded`] and of the floors: LoadGen's.
 pub(crate) const PERCENTILE_CONFIDENCE: f64 = 0.99;
@@ -28,8 +28,8 @@ pub(crate) fn discarded(count: usize, percent: f64) -> Option<usize> {
     rare?.checked_sub(1)
 }
 
-/// The fewest latencies that bound the percentile: 11, 24, 31, 64, 130, 219, 662 and 6,636 for 50, 75, 80, 90,
-/// 95, 97, 99 and 99.9 %.
+/// The fewest latencies that bound the percentile: 11, 24, 31, 64, 130, 219, 662 and 6,636 for 50, 75, 80,
+/// 90, 95, 97, 99 and 99.9 %.
 pub(crate) fn fewest_for_percentile(percent: f64) -> usize {
     let (mut low, mut high) = (1, 2);
     while discarded(high, percent).is_none() && high < MOST_SAMPLES {
@@ -65,8 +65,8 @@ fn at_most(count: usize, probability: f64, most: usize) -> f64 {
     sum.min(1.0)
 }
 
-/// ln Γ(x), x ≥ 1: Stirling's series after a shift beyond 16 (Abramowitz and Stegun, *Handbook of Mathematical
-/// Functions*, 6.1.41).
+/// ln Γ(x), x ≥ 1: Stirling's series after a shift beyond 16 (Abramowitz and Stegun, *Handbook of
+/// Mathematical Functions*, 6.1.41).
 fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut shift) = (x, 0.0);
     while x < 16.0 {

@@ -2,7 +2,7 @@
 
 use crate::bundle::format::{self, Trial, TrialId, TrialStatistics};
 use crate::stats::dependence::Dependence;
-use crate::stats::levels::{Level, levels};
+use crate::stats::levels::{Stretch, levels};
 use crate::stats::modes::{Modes, modes};
 use crate::stats::sample::{Outlier, mean, median, outliers, standard_deviation};
 use crate::stats::trend::{Trend, trend};
@@ -35,7 +35,7 @@ pub(crate) struct Series {
     /// How neighbours resemble each other.
     pub(crate) dependence: Dependence,
     /// Its levels, at least one.
-    pub(crate) levels: Vec<Level>,
+    pub(crate) levels: Vec<Stretch>,
     /// Its trend, from ten runs on.
     pub(crate) trend: Option<Trend>,
     /// The best cut into two groups, whether or not they are two.
@@ -99,7 +99,7 @@ impl Series {
             let low = format::Mode { mean: modes.low, share: 1.0 - modes.high_share };
             vec![low, format::Mode { mean: modes.high, share: modes.high_share }]
         });
-        let level = |level: &Level| format::Level {
+        let level = |level: &Stretch| format::Level {
             start: level.start as u64,
             count: level.count as u64,
             median: level.median,

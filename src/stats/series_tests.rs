@@ -44,8 +44,8 @@ fn percentiles_have_the_floors_of_loadgen() {
 
 #[test]
 fn published_early_stopping_of_mlperf_is_found_again() {
-    // `mlperf_log_summary.txt` of ResNet-50 SingleStream, rounds 2.0 and 3.1, and of smaller runs: queries, and
-    // "would discard … highest latency queries" at the 90th percentile.
+    // `mlperf_log_summary.txt` of ResNet-50 SingleStream, rounds 2.0 and 3.1, and of smaller runs: queries,
+    // and "would discard … highest latency queries" at the 90th percentile.
     for (queries, wanted) in [
         (935_541, 92_878),
         (553_349, 54_814),

@@ -150,7 +150,8 @@ fn hundred_runs_support_p90_and_not_p95() {
     let summary = summary(&[trial(1, &latencies)]).unwrap();
     let percents: Vec<f64> = summary.percentiles.iter().map(|percentile| percentile.percent).collect();
     assert_eq!(percents, [50.0, 75.0, 80.0, 90.0]);
-    // Rank 1 + 99 · 0.9 = 90.1; P(B ≤ 3) for B binomial (100, 0.1) is 0.8 %, P(B ≤ 4) is 2.4 %, so two are discarded.
+    // Rank 1 + 99 · 0.9 = 90.1; P(B ≤ 3) for B binomial (100, 0.1) is 0.8 %, P(B ≤ 4) is 2.4 %, so two are
+    // discarded.
     assert!((summary.percentiles[3].value - 90.1).abs() < 1e-9);
     assert_eq!(summary.percentiles[3].upper_bound, Some(98.0));
     let missing: Vec<f64> = summary.missing_percentiles.iter().map(|missing| missing.percent).collect();
@@ -177,7 +178,93 @@ fn summary_pools_processes_and_ignores_warm_up_and_surplus_runs() {
       "minimum": 1.0,
       "maximum": 6.0,
       "median_interval": null,
-      "percentiles": []
+      "percentiles": [],
+      "missing_percentiles": [
+        {
+          "percent": 50.0,
+          "value": null,
+          "reason": "needs 11 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 75.0,
+          "value": null,
+          "reason": "needs 24 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 80.0,
+          "value": null,
+          "reason": "needs 31 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 90.0,
+          "value": null,
+          "reason": "needs 64 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 95.0,
+          "value": null,
+          "reason": "needs 130 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 97.0,
+          "value": null,
+          "reason": "needs 219 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 99.0,
+          "value": null,
+          "reason": "needs 662 latencies for a confidence of 99 %, and there are 3"
+        },
+        {
+          "percent": 99.9,
+          "value": null,
+          "reason": "needs 6636 latencies for a confidence of 99 %, and there are 3"
+        }
+      ],
+      "effective_count": 3.0,
+      "variance": {
+        "between_builds": null,
+        "between_processes": 9.75,
+        "between_runs": 0.5000000000000001
+      },
+      "trials": [
+        {
+          "build": 1,
+          "process": 1,
+          "count": 2,
+          "effective_count": 2.0,
+          "autocorrelation": 0.0,
+          "steady_from": 0,
+          "levels": [
+            {
+              "start": 0,
+              "count": 2,
+              "median": 1.5
+            }
+          ],
+          "trend": null,
+          "mild_outliers": 0,
+          "severe_outliers": 0
+        },
+        {
+          "build": 1,
+          "process": 3,
+          "count": 1,
+          "effective_count": 1.0,
+          "autocorrelation": 0.0,
+          "steady_from": 0,
+          "levels": [
+            {
+              "start": 0,
+              "count": 1,
+              "median": 6.0
+            }
+          ],
+          "trend": null,
+          "mild_outliers": 0,
+          "severe_outliers": 0
+        }
+      ]
     }
     "#);
 }

@@ -20,9 +20,9 @@ pub(crate) struct Trend {
 
 /// The slope is the median of the slopes of all pairs (Theil 1950; Sen, "Estimates of the regression
 /// coefficient based on Kendall's tau", *Journal of the American Statistical Association* 63(324), 1968), the
-/// score that of Mann and Kendall (Mann, *Econometrica* 13(3), 1945; Kendall, *Rank Correlation Methods*, 1948)
-/// with ties, and with the variance of a series whose neighbours resemble each other (Yue and Wang, *Water
-/// Resources Management* 18, 2004). `None` for fewer than ten runs.
+/// score that of Mann and Kendall (Mann, *Econometrica* 13(3), 1945; Kendall, *Rank Correlation Methods*,
+/// 1948) with ties, and with the variance of a series whose neighbours resemble each other (Yue and Wang,
+/// *Water Resources Management* 18, 2004). `None` for fewer than ten runs.
 pub(crate) fn trend(values: &[f64]) -> Option<Trend> {
     let length = values.len().div_ceil(MOST_POINTS).max(1);
     let points: Vec<f64> = values.chunks(length).filter_map(median).collect();

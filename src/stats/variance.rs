@@ -27,9 +27,10 @@ pub(crate) struct ProcessMoments {
     pub(crate) variance: f64,
 }
 
-/// The nested analysis of variance of Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM 2013,
-/// §6.1), with the harmonic mean for numbers of runs or processes that differ: what is left of the variance of
-/// the means at one level after the share that the level below it explains. `None` if no process has two runs.
+/// The nested analysis of variance of Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM
+/// 2013, §6.1), with the harmonic mean for numbers of runs or processes that differ: what is left of the
+/// variance of the means at one level after the share that the level below it explains. `None` if no process
+/// has two runs.
 pub(crate) fn split(processes: &[ProcessMoments]) -> Option<Components> {
     let several: Vec<&ProcessMoments> = processes.iter().filter(|process| process.count > 1).collect();
     let runs = average(several.iter().map(|process| process.variance))?;

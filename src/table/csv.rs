@@ -65,8 +65,8 @@ fn field(value: &Datum, kind: Kind, quotes: Quotes) -> String {
 /// A spreadsheet takes a text that begins like this for a formula, and runs it (OWASP, "CSV Injection").
 const BEGINS_OF_FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// The text as a field. In front of what would be a formula comes an apostrophe, as a person types it to have it
-/// taken as text.
+/// The text as a field. In front of what would be a formula comes an apostrophe, as a person types it to have
+/// it taken as text.
 fn quoted(text: &str, quotes: Quotes) -> String {
     let guard = if text.starts_with(BEGINS_OF_FORMULAS) { "'" } else { "" };
     if quotes == Quotes::Always || text.contains([',', '"', '\n', '\r']) {

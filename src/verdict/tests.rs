@@ -268,9 +268,8 @@ fn quartiles_more_than_a_tenth_of_the_median_apart_are_a_wide_spread() {
     // Evenly spread: the quartiles are 24.5 steps from the median on either side.
     let even = |step: u64| (0..99).map(move |run| 1_000_000 + run * 37 % 99 * step - 49 * step);
     let verdict = judged(&[trial(1, even(2_041))]);
-    assert_eq!(codes(&verdict), ["wide_spread"]);
     assert!(detail(&verdict, "wide_spread").ends_with("are 10.0 % of the median apart"), "{verdict:?}");
-    assert_eq!(codes(&judged(&[trial(1, even(2_040))])), [""; 0]);
+    assert!(!codes(&judged(&[trial(1, even(2_040))])).contains(&"wide_spread"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The packages, on a real dpkg and a real systemd: installed, upgraded while a job runs, downgraded, removed and
-//! purged; in a container; over a hand-made installation. And the man pages and completions in them.
+//! The packages, on a real dpkg and a real systemd: installed, upgraded while a job runs, downgraded, removed
+//! and purged; in a container; over a hand-made installation. And the man pages and completions in them.
 //!
-//! `packaging/build` makes them of the executables just built, uncompressed, because a test needs no small ones;
-//! `BACKBONE_TEST_EXECUTABLES` names others. Machines need root and systemd, as in `systemd.rs`.
+//! `packaging/build` makes them of the executables just built, uncompressed, because a test needs no small
+//! ones; `BACKBONE_TEST_EXECUTABLES` names others. Machines need root and systemd, as in `systemd.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

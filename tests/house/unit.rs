@@ -1,5 +1,5 @@
-//! What the units say, against the versions of systemd that first understood it. The oldest that people have is
-//! 237 (Ubuntu 18.04, JetPack 4); it logs and ignores what it does not know.
+//! What the units say, against the versions of systemd that first understood it. The oldest that people have
+//! is 237 (Ubuntu 18.04, JetPack 4); it logs and ignores what it does not know.
 
 use std::collections::BTreeSet;
 

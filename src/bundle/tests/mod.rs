@@ -33,7 +33,7 @@ fn bytes_of_a_bundle_are_the_same_for_ever() {
     assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     // Changes with the format, and with a compressor that compresses differently: both must be noticed.
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes));
-    insta::assert_snapshot!(digest, @"aab5e4cd5c55aaf2635299fe41ec45cb7802550147c337172e736660c63f41bc");
+    insta::assert_snapshot!(digest, @"ee97c16cb8eb39315ad663bf4bd1f4e7e02e4a9bc8d82846aa024230900966e1");
 }
 
 #[test]
@@ -79,12 +79,24 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         layers.push(Layer { mean_milliseconds: 1.0, ..Layer::default() });
         &mut layers[0]
     }
+    fn missing(bundle: &mut Bundle) -> &mut MissingPercentile {
+        let missing = MissingPercentile { percent: 99.9, value: None, reason: String::new() };
+        summary(bundle).missing_percentiles.push(missing);
+        summary(bundle).missing_percentiles.last_mut().unwrap()
+    }
+    fn mean_interval(bundle: &mut Bundle) -> &mut Interval {
+        summary(bundle).mean_interval.get_or_insert(Interval { low: 1.0, high: 2.0, confidence: 0.95 })
+    }
+    fn variance(bundle: &mut Bundle) -> &mut VarianceSplit {
+        let split = VarianceSplit { between_builds: None, between_processes: None, between_runs: 1.0 };
+        summary(bundle).variance.get_or_insert(split)
+    }
     fn taken(bundle: &mut Bundle) -> &mut Resources {
         let trial = TrialId { build: 1, process: 1 };
         bundle.resources.push(TrialResources { trial, resources: Resources::default() });
         &mut bundle.resources[0].resources
     }
-    let spoilers: [(&str, Spoil); 51] = [
+    let spoilers: [(&str, Spoil); 70] = [
         ("share", |bundle, value| content::tolerance(bundle).largest_share = Some(value)),
         ("smallest cosine", |bundle, value| content::tolerance(bundle).smallest_cosine = Some(value)),
         ("load_seconds", |bundle, value| taken(bundle).load_seconds = Some(value)),
@@ -109,6 +121,27 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("confidence", |bundle, value| summary(bundle).median_interval.as_mut().unwrap().confidence = value),
         ("percent", |bundle, value| summary(bundle).percentiles[0].percent = value),
         ("value", |bundle, value| summary(bundle).percentiles[0].value = value),
+        ("upper_bound", |bundle, value| summary(bundle).percentiles[0].upper_bound = Some(value)),
+        ("missing percent", |bundle, value| missing(bundle).percent = value),
+        ("missing value", |bundle, value| missing(bundle).value = Some(value)),
+        ("mean's low", |bundle, value| mean_interval(bundle).low = value),
+        ("mean's high", |bundle, value| mean_interval(bundle).high = value),
+        ("mean's confidence", |bundle, value| mean_interval(bundle).confidence = value),
+        ("effective_count", |bundle, value| summary(bundle).effective_count = Some(value)),
+        ("between_builds", |bundle, value| variance(bundle).between_builds = Some(value)),
+        ("between_processes", |bundle, value| variance(bundle).between_processes = Some(value)),
+        ("between_runs", |bundle, value| variance(bundle).between_runs = value),
+        ("trial's effective_count", |bundle, value| summary(bundle).trials[0].effective_count = value),
+        ("autocorrelation", |bundle, value| summary(bundle).trials[0].autocorrelation = value),
+        ("trend", |bundle, value| summary(bundle).trials[0].trend = Some(value)),
+        ("level", |bundle, median| {
+            summary(bundle).trials[0].levels.push(Level { start: 0, count: 1, median });
+        }),
+        ("mode's mean", |bundle, mean| summary(bundle).trials[0].modes.push(Mode { mean, share: 0.5 })),
+        ("mode's share", |bundle, share| summary(bundle).trials[0].modes.push(Mode { mean: 1.0, share })),
+        ("clock's seconds", |bundle, value| environment(bundle).clocks[0].seconds = value),
+        ("stepped_seconds", |bundle, value| environment(bundle).clocks[0].stepped_seconds = Some(value)),
+        ("suspended_seconds", |bundle, value| environment(bundle).clocks[0].suspended_seconds = Some(value)),
         ("operational_density", |bundle, value| {
             bundle.cost.as_mut().unwrap().operational_density = Some(value);
         }),

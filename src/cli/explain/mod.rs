@@ -12,11 +12,15 @@ mod codes;
 #[cfg(test)]
 mod tests;
 
-use codes::{Code, FAILURES, MISTAKES, TROUBLES};
+use codes::{Code, FAILURES, MISTAKES, OF_DEVICES, TROUBLES};
 
-/// Where a code stands, and all codes there.
+/// Where the codes of failures are.
+const WHY_IT_ENDED: &str = "why a job or a trial ended (`outcome.reason`)";
+
+/// Where a code is, and all codes there.
 const REGISTRIES: &[(&str, &[Code])] = &[
-    ("why a job or a trial ended (`outcome.reason`)", FAILURES),
+    (WHY_IT_ENDED, FAILURES),
+    (WHY_IT_ENDED, OF_DEVICES),
     ("a mistake in a job file (`outcome.mistakes`, `backbone check`)", MISTAKES),
     ("a trouble of the daemon, or something that needs attention (`backbone status`)", TROUBLES),
 ];

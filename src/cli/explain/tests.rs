@@ -23,7 +23,8 @@ fn code_of_a_failure_and_of_a_mistake_is_explained() {
 fn misspelt_code_is_refused_with_the_nearest_one() {
     let error = page("segmentation_falt").unwrap_err();
     assert_eq!(error.to_string(), "there is no code `segmentation_falt`");
-    assert!(format!("{error:?}").contains("did you mean `segmentation_fault`?"), "{error:?}");
+    let text = crate::cli::failure::render(&error);
+    assert!(text.contains("did you mean `segmentation_fault`?"), "{text}");
 }
 
 #[test]

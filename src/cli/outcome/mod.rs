@@ -90,8 +90,8 @@ pub(super) fn line(row: &BundleLine) -> String {
     escaped(&format!("{}{network}{runtime}: {median}{} ({})", row.job, verdict(row), row.bundle))
 }
 
-/// A result for programs. `value_ms` is the median, `interval_ms` its 95 % interval; both are null if there is
-/// none, and so is the verdict of what was not measured.
+/// A result for programs. `value_ms` is the median, `interval_ms` its 95 % interval; both are null if there
+/// is none, and so is the verdict of what was not measured.
 pub(super) fn as_json(row: &BundleLine) -> Value {
     let is_measured = row.outcome.status == Status::Measured;
     json!({

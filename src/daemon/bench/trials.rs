@@ -26,7 +26,7 @@ use crate::daemon::turn::{Course, Left, Turn};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job, ModelSource};
+use crate::spec::{self, Job};
 use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
 use crate::worker::ending::{Ended, Ending, Shortage};
@@ -425,10 +425,7 @@ impl Trials<'_> {
         let running = Running {
             id: queued.entry.id.to_string(),
             job: job.name.clone(),
-            network: match self.turn.chosen().source {
-                ModelSource::Generated(network) => network.to_string(),
-                ModelSource::Dropped(index) => job.models[index].file.clone(),
-            },
+            network: self.turn.network(),
             runtime: self.turn.chosen().runtime.name.to_owned(),
             configuration,
             configurations: job.configurations.len(),

@@ -11,9 +11,9 @@ use super::count::{Counted, cost_in_format};
 use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
-    Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob, Model,
-    ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary, Timed, Times,
-    TrialId,
+    Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob,
+    LoadedModel, Model, ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary,
+    Timed, Times, TrialId,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
@@ -100,19 +100,8 @@ impl Assembler {
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
         let loaded = course.loaded.as_ref();
         let cost = parts.counted.cost.as_deref().map(cost_in_format);
-        let model = parts.model.map(|model| Model {
-            format: parts
-                .runtime
-                .as_ref()
-                .map_or_else(String::new, |(runtime, _)| runtime.model_format.to_owned()),
-            content_sha256: (!model.parts.is_empty()).then(|| model.content_sha256()),
-            parts: model.parts.into_iter().map(part).collect(),
-            file: model.main.file,
-            sha256: model.main.sha256,
-            size_bytes: model.main.size_bytes,
-            inputs: loaded.map(|loaded| loaded.inputs.clone()).unwrap_or_default(),
-            outputs: loaded.map(|loaded| loaded.outputs.clone()).unwrap_or_default(),
-        });
+        let format = parts.runtime.as_ref().map_or("", |(runtime, _)| runtime.model_format);
+        let model = parts.model.map(|model| model_in_format(model, format, loaded));
         let runtime = parts.runtime.map(|(runtime, options)| BundleRuntime {
             name: runtime.name.to_owned(),
             version: loaded.and_then(|loaded| loaded.version.clone()),
@@ -189,6 +178,20 @@ impl Assembler {
         let digest = crate::spool::hash(&mut fs_err::File::open(path).ok()?, &mut std::io::sink()).ok()?;
         self.libraries.insert(key, digest.clone());
         Some(digest)
+    }
+}
+
+/// The model as a bundle has it, with its tensors if it was loaded.
+fn model_in_format(model: BoundModel, format: &str, loaded: Option<&LoadedModel>) -> Model {
+    Model {
+        format: format.to_owned(),
+        content_sha256: (!model.parts.is_empty()).then(|| model.content_sha256()),
+        parts: model.parts.into_iter().map(part).collect(),
+        file: model.main.file,
+        sha256: model.main.sha256,
+        size_bytes: model.main.size_bytes,
+        inputs: loaded.map(|loaded| loaded.inputs.clone()).unwrap_or_default(),
+        outputs: loaded.map(|loaded| loaded.outputs.clone()).unwrap_or_default(),
     }
 }
 

@@ -34,6 +34,14 @@ impl<'a> Turn<'a> {
         &self.job.configurations[self.configuration - 1]
     }
 
+    /// The network: θ, or the name of the model file.
+    pub(crate) fn network(&self) -> String {
+        match self.chosen().source {
+            ModelSource::Generated(network) => network.to_string(),
+            ModelSource::Dropped(index) => self.job.models[index].file.clone(),
+        }
+    }
+
     /// Is it the last one of its job?
     pub(crate) fn is_last(&self) -> bool {
         self.configuration == self.job.configurations.len()

@@ -1,10 +1,10 @@
 //! libtensorflowlite_c, opened while the worker runs. Compiled into `backbone-worker-tflite` only.
 //!
-//! `tflitec` declares the library's functions for the linker. An executable that is linked with the library does
-//! not even start where it is missing, and then nothing can say what to do about it. So this executable has a
-//! function of each of those names itself, which goes before the library's, and which calls the one that
-//! [`open`] found. The linker then has no reason to note the library as needed; `tests/runtimes/linked.rs` checks
-//! that it did not.
+//! `tflitec` declares the library's functions for the linker. An executable that is linked with the library
+//! does not even start where it is missing, and then nothing can say what to do about it. So this executable
+//! has a function of each of those names itself, which goes before the library's, and which calls the one
+//! that [`open`] found. The linker then has no reason to note the library as needed;
+//! `tests/runtimes/linked.rs` checks that it did not.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -63,7 +63,7 @@ pub(super) fn open(asked: Option<&Path>) -> Result<(), Failure> {
     })?;
     for entry in ENTRIES {
         let function = loader::function(handle, entry.name);
-        if function.is_null() && entry.kind == Kind::Required {
+        if function.is_null() && entry.necessity == Necessity::Required {
             return Err(refused(
                 "library_not_usable",
                 &format!("it has no function {}", entry.name.to_string_lossy()),
@@ -89,15 +89,15 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// One of the library's functions.
-struct Entry {
+struct Forwarded {
     name: &'static CStr,
-    kind: Kind,
+    necessity: Necessity,
     slot: &'static AtomicPtr<c_void>,
 }
 
 /// Whether a library without the function is of use.
 #[derive(PartialEq, Eq)]
-enum Kind {
+enum Necessity {
     Required,
     /// Never called by this program, or only after a look at whether it is there.
     Optional,
@@ -127,13 +127,13 @@ mod loader {
 
 /// Functions of the library's names that call the library's, and [`ENTRIES`], the list of them.
 macro_rules! forwarded {
-    ($($kind:ident fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
-        const ENTRIES: &[Entry] = &[$(Entry {
+    ($($necessity:ident fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        const ENTRIES: &[Forwarded] = &[$(Forwarded {
             name: match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
                 Ok(name) => name,
                 Err(_) => unreachable!(),
             },
-            kind: Kind::$kind,
+            necessity: Necessity::$necessity,
             slot: &slots::$name,
         }),*];
 

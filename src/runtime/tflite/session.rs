@@ -31,9 +31,9 @@ mod profile;
 /// Where the library's own words are, for hints.
 const SEE_LOG: &str = "the library's reason is in the worker's log tail";
 
-/// The oldest version whose XNNPACK options are known to fit [`library::XnnpackOptions`]: read off the library itself,
-/// see tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller structures of old
-/// versions are returned in registers, which is another calling convention.
+/// The oldest version whose XNNPACK options are known to fit [`library::XnnpackOptions`]: read off the
+/// library itself, see tools/tflite-headers/tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h. Smaller
+/// structures of old versions are returned in registers, which is another calling convention.
 const OLDEST_XNNPACK: (u32, u32) = (2, 17);
 
 /// `TFLITE_XNNPACK_DELEGATE_FLAG_QS8 | …_QU8`: signed and unsigned quantised kernels, on by default since 2.3
@@ -356,8 +356,8 @@ fn check_xnnpack_layout(version: &str) -> Result<(), Failure> {
         return Err(refused(format!("version {version} was built without it")));
     }
     #[expect(unsafe_code, reason = "reads the two fields that every version has")]
-    // SAFETY: it is there and takes nothing; every version since 2.17 initialises at least the first 8 bytes of
-    // what it returns, and the rest is not read.
+    // SAFETY: it is there and takes nothing; every version since 2.17 initialises at least the first 8 bytes
+    // of what it returns, and the rest is not read.
     let (threads, flags) = unsafe {
         let options = library::functions::TfLiteXNNPackDelegateOptionsDefault();
         ((*options.as_ptr()).threads, (*options.as_ptr()).flags)

@@ -6,7 +6,7 @@ use super::thresholds::{
 };
 use super::{Evidence, Measured, relative};
 use crate::bundle::format::Trial;
-use crate::stats::levels::Level;
+use crate::stats::levels::Stretch;
 use crate::stats::{self, Series, Sorted};
 
 pub(super) fn few_runs(_: &Evidence, measured: Option<&Measured>) -> Option<String> {
@@ -116,12 +116,12 @@ pub(super) fn heavy_tail(_: &Evidence, measured: Option<&Measured>) -> Option<St
 }
 
 /// Change from one level to the next, relative to the median of all.
-fn change(pair: &[Level], series: &Series) -> f64 {
+fn change(pair: &[Stretch], series: &Series) -> f64 {
     relative(pair[1].median - pair[0].median, series.median)
 }
 
 /// The first level, if its runs are slower than those that follow and it ends early enough to be a warm-up.
-fn slow_first_level(series: &Series) -> Option<&[Level]> {
+fn slow_first_level(series: &Series) -> Option<&[Stretch]> {
     let pair = series.levels.get(..2)?;
     let is_early = pair[0].count * 4 <= series.count;
     (is_early && change(pair, series) < -LEVEL_CHANGE).then_some(pair)

@@ -150,8 +150,10 @@ impl Machine {
     pub(super) fn start(&mut self) {
         assert!(self.daemon.is_none(), "a daemon runs already");
         let log = fs_err::OpenOptions::new().create(true).append(true).open(self.at("log")).unwrap();
-        let mut command = rig::clean(rig::BACKBONE);
-        command.args(["serve", "--config"]).arg(self.at("config.yaml"));
+        // A soak that is interrupted leaves no daemon behind.
+        let mut command = rig::clean("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", rig::BACKBONE, "serve", "--config"]);
+        command.arg(self.at("config.yaml"));
         command.env("TMPDIR", self.at("tmp")).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.into_parts().0);
         self.daemon = Some(command.spawn().unwrap());
