@@ -95,7 +95,7 @@ fn file_system_that_turned_itself_read_only_loses_no_job_and_is_named() {
     let mounts = Mounts::new(&rig, &make);
     rig.start_in(&mounts);
     drop_two(&rig);
-    // By the kernel, for an error of the file system; it refuses it to others while a file is open to be written.
+    // By the kernel: it lets no one else do that while a file is open for writing.
     let error = "echo 1 > /sys/fs/ext4/$(basename $(findmnt -no SOURCE lab))/trigger_fs_error";
     if !mounts.run(&rig, error) {
         eprintln!("skipped: this kernel makes no errors of ext4");
