@@ -130,7 +130,8 @@ def interaction(driver, places):
             one.click()
             shown.append(drawn(driver, place))
             one.click()
-        check(sum(shown) == before, f"valid, unverified and suspect are {shown} of {before}")
+        # Each click hides one of them.
+        check(sum(before - rest for rest in shown) == before, f"without valid, unverified, suspect: {shown} of {before}")
     # The mouse finds a point, and so does the keyboard.
     place = places[0]
     drawn(driver, place)
