@@ -30,7 +30,7 @@ PAGES ?= target/pages
 # What packages are made for.
 ARCHITECTURES ?= x86_64 aarch64
 
-.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-rack test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-disks test-rack test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +95,9 @@ test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of che
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 	tools/power-cuts --quick
+
+test-disks: runtimes ## disks that are full for one user, fail, or turn read-only; needs root and loop devices, takes some minutes
+	$(CARGO) test --locked --features $(FEATURES) --test daemon failing_disks -- --ignored --nocapture
 
 test-rack: runtimes $(PYTHON_DESK) $(PYTHON_ANSIBLE) ## a rack of twenty hosts on loopback, and the playbooks; takes some minutes
 	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 BACKBONE_REQUIRE_SSHD=1 BACKBONE_REQUIRE_ANSIBLE=1 \

@@ -59,8 +59,8 @@ fn write_pages(command: &Command, parent: Option<&str>, folder: &Path, date: &st
     }
     let related = parent.map(str::to_owned).into_iter().chain(below.iter().map(|below| page_name(below)));
     text.extend(see_also(related).into_bytes());
-    // A break next to a space is one that formatters warn of.
-    let text = String::from_utf8(text)?.replace(".br\n.sp\n", ".sp\n").replace(".sp\n.br\n", ".sp\n");
+    // Breaks around an empty line, which is a space by itself, are what formatters warn of.
+    let text = String::from_utf8(text)?.replace(".br\n\n.br\n", ".sp\n");
     fs_err::write(folder.join(format!("{name}.1")), text)?;
     below.iter().try_for_each(|below| write_pages(below, Some(&name), folder, date))
 }

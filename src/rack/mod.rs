@@ -6,8 +6,8 @@
 //! two calls. What a device says is untrusted: names are checked before they become paths, and files before
 //! they count as here.
 //!
-//! [`deliver`] copies to an inbox, [`follow`] waits for results, [`fetch`] collects an outbox. Each does one
-//! host; [`over`] does many at once, and no host holds up another.
+//! [`deliver()`] copies to an inbox, [`follow()`] waits for results, [`fetch()`] collects an outbox. Each
+//! does one host; [`over`] does many at once, and no host holds up another.
 
 use std::path::Path;
 

@@ -17,6 +17,7 @@ pub(crate) mod dependence;
 #[cfg(feature = "desk")]
 mod desk_tests;
 pub mod energy;
+#[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk side needs all of it"))]
 mod gamma;
 pub(crate) mod levels;
 #[cfg(feature = "desk")]
@@ -24,12 +25,14 @@ pub(crate) mod moderate;
 pub(crate) mod modes;
 mod order;
 mod percentile;
+#[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk side needs all of it"))]
 pub mod resample;
 pub(crate) mod sample;
 mod series;
 #[cfg(test)]
 mod series_tests;
 mod spread;
+#[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk side needs all of it"))]
 pub(crate) mod student;
 #[cfg(test)]
 mod tests;

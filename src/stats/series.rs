@@ -40,7 +40,7 @@ pub(crate) struct Series {
     pub(crate) trend: Option<Trend>,
     /// The best cut into two groups, whether or not they are two.
     pub(crate) modes: Option<Modes>,
-    /// How many of the first runs in a row are slower than [`Series::fence`].
+    /// How many of the first runs in a row are slower than the fence of outliers.
     pub(crate) slow_first: usize,
     mild: usize,
     severe: usize,

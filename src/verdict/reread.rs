@@ -6,7 +6,7 @@
 use super::thresholds::CONTRADICTION;
 use super::{Evidence, Measured, find};
 use crate::bundle::format::{Bundle, Host, Reason, Status, Trial, Verdict};
-use crate::stats;
+use crate::stats::{self, Sorted};
 use crate::units::Nanos;
 
 /// The recorded reasons, with the state that they have today: programs before `unverified` called that
@@ -42,16 +42,24 @@ fn contradiction(bundle: &Bundle) -> Option<String> {
 
 pub(super) fn summary_contradicts_latencies(evidence: &Evidence, _: Option<&Measured>) -> Option<String> {
     let recorded = evidence.summary?;
-    let Some(computed) = stats::summary(evidence.trials) else {
+    // Not the whole summary: this is done for each bundle that is collected, and levels and intervals of the
+    // mean take a hundred times as long.
+    let latencies = stats::pooled(evidence.trials);
+    let Some(sorted) = Sorted::new(&latencies) else {
         return Some("there are statistics and no latencies".to_owned());
     };
+    let milliseconds = |nanoseconds: f64| nanoseconds / 1e6;
     let statistics = [
-        ("count", Some(recorded.count as f64), Some(computed.count as f64)),
-        ("mean", Some(recorded.mean), Some(computed.mean)),
-        ("standard deviation", recorded.standard_deviation, computed.standard_deviation),
-        ("median", Some(recorded.median), Some(computed.median)),
-        ("minimum", Some(recorded.minimum), Some(computed.minimum)),
-        ("maximum", Some(recorded.maximum), Some(computed.maximum)),
+        ("count", Some(recorded.count as f64), Some(latencies.len() as f64)),
+        ("mean", Some(recorded.mean), stats::mean(&latencies).map(milliseconds)),
+        (
+            "standard deviation",
+            recorded.standard_deviation,
+            stats::standard_deviation(&latencies).map(milliseconds),
+        ),
+        ("median", Some(recorded.median), Some(milliseconds(sorted.median()))),
+        ("minimum", Some(recorded.minimum), Some(sorted.minimum().as_milliseconds())),
+        ("maximum", Some(recorded.maximum), Some(sorted.maximum().as_milliseconds())),
     ];
     statistics.into_iter().find_map(|(name, recorded, computed)| match (recorded, computed) {
         (Some(recorded), Some(computed)) => {

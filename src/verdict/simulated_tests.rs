@@ -150,9 +150,9 @@ const CLEAN_RUNS: usize = 80;
 
 #[test]
 fn thousand_replays_of_real_latencies_have_no_reason() {
-    // Runs of a small network on ONNX Runtime, on two cores of a virtual machine, up to a hiccup of three runs:
-    // stretches of ten neighbours from random places, so that replays resemble their neighbours as the original
-    // does.
+    // Runs of a small network on ONNX Runtime, on two cores of a virtual machine, up to a hiccup of three
+    // runs: stretches of ten neighbours from random places, so that replays resemble their neighbours as the
+    // original does.
     let bytes = include_bytes!(
         "../../tests/demo-bundles/03-both-runtimes.tiny-cnn.onnxruntime.0000000003-ahm9bd-0001.json.gz"
     );

@@ -75,7 +75,8 @@ impl Machine {
         machine.leader = machine.find_leader().unwrap();
         machine.wait_for("systemd to answer", || {
             let state = machine.try_run(&["systemctl", "is-system-running"]);
-            !String::from_utf8_lossy(&state.stdout).trim().is_empty()
+            // Before that, systemctl itself says that it is offline.
+            matches!(String::from_utf8_lossy(&state.stdout).trim(), "running" | "degraded" | "starting")
         });
         machine
     }

@@ -147,9 +147,9 @@ fn package_is_upgraded_while_a_job_runs_refuses_a_downgrade_and_keeps_results_wh
 
 fn upgrade_while_a_job_runs(machine: &Machine, new: &str) {
     machine.run(&["sh", "-c", "echo 'settle_seconds: 2' >> /etc/backbone/config.yaml"]);
-    let identity = file(machine, "/srv/backbone/spool/identity");
     machine.drop_job("slow", r#"{"latency_us": [100000]}"#, 60);
     machine.wait_for("a worker for `slow`", || machine.has_worker());
+    let identity = file(machine, "/srv/backbone/spool/identity");
     machine.drop_job("queued", r#"{"latency_us": [100]}"#, 10);
     let before = machine.property("MainPID");
     let said = install(machine, new);
@@ -360,7 +360,15 @@ fn every_command_has_a_page_that_a_formatter_accepts() {
         assert!(lint.status.success(), "{page}: {}", text(&lint));
     }
     let shown = done(clean("mandoc").args(["-Tutf8", "-O", "width=100"]).arg(pages.join("backbone-run.1")));
-    let shown = String::from_utf8_lossy(&shown.stdout).replace("\u{8}", "");
+    // Bold letters are letters typed over.
+    let shown = String::from_utf8_lossy(&shown.stdout).chars().fold(String::new(), |mut text, letter| {
+        if letter == '\u{8}' {
+            text.pop();
+        } else {
+            text.push(letter);
+        }
+        text
+    });
     assert!(shown.contains("SYNOPSIS") && shown.contains("SEE ALSO"), "{shown}");
 }
 

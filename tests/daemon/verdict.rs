@@ -34,7 +34,7 @@ fn stalls_levels_groups_and_trends_are_found_in_a_bundle() {
     let rising = measured(|run| 4 + run / 4);
     assert_found(&rising, "not_steady");
     assert_found(&rising, "wide_spread");
-    assert_found(&measured(|run| if run * 7 % 10 < 4 { 12 } else { 4 }), "bimodal");
+    assert_found(&measured(|run| if run * 7 % 10 < 4 { 40 } else { 4 }), "bimodal");
 }
 
 #[test]

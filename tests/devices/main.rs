@@ -12,6 +12,7 @@ mod strace;
 mod doctor;
 mod edgetpu;
 mod hosts;
+#[cfg(feature = "desk")]
 mod lives;
 mod nvml;
 mod power;

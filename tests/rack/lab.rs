@@ -151,7 +151,10 @@ impl Lab {
 
 impl Device {
     fn start(name: &str, key: &str) -> Self {
-        let rig = Rig::new(Settings { rescan_seconds: 1, ..Settings::default() });
+        // Under a host root of its own, a daemon does not look into the source tree.
+        let library = crate::rig::fetched("libonnxruntime.so");
+        let more = format!("runtimes: {{onnxruntime: {{library: {}}}}}", library.display());
+        let rig = Rig::new(Settings { rescan_seconds: 1, more: more.leak(), ..Settings::default() });
         let folder = rig.path("sshd");
         fs_err::create_dir(&folder).unwrap();
         fs_err::create_dir(rig.path("bin")).unwrap();

@@ -68,6 +68,8 @@ impl Sensing {
         let sensors = Sensors::find_with(root, cards.flatten());
         let mut energy_sensors = sensors.of(Quantity::Power);
         energy_sensors.extend(sensors.of(Quantity::Energy));
+        // The first reading looks for the kernel's fast clocks, which is not to happen while a worker lives.
+        Clocks::read(root);
         let now = Instant::now();
         Self {
             sensors,

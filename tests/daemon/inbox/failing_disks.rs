@@ -49,6 +49,7 @@ fn is_in_trouble(rig: &Rig) -> bool {
 }
 
 #[test]
+#[ignore = "mounts disks that fail, and waits for them: `make test-disks`"]
 fn disk_whose_blocks_cannot_be_written_loses_no_job_and_is_named() {
     let programs = ["mkfs.ext4", "nbdkit", "qemu-storage-daemon", "e2fsck"];
     let Some(mut rig) = rig(&programs) else { return };
@@ -88,6 +89,7 @@ fn disk_whose_blocks_cannot_be_written_loses_no_job_and_is_named() {
 }
 
 #[test]
+#[ignore = "mounts disks that fail, and waits for them: `make test-disks`"]
 fn file_system_that_turned_itself_read_only_loses_no_job_and_is_named() {
     let Some(mut rig) = rig(&["mkfs.ext4", "e2fsck", "findmnt"]) else { return };
     let mount = "mount -o loop,errors=remount-ro disk lab";
@@ -113,6 +115,7 @@ fn file_system_that_turned_itself_read_only_loses_no_job_and_is_named() {
 }
 
 #[test]
+#[ignore = "mounts disks that fail, and waits for them: `make test-disks`"]
 fn quota_that_is_used_up_loses_no_job_and_is_named() {
     let Some(mut rig) = rig(&["mkfs.btrfs", "btrfs"]) else { return };
     let make = format!(
