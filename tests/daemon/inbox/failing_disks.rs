@@ -48,8 +48,8 @@ fn is_in_trouble(rig: &Rig) -> bool {
         .is_ok_and(|status| !status.attention.is_empty())
 }
 
-#[test]
 #[ignore = "mounts disks that fail, and waits for them: `make test-disks`"]
+#[test]
 fn disk_whose_blocks_cannot_be_written_loses_no_job_and_is_named() {
     let programs = ["mkfs.ext4", "nbdkit", "qemu-storage-daemon", "e2fsck"];
     let Some(mut rig) = rig(&programs) else { return };
@@ -88,8 +88,8 @@ fn disk_whose_blocks_cannot_be_written_loses_no_job_and_is_named() {
     all_measured(&rig, &["long", "behind"]);
 }
 
-#[test]
 #[ignore = "mounts disks that fail, and waits for them: `make test-disks`"]
+#[test]
 fn file_system_that_turned_itself_read_only_loses_no_job_and_is_named() {
     let Some(mut rig) = rig(&["mkfs.ext4", "e2fsck", "findmnt"]) else { return };
     let mount = "mount -o loop,errors=remount-ro disk lab";
@@ -114,8 +114,8 @@ fn file_system_that_turned_itself_read_only_loses_no_job_and_is_named() {
     all_measured(&rig, &["long", "behind"]);
 }
 
-#[test]
 #[ignore = "mounts disks that fail, and waits for them: `make test-disks`"]
+#[test]
 fn quota_that_is_used_up_loses_no_job_and_is_named() {
     let Some(mut rig) = rig(&["mkfs.btrfs", "btrfs"]) else { return };
     let make = format!(
