@@ -69,13 +69,12 @@ fn disk_whose_blocks_cannot_be_written_loses_no_job_and_is_named() {
     );
     rig.start_in(&mounts);
     drop_two(&rig);
-    let failing = rig.path("failing");
-    fs_err::write(&failing, "").unwrap();
+    fs_err::write(rig.path("failing"), "").unwrap();
     // After an fsync that failed, only a fresh start knows what is on the disk.
     rig.wait_or_end("the trouble to be named", is_in_trouble);
     let is_named = rig.log().contains("Input/output error") || rig.log().contains("Read-only file system");
     assert!(is_named, "{}", rig.log());
-    fs_err::remove_file(&failing).unwrap();
+    fs_err::remove_file(rig.path("failing")).unwrap();
     if !rig.has_ended() {
         rig.end(Signal::TERM);
     }

@@ -34,11 +34,12 @@ pub(super) enum HostKind {
 
 impl HostKind {
     pub(super) fn draw(chance: &mut Chance) -> Self {
-        let has_runtimes = rig::fetched("libonnxruntime.so").is_file();
+        let is_fetched = |library: &str| rig::fetched(library).is_file();
+        let has_tflite = is_fetched("libtensorflowlite_c.so");
         match chance.below(10) {
-            0 | 1 if has_runtimes => Self::Runtimes,
+            0 | 1 if has_tflite && is_fetched("libonnxruntime.so") => Self::Runtimes,
             2..=4 => Self::Xavier,
-            5 if rig::fetched("libtensorflowlite_c.so").is_file() => Self::EdgeTpu,
+            5 if has_tflite => Self::EdgeTpu,
             _ => Self::Plain,
         }
     }
@@ -85,9 +86,10 @@ impl Machine {
                 let plugin = self.at("libstub_plugin.so");
                 fs_err::copy(stubs().join("libstub_plugin.so"), &plugin).unwrap();
                 format!(
-                    "runtimes: {{onnxruntime: {{library: {}, plugin: {}}}}}\n",
+                    "runtimes: {{onnxruntime: {{library: {}, plugin: {}}}, tflite: {{library: {}}}}}\n",
                     library("libonnxruntime.so"),
-                    plugin.display()
+                    plugin.display(),
+                    library("libtensorflowlite_c.so")
                 )
             }
             HostKind::Xavier => {
