@@ -14,6 +14,9 @@ from .stage import bundles_in, decode, host_files, only_waits, read_status, sha2
 RECOVERY_SECONDS = 180
 LOOK_AFTER_SECONDS = 1.0
 
+# A configuration under which the daemon or the machine went down so often is not tried again.
+GIVEN_UP_AFTER = 3
+
 # Latencies of the first models of a life stay far below those of the later ones.
 BETWEEN_MODELS_NS = 1_500_000
 
@@ -24,6 +27,8 @@ class Promises:
     def __init__(self, notes, position):
         self.contents, self.durable, self.claimed, self.bound = {}, {}, set(), {}
         self.seen, self.removed, self.asked, self.done, self.hosts = {}, set(), [], [], []
+        # The cut itself, and what took the daemon down before it.
+        self.interruptions = 1
         for at, kind, fields in notes:
             if at > position:
                 if kind == "host" and fields["before"] < position:
@@ -39,6 +44,8 @@ class Promises:
                 self.bound[fields["id"]] = fields
             elif kind == "seen":
                 self.seen[fields["name"]] = fields["content"]
+            elif kind == "killed":
+                self.interruptions += 1
             elif kind == "removed":
                 self.removed.add(fields["name"])
             elif kind in ("asked", "done"):
@@ -205,7 +212,8 @@ class Verdict:
         cancelled = ("cancel", name) in promises.done
         if cancelled and not any(file.startswith(f"{name}.") and decode(content)["outcome"]["status"] == "measured" for file, content in promises.seen.items()):
             statuses = {"cancelled"}
-        self.says(outcome["status"] in statuses, f"{name}: {outcome}")
+        given_up = promises.interruptions >= GIVEN_UP_AFTER and outcome["reason"] == "interrupted_repeatedly"
+        self.says(outcome["status"] in statuses or given_up, f"{name}: {outcome}")
         file = bundle.get("model")
         if outcome["status"] != "measured" or not file or file["file"] not in promises.contents:
             return

@@ -31,7 +31,10 @@ def expect(configurations=1, statuses=("measured",)):
 def restart(stage, generator):
     """Sometimes the daemon is killed and started again."""
     if generator.random() < 0.3:
-        stage.stop(generator.choice([signal.SIGKILL, signal.SIGTERM]))
+        number = generator.choice([signal.SIGKILL, signal.SIGTERM])
+        stage.stop(number)
+        if number == signal.SIGKILL:
+            stage.note("killed")
         stage.start()
 
 

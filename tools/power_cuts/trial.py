@@ -71,6 +71,7 @@ class Trial:
         image = disk.Rebuilder(recording.image, recording.entries).image(position, self.generator)
         promises = Promises(recording.notes, position)
         before = [(0, kind, fields) for at, kind, fields in recording.notes if at <= position and kind != "host"]
+        before.append((0, "killed", {}))
         self.layout.set_host(promises.hosts)
         self.layout.booted(JUST_BOOTED_SECONDS)
         try:

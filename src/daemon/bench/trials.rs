@@ -165,8 +165,10 @@ impl Trials<'_> {
             log_tail: ended.log_tail,
         };
         self.course.loaded = ended.loaded.or(self.course.loaded.take());
-        // Made by this job before a restart: what it took then says more.
-        if !self.course.preparation.iter().any(|known| known.build == build) {
+        if self.course.preparation.iter().any(|known| known.build == build) {
+            // Made by this job before a restart: what it took then says more. No crash either.
+            self.record(&Record::Interrupted);
+        } else {
             if built.is_some() {
                 let build = Box::new(record.clone());
                 self.record(&Record::Built { configuration: self.turn.configuration, build });
@@ -346,7 +348,14 @@ impl Trials<'_> {
     fn run_quietly(&mut self) -> Result<(Ended, Vec<u32>), Halt> {
         let Workers { command, request, sensing, power, .. } = &mut self.workers;
         let workplace = self.instruments.confining.workplace(request);
-        let workplace = workplace.map_err(|error| Halt::Left(Left::Trouble(error)))?;
+        let workplace = match workplace {
+            Ok(workplace) => workplace,
+            Err(error) => {
+                // No crash: nothing was started. As in `interrupted`, a lost line only counts as one.
+                let _ = self.journal.append(&Record::Interrupted, Durable::Now);
+                return Err(Halt::Left(Left::Trouble(error)));
+            }
+        };
         let trial = parent::Trial {
             executable: &command.executable,
             arguments: command.arguments,
