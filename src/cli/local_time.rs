@@ -16,6 +16,11 @@ pub(super) fn later(time: &str, seconds: f64) -> Option<String> {
     Some(local(&ends.to_string()))
 }
 
+/// Seconds from a time until `now`, none below zero; `None` if it is not a time.
+pub(super) fn seconds_since(time: &str, now: Timestamp) -> Option<f64> {
+    Some((now - time.parse::<Timestamp>().ok()?).total(jiff::Unit::Second).ok()?.max(0.0))
+}
+
 fn within(time: &str, zone: TimeZone) -> String {
     match time.parse::<Timestamp>() {
         Ok(time) => time.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string(),
@@ -32,5 +37,9 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::offset(-9));
         assert_eq!(within("2026-01-01T03:04:05.678Z", zone.clone()), "2025-12-31 18:04");
         assert_eq!(within("yesterday", zone), "yesterday");
+        let now = "2026-01-01T03:04:05Z".parse().unwrap();
+        assert_eq!(seconds_since("2026-01-01T03:03:03.5Z", now), Some(61.5));
+        assert_eq!(seconds_since("2026-01-01T03:05:00Z", now), Some(0.0));
+        assert_eq!(seconds_since("yesterday", now), None);
     }
 }

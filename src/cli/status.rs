@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::failure::Advise as _;
-use super::local_time::{later, local};
+use super::local_time::{later, local, seconds_since};
 use super::outcome::{
     self,
     failures::{self, Ending},
@@ -23,7 +24,7 @@ use crate::spool;
 use crate::spool::names::JobId;
 use crate::text::{counted, escaped};
 
-/// How often `--watch` looks whether the file changed.
+/// How often `--watch` looks whether the file changed, and counts on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Clear the screen and go to its first line (ECMA-48 ED and CUP).
@@ -47,7 +48,7 @@ pub(super) struct StatusArguments {
     reach: super::rack::Reach,
     #[command(flatten)]
     place: DaemonPlace,
-    /// Show it again whenever it changes, until interrupted
+    /// Show it again every second in which it changes, until interrupted
     #[arg(long, conflicts_with = "json")]
     watch: bool,
     /// Print the daemon's status file, for programs
@@ -70,7 +71,7 @@ pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let mut shown = None;
+    let (mut known, mut bundles, mut shown) = (None, Vec::new(), String::new());
     loop {
         let status = found(Status::read(&config.state), &config.state)?;
         let author = match spool::owner(&config.spool) {
@@ -78,17 +79,17 @@ pub(super) fn execute(arguments: StatusArguments) -> anyhow::Result<Exit> {
             Some(process) if is_silent(&process) => Author::Silent,
             Some(_) => Author::Writes,
         };
-        let present = Some((status, author));
-        if shown != present
-            && let Some((status, author)) = &present
-        {
-            let text = render(status, *author, &newest_bundles(&status.outbox));
+        if known.as_ref() != Some(&status) {
+            bundles = newest_bundles(&status.outbox);
+        }
+        let text = render(&status, author, &bundles, Timestamp::now());
+        if text != shown {
             print(&format!("{}{text}", if arguments.watch { CLEAR_SCREEN } else { "" }))?;
         }
         if !arguments.watch {
             return Ok(if author == Author::Writes { Exit::Done } else { Exit::Failed });
         }
-        shown = present;
+        (known, shown) = (Some(status), text);
         std::thread::sleep(LOOK_EVERY);
     }
 }
@@ -130,7 +131,7 @@ fn newest_bundles(outbox: &Path) -> Vec<Bundle> {
     bundles.collect()
 }
 
-fn render(status: &Status, author: Author, bundles: &[Bundle]) -> String {
+fn render(status: &Status, author: Author, bundles: &[Bundle], now: Timestamp) -> String {
     let state = serde_json::to_value(status.state).unwrap_or_default();
     let state = state.as_str().unwrap_or("unknown").replace('_', " ");
     let mut text = match author {
@@ -146,7 +147,7 @@ fn render(status: &Status, author: Author, bundles: &[Bundle]) -> String {
             format!("no daemon is running; the last one {ended} at {}\n", local(&status.updated))
         }
     };
-    for (label, line) in lines(status) {
+    for (label, line) in lines(status, now) {
         text.push_str(&format!("  {label:<7}  {}\n", escaped(&line)));
     }
     let next = status.next.iter().map(|it| vec![it.job.clone(), it.id.clone(), it.priority.to_string()]);
@@ -191,27 +192,30 @@ fn waits_for(waiting: &Waiting) -> String {
 }
 
 /// Labels and sentences below the first line.
-fn lines(status: &Status) -> Vec<(&'static str, String)> {
+fn lines(status: &Status, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if status.state == State::Paused {
         lines.push(("paused", "the inbox is still read; no job starts until `backbone resume`".to_owned()));
     }
     if let Some(running) = &status.running {
         lines.push(("job", format!("{}: {} on {}", running.job, running.network, running.runtime)));
+        let elapsed = seconds_since(&running.since, now);
         lines.push((
             "trial",
             format!(
-                "{} of {}, of configuration {} of {}; since {}",
+                "{} of {}, of configuration {} of {}; since {}{}",
                 running.trial,
                 running.trials,
                 running.configuration,
                 running.configurations,
-                local(&running.since)
+                local(&running.since),
+                elapsed.map(|seconds| format!(" ({})", about(seconds))).unwrap_or_default()
             ),
         ));
         if let Some(seconds) = running.eta_seconds {
             let ends = later(&running.since, seconds).map(|ends| format!(", at {ends}")).unwrap_or_default();
-            lines.push(("done in", format!("{}{ends}", about(seconds))));
+            let left = (seconds - elapsed.unwrap_or_default()).max(0.0);
+            lines.push(("done in", format!("{}{ends}", about(left))));
         }
     }
     if let Some(cooling) = &status.cooling {
@@ -233,12 +237,20 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         }
     };
     lines.push(("queue", queue));
+    if let Some(looked_at) = &status.inbox_looked_at {
+        lines.push(("inbox", format!("looked at last at {}", local(looked_at))));
+    }
     let finished = status.finished;
     lines.push((
-        "bundles",
+        "done",
         format!(
-            "{} measured, {} rejected, {} failed, {} cancelled, {} not yet published",
-            finished.measured, finished.rejected, finished.failed, finished.cancelled, status.unpublished
+            "{}; {} measured, {} rejected, {} failed, {} cancelled, {} not yet published",
+            counted(finished.jobs, "job", "jobs"),
+            counted(finished.measured, "result", "results"),
+            finished.rejected,
+            finished.failed,
+            finished.cancelled,
+            status.unpublished
         ),
     ));
     if let (Some(free), Some(total)) = (status.disk_free_bytes, status.disk_total_bytes) {
@@ -299,19 +311,19 @@ mod tests {
                 what: "d".into(),
                 why: "not entered".into(),
             }],
+            inbox_looked_at: Some("2026-01-02T03:04:01Z".into()),
             disk_free_bytes: Some(2_500_000_000),
             disk_total_bytes: Some(10_000_000_000),
             ..Status::default()
         };
-        insta::assert_snapshot!(render(&status, Author::Writes, &[]));
-        let silent = render(&status, Author::Silent, &[]);
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let render = |author| render(&status, author, &[], now);
+        insta::assert_snapshot!(render(Author::Writes));
+        let silent = render(Author::Silent);
         assert!(
             silent.starts_with("not known: the daemon (process ") && silent.contains("was running"),
             "{silent}"
         );
-        assert!(
-            render(&status, Author::Gone, &[])
-                .starts_with("no daemon is running; the last one was running at")
-        );
+        assert!(render(Author::Gone).starts_with("no daemon is running; the last one was running at"));
     }
 }

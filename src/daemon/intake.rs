@@ -142,6 +142,7 @@ impl Intake<'_> {
     pub(super) fn finish(&mut self, queued: &QueuedJob) {
         self.inbox.finished(queued);
         self.notifier.finished(&queued.entry.id);
+        self.outlet.job_done();
         self.outlet.retire(&queued.entry, self.spool, self.troubles);
         if self.outlet.is_time_to_prune() || self.inbox.queue().is_empty() {
             self.outlet.prune(self.spool);

@@ -177,6 +177,7 @@ impl Reporter {
                 .chain(self.metrics.as_ref().and_then(Metrics::trouble).cloned())
                 .collect(),
             finished: outlet.finished(),
+            inbox_looked_at: inbox.looked_at().map(str::to_owned),
             host_id: outlet.host_id().map(str::to_owned),
             last_result: outlet.last_result().cloned(),
             chain: outlet.chain_head().cloned(),
@@ -211,7 +212,7 @@ fn line(status: &Status) -> String {
 /// What makes a status worth writing again: not the time, nor the free space, which changes with every file
 /// that anything on the disk writes. An idle daemon writes nothing.
 fn news_of(status: &Status) -> Status {
-    Status { updated: String::new(), disk_free_bytes: None, ..status.clone() }
+    Status { updated: String::new(), inbox_looked_at: None, disk_free_bytes: None, ..status.clone() }
 }
 
 impl Queued {

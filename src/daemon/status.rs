@@ -49,8 +49,11 @@ pub struct Status {
     pub waiting: Vec<Waiting>,
     /// What needs attention.
     pub attention: Vec<Attention>,
-    /// Bundles since this daemon started.
+    /// Jobs and bundles since this daemon started.
     pub finished: Finished,
+    /// Wall clock when the inbox was looked at last, as of this writing: between two trials, and at every change of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox_looked_at: Option<String>,
     /// Id of the host; null if it could not be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_id: Option<String>,
@@ -198,9 +201,12 @@ pub struct LastResult {
     pub at: String,
 }
 
-/// Bundles by what they say.
+/// Jobs that are done, and their bundles by what they say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
+    /// Jobs that have all their bundles.
+    #[serde(default)]
+    pub jobs: u64,
     /// Measured.
     pub measured: u64,
     /// Rejected.

@@ -390,16 +390,24 @@ fn status_is_shown_in_words_and_as_json_also_after_the_daemon_ended() {
 }
 
 #[test]
-fn watched_status_shows_every_change_until_it_is_interrupted() {
+fn watched_status_shows_every_change_and_counts_on_until_it_is_interrupted() {
     let rig = Rig::running();
     let mut command = clean(BACKBONE);
     command.args(["status", "--watch", "--config"]).arg(rig.configuration());
     let mut watch = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let mut next = |wanted: &str| lines.find(|line| line.as_ref().unwrap().contains(wanted)).is_some();
-    assert!(next("idle (process"));
+    let mut next = |wanted: &str| lines.find(|line| line.as_ref().unwrap().contains(wanted)).unwrap().unwrap();
+    next("idle (process");
     rig.must(&["pause"]);
-    assert!(next("paused (process"));
+    next("paused (process");
+    rig.must(&["resume"]);
+    rig.drop_file("slow.sim", model(400_000));
+    rig.drop_file("long.yaml", long_job("slow.sim", ""));
+    // The status file says nothing new while a worker times.
+    let shown = next("  trial    1 of 1");
+    while next("  trial    1 of 1") == shown {}
+    next("  inbox    looked at last at ");
+    next("  done     1 job; 1 result measured, 0 rejected");
     watch.kill().unwrap();
     watch.wait().unwrap();
 }

@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::clock::now_text;
 use super::job::{EndedJob, QueuedJob, ReadJob};
 use super::status::Attention;
 use super::troubles::{TRY_AGAIN_AFTER, TroubleKind, Troubles};
@@ -68,6 +69,8 @@ pub(crate) struct Inbox {
     cancelled_running: Option<QueuedJob>,
     rescan_at: Instant,
     look_again_at: Option<Instant>,
+    /// Wall clock of the last look, for people.
+    looked_at: Option<String>,
     settings: IntakeSettings,
 }
 
@@ -144,6 +147,7 @@ impl Inbox {
             cancelled_running: None,
             rescan_at: now,
             look_again_at: None,
+            looked_at: None,
             settings,
         };
         inbox.watch_again();
@@ -169,6 +173,10 @@ impl Inbox {
             (false, false) => Coverage::Named,
         };
         let is_due = self.look_again_at.is_some_and(|at| at <= now);
+        // A watch with nothing to say is a look too.
+        if self.unwatched.is_none() || extent > Coverage::Named || is_due {
+            self.looked_at = Some(now_text());
+        }
         if extent == Coverage::Named && !is_due && seen.hints.is_empty() {
             return None;
         }
@@ -360,6 +368,11 @@ impl Inbox {
             troubles.report(TroubleKind::SpoolUnwritable, &self.settings.spool, &error, Instant::now());
             self.unsynced = jobs;
         }
+    }
+
+    /// Wall clock of the last look into it.
+    pub(crate) fn looked_at(&self) -> Option<&str> {
+        self.looked_at.as_deref()
     }
 
     /// A job has all its bundles.

@@ -327,6 +327,11 @@ impl Outlet {
     }
 
     /// Number of bundles by how they ended, since the start.
+    pub(crate) fn job_done(&mut self) {
+        self.finished.jobs += 1;
+    }
+
+    /// Jobs and bundles since this daemon started.
     pub(crate) fn finished(&self) -> Finished {
         self.finished
     }
