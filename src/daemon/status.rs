@@ -51,7 +51,8 @@ pub struct Status {
     pub attention: Vec<Attention>,
     /// Jobs and bundles since this daemon started.
     pub finished: Finished,
-    /// Wall clock when the inbox was looked at last, as of this writing: between two trials, and at every change of it.
+    /// Wall clock when the inbox was looked at last, as of this writing: at every change of it, and between
+    /// two trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbox_looked_at: Option<String>,
     /// Id of the host; null if it could not be kept.

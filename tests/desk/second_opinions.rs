@@ -135,12 +135,17 @@ fn exports_are_read_by_duckdb_polars_and_pyperf() {
     let Some(mut python) = python() else { return };
     let lab = lab();
     let results = lab.path().join("results");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // With models that people dropped.
+    fs_err::create_dir(results.join("demo")).unwrap();
+    for bundle in fs_err::read_dir(root.join("tests/demo-bundles")).unwrap().map(Result::unwrap) {
+        fs_err::copy(bundle.path(), results.join("demo").join(bundle.file_name())).unwrap();
+    }
     let to = |format: &str| -> PathBuf {
         let path = lab.path().join(format!("export.{format}"));
         succeeded(&export(&results, &["--format", format, "--output", path.to_str().unwrap()]));
         path
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = python
         .arg(root.join("tests/desk/query.py"))
         .arg(root.join("docs/ANALYSIS.md"))
