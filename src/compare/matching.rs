@@ -152,10 +152,8 @@ fn similar<'a>(
 
 fn contradictions(one: &Group<'_>, other: &Group<'_>) -> Vec<Fact> {
     let pairs = one.facts.iter().zip(&other.facts);
-    let differ = |(one, other): &(&(Fact, Option<String>), &(Fact, Option<String>))| {
-        one.1.is_some() && other.1.is_some() && one.1 != other.1
-    };
-    pairs.filter(differ).map(|(one, _)| one.0).collect()
+    let differing = pairs.filter(|((_, one), (_, other))| one.is_some() && other.is_some() && one != other);
+    differing.map(|((fact, _), _)| *fact).collect()
 }
 
 fn judged<'a>(one: Group<'a>, other: Group<'a>) -> Found<'a> {
