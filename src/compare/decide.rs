@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::compare::effect::{Change, Repeated, probability};
-use crate::compare::{Matched, Side};
+use crate::compare::{ComparedSide, Matched};
 use crate::stats::{CONFIDENCE, Span, holm};
 use crate::text::counted;
 
@@ -77,7 +77,7 @@ fn verdict(one: &Matched, within: f64) -> (Decision, Option<Doubt>) {
         let doubt = if is_single { Doubt::OneProcess } else { Doubt::TooWide };
         return (Decision::Ambiguous, Some(doubt));
     };
-    let is_suspect = |side: &Side| !side.suspect.is_empty();
+    let is_suspect = |side: &ComparedSide| !side.suspect.is_empty();
     if one.time.unit == Repeated::Runs && (is_suspect(&one.a) || is_suspect(&one.b)) {
         return (Decision::Ambiguous, Some(Doubt::Suspect));
     }
@@ -122,7 +122,7 @@ fn detail(doubt: Doubt, one: &Matched, within: f64) -> String {
              `measure.processes` to 5 or more"
         ),
         Doubt::Suspect => {
-            let of = |name: &str, side: &Side| {
+            let of = |name: &str, side: &ComparedSide| {
                 let reasons: Vec<&str> = side.suspect.iter().map(String::as_str).collect();
                 (!reasons.is_empty()).then(|| format!("{name} is suspect: {}", reasons.join(", ")))
             };
@@ -130,7 +130,7 @@ fn detail(doubt: Doubt, one: &Matched, within: f64) -> String {
             format!("{shown} between two processes, of which {}", both.join(" and "))
         }
         Doubt::Clock => {
-            let megahertz = |side: &Side| side.clock_hertz.unwrap_or_default() / 1e6;
+            let megahertz = |side: &ComparedSide| side.clock_hertz.unwrap_or_default() / 1e6;
             let cycles = one.cycles.as_ref().map_or_else(String::new, self::shown);
             format!(
                 "{shown} in time and {cycles} in clock cycles: A ran at {:.0} MHz and B at {:.0} MHz; lock the \

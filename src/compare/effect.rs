@@ -12,7 +12,7 @@ use crate::analysis::hypothesis::ASSUMED_BETWEEN_PROCESSES;
 use crate::analysis::process::RowProcess;
 use crate::analysis::row::Row;
 use crate::bundle::format::VerdictState;
-use crate::compare::matching::Group;
+use crate::compare::matching::AlikeRows;
 use crate::compare::{COMPARISON_LABEL, PAIR_LABEL};
 use crate::stats::dependence::Dependence;
 use crate::stats::moderate::{Prior, Variance, of_sum, prior};
@@ -101,14 +101,14 @@ pub(super) fn is_suspect(row: &Row) -> bool {
 }
 
 /// What all groups with several units together say about how much units differ.
-pub(super) fn prior_of<'a>(groups: impl Iterator<Item = &'a Group<'a>>) -> Option<Prior> {
+pub(super) fn prior_of<'a>(groups: impl Iterator<Item = &'a AlikeRows<'a>>) -> Option<Prior> {
     let variances: Vec<Variance> =
         groups.filter_map(|group| own(&logarithms(group, has_builds(group)))).collect();
     (variances.len() >= FEWEST_FOR_PRIOR).then(|| prior(&variances)).flatten()
 }
 
 /// The ratio of two groups.
-pub(super) fn effect(a: &Group<'_>, b: &Group<'_>, prior: Option<Prior>) -> Effect {
+pub(super) fn effect(a: &AlikeRows<'_>, b: &AlikeRows<'_>, prior: Option<Prior>) -> Effect {
     if let Some(paired) = paired(a, b) {
         return paired;
     }
@@ -166,12 +166,12 @@ fn finite(variance: Variance) -> Option<f64> {
     variance.degrees_of_freedom.is_finite().then_some(variance.degrees_of_freedom)
 }
 
-fn has_builds(group: &Group<'_>) -> bool {
+fn has_builds(group: &AlikeRows<'_>) -> bool {
     group.rows.iter().any(|row| row.builds.len() > 1)
 }
 
 /// Logarithms of the units' means, in milliseconds.
-fn logarithms(group: &Group<'_>, builds: bool) -> Vec<f64> {
+fn logarithms(group: &AlikeRows<'_>, builds: bool) -> Vec<f64> {
     let logarithm = |milliseconds: f64| milliseconds.max(SHORTEST_MS).ln();
     let rows = group.rows.iter();
     match builds {
@@ -207,7 +207,7 @@ fn between(ours: &[f64], theirs: &[f64], prior: Option<Prior>) -> Option<[Varian
 }
 
 /// The variance of the logarithm of the mean of a single process, from its runs; `None` for a single run.
-fn within(group: &Group<'_>) -> Option<Variance> {
+fn within(group: &AlikeRows<'_>) -> Option<Variance> {
     let process: &RowProcess = group.rows.first()?.processes.first()?;
     let runs: Vec<f64> = process.milliseconds().collect();
     let centre = mean(&runs)?.max(SHORTEST_MS);
@@ -216,7 +216,7 @@ fn within(group: &Group<'_>) -> Option<Variance> {
 }
 
 /// The effect if both sides were measured for one comparison, in at least two pairs.
-fn paired(a: &Group<'_>, b: &Group<'_>) -> Option<Effect> {
+fn paired(a: &AlikeRows<'_>, b: &AlikeRows<'_>) -> Option<Effect> {
     let (ours, theirs) = (numbered(a)?, numbered(b)?);
     if ours.0 != theirs.0 {
         return None;
@@ -244,7 +244,7 @@ fn paired(a: &Group<'_>, b: &Group<'_>) -> Option<Effect> {
 
 /// The comparison that a side was measured for, and its units by the number of their pair. `None` if a result
 /// was measured for another one or for none, or if a number comes twice.
-fn numbered<'a>(group: &Group<'a>) -> Option<(&'a str, BTreeMap<u64, f64>)> {
+fn numbered<'a>(group: &AlikeRows<'a>) -> Option<(&'a str, BTreeMap<u64, f64>)> {
     let mut comparison = None;
     let mut units = BTreeMap::new();
     for row in &group.rows {

@@ -10,7 +10,7 @@ use crate::text::counted;
 
 /// Usable results of one side that are alike in everything that must be alike.
 #[derive(Debug, Clone)]
-pub(super) struct Group<'a> {
+pub(super) struct AlikeRows<'a> {
     /// θ, or the model.
     pub(super) network: String,
     /// The runtime.
@@ -25,9 +25,9 @@ pub(super) struct Group<'a> {
 
 /// What became of a group.
 #[derive(Debug)]
-pub(super) enum Found<'a> {
+pub(super) enum Fate<'a> {
     /// Both sides have it; the facts are those that one side did not record.
-    Alike(Group<'a>, Group<'a>, Vec<Fact>),
+    Alike(AlikeRows<'a>, AlikeRows<'a>, Vec<Fact>),
     /// Both sides have it, and it was not compared.
     Refused(Refused),
     /// One side has it.
@@ -39,7 +39,7 @@ type Name = (String, String);
 
 /// One side: what is usable, and what is not.
 struct Heap<'a> {
-    groups: Vec<Option<Group<'a>>>,
+    groups: Vec<Option<AlikeRows<'a>>>,
     unusable: BTreeMap<Name, Vec<&'a Row>>,
 }
 
@@ -60,13 +60,13 @@ impl<'a> Heap<'a> {
             let (network, runtime) = name(rows[0]);
             let left_out = unusable.get(&(network.clone(), runtime.clone())).map_or(0, Vec::len);
             let facts = wanted.iter().copied().zip(values).collect();
-            Some(Group { network, runtime, rows, left_out, facts })
+            Some(AlikeRows { network, runtime, rows, left_out, facts })
         };
         let groups = usable.into_iter().map(group).collect();
         Self { groups, unusable }
     }
 
-    fn left(&self) -> impl Iterator<Item = (usize, &Group<'a>)> {
+    fn left(&self) -> impl Iterator<Item = (usize, &AlikeRows<'a>)> {
         self.groups.iter().enumerate().filter_map(|(place, group)| Some((place, group.as_ref()?)))
     }
 }
@@ -77,7 +77,7 @@ fn name(row: &Row) -> Name {
 }
 
 /// Everything on both sides, with what became of it.
-pub(super) fn found<'a>(a: &'a [Row], b: &'a [Row], terms: &Terms) -> Vec<Found<'a>> {
+pub(super) fn found<'a>(a: &'a [Row], b: &'a [Row], terms: &Terms) -> Vec<Fate<'a>> {
     let wanted: Vec<Fact> = Fact::ALL.into_iter().filter(|fact| !terms.across.contains(fact)).collect();
     let (mut ours, mut theirs) = (Heap::new(a, &wanted), Heap::new(b, &wanted));
     let mut found = Vec::new();
@@ -92,10 +92,10 @@ pub(super) fn found<'a>(a: &'a [Row], b: &'a [Row], terms: &Terms) -> Vec<Found<
         for (_, group) in heap.left() {
             let name = (group.network.clone(), group.runtime.clone());
             found.push(match other.unusable.get(&name) {
-                Some(rows) => Found::Refused(without_latencies(&name, side, rows)),
+                Some(rows) => Fate::Refused(without_latencies(&name, side, rows)),
                 None => {
                     let (network, runtime) = name;
-                    Found::OneSided(OneSided { side, network, runtime, results: group.rows.len() })
+                    Fate::OneSided(OneSided { side, network, runtime, results: group.rows.len() })
                 }
             });
         }
@@ -105,8 +105,8 @@ pub(super) fn found<'a>(a: &'a [Row], b: &'a [Row], terms: &Terms) -> Vec<Found<
 }
 
 /// Groups that are alike in everything, unknown values included.
-fn exact<'a>(ours: &mut Heap<'a>, theirs: &mut Heap<'a>, found: &mut Vec<Found<'a>>) {
-    let key = |group: &Group<'_>| -> Vec<Option<String>> {
+fn exact<'a>(ours: &mut Heap<'a>, theirs: &mut Heap<'a>, found: &mut Vec<Fate<'a>>) {
+    let key = |group: &AlikeRows<'_>| -> Vec<Option<String>> {
         group.facts.iter().map(|(_, value)| value.clone()).collect()
     };
     let places: HashMap<Vec<Option<String>>, usize> =
@@ -118,7 +118,7 @@ fn exact<'a>(ours: &mut Heap<'a>, theirs: &mut Heap<'a>, found: &mut Vec<Found<'
         {
             let unknown = one.facts.iter().filter(|(_, value)| value.is_none());
             let unknown = unknown.map(|(fact, _)| *fact).collect();
-            found.push(Found::Alike(one, other, unknown));
+            found.push(Fate::Alike(one, other, unknown));
         }
     }
 }
@@ -127,8 +127,8 @@ fn exact<'a>(ours: &mut Heap<'a>, theirs: &mut Heap<'a>, found: &mut Vec<Found<'
 fn similar<'a>(
     ours: &mut Heap<'a>,
     theirs: &mut Heap<'a>,
-    found: &mut Vec<Found<'a>>,
-    name: impl Fn(&Group<'_>) -> String,
+    found: &mut Vec<Fate<'a>>,
+    name: impl Fn(&AlikeRows<'_>) -> String,
 ) {
     let mut places: HashMap<String, Vec<usize>> = HashMap::new();
     for (place, group) in theirs.left() {
@@ -150,24 +150,24 @@ fn similar<'a>(
     }
 }
 
-fn contradictions(one: &Group<'_>, other: &Group<'_>) -> Vec<Fact> {
+fn contradictions(one: &AlikeRows<'_>, other: &AlikeRows<'_>) -> Vec<Fact> {
     let pairs = one.facts.iter().zip(&other.facts);
     let differing = pairs.filter(|((_, one), (_, other))| one.is_some() && other.is_some() && one != other);
     differing.map(|((fact, _), _)| *fact).collect()
 }
 
-fn judged<'a>(one: Group<'a>, other: Group<'a>) -> Found<'a> {
+fn judged<'a>(one: AlikeRows<'a>, other: AlikeRows<'a>) -> Fate<'a> {
     let facts = contradictions(&one, &other);
     if facts.is_empty() {
         let pairs = one.facts.iter().zip(&other.facts);
         let unknown = pairs.filter(|(one, other)| one.1.is_none() || other.1.is_none());
         let unknown = unknown.map(|(one, _)| one.0).collect();
-        return Found::Alike(one, other, unknown);
+        return Fate::Alike(one, other, unknown);
     }
     let differs: Vec<Differing> =
         facts.into_iter().flat_map(|fact| Differing::between(fact, one.rows[0], other.rows[0])).collect();
     let sentences: Vec<String> = differs.iter().map(Differing::sentence).collect();
-    Found::Refused(Refused {
+    Fate::Refused(Refused {
         network: one.network,
         runtime: one.runtime,
         reason: Refusal::Differs,
@@ -177,7 +177,7 @@ fn judged<'a>(one: Group<'a>, other: Group<'a>) -> Found<'a> {
 }
 
 /// What one side mixes, if it mixes anything: a mean over two thread counts is the latency of neither.
-pub(super) fn mixed(a: &Group<'_>, b: &Group<'_>) -> Option<Refused> {
+pub(super) fn mixed(a: &AlikeRows<'_>, b: &AlikeRows<'_>) -> Option<Refused> {
     for (side, group) in [("A", a), ("B", b)] {
         let first = group.rows[0];
         for fact in Fact::ALL.into_iter().chain([Fact::Software]) {
@@ -203,7 +203,7 @@ pub(super) fn mixed(a: &Group<'_>, b: &Group<'_>) -> Option<Refused> {
 }
 
 /// What the two sides of a comparison differ in although they were compared.
-pub(super) fn differing(a: &Group<'_>, b: &Group<'_>) -> Vec<Differing> {
+pub(super) fn differing(a: &AlikeRows<'_>, b: &AlikeRows<'_>) -> Vec<Differing> {
     let facts = Fact::ALL.into_iter().chain([Fact::Software]);
     facts.flat_map(|fact| Differing::between(fact, a.rows[0], b.rows[0])).collect()
 }
@@ -224,25 +224,25 @@ fn without_latencies((network, runtime): &Name, side: char, rows: &[&Row]) -> Re
 }
 
 /// What neither side could measure.
-fn failures(ours: &Heap<'_>, theirs: &Heap<'_>, found: &mut Vec<Found<'_>>) {
+fn failures(ours: &Heap<'_>, theirs: &Heap<'_>, found: &mut Vec<Fate<'_>>) {
     let mut known: BTreeSet<Name> = BTreeSet::new();
     for one in found.iter() {
         let groups = match one {
-            Found::Alike(one, other, _) => [Some(one), Some(other)],
+            Fate::Alike(one, other, _) => [Some(one), Some(other)],
             _ => [None, None],
         };
         known.extend(groups.into_iter().flatten().map(|one| (one.network.clone(), one.runtime.clone())));
         match one {
-            Found::Refused(one) => drop(known.insert((one.network.clone(), one.runtime.clone()))),
-            Found::OneSided(one) => drop(known.insert((one.network.clone(), one.runtime.clone()))),
-            Found::Alike(..) => {}
+            Fate::Refused(one) => drop(known.insert((one.network.clone(), one.runtime.clone()))),
+            Fate::OneSided(one) => drop(known.insert((one.network.clone(), one.runtime.clone()))),
+            Fate::Alike(..) => {}
         }
     }
     let names: BTreeSet<&Name> = ours.unusable.keys().chain(theirs.unusable.keys()).collect();
     for name in names.into_iter().filter(|name| !known.contains(*name)) {
         let (network, runtime) = name.clone();
         found.push(match (ours.unusable.get(name), theirs.unusable.get(name)) {
-            (Some(one), Some(other)) => Found::Refused(Refused {
+            (Some(one), Some(other)) => Fate::Refused(Refused {
                 network,
                 runtime,
                 reason: Refusal::NoLatenciesInA,
@@ -253,7 +253,7 @@ fn failures(ours: &Heap<'_>, theirs: &Heap<'_>, found: &mut Vec<Found<'_>>) {
                 ),
                 differs: Vec::new(),
             }),
-            (one, other) => Found::OneSided(OneSided {
+            (one, other) => Fate::OneSided(OneSided {
                 side: if one.is_some() { 'a' } else { 'b' },
                 network,
                 runtime,

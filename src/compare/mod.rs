@@ -26,7 +26,7 @@ pub use decide::{Decision, Doubt};
 pub(crate) use decide::{percent, shown};
 pub use effect::{Change, Effect, Pairing, Repeated};
 pub use fact::{Differing, Fact};
-use matching::{Found, Group};
+use matching::{AlikeRows, Fate};
 
 /// Version of the form of [`Compared`], raised when a key changes its meaning or goes.
 pub const VERSION: u32 = 1;
@@ -101,14 +101,14 @@ pub struct Matched {
     /// What should be alike and was not recorded on one of the sides.
     pub unconfirmed: Vec<Fact>,
     /// The side that is compared with.
-    pub a: Side,
+    pub a: ComparedSide,
     /// The side that is compared.
-    pub b: Side,
+    pub b: ComparedSide,
 }
 
 /// One side of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Side {
+pub struct ComparedSide {
     /// Results with latencies.
     pub results: usize,
     /// Results that failed or are invalid; they enter no number.
@@ -184,15 +184,15 @@ pub fn compare(mut a: Vec<Row>, mut b: Vec<Row>, terms: &Terms) -> Compared {
     let found = matching::found(&a, &b, terms);
     let mut refused: Vec<Refused> = Vec::new();
     let mut one_sided: Vec<OneSided> = Vec::new();
-    let mut alike: Vec<(Group<'_>, Group<'_>, Vec<Fact>)> = Vec::new();
+    let mut alike: Vec<(AlikeRows<'_>, AlikeRows<'_>, Vec<Fact>)> = Vec::new();
     for one in found {
         match one {
-            Found::Alike(a, b, unconfirmed) => match matching::mixed(&a, &b) {
+            Fate::Alike(a, b, unconfirmed) => match matching::mixed(&a, &b) {
                 Some(refusal) => refused.push(refusal),
                 None => alike.push((a, b, unconfirmed)),
             },
-            Found::Refused(one) => refused.push(one),
-            Found::OneSided(one) => one_sided.push(one),
+            Fate::Refused(one) => refused.push(one),
+            Fate::OneSided(one) => one_sided.push(one),
         }
     }
     let prior = effect::prior_of(alike.iter().flat_map(|(a, b, _)| [a, b]));
@@ -219,7 +219,7 @@ pub fn compare(mut a: Vec<Row>, mut b: Vec<Row>, terms: &Terms) -> Compared {
     }
 }
 
-fn matched((a, b): (&Group<'_>, &Group<'_>), unconfirmed: &[Fact], time: Effect) -> Matched {
+fn matched((a, b): (&AlikeRows<'_>, &AlikeRows<'_>), unconfirmed: &[Fact], time: Effect) -> Matched {
     let (one, other) = (side(a, time.a_log), side(b, time.b_log));
     let cycles = one.clock_hertz.zip(other.clock_hertz).map(|(from, to)| time.change.times(to / from));
     Matched {
@@ -239,7 +239,7 @@ fn matched((a, b): (&Group<'_>, &Group<'_>), unconfirmed: &[Fact], time: Effect)
     }
 }
 
-fn side(group: &Group<'_>, log_ms: f64) -> Side {
+fn side(group: &AlikeRows<'_>, log_ms: f64) -> ComparedSide {
     let rows = &group.rows;
     let clocks: Option<Vec<_>> = rows.iter().map(|row| row.clock).collect();
     let same = |clocks: &Vec<RowClock>| clocks.iter().all(|clock| clock.quantity == clocks[0].quantity);
@@ -247,7 +247,7 @@ fn side(group: &Group<'_>, log_ms: f64) -> Side {
         .filter(same)
         .map(|clocks| clocks.iter().map(|clock| clock.hertz).sum::<f64>() / clocks.len() as f64);
     let suspects = rows.iter().filter(|row| effect::is_suspect(row));
-    Side {
+    ComparedSide {
         results: rows.len(),
         left_out: group.left_out,
         builds: rows.iter().map(|row| row.builds.len()).sum(),
