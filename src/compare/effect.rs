@@ -21,8 +21,8 @@ use crate::stats::student::{student_quantile, two_sided_probability};
 use crate::stats::{CONFIDENCE, Span};
 
 /// With this many samples of units, each variance is moderated by the others; two or three of them may look
-/// alike by chance, and would then be taken for one large sample. In studies of so many cells the intervals of
-/// moderated variances have the coverage that they should (`tests/desk/analysis.rs`).
+/// alike by chance, and would then be taken for one large sample. In studies of so many cells the intervals
+/// of moderated variances have the coverage that they should (`tests/desk/analysis.rs`).
 const FEWEST_FOR_PRIOR: usize = 24;
 
 /// Half a nanosecond in milliseconds, for a process all of whose runs were too short for the clock.
