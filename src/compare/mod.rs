@@ -1,9 +1,9 @@
 //! Two sets of results, configuration by configuration: which side is faster, and whether the data can say.
 //!
 //! Pure: rows come from `collect`, a [`Compared`] of plain numbers goes to the command line. What is not like
-//! for like is refused, with what differs ([`fact`], [`matching`]). The unit of repetition is the build or
-//! the process where there are several ([`effect`]); what the numbers mean is decided over all configurations
-//! together ([`decide`]). `docs/METHOD.md` explains every number.
+//! for like is refused, with what differs (`fact`, `matching`). The unit of repetition is the build or the
+//! process where there are several (`effect`); what the numbers mean is decided over all configurations
+//! together (`decide`). `docs/METHOD.md` explains every number.
 
 use std::collections::BTreeSet;
 
