@@ -16,6 +16,8 @@ pub(crate) mod cell;
 pub mod compare;
 pub(crate) mod condition;
 pub mod contrast;
+#[cfg(test)]
+mod contrast_tests;
 pub mod estimate;
 pub(crate) mod factor;
 pub(crate) mod figure;

@@ -303,16 +303,16 @@ fn failures_and_one_sided_configurations_are_named() {
 
 /// Bundles of one side of an interleaved comparison.
 fn interleaved(comparison: &str, means: &[f64]) -> Vec<Bundle> {
-    (1..)
-        .zip(means)
-        .map(|(pair, mean): (u32, &f64)| {
-            let mut bundle = bundle("n", &steady(&[*mean]));
-            let labels = &mut bundle.job.labels;
-            labels.insert(COMPARISON_LABEL.to_owned(), comparison.to_owned());
-            labels.insert(PAIR_LABEL.to_owned(), pair.to_string());
-            bundle
-        })
-        .collect()
+    (1..).zip(means).map(|(pair, mean): (u32, &f64)| of_pair(comparison, pair, &steady(&[*mean]))).collect()
+}
+
+/// One side of one pair.
+fn of_pair(comparison: &str, pair: u32, processes: &[(u32, Vec<f64>)]) -> Bundle {
+    let mut bundle = bundle("n", processes);
+    let labels = &mut bundle.job.labels;
+    labels.insert(COMPARISON_LABEL.to_owned(), comparison.to_owned());
+    labels.insert(PAIR_LABEL.to_owned(), pair.to_string());
+    bundle
 }
 
 #[test]
@@ -388,4 +388,49 @@ fn comparison_of_a_thing_with_itself_is_rarely_a_false_alarm() {
         let alarms = false_alarms(300, processes);
         assert!(alarms <= 8.8, "{processes} processes: {alarms} %");
     }
+}
+
+/// How often a difference is found, of so many comparisons, in percent: unpaired, or in pairs whose two sides
+/// have that correlation. Processes differ by `between`; B takes `factor` times as long as A.
+fn found(times: u64, count: usize, between: f64, correlation: Option<f64>, factor: f64) -> f64 {
+    let of = |seed: &u64| {
+        let mut noise = Noise::new(seed_of(*seed, "found"));
+        let in_common: Vec<f64> =
+            (0..count).map(|_| between * correlation.unwrap_or_default().sqrt() * noise.normal()).collect();
+        let own = between * (1.0 - correlation.unwrap_or_default()).sqrt();
+        let mut side = |mean: f64| -> Vec<Bundle> {
+            let processes = in_common.iter().flat_map(|both| noise.processes(mean * both.exp(), 1, own));
+            match correlation {
+                None => vec![bundle("n", &processes.collect::<Vec<_>>())],
+                Some(_) => (1..)
+                    .zip(processes)
+                    .map(|(pair, process): (u32, _)| of_pair("x", pair, &[process]))
+                    .collect(),
+            }
+        };
+        let (a, b) = (side(5.0), side(5.0 * factor));
+        matches!(only(a, b).verdict, Decision::Slower | Decision::Faster)
+    };
+    (0..times).filter(of).count() as f64 / times as f64 * 100.0
+}
+
+#[test]
+#[ignore = "takes minutes: prints the tables of docs/METHOD.md and holds their limits"]
+fn table_of_comparisons() {
+    const TIMES: u64 = 1_000;
+    let mut table = String::new();
+    for count in [2, 3, 5, 10, 20, 37] {
+        let alone = found(TIMES, count, 0.02, None, 1.0);
+        let paired = found(TIMES, count, 0.02, Some(0.6), 1.0);
+        assert!(alone <= 6.5 && paired <= 6.5, "{count}: {alone} and {paired}\n{table}");
+        table += &format!("| {count} | {alone:.1} % | {paired:.1} % |");
+        for factor in [1.01, 1.03] {
+            table += &format!(" {:.0} % |", found(TIMES, count, 0.02, None, factor));
+            for correlation in [0.0, 0.6, 0.9] {
+                table += &format!(" {:.0} % |", found(TIMES, count, 0.02, Some(correlation), factor));
+            }
+        }
+        table += "\n";
+    }
+    println!("{table}");
 }
