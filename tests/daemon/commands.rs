@@ -396,7 +396,8 @@ fn watched_status_shows_every_change_and_counts_on_until_it_is_interrupted() {
     command.args(["status", "--watch", "--config"]).arg(rig.configuration());
     let mut watch = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let mut next = |wanted: &str| lines.find(|line| line.as_ref().unwrap().contains(wanted)).unwrap().unwrap();
+    let mut next =
+        |wanted: &str| lines.find(|line| line.as_ref().unwrap().contains(wanted)).unwrap().unwrap();
     next("idle (process");
     rig.must(&["pause"]);
     next("paused (process");
