@@ -45,6 +45,7 @@ pub(crate) mod sensing;
 mod tests;
 mod trials;
 mod verify;
+mod waiting;
 mod workplace;
 
 pub(crate) use attendant::{Attendant, TrialNumber};

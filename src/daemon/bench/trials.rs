@@ -4,10 +4,9 @@
 //! While a worker lives this process sleeps in `worker::parent::run`: the inbox is not watched, and nothing
 //! is logged, written, copied or compressed. What it does once a second at most is in `quiet`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::attendant::{Attendant, TrialNumber};
-use super::cooling::{Look, Wait};
 use super::device::with_device;
 use super::elsewhere::Elsewhere;
 use super::kept::KeptOutputs;
@@ -82,6 +81,11 @@ pub(super) struct Trials<'a> {
     pub(super) workers: Workers,
     pub(super) course: Course,
     pub(super) attendant: &'a mut dyn Attendant,
+}
+
+/// What was started ended neither as a trial nor by a crash. A lost line only means that it counts as one.
+fn no_crash(journal: &Journal) {
+    let _ = journal.append(&Record::Interrupted, Durable::Now);
 }
 
 /// Why no more trials are run.
@@ -282,8 +286,7 @@ impl Trials<'_> {
     /// If a worker ended as it did because the host lacks something, the turn ends without an outcome.
     pub(super) fn check_host(&self, runtime: &Runtime, ended: &Ended) -> Result<(), Halt> {
         let Some(setback) = self.instruments.needs.setback(runtime, ended) else { return Ok(()) };
-        // Neither a crash nor a trial. A lost line only means that this counts as one.
-        let _ = self.journal.append(&Record::Interrupted, Durable::Now);
+        no_crash(&self.journal);
         Err(Halt::Left(setback.into()))
     }
 
@@ -348,14 +351,10 @@ impl Trials<'_> {
     fn run_quietly(&mut self) -> Result<(Ended, Vec<u32>), Halt> {
         let Workers { command, request, sensing, power, .. } = &mut self.workers;
         let workplace = self.instruments.confining.workplace(request);
-        let workplace = match workplace {
-            Ok(workplace) => workplace,
-            Err(error) => {
-                // No crash: nothing was started. As in `interrupted`, a lost line only counts as one.
-                let _ = self.journal.append(&Record::Interrupted, Durable::Now);
-                return Err(Halt::Left(Left::Trouble(error)));
-            }
-        };
+        let workplace = workplace.map_err(|error| {
+            no_crash(&self.journal);
+            Halt::Left(Left::Trouble(error))
+        })?;
         let trial = parent::Trial {
             executable: &command.executable,
             arguments: command.arguments,
@@ -379,45 +378,6 @@ impl Trials<'_> {
         workplace.hand_back(request);
         self.attendant.worker_ended();
         Ok((ended, daemon_cpus))
-    }
-
-    /// Wait until the host is as cool as the job asks for, or its time for it is over.
-    fn wait_for_cool(&mut self) -> Control {
-        let Turn { job, queued, .. } = *self.turn;
-        let sensing = &mut self.workers.sensing;
-        let id = sensing.trial();
-        let Some(wait) = Wait::begin(&job.host, sensing.sensors(), id, Instant::now()) else {
-            return Control::Continue;
-        };
-        if let Look::Over(cooling) = wait.look(sensing.sensors(), Instant::now()) {
-            sensing.cooled(cooling);
-            return Control::Continue;
-        }
-        log::info!(JOB = queued.name.as_str(); "waiting until the host is cool");
-        self.attendant.cools(wait.status(sensing.sensors()));
-        let control = self.wait_out(&wait);
-        self.attendant.cools(None);
-        control
-    }
-
-    /// Look once a second until the wait is over.
-    fn wait_out(&mut self, wait: &Wait) -> Control {
-        let sensing = &mut self.workers.sensing;
-        loop {
-            let now = Instant::now();
-            let until = match wait.look(sensing.sensors(), now) {
-                Look::Over(cooling) => {
-                    sensing.cooled(cooling);
-                    return Control::Continue;
-                }
-                Look::Wait(until) => until,
-            };
-            self.attendant.sleep(until.saturating_duration_since(now));
-            match self.attendant.control() {
-                Control::Continue => {}
-                ended => return ended,
-            }
-        }
     }
 
     /// Report what begins, unless the turn must end.
@@ -469,8 +429,7 @@ impl Trials<'_> {
     }
 
     pub(super) fn interrupted(&self) -> Halt {
-        // A lost line only means that this restart counts as a crash.
-        let _ = self.journal.append(&Record::Interrupted, Durable::Now);
+        no_crash(&self.journal);
         Halt::Left(Left::Interrupted)
     }
 
