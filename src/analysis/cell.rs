@@ -4,7 +4,7 @@
 //! Several bundles of one cell are several sets of processes. Rows that are not usable stay out and are
 //! counted with the reason. Data comes from rows, goes to every table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::analysis::factor;
 use crate::analysis::platform::Platform;
 use crate::analysis::process::RowProcess;
 use crate::analysis::row::{LeftOut, Row, RowCost};
-use crate::bundle::format::{Configuration, VerdictState};
+use crate::bundle::format::{Configuration, ProtocolName, VerdictState};
 use crate::parallel;
 use crate::stats::Span;
 use crate::stats::resample::seed_of;
@@ -32,6 +32,8 @@ pub struct Cell {
     pub cost: Option<RowCost>,
     /// The rows behind it.
     pub rows: Vec<usize>,
+    /// The protocols by which they were measured: one, unless results of several were put together.
+    pub protocols: BTreeSet<ProtocolName>,
     /// The worst of their verdicts.
     pub verdict: VerdictState,
     /// Processes behind it.
@@ -147,6 +149,7 @@ fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> 
         configuration: first.configuration.clone(),
         cost: first.cost.filter(|_| members.iter().all(|&member| rows[member].cost == first.cost)),
         verdict: members.iter().map(|&member| rows[member].verdict).max().unwrap_or(VerdictState::Valid),
+        protocols: members.iter().map(|&member| rows[member].protocol).collect(),
         processes: means.len(),
         runs: members
             .iter()

@@ -14,7 +14,7 @@ use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::identity::Identity;
 use crate::analysis::process::RowProcess;
 use crate::analysis::resources::RowResources;
-use crate::bundle::format::{Bundle, Configuration, Layer, Stage, Status, VerdictState};
+use crate::bundle::format::{Bundle, Configuration, Layer, ProtocolName, Stage, Status, VerdictState};
 use crate::stats::sample;
 
 /// One result.
@@ -53,6 +53,8 @@ pub struct Row {
     pub model_content_sha256: Option<String>,
     /// What one inference costs; `None` unless it was counted completely.
     pub cost: Option<RowCost>,
+    /// The protocol by which it was measured.
+    pub protocol: ProtocolName,
     /// How it ended.
     pub status: Status,
     /// Where it ended, unless measured.
@@ -163,6 +165,7 @@ impl Row {
             model_content_sha256: bundle.model.as_ref().and_then(|model| model.content_sha256.clone()),
             model_sha256: bundle.model.map(|model| model.sha256),
             cost,
+            protocol: bundle.protocol.map(|protocol| protocol.name).unwrap_or_default(),
             status: bundle.outcome.status,
             stage: bundle.outcome.stage,
             reason: bundle.outcome.reason,
@@ -183,8 +186,9 @@ impl Row {
         row
     }
 
-    /// Take the statistics over these builds.
+    /// Take the statistics over these builds; over all of a result whose protocol takes builds as a sample.
     pub fn choose(&mut self, builds: Builds) {
+        let builds = if self.protocol == ProtocolName::Rigorous { Builds::All } else { builds };
         let builds = builds.of(&self.processes);
         if builds != self.builds {
             self.builds = builds;

@@ -14,7 +14,7 @@ use super::local_time::local;
 use super::{DaemonPlace, Exit, note, outcome, print, table};
 use crate::analysis::platform;
 use crate::analysis::row::Row;
-use crate::bundle::format::{Status, VerdictState};
+use crate::bundle::format::{ProtocolName, Status, VerdictState};
 use crate::export::{Export, Results};
 use crate::stats::Sorted;
 use crate::text::{counted, escaped, scaled};
@@ -185,6 +185,10 @@ fn cells(row: &Row) -> Vec<String> {
     let throughput = row.latency.zip(row.cost).map(|(latency, cost)| {
         format!("{}/s", scaled((cost.operations as f64 / latency.mean * 1e3) as u128, "OP"))
     });
+    let protocol = match row.protocol {
+        ProtocolName::Paper => "",
+        ProtocolName::Rigorous => " (rigorous)",
+    };
     let why = match row.status {
         Status::Measured => row.verdict_reasons.join(", "),
         _ => row.reason.clone().unwrap_or_default(),
@@ -202,7 +206,7 @@ fn cells(row: &Row) -> Vec<String> {
         row.job.clone(),
         network.unwrap_or("-").to_owned(),
         software.map_or("-", |software| software.runtime.as_str()).to_owned(),
-        median.unwrap_or_else(|| "-".to_owned()),
+        median.map_or_else(|| "-".to_owned(), |median| format!("{median}{protocol}")),
         throughput.unwrap_or_else(|| "-".to_owned()),
         verdict,
     ]

@@ -60,6 +60,7 @@ pub(crate) use bench::sensing::idle_beside_energy;
 pub(crate) use inbox::{ExternalPart, admit, parts_of};
 pub(crate) use reporter::Audience;
 pub(crate) use start_error::StartError;
+pub(crate) use turn::fewest_trials;
 
 use bench::{Access, Bench, Reboots};
 use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};

@@ -137,6 +137,7 @@ fn described<'a>() -> Vec<Column<View<'a>>> {
         column("reason", Text, "", "Code of the reason; null if measured.", |view| view.row.reason.clone().into()),
         column("detail", Text, "", "What happened, in a sentence; null if measured.", |view| view.row.detail.clone().into()),
         column("verdict", Text, "", "Whether the numbers can be trusted: `valid`, `unverified`, `suspect` or `invalid`.", |view| word(&view.row.verdict)),
+        column("protocol", Text, "", "The protocol of the measurement: `paper` or `rigorous`. Statistics of a `rigorous` result cover all builds.", |view| view.row.protocol.word().into()),
         column("verdict_reasons", Text, "", "Codes of the verdict's reasons, separated by spaces.", |view| view.row.verdict_reasons.join(" ").into()),
         column("finished", Text, "", "When the measurement finished; RFC 3339, UTC.", |view| view.row.finished.as_str().into()),
         column("operations", Integer, "1", "2 × MACs of one inference; null if any layer could not be counted.", |view| view.cost(|cost| cost.operations.into())),

@@ -72,6 +72,13 @@ pub enum Kind {
         /// Largest.
         maximum: i64,
     },
+    /// A number in a closed range, with a fraction if need be.
+    Decimal {
+        /// Smallest.
+        minimum: f64,
+        /// Largest.
+        maximum: f64,
+    },
     /// One line of printable text.
     Text {
         /// Longest, in bytes; at least one.
@@ -138,6 +145,12 @@ pub enum Kind {
 
 /// The word for what the paper did.
 pub(crate) const PAPER: &str = "paper";
+
+/// The protocol that measures until it is precise enough.
+pub(crate) const RIGOROUS: &str = "rigorous";
+
+/// Precision of `rigorous`, in percent: below what separates two networks of interest.
+pub(super) const DEFAULT_PRECISION_PERCENT: i64 = 1;
 
 /// A factor of the family that is a number. What it may be is decided by [`crate::network::configuration`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -372,9 +385,24 @@ pub const FIELDS: &[Field] = &[
     },
     Field {
         path: "measure.protocol",
-        kind: Kind::Choice(&["paper"]),
-        fallback: Fallback::Text("paper"),
-        summary: "`paper`: runs back to back in fresh processes, each run timed individually.",
+        kind: Kind::Choice(&[PAPER, RIGOROUS]),
+        fallback: Fallback::Text(PAPER),
+        summary: "`paper`: as many processes and builds as the keys below say, each with its runs back to back, each run timed \
+                  individually. `rigorous`: one process after another, and one build after another for runtimes that compile, until \
+                  the mean is known as precisely as asked or the time is up.",
+    },
+    Field {
+        path: "measure.precision_percent",
+        kind: Kind::Decimal { minimum: 0.1, maximum: 50.0 },
+        fallback: Fallback::Integer(DEFAULT_PRECISION_PERCENT),
+        summary: "For `rigorous`: half the width of the 95 % interval of the mean over processes and builds, in percent of the mean.",
+    },
+    Field {
+        path: "measure.time_limit_seconds",
+        kind: Kind::Integer { minimum: 1, maximum: 86_400 * 7 },
+        fallback: Fallback::Integer(600),
+        summary: "For `rigorous`: time for the builds and processes of one configuration; waits for a cool host are not counted. No \
+                  process starts that would end later, so at least one is measured.",
     },
     Field {
         path: "measure.warm_up_runs",
@@ -387,20 +415,22 @@ pub const FIELDS: &[Field] = &[
         path: "measure.timed_runs",
         kind: Kind::Integer { minimum: 1, maximum: 1_000_000 },
         fallback: Fallback::Integer(100),
-        summary: "Exact number of timed runs in each process. All runs of one bundle, those of every build and process and the untimed ones, are at most 10000000: more could not be read again.",
+        summary: "Exact number of timed runs in each process; with `rigorous`, in each of the first ones, from which it computes how many \
+                  the later ones make. All runs of one bundle, those of every build and process and the untimed ones, are at most 10000000: more could not be read again.",
     },
     Field {
         path: "measure.builds",
         kind: Kind::Builds { maximum: 20 },
         fallback: Fallback::Text(PAPER),
         summary: "How often to compile the model, for runtimes that compile; each build is measured. `paper`: 3 for inputs up to \
-                  560 pixels, else 1. The summary describes the build with the lowest mean.",
+                  560 pixels, else 1. The summary describes the build with the lowest mean. Not with `rigorous`.",
     },
     Field {
         path: "measure.processes",
         kind: Kind::Integer { minimum: 1, maximum: 100 },
         fallback: Fallback::Integer(1),
-        summary: "Fresh processes for each build, one after another, each with its own load, warm-up and timed runs.",
+        summary: "Fresh processes for each build, one after another, each with its own load, warm-up and timed runs. Not with \
+                  `rigorous`.",
     },
     Field {
         path: "measure.timeout_seconds",
@@ -420,7 +450,7 @@ pub const FIELDS: &[Field] = &[
         fallback: Fallback::Integer(0),
         summary: "After the timed runs of the last process, keep running for this long to measure the energy of one inference, \
                   and observe the idle host for as long: half before, half after, at least two seconds each. These \
-                  latencies are recorded separately. 0 turns it off; `timeout_seconds` must leave room for it.",
+                  latencies are recorded separately. 0 turns it off; `timeout_seconds` must leave room for it. Not with `rigorous`.",
     },
     Field {
         path: "host",

@@ -154,9 +154,26 @@ pub enum Verify {
     Cpu,
 }
 
+/// When there are enough processes and builds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum MeasureProtocol {
+    /// When there are as many as the job says.
+    #[default]
+    Paper,
+    /// When the mean is known well enough.
+    Rigorous {
+        /// Half the width of the interval of the mean, in percent of the mean.
+        precision_percent: f64,
+        /// Time for one configuration.
+        time_limit_seconds: u32,
+    },
+}
+
 /// How to measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
+    /// When there are enough processes.
+    pub protocol: MeasureProtocol,
     /// Untimed runs before the timed ones.
     pub warm_up_runs: u32,
     /// Timed runs, exactly.

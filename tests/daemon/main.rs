@@ -31,6 +31,7 @@ mod outputs;
 mod packages;
 mod planted;
 mod power_loss;
+mod protocol;
 mod spec_memory;
 mod strace_log;
 mod systemd;

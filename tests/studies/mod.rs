@@ -181,6 +181,7 @@ impl Study {
             model: None,
             cost: Some(cost),
             cost_missing: None,
+            protocol: None,
             inputs: Vec::new(),
             runtime: Some(Runtime {
                 name: self.runtime.clone(),

@@ -25,6 +25,7 @@
 //!   - `summary.missing_percentiles`, `summary.mean_interval`, `summary.effective_count`, `summary.variance`,
 //!     `summary.trials`, `summary.percentiles[].upper_bound`
 //!   - `environment.clocks`
+//!   - `protocol`
 //!   - the verdict `unverified`, for what earlier programs called `suspect` although nothing spoke against it
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ mod integrity;
 mod loaded;
 mod outputs;
 mod power;
+mod protocol;
 mod runtime;
 mod sandbox;
 mod statistics;
@@ -65,6 +67,7 @@ pub use outputs::{
     OutputTolerance, Outputs, ReadOutputs, Resources, TrialResources,
 };
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+pub use protocol::{AskedPrecision, Protocol, ProtocolName, ReachedPrecision, RunAllocation, Stopped};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
 pub use statistics::{Level, MissingPercentile, Mode, TrialStatistics, VarianceSplit};
@@ -108,6 +111,10 @@ pub struct Bundle {
     /// The builds of the model; empty for a runtime that does not compile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preparation: Vec<Build>,
+    /// How it was measured; left out in bundles of older programs, which know `paper` alone, and if the job
+    /// could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// How the configuration ended.
     pub outcome: Outcome,
     /// Raw latencies of every trial, in order. Empty if nothing was timed.

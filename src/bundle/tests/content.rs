@@ -66,6 +66,7 @@ pub(super) fn measured() -> Bundle {
             measured_shapes: None,
         }),
         cost_missing: None,
+        protocol: None,
         throughput_operations_per_second: None,
         model: Some(Model {
             file: "net.onnx".to_owned(),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::duration::about;
 use crate::bundle::format::Bundle;
 use crate::bundle::{read, write};
+use crate::daemon::fewest_trials;
 use crate::guarded;
 use crate::network::count_configuration::cost;
 use crate::spec::{Job, JobConfiguration, ModelSource};
@@ -98,7 +99,8 @@ fn runs(job: &Job) -> f64 {
 }
 
 fn processes(job: &Job, configuration: &JobConfiguration) -> f64 {
-    f64::from(job.measure.processes) * f64::from(configuration.builds(&job.measure))
+    let (builds, processes) = fewest_trials(configuration, &job.measure);
+    f64::from(builds) * f64::from(processes)
 }
 
 fn seconds_for(job: &Job, configuration: &JobConfiguration, operations: u64) -> f64 {

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::runtime::find;
-use crate::spec::{Builds, JobConfiguration, Measure, ModelReference};
+use crate::spec::{Builds, JobConfiguration, Measure, MeasureProtocol, ModelReference};
 
 /// A small model with the fixed input `tokens`: int64, [1, 8].
 const TOKENS: &[u8] = include_bytes!("../../../tests/models/tokens.onnx");
@@ -20,6 +20,7 @@ fn job(model: &str, sha256: Option<String>) -> Job {
         configurations: vec![JobConfiguration { runtime, options, source: ModelSource::Dropped(0) }],
         inputs: BTreeMap::new(),
         measure: Measure {
+            protocol: MeasureProtocol::Paper,
             warm_up_runs: 10,
             timed_runs: 50,
             builds: Builds::Paper,

@@ -17,7 +17,7 @@ use crate::bundle::format::{
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
-use crate::daemon::turn::Course;
+use crate::daemon::turn::{self, Course};
 use crate::runtime::{Options, Runtime};
 use crate::spec::Job;
 use crate::spool::Spool;
@@ -100,6 +100,8 @@ impl Assembler {
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
         let loaded = course.loaded.as_ref();
         let cost = parts.counted.cost.as_deref().map(cost_in_format);
+        let protocol = parts.job.zip(parts.runtime.as_ref());
+        let protocol = protocol.map(|(job, (runtime, _))| turn::in_bundle(&job.measure, runtime, &course));
         let format = parts.runtime.as_ref().map_or("", |(runtime, _)| runtime.model_format);
         let model = parts.model.map(|model| model_in_format(model, format, loaded));
         let runtime = parts.runtime.map(|(runtime, options)| BundleRuntime {
@@ -149,6 +151,7 @@ impl Assembler {
             inputs: course.loaded.map(|loaded| loaded.filled).unwrap_or_default(),
             runtime,
             preparation: course.preparation,
+            protocol,
             outcome: parts.outcome,
             trials: course.trials,
             summary,

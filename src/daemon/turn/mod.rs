@@ -10,10 +10,16 @@ use crate::bundle::format::{
     ReadOutputs, Trial, TrialId, TrialResources,
 };
 use crate::runtime::{NodeShapes, options, shape_source};
-use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT, Verify};
+use crate::spec::{
+    Builds, Job, JobConfiguration, MeasureProtocol, ModelSource, PAPER_BUILDS_UP_TO_INPUT, Verify,
+};
 use crate::spool::journal::{BoundModel, Measured, Progress};
+use crate::stats::rigorous::PastTrial;
 
 mod merge;
+mod protocol;
+
+pub(crate) use protocol::{NextTrial, fewest_trials, in_bundle};
 
 use merge::{environments, with_more_fallback};
 
@@ -86,7 +92,11 @@ impl<'a> Turn<'a> {
 
     /// Are the bytes of its outputs needed after a trial?
     pub(crate) fn keeps_outputs(&self) -> bool {
-        self.job.measure.processes > 1 || self.wants_comparison() || self.is_reference()
+        self.may_have_several_processes() || self.wants_comparison() || self.is_reference()
+    }
+
+    fn may_have_several_processes(&self) -> bool {
+        self.job.measure.processes > 1 || self.job.measure.protocol != MeasureProtocol::Paper
     }
 
     /// Number of builds of the model: what the job says, but one for a dropped file whose input turned out to
@@ -139,6 +149,8 @@ pub(crate) struct Ended {
 pub(crate) struct Course {
     pub(crate) preparation: Vec<Build>,
     pub(crate) trials: Vec<Trial>,
+    /// What its finished trials say to the protocol, in the same order.
+    pub(crate) past: Vec<PastTrial>,
     /// What trials computed, each at most once.
     pub(crate) outputs: Vec<(TrialId, ReadOutputs)>,
     /// Trials whose outputs differ from those of the first process of their build.
@@ -177,6 +189,7 @@ impl Course {
     /// Add a trial that gave its latencies.
     pub(crate) fn add(&mut self, measured: Measured) {
         let trial = measured.trial.id;
+        self.past.extend(PastTrial::of(&measured.trial, measured.wall_seconds));
         self.trials.push(measured.trial);
         self.outputs.extend(measured.outputs.map(|outputs| (trial, outputs)));
         self.differing.extend(measured.differing.map(|differing| (trial, differing)));
@@ -205,7 +218,7 @@ impl Course {
         !turn.wants_profile()
             && !turn.wants_comparison()
             && !turn.wants_node_shapes()
-            && (1..=turn.builds(self)).all(|build| self.processes_done(build) >= turn.job.measure.processes)
+            && turn.next_trial(self).is_none()
     }
 
     /// Number of finished trials of a build.

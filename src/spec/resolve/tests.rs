@@ -80,6 +80,7 @@ fn smallest_job_gets_every_default() {
     assert_eq!(job.name, "smoke");
     assert_eq!(names(&job), [("alpha", "net.onnx")]);
     let measure = Measure {
+        protocol: MeasureProtocol::Paper,
         warm_up_runs: 10,
         timed_runs: 100,
         builds: Builds::Paper,
@@ -90,6 +91,30 @@ fn smallest_job_gets_every_default() {
     };
     assert_eq!(job.measure, measure);
     assert_eq!((job.priority, job.labels.len(), job.inputs.len()), (0, 0, 0));
+}
+
+#[test]
+fn rigorous_has_a_precision_and_a_time_limit_and_decides_on_processes_builds_and_energy_itself() {
+    let of =
+        |measure: &str| understood(&format!("model: net.onnx\nmeasure: {{{measure}}}\n")).measure.protocol;
+    let rigorous = |precision_percent, time_limit_seconds| MeasureProtocol::Rigorous {
+        precision_percent,
+        time_limit_seconds,
+    };
+    assert_eq!(of("protocol: rigorous"), rigorous(1.0, 600));
+    assert_eq!(of("protocol: rigorous, precision_percent: 0.5, time_limit_seconds: 60"), rigorous(0.5, 60));
+    let wrong = [
+        "measure: {protocol: rigorous, processes: 3, builds: 2, energy_seconds: 9}",
+        "measure: {precision_percent: 2, time_limit_seconds: 60}",
+        "measure: {protocol: rigorous, precision_percent: 0.05}",
+        "measure: {protocol: rigorous, precision_percent: .nan}",
+        "measure: {protocol: rigorous, precision_percent: 1e9}",
+        "measure: {protocol: rigorous, precision_percent: \"1 %\", time_limit_seconds: 0}",
+        "measure: {protocol: rigourous, precision_percent: 2}",
+    ];
+    let shown: Vec<String> =
+        wrong.iter().map(|rest| refused(&format!("model: net.onnx\n{rest}\n"))).collect();
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
