@@ -14,7 +14,7 @@ use crate::analysis::factor;
 use crate::analysis::platform::Platform;
 use crate::analysis::process::RowProcess;
 use crate::analysis::row::{LeftOut, Row, RowCost};
-use crate::bundle::format::{Configuration, ProtocolName, VerdictState};
+use crate::bundle::format::{Configuration, ProtocolName, Role, VerdictState};
 use crate::parallel;
 use crate::stats::Span;
 use crate::stats::resample::seed_of;
@@ -67,6 +67,8 @@ pub struct Basis {
     pub resamples: usize,
     /// Rows that enter no aggregate, by reason.
     pub left_out: BTreeMap<LeftOut, usize>,
+    /// Rows of sentinels, which are no configurations and enter no aggregate.
+    pub sentinels: usize,
     /// Rows that enter although their verdict is suspect.
     pub suspect: usize,
     /// Rows that enter although their verdict is unverified.
@@ -91,6 +93,10 @@ pub(super) fn group(
     let mut bases: Vec<Basis> = platforms.iter().map(|_| Basis::empty()).collect();
     for (index, row) in rows.iter().enumerate() {
         let Some(platform) = row.platform else { continue };
+        if row.role == Role::Sentinel {
+            bases[platform].sentinels += 1;
+            continue;
+        }
         match (usable(row, options), subject(row)) {
             (Ok(()), Some(subject)) => {
                 bases[platform].suspect += usize::from(row.verdict == VerdictState::Suspect);
@@ -133,6 +139,7 @@ impl Basis {
             between_processes: None,
             resamples: 0,
             left_out: BTreeMap::new(),
+            sentinels: 0,
             suspect: 0,
             unverified: 0,
         }

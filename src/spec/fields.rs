@@ -149,6 +149,15 @@ pub(crate) const PAPER: &str = "paper";
 /// The protocol that measures until it is precise enough.
 pub(crate) const RIGOROUS: &str = "rigorous";
 
+/// What a job's results may be for.
+pub(super) const ROLES: &[&str] = &[CONFIGURATION, SENTINEL];
+
+/// They are what the job is about.
+pub(super) const CONFIGURATION: &str = "configuration";
+
+/// They show whether the device changed.
+pub(super) const SENTINEL: &str = "sentinel";
+
 /// Precision of `rigorous`, in percent: below what separates two networks of interest.
 pub(super) const DEFAULT_PRECISION_PERCENT: i64 = 1;
 
@@ -323,6 +332,66 @@ pub const FIELDS: &[Field] = &[
         fallback: Fallback::Text("listed"),
         summary: "Order of the configurations of a study: as listed, or all of them, runtimes included, shuffled with \
                   the seed `measure.seed`.",
+    },
+    Field {
+        path: "sentinel_every",
+        kind: Kind::Integer { minimum: 0, maximum: 1000 },
+        fallback: Fallback::Integer(0),
+        summary: "Measure one fixed network (the sentinel) before the first configuration, after each so many of them, and after the last, on each runtime: its latencies show how the device drifts over the job. 0: never.",
+    },
+    Field {
+        path: "sentinel",
+        kind: Kind::Group,
+        fallback: Fallback::Words("`standard`, kernel 3, input 224, 25 % width, `int8` or else `fp32`"),
+        summary: "The network of the sentinel.",
+    },
+    Field {
+        path: "sentinel.block",
+        kind: Kind::Block,
+        fallback: Fallback::Required,
+        summary: "Type of the residual blocks.",
+    },
+    Field {
+        path: "sentinel.kernel",
+        kind: Kind::Factor(Factor::Kernel),
+        fallback: Fallback::Required,
+        summary: "Kernel size k, in pixels.",
+    },
+    Field {
+        path: "sentinel.batch",
+        kind: Kind::Factor(Factor::Batch),
+        fallback: Fallback::Integer(DEFAULT_BATCH as i64),
+        summary: "Batch size b, in images.",
+    },
+    Field {
+        path: "sentinel.input",
+        kind: Kind::Factor(Factor::Input),
+        fallback: Fallback::Required,
+        summary: "Height and width i of the input, in pixels.",
+    },
+    Field {
+        path: "sentinel.precision",
+        kind: Kind::Precision,
+        fallback: Fallback::Required,
+        summary: "Number format of the network.",
+    },
+    Field {
+        path: "sentinel.width_percent",
+        kind: Kind::Factor(Factor::WidthPercent),
+        fallback: Fallback::Integer(DEFAULT_WIDTH_PERCENT as i64),
+        summary: "Width of every layer, in per cent of the paper's.",
+    },
+    Field {
+        path: "sentinel.depths",
+        kind: Kind::Depths,
+        fallback: Fallback::Words("`[3, 4, 6, 3]`, as in the paper"),
+        summary: "Blocks in each of the four stages.",
+    },
+    Field {
+        path: "role",
+        kind: Kind::Choice(ROLES),
+        fallback: Fallback::Text(CONFIGURATION),
+        summary: "What the results are for: `configuration`, or `sentinel` for a network that is measured from time to time to see whether the device changed. Analyses leave sentinels out.",
     },
     Field {
         path: "runtime",

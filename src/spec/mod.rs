@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::bundle::format::PowerRequest;
+use crate::bundle::format::{PowerRequest, Role, ScheduleOrder};
 use crate::network;
 use crate::runtime::{GivenInputs, Need, NeedKind, Runtime};
 
@@ -18,6 +18,7 @@ pub use self::describe::schema;
 pub use self::fields::FIELDS;
 pub use self::mistakes::render;
 pub use self::raw::MAXIMUM_SPEC_BYTES;
+pub(crate) use self::sentinel::daily_job as sentinel_job;
 
 pub(crate) mod check;
 mod describe;
@@ -32,6 +33,7 @@ mod order;
 pub(crate) mod raw;
 pub mod resolve;
 mod runtimes;
+mod sentinel;
 mod source;
 
 /// Extensions of job files, lower case without the dot.
@@ -46,6 +48,8 @@ pub struct Job {
     pub models: Vec<ModelReference>,
     /// What to measure, in order; at least one.
     pub configurations: Vec<JobConfiguration>,
+    /// Whether they are in an order of chance.
+    pub order: ScheduleOrder,
     /// What the job says of the inputs of its models.
     pub inputs: GivenInputs,
     /// How to measure.
@@ -80,6 +84,8 @@ pub struct JobConfiguration {
     pub options: BTreeMap<String, Value>,
     /// Where the model comes from.
     pub source: ModelSource,
+    /// What its result is for.
+    pub role: Role,
 }
 
 /// Where a model comes from.

@@ -51,6 +51,23 @@ pub(crate) fn levels(values: &[f64]) -> Vec<Stretch> {
     starts.iter().zip(ends).filter_map(level).collect()
 }
 
+/// A change from one level to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Step {
+    /// First value of the new level, from 0.
+    pub(crate) start: usize,
+    /// Median of the new level divided by that of the one before.
+    pub(crate) ratio: f64,
+}
+
+/// The changes of level of a series, in order. A level has at least five values, so a change shows with the
+/// fifth value after it.
+pub(crate) fn steps(values: &[f64]) -> Vec<Step> {
+    let levels = levels(values);
+    let step = |pair: &[Stretch]| Step { start: pair[1].start, ratio: pair[1].median / pair[0].median };
+    levels.windows(2).map(step).filter(|step| step.ratio.is_finite()).collect()
+}
+
 /// First points of all levels but the first.
 fn changes(points: &[f64]) -> Vec<usize> {
     let count = points.len();

@@ -182,6 +182,7 @@ impl Study {
             cost: Some(cost),
             cost_missing: None,
             protocol: None,
+            schedule: None,
             inputs: Vec::new(),
             runtime: Some(Runtime {
                 name: self.runtime.clone(),

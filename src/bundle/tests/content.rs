@@ -67,6 +67,7 @@ pub(super) fn measured() -> Bundle {
         }),
         cost_missing: None,
         protocol: None,
+        schedule: None,
         throughput_operations_per_second: None,
         model: Some(Model {
             file: "net.onnx".to_owned(),

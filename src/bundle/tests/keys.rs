@@ -210,7 +210,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "batch" => "images",
         "width_percent" => "%",
         "range" | "value" if path.starts_with("inputs[]") => "as in the model",
-        "seed" => "1",
+        "seed" | "place" | "places" => "1",
         "bytes_moved" => "bytes",
         "seconds" => "s",
         "operational_density" => "operations per byte",

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::options;
+use crate::bundle::format::Role;
 use crate::cli::table;
 use crate::daemon::fewest_trials;
 use crate::daemon::memory::LargerThanMemory;
@@ -27,7 +28,7 @@ pub(super) fn table(job: &Job) -> String {
         .filter_map(|configuration| {
             let ModelSource::Generated(network) = configuration.source else { return None };
             Some(vec![
-                network.to_string(),
+                format!("{network}{}", if configuration.role == Role::Sentinel { " (sentinel)" } else { "" }),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
                 scaled(u128::from(cost(&network).operations()), "OP"),

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::bundle::format::Role;
 use crate::runtime::find;
 use crate::spec::{Builds, JobConfiguration, Measure, MeasureProtocol, ModelReference};
 
@@ -17,7 +18,13 @@ fn job(model: &str, sha256: Option<String>) -> Job {
         power: Default::default(),
         name: "smoke".to_owned(),
         models,
-        configurations: vec![JobConfiguration { runtime, options, source: ModelSource::Dropped(0) }],
+        configurations: vec![JobConfiguration {
+            runtime,
+            options,
+            source: ModelSource::Dropped(0),
+            role: Role::Configuration,
+        }],
+        order: Default::default(),
         inputs: BTreeMap::new(),
         measure: Measure {
             protocol: MeasureProtocol::Paper,

@@ -2,8 +2,8 @@
 
 use super::histogram;
 use crate::bundle::format::{
-    Bundle, Cost, EnergyState, Environment, Model, Observation, Power, Protocol, Quantity, Resources, Status,
-    Stopped, Tensor, VarianceSplit,
+    Bundle, Cost, EnergyState, Environment, Model, Observation, Power, Protocol, Quantity, Resources, Role,
+    ScheduleOrder, Status, Stopped, Tensor, VarianceSplit,
 };
 use crate::cli::outcome;
 use crate::cli::outcome::failures::{self, Ending};
@@ -41,8 +41,12 @@ impl Sheet {
 pub(super) fn render(bundle: &Bundle) -> String {
     let mut sheet = Sheet::default();
     let on = bundle.runtime.as_ref().map(|runtime| format!(" on {}", runtime.name)).unwrap_or_default();
+    let role = match bundle.schedule.map(|schedule| schedule.role) {
+        Some(Role::Sentinel) => " (sentinel)",
+        _ => "",
+    };
     let named = network_name(bundle).map(|name| format!(": {name}")).unwrap_or_default();
-    sheet.entry("result", [format!("{}{named}{on}", bundle.job.name)]);
+    sheet.entry("result", [format!("{}{named}{role}{on}", bundle.job.name)]);
     if bundle.simulated {
         sheet.entry("", ["SIMULATED: not a measurement of real hardware".to_owned()]);
     }
@@ -422,6 +426,11 @@ fn source(bundle: &Bundle) -> Vec<String> {
         vec![format!("bundle {}, job file {}{}", bundle.id, job.file, digest.unwrap_or_default())];
     lines.extend((!labels.is_empty()).then(|| format!("labels: {}", labels.join(", "))));
     let started = bundle.times.started.as_ref().map(|started| format!("started {started}, "));
+    lines.extend(bundle.schedule.map(|it| {
+        let seed = it.seed.map(|seed| format!(" with seed {seed}")).unwrap_or_default();
+        let order = if it.order == ScheduleOrder::Random { "random" } else { "listed" };
+        format!("number {} of {} of its job, in {order} order{seed}", it.place, it.places)
+    }));
     lines.push(format!("{}finished {}", started.unwrap_or_default(), bundle.times.finished));
     lines.push(format!("{} {}, {}", bundle.harness.name, bundle.harness.version, bundle.format));
     lines.extend(bundle.integrity.as_ref().map(|it| format!("number {} of chain {}", it.sequence, it.chain)));

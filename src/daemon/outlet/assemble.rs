@@ -12,8 +12,8 @@ use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob,
-    LoadedModel, Model, ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary,
-    Timed, Times, TrialId,
+    LoadedModel, Model, ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, Schedule, SpecEncoding,
+    Summary, Timed, Times, TrialId,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
@@ -41,6 +41,8 @@ pub(super) struct Parts<'a> {
     pub(super) runtime: Option<(&'static Runtime, Options)>,
     /// θ, if the model was generated.
     pub(super) configuration: Option<Network>,
+    /// What it is for, if it is one of the job's configurations.
+    pub(super) schedule: Option<Schedule>,
     /// The model as copied or generated.
     pub(super) model: Option<BoundModel>,
     /// What it costs.
@@ -62,6 +64,7 @@ impl<'a> Parts<'a> {
             spec,
             job: None,
             configuration: None,
+            schedule: None,
             runtime: None,
             model: None,
             counted: Counted::default(),
@@ -152,6 +155,7 @@ impl Assembler {
             runtime,
             preparation: course.preparation,
             protocol,
+            schedule: parts.schedule,
             outcome: parts.outcome,
             trials: course.trials,
             summary,

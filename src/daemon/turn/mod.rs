@@ -7,7 +7,7 @@ use super::job::{QueuedJob, SpecFile};
 use super::troubles::Setback;
 use crate::bundle::format::{
     Build, DifferingProcess, Energy, Environment, LoadedModel, Outcome, OutputComparison, Power, Profile,
-    ReadOutputs, Trial, TrialId, TrialResources,
+    ReadOutputs, Role, Schedule, ScheduleOrder, Trial, TrialId, TrialResources,
 };
 use crate::runtime::{NodeShapes, options, shape_source};
 use crate::spec::{
@@ -48,6 +48,17 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// What it is for, and its place in the job.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            role: self.chosen().role,
+            order: self.job.order,
+            seed: (self.job.order == ScheduleOrder::Random).then_some(self.job.measure.seed),
+            place: self.configuration as u64,
+            places: self.job.configurations.len() as u64,
+        }
+    }
+
     /// Is it the last one of its job?
     pub(crate) fn is_last(&self) -> bool {
         self.configuration == self.job.configurations.len()
@@ -73,7 +84,11 @@ impl<'a> Turn<'a> {
     /// The first configuration of the job on the same network, which may be this one. All dropped models of
     /// one job are the same network.
     pub(crate) fn first_on_its_model(&self) -> usize {
+        if self.chosen().role == Role::Sentinel {
+            return self.configuration;
+        }
         let is_same = |other: &JobConfiguration| match (other.source, self.chosen().source) {
+            _ if other.role == Role::Sentinel => false,
             (ModelSource::Dropped(_), ModelSource::Dropped(_)) => true,
             (ModelSource::Generated(one), ModelSource::Generated(other)) => one == other,
             _ => false,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use super::check;
 use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_ENTRY_BYTES};
-use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, PAPER, RIGOROUS};
+use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, PAPER, RIGOROUS, SENTINEL};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, JobSource};
 use super::{Builds, Host, Job, JobConfiguration, Measure, MeasureProtocol, SPEC_EXTENSIONS, Verify};
-use super::{host, inputs, order, runtimes};
-use crate::bundle::format::{Mistake, PowerRequest};
+use super::{host, inputs, networks, order, runtimes, sentinel};
+use crate::bundle::format::{Mistake, PowerRequest, Role, ScheduleOrder};
 use crate::bundle::read::MOST_LATENCIES;
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -41,7 +41,17 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
     let chosen = runtimes::choose(fields.get("runtime"), source.as_ref(), known, &mut mistakes);
     let options = fields.get("runtime_options");
     let mut configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
-    let order = fields.choice("order", &mut mistakes);
+    let order = match fields.choice("order", &mut mistakes) {
+        Some("random") => ScheduleOrder::Random,
+        _ => ScheduleOrder::Listed,
+    };
+    let sentinel_every: u32 = fields.integer("sentinel_every", &mut mistakes);
+    let sentinel_network = networks::network(&networks::SENTINEL, &fields.nodes, &mut mistakes);
+    if let (Some(node), 0) = (fields.get("sentinel"), sentinel_every) {
+        let hint = "add `sentinel_every`, such as `sentinel_every: 10`, or leave the key out";
+        mistakes.add(node.position, "sentinel", "no_effect", "nothing measures this network", hint);
+    }
+    let role = fields.choice("role", &mut mistakes);
     let inputs = fields.get("inputs").map(|node| inputs::read(node, &mut mistakes)).unwrap_or_default();
     let labels = fields.get("labels").map(|node| labels(node, &mut mistakes)).unwrap_or_default();
     let measure = Measure {
@@ -68,8 +78,17 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         None => Verify::Others,
     };
     let priority = fields.integer("priority", &mut mistakes);
-    if order == Some("random") {
+    if order == ScheduleOrder::Random {
         order::shuffle(&mut configurations, measure.seed);
+    }
+    if role == Some(SENTINEL) {
+        configurations.iter_mut().for_each(|one| one.role = Role::Sentinel);
+    }
+    let place = fields.get("sentinel_every");
+    let mut configurations =
+        sentinel::insert(configurations, sentinel_every as usize, sentinel_network, place, &mut mistakes);
+    if !mistakes.is_empty() {
+        configurations.clear();
     }
     let models = match source {
         Some(JobSource::Dropped(models)) => models.into_iter().map(|model| model.reference).collect(),
@@ -80,6 +99,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             name: name.unwrap_or_else(|| name_of_file(file_name)),
             models,
             configurations,
+            order,
             inputs,
             measure,
             host,
