@@ -43,6 +43,11 @@ pub(super) const MISTAKES: &[Code] = &[
     ("needs_study", "The key has a meaning for a study only.", "leave it out, or use `study`"),
     ("no_effect", "The key has no effect with these others.", "leave it out"),
     (
+        "not_with_rigorous",
+        "`protocol: rigorous` decides what this key says, or has no place for it.",
+        "leave the key out, or use `protocol: paper`",
+    ),
+    (
         "no_model_for_runtime",
         "No model in the list has the format that a runtime reads.",
         "add one, or leave out the runtime",
