@@ -200,7 +200,7 @@ fn unit(path: &str, key: &str) -> &'static str {
         "largest_relative_difference" | "cosine_similarity" | "largest_share" | "smallest_cosine" => "1",
         "configuration" if path.starts_with("outputs.") => "1",
         "percent" | "precision_percent" => "%",
-        "mean" | "interval" if path.starts_with("protocol.") => "ms",
+        "mean" | "low" | "high" if path.starts_with("protocol.") => "ms",
         "confidence" => "probability",
         "percentiles" | "missing_percentiles" | "median_interval" | "mean_interval" => "",
         "variance" | "levels" | "modes" => "",

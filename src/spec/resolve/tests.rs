@@ -205,6 +205,9 @@ fn boundaries_of_every_range_are_accepted_and_one_beyond_is_not() {
     for field in FIELDS {
         let Kind::Integer { minimum, maximum } = field.kind else { continue };
         let line = |number: i128| match field.path.split_once('.') {
+            Some((group, key @ "time_limit_seconds")) => {
+                format!("backbone: 1\nmodel: net.onnx\n{group}: {{protocol: rigorous, {key}: {number}}}\n")
+            }
             Some((group, key)) => format!("backbone: 1\nmodel: net.onnx\n{group}: {{{key}: {number}}}\n"),
             None => format!("backbone: 1\nmodel: net.onnx\n{}: {number}\n", field.path),
         };
@@ -299,7 +302,7 @@ fn unknown_keys_come_with_the_nearest_known_one() {
         hint("num-threads: 5"),
         "`threads` is an option of a runtime and belongs below `runtime_options`"
     );
-    assert!(hint("measure: {quux: 1}").starts_with("keys here: `protocol`, `warm_up_runs`"));
+    assert!(hint("measure: {quux: 1}").starts_with("keys here: `protocol`, `precision_percent`"));
     assert!(hint("1: 1").starts_with("keys here: "));
     assert!(hint(&format!("? {}\n: 1", "x".repeat(200_000))).starts_with("keys here: "));
 }

@@ -4,9 +4,11 @@
 
 mod devices;
 mod failures;
+mod hosts;
 
 pub(super) use devices::OF_DEVICES;
 pub(super) use failures::FAILURES;
+pub(super) use hosts::OF_HOSTS;
 
 /// Code, meaning, remedy.
 pub(super) type Code = (&'static str, &'static str, &'static str);
@@ -42,6 +44,11 @@ pub(super) const MISTAKES: &[Code] = &[
     ("more_mistakes", "There are more mistakes than are listed.", "correct those, and check again"),
     ("needs_study", "The key has a meaning for a study only.", "leave it out, or use `study`"),
     ("no_effect", "The key has no effect with these others.", "leave it out"),
+    (
+        "not_with_rigorous",
+        "`protocol: rigorous` decides what this key says, or has no place for it.",
+        "leave the key out, or use `protocol: paper`",
+    ),
     (
         "no_model_for_runtime",
         "No model in the list has the format that a runtime reads.",
