@@ -10,7 +10,7 @@ use crate::stats::levels;
 
 /// The series of one network that was measured as a sentinel on one platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DeviceSeries {
+pub(crate) struct DeviceSeries {
     /// The platform.
     pub platform: usize,
     /// Name of the host.
@@ -25,7 +25,7 @@ pub struct DeviceSeries {
 
 /// A change of the level of a series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DeviceChange {
+pub(crate) struct DeviceChange {
     /// When the first result of the new level was finished; RFC 3339, UTC.
     pub since: String,
     /// Median latency of the new level divided by that of the level before.
@@ -52,7 +52,7 @@ fn of(rows: &[Row], platform: usize, subject: String, mut found: Vec<(usize, f64
         (&rows[*one].finished, &rows[*one].id).cmp(&(&rows[*other].finished, &rows[*other].id))
     });
     let means: Vec<f64> = found.iter().map(|(_, mean)| *mean).collect();
-    let change = |step: levels::Step| DeviceChange {
+    let change = |step: levels::LevelStep| DeviceChange {
         since: rows[found[step.start].0].finished.clone(),
         ratio: step.ratio,
     };

@@ -85,7 +85,7 @@ impl HostSentinel {
         let last = self.series.last()?.clone();
         let means: Vec<f64> = self.series.iter().map(|point| point.mean_milliseconds).collect();
         let changes = levels::steps(&means);
-        let change = |step: &levels::Step| SentinelChange {
+        let change = |step: &levels::LevelStep| SentinelChange {
             since: self.series[step.start].at.clone(),
             ratio: step.ratio,
         };

@@ -22,6 +22,7 @@ pub(crate) use self::sentinel::daily_job as sentinel_job;
 
 pub(crate) mod check;
 mod describe;
+mod field;
 pub(crate) mod fields;
 pub mod files;
 mod host;

@@ -118,6 +118,9 @@ mod tests {
         assert_eq!(of("sentinel_every: 2\n"), "SccSccSccS");
         assert_eq!(of("sentinel_every: 4\norder: random\n"), "SccccSccS");
         assert_eq!(of("sentinel_every: 1000\n"), "SccccccS");
+        assert!(
+            read(&format!("{STUDY}sentinel_every: 1001\n")).unwrap_err().contains("`1001` is more than 1000")
+        );
         assert_eq!(of("sentinel_every: 6\nruntime: [onnxruntime, tflite]\n"), "SSccccccSSccccccSS");
         let job = read(&format!(
             "{STUDY}sentinel_every: 6\nsentinel: {{block: standard, kernel: 5, input: 32, precision: fp32}}\n"

@@ -53,7 +53,7 @@ pub(crate) fn levels(values: &[f64]) -> Vec<Stretch> {
 
 /// A change from one level to the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct LevelStep {
     /// First value of the new level, from 0.
     pub(crate) start: usize,
     /// Median of the new level divided by that of the one before.
@@ -62,9 +62,9 @@ pub(crate) struct Step {
 
 /// The changes of level of a series, in order. A level has at least five values, so a change shows with the
 /// fifth value after it.
-pub(crate) fn steps(values: &[f64]) -> Vec<Step> {
+pub(crate) fn steps(values: &[f64]) -> Vec<LevelStep> {
     let levels = levels(values);
-    let step = |pair: &[Stretch]| Step { start: pair[1].start, ratio: pair[1].median / pair[0].median };
+    let step = |pair: &[Stretch]| LevelStep { start: pair[1].start, ratio: pair[1].median / pair[0].median };
     levels.windows(2).map(step).filter(|step| step.ratio.is_finite()).collect()
 }
 

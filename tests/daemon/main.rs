@@ -32,6 +32,7 @@ mod packages;
 mod planted;
 mod power_loss;
 mod protocol;
+mod sentinel;
 mod spec_memory;
 mod strace_log;
 mod systemd;

@@ -40,18 +40,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
     let source = source::read(&root, &fields.nodes, known, &mut mistakes);
     let chosen = runtimes::choose(fields.get("runtime"), source.as_ref(), known, &mut mistakes);
     let options = fields.get("runtime_options");
-    let mut configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
-    let order = match fields.choice("order", &mut mistakes) {
-        Some("random") => ScheduleOrder::Random,
-        _ => ScheduleOrder::Listed,
-    };
-    let sentinel_every: u32 = fields.integer("sentinel_every", &mut mistakes);
-    let sentinel_network = networks::network(&networks::SENTINEL, &fields.nodes, &mut mistakes);
-    if let (Some(node), 0) = (fields.get("sentinel"), sentinel_every) {
-        let hint = "add `sentinel_every`, such as `sentinel_every: 10`, or leave the key out";
-        mistakes.add(node.position, "sentinel", "no_effect", "nothing measures this network", hint);
-    }
-    let role = fields.choice("role", &mut mistakes);
+    let configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
     let inputs = fields.get("inputs").map(|node| inputs::read(node, &mut mistakes)).unwrap_or_default();
     let labels = fields.get("labels").map(|node| labels(node, &mut mistakes)).unwrap_or_default();
     let measure = Measure {
@@ -78,18 +67,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         None => Verify::Others,
     };
     let priority = fields.integer("priority", &mut mistakes);
-    if order == ScheduleOrder::Random {
-        order::shuffle(&mut configurations, measure.seed);
-    }
-    if role == Some(SENTINEL) {
-        configurations.iter_mut().for_each(|one| one.role = Role::Sentinel);
-    }
-    let place = fields.get("sentinel_every");
-    let mut configurations =
-        sentinel::insert(configurations, sentinel_every as usize, sentinel_network, place, &mut mistakes);
-    if !mistakes.is_empty() {
-        configurations.clear();
-    }
+    let (order, configurations) = ordered(&fields, configurations, measure.seed, &mut mistakes);
     let models = match source {
         Some(JobSource::Dropped(models)) => models.into_iter().map(|model| model.reference).collect(),
         _ => Vec::new(),
@@ -110,6 +88,35 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         }),
         _ => Err(mistakes.into_sorted()),
     }
+}
+
+/// The configurations in the order of their measurement, with the sentinels between them.
+fn ordered(
+    fields: &Fields<'_>,
+    mut configurations: Vec<JobConfiguration>,
+    seed: u64,
+    mistakes: &mut Mistakes,
+) -> (ScheduleOrder, Vec<JobConfiguration>) {
+    let order = match fields.choice("order", mistakes) {
+        Some("random") => ScheduleOrder::Random,
+        _ => ScheduleOrder::Listed,
+    };
+    if order == ScheduleOrder::Random {
+        order::shuffle(&mut configurations, seed);
+    }
+    if fields.choice("role", mistakes) == Some(SENTINEL) {
+        configurations.iter_mut().for_each(|one| one.role = Role::Sentinel);
+    }
+    let every: u32 = fields.integer("sentinel_every", mistakes);
+    let network = networks::network(&networks::SENTINEL, &fields.nodes, mistakes);
+    if let (Some(node), 0) = (fields.get("sentinel"), every) {
+        let hint = "add `sentinel_every`, such as `sentinel_every: 10`, or leave the key out";
+        mistakes.add(node.position, "sentinel", "no_effect", "nothing measures this network", hint);
+    }
+    // A network with a mistake must not be taken for none.
+    let place =
+        fields.get("sentinel_every").filter(|_| network.is_some() || fields.get("sentinel").is_none());
+    (order, sentinel::insert(configurations, every as usize, network, place, mistakes))
 }
 
 /// The clock of a program that times itself may get coarser with every run.

@@ -204,6 +204,10 @@ fn wrong_numbers_are_each_explained() {
 fn boundaries_of_every_range_are_accepted_and_one_beyond_is_not() {
     for field in FIELDS {
         let Kind::Integer { minimum, maximum } = field.kind else { continue };
+        // It changes the configurations, and its own tests have its boundaries.
+        if field.path == "sentinel_every" {
+            continue;
+        }
         let line = |number: i128| match field.path.split_once('.') {
             Some((group, key @ "time_limit_seconds")) => {
                 format!("backbone: 1\nmodel: net.onnx\n{group}: {{protocol: rigorous, {key}: {number}}}\n")
@@ -247,7 +251,7 @@ fn missing_keys_are_named() {
 
 #[test]
 fn keys_of_later_versions_are_unknown_like_any_other() {
-    assert_eq!(codes("backbone: 1\nmodel: net.onnx\nsentinel_every: {}\n"), ["unknown_key"]);
+    assert_eq!(codes("backbone: 1\nmodel: net.onnx\nlayers_of_interest: {}\n"), ["unknown_key"]);
 }
 
 #[test]

@@ -54,6 +54,11 @@ pub(super) const MISTAKES: &[Code] = &[
         "No model in the list has the format that a runtime reads.",
         "add one, or leave out the runtime",
     ),
+    (
+        "no_sentinel",
+        "A runtime of the job cannot run the sentinel.",
+        "name another network under `sentinel`, or leave `sentinel_every` out",
+    ),
     ("not_a_digest", "`sha256` is not 64 hexadecimal digits.", "use the output of `sha256sum`"),
     ("not_a_job_name", "The name cannot be one of a job.", "use letters, digits, dashes and dots"),
     ("not_absolute", "A path is not absolute.", "begin it with a slash"),
