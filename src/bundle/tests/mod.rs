@@ -127,7 +127,7 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         ("rigorous low", |bundle, value| reached(bundle).interval.as_mut().unwrap().low = value),
         ("rigorous high", |bundle, value| reached(bundle).interval.as_mut().unwrap().high = value),
         ("rigorous confidence", |bundle, value| {
-            reached(bundle).interval.as_mut().unwrap().confidence = value
+            reached(bundle).interval.as_mut().unwrap().confidence = value;
         }),
         ("precision reached", |bundle, value| reached(bundle).precision_percent = Some(value)),
         ("rigorous seconds", |bundle, value| reached(bundle).seconds = value),
