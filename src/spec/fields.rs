@@ -1,7 +1,7 @@
 //! The table of everything that a job file may say. Checks, the JSON Schema and the reference in
 //! `docs/JOB-SPEC.md` are derived from it; nothing here reads a file.
 
-pub use super::field::{Factor, Fallback, Field, Kind};
+pub(crate) use super::field::{Factor, Fallback, Field, Kind};
 
 /// The version of the job file that this program reads, the value of `backbone`.
 pub(crate) const FORMAT: i64 = 1;

@@ -30,6 +30,7 @@ mod estimate;
 mod generated;
 mod models;
 mod precision;
+mod rates;
 
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
@@ -166,11 +167,13 @@ fn accepted(path: &Path, shown: &str, job: &Job, surroundings: &Surroundings) ->
         text.push_str(&lines);
         would_run &= can_be_run;
     }
-    text.push_str(&estimate::line(job, &operations, surroundings.outbox.as_deref()));
+    let estimate = estimate::of(job, &operations, surroundings.outbox.as_deref());
+    text.push_str(&estimate.duration);
     let (lines, fits) = duration::lines(job);
     text.push_str(&lines);
     would_run &= fits;
-    text.push_str(&format!("  precision: {}\n", precision::describe(measure)));
+    let by_results = estimate.precision.map(|words| format!("; {words}")).unwrap_or_default();
+    text.push_str(&format!("  precision: {}{by_results}\n", precision::describe(measure)));
     let found = if would_run { "ok" } else { "would not run, see below" };
     (format!("{shown}: {found}\n{text}"), would_run)
 }

@@ -22,11 +22,11 @@ use crate::bundle::format::{
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::status::Running;
-use crate::daemon::turn::{Course, Left, NextTrial, Turn, fewest_trials};
+use crate::daemon::turn::{Course, Left, NextTrial, Turn, eta};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job, JobConfiguration, MeasureProtocol};
+use crate::spec;
 use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
 use crate::worker::ending::{Ended, Ending, Shortage};
@@ -428,7 +428,7 @@ impl Trials<'_> {
             trial,
             trials,
             since: now_text(),
-            eta_seconds: eta(&self.course.walls, job, configuration, next.place),
+            eta_seconds: eta::seconds(self.turn, &self.course, next.place),
         };
         let is_first = self.course.started.is_none();
         self.attendant.trial_begins(running, if is_first { TrialNumber::First } else { TrialNumber::Later });
@@ -511,22 +511,4 @@ fn placement_of(host: &spec::Host, placed: Placed, daemon_cpus: Vec<u32>) -> Pla
 fn cancelled(when: &str) -> Outcome {
     Failure::new(Stage::Queue, "cancelled", format!("the job was cancelled {when}"))
         .outcome(Status::Cancelled)
-}
-
-/// Seconds until the job is done, if the trials to come take as long as those of this configuration took;
-/// later configurations of `rigorous` are taken to need as many as this one.
-fn eta(walls: &[f64], job: &Job, configuration: usize, (trial, trials): (u32, u32)) -> Option<f64> {
-    let mean = walls.iter().sum::<f64>() / walls.len() as f64;
-    let of = |chosen: &JobConfiguration| {
-        let (builds, processes) = fewest_trials(chosen, &job.measure);
-        let fewest = f64::from(builds) * f64::from(processes);
-        match job.measure.protocol {
-            MeasureProtocol::Paper => fewest * mean,
-            MeasureProtocol::Rigorous { time_limit_seconds, .. } => {
-                (fewest.max(f64::from(trials)) * mean).min(time_limit_seconds.into())
-            }
-        }
-    };
-    let later: f64 = job.configurations[configuration..].iter().map(of).sum();
-    (!walls.is_empty()).then_some(mean * f64::from(trials - trial + 1) + later)
 }

@@ -16,6 +16,7 @@ use crate::spec::{
 use crate::spool::journal::{BoundModel, Measured, Progress};
 use crate::stats::rigorous::PastTrial;
 
+pub(crate) mod eta;
 mod merge;
 mod protocol;
 
