@@ -45,11 +45,6 @@ pub(super) const MISTAKES: &[Code] = &[
     ("needs_study", "The key has a meaning for a study only.", "leave it out, or use `study`"),
     ("no_effect", "The key has no effect with these others.", "leave it out"),
     (
-        "not_with_rigorous",
-        "`protocol: rigorous` decides what this key says, or has no place for it.",
-        "leave the key out, or use `protocol: paper`",
-    ),
-    (
         "no_model_for_runtime",
         "No model in the list has the format that a runtime reads.",
         "add one, or leave out the runtime",
@@ -64,6 +59,11 @@ pub(super) const MISTAKES: &[Code] = &[
     ("not_absolute", "A path is not absolute.", "begin it with a slash"),
     ("not_readable", "The file cannot be read.", "check its name and its rights"),
     ("not_text", "The file is not UTF-8 text.", "save it as UTF-8"),
+    (
+        "not_with_rigorous",
+        "`protocol: rigorous` decides what this key says, or has no place for it.",
+        "leave the key out, or use `protocol: paper`",
+    ),
     ("out_of_range", "A number is outside its range.", "see the range in the message"),
     ("range_on_floats", "`range` is for integer inputs.", "use `file` for other values"),
     (
