@@ -1,4 +1,5 @@
-//! Which device changed, and since when: the sentinels of each platform over time, whatever job measured them.
+//! Which device changed, and since when: the sentinels of each platform over time, whatever job measured
+//! them.
 
 use std::collections::BTreeMap;
 

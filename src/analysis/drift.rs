@@ -130,8 +130,9 @@ mod tests {
     /// The levels of a factor of each of 48 configurations; level 1 takes 20 % longer.
     const LEVELS: usize = 48;
 
-    /// The contrast of the factor, and its bias: raw and corrected. `order` has the configurations in the order
-    /// of their measurement; the device gets slower by 10 % as a board that heats up does, fast and then slowly.
+    /// The contrast of the factor, and its bias: raw and corrected. `order` has the configurations in the
+    /// order of their measurement; the device gets slower by 10 % as a board that heats up does, fast and
+    /// then slowly.
     fn biases(order: &[usize], every: usize) -> (f64, f64) {
         let template = template();
         let (mut rows, mut levels, mut at, mut place) = (Vec::new(), Vec::new(), 0.0, 0);

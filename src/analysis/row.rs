@@ -63,7 +63,8 @@ pub struct Row {
     /// The middle of its measurement, in seconds since 1970 by the host's clock; `None` if nothing started.
     #[serde(skip)]
     pub(crate) middle: Option<f64>,
-    /// Latency of the job's sentinel at that time, divided by that of its first; `None` if the job has no two.
+    /// Latency of the job's sentinel at that time, divided by that of its first; `None` if the job has no
+    /// two.
     pub drift: Option<f64>,
     /// The protocol by which it was measured.
     pub protocol: ProtocolName,

@@ -29,6 +29,7 @@ mod monitoring;
 mod old_kernel;
 mod outputs;
 mod packages;
+mod planner;
 mod planted;
 mod power_loss;
 mod protocol;

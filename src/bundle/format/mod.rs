@@ -117,8 +117,8 @@ pub struct Bundle {
     /// could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
-    /// What it is for, and where it stood in its job; left out in bundles of older programs, and if the job could
-    /// not be read.
+    /// What it is for, and where it stood in its job; left out in bundles of older programs, and if the job
+    /// could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// How the configuration ended.

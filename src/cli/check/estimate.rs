@@ -1,17 +1,14 @@
-//! How long a job will probably take, and how narrow its intervals will be: from its last results in an outbox, if
-//! there are any; else from its operations and what other networks reached there; else from a stated assumption.
-//! Never a promise.
+//! How long a job will probably take, and how narrow its intervals will be: from its last results in an
+//! outbox, if there are any; else from its operations and what other networks reached there; else from a
+//! stated assumption. Never a promise.
 
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::duration::about;
-use super::rates::Rates;
-use crate::bundle::format::{Bundle, Latencies};
-use crate::bundle::{read, write};
+use super::rates::{Rates, process_seconds, read_result};
+use crate::bundle::format::Bundle;
+use crate::bundle::write;
 use crate::daemon::fewest_trials;
-use crate::guarded;
 use crate::network::count_configuration::cost;
 use crate::spec::{Job, JobConfiguration, MeasureProtocol, ModelSource};
 use crate::text::counted;
@@ -25,9 +22,6 @@ const ASSUMED_SECONDS_PER_PROCESS: f64 = 1.0;
 
 /// Most results that are read: beyond that the first ones stand for the rest.
 const MOST_READ: usize = 64;
-
-/// Largest decompressed result that is read for an estimate.
-const LARGEST_READ_BYTES: u64 = 32 << 20;
 
 /// The last result of a configuration tells its duration within this factor: load, heat and other programs
 /// change between two jobs. A test holds it.
@@ -137,8 +131,8 @@ impl Sum {
     }
 }
 
-/// Half width of the median's interval as a part of the median, for as many runs as this job wants: it goes with
-/// one over the root of their number.
+/// Half width of the median's interval as a part of the median, for as many runs as this job wants: it goes
+/// with one over the root of their number.
 fn width_like(job: &Job, bundle: &Bundle) -> Option<f64> {
     let summary = bundle.summary.as_ref()?;
     let interval = summary.median_interval?;
@@ -176,25 +170,6 @@ fn seconds_for(job: &Job, configuration: &JobConfiguration, operations: u64) -> 
 fn seconds_like(job: &Job, configuration: &JobConfiguration, bundle: &Bundle) -> Option<f64> {
     let mean = bundle.summary.as_ref()?.mean / 1e3;
     Some(processes(job, configuration) * (process_seconds(bundle)? + runs(job) * mean))
-}
-
-/// Seconds of each process of a result without its runs.
-pub(super) fn process_seconds(bundle: &Bundle) -> Option<f64> {
-    let started: Timestamp = bundle.times.started.as_ref()?.parse().ok()?;
-    let finished: Timestamp = bundle.times.finished.parse().ok()?;
-    let whole = finished.duration_since(started).as_secs_f64();
-    let all = |latencies: &Latencies| {
-        let runs = latencies.warm_up_ns.iter().chain(&latencies.latency_ns);
-        runs.map(|latency| latency.0 as f64 / 1e9).sum::<f64>()
-    };
-    let running: f64 = bundle.trials.iter().map(|trial| all(&trial.latencies)).sum();
-    Some((whole - running).max(0.0) / bundle.trials.len().max(1) as f64)
-}
-
-/// A result in the outbox; `None` if the file is none.
-pub(super) fn read_result(outbox: &Path, name: &str) -> Option<Bundle> {
-    let file = guarded::open_path(&outbox.join(name)).ok()?;
-    read::decode_within(file, LARGEST_READ_BYTES).ok().map(|(bundle, _)| bundle)
 }
 
 fn names_in(outbox: &Path) -> Vec<String> {

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::estimate::{process_seconds, read_result};
-use crate::bundle::format::{Bundle, Status};
+use jiff::Timestamp;
+
+use crate::bundle::format::{Bundle, Latencies, Status};
+use crate::bundle::read;
+use crate::guarded;
 use crate::stats::sample;
 
 /// Results that are read for a rate.
 const MOST_READ: usize = 32;
 
-/// With one result, or results that agree by chance, a rate is known within this factor at best: networks differ in
-/// what a device makes of them.
+/// Largest decompressed result that is read for an estimate.
+const LARGEST_READ_BYTES: u64 = 32 << 20;
+
+/// With one result, or results that agree by chance, a rate is known within this factor at best: networks
+/// differ in what a device makes of them.
 const LEAST_FACTOR: f64 = 2.0;
 
 /// What a runtime computes.
@@ -49,6 +55,25 @@ impl<'a> Rates<'a> {
             rate(&seen)
         })
     }
+}
+
+/// Seconds of each process of a result without its runs.
+pub(super) fn process_seconds(bundle: &Bundle) -> Option<f64> {
+    let started: Timestamp = bundle.times.started.as_ref()?.parse().ok()?;
+    let finished: Timestamp = bundle.times.finished.parse().ok()?;
+    let whole = finished.duration_since(started).as_secs_f64();
+    let all = |latencies: &Latencies| {
+        let runs = latencies.warm_up_ns.iter().chain(&latencies.latency_ns);
+        runs.map(|latency| latency.0 as f64 / 1e9).sum::<f64>()
+    };
+    let running: f64 = bundle.trials.iter().map(|trial| all(&trial.latencies)).sum();
+    Some((whole - running).max(0.0) / bundle.trials.len().max(1) as f64)
+}
+
+/// A result in the outbox; `None` if the file is none.
+pub(super) fn read_result(outbox: &Path, name: &str) -> Option<Bundle> {
+    let file = guarded::open_path(&outbox.join(name)).ok()?;
+    read::decode_within(file, LARGEST_READ_BYTES).ok().map(|(bundle, _)| bundle)
 }
 
 /// Seconds for an operation, and of a process without its runs.

@@ -6,16 +6,17 @@ use super::{Course, Turn, fewest_trials};
 use crate::bundle::format::Role;
 use crate::spec::{JobConfiguration, MeasureProtocol};
 
-/// Trials that are alike enough to tell each other's duration: networks of a study differ, and a study in random
-/// order has seen a fair sample of them soon.
+/// Trials that are alike enough to tell each other's duration: networks of a study differ, and a study in
+/// random order has seen a fair sample of them soon.
 type Kind = (&'static str, Role);
 
 /// Number of trials and their seconds, together.
 type Taken = (f64, f64);
 
-/// Seconds until the job is done; `None` before its first trial is. The rest of this configuration takes as long
-/// for each trial as its trials took so far, later ones as those of the same runtime and role; trial `place.0` of
-/// `place.1` is next. Later configurations of `rigorous` are taken to need as many trials as this one.
+/// Seconds until the job is done; `None` before its first trial is. The rest of this configuration takes as
+/// long for each trial as its trials took so far, later ones as those of the same runtime and role; trial
+/// `place.0` of `place.1` is next. Later configurations of `rigorous` are taken to need as many trials as
+/// this one.
 pub(crate) fn seconds(turn: &Turn<'_>, course: &Course, place: (u32, u32)) -> Option<f64> {
     let earlier = turn.progress.trials.iter().filter(|trial| trial.configuration < turn.configuration);
     let mut taken: BTreeMap<Kind, Taken> = BTreeMap::new();
