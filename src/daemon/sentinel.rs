@@ -47,7 +47,7 @@ impl HostSentinel {
         let text = runtime.and_then(spec::sentinel_job);
         let series = if wanted { read(&config.state) } else { Vec::new() };
         let waited = series.last().and_then(|last| since(&last.at, Timestamp::now()));
-        // A series from the future: the clock jumped, and nobody knows how long ago it was.
+        // A series from the future: the clock jumped, and how long ago it was cannot be known.
         let left = waited.map_or(Duration::ZERO, |waited| every.saturating_sub(waited));
         Self { state: config.state.clone(), job: text.map(|text| (text, every)), due: now + left, series }
     }
