@@ -16,14 +16,17 @@ pub(crate) mod cell;
 pub mod compare;
 pub(crate) mod condition;
 pub mod contrast;
+#[cfg(test)]
+mod contrast_tests;
 pub(crate) mod device;
 pub(crate) mod drift;
 pub mod estimate;
 pub(crate) mod factor;
 pub(crate) mod figure;
 pub mod finding;
-mod hypothesis;
+pub(crate) mod hypothesis;
 mod identity;
+pub(crate) mod likeness;
 pub mod pareto;
 pub(crate) mod peaks;
 pub(crate) mod platform;

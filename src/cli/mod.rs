@@ -16,6 +16,8 @@ mod check;
 mod collect;
 #[cfg(feature = "desk")]
 mod collected;
+#[cfg(feature = "desk")]
+mod compare;
 mod doctor;
 mod exit;
 mod explain;
@@ -104,6 +106,8 @@ enum Command {
     Submit(submit::SubmitArguments),
     #[cfg(feature = "desk")]
     Collect(collect::CollectArguments),
+    #[cfg(feature = "desk")]
+    Compare(compare::CompareArguments),
     #[cfg(feature = "desk")]
     Export(export::ExportArguments),
     #[cfg(feature = "desk")]
@@ -200,6 +204,8 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Submit(arguments) => submit::execute(&arguments),
         #[cfg(feature = "desk")]
         Command::Collect(arguments) => collect::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Compare(arguments) => compare::execute(arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
         #[cfg(feature = "desk")]
