@@ -266,5 +266,5 @@ fn duration_is_estimated_by_the_last_result_if_there_is_one() {
     let name = "a.tokens.onnxruntime.0000000002-t-0001.json.gz";
     fs_err::write(outbox.path().join(name), crate::bundle::write::encode(&bundle).unwrap()).unwrap();
     fs_err::write(outbox.path().join("a.tokens.onnxruntime.0000000001-t-0001.json.gz"), b"older").unwrap();
-    insta::assert_snapshot!(estimate(&surroundings), @"  duration: about 31 s (21 s to 47 s), by the last results in OUTBOX");
+    insta::assert_snapshot!(estimate(&surroundings), @"  duration: about 31 s (21 s to 46 s), by the last results in OUTBOX");
 }
