@@ -56,25 +56,9 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     let place = DaemonPlace { config: arguments.config, ..DaemonPlace::default() };
     let (config, _) = place.load(Some(outbox.clone()), arguments.host_root)?;
     let mut progress = Progress::new(if arguments.json { Form::Json } else { Form::Text });
+    let host = if arguments.no_wait { Wait::No } else { Wait::Yes };
     for given in &given {
-        let folder = RunFolder::make(&outbox)?;
-        if let Some(mistakes) = folder.fill(given)? {
-            progress.say(mistakes.trim_end());
-        }
-        let mut daemon = Daemon::start(folder.config(&config), Audience::Nobody, &mut progress).explain()?;
-        if arguments.no_wait && !daemon.lock_host() {
-            let what = format!(
-                "cannot measure {}: another measurement is running on this host",
-                given.path().display()
-            );
-            return Err(anyhow!(what)).advise("run without --no-wait to wait for it").exit(Exit::Busy);
-        }
-        if !daemon.work_off().context("cannot write to the disk of the outbox")? {
-            drop(daemon);
-            progress.finish();
-            anyhow::bail!("stopped before {} was measured", given.path().display());
-        }
-        daemon.reject_waiting();
+        measure(given, None, host, &outbox, &config, &mut progress)?;
     }
     progress.finish();
     let rows = &progress.rows;
@@ -88,8 +72,48 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<Exit> {
     Ok(outcome::exit(rows, arguments.strict))
 }
 
+/// What to do while another measurement is running on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Wait for its end.
+    Yes,
+    /// Fail.
+    No,
+}
+
+/// Measure one job, as `text` has it if its file is to be read otherwise.
+///
+/// # Errors
+/// If it cannot be measured at all. What a job makes of itself is in its bundles.
+pub(super) fn measure(
+    given: &Given<'_>,
+    text: Option<&str>,
+    wait: Wait,
+    outbox: &Path,
+    config: &Config,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let folder = RunFolder::make(outbox)?;
+    if let Some(mistakes) = folder.fill(given, text)? {
+        progress.say(mistakes.trim_end());
+    }
+    let mut daemon = Daemon::start(folder.config(config), Audience::Nobody, progress).explain()?;
+    if wait == Wait::No && !daemon.lock_host() {
+        let what =
+            format!("cannot measure {}: another measurement is running on this host", given.path().display());
+        return Err(anyhow!(what)).advise("run without --no-wait to wait for it").exit(Exit::Busy);
+    }
+    if !daemon.work_off().context("cannot write to the disk of the outbox")? {
+        drop(daemon);
+        progress.finish();
+        anyhow::bail!("stopped before {} was measured", given.path().display());
+    }
+    daemon.reject_waiting();
+    Ok(())
+}
+
 /// A file on the command line.
-enum Given<'a> {
+pub(super) enum Given<'a> {
     /// A job file.
     Spec(&'a Path),
     /// A model, and the runtime that measures it.
@@ -97,7 +121,7 @@ enum Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn of(file: &'a Path) -> anyhow::Result<Self> {
+    pub(super) fn of(file: &'a Path) -> anyhow::Result<Self> {
         let is_file = fs_err::metadata(file).exit(Exit::WrongInput)?.is_file();
         if !is_file {
             return Err(anyhow!("{} is not a file", file.display())).exit(Exit::WrongInput);
@@ -120,9 +144,17 @@ impl<'a> Given<'a> {
         Ok(Self::Model(file, runtime))
     }
 
-    fn path(&self) -> &'a Path {
+    pub(super) fn path(&self) -> &'a Path {
         match self {
             Self::Spec(path) | Self::Model(path, _) => path,
+        }
+    }
+
+    /// The text of its job file.
+    pub(super) fn text(&self) -> anyhow::Result<Vec<u8>> {
+        match self {
+            Self::Spec(spec) => read_limited(spec),
+            Self::Model(model, runtime) => Ok(job_with_defaults(model, runtime)?.into_bytes()),
         }
     }
 
@@ -163,21 +195,17 @@ impl RunFolder {
 
     /// Put the job file, and the models that it names, into the inbox. Returns the mistakes in the job file,
     /// as `backbone check` prints them; its bundle has the same.
-    fn fill(&self, given: &Given<'_>) -> anyhow::Result<Option<String>> {
+    fn fill(&self, given: &Given<'_>, text: Option<&str>) -> anyhow::Result<Option<String>> {
         let spec = given.path();
         let name = given.spec_name()?;
         let to = self.0.path().join("inbox").join(&name);
-        let text = match given {
-            Given::Spec(_) => {
-                link_or_copy(spec, &to)?;
-                read_limited(spec)?
-            }
-            Given::Model(_, runtime) => {
-                let text = job_with_defaults(spec, runtime)?;
-                fs_err::write(&to, &text)?;
-                text.into_bytes()
-            }
-        };
+        let is_own = text.is_none() && matches!(given, Given::Spec(_));
+        let text = text.map_or_else(|| given.text(), |text| Ok(text.as_bytes().to_vec()))?;
+        if is_own {
+            link_or_copy(spec, &to)?;
+        } else {
+            fs_err::write(&to, &text)?;
+        }
         let job = match spec::resolve::job(&text, &name.to_string_lossy()) {
             Ok(job) => job,
             // A rejected job needs no models.
@@ -223,15 +251,15 @@ fn link_or_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 /// Progress bars on a terminal, plain lines elsewhere. Drawn only between trials, so that nothing runs while
 /// a worker measures.
-struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
     form: Form,
-    rows: Vec<BundleLine>,
+    pub(super) rows: Vec<BundleLine>,
 }
 
 /// What standard output is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// A table for people, at the end.
     Text,
     /// A line of JSON for each result.
@@ -239,18 +267,18 @@ enum Form {
 }
 
 impl Progress {
-    fn new(form: Form) -> Self {
+    pub(super) fn new(form: Form) -> Self {
         Self { bar: std::io::stderr().is_terminal().then(bar), form, rows: Vec::new() }
     }
 
-    fn say(&self, line: &str) {
+    pub(super) fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None => super::note(line),
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -179,3 +179,52 @@ fn bundles_of_every_version_are_compared_or_refused_with_a_reason() {
     let count = |key: &str| json[key].as_array().unwrap().len();
     assert!(count("configurations") + count("refused") + count("one_sided") >= 2, "{json:#}");
 }
+
+/// Write a job that measures a script of `sim` with that latency.
+fn job_of(folder: &TempDir, name: &str, microseconds: u32) {
+    let place = folder.path().join("results");
+    fs_err::create_dir_all(&place).unwrap();
+    fs_err::write(place.join(format!("{name}.sim")), format!(r#"{{"latency_us": [{microseconds}]}}"#))
+        .unwrap();
+    let job = format!(
+        "backbone: 1\nmodel: {name}.sim\nruntime: sim\nmeasure: {{warm_up_runs: 1, timed_runs: 8}}\n\
+         labels: {{rack: b2}}\n"
+    );
+    fs_err::write(place.join(format!("{name}.yaml")), job).unwrap();
+}
+
+#[test]
+fn two_jobs_are_measured_in_turns_and_compared_in_pairs() {
+    let folder = TempDir::new().unwrap();
+    let host = folder.path().join("host");
+    fs_err::create_dir(&host).unwrap();
+    job_of(&folder, "fast", 3_000);
+    // Far apart: on a busy machine single runs are late by tens of milliseconds.
+    job_of(&folder, "slow", 100_000);
+    let more = ["--pairs", "4", "--outbox", "out", "--host-root", host.to_str().unwrap(), "--json"];
+    let jobs = |a: &str, b: &str, code| -> Value {
+        let output = compare(&folder, &[&[a, b][..], &more].concat());
+        serde_json::from_str(&text(&output, code)).unwrap()
+    };
+    let json = jobs("fast.yaml", "slow.yaml", 5);
+    let one = &json["configurations"][0];
+    assert_eq!((&one["verdict"], &one["time"]["pairs"]["count"]), (&"slower".into(), &4.into()), "{json:#}");
+    // The bundles say which pair they are of.
+    let bundles: Vec<_> = fs_err::read_dir(folder.path().join("results/out")).unwrap().collect();
+    assert_eq!(bundles.len(), 8);
+    let labels: Vec<String> = bundles
+        .into_iter()
+        .map(|file| {
+            backbone::bundle::read::decode(fs_err::File::open(file.unwrap().path()).unwrap()).unwrap()
+        })
+        .map(|bundle| format!("{} {}", bundle.job.labels["rack"], bundle.job.labels["backbone.pair"]))
+        .collect();
+    assert_eq!(labels.iter().filter(|label| *label == "b2 1").count(), 2, "{labels:?}");
+    let output = compare(&folder, &["fast.yaml", "out"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("one side is to be measured now, and the other is a result"), "{error}");
+    fs_err::write(folder.path().join("results/wrong.yaml"), "backbone: 1\nmodle: x\n").unwrap();
+    let output = compare(&folder, &["fast.yaml", "wrong.yaml"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("modle"), "{error}");
+}

@@ -13,12 +13,13 @@ use crate::analysis::row::Row;
 use crate::compare::{Compared, Decision, Fact, Refusal, Terms, compare};
 
 mod text;
+mod turns;
 
 /// Compare two sets of results: faster, slower, equivalent, or ambiguous and why
 #[derive(Debug, Args)]
 pub(super) struct CompareArguments {
-    /// What to compare with: a folder with bundles at any depth, a bundle, or the name or id of a job whose
-    /// bundles are in the outbox
+    /// What to compare with: a folder with bundles at any depth, a bundle, the name or id of a job whose
+    /// bundles are in the outbox, or a job file or model to be measured now, in turns with B
     #[arg(value_name = "A")]
     a: PathBuf,
     /// What to compare, likewise
@@ -46,9 +47,16 @@ pub(super) struct CompareArguments {
     /// List every file that gave no result instead of the first few of each kind
     #[arg(long)]
     name_all: bool,
-    /// Folder with the bundles of jobs [default: the daemon's outbox]
+    /// Folder with the bundles of jobs [default: the daemon's outbox]; for bundles of what is measured now
+    /// [default: .]
     #[arg(long, value_name = "FOLDER")]
     outbox: Option<PathBuf>,
+    /// How many processes of A and of B to measure in turns, if both are job files or models
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pairs: u32,
+    /// Folder to use as / when reading the host; any other than / marks every bundle as simulated
+    #[arg(long, value_name = "FOLDER")]
+    host_root: Option<PathBuf>,
     /// Configuration file [default: /etc/backbone/config.yaml if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -71,6 +79,40 @@ fn fact(text: &str) -> Result<Fact, String> {
 }
 
 pub(super) fn execute(mut arguments: CompareArguments) -> anyhow::Result<Exit> {
+    let (a, b, across) = match (turns::job(&arguments.a), turns::job(&arguments.b)) {
+        (Some(a), Some(b)) => turns::measured(&arguments, &a, &b)?,
+        (None, None) => {
+            let (a, b) = collected(&mut arguments)?;
+            (a, b, BTreeSet::new())
+        }
+        _ => {
+            return Err(anyhow!("one side is to be measured now, and the other is a result"))
+                .advise("name two job files or models, or two results")
+                .exit(Exit::WrongInput);
+        }
+    };
+    let ours: HashSet<&str> = a.iter().map(|row| row.sha256.as_str()).collect();
+    if let Some(same) = b.iter().find(|row| ours.contains(row.sha256.as_str())) {
+        return Err(anyhow!("A and B both hold the result {}", readable(same.path.as_ref())))
+            .advise("name two folders, bundles or jobs that have no result in common")
+            .exit(Exit::WrongInput);
+    }
+    let terms =
+        Terms { within: arguments.within, across: arguments.across.iter().copied().chain(across).collect() };
+    let compared = compare(a, b, &terms);
+    if arguments.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&compared)?))?;
+    } else {
+        print(&text::render(&compared, arguments.limit))?;
+    }
+    if compared.configurations.is_empty() && !lost(&compared) {
+        return Err(nothing_compared(&compared)).exit(Exit::WrongInput);
+    }
+    Ok(exit(&compared, arguments.strict))
+}
+
+/// The results of both sides.
+fn collected(arguments: &mut CompareArguments) -> anyhow::Result<(Vec<Row>, Vec<Row>)> {
     let files = |what: &Path, outbox: Option<&Path>| -> anyhow::Result<Vec<PathBuf>> {
         let Some(outbox) = outbox.filter(|_| !what.exists()) else { return Ok(vec![what.to_owned()]) };
         let files = show::files_of_job(outbox, &readable(what.as_os_str())).exit(Exit::WrongInput)?;
@@ -97,24 +139,7 @@ pub(super) fn execute(mut arguments: CompareArguments) -> anyhow::Result<Exit> {
         let (include_simulated, name_all) = (arguments.include_simulated, arguments.name_all);
         collected::rows(&Sources { folders, include_simulated, name_all })
     };
-    let (a, b) = (side(&arguments.a)?, side(&arguments.b)?);
-    let ours: HashSet<&str> = a.iter().map(|row| row.sha256.as_str()).collect();
-    if let Some(same) = b.iter().find(|row| ours.contains(row.sha256.as_str())) {
-        return Err(anyhow!("A and B both hold the result {}", readable(same.path.as_ref())))
-            .advise("name two folders, bundles or jobs that have no result in common")
-            .exit(Exit::WrongInput);
-    }
-    let terms = Terms { within: arguments.within, across: arguments.across.iter().copied().collect() };
-    let compared = compare(a, b, &terms);
-    if arguments.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&compared)?))?;
-    } else {
-        print(&text::render(&compared, arguments.limit))?;
-    }
-    if compared.configurations.is_empty() && !lost(&compared) {
-        return Err(nothing_compared(&compared)).exit(Exit::WrongInput);
-    }
-    Ok(exit(&compared, arguments.strict))
+    Ok((side(&arguments.a)?, side(&arguments.b)?))
 }
 
 /// What A has and B could not measure.
