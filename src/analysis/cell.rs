@@ -4,7 +4,7 @@
 //! Several bundles of one cell are several sets of processes. Rows that are not usable stay out and are
 //! counted with the reason. Data comes from rows, goes to every table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::analysis::factor;
 use crate::analysis::platform::Platform;
 use crate::analysis::process::RowProcess;
 use crate::analysis::row::{LeftOut, Row, RowCost};
-use crate::bundle::format::{Configuration, VerdictState};
+use crate::bundle::format::{Configuration, ProtocolName, Role, VerdictState};
 use crate::parallel;
 use crate::stats::Span;
 use crate::stats::resample::seed_of;
@@ -32,6 +32,8 @@ pub struct Cell {
     pub cost: Option<RowCost>,
     /// The rows behind it.
     pub rows: Vec<usize>,
+    /// The protocols by which they were measured: one, unless results of several were put together.
+    pub protocols: BTreeSet<ProtocolName>,
     /// The worst of their verdicts.
     pub verdict: VerdictState,
     /// Processes behind it.
@@ -65,6 +67,8 @@ pub struct Basis {
     pub resamples: usize,
     /// Rows that enter no aggregate, by reason.
     pub left_out: BTreeMap<LeftOut, usize>,
+    /// Rows of sentinels, which are no configurations and enter no aggregate.
+    pub sentinels: usize,
     /// Rows that enter although their verdict is suspect.
     pub suspect: usize,
     /// Rows that enter although their verdict is unverified.
@@ -89,6 +93,10 @@ pub(super) fn group(
     let mut bases: Vec<Basis> = platforms.iter().map(|_| Basis::empty()).collect();
     for (index, row) in rows.iter().enumerate() {
         let Some(platform) = row.platform else { continue };
+        if row.role == Role::Sentinel {
+            bases[platform].sentinels += 1;
+            continue;
+        }
         match (usable(row, options), subject(row)) {
             (Ok(()), Some(subject)) => {
                 bases[platform].suspect += usize::from(row.verdict == VerdictState::Suspect);
@@ -131,6 +139,7 @@ impl Basis {
             between_processes: None,
             resamples: 0,
             left_out: BTreeMap::new(),
+            sentinels: 0,
             suspect: 0,
             unverified: 0,
         }
@@ -147,6 +156,7 @@ fn cell(rows: &[Row], platform: usize, subject: String, members: Vec<usize>) -> 
         configuration: first.configuration.clone(),
         cost: first.cost.filter(|_| members.iter().all(|&member| rows[member].cost == first.cost)),
         verdict: members.iter().map(|&member| rows[member].verdict).max().unwrap_or(VerdictState::Valid),
+        protocols: members.iter().map(|&member| rows[member].protocol).collect(),
         processes: means.len(),
         runs: members
             .iter()

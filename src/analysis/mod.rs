@@ -18,6 +18,8 @@ pub(crate) mod condition;
 pub mod contrast;
 #[cfg(test)]
 mod contrast_tests;
+pub(crate) mod device;
+pub(crate) mod drift;
 pub mod estimate;
 pub(crate) mod factor;
 pub(crate) mod figure;
@@ -100,6 +102,8 @@ pub struct Analysis {
     pub comparisons: Vec<compare::Comparison>,
     /// Significant effects, largest first.
     pub findings: Vec<finding::Finding>,
+    /// Sentinels over time, and where their level changed.
+    pub(crate) devices: Vec<device::DeviceSeries>,
     /// Rows of jobs that never reached a runtime.
     pub without_platform: Vec<usize>,
 }
@@ -145,6 +149,7 @@ pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
         bottlenecks: figure::bottlenecks(&contrasts),
         rooflines: roofline::rooflines(&platforms, &cells, &options.peaks),
         options,
+        devices: device::series(&rows),
         fronts: pareto::fronts(&cells),
         predictions: predictions.into_iter().flatten().collect(),
         without_platform: (0..rows.len()).filter(|&row| rows[row].platform.is_none()).collect(),

@@ -15,7 +15,9 @@ use crate::analysis::identity::Identity;
 use crate::analysis::likeness::{self, RowClock};
 use crate::analysis::process::RowProcess;
 use crate::analysis::resources::RowResources;
-use crate::bundle::format::{Bundle, Configuration, Layer, Stage, Status, VerdictState};
+use crate::bundle::format::{
+    Bundle, Configuration, Layer, ProtocolName, Role, Stage, Status, Times, VerdictState,
+};
 use crate::stats::sample;
 
 /// One result.
@@ -54,6 +56,19 @@ pub struct Row {
     pub model_content_sha256: Option<String>,
     /// What one inference costs; `None` unless it was counted completely.
     pub cost: Option<RowCost>,
+    /// What it is for.
+    pub role: Role,
+    /// Its place in the order of its job; `None` in bundles of older programs.
+    #[serde(skip)]
+    pub(crate) place: Option<u64>,
+    /// The middle of its measurement, in seconds since 1970 by the host's clock; `None` if nothing started.
+    #[serde(skip)]
+    pub(crate) middle: Option<f64>,
+    /// Latency of the job's sentinel at that time, divided by that of its first; `None` if the job has no
+    /// two.
+    pub drift: Option<f64>,
+    /// The protocol by which it was measured.
+    pub protocol: ProtocolName,
     /// How it ended.
     pub status: Status,
     /// Where it ended, unless measured.
@@ -171,6 +186,11 @@ impl Row {
             model_content_sha256: bundle.model.as_ref().and_then(|model| model.content_sha256.clone()),
             model_sha256: bundle.model.map(|model| model.sha256),
             cost,
+            role: bundle.schedule.map(|schedule| schedule.role).unwrap_or_default(),
+            place: bundle.schedule.map(|schedule| schedule.place),
+            middle: middle(&bundle.times),
+            drift: None,
+            protocol: bundle.protocol.map(|protocol| protocol.name).unwrap_or_default(),
             status: bundle.outcome.status,
             stage: bundle.outcome.stage,
             reason: bundle.outcome.reason,
@@ -193,8 +213,9 @@ impl Row {
         row
     }
 
-    /// Take the statistics over these builds.
+    /// Take the statistics over these builds; over all of a result whose protocol takes builds as a sample.
     pub fn choose(&mut self, builds: Builds) {
+        let builds = if self.protocol == ProtocolName::Rigorous { Builds::All } else { builds };
         let builds = builds.of(&self.processes);
         if builds != self.builds {
             self.builds = builds;
@@ -225,6 +246,17 @@ impl Row {
         }
     }
 
+    /// Mean latency as it would be if the device had not drifted, in milliseconds.
+    pub(crate) fn corrected_mean(&self) -> Option<f64> {
+        Some(self.latency?.mean / self.drift?)
+    }
+
+    /// The runtime with its options, as one text; `None` if the job never reached one.
+    pub(crate) fn runtime_key(&self) -> Option<String> {
+        let software = self.identity.software.as_ref()?;
+        Some(format!("{} {:?}", software.runtime, software.options))
+    }
+
     /// What was measured: the name of θ, else the model's file with the first digits of its digest, because
     /// many files may have one name. Of a model of several files it is the digest over all.
     pub fn subject(&self) -> Option<String> {
@@ -238,6 +270,12 @@ impl Row {
             _ => None,
         }
     }
+}
+
+/// Half-way between start and end, in seconds since 1970.
+fn middle(times: &Times) -> Option<f64> {
+    let seconds = |time: &str| Some(time.parse::<jiff::Timestamp>().ok()?.as_millisecond() as f64 / 1e3);
+    Some((seconds(times.started.as_ref()?)? + seconds(&times.finished)?) / 2.0)
 }
 
 /// The word of an enum without fields, as bundles spell it; `None` for anything else.

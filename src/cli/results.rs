@@ -12,9 +12,12 @@ use super::collected::{self, Sources};
 use super::failure::Advise as _;
 use super::local_time::local;
 use super::{DaemonPlace, Exit, note, outcome, print, table};
+use crate::analysis::device::{self, DeviceChange, DeviceSeries};
+use crate::analysis::drift::JobDrift;
 use crate::analysis::platform;
 use crate::analysis::row::Row;
-use crate::bundle::format::{Status, VerdictState};
+use crate::bundle::format::{ProtocolName, Role, Status, VerdictState};
+use crate::collect::Collection;
 use crate::export::{Export, Results};
 use crate::stats::Sorted;
 use crate::text::{counted, escaped, scaled};
@@ -81,8 +84,9 @@ pub(super) fn execute(mut arguments: ResultsArguments) -> anyhow::Result<Exit> {
     }
     let sources =
         Sources { folders, include_simulated: arguments.include_simulated, name_all: arguments.name_all };
-    let mut rows = collected::rows(&sources)?;
+    let Collection { mut rows, drifts, .. } = collected::collection(&sources)?;
     let platforms = platform::assign(&mut rows);
+    let devices = device::series(&rows);
     let all = rows.len();
     rows.retain(|row| arguments.admits(row));
     if rows.is_empty() {
@@ -101,6 +105,10 @@ pub(super) fn execute(mut arguments: ResultsArguments) -> anyhow::Result<Exit> {
         print(&String::from_utf8_lossy(&text))?;
     } else {
         print(&render(&rows))?;
+        for drift in drifts.iter().filter(|drift| rows.iter().any(|row| row.job_id == drift.job_id)) {
+            note(&drift_line(drift));
+        }
+        devices.iter().flat_map(device_lines).for_each(|line| note(&line));
     }
     if rows.len() < found {
         note(&format!("the newest {} of {found}; `-n 0` lists all", rows.len()));
@@ -149,6 +157,33 @@ fn time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a time is written 2026-11-28 or 2026-11-28T08:00:00Z".to_owned())
 }
 
+/// Since when a device is another, by its sentinels.
+fn device_lines(series: &DeviceSeries) -> Vec<String> {
+    let line = |change: &DeviceChange| {
+        format!(
+            "{} changed: sentinel {} {:+.1} % since {} (of {})",
+            escaped(series.host.as_deref().unwrap_or("a host without a name")),
+            escaped(&series.subject),
+            (change.ratio - 1.0) * 100.0,
+            local(&change.since),
+            counted(series.rows.len(), "result", "results"),
+        )
+    };
+    series.changes.iter().map(line).collect()
+}
+
+/// How the device drifted over a job with sentinels.
+fn drift_line(drift: &JobDrift) -> String {
+    let on = drift.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+    format!(
+        "drift of {}{on}, {}: up to {:+.1} % over {} (corrected mean = mean / (1 + drift))",
+        escaped(&drift.job),
+        drift.runtime,
+        drift.largest() * 100.0,
+        counted(drift.ratios.len(), "sentinel", "sentinels"),
+    )
+}
+
 fn render(rows: &[Row]) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
     // A column that says the same in every row says it once, in none.
@@ -165,11 +200,26 @@ fn render(rows: &[Row]) -> String {
         "verdict",
     ];
     let mut cells = cells;
+    if rows.iter().any(|row| row.drift.is_some()) {
+        headings.insert(6, "mean, corrected for drift");
+        cells.iter_mut().zip(rows).for_each(|(cells, row)| cells.insert(6, corrected(row)));
+    }
     if is_one_host {
         headings.remove(1);
         cells.iter_mut().for_each(|cells| drop(cells.remove(1)));
     }
     table::render(&headings, &cells)
+}
+
+/// Raw and corrected, next to each other.
+fn corrected(row: &Row) -> String {
+    let values = row.latency.zip(row.drift).zip(row.corrected_mean());
+    values.map_or_else(
+        || "-".to_owned(),
+        |((latency, drift), corrected)| {
+            format!("{:.3} ms, {corrected:.3} ms ({:+.1} %)", latency.mean, (drift - 1.0) * 100.0)
+        },
+    )
 }
 
 fn cells(row: &Row) -> Vec<String> {
@@ -185,6 +235,11 @@ fn cells(row: &Row) -> Vec<String> {
     let throughput = row.latency.zip(row.cost).map(|(latency, cost)| {
         format!("{}/s", scaled((cost.operations as f64 / latency.mean * 1e3) as u128, "OP"))
     });
+    let sentinel = if row.role == Role::Sentinel { " (sentinel)" } else { "" };
+    let protocol = match row.protocol {
+        ProtocolName::Paper => "",
+        ProtocolName::Rigorous => " (rigorous)",
+    };
     let why = match row.status {
         Status::Measured => row.verdict_reasons.join(", "),
         _ => row.reason.clone().unwrap_or_default(),
@@ -200,9 +255,9 @@ fn cells(row: &Row) -> Vec<String> {
         local(&row.finished),
         row.identity.machine.host.clone().unwrap_or_default(),
         row.job.clone(),
-        network.unwrap_or("-").to_owned(),
+        format!("{}{sentinel}", network.unwrap_or("-")),
         software.map_or("-", |software| software.runtime.as_str()).to_owned(),
-        median.unwrap_or_else(|| "-".to_owned()),
+        median.map_or_else(|| "-".to_owned(), |median| format!("{median}{protocol}")),
         throughput.unwrap_or_else(|| "-".to_owned()),
         verdict,
     ]

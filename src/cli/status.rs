@@ -17,7 +17,7 @@ use super::{DaemonPlace, Exit, about, print, table};
 use crate::bundle::format::{self, Bundle};
 use crate::bundle::read;
 use crate::daemon::observer::BundleLine;
-use crate::daemon::status::{CopiedFile, FILE_NAME, State, Status, Waiting};
+use crate::daemon::status::{CopiedFile, FILE_NAME, SentinelSeries, State, Status, Waiting};
 use crate::daemon::status_file::is_silent;
 use crate::guarded;
 use crate::spool;
@@ -240,6 +240,7 @@ fn lines(status: &Status, now: Timestamp) -> Vec<(&'static str, String)> {
     if let Some(looked_at) = &status.inbox_looked_at {
         lines.push(("inbox", format!("looked at last at {}", local(looked_at))));
     }
+    lines.extend(status.sentinel.as_ref().map(|sentinel| ("sentinel", sentinel_line(sentinel))));
     let finished = status.finished;
     lines.push((
         "done",
@@ -257,6 +258,21 @@ fn lines(status: &Status, now: Timestamp) -> Vec<(&'static str, String)> {
         lines.push(("disk", format!("{:.1} GB free of {:.1} GB", free as f64 / 1e9, total as f64 / 1e9)));
     }
     lines
+}
+
+/// The newest result of the host's sentinel, and since when it is another than before.
+fn sentinel_line(sentinel: &SentinelSeries) -> String {
+    let SentinelSeries { count, last, changes } = sentinel;
+    let change = changes.last().map(|change| {
+        format!("; changed by {:+.1} % since {}", (change.ratio - 1.0) * 100.0, local(&change.since))
+    });
+    format!(
+        "{:.3} ms on {} at {}, number {count}{}",
+        last.mean_milliseconds,
+        last.runtime,
+        local(&last.at),
+        change.unwrap_or_else(|| "; no change of level".to_owned())
+    )
 }
 
 /// A table under its name, if it has rows.

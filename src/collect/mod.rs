@@ -16,6 +16,7 @@ use fs_err as fs;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::analysis::drift::{self, JobDrift};
 use crate::analysis::platform::Identity;
 use crate::analysis::row::Row;
 use crate::bundle::format::{Bundle, ChainHead};
@@ -63,6 +64,8 @@ pub struct Collection {
     pub rows: Vec<Row>,
     /// Every file and folder without a result, in the order of their paths.
     pub oddities: Vec<Oddity>,
+    /// How devices drifted over the jobs that have sentinels.
+    pub(crate) drifts: Vec<JobDrift>,
     /// Number of files examined.
     pub files: usize,
 }
@@ -211,7 +214,7 @@ fn collect_within(
         Ok((row, link))
     });
     let mut links = Vec::new();
-    let mut collection = Collection { rows: Vec::new(), oddities: walk.oddities, files: walk.files };
+    let mut collection = Collection { oddities: walk.oddities, files: walk.files, ..Collection::default() };
     for result in read {
         match result {
             Ok((row, link)) => {
@@ -228,6 +231,7 @@ fn collect_within(
     if !include_simulated {
         collection.part_simulated();
     }
+    collection.drifts = drift::assign(&mut collection.rows);
     collection.oddities.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(collection)
 }

@@ -19,6 +19,8 @@ pub enum Fact {
     Options,
     /// What the clock covered.
     Timed,
+    /// When there were enough processes and builds: at a fixed number, or at a precise mean.
+    Protocol,
     /// Power mode, governors, and whether clocks were locked.
     Power,
     /// The machine.
@@ -30,8 +32,16 @@ pub enum Fact {
 
 impl Fact {
     /// Those that must be alike on both sides.
-    pub const ALL: [Self; 7] =
-        [Self::Model, Self::Runtime, Self::Inputs, Self::Options, Self::Timed, Self::Power, Self::Host];
+    pub const ALL: [Self; 8] = [
+        Self::Model,
+        Self::Runtime,
+        Self::Inputs,
+        Self::Options,
+        Self::Timed,
+        Self::Protocol,
+        Self::Power,
+        Self::Host,
+    ];
 
     /// As people type it.
     pub fn word(self) -> &'static str {
@@ -41,6 +51,7 @@ impl Fact {
             Self::Inputs => "inputs",
             Self::Options => "options",
             Self::Timed => "timed",
+            Self::Protocol => "protocol",
             Self::Power => "power",
             Self::Host => "host",
             Self::Software => "software",
@@ -59,6 +70,7 @@ impl Fact {
             Self::Inputs => row.inputs.as_deref().map(str::to_owned),
             Self::Options => software.map(|software| software.options.clone()),
             Self::Timed => software.map(|software| software.timed.code.clone()),
+            Self::Protocol => Some(row.protocol.word().to_owned()),
             Self::Power => row.identity.power.as_ref().map(ToString::to_string),
             // Facts of a machine always have a JSON text.
             Self::Host => serde_json::to_string(&row.identity.machine).ok(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::analysis::contrast;
 use crate::analysis::row::Row;
+use crate::bundle::format::Role;
 use crate::compare::fact::{Differing, Fact};
 use crate::compare::{OneSided, Refusal, Refused, Terms};
 use crate::text::counted;
@@ -47,7 +48,8 @@ impl<'a> Heap<'a> {
     fn new(rows: &'a [Row], wanted: &[Fact]) -> Self {
         let mut unusable: BTreeMap<Name, Vec<&Row>> = BTreeMap::new();
         let mut usable: BTreeMap<Vec<Option<String>>, Vec<&Row>> = BTreeMap::new();
-        for row in rows {
+        // A sentinel is no configuration, whatever its network.
+        for row in rows.iter().filter(|row| row.role == Role::Configuration) {
             match row.usable() {
                 Ok(_) => {
                     let key = wanted.iter().map(|fact| fact.of(row)).collect();

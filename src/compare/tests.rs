@@ -1,5 +1,8 @@
 use super::*;
-use crate::bundle::format::{Bundle, Latencies, Reason, Status, Trial, TrialId, Verdict, VerdictState};
+use crate::bundle::format::{
+    Bundle, Latencies, Protocol, ProtocolName, Reason, Role, Schedule, ScheduleOrder, Status, Trial, TrialId,
+    Verdict, VerdictState,
+};
 use crate::stats::resample::{Draws, seed_of};
 use crate::units::Nanos;
 
@@ -198,7 +201,7 @@ type Alter = fn(&mut Bundle);
 
 #[test]
 fn what_is_not_like_for_like_is_refused_with_what_differs_and_compared_on_request() {
-    let cases: [(Fact, Alter); 6] = [
+    let cases: [(Fact, Alter); 7] = [
         (Fact::Model, |bundle| bundle.model.as_mut().unwrap().sha256 = "ff".repeat(32)),
         (Fact::Runtime, |bundle| bundle.runtime.as_mut().unwrap().name = "other".to_owned()),
         (Fact::Inputs, |bundle| bundle.inputs[0].seed = Some(77)),
@@ -206,6 +209,10 @@ fn what_is_not_like_for_like_is_refused_with_what_differs_and_compared_on_reques
             drop(bundle.runtime.as_mut().unwrap().options.insert("threads".to_owned(), 4.into()));
         }),
         (Fact::Timed, |bundle| bundle.runtime.as_mut().unwrap().timed.code = "other".to_owned()),
+        (Fact::Protocol, |bundle| {
+            let name = ProtocolName::Rigorous;
+            bundle.protocol = Some(Protocol { name, asked: None, reached: None });
+        }),
         (Fact::Host, |bundle| bundle.host.name = Some("other".to_owned())),
     ];
     let base = bundle("n", &steady(&[10.0, 10.1, 10.2]));
@@ -226,6 +233,23 @@ fn what_is_not_like_for_like_is_refused_with_what_differs_and_compared_on_reques
         let mixed = of(vec![base.clone()], vec![base.clone(), other], &terms);
         assert_eq!(mixed.refused.first().map(|one| one.reason), Some(Refusal::Mixed), "{fact:?} {mixed:?}");
     }
+}
+
+#[test]
+fn sentinel_is_no_configuration_of_a_comparison() {
+    let base = bundle("n", &steady(&[10.0, 10.1, 10.2]));
+    let mut sentinel = base.clone();
+    sentinel.schedule = Some(Schedule {
+        role: Role::Sentinel,
+        order: ScheduleOrder::Listed,
+        seed: None,
+        place: 1,
+        places: 2,
+    });
+    let compared = of(vec![base.clone(), sentinel.clone()], vec![base], &Terms::default());
+    assert_eq!(compared.configurations.len(), 1);
+    let none = of(vec![sentinel.clone()], vec![sentinel], &Terms::default());
+    assert_eq!((none.configurations.len(), none.refused.len()), (0, 0), "{none:?}");
 }
 
 #[test]

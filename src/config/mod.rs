@@ -67,6 +67,10 @@ pub(crate) struct Config {
     pub(crate) notify: Option<PathBuf>,
     /// See above.
     pub(crate) notify_seconds: u32,
+    /// Interval between two measurements of the host's sentinel; 0 for none. 0
+    pub(crate) sentinel_hours: u32,
+    /// Name of its runtime. onnxruntime
+    pub(crate) sentinel_runtime: &'static str,
     /// The paths that the configuration gives for each runtime, by runtime name.
     pub(crate) runtimes: BTreeMap<String, Provided>,
 }
@@ -223,6 +227,8 @@ impl Config {
             metrics_folder: sources.optional_path("metrics_folder")?,
             notify: sources.optional_path("notify")?,
             notify_seconds: sources.number("notify_seconds")?,
+            sentinel_hours: sources.number("sentinel_hours")?,
+            sentinel_runtime: sources.word("sentinel_runtime")?,
             power_state: state.clone(),
             runtimes: sources.runtimes()?,
             inbox,

@@ -139,12 +139,28 @@ pub(crate) const SETTINGS: &[Field] = &[
         summary: "That program is ended after this long; the next job waits for it.",
     },
     Field {
+        path: "sentinel_hours",
+        kind: Kind::Integer { minimum: 0, maximum: 8760 },
+        fallback: Fallback::Integer(0),
+        summary: "Measure the sentinel, one small fixed network, once in so many hours, so that a change of the device shows in \
+                  `backbone status` and `backbone results`. 24 is once a day; 0: never.",
+    },
+    Field {
+        path: "sentinel_runtime",
+        kind: Kind::Choice(SENTINEL_RUNTIMES),
+        fallback: Fallback::Text("onnxruntime"),
+        summary: "The runtime of the sentinel.",
+    },
+    Field {
         path: "runtimes",
         kind: Kind::RuntimeSettings,
         fallback: Fallback::Words("each runtime's own search"),
         summary: "How this host provides the runtimes.",
     },
 ];
+
+/// Runtimes that run generated networks.
+const SENTINEL_RUNTIMES: &[&str] = &["onnxruntime", "tflite", "edgetpu", "trtexec"];
 
 pub(super) fn variable(setting: &str) -> String {
     let key = setting.strip_prefix("runtimes.").unwrap_or(setting);

@@ -52,6 +52,8 @@ fn defaults_are_what_the_reference_says() {
         metrics_folder: None,
         notify: None,
         notify_seconds: 10,
+        sentinel_hours: 0,
+        sentinel_runtime: "onnxruntime",
         runtimes: BTreeMap::new(),
     };
     assert_eq!(config, expected);

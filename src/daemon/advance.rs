@@ -5,14 +5,19 @@ use std::time::Instant;
 
 use super::Daemon;
 use super::attending::{Attending, Cancellation};
+use super::clock::now_text;
 use super::inbox::{self, Again};
 use super::intake::{Intake, pulse, unreadable};
 use super::job::{EndedJob, QueuedJob, ReadJob, SpecFile};
+use super::sentinel;
+use super::status::SentinelPoint;
 use super::troubles::{Setback, Subject, TroubleKind};
 use super::turn::{Ended, Left, Turn};
 use crate::bundle::format::{Fault, Outcome, Stage, Status as OutcomeStatus};
+use crate::guarded::{self, Synced};
 use crate::spool::journal::{Durable, Progress, Record};
 use crate::spool::spare_bytes;
+use crate::stats;
 
 /// How often a build that failed through the host's fault is tried again: what a restarting driver or another
 /// program that leaves takes.
@@ -106,8 +111,39 @@ impl Daemon<'_> {
         true
     }
 
+    /// Drop the job of the host's sentinel into the inbox if it is due and none is there.
+    pub(super) fn drop_sentinel(&mut self, now: Instant) {
+        let is_there = self.inbox.queue().in_order().any(|queued| queued.entry.file == sentinel::JOB_FILE);
+        let Some(text) = self.sentinel.take_due(now).filter(|_| !is_there) else { return };
+        if let Err(error) =
+            guarded::write(&self.config.inbox, sentinel::JOB_FILE, text.as_bytes(), Synced::No)
+        {
+            log::warn!("cannot drop the job of the sentinel: {error}");
+        }
+    }
+
+    /// Keep the mean of the host's sentinel.
+    fn mind_sentinel(&mut self, turn: &Turn<'_>, ended: &Ended) {
+        let is_measured = ended.outcome.status == OutcomeStatus::Measured;
+        if turn.queued.entry.file != sentinel::JOB_FILE || !is_measured {
+            return;
+        }
+        let Some(mean) = stats::mean(&stats::pooled(&ended.course.trials)) else { return };
+        let recorded = self.sentinel.record(SentinelPoint {
+            at: now_text(),
+            bundle: turn.queued.entry.id.bundle_id(turn.configuration),
+            runtime: turn.chosen().runtime.name.to_owned(),
+            mean_milliseconds: mean / 1e6,
+        });
+        if let Err(error) = recorded {
+            log::warn!("cannot keep the result of the sentinel: {error}");
+        }
+        self.reporter.sentinel(self.sentinel.in_status());
+    }
+
     /// A configuration has an outcome; so may have its whole job.
     fn ended(&mut self, turn: &Turn<'_>, ended: Ended) {
+        self.mind_sentinel(turn, &ended);
         let Turn { queued, spec, job, .. } = *turn;
         let (is_cancelled, stage) = (ended.outcome.status == OutcomeStatus::Cancelled, ended.outcome.stage);
         // A power state that is not available for one configuration is not available for the others.

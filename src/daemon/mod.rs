@@ -49,6 +49,7 @@ mod outlet;
 mod quarantine;
 mod reporter;
 mod requests;
+mod sentinel;
 mod service;
 mod start_error;
 pub mod status;
@@ -60,6 +61,7 @@ pub(crate) use bench::sensing::idle_beside_energy;
 pub(crate) use inbox::{ExternalPart, admit, parts_of};
 pub(crate) use reporter::Audience;
 pub(crate) use start_error::StartError;
+pub(crate) use turn::fewest_trials;
 
 use bench::{Access, Bench, Reboots};
 use inbox::{Inbox, UploadsBeforeBoot, WaitingJob, Wake};
@@ -71,6 +73,7 @@ use observer::{BundleLine, Observer};
 use outlet::{Assembler, Outlet};
 use quarantine::Quarantine;
 use reporter::{Reporter, StatusSources, Urgency};
+use sentinel::HostSentinel;
 use service::Service;
 use status::State;
 use troubles::{Subject, TroubleKind, Troubles};
@@ -84,6 +87,7 @@ pub(crate) struct Daemon<'o> {
     outlet: Outlet,
     troubles: Troubles,
     quarantine: Quarantine,
+    sentinel: HostSentinel,
     /// When the last step began: what was due by then was done in it.
     stepped_at: Instant,
     reporter: Reporter,
@@ -142,6 +146,8 @@ impl<'o> Daemon<'o> {
         if let Some(folder) = config.metrics_folder.as_deref().filter(|_| audience == Audience::Collectors) {
             reporter.keep_metrics(Metrics::into(folder, &root));
         }
+        let sentinel = HostSentinel::start(&config, audience, now);
+        reporter.sentinel(sentinel.in_status());
         let is_allowed = config.reboots_for_power_mode && audience == Audience::Collectors;
         let reboots = if is_allowed { Reboots::Allowed } else { Reboots::Forbidden };
         let is_real = root.is_real();
@@ -159,6 +165,7 @@ impl<'o> Daemon<'o> {
             ),
             troubles: Troubles::default(),
             quarantine: Quarantine::default(),
+            sentinel,
             stepped_at: now,
             reporter,
             notifier,
@@ -325,6 +332,7 @@ impl<'o> Daemon<'o> {
         self.stepped_at = now;
         self.reporter.service().feed_watchdog(now);
         self.restore_folders(now);
+        self.drop_sentinel(now);
         let seen = self.inbox.seen();
         if seen.control {
             self.carry_out_requests();
@@ -413,6 +421,7 @@ impl<'o> Daemon<'o> {
             self.troubles.try_again_at(),
             self.troubles.next_attempt_at(self.stepped_at),
             self.reporter.service().feed_at(),
+            self.sentinel.next_at(),
         ];
         let next = next.into_iter().flatten().fold(self.inbox.next_at(), Instant::min);
         next.saturating_duration_since(Instant::now())

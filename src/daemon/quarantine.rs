@@ -148,7 +148,7 @@ fn sentinel(chosen: &JobConfiguration, limit_seconds: u32) -> Option<Job> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::format::{Failure, Stage};
+    use crate::bundle::format::{Failure, Role, Stage};
 
     fn failed(reason: &str) -> Outcome {
         Failure::new(Stage::Timing, reason, "it failed").outcome(Status::Failed)
@@ -171,8 +171,12 @@ mod tests {
     #[test]
     fn every_runtime_that_generates_networks_has_a_sentinel() {
         for runtime in crate::runtime::RUNTIMES {
-            let chosen =
-                JobConfiguration { runtime, options: BTreeMap::new(), source: spec::ModelSource::Dropped(0) };
+            let chosen = JobConfiguration {
+                runtime,
+                options: BTreeMap::new(),
+                source: spec::ModelSource::Dropped(0),
+                role: Role::Configuration,
+            };
             let has_networks = (runtime.networks)(&chosen.options).is_some();
             assert_eq!(sentinel(&chosen, 60).is_some(), has_networks, "{}", runtime.name);
         }

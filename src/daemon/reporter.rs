@@ -10,7 +10,9 @@ use super::job::QueuedJob;
 use super::metrics::Metrics;
 use super::outlet::Outlet;
 use super::service::Service;
-use super::status::{self, Attention, Cooling, CopiedFile, Queued, Running, State, Status, Waiting};
+use super::status::{
+    self, Attention, Cooling, CopiedFile, Queued, Running, SentinelSeries, State, Status, Waiting,
+};
 use super::status_file::StatusFile;
 use super::troubles::Troubles;
 use crate::config::Config;
@@ -59,6 +61,7 @@ pub(super) struct Reporter {
     cooling: Option<Cooling>,
     written_at: Option<Instant>,
     metrics: Option<Metrics>,
+    sentinel: Option<SentinelSeries>,
     file: StatusFile,
     /// What the status file says, without what is not news.
     written: Option<Status>,
@@ -75,6 +78,7 @@ impl Reporter {
             cooling: None,
             written_at: None,
             metrics: None,
+            sentinel: None,
             written: None,
         }
     }
@@ -92,6 +96,11 @@ impl Reporter {
     /// This trial runs, or none.
     pub(super) fn running(&mut self, running: Option<Running>) {
         self.running = running;
+    }
+
+    /// What the host's sentinel shows.
+    pub(super) fn sentinel(&mut self, sentinel: Option<SentinelSeries>) {
+        self.sentinel = sentinel;
     }
 
     /// The running job waits for a cool host, or no longer does.
@@ -180,6 +189,7 @@ impl Reporter {
             inbox_looked_at: inbox.looked_at().map(str::to_owned),
             host_id: outlet.host_id().map(str::to_owned),
             last_result: outlet.last_result().cloned(),
+            sentinel: self.sentinel.clone(),
             chain: outlet.chain_head().cloned(),
             unpublished: outlet.unpublished() as u64 + u64::from(outlet.is_held_up()),
             disk_free_bytes: space.map(|(free, _)| free),

@@ -61,6 +61,9 @@ pub struct Status {
     /// The newest bundle that this daemon made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_result: Option<LastResult>,
+    /// The sentinel of this host; left out before its first result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentinel: Option<SentinelSeries>,
     /// The newest bundle of this host's chain of bundles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainHead>,
@@ -74,6 +77,39 @@ pub struct Status {
     pub inbox: PathBuf,
     /// See above.
     pub outbox: PathBuf,
+}
+
+/// The sentinel of a host over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentinelSeries {
+    /// Number of results.
+    pub count: u64,
+    /// The newest one.
+    pub last: SentinelPoint,
+    /// Changes of the level of its means, in order.
+    pub changes: Vec<SentinelChange>,
+}
+
+/// One result of the sentinel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentinelPoint {
+    /// Wall clock when it was measured.
+    pub at: String,
+    /// Id of its bundle.
+    pub bundle: String,
+    /// Its runtime.
+    pub runtime: String,
+    /// Mean latency.
+    pub mean_milliseconds: f64,
+}
+
+/// A change of the level of the sentinel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentinelChange {
+    /// Wall clock of the first result of the new level.
+    pub since: String,
+    /// Median of the new level divided by that of the one before.
+    pub ratio: f64,
 }
 
 /// The daemon's state in one word.

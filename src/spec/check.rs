@@ -195,6 +195,39 @@ pub(crate) fn integer(
     }
 }
 
+/// A number in a closed range, with a fraction if need be.
+pub(crate) fn decimal(
+    node: &Node,
+    field: &str,
+    (minimum, maximum): (f64, f64),
+    mistakes: &mut Mistakes,
+) -> Option<f64> {
+    let hint = format!("write a number, {minimum} to {maximum}");
+    let number = match node.value {
+        Value::Integer(number) => number as f64,
+        Value::Float(number) => number,
+        _ => {
+            wrong_type(node, field, "a number", &hint, mistakes);
+            return None;
+        }
+    };
+    if (minimum..=maximum).contains(&number) {
+        return Some(number);
+    }
+    let beyond = match number < minimum {
+        true => format!("less than {minimum}"),
+        false => format!("not a number up to {maximum}"),
+    };
+    mistakes.add(
+        node.position,
+        field,
+        "out_of_range",
+        format!("{} is {beyond}", quoted(&node.written)),
+        hint,
+    );
+    None
+}
+
 /// How a range is written everywhere.
 pub(crate) fn range(minimum: i64, maximum: i64) -> String {
     format!("{minimum} to {maximum}")

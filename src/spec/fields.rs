@@ -1,7 +1,7 @@
 //! The table of everything that a job file may say. Checks, the JSON Schema and the reference in
 //! `docs/JOB-SPEC.md` are derived from it; nothing here reads a file.
 
-use crate::network::configuration;
+pub(crate) use super::field::{Factor, Fallback, Field, Kind};
 
 /// The version of the job file that this program reads, the value of `backbone`.
 pub(crate) const FORMAT: i64 = 1;
@@ -47,145 +47,23 @@ pub(crate) const LARGEST_CPU: i64 = 1023;
 /// Longest phase for energy, in seconds: an hour evens out whatever a board's power does.
 const LONGEST_ENERGY_SECONDS: i64 = 3600;
 
-/// One key.
-#[derive(Debug)]
-pub struct Field {
-    /// Where it stands: `measure.timed_runs` is the key `timed_runs` below `measure`.
-    pub path: &'static str,
-    /// What it accepts.
-    pub kind: Kind,
-    /// What happens without it.
-    pub fallback: Fallback,
-    /// What it does, in a sentence of Markdown.
-    pub summary: &'static str,
-}
-
-/// What a key accepts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
-    /// The version of the format, one number.
-    Format(i64),
-    /// A whole number in a closed range.
-    Integer {
-        /// Smallest.
-        minimum: i64,
-        /// Largest.
-        maximum: i64,
-    },
-    /// One line of printable text.
-    Text {
-        /// Longest, in bytes; at least one.
-        maximum_bytes: usize,
-    },
-    /// `true` or `false`.
-    Boolean,
-    /// One of a few words.
-    Choice(&'static [&'static str]),
-    /// A map with the keys whose paths are below.
-    Group,
-    /// An absolute path.
-    Path,
-    /// A model, or a list of models: each a file name or a map with the keys whose paths are below.
-    Models,
-    /// The bare name of a model file.
-    ModelFile,
-    /// 64 hexadecimal digits.
-    Sha256,
-    /// The name of a runtime, or a list of names.
-    Runtimes,
-    /// Options of the runtime, or a map from runtime to its options.
-    RuntimeOptions,
-    /// A map from input name to a list of dimensions, or to a map with the keys whose paths are below.
-    Inputs,
-    /// A list of dimensions.
-    Shape,
-    /// A number.
-    Number,
-    /// A list of numbers.
-    Numbers,
-    /// A list of two whole numbers, the smaller one first.
-    Range,
-    /// The bare name of a file with a tensor.
-    TensorFile,
-    /// A map from word to text, number or truth value.
-    Labels,
-    /// A map from runtime name to how the host provides it.
-    RuntimeSettings,
-    /// The name of a block type.
-    Block,
-    /// A list of names of block types, each once.
-    Blocks,
-    /// The name of a precision.
-    Precision,
-    /// A list of names of precisions, each once.
-    Precisions,
-    /// A number of a network.
-    Factor(Factor),
-    /// A list of such numbers, each once.
-    Factors(Factor),
-    /// The number of blocks in each of the four stages.
-    Depths,
-    /// `paper`, or a whole number from 1.
-    Builds {
-        /// Largest.
-        maximum: i64,
-    },
-    /// A list of numbers of processors, each once.
-    Cpus,
-    /// A list of names of thermal zones, each once.
-    Zones,
-}
-
 /// The word for what the paper did.
 pub(crate) const PAPER: &str = "paper";
 
-/// A factor of the family that is a number. What it may be is decided by [`crate::network::configuration`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Factor {
-    /// Kernel size k, odd.
-    Kernel,
-    /// Batch size b.
-    Batch,
-    /// Input size i, in pixels.
-    Input,
-    /// Width multiplier, in per cent.
-    WidthPercent,
-    /// Blocks in a stage.
-    Depth,
-}
+/// The protocol that measures until it is precise enough.
+pub(crate) const RIGOROUS: &str = "rigorous";
 
-impl Factor {
-    /// Smallest and largest value.
-    pub(crate) fn range(self) -> (u32, u32) {
-        match self {
-            Self::Kernel => (1, configuration::LARGEST_KERNEL),
-            Self::Batch => (1, configuration::LARGEST_BATCH),
-            Self::Input => (configuration::SMALLEST_INPUT, configuration::LARGEST_INPUT),
-            Self::WidthPercent => (configuration::NARROWEST_PERCENT, configuration::WIDEST_PERCENT),
-            Self::Depth => (1, configuration::LARGEST_DEPTH),
-        }
-    }
+/// What a job's results may be for.
+pub(super) const ROLES: &[&str] = &[CONFIGURATION, SENTINEL];
 
-    /// Only odd values.
-    pub(crate) fn is_odd(self) -> bool {
-        self == Self::Kernel
-    }
-}
+/// They are what the job is about.
+pub(super) const CONFIGURATION: &str = "configuration";
 
-/// What happens when a key is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fallback {
-    /// A mistake.
-    Required,
-    /// This number.
-    Integer(i64),
-    /// This text.
-    Text(&'static str),
-    /// This truth value.
-    Boolean(bool),
-    /// What these words of Markdown say.
-    Words(&'static str),
-}
+/// They show whether the device changed.
+pub(super) const SENTINEL: &str = "sentinel";
+
+/// Precision of `rigorous`, in percent: below what separates two networks of interest.
+pub(super) const DEFAULT_PRECISION_PERCENT: i64 = 1;
 
 /// Every key of a job file, in the order of the reference.
 pub const FIELDS: &[Field] = &[
@@ -312,6 +190,66 @@ pub const FIELDS: &[Field] = &[
                   the seed `measure.seed`.",
     },
     Field {
+        path: "sentinel_every",
+        kind: Kind::Integer { minimum: 0, maximum: 1000 },
+        fallback: Fallback::Integer(0),
+        summary: "Measure one fixed network (the sentinel) before the first configuration, after each so many of them, and after the last, on each runtime: its latencies show how the device drifts over the job. 0: never.",
+    },
+    Field {
+        path: "sentinel",
+        kind: Kind::Group,
+        fallback: Fallback::Words("`standard`, kernel 3, input 224, 25 % width, `int8` or else `fp32`"),
+        summary: "The network of the sentinel.",
+    },
+    Field {
+        path: "sentinel.block",
+        kind: Kind::Block,
+        fallback: Fallback::Required,
+        summary: "Type of the residual blocks.",
+    },
+    Field {
+        path: "sentinel.kernel",
+        kind: Kind::Factor(Factor::Kernel),
+        fallback: Fallback::Required,
+        summary: "Kernel size k, in pixels.",
+    },
+    Field {
+        path: "sentinel.batch",
+        kind: Kind::Factor(Factor::Batch),
+        fallback: Fallback::Integer(DEFAULT_BATCH as i64),
+        summary: "Batch size b, in images.",
+    },
+    Field {
+        path: "sentinel.input",
+        kind: Kind::Factor(Factor::Input),
+        fallback: Fallback::Required,
+        summary: "Height and width i of the input, in pixels.",
+    },
+    Field {
+        path: "sentinel.precision",
+        kind: Kind::Precision,
+        fallback: Fallback::Required,
+        summary: "Number format of the network.",
+    },
+    Field {
+        path: "sentinel.width_percent",
+        kind: Kind::Factor(Factor::WidthPercent),
+        fallback: Fallback::Integer(DEFAULT_WIDTH_PERCENT as i64),
+        summary: "Width of every layer, in per cent of the paper's.",
+    },
+    Field {
+        path: "sentinel.depths",
+        kind: Kind::Depths,
+        fallback: Fallback::Words("`[3, 4, 6, 3]`, as in the paper"),
+        summary: "Blocks in each of the four stages.",
+    },
+    Field {
+        path: "role",
+        kind: Kind::Choice(ROLES),
+        fallback: Fallback::Text(CONFIGURATION),
+        summary: "What the results are for: `configuration`, or `sentinel` for a network that is measured from time to time to see whether the device changed. Analyses leave sentinels out.",
+    },
+    Field {
         path: "runtime",
         kind: Kind::Runtimes,
         fallback: Fallback::Words(
@@ -372,9 +310,24 @@ pub const FIELDS: &[Field] = &[
     },
     Field {
         path: "measure.protocol",
-        kind: Kind::Choice(&["paper"]),
-        fallback: Fallback::Text("paper"),
-        summary: "`paper`: runs back to back in fresh processes, each run timed individually.",
+        kind: Kind::Choice(&[PAPER, RIGOROUS]),
+        fallback: Fallback::Text(PAPER),
+        summary: "`paper`: as many processes and builds as the keys below say, each with its runs back to back, each run timed \
+                  individually. `rigorous`: one process after another, and one build after another for runtimes that compile, until \
+                  the mean is known as precisely as asked or the time is up.",
+    },
+    Field {
+        path: "measure.precision_percent",
+        kind: Kind::Decimal { minimum: 0.1, maximum: 50.0 },
+        fallback: Fallback::Integer(DEFAULT_PRECISION_PERCENT),
+        summary: "For `rigorous`: half the width of the 95 % interval of the mean over processes and builds, in percent of the mean.",
+    },
+    Field {
+        path: "measure.time_limit_seconds",
+        kind: Kind::Integer { minimum: 1, maximum: 86_400 * 7 },
+        fallback: Fallback::Integer(600),
+        summary: "For `rigorous`: time for the builds and processes of one configuration; waits for a cool host are not counted. No \
+                  process starts that would end later, so at least one is measured.",
     },
     Field {
         path: "measure.warm_up_runs",
@@ -387,20 +340,22 @@ pub const FIELDS: &[Field] = &[
         path: "measure.timed_runs",
         kind: Kind::Integer { minimum: 1, maximum: 1_000_000 },
         fallback: Fallback::Integer(100),
-        summary: "Exact number of timed runs in each process. All runs of one bundle, those of every build and process and the untimed ones, are at most 10000000: more could not be read again.",
+        summary: "Exact number of timed runs in each process; with `rigorous`, in each of the first ones, from which it computes how many \
+                  the later ones make. All runs of one bundle, those of every build and process and the untimed ones, are at most 10000000: more could not be read again.",
     },
     Field {
         path: "measure.builds",
         kind: Kind::Builds { maximum: 20 },
         fallback: Fallback::Text(PAPER),
         summary: "How often to compile the model, for runtimes that compile; each build is measured. `paper`: 3 for inputs up to \
-                  560 pixels, else 1. The summary describes the build with the lowest mean.",
+                  560 pixels, else 1. The summary describes the build with the lowest mean. Not with `rigorous`.",
     },
     Field {
         path: "measure.processes",
         kind: Kind::Integer { minimum: 1, maximum: 100 },
         fallback: Fallback::Integer(1),
-        summary: "Fresh processes for each build, one after another, each with its own load, warm-up and timed runs.",
+        summary: "Fresh processes for each build, one after another, each with its own load, warm-up and timed runs. Not with \
+                  `rigorous`.",
     },
     Field {
         path: "measure.timeout_seconds",
@@ -420,7 +375,7 @@ pub const FIELDS: &[Field] = &[
         fallback: Fallback::Integer(0),
         summary: "After the timed runs of the last process, keep running for this long to measure the energy of one inference, \
                   and observe the idle host for as long: half before, half after, at least two seconds each. These \
-                  latencies are recorded separately. 0 turns it off; `timeout_seconds` must leave room for it.",
+                  latencies are recorded separately. 0 turns it off; `timeout_seconds` must leave room for it. Not with `rigorous`.",
     },
     Field {
         path: "host",
@@ -498,15 +453,3 @@ pub const FIELDS: &[Field] = &[
         summary: "Free text copied into the bundle, such as the rack or the author.",
     },
 ];
-
-impl Field {
-    /// Path of the map it stands in; empty at the top.
-    pub fn parent(&self) -> &'static str {
-        self.path.rsplit_once('.').map_or("", |(parent, _)| parent)
-    }
-
-    /// The key itself.
-    pub fn key(&self) -> &'static str {
-        self.path.rsplit_once('.').map_or(self.path, |(_, key)| key)
-    }
-}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::bundle::format::PowerRequest;
+use crate::bundle::format::{PowerRequest, Role, ScheduleOrder};
 use crate::network;
 use crate::runtime::{GivenInputs, Need, NeedKind, Runtime};
 
@@ -18,9 +18,11 @@ pub use self::describe::schema;
 pub use self::fields::FIELDS;
 pub use self::mistakes::render;
 pub use self::raw::MAXIMUM_SPEC_BYTES;
+pub(crate) use self::sentinel::daily_job as sentinel_job;
 
 pub(crate) mod check;
 mod describe;
+mod field;
 pub(crate) mod fields;
 pub mod files;
 mod host;
@@ -32,6 +34,7 @@ mod order;
 pub(crate) mod raw;
 pub mod resolve;
 mod runtimes;
+mod sentinel;
 mod source;
 
 /// Extensions of job files, lower case without the dot.
@@ -46,6 +49,8 @@ pub struct Job {
     pub models: Vec<ModelReference>,
     /// What to measure, in order; at least one.
     pub configurations: Vec<JobConfiguration>,
+    /// Whether they are in an order of chance.
+    pub order: ScheduleOrder,
     /// What the job says of the inputs of its models.
     pub inputs: GivenInputs,
     /// How to measure.
@@ -80,6 +85,8 @@ pub struct JobConfiguration {
     pub options: BTreeMap<String, Value>,
     /// Where the model comes from.
     pub source: ModelSource,
+    /// What its result is for.
+    pub role: Role,
 }
 
 /// Where a model comes from.
@@ -154,9 +161,26 @@ pub enum Verify {
     Cpu,
 }
 
+/// When there are enough processes and builds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum MeasureProtocol {
+    /// When there are as many as the job says.
+    #[default]
+    Paper,
+    /// When the mean is known well enough.
+    Rigorous {
+        /// Half the width of the interval of the mean, in percent of the mean.
+        precision_percent: f64,
+        /// Time for one configuration.
+        time_limit_seconds: u32,
+    },
+}
+
 /// How to measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
+    /// When there are enough processes.
+    pub protocol: MeasureProtocol,
     /// Untimed runs before the timed ones.
     pub warm_up_runs: u32,
     /// Timed runs, exactly.

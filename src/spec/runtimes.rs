@@ -14,6 +14,7 @@ use super::networks;
 use super::raw::{Node, Value};
 use super::source::JobSource;
 use super::{JobConfiguration, ModelSource};
+use crate::bundle::format::Role;
 use crate::network::emit::Format;
 use crate::runtime::{OptionKind, Options, Runtime};
 use crate::text::quoted_list;
@@ -133,6 +134,7 @@ pub(super) fn configure(
                     runtime,
                     options,
                     source: ModelSource::Dropped(model),
+                    role: Role::Configuration,
                 });
             }
         }
@@ -154,6 +156,7 @@ pub(super) fn configure(
                         runtime,
                         options,
                         source: ModelSource::Generated(network),
+                        role: Role::Configuration,
                     });
                 }
             }

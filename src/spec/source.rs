@@ -30,7 +30,7 @@ pub(super) fn read(
     mistakes: &mut Mistakes,
 ) -> Option<JobSource> {
     let models = nodes.get("model").and_then(|node| models::read(node, known, mistakes));
-    let network = networks::network(nodes, mistakes);
+    let network = networks::network(&networks::NETWORK, nodes, mistakes);
     let study = networks::study(nodes, mistakes);
     belongs(nodes, mistakes);
     let Value::Map(entries) = &root.value else {

@@ -51,6 +51,39 @@ pub(crate) fn levels(values: &[f64]) -> Vec<Stretch> {
     starts.iter().zip(ends).filter_map(level).collect()
 }
 
+/// A change from one level to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LevelStep {
+    /// First value of the new level, from 0.
+    pub(crate) start: usize,
+    /// Median of the new level divided by that of the one before.
+    pub(crate) ratio: f64,
+}
+
+/// A change counts if it is larger than that many standard errors: the series is looked at with each new
+/// value, and the place of the change is chosen after the fact.
+const STANDARD_ERRORS: f64 = 5.0;
+
+/// The changes of level of a series that grows, in order. A level has at least five values, so a change shows
+/// with the fifth value after it.
+pub(crate) fn steps(values: &[f64]) -> Vec<LevelStep> {
+    let levels = levels(values);
+    let of_level = |level: &Stretch| {
+        let stretch = &values[level.start..level.start + level.count];
+        stretch.iter().map(|value| (value - level.median).powi(2)).sum::<f64>()
+    };
+    let squares: f64 = levels.iter().map(of_level).sum();
+    let variance = squares / values.len().saturating_sub(levels.len()).max(1) as f64;
+    let step = |pair: &[Stretch]| {
+        let (before, after) = (pair[0], pair[1]);
+        let error = (variance / before.count as f64 + variance / after.count as f64).sqrt();
+        let is_large = (after.median - before.median).abs() > STANDARD_ERRORS * error;
+        let ratio = after.median / before.median;
+        (is_large && ratio.is_finite()).then_some(LevelStep { start: after.start, ratio })
+    };
+    levels.windows(2).filter_map(step).collect()
+}
+
 /// First points of all levels but the first.
 fn changes(points: &[f64]) -> Vec<usize> {
     let count = points.len();

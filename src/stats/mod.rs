@@ -29,6 +29,7 @@ mod order;
 mod percentile;
 #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk side needs all of it"))]
 pub mod resample;
+pub(crate) mod rigorous;
 pub(crate) mod sample;
 mod series;
 #[cfg(test)]

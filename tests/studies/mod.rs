@@ -181,6 +181,8 @@ impl Study {
             model: None,
             cost: Some(cost),
             cost_missing: None,
+            protocol: None,
+            schedule: None,
             inputs: Vec::new(),
             runtime: Some(Runtime {
                 name: self.runtime.clone(),

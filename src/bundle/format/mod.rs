@@ -25,6 +25,7 @@
 //!   - `summary.missing_percentiles`, `summary.mean_interval`, `summary.effective_count`, `summary.variance`,
 //!     `summary.trials`, `summary.percentiles[].upper_bound`
 //!   - `environment.clocks`
+//!   - `protocol`, `schedule`
 //!   - the verdict `unverified`, for what earlier programs called `suspect` although nothing spoke against it
 
 use std::collections::BTreeMap;
@@ -43,8 +44,10 @@ mod integrity;
 mod loaded;
 mod outputs;
 mod power;
+mod protocol;
 mod runtime;
 mod sandbox;
+mod schedule;
 mod statistics;
 mod trial;
 
@@ -65,8 +68,10 @@ pub use outputs::{
     OutputTolerance, Outputs, ReadOutputs, Resources, TrialResources,
 };
 pub use power::{Power, PowerChange, PowerDifference, PowerMode, PowerRequest, PowerState};
+pub use protocol::{AskedPrecision, Protocol, ProtocolName, ReachedPrecision, RunAllocation, Stopped};
 pub use runtime::{LibraryFile, ProviderShare, Runtime, Timed};
 pub use sandbox::{Sandbox, SandboxGap, SandboxPart, SandboxSetting};
+pub use schedule::{Role, Schedule, ScheduleOrder};
 pub use statistics::{Level, MissingPercentile, Mode, TrialStatistics, VarianceSplit};
 pub use trial::{Latencies, Trial, TrialId};
 
@@ -108,6 +113,14 @@ pub struct Bundle {
     /// The builds of the model; empty for a runtime that does not compile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preparation: Vec<Build>,
+    /// How it was measured; left out in bundles of older programs, which know `paper` alone, and if the job
+    /// could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    /// What it is for, and where it stood in its job; left out in bundles of older programs, and if the job
+    /// could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// How the configuration ended.
     pub outcome: Outcome,
     /// Raw latencies of every trial, in order. Empty if nothing was timed.

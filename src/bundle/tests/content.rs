@@ -66,6 +66,8 @@ pub(super) fn measured() -> Bundle {
             measured_shapes: None,
         }),
         cost_missing: None,
+        protocol: None,
+        schedule: None,
         throughput_operations_per_second: None,
         model: Some(Model {
             file: "net.onnx".to_owned(),

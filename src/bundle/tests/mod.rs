@@ -91,12 +91,49 @@ fn number_that_is_not_finite_is_an_error_and_never_a_null() {
         let split = VarianceSplit { between_builds: None, between_processes: None, between_runs: 1.0 };
         summary(bundle).variance.get_or_insert(split)
     }
+    fn protocol(bundle: &mut Bundle) -> &mut Protocol {
+        let protocol = Protocol { name: ProtocolName::Rigorous, asked: None, reached: None };
+        bundle.protocol.get_or_insert(protocol)
+    }
+    fn asked(bundle: &mut Bundle) -> &mut AskedPrecision {
+        let asked = AskedPrecision { precision_percent: 1.0, time_limit_seconds: 1 };
+        protocol(bundle).asked.get_or_insert(asked)
+    }
+    fn reached(bundle: &mut Bundle) -> &mut ReachedPrecision {
+        let reached = ReachedPrecision {
+            stopped: Stopped::Precise,
+            mean: 1.0,
+            interval: Some(Interval { low: 1.0, high: 2.0, confidence: 0.95 }),
+            precision_percent: Some(1.0),
+            seconds: 1.0,
+            allocation: None,
+        };
+        protocol(bundle).reached.get_or_insert(reached)
+    }
+    fn allocation(bundle: &mut Bundle) -> &mut RunAllocation {
+        let (run_seconds, process_seconds) = (1.0, 1.0);
+        let allocation =
+            RunAllocation { runs: 1, processes: None, run_seconds, process_seconds, build_seconds: None };
+        reached(bundle).allocation.get_or_insert(allocation)
+    }
     fn taken(bundle: &mut Bundle) -> &mut Resources {
         let trial = TrialId { build: 1, process: 1 };
         bundle.resources.push(TrialResources { trial, resources: Resources::default() });
         &mut bundle.resources[0].resources
     }
-    let spoilers: [(&str, Spoil); 70] = [
+    let spoilers: [(&str, Spoil); 80] = [
+        ("precision asked", |bundle, value| asked(bundle).precision_percent = value),
+        ("rigorous mean", |bundle, value| reached(bundle).mean = value),
+        ("rigorous low", |bundle, value| reached(bundle).interval.as_mut().unwrap().low = value),
+        ("rigorous high", |bundle, value| reached(bundle).interval.as_mut().unwrap().high = value),
+        ("rigorous confidence", |bundle, value| {
+            reached(bundle).interval.as_mut().unwrap().confidence = value;
+        }),
+        ("precision reached", |bundle, value| reached(bundle).precision_percent = Some(value)),
+        ("rigorous seconds", |bundle, value| reached(bundle).seconds = value),
+        ("run_seconds", |bundle, value| allocation(bundle).run_seconds = value),
+        ("process_seconds", |bundle, value| allocation(bundle).process_seconds = value),
+        ("build_seconds", |bundle, value| allocation(bundle).build_seconds = Some(value)),
         ("share", |bundle, value| content::tolerance(bundle).largest_share = Some(value)),
         ("smallest cosine", |bundle, value| content::tolerance(bundle).smallest_cosine = Some(value)),
         ("load_seconds", |bundle, value| taken(bundle).load_seconds = Some(value)),

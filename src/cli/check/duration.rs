@@ -5,12 +5,22 @@
 use std::time::Duration;
 
 use crate::daemon::idle_beside_energy;
-use crate::spec::{Job, JobConfiguration};
+use crate::spec::{Job, JobConfiguration, MeasureProtocol};
 use crate::text::counted;
 
 /// A line for all of it and one for energy, and whether the phase for energy fits into its process.
 pub(super) fn lines(job: &Job) -> (String, bool) {
     let measure = &job.measure;
+    if let MeasureProtocol::Rigorous { time_limit_seconds, .. } = measure.protocol {
+        let configurations = job.configurations.len();
+        let text = format!(
+            "  limit: about {} ({} of {}; no process starts that would probably end later)\n",
+            of(u64::from(time_limit_seconds) * configurations as u64),
+            counted(configurations, "configuration", "configurations"),
+            of(time_limit_seconds.into()),
+        );
+        return (text, true);
+    }
     let limit = u64::from(measure.timeout_seconds);
     let builds = |configuration: &JobConfiguration| u64::from(configuration.builds(measure));
     let timing: u64 = job.configurations.iter().map(builds).sum::<u64>() * u64::from(measure.processes);

@@ -1,16 +1,16 @@
-//! How long a job will probably take: from its last results in an outbox, if there are any, else from its
-//! operations and a stated assumption. Never a promise.
+//! How long a job will probably take, and how narrow its intervals will be: from its last results in an
+//! outbox, if there are any; else from its operations and what other networks reached there; else from a
+//! stated assumption. Never a promise.
 
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::duration::about;
+use super::rates::{Rates, process_seconds, read_result};
 use crate::bundle::format::Bundle;
-use crate::bundle::{read, write};
-use crate::guarded;
+use crate::bundle::write;
+use crate::daemon::fewest_trials;
 use crate::network::count_configuration::cost;
-use crate::spec::{Job, JobConfiguration, ModelSource};
+use crate::spec::{Job, JobConfiguration, MeasureProtocol, ModelSource};
 use crate::text::counted;
 
 /// Operations in a second that are assumed of a host without results: a modest one, an int8 network on two
@@ -23,48 +23,79 @@ const ASSUMED_SECONDS_PER_PROCESS: f64 = 1.0;
 /// Most results that are read: beyond that the first ones stand for the rest.
 const MOST_READ: usize = 64;
 
-/// Largest decompressed result that is read for an estimate.
-const LARGEST_READ_BYTES: u64 = 32 << 20;
+/// The last result of a configuration tells its duration within this factor: load, heat and other programs
+/// change between two jobs. A test holds it.
+const FACTOR_OF_RESULTS: f64 = 1.5;
 
-/// Seconds by what they come from.
+/// What can be told of a job before it is measured.
+#[derive(Debug)]
+pub(super) struct Estimate {
+    /// A line for people.
+    pub(super) duration: String,
+    /// What the last results say of the width of intervals, if there are any.
+    pub(super) precision: Option<String>,
+}
+
+/// Seconds and where they come from.
 #[derive(Debug, Default)]
 struct Sum {
+    low: f64,
     seconds: f64,
+    high: f64,
     from_results: usize,
+    from_rates: usize,
     from_operations: usize,
     unknown: usize,
 }
 
-/// A line for people. `operations` has those of each dropped model, if they are known.
-pub(super) fn line(job: &Job, operations: &[Option<u64>], outbox: Option<&Path>) -> String {
+/// `operations` has those of each dropped model, if they are known.
+pub(super) fn of(job: &Job, operations: &[Option<u64>], outbox: Option<&Path>) -> Estimate {
     let names = outbox.map(names_in).unwrap_or_default();
-    let mut sum = Sum::default();
+    let mut rates = Rates::new(outbox, &names);
+    let (mut sum, mut widths) = (Sum::default(), Vec::new());
     for (index, configuration) in job.configurations.iter().enumerate() {
         let of_last = match index < MOST_READ {
             true => outbox.and_then(|outbox| last_result(job, configuration, outbox, &names)),
             false => None,
         };
+        widths.extend(of_last.as_ref().and_then(|bundle| width_like(job, bundle)));
         let of_last = of_last.and_then(|bundle| seconds_like(job, configuration, &bundle));
         let known = match configuration.source {
             ModelSource::Dropped(index) => operations.get(index).copied().flatten(),
             ModelSource::Generated(network) => Some(cost(&network).operations()),
         };
-        match (of_last, known) {
-            (Some(seconds), _) => {
+        let processes = processes(job, configuration);
+        let rate = rates.of(configuration.runtime.name);
+        match (of_last, known, rate) {
+            (Some(seconds), ..) => {
                 sum.from_results += 1;
-                sum.seconds += seconds;
+                sum.add([seconds / FACTOR_OF_RESULTS, seconds, seconds * FACTOR_OF_RESULTS]);
             }
-            (None, Some(operations)) => {
+            (None, Some(operations), Some(rate)) => {
+                sum.from_rates += 1;
+                let seconds = |per_operation: f64| {
+                    processes * (rate.process_seconds + runs(job) * operations as f64 * per_operation)
+                };
+                sum.add(rate.seconds_per_operation.map(seconds));
+            }
+            (None, Some(operations), None) => {
                 sum.from_operations += 1;
-                sum.seconds += seconds_for(job, configuration, operations);
+                let seconds = seconds_for(job, configuration, operations);
+                sum.add([seconds, seconds, seconds]);
             }
-            (None, None) => sum.unknown += 1,
+            (None, None, _) => sum.unknown += 1,
         }
     }
-    format!("  duration: {}\n", sum.in_words(outbox))
+    Estimate { duration: format!("  duration: {}\n", sum.in_words(outbox)), precision: in_words(&mut widths) }
 }
 
 impl Sum {
+    fn add(&mut self, [low, seconds, high]: [f64; 3]) {
+        self.low += low;
+        self.seconds += seconds;
+        self.high += high;
+    }
+
     fn in_words(&self, outbox: Option<&Path>) -> String {
         let place = outbox.map_or_else(String::new, |outbox| format!(" in {}", outbox.display()));
         let assumption = format!(
@@ -72,25 +103,53 @@ impl Sum {
             ASSUMED_OPERATIONS_PER_SECOND / 1e9,
             ASSUMED_SECONDS_PER_PROCESS
         );
-        let known = self.from_results + self.from_operations;
-        let mut text = match (self.from_results, self.from_operations) {
-            (0, 0) => "not known: there is no earlier result, and the operations are not counted".to_owned(),
-            (_, 0) => format!("about {}, by the last results{place}", about(self.seconds)),
-            (0, _) => format!("about {}, assuming {assumption}", about(self.seconds)),
-            (results, _) => format!(
-                "about {}, by the last results{place} for {results} of {}, the rest assuming {assumption}",
-                about(self.seconds),
-                counted(known, "configuration", "configurations")
-            ),
-        };
-        if known > 0 && self.unknown > 0 {
-            text.push_str(&format!(
-                "; {} more of unknown duration",
-                counted(self.unknown, "configuration", "configurations")
-            ));
+        let known = self.from_results + self.from_rates + self.from_operations;
+        if known == 0 {
+            return "not known: there is no earlier result, and the operations are not counted".to_owned();
         }
-        text
+        let range = match known == self.from_operations {
+            true => String::new(),
+            false => format!(" ({} to {})", about(self.low), about(self.high)),
+        };
+        let sources = [
+            (self.from_results, format!("by the last results{place}")),
+            (self.from_rates, format!("by the operations per second of other results{place}")),
+            (self.from_operations, format!("assuming {assumption}")),
+            (self.unknown, "of unknown duration and not counted".to_owned()),
+        ];
+        let named: Vec<&(usize, String)> = sources.iter().filter(|(count, _)| *count > 0).collect();
+        let sources = match named.as_slice() {
+            [(_, only)] => format!(", {only}"),
+            several => {
+                let part = |(count, how): &&(usize, String)| {
+                    format!("{} {how}", counted(*count, "configuration", "configurations"))
+                };
+                format!(": {}", several.iter().map(part).collect::<Vec<String>>().join("; "))
+            }
+        };
+        format!("about {}{range}{sources}", about(self.seconds))
     }
+}
+
+/// Half width of the median's interval as a part of the median, for as many runs as this job wants: it goes
+/// with one over the root of their number.
+fn width_like(job: &Job, bundle: &Bundle) -> Option<f64> {
+    let summary = bundle.summary.as_ref()?;
+    let interval = summary.median_interval?;
+    let runs = f64::from(job.measure.timed_runs) * f64::from(job.measure.processes);
+    let half = (interval.high - interval.low) / 2.0 / summary.median;
+    let scaled = half * (summary.count as f64 / runs).sqrt();
+    (scaled.is_finite() && job.measure.protocol == MeasureProtocol::Paper).then_some(scaled)
+}
+
+fn in_words(widths: &mut [f64]) -> Option<String> {
+    widths.sort_by(f64::total_cmp);
+    let (middle, widest) = (widths.get(widths.len() / 2)?, widths.last()?);
+    let widest = match widths.len() {
+        1 => String::new(),
+        count => format!(" in the middle of {count} configurations, {:.2} % at most", widest * 100.0),
+    };
+    Some(format!("by the last results about ± {:.2} %{widest}", middle * 100.0))
 }
 
 fn runs(job: &Job) -> f64 {
@@ -98,7 +157,8 @@ fn runs(job: &Job) -> f64 {
 }
 
 fn processes(job: &Job, configuration: &JobConfiguration) -> f64 {
-    f64::from(job.measure.processes) * f64::from(configuration.builds(&job.measure))
+    let (builds, processes) = fewest_trials(configuration, &job.measure);
+    f64::from(builds) * f64::from(processes)
 }
 
 fn seconds_for(job: &Job, configuration: &JobConfiguration, operations: u64) -> f64 {
@@ -109,20 +169,7 @@ fn seconds_for(job: &Job, configuration: &JobConfiguration, operations: u64) -> 
 /// As the earlier result took, for as many runs and processes as this job wants.
 fn seconds_like(job: &Job, configuration: &JobConfiguration, bundle: &Bundle) -> Option<f64> {
     let mean = bundle.summary.as_ref()?.mean / 1e3;
-    let started: Timestamp = bundle.times.started.as_ref()?.parse().ok()?;
-    let finished: Timestamp = bundle.times.finished.parse().ok()?;
-    let whole = finished.duration_since(started).as_secs_f64();
-    let all = |latencies: &crate::bundle::format::Latencies| {
-        latencies
-            .warm_up_ns
-            .iter()
-            .chain(&latencies.latency_ns)
-            .map(|latency| latency.0 as f64 / 1e9)
-            .sum::<f64>()
-    };
-    let running: f64 = bundle.trials.iter().map(|trial| all(&trial.latencies)).sum();
-    let around = (whole - running).max(0.0) / bundle.trials.len().max(1) as f64;
-    Some(processes(job, configuration) * (around + runs(job) * mean))
+    Some(processes(job, configuration) * (process_seconds(bundle)? + runs(job) * mean))
 }
 
 fn names_in(outbox: &Path) -> Vec<String> {
@@ -146,8 +193,7 @@ fn last_result(
     let id = |name: &&String| name.rsplit('.').nth(2).unwrap_or_default().to_owned();
     let of_this_job = names.iter().filter(|name| name.starts_with(of_job)).max_by_key(id);
     let name = of_this_job.or_else(|| names.iter().filter(|name| name.contains(of_model)).max_by_key(id))?;
-    let file = guarded::open_path(&outbox.join(name)).ok()?;
-    let (bundle, _) = read::decode_within(file, LARGEST_READ_BYTES).ok()?;
+    let bundle = read_result(outbox, name)?;
     // Another model may have the same stem.
     let is_same = bundle.model.as_ref().is_some_and(|found| found.file == configuration.model_file(job));
     is_same.then_some(bundle)

@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::options;
+use crate::bundle::format::Role;
 use crate::cli::table;
+use crate::daemon::fewest_trials;
 use crate::daemon::memory::LargerThanMemory;
 use crate::error::Hint as _;
 use crate::network::configuration::{Configuration, Precision};
 use crate::network::cost::Cost;
 use crate::network::count_configuration::cost;
 use crate::network::emit::EmitError;
-use crate::spec::{Job, ModelSource};
+use crate::spec::{Job, MeasureProtocol, ModelSource};
 use crate::text::{counted, scaled};
 
 /// Rows that a terminal shows without scrolling; `backbone networks list` shows all.
@@ -26,7 +28,7 @@ pub(super) fn table(job: &Job) -> String {
         .filter_map(|configuration| {
             let ModelSource::Generated(network) = configuration.source else { return None };
             Some(vec![
-                network.to_string(),
+                format!("{network}{}", if configuration.role == Role::Sentinel { " (sentinel)" } else { "" }),
                 configuration.runtime.name.to_owned(),
                 options(configuration),
                 scaled(u128::from(cost(&network).operations()), "OP"),
@@ -49,7 +51,6 @@ pub(super) fn table(job: &Job) -> String {
 pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
     let measure = &job.measure;
     let runs = u128::from(measure.warm_up_runs) + u128::from(measure.timed_runs);
-    let runs = runs * u128::from(measure.processes);
     // Precision and runtime change no count, and counting a network takes longer than this look-up.
     let mut costs: HashMap<Configuration, Cost> = HashMap::new();
     let (mut least, mut most, mut all) = (u128::MAX, 0, 0);
@@ -58,8 +59,9 @@ pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
         let ModelSource::Generated(network) = configuration.source else { continue };
         let counted = costs.entry(network.with_precision(Precision::Fp32)).or_insert_with_key(cost);
         let each = u128::from(counted.operations());
-        (least, most, all) =
-            (least.min(each), most.max(each), all + each * runs * u128::from(configuration.builds(measure)));
+        let (builds, processes) = fewest_trials(configuration, measure);
+        let trials = u128::from(builds) * u128::from(processes);
+        (least, most, all) = (least.min(each), most.max(each), all + each * runs * trials);
         if let Some(form) = (configuration.runtime.networks)(&configuration.options) {
             files.entry(form.file_name(&network)).or_insert_with(|| form.length(&network));
         }
@@ -69,9 +71,12 @@ pub(super) fn totals(job: &Job, memory_bytes: Option<u64>) -> (String, bool) {
         false => format!("{} to {}", scaled(least, "OP"), scaled(most, "OP")),
     };
     let configurations = counted(job.configurations.len(), "configuration", "configurations");
-    let processes = counted(measure.processes, "process", "processes");
+    let (processes, at_least) = match measure.protocol {
+        MeasureProtocol::Paper => (counted(measure.processes, "process", "processes"), ""),
+        MeasureProtocol::Rigorous { .. } => ("several processes".to_owned(), "at least "),
+    };
     let mut text = format!(
-        "  study: {configurations} × {processes}\n  operations: {each} each, {} in all, warm-up included\n",
+        "  study: {configurations} × {processes}\n  operations: {each} each, {at_least}{} in all, warm-up included\n",
         scaled(all, "OP")
     );
     let (disk, can_be_written) = disk(&files);

@@ -16,11 +16,12 @@ use super::place::DaemonPlace;
 use super::{Exit, print, readable, table};
 use crate::bundle::format::{Failure, Mistake};
 use crate::daemon::admit::{self, Rejection};
+use crate::daemon::fewest_trials;
 use crate::guarded;
 use crate::host::power::ModeError;
 use crate::host::{self, HostRoot};
 use crate::spec::files::Purpose;
-use crate::spec::{self, Job, ModelSource};
+use crate::spec::{self, Job, MeasureProtocol, ModelSource};
 use crate::spool::names::{self, NameKind};
 use crate::text::{counted, nearest};
 
@@ -29,6 +30,7 @@ mod estimate;
 mod generated;
 mod models;
 mod precision;
+mod rates;
 
 /// Validate job files: show what would run, how long it may take and how precise it will be
 ///
@@ -165,12 +167,13 @@ fn accepted(path: &Path, shown: &str, job: &Job, surroundings: &Surroundings) ->
         text.push_str(&lines);
         would_run &= can_be_run;
     }
-    text.push_str(&estimate::line(job, &operations, surroundings.outbox.as_deref()));
+    let estimate = estimate::of(job, &operations, surroundings.outbox.as_deref());
+    text.push_str(&estimate.duration);
     let (lines, fits) = duration::lines(job);
     text.push_str(&lines);
     would_run &= fits;
-    let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
-    text.push_str(&format!("  precision: {}\n", precision::describe(runs)));
+    let by_results = estimate.precision.map(|words| format!("; {words}")).unwrap_or_default();
+    text.push_str(&format!("  precision: {}{by_results}\n", precision::describe(measure)));
     let found = if would_run { "ok" } else { "would not run, see below" };
     (format!("{shown}: {found}\n{text}"), would_run)
 }
@@ -196,12 +199,14 @@ fn power_mode_problem(job: &Job, surroundings: &Surroundings) -> Option<String> 
 
 /// Such as `10 + 100 × 3 builds × 1 process`.
 fn runs(configuration: &spec::JobConfiguration, measure: &spec::Measure) -> String {
-    let builds = match configuration.builds(measure) {
+    let (builds, processes) = fewest_trials(configuration, measure);
+    let builds = match builds {
         1 => String::new(),
         builds => format!(" × {builds} builds"),
     };
-    let processes = counted(measure.processes, "process", "processes");
-    format!("{} + {}{builds} × {processes}", measure.warm_up_runs, measure.timed_runs)
+    let more = if measure.protocol == MeasureProtocol::Paper { "" } else { " or more" };
+    let processes = counted(processes, "process", "processes");
+    format!("{} + {}{builds} × {processes}{more}", measure.warm_up_runs, measure.timed_runs)
 }
 
 /// A row for each dropped model and runtime.

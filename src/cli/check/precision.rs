@@ -1,10 +1,20 @@
 //! How precise a median will be, before anything is measured: in ranks, because the latencies are not known
 //! yet.
 
+use super::duration::of;
+use crate::spec::{Measure, MeasureProtocol};
 use crate::stats;
 
 /// One sentence for people.
-pub(super) fn describe(runs: u64) -> String {
+pub(super) fn describe(measure: &Measure) -> String {
+    if let MeasureProtocol::Rigorous { precision_percent, time_limit_seconds } = measure.protocol {
+        return format!(
+            "the 95 % interval of the mean over processes and builds will be ± {precision_percent} %, if {} a configuration \
+             are enough for it",
+            of(time_limit_seconds.into())
+        );
+    }
+    let runs = u64::from(measure.timed_runs) * u64::from(measure.processes);
     match usize::try_from(runs).ok().and_then(stats::median_interval_ranks) {
         Some((low, high)) => format!(
             "the 95 % interval of the median will be the {} to the {} of {runs} sorted latencies",

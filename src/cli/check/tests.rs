@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::bundle::format::Role;
 use crate::runtime::find;
-use crate::spec::{Builds, JobConfiguration, Measure, ModelReference};
+use crate::spec::{Builds, JobConfiguration, Measure, MeasureProtocol, ModelReference};
 
 /// A small model with the fixed input `tokens`: int64, [1, 8].
 const TOKENS: &[u8] = include_bytes!("../../../tests/models/tokens.onnx");
@@ -17,9 +18,16 @@ fn job(model: &str, sha256: Option<String>) -> Job {
         power: Default::default(),
         name: "smoke".to_owned(),
         models,
-        configurations: vec![JobConfiguration { runtime, options, source: ModelSource::Dropped(0) }],
+        configurations: vec![JobConfiguration {
+            runtime,
+            options,
+            source: ModelSource::Dropped(0),
+            role: Role::Configuration,
+        }],
+        order: Default::default(),
         inputs: BTreeMap::new(),
         measure: Measure {
+            protocol: MeasureProtocol::Paper,
             warm_up_runs: 10,
             timed_runs: 50,
             builds: Builds::Paper,
@@ -258,5 +266,5 @@ fn duration_is_estimated_by_the_last_result_if_there_is_one() {
     let name = "a.tokens.onnxruntime.0000000002-t-0001.json.gz";
     fs_err::write(outbox.path().join(name), crate::bundle::write::encode(&bundle).unwrap()).unwrap();
     fs_err::write(outbox.path().join("a.tokens.onnxruntime.0000000001-t-0001.json.gz"), b"older").unwrap();
-    insta::assert_snapshot!(estimate(&surroundings), @"  duration: about 31 s, by the last results in OUTBOX");
+    insta::assert_snapshot!(estimate(&surroundings), @"  duration: about 31 s (21 s to 46 s), by the last results in OUTBOX");
 }

@@ -2,7 +2,8 @@
 
 use super::histogram;
 use crate::bundle::format::{
-    Bundle, Cost, EnergyState, Environment, Model, Observation, Power, Quantity, Resources, Status, Tensor,
+    Bundle, Cost, EnergyState, Environment, Model, Observation, Power, Protocol, Quantity, Resources, Role,
+    ScheduleOrder, Status, Stopped, Tensor, VarianceSplit,
 };
 use crate::cli::outcome;
 use crate::cli::outcome::failures::{self, Ending};
@@ -40,8 +41,12 @@ impl Sheet {
 pub(super) fn render(bundle: &Bundle) -> String {
     let mut sheet = Sheet::default();
     let on = bundle.runtime.as_ref().map(|runtime| format!(" on {}", runtime.name)).unwrap_or_default();
+    let role = match bundle.schedule.map(|schedule| schedule.role) {
+        Some(Role::Sentinel) => " (sentinel)",
+        _ => "",
+    };
     let named = network_name(bundle).map(|name| format!(": {name}")).unwrap_or_default();
-    sheet.entry("result", [format!("{}{named}{on}", bundle.job.name)]);
+    sheet.entry("result", [format!("{}{named}{role}{on}", bundle.job.name)]);
     if bundle.simulated {
         sheet.entry("", ["SIMULATED: not a measurement of real hardware".to_owned()]);
     }
@@ -108,10 +113,70 @@ fn latency(sheet: &mut Sheet, bundle: &Bundle) {
             counted(summary.trials_used, "process", "processes")
         )],
     );
+    sheet.entry("deviation", summary.variance.as_ref().and_then(split));
+    sheet.entry("protocol", bundle.protocol.iter().flat_map(protocol));
     sheet.gap();
     let latencies = stats::pooled(&bundle.trials);
     sheet.entry("ms", histogram::lines(latencies.iter().map(|latency| latency.as_milliseconds())));
     sheet.gap();
+}
+
+/// What was asked of `rigorous`, what it reached, and how it spent its time.
+fn protocol(protocol: &Protocol) -> Vec<String> {
+    let Some(asked) = protocol.asked else { return Vec::new() };
+    let mut lines = vec![format!(
+        "{}: mean to ± {} % within {} s",
+        protocol.name.word(),
+        asked.precision_percent,
+        asked.time_limit_seconds
+    )];
+    let Some(reached) = protocol.reached else {
+        lines.push("not finished".to_owned());
+        return lines;
+    };
+    let interval = reached.interval.map(|ends| {
+        format!(" ({:.0} % interval {:.4} to {:.4})", ends.confidence * 100.0, ends.low, ends.high)
+    });
+    let precision = reached.precision_percent.map(|percent| format!(", ± {percent:.2} %"));
+    lines.push(format!(
+        "{:.4} ms{}{} after {:.1} s: {}",
+        reached.mean,
+        interval.unwrap_or_default(),
+        precision.unwrap_or_default(),
+        reached.seconds,
+        match reached.stopped {
+            Stopped::Precise => "as precise as asked",
+            Stopped::TimeUp => "the time was up",
+            Stopped::MostProcesses => "no more processes are started for one result",
+            Stopped::MostLatencies => "a result holds no more latencies",
+        }
+    ));
+    lines.extend(reached.allocation.map(|it| {
+        let processes = it.processes.map(|count| format!(", {count} a build"));
+        let build = it.build_seconds.map(|seconds| format!(", {seconds:.1} s a build"));
+        format!(
+            "later processes with {} runs{}, as a run takes {:.6} s and a process {:.2} s around its runs{}",
+            it.runs,
+            processes.unwrap_or_default(),
+            it.run_seconds,
+            it.process_seconds,
+            build.unwrap_or_default()
+        )
+    }));
+    lines
+}
+
+/// Standard deviations by where they come from, if more than runs vary.
+fn split(split: &VarianceSplit) -> Option<String> {
+    let of = |name: &str, variance: Option<f64>| {
+        variance.map(|variance| format!("{:.4} ms between {name}", variance.sqrt()))
+    };
+    let parts: Vec<String> = [of("builds", split.between_builds), of("processes", split.between_processes)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let runs = of("runs", Some(split.between_runs)).unwrap_or_default();
+    (!parts.is_empty()).then(|| format!("{}, {runs}", parts.join(", ")))
 }
 
 fn verdict(sheet: &mut Sheet, bundle: &Bundle) {
@@ -361,6 +426,11 @@ fn source(bundle: &Bundle) -> Vec<String> {
         vec![format!("bundle {}, job file {}{}", bundle.id, job.file, digest.unwrap_or_default())];
     lines.extend((!labels.is_empty()).then(|| format!("labels: {}", labels.join(", "))));
     let started = bundle.times.started.as_ref().map(|started| format!("started {started}, "));
+    lines.extend(bundle.schedule.map(|it| {
+        let seed = it.seed.map(|seed| format!(" with seed {seed}")).unwrap_or_default();
+        let order = if it.order == ScheduleOrder::Random { "random" } else { "listed" };
+        format!("number {} of {} of its job, in {order} order{seed}", it.place, it.places)
+    }));
     lines.push(format!("{}finished {}", started.unwrap_or_default(), bundle.times.finished));
     lines.push(format!("{} {}, {}", bundle.harness.name, bundle.harness.version, bundle.format));
     lines.extend(bundle.integrity.as_ref().map(|it| format!("number {} of chain {}", it.sequence, it.chain)));

@@ -21,11 +21,11 @@ use crate::bundle::format::{
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::status::Running;
-use crate::daemon::turn::{Course, Left, Turn};
+use crate::daemon::turn::{Course, Left, NextTrial, Turn, eta};
 use crate::host::HostRoot;
 use crate::installation::WorkerCommand;
 use crate::runtime::Runtime;
-use crate::spec::{self, Job};
+use crate::spec;
 use crate::spool::journal::{BoundModel, Durable, Journal, Measured, Record};
 use crate::stats;
 use crate::worker::ending::{Ended, Ending, Shortage};
@@ -114,19 +114,19 @@ impl Trials<'_> {
     }
 
     fn run_missing(&mut self) -> Result<(), Halt> {
-        let processes = self.turn.job.measure.processes;
-        let mut build = 1;
-        while build <= self.builds() {
-            let done = self.course.processes_done(build);
-            if done < processes {
-                if self.workers.request.load.compilation.is_some() {
-                    self.build(build)?;
-                }
-                for process in done + 1..=processes {
-                    self.trial(TrialId { build, process })?;
+        let mut built = None;
+        while let Some(mut next) = self.turn.next_trial(&self.course) {
+            if built != Some(next.id.build) && self.workers.request.load.compilation.is_some() {
+                self.build(next)?;
+                built = Some(next.id.build);
+                // What the build took may leave no time for another trial.
+                match self.turn.next_trial(&self.course) {
+                    Some(still) if still.id == next.id => next = still,
+                    Some(_) => continue,
+                    None => break,
                 }
             }
-            build += 1;
+            self.trial(next)?;
         }
         if self.turn.wants_profile() {
             self.profile()?;
@@ -140,13 +140,10 @@ impl Trials<'_> {
         Ok(())
     }
 
-    fn builds(&self) -> u32 {
-        self.turn.builds(&self.course)
-    }
-
-    fn build(&mut self, build: u32) -> Result<(), Halt> {
+    fn build(&mut self, next: NextTrial) -> Result<(), Halt> {
+        let build = next.id.build;
         self.set_build(build);
-        self.begin(TrialId { build, process: self.course.processes_done(build) + 1 })?;
+        self.begin(next)?;
         self.record_start()?;
         let ended = self.run_for(Task::Build, build)?;
         if ended.ending == Ending::Stopped {
@@ -182,11 +179,12 @@ impl Trials<'_> {
         if built.is_some() { Ok(()) } else { Err(Halt::Outcome(Box::new(outcome))) }
     }
 
-    fn trial(&mut self, id: TrialId) -> Result<(), Halt> {
+    fn trial(&mut self, next: NextTrial) -> Result<(), Halt> {
         let Turn { job, configuration, .. } = *self.turn;
-        self.begin(id)?;
-        let is_last = id.build == self.builds() && id.process == job.measure.processes;
-        let energy_seconds = if is_last { job.measure.energy_seconds } else { 0 };
+        let id = next.id;
+        self.begin(next)?;
+        self.workers.request.timed_runs = next.runs;
+        let energy_seconds = if next.is_last { job.measure.energy_seconds } else { 0 };
         let times_itself = self.turn.chosen().runtime.times_itself();
         self.workers.request.energy_seconds = if times_itself { 0 } else { energy_seconds };
         self.workers.sensing.begin(id, self.workers.request.energy_seconds);
@@ -381,16 +379,14 @@ impl Trials<'_> {
     }
 
     /// Report what begins, unless the turn must end.
-    fn begin(&mut self, id: TrialId) -> Result<(), Halt> {
+    fn begin(&mut self, next: NextTrial) -> Result<(), Halt> {
         match self.attendant.between_trials() {
             Control::Continue => {}
             Control::Stop => return Err(Halt::Left(Left::Interrupted)),
             Control::Cancel => return Err(Halt::Outcome(Box::new(cancelled("before its next trial")))),
         }
         let Turn { queued, job, configuration, .. } = *self.turn;
-        let processes = job.measure.processes;
-        let trial = (id.build - 1) * processes + id.process;
-        let trials = self.builds() * processes;
+        let (trial, trials) = next.place;
         let running = Running {
             id: queued.entry.id.to_string(),
             job: job.name.clone(),
@@ -401,7 +397,7 @@ impl Trials<'_> {
             trial,
             trials,
             since: now_text(),
-            eta_seconds: eta(&self.course.walls, job, configuration, trials - trial + 1),
+            eta_seconds: eta::seconds(self.turn, &self.course, next.place),
         };
         let is_first = self.course.started.is_none();
         self.attendant.trial_begins(running, if is_first { TrialNumber::First } else { TrialNumber::Later });
@@ -483,14 +479,4 @@ fn placement_of(host: &spec::Host, placed: Placed, daemon_cpus: Vec<u32>) -> Pla
 fn cancelled(when: &str) -> Outcome {
     Failure::new(Stage::Queue, "cancelled", format!("the job was cancelled {when}"))
         .outcome(Status::Cancelled)
-}
-
-/// Seconds until the job is done, if the trials to come take as long as those of this configuration took.
-fn eta(walls: &[f64], job: &Job, configuration: usize, here: u32) -> Option<f64> {
-    let mean = walls.iter().sum::<f64>() / walls.len() as f64;
-    let later: f64 = job.configurations[configuration..]
-        .iter()
-        .map(|chosen| f64::from(chosen.builds(&job.measure)) * f64::from(job.measure.processes))
-        .sum();
-    (!walls.is_empty()).then_some(mean * (f64::from(here) + later))
 }

@@ -12,12 +12,12 @@ use super::layers::with_macs;
 use super::providers::{library, shares};
 use crate::bundle::format::{
     Bundle, Configuration as Network, Cost, Environment, FORMAT, Harness, Host, Job as BundleJob,
-    LoadedModel, Model, ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, SpecEncoding, Summary,
-    Timed, Times, TrialId,
+    LoadedModel, Model, ModelPart, Outcome, Outputs, Power, Runtime as BundleRuntime, Schedule, SpecEncoding,
+    Summary, Timed, Times, TrialId,
 };
 use crate::daemon::clock::now_text;
 use crate::daemon::job::{SpecFile, name_without_spec};
-use crate::daemon::turn::Course;
+use crate::daemon::turn::{self, Course};
 use crate::runtime::{Options, Runtime};
 use crate::spec::Job;
 use crate::spool::Spool;
@@ -41,6 +41,8 @@ pub(super) struct Parts<'a> {
     pub(super) runtime: Option<(&'static Runtime, Options)>,
     /// θ, if the model was generated.
     pub(super) configuration: Option<Network>,
+    /// What it is for, if it is one of the job's configurations.
+    pub(super) schedule: Option<Schedule>,
     /// The model as copied or generated.
     pub(super) model: Option<BoundModel>,
     /// What it costs.
@@ -62,6 +64,7 @@ impl<'a> Parts<'a> {
             spec,
             job: None,
             configuration: None,
+            schedule: None,
             runtime: None,
             model: None,
             counted: Counted::default(),
@@ -100,6 +103,8 @@ impl Assembler {
             self.simulated_host || parts.runtime.as_ref().is_some_and(|(runtime, _)| runtime.simulated);
         let loaded = course.loaded.as_ref();
         let cost = parts.counted.cost.as_deref().map(cost_in_format);
+        let protocol = parts.job.zip(parts.runtime.as_ref());
+        let protocol = protocol.map(|(job, (runtime, _))| turn::in_bundle(&job.measure, runtime, &course));
         let format = parts.runtime.as_ref().map_or("", |(runtime, _)| runtime.model_format);
         let model = parts.model.map(|model| model_in_format(model, format, loaded));
         let runtime = parts.runtime.map(|(runtime, options)| BundleRuntime {
@@ -149,6 +154,8 @@ impl Assembler {
             inputs: course.loaded.map(|loaded| loaded.filled).unwrap_or_default(),
             runtime,
             preparation: course.preparation,
+            protocol,
+            schedule: parts.schedule,
             outcome: parts.outcome,
             trials: course.trials,
             summary,

@@ -144,6 +144,7 @@ impl Outlet {
             spec: turn.spec,
             job: Some(job),
             configuration: network,
+            schedule: Some(turn.schedule()),
             runtime: Some((chosen.runtime, chosen.options.clone())),
             model,
             counted,

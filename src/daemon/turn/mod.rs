@@ -7,13 +7,20 @@ use super::job::{QueuedJob, SpecFile};
 use super::troubles::Setback;
 use crate::bundle::format::{
     Build, DifferingProcess, Energy, Environment, LoadedModel, Outcome, OutputComparison, Power, Profile,
-    ReadOutputs, Trial, TrialId, TrialResources,
+    ReadOutputs, Role, Schedule, ScheduleOrder, Trial, TrialId, TrialResources,
 };
 use crate::runtime::{NodeShapes, options, shape_source};
-use crate::spec::{Builds, Job, JobConfiguration, ModelSource, PAPER_BUILDS_UP_TO_INPUT, Verify};
+use crate::spec::{
+    Builds, Job, JobConfiguration, MeasureProtocol, ModelSource, PAPER_BUILDS_UP_TO_INPUT, Verify,
+};
 use crate::spool::journal::{BoundModel, Measured, Progress};
+use crate::stats::rigorous::PastTrial;
 
+pub(crate) mod eta;
 mod merge;
+mod protocol;
+
+pub(crate) use protocol::{NextTrial, fewest_trials, in_bundle};
 
 use merge::{environments, with_more_fallback};
 
@@ -42,6 +49,17 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// What it is for, and its place in the job.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            role: self.chosen().role,
+            order: self.job.order,
+            seed: (self.job.order == ScheduleOrder::Random).then_some(self.job.measure.seed),
+            place: self.configuration as u64,
+            places: self.job.configurations.len() as u64,
+        }
+    }
+
     /// Is it the last one of its job?
     pub(crate) fn is_last(&self) -> bool {
         self.configuration == self.job.configurations.len()
@@ -67,7 +85,11 @@ impl<'a> Turn<'a> {
     /// The first configuration of the job on the same network, which may be this one. All dropped models of
     /// one job are the same network.
     pub(crate) fn first_on_its_model(&self) -> usize {
+        if self.chosen().role == Role::Sentinel {
+            return self.configuration;
+        }
         let is_same = |other: &JobConfiguration| match (other.source, self.chosen().source) {
+            _ if other.role == Role::Sentinel => false,
             (ModelSource::Dropped(_), ModelSource::Dropped(_)) => true,
             (ModelSource::Generated(one), ModelSource::Generated(other)) => one == other,
             _ => false,
@@ -86,7 +108,11 @@ impl<'a> Turn<'a> {
 
     /// Are the bytes of its outputs needed after a trial?
     pub(crate) fn keeps_outputs(&self) -> bool {
-        self.job.measure.processes > 1 || self.wants_comparison() || self.is_reference()
+        self.may_have_several_processes() || self.wants_comparison() || self.is_reference()
+    }
+
+    fn may_have_several_processes(&self) -> bool {
+        self.job.measure.processes > 1 || self.job.measure.protocol != MeasureProtocol::Paper
     }
 
     /// Number of builds of the model: what the job says, but one for a dropped file whose input turned out to
@@ -139,6 +165,8 @@ pub(crate) struct Ended {
 pub(crate) struct Course {
     pub(crate) preparation: Vec<Build>,
     pub(crate) trials: Vec<Trial>,
+    /// What its finished trials say to the protocol, in the same order.
+    pub(crate) past: Vec<PastTrial>,
     /// What trials computed, each at most once.
     pub(crate) outputs: Vec<(TrialId, ReadOutputs)>,
     /// Trials whose outputs differ from those of the first process of their build.
@@ -177,6 +205,7 @@ impl Course {
     /// Add a trial that gave its latencies.
     pub(crate) fn add(&mut self, measured: Measured) {
         let trial = measured.trial.id;
+        self.past.extend(PastTrial::of(&measured.trial, measured.wall_seconds));
         self.trials.push(measured.trial);
         self.outputs.extend(measured.outputs.map(|outputs| (trial, outputs)));
         self.differing.extend(measured.differing.map(|differing| (trial, differing)));
@@ -205,7 +234,7 @@ impl Course {
         !turn.wants_profile()
             && !turn.wants_comparison()
             && !turn.wants_node_shapes()
-            && (1..=turn.builds(self)).all(|build| self.processes_done(build) >= turn.job.measure.processes)
+            && turn.next_trial(self).is_none()
     }
 
     /// Number of finished trials of a build.

@@ -79,6 +79,9 @@ fn of_kind(field: &Field) -> Value {
         Kind::Integer { minimum, maximum } => {
             json!({"type": "integer", "minimum": minimum, "maximum": maximum})
         }
+        Kind::Decimal { minimum, maximum } => {
+            json!({"type": "number", "minimum": minimum, "maximum": maximum})
+        }
         Kind::Text { maximum_bytes } => json!({"type": "string", "minLength": 1, "maxLength": maximum_bytes}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Choice(choices) => json!({"enum": choices}),

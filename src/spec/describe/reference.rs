@@ -72,6 +72,7 @@ fn in_words(kind: Kind) -> String {
     match kind {
         Kind::Format(format) => format.to_string(),
         Kind::Integer { minimum, maximum } => format!("whole number, {}", check::range(minimum, maximum)),
+        Kind::Decimal { minimum, maximum } => format!("a number, {minimum} to {maximum}"),
         Kind::Text { maximum_bytes } => format!("one line of text, at most {maximum_bytes} bytes"),
         Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Choice(choices) => quoted_list(choices),

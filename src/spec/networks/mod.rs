@@ -20,17 +20,57 @@ pub(super) const PRECISIONS: &[Precision] = &[Precision::Int8];
 /// The values of the file by field path.
 type Nodes<'a> = BTreeMap<&'static str, &'a Node>;
 
-/// The one configuration of `network`; `None` where the key is not there or anything in it is wrong.
-pub(super) fn network(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Configuration> {
-    let place = *nodes.get("network")?;
-    let block = word(nodes, "network.block", block, mistakes);
-    let kernel = number(nodes, "network.kernel", Factor::Kernel, mistakes);
-    let batch = number(nodes, "network.batch", Factor::Batch, mistakes);
-    let input = number(nodes, "network.input", Factor::Input, mistakes);
-    let precision = word(nodes, "network.precision", precision, mistakes);
-    let width_percent = number(nodes, "network.width_percent", Factor::WidthPercent, mistakes);
-    let depths = match nodes.get("network.depths") {
-        Some(node) => depths(node, mistakes),
+/// A key that holds one network, and the paths of its own keys.
+pub(super) struct NetworkKeys {
+    whole: &'static str,
+    block: &'static str,
+    kernel: &'static str,
+    batch: &'static str,
+    input: &'static str,
+    precision: &'static str,
+    width_percent: &'static str,
+    depths: &'static str,
+}
+
+/// The key `network`.
+pub(super) const NETWORK: NetworkKeys = NetworkKeys {
+    whole: "network",
+    block: "network.block",
+    kernel: "network.kernel",
+    batch: "network.batch",
+    input: "network.input",
+    precision: "network.precision",
+    width_percent: "network.width_percent",
+    depths: "network.depths",
+};
+
+/// The key `sentinel`.
+pub(super) const SENTINEL: NetworkKeys = NetworkKeys {
+    whole: "sentinel",
+    block: "sentinel.block",
+    kernel: "sentinel.kernel",
+    batch: "sentinel.batch",
+    input: "sentinel.input",
+    precision: "sentinel.precision",
+    width_percent: "sentinel.width_percent",
+    depths: "sentinel.depths",
+};
+
+/// The one configuration of such a key; `None` where the key is not there or anything in it is wrong.
+pub(super) fn network(
+    keys: &NetworkKeys,
+    nodes: &Nodes<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Configuration> {
+    let place = *nodes.get(keys.whole)?;
+    let block = word(nodes, keys.block, block, mistakes);
+    let kernel = number(nodes, keys.kernel, Factor::Kernel, mistakes);
+    let batch = number(nodes, keys.batch, Factor::Batch, mistakes);
+    let input = number(nodes, keys.input, Factor::Input, mistakes);
+    let precision = word(nodes, keys.precision, precision, mistakes);
+    let width_percent = number(nodes, keys.width_percent, Factor::WidthPercent, mistakes);
+    let depths = match nodes.get(keys.depths) {
+        Some(node) => depths(node, keys.depths, mistakes),
         None => Some(RESNET_50_DEPTHS),
     };
     let requested = RequestedConfiguration {
@@ -44,7 +84,7 @@ pub(super) fn network(nodes: &Nodes<'_>, mistakes: &mut Mistakes) -> Option<Conf
             precision??,
         )
     };
-    possible(&requested, place, "network", mistakes)
+    possible(&requested, place, keys.whole, mistakes)
 }
 
 /// The configurations of `study` as `backbone networks list` orders them, precisions innermost; `None` where
@@ -246,8 +286,7 @@ fn checked(node: &Node, field: &str, factor: Factor, mistakes: &mut Mistakes) ->
     }
 }
 
-fn depths(node: &Node, mistakes: &mut Mistakes) -> Option<[u32; 4]> {
-    let path = "network.depths";
+fn depths(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<[u32; 4]> {
     let hint = "write the number of blocks in each of the four stages, as `[3, 4, 6, 3]`";
     let Value::List(items) = &node.value else {
         check::wrong_type(node, path, "a list of four numbers", hint, mistakes);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use super::check;
 use super::fields::{FIELDS, Fallback, Field, Kind, MAXIMUM_ENTRY_BYTES};
-use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, PAPER};
+use super::fields::{FORMAT, MAXIMUM_NAME_BYTES, PAPER, RIGOROUS, SENTINEL};
 use super::mistakes::{Mistakes, is_printable, quoted};
 use super::raw::{self, Node, Value};
 use super::source::{self, JobSource};
-use super::{Builds, Host, Job, JobConfiguration, Measure, SPEC_EXTENSIONS, Verify};
-use super::{host, inputs, order, runtimes};
-use crate::bundle::format::{Mistake, PowerRequest};
+use super::{Builds, Host, Job, JobConfiguration, Measure, MeasureProtocol, SPEC_EXTENSIONS, Verify};
+use super::{host, inputs, networks, order, runtimes, sentinel};
+use crate::bundle::format::{Mistake, PowerRequest, Role, ScheduleOrder};
 use crate::bundle::read::MOST_LATENCIES;
 use crate::runtime::{RUNTIMES, Runtime};
 
@@ -40,12 +40,11 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
     let source = source::read(&root, &fields.nodes, known, &mut mistakes);
     let chosen = runtimes::choose(fields.get("runtime"), source.as_ref(), known, &mut mistakes);
     let options = fields.get("runtime_options");
-    let mut configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
-    let order = fields.choice("order", &mut mistakes);
+    let configurations = runtimes::configure(&chosen, source.as_ref(), options, &mut mistakes);
     let inputs = fields.get("inputs").map(|node| inputs::read(node, &mut mistakes)).unwrap_or_default();
     let labels = fields.get("labels").map(|node| labels(node, &mut mistakes)).unwrap_or_default();
-    fields.choice("measure.protocol", &mut mistakes);
     let measure = Measure {
+        protocol: protocol(&fields, &mut mistakes),
         warm_up_runs: fields.integer("measure.warm_up_runs", &mut mistakes),
         timed_runs: fields.integer("measure.timed_runs", &mut mistakes),
         builds: builds(&fields, &configurations, &mut mistakes),
@@ -68,9 +67,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         None => Verify::Others,
     };
     let priority = fields.integer("priority", &mut mistakes);
-    if order == Some("random") {
-        order::shuffle(&mut configurations, measure.seed);
-    }
+    let (order, configurations) = ordered(&fields, configurations, measure.seed, &mut mistakes);
     let models = match source {
         Some(JobSource::Dropped(models)) => models.into_iter().map(|model| model.reference).collect(),
         _ => Vec::new(),
@@ -80,6 +77,7 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
             name: name.unwrap_or_else(|| name_of_file(file_name)),
             models,
             configurations,
+            order,
             inputs,
             measure,
             host,
@@ -90,6 +88,35 @@ pub(super) fn job_on(known: &[&'static Runtime], text: &[u8], file_name: &str) -
         }),
         _ => Err(mistakes.into_sorted()),
     }
+}
+
+/// The configurations in the order of their measurement, with the sentinels between them.
+fn ordered(
+    fields: &Fields<'_>,
+    mut configurations: Vec<JobConfiguration>,
+    seed: u64,
+    mistakes: &mut Mistakes,
+) -> (ScheduleOrder, Vec<JobConfiguration>) {
+    let order = match fields.choice("order", mistakes) {
+        Some("random") => ScheduleOrder::Random,
+        _ => ScheduleOrder::Listed,
+    };
+    if order == ScheduleOrder::Random {
+        order::shuffle(&mut configurations, seed);
+    }
+    if fields.choice("role", mistakes) == Some(SENTINEL) {
+        configurations.iter_mut().for_each(|one| one.role = Role::Sentinel);
+    }
+    let every: u32 = fields.integer("sentinel_every", mistakes);
+    let network = networks::network(&networks::SENTINEL, &fields.nodes, mistakes);
+    if let (Some(node), 0) = (fields.get("sentinel"), every) {
+        let hint = "add `sentinel_every`, such as `sentinel_every: 10`, or leave the key out";
+        mistakes.add(node.position, "sentinel", "no_effect", "nothing measures this network", hint);
+    }
+    // A network with a mistake must not be taken for none.
+    let place =
+        fields.get("sentinel_every").filter(|_| network.is_some() || fields.get("sentinel").is_none());
+    (order, sentinel::insert(configurations, every as usize, network, place, mistakes))
 }
 
 /// The clock of a program that times itself may get coarser with every run.
@@ -175,6 +202,15 @@ impl<'a> Fields<'a> {
         number.and_then(|number| T::try_from(number).ok()).unwrap_or_default()
     }
 
+    /// A number or its default, which is whole.
+    fn decimal(&self, path: &'static str, mistakes: &mut Mistakes) -> f64 {
+        let (Kind::Decimal { minimum, maximum }, Fallback::Integer(fallback)) = kind_of(path) else {
+            return 0.0;
+        };
+        let read = |node| check::decimal(node, path, (minimum, maximum), mistakes);
+        self.get(path).and_then(read).unwrap_or(fallback as f64)
+    }
+
     /// A whole number of a key without a default.
     fn integer_if_there<T: TryFrom<i64>>(&self, path: &'static str, mistakes: &mut Mistakes) -> Option<T> {
         let (Kind::Integer { minimum, maximum }, _) = kind_of(path) else { return None };
@@ -219,6 +255,57 @@ fn builds(fields: &Fields<'_>, configurations: &[JobConfiguration], mistakes: &m
     }
     let count = check::integer(node, path, 1, maximum, mistakes);
     count.and_then(|count| u32::try_from(count).ok()).map_or(Builds::Paper, Builds::Count)
+}
+
+/// Keys that `rigorous` decides on, or has no place for.
+const NOT_WITH_RIGOROUS: &[(&str, &str)] = &[
+    (
+        "measure.processes",
+        "it decides how many processes there are; `precision_percent` and `time_limit_seconds` limit them",
+    ),
+    (
+        "measure.builds",
+        "it decides how many builds there are; `precision_percent` and `time_limit_seconds` limit them",
+    ),
+    (
+        "measure.energy_seconds",
+        "which process is the last one is not known in advance; measure energy in a job with `protocol: paper`",
+    ),
+];
+
+/// Keys that nothing but `rigorous` reads.
+const ONLY_WITH_RIGOROUS: &[&str] = &["measure.precision_percent", "measure.time_limit_seconds"];
+
+fn protocol(fields: &Fields<'_>, mistakes: &mut Mistakes) -> MeasureProtocol {
+    let precision_percent = fields.decimal("measure.precision_percent", mistakes);
+    let time_limit_seconds = fields.integer("measure.time_limit_seconds", mistakes);
+    let chosen = fields.choice("measure.protocol", mistakes);
+    if chosen == Some(RIGOROUS) {
+        for (path, why) in NOT_WITH_RIGOROUS {
+            if let Some(node) = fields.get(path) {
+                let message = format!("`protocol: {RIGOROUS}` does not go together with this key");
+                let hint = format!("leave it out: {why}");
+                mistakes.add(node.position, path, "not_with_rigorous", message, hint);
+            }
+        }
+        return MeasureProtocol::Rigorous { precision_percent, time_limit_seconds };
+    }
+    // A protocol that could not be read may well have been this one.
+    if chosen.is_some() || fields.get("measure.protocol").is_none() {
+        for path in ONLY_WITH_RIGOROUS {
+            if let Some(node) = fields.get(path) {
+                let hint = format!("add `protocol: {RIGOROUS}` to `measure`, or leave the key out");
+                mistakes.add(
+                    node.position,
+                    path,
+                    "no_effect",
+                    format!("only `protocol: {RIGOROUS}` reads this key"),
+                    hint,
+                );
+            }
+        }
+    }
+    MeasureProtocol::Paper
 }
 
 /// Does the bundle of each configuration stay readable? More latencies take more than its readers read.

@@ -49,11 +49,21 @@ pub(super) const MISTAKES: &[Code] = &[
         "No model in the list has the format that a runtime reads.",
         "add one, or leave out the runtime",
     ),
+    (
+        "no_sentinel",
+        "A runtime of the job cannot run the sentinel.",
+        "name another network under `sentinel`, or leave `sentinel_every` out",
+    ),
     ("not_a_digest", "`sha256` is not 64 hexadecimal digits.", "use the output of `sha256sum`"),
     ("not_a_job_name", "The name cannot be one of a job.", "use letters, digits, dashes and dots"),
     ("not_absolute", "A path is not absolute.", "begin it with a slash"),
     ("not_readable", "The file cannot be read.", "check its name and its rights"),
     ("not_text", "The file is not UTF-8 text.", "save it as UTF-8"),
+    (
+        "not_with_rigorous",
+        "`protocol: rigorous` decides what this key says, or has no place for it.",
+        "leave the key out, or use `protocol: paper`",
+    ),
     ("out_of_range", "A number is outside its range.", "see the range in the message"),
     ("range_on_floats", "`range` is for integer inputs.", "use `file` for other values"),
     (
