@@ -1,9 +1,9 @@
 //! What to use: for each task the networks in the order of their latency, with what comes next and what a
 //! wrong choice costs.
 //!
-//! A task is what no architecture changes: number format, input and batch size. Dropped models are one task of
-//! a platform, because nothing says that they solve different ones. Data comes from cells and fronts, goes to
-//! `advice` and reports.
+//! A task is what no architecture changes: number format, input and batch size. Dropped models are one task
+//! of a platform, because nothing says that they solve different ones. Data comes from cells and fronts, goes
+//! to `advice` and reports.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +48,8 @@ pub struct Task {
 pub struct Ranked {
     /// Index of the cell.
     pub cell: usize,
-    /// Its mean latency over that of the fastest, with Student's interval on a logarithmic scale; 1 without an
-    /// interval for the fastest itself.
+    /// Its mean latency over that of the fastest, with Student's interval on a logarithmic scale; 1 without
+    /// an interval for the fastest itself.
     pub latency: Ratio,
 }
 

@@ -104,8 +104,8 @@ pub(super) fn speed(latency: f64) -> String {
     }
 }
 
-/// How fast something is by its latency ratio, with the interval: `are 5.2 times as fast as standard ones (4.9
-/// to 5.4)`. If the interval holds no difference, that comes first.
+/// How fast something is by its latency ratio, with the interval: `are 5.2 times as fast as standard ones
+/// (4.9 to 5.4)`. If the interval holds no difference, that comes first.
 pub(super) fn speed_compared(latency: &Ratio, with: &str) -> String {
     let Some(interval) = latency.interval else { return format!("{} {with}", speed(latency.value)) };
     let multiples = |low: f64, high: f64| format!("{low:.1} to {high:.1}");

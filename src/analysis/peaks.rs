@@ -1,7 +1,8 @@
 //! Known peaks of a platform, such as its maker's, to draw its roofline with instead of the measured ones.
 //!
-//! They are written `[PLATFORM[@MODE][/PRECISION]=]OPERATIONS,BYTES`, both per second. A peak is of one chip in one
-//! power mode and of one number format, so a report on several needs several. Text comes from users, peaks go to `roofline`.
+//! They are written `[PLATFORM[@MODE][/PRECISION]=]OPERATIONS,BYTES`, both per second. A peak is of one chip
+//! in one power mode and of one number format, so a report on several needs several. Text comes from users,
+//! peaks go to `roofline`.
 
 use std::str::FromStr;
 

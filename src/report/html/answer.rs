@@ -1,4 +1,5 @@
-//! The first question, "what to use": for each platform a few sentences, one picture, and a table of its tasks.
+//! The first question, "what to use": for each platform a few sentences, one picture, and a table of its
+//! tasks.
 
 use maud::{Markup, html};
 

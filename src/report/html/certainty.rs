@@ -1,5 +1,5 @@
-//! The fourth question, "how sure": verdicts, spread and intervals, what was left out, and what holds among
-//! everything that was tested.
+//! The fourth question, "how sure": verdicts, spread and intervals, what was left out, and what stays
+//! significant.
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,7 @@ fn findings(report: &Report<'_>) -> Markup {
     let analysis = report.analysis;
     let shown = analysis.findings.len().min(MOST_FINDINGS);
     html! {
-        h3 id="findings" { (marked_if_any(report, "What holds among everything that was tested")) }
+        h3 id="findings" { (marked_if_any(report, "What stays significant")) }
         @if analysis.findings.is_empty() {
             p { "None: no effect is significant after correction for multiple tests. That does not show that there is none." }
         } @else {

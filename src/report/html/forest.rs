@@ -1,5 +1,7 @@
-//! Pictures in the rows of a table: what a choice saves, with its interval, and how runs are distributed. They
-//! are drawn on one scale in all rows of a table, need no script, and their numbers are in the row's text.
+//! Pictures in the rows of a table: what a choice saves, with its interval, and how runs are distributed.
+//!
+//! They are drawn on one scale in all rows of a table, need no script, and their numbers are in the row's
+//! text.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -44,12 +46,12 @@ const LABEL_WIDTH: f64 = 34.0;
 
 /// The part of a logarithmic axis that holds every ratio of a table, and one.
 #[derive(Debug, Clone, Copy)]
-struct Reach {
+struct RatioAxis {
     low: f64,
     high: f64,
 }
 
-impl Reach {
+impl RatioAxis {
     fn of(lines: &[Line]) -> Self {
         let ends = lines.iter().flat_map(|line| {
             let (low, high) = line
@@ -70,9 +72,9 @@ impl Reach {
     }
 }
 
-/// A row for each contrast: operations beside latency, on one logarithmic scale.
+/// A row for each contrast: operations and latency, on one logarithmic scale.
 pub(super) fn plot(name: &str, lines: &[Line], detail: Detail) -> Markup {
-    let reach = Reach::of(lines);
+    let reach = RatioAxis::of(lines);
     html! {
         div.scroll tabindex="0" role="group" aria-label=(name) {
             table.forest {
@@ -102,7 +104,7 @@ pub(super) fn plot(name: &str, lines: &[Line], detail: Detail) -> Markup {
 }
 
 /// The labels of a scale, with what the marks mean.
-fn axis(reach: Reach) -> Markup {
+fn axis(reach: RatioAxis) -> Markup {
     let known = if reach.high - reach.low < SHORT { FINE_LABELS } else { LABELS };
     let mut labels: Vec<f64> = known.to_vec();
     // One first, so that it always has its label.
@@ -127,7 +129,7 @@ fn axis(reach: Reach) -> Markup {
     }
 }
 
-fn picture(line: &Line, reach: Reach) -> Markup {
+fn picture(line: &Line, reach: RatioAxis) -> Markup {
     const MIDDLE: f64 = HEIGHT / 2.0;
     let one = reach.place(1.0);
     let mut drawn = format!("<path class=\"none\" d=\"M{one:.1} 0V{HEIGHT}\"/>");
