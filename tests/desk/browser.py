@@ -112,6 +112,7 @@ def interaction(driver, places):
     # A filter changes what is drawn, and nothing is left when all are off.
     blocks = driver.find_elements(By.CSS_SELECTOR, "input[name=block]")
     if blocks:
+        driver.find_element(By.CSS_SELECTOR, ".filters summary").click()
         name = blocks[0].get_attribute("value")
         place = next(one for one in places if one.get_attribute("data-figure").find("-blocks-") > 0 or len(places) == 1)
         before = drawn(driver, place)
