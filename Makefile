@@ -30,7 +30,7 @@ PAGES ?= target/pages
 # What packages are made for.
 ARCHITECTURES ?= x86_64 aarch64
 
-.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-disks test-rack test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
+.PHONY: help packages runtimes build cross-build pages deb tarball check-deb test-deb demo test test-rack test-arm64 lint docs fuzz power-cuts bench check-networks check-models check-graphs graphs digests advisories install clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -95,9 +95,6 @@ test: runtimes $(PYTHON_CHECKS) $(PYTHON_DESK) ## every test, and a share of che
 	$(MAKE) check-graphs
 	PYTHONPATH=$(PYTHON_CHECKS) tools/check-networks --program target/debug/backbone --quick
 	tools/power-cuts --quick
-
-test-disks: runtimes ## disks that are full for one user, fail, or turn read-only; needs root and loop devices, takes some minutes
-	$(CARGO) test --locked --features $(FEATURES) --test daemon failing_disks -- --ignored --nocapture
 
 test-rack: runtimes $(PYTHON_DESK) $(PYTHON_ANSIBLE) ## a rack of twenty hosts on loopback, and the playbooks; takes some minutes
 	BACKBONE_REQUIRE_RUNTIMES=1 BACKBONE_REQUIRE_PYTHON=1 BACKBONE_REQUIRE_SSHD=1 BACKBONE_REQUIRE_ANSIBLE=1 \
@@ -183,6 +180,8 @@ install: ## copy executables, libraries, unit, documents and examples below DEST
 	install -m644 README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/backbone/
 	if [ -d $(RUNTIMES) ]; then install -m644 $(RUNTIMES)/LICENSE.* $(DESTDIR)$(PREFIX)/share/doc/backbone/; fi
 	install -m644 inbox-examples/* $(DESTDIR)$(PREFIX)/share/doc/backbone/inbox-examples/
+	find ansible monitoring systemd/push -type f | while read -r file; do \
+	  install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/backbone/$$file; done
 # Never overwrites the file, which may have been edited. Names no libraries if none were installed.
 	if [ ! -e $(DESTDIR)/etc/backbone/config.yaml ]; then \
 	  install -d $(DESTDIR)/etc/backbone; \

@@ -285,7 +285,8 @@ fn archive_installs_upgrades_and_is_removed_without_dpkg() {
     let archive = packages.build("tarball", "0.1.0", "022");
     let said = packages.in_container(&format!(
         "cd /tmp && tar -xf {} && cd backbone-* && ./install && ./install && \
-         stat -c '%U %a %n' /usr/local/bin/backbone /usr/local/share/man/man1/backbone.1 /etc/backbone/config.yaml /srv/backbone/inbox && \
+         stat -c '%U %a %n' /usr/local/bin/backbone /usr/local/share/man/man1/backbone.1 /etc/backbone/config.yaml /srv/backbone/inbox \
+         /usr/local/share/backbone/ansible/roll-out.yml /usr/local/share/backbone/systemd/push/backbone-push-rsync.timer && \
          /usr/local/bin/backbone --version && grep ExecStart= /usr/local/lib/systemd/system/backbone.service && \
          mkdir -p /srv/backbone/spool && echo 7 > /srv/backbone/spool/format && ./install; echo \"refused with $?\"; \
          ./install --remove && find /usr/local | grep backbone",
@@ -296,6 +297,8 @@ fn archive_installs_upgrades_and_is_removed_without_dpkg() {
         "root 644 /usr/local/share/man/man1/backbone.1",
         "root 644 /etc/backbone/config.yaml",
         "backbone 2775 /srv/backbone/inbox",
+        "root 644 /usr/local/share/backbone/ansible/roll-out.yml",
+        "root 644 /usr/local/share/backbone/systemd/push/backbone-push-rsync.timer",
         "ExecStart=/usr/local/bin/backbone serve",
         "says format 7, and this version reads formats up to 1",
         "refused with 2",
@@ -308,10 +311,19 @@ fn archive_installs_upgrades_and_is_removed_without_dpkg() {
 #[test]
 fn two_builds_have_the_same_bytes_whoever_builds() {
     let Some(packages) = Packages::possible() else { return };
-    for kind in ["deb", "tarball"] {
-        let [one, other] =
-            ["022", "077"].map(|umask| fs_err::read(packages.build(kind, "0.1.0", umask)).unwrap());
-        assert!(one == other, "two builds of the {kind} differ");
+    for (kind, list) in [("deb", "dpkg-deb --fsys-tarfile \"$0\" | tar -tv"), ("tarball", "tar -tvf \"$0\"")]
+    {
+        let [one, other] = ["022", "077"].map(|umask| packages.build(kind, "0.1.0", umask));
+        if fs_err::read(&one).unwrap() != fs_err::read(&other).unwrap() {
+            let [one, other] = [one, other].map(|made| {
+                let listed = done(clean("sh").args(["-ec", list]).arg(&made));
+                let control = done(
+                    clean("sh").args(["-ec", "ar p \"$0\" control.tar | tar -tv; ar tv \"$0\""]).arg(&made),
+                );
+                format!("{}{}", text(&control), text(&listed))
+            });
+            panic!("two builds of the {kind} differ:\n{one}\n{other}");
+        }
     }
 }
 

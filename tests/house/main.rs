@@ -10,6 +10,7 @@ mod digests;
 mod faults;
 mod layers;
 mod scan;
+mod scripts;
 mod sizes;
 mod tidy;
 mod unit;

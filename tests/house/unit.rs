@@ -20,7 +20,7 @@ const FIRST: &[(&str, u32)] = &[
     ("AccuracySec", 209), ("FixedRandomDelay", 247), ("OnBootSec", 0), ("OnCalendar", 0), ("OnUnitActiveSec", 0),
     ("OnUnitInactiveSec", 0), ("Persistent", 212), ("RandomizedDelaySec", 229), ("Unit", 0),
     // [Service]
-    ("AmbientCapabilities", 229), ("CacheDirectory", 235), ("CapabilityBoundingSet", 0), ("Delegate", 205),
+    ("AmbientCapabilities", 229), ("CacheDirectory", 235), ("CapabilityBoundingSet", 0), ("CPUSchedulingPolicy", 0), ("Delegate", 205),
     ("Environment", 0), ("EnvironmentFile", 0), ("ExecCondition", 243), ("ExecStart", 0), ("ExecStartPre", 0),
     ("ExecStopPost", 0), ("Group", 0), ("IOSchedulingClass", 0), ("IPAddressDeny", 235), ("KillMode", 209),
     ("LimitCORE", 0), ("LimitMEMLOCK", 0), ("LimitNICE", 0), ("LoadCredential", 247), ("LockPersonality", 235),
@@ -79,7 +79,7 @@ const FILTER_GROUPS: &[&str] = &[
 /// Files of units and their drop-ins in the repository, and what is in them.
 fn units() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for folder in ["systemd", "packaging/drop-ins"] {
+    for folder in ["systemd", "systemd/push", "packaging/drop-ins"] {
         for entry in fs_err::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -92,7 +92,13 @@ fn units() -> Vec<(String, String)> {
 }
 
 fn directives(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.lines().filter(|line| !line.starts_with(['#', ';', '['])).filter_map(|line| line.split_once('='))
+    let mut continues = false;
+    // A line that continues another is a part of its value.
+    let begins = move |line: &&str| {
+        let is_value = std::mem::replace(&mut continues, line.ends_with('\\') && !line.starts_with('#'));
+        !is_value && !line.starts_with(['#', ';', '['])
+    };
+    text.lines().filter(begins).filter_map(|line| line.split_once('='))
 }
 
 fn first(directive: &str) -> Option<u32> {

@@ -28,7 +28,7 @@ pub(crate) mod uploads;
 pub(crate) const BACKBONE: &str = env!("CARGO_BIN_EXE_backbone");
 
 /// Longer than anything here takes on a machine that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often a condition is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

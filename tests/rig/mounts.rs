@@ -18,10 +18,8 @@ pub(crate) fn obstacle(programs: &[&str]) -> Option<String> {
     if let Some(why) = super::disks::obstacle() {
         return Some(why);
     }
-    for device in ["/dev/loop-control", "/dev/fuse"] {
-        if !std::path::Path::new(device).exists() {
-            return Some(format!("this host has no {device}"));
-        }
+    if !std::path::Path::new("/dev/loop-control").exists() {
+        return Some("this host has no loop devices".to_owned());
     }
     let is_missing = |program: &&&str| {
         let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", **program]).status();
@@ -36,8 +34,7 @@ pub(crate) struct Mounts {
 }
 
 impl Mounts {
-    /// Make a namespace, and run this script of the shell there, in the machine's folder. What it starts in
-    /// the background writes its number to a file `*.pid`.
+    /// Make a namespace, and run this script of the shell there, in the machine's folder.
     pub(crate) fn new(rig: &Rig, script: &str) -> Self {
         let mut command = clean("unshare");
         // The shell reads until the end of this process, however that comes.
@@ -71,7 +68,6 @@ impl Mounts {
 
 impl Drop for Mounts {
     fn drop(&mut self) {
-        let folder = fs_err::read_link(format!("/proc/{}/cwd", self.holder.id()));
         if let Some(mut input) = self.holder.stdin.take() {
             let _ = input.write_all(b"end\n");
         }
@@ -81,15 +77,6 @@ impl Drop for Mounts {
         }
         let _ = self.holder.kill();
         let _ = self.holder.wait();
-        for entry in folder.into_iter().flat_map(fs_err::read_dir).flatten().flatten() {
-            let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "pid") {
-                let number = fs_err::read_to_string(&path).unwrap_or_default();
-                if let Some(process) = number.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
-                    let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
-                }
-            }
-        }
     }
 }
 

@@ -12,7 +12,7 @@ mod codes;
 #[cfg(test)]
 mod tests;
 
-use codes::{Code, FAILURES, MISTAKES, OF_DEVICES, TROUBLES};
+use codes::{Code, FAILURES, MISTAKES, OF_DEVICES, OF_HOSTS, TROUBLES};
 
 /// Where the codes of failures are.
 const WHY_IT_ENDED: &str = "why a job or a trial ended (`outcome.reason`)";
@@ -23,9 +23,10 @@ const REGISTRIES: &[(&str, &[Code])] = &[
     (WHY_IT_ENDED, OF_DEVICES),
     ("a mistake in a job file (`outcome.mistakes`, `backbone check`)", MISTAKES),
     ("a trouble of the daemon, or something that needs attention (`backbone status`)", TROUBLES),
+    ("a host of a rack (`backbone submit`, `collect` and `status HOST…`)", OF_HOSTS),
 ];
 
-/// Explain a code of a verdict, a failure, a mistake or a trouble
+/// Explain a code of a verdict, a failure, a mistake, a trouble or a host of a rack
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
     /// The code, such as `drift` or `segmentation_fault`

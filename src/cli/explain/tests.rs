@@ -17,6 +17,7 @@ fn code_of_a_failure_and_of_a_mistake_is_explained() {
     assert!(page("segmentation_fault").unwrap().contains("why a job or a trial ended"));
     assert!(page("unknown_key").unwrap().contains("a mistake in a job file"));
     assert!(page("inbox_gone").unwrap().contains("a trouble of the daemon"));
+    assert!(page("host_key_changed").unwrap().contains("a host of a rack"));
 }
 
 #[test]
@@ -59,7 +60,12 @@ fn every_code_that_the_sources_give_is_explained_and_no_other() {
             }
         }
     }
-    assert!(given > 40, "found only {given} codes");
+    let troubles = sources.split_once("A stable word for programs.").expect("codes of hosts").1;
+    let words = troubles.split_once("\n    }\n").unwrap().0.split('"').skip(1).step_by(2);
+    let of_hosts: Vec<&str> = words.inspect(|_| given += 1).collect();
+    assert!(OF_HOSTS.iter().all(|(code, _, _)| of_hosts.contains(code)));
+    assert!(of_hosts.iter().all(|code| OF_HOSTS.iter().any(|(known, _, _)| known == code)), "{of_hosts:?}");
+    assert!(given > 58, "found only {given} codes");
     for code in every_code() {
         assert!(sources.contains(&format!("\"{code}\"")), "nothing gives `{code}`");
     }

@@ -226,8 +226,8 @@ fn locations_that_lead_elsewhere_are_refused_and_nothing_is_opened() {
 #[test]
 fn kill_and_cancel_while_a_large_part_is_copied_leave_nothing_half() {
     let mut rig = running();
-    let bytes = 400 << 20;
-    sparse(&rig.inbox("net.onnx.data"), bytes);
+    let bytes = 384 << 20;
+    dense(&rig.inbox("net.onnx.data"), bytes);
     rig.drop_file("net.onnx", refers_to("net.onnx.data", bytes));
     rig.drop_file("a.yaml", job("net.onnx", ""));
     let is_copying = |rig: &Rig| {

@@ -4,9 +4,11 @@
 
 mod devices;
 mod failures;
+mod hosts;
 
 pub(super) use devices::OF_DEVICES;
 pub(super) use failures::FAILURES;
+pub(super) use hosts::OF_HOSTS;
 
 /// Code, meaning, remedy.
 pub(super) type Code = (&'static str, &'static str, &'static str);
