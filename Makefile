@@ -115,6 +115,10 @@ docs: runtimes ## write the derived tables in docs/ again
 fuzz: ## search for bytes on which a reader of foreign files or output panics or hangs; takes some hours, and may be interrupted
 	tools/fuzz
 
+.PHONY: mutants
+mutants: ## change statistics, verdicts, analysis and plans in one place after another, and see whether a test notices; takes days, resumes
+	tools/mutants
+
 # Continues where it was stopped; the summary is target/soak/summary.json. KILLS=20000 for more.
 KILLS ?= 10000
 .PHONY: soak

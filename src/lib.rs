@@ -30,7 +30,7 @@
 //!    state is in its name.
 //! 7. **[`daemon`]** connects these: it takes jobs from the inbox, runs their trials one after another, and
 //!    publishes the bundles. [`stats`] and [`verdict`] are pure functions that it applies to the latencies.
-//! 8. **`collect`, `analysis`, `export` and `report`** read bundles at the desk.
+//! 8. **`collect`, `analysis`, `compare`, `export` and `report`** read bundles at the desk.
 //! 9. **[`cli`]** is on top: it parses arguments, calls the modules above, and is the only one that prints.
 //!
 //! # Examples
@@ -82,6 +82,8 @@ pub mod bundle;
 pub mod cli;
 #[cfg(feature = "desk")]
 pub mod collect;
+#[cfg(feature = "desk")]
+pub mod compare;
 pub(crate) mod config;
 pub mod daemon;
 #[cfg(test)]

@@ -40,7 +40,7 @@ const NAMES_LIMIT_KB: u64 = 100 * 1000;
 /// Studies analysed, of which the median counts.
 const RUNS: usize = 7;
 
-fn write(folder: &Path, study: &Study) {
+pub(crate) fn write(folder: &Path, study: &Study) {
     fs_err::create_dir_all(folder).expect("a folder");
     for (index, bundle) in study.bundles().iter().enumerate() {
         let bytes = encode(bundle).expect("finite numbers");
@@ -89,11 +89,11 @@ fn many_names(folder: &Path) {
 }
 
 /// The peak counts from here on.
-fn reset_peak() {
+pub(crate) fn reset_peak() {
     fs_err::write("/proc/self/clear_refs", "5").expect("procfs");
 }
 
-fn peak_kb() -> u64 {
+pub(crate) fn peak_kb() -> u64 {
     let status = fs_err::read_to_string("/proc/self/status").expect("procfs");
     let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("kilobytes")

@@ -6,6 +6,7 @@ mod rig;
 mod studies;
 
 mod analysis;
+mod compare;
 mod count;
 mod networks;
 mod statistics;
@@ -15,6 +16,7 @@ fn main() -> std::process::ExitCode {
         ("count", count::run),
         ("networks", networks::run),
         ("analysis", analysis::run),
+        ("compare", compare::run),
         ("statistics", statistics::run),
     ])
 }

@@ -138,7 +138,7 @@ fn differences(one: &Platform, other: &Platform, relation: Relation) -> (Vec<Str
     (differing, timed(one) == timed(other))
 }
 
-fn differing_keys<T: Serialize>(prefix: &str, one: &T, other: &T) -> Vec<String> {
+pub(crate) fn differing_keys<T: Serialize>(prefix: &str, one: &T, other: &T) -> Vec<String> {
     let keys = |value: &T| match serde_json::to_value(value) {
         Ok(serde_json::Value::Object(keys)) => keys,
         _ => serde_json::Map::new(),

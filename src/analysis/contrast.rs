@@ -255,7 +255,7 @@ impl<'a> Grid<'a> {
 }
 
 /// How a row without usable numbers ended.
-pub(super) fn why(row: &Row) -> String {
+pub(crate) fn why(row: &Row) -> String {
     let status = word(&row.status).unwrap_or_default().replace('_', " ");
     match (&row.reason, row.status) {
         (_, Status::Measured) => "measured, and not usable".to_owned(),

@@ -20,7 +20,7 @@ use crate::stats::student::two_sided_probability;
 
 /// Assumed variation between processes where no configuration had more than one: the relative standard
 /// deviation on a shared virtual machine, the worst that was seen (`docs/METHOD.md`). It enters no interval.
-const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
+pub(crate) const ASSUMED_BETWEEN_PROCESSES: f64 = 0.04;
 
 /// A possible finding.
 pub(super) struct Candidate {

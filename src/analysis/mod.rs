@@ -19,12 +19,15 @@ pub(crate) mod choice;
 pub mod compare;
 pub(crate) mod condition;
 pub mod contrast;
+#[cfg(test)]
+mod contrast_tests;
 pub mod estimate;
 pub(crate) mod factor;
 pub(crate) mod figure;
 pub mod finding;
-mod hypothesis;
+pub(crate) mod hypothesis;
 mod identity;
+pub(crate) mod likeness;
 pub(crate) mod named;
 pub mod pareto;
 pub(crate) mod peaks;

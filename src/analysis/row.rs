@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::analysis::build::{Builds, RowBuild};
 use crate::analysis::condition::{RowConditions, RowEnergy};
 use crate::analysis::identity::Identity;
+use crate::analysis::likeness::{self, RowClock};
 use crate::analysis::process::RowProcess;
 use crate::analysis::resources::RowResources;
 use crate::bundle::format::{Bundle, Configuration, Layer, Stage, Status, VerdictState};
@@ -80,6 +81,12 @@ pub struct Row {
     pub latency: Option<RowLatency>,
     /// What it took besides latency; `None` in bundles of older programs.
     pub(crate) resources: Option<RowResources>,
+    /// How the inputs were filled; `None` if it was not recorded.
+    #[serde(skip)]
+    pub(crate) inputs: Option<Box<str>>,
+    /// At which clock it was measured; `None` if it was not observed.
+    #[serde(skip)]
+    pub(crate) clock: Option<RowClock>,
     /// The time of each layer; empty if it was not profiled.
     #[serde(skip)]
     pub(crate) layers: Vec<Layer>,
@@ -127,6 +134,7 @@ impl Row {
     pub fn new(bundle: Bundle, path: String, sha256: String) -> Self {
         let identity = Arc::new(Identity::of(&bundle));
         let resources = RowResources::of(&bundle);
+        let (inputs, clock) = (likeness::inputs(&bundle), RowClock::of(&bundle));
         let processes: Vec<RowProcess> = bundle
             .trials
             .into_iter()
@@ -176,6 +184,8 @@ impl Row {
             builds: Vec::new(),
             latency: None,
             resources,
+            inputs,
+            clock,
             layers: bundle.profile.map(|profile| profile.layers).unwrap_or_default(),
             processes,
         };

@@ -10,6 +10,7 @@ use crate::analysis::factor::Factor;
 use crate::analysis::finding::{Finding, FindingKind, amount_compared, change, networks};
 use crate::analysis::hypothesis::{Candidate, Grounds};
 use crate::analysis::roofline::Contradiction;
+use crate::stats::holm;
 
 /// The largest probability that a report on a study without any effect has any finding at all.
 const FAMILY_ERROR: f64 = 0.005;
@@ -61,17 +62,12 @@ fn key(finding: &Finding) -> (FindingKind, &[usize], Option<Factor>, &str, &str)
     (finding.kind, &finding.platforms, finding.factor, &finding.from, &finding.to)
 }
 
-/// Holm's step-down procedure ("A simple sequentially rejective multiple test procedure", *Scandinavian
-/// Journal of Statistics* 6(2), 1979), as adjusted probabilities. It holds for any dependence between the
-/// hypotheses.
+/// Holm's procedure over all candidates.
 fn adjust(candidates: &mut [Candidate]) {
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by(|&one, &other| candidates[one].probability.total_cmp(&candidates[other].probability));
-    let mut at_least: f64 = 0.0;
-    for (rank, &index) in order.iter().enumerate() {
-        let hypotheses = (order.len() - rank) as f64;
-        at_least = at_least.max((candidates[index].probability * hypotheses).min(1.0));
-        candidates[index].finding.adjusted_probability = at_least;
+    let probabilities: Vec<Option<f64>> =
+        candidates.iter().map(|candidate| Some(candidate.probability)).collect();
+    for (candidate, adjusted) in candidates.iter_mut().zip(holm(&probabilities)) {
+        candidate.finding.adjusted_probability = adjusted.unwrap_or(1.0);
     }
 }
 

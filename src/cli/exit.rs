@@ -16,6 +16,10 @@ pub enum Exit {
     NotValid,
     /// Another daemon has the inbox, or with `--no-wait` another measurement is running on the host.
     Busy,
+    /// B is slower than A in at least one configuration.
+    Slower,
+    /// B failed where A was measured; under `--strict` also if anything could not be compared or decided.
+    Undecided,
 }
 
 /// Every code with its meaning, for the help and `docs/OPERATING.md`.
@@ -25,6 +29,11 @@ const MEANINGS: &[(Exit, &str)] = &[
     (Exit::WrongInput, "the input is wrong: a flag, the configuration, a job or a model file"),
     (Exit::NotValid, "measured, but a verdict is invalid (with --strict: or suspect)"),
     (Exit::Busy, "busy: another daemon has the inbox, or --no-wait and another measurement is running"),
+    (Exit::Slower, "compare: B is slower than A in at least one configuration"),
+    (
+        Exit::Undecided,
+        "compare: B failed where A was measured (with --strict: or a configuration is ambiguous, refused or on one side only)",
+    ),
 ];
 
 impl Exit {
@@ -36,6 +45,8 @@ impl Exit {
             Exit::WrongInput => 2,
             Exit::NotValid => 3,
             Exit::Busy => 4,
+            Exit::Slower => 5,
+            Exit::Undecided => 6,
         }
     }
 }

@@ -17,6 +17,8 @@ mod chosen;
 #[cfg(feature = "desk")]
 mod collect;
 mod collected;
+#[cfg(feature = "desk")]
+mod compare;
 mod doctor;
 mod exit;
 mod explain;
@@ -105,6 +107,8 @@ enum Command {
     Submit(submit::SubmitArguments),
     #[cfg(feature = "desk")]
     Collect(collect::CollectArguments),
+    #[cfg(feature = "desk")]
+    Compare(compare::CompareArguments),
     #[cfg(feature = "desk")]
     Export(export::ExportArguments),
     #[cfg(feature = "desk")]
@@ -201,6 +205,8 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Submit(arguments) => submit::execute(&arguments),
         #[cfg(feature = "desk")]
         Command::Collect(arguments) => collect::execute(&arguments),
+        #[cfg(feature = "desk")]
+        Command::Compare(arguments) => compare::execute(arguments),
         #[cfg(feature = "desk")]
         Command::Export(arguments) => export::execute(&arguments),
         #[cfg(feature = "desk")]

@@ -75,6 +75,17 @@ impl Dependence {
     /// Hinkley (*Bootstrap Methods and Their Application*, Cambridge 1997, §8.2) do. Blocks alone would have
     /// to be longer than a hundred runs allow.
     fn replicates(&self, resamples: usize, state: &mut u64) -> impl Iterator<Item = f64> {
+        let Blocks { sums, count: blocks, scale } = self.blocks();
+        (0..resamples).map(move |_| {
+            let mut sum = 0.0;
+            for _ in 0..blocks {
+                sum += sums[(((split_mix_64(state) >> 32) * sums.len() as u64) >> 32) as usize];
+            }
+            sum * scale
+        })
+    }
+
+    fn blocks(&self) -> Blocks {
         let count = self.residuals.len();
         let length = self.block_length;
         let mut sums = Vec::with_capacity(count);
@@ -85,14 +96,31 @@ impl Dependence {
         }
         let blocks = (count as f64 / length as f64).round().max(1.0) as usize;
         let scale = 1.0 / ((blocks * length) as f64 * (1.0 - self.autocorrelation));
-        (0..resamples).map(move |_| {
-            let mut sum = 0.0;
-            for _ in 0..blocks {
-                sum += sums[(((split_mix_64(state) >> 32) * count as u64) >> 32) as usize];
-            }
-            sum * scale
-        })
+        Blocks { sums, count: blocks, scale }
     }
+
+    /// Variance of the mean, and its degrees of freedom: the variance that replicates without end would have,
+    /// times m / (m − 1) for m effective runs. `None` for fewer than two runs.
+    #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk side compares with it"))]
+    pub(crate) fn variance_of_mean(&self) -> Option<(f64, f64)> {
+        if self.residuals.len() < 2 {
+            return None;
+        }
+        let Blocks { sums, count, scale } = self.blocks();
+        let squares = sums.iter().map(|sum| sum * sum).sum::<f64>() / sums.len() as f64;
+        let effective = self.effective_count.max(3.0);
+        Some((count as f64 * squares * scale * scale * effective / (effective - 1.0), effective - 1.0))
+    }
+}
+
+/// What a replicate is made of.
+struct Blocks {
+    /// Sum of the block that begins at each residual.
+    sums: Vec<f64>,
+    /// How many blocks are drawn.
+    count: usize,
+    /// What turns their sum into a mean.
+    scale: f64,
 }
 
 /// Interval for the mean of all runs of these processes, in the unit of the latencies: what other runs of the

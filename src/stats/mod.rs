@@ -19,6 +19,8 @@ mod desk_tests;
 pub mod energy;
 #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk side needs all of it"))]
 mod gamma;
+#[cfg(feature = "desk")]
+mod holm;
 pub(crate) mod levels;
 #[cfg(feature = "desk")]
 pub(crate) mod moderate;
@@ -39,6 +41,8 @@ mod tests;
 pub(crate) mod trend;
 mod variance;
 
+#[cfg(feature = "desk")]
+pub(crate) use holm::holm;
 pub(crate) use order::{Sorted, fewest_runs_for_interval, median_interval_ranks};
 pub(crate) use series::Series;
 pub use spread::mean;

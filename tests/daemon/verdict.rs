@@ -38,6 +38,30 @@ fn stalls_levels_groups_and_trends_are_found_in_a_bundle() {
 }
 
 #[test]
+fn too_few_runs_are_a_reason() {
+    let rig = Rig::running();
+    fs_err::write(rig.inbox("net.sim"), r#"{"latency_us": [4000]}"#).unwrap();
+    fs_err::write(rig.inbox("a.yaml"), job("net.sim", "measure: {warm_up_runs: 0, timed_runs: 5}")).unwrap();
+    assert_found(&rig.wait_for_bundles(1).remove(0), "few_runs");
+}
+
+#[test]
+fn summary_that_contradicts_its_latencies_is_found_by_every_reader() {
+    let mut bundle = measured(|_| 4);
+    bundle.summary.as_mut().unwrap().mean *= 1.001;
+    // What is altered is no longer as its host sealed it.
+    bundle.integrity = None;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json.gz");
+    fs_err::write(&file, backbone::bundle::write::encode(&bundle).unwrap()).unwrap();
+    for arguments in [&["show"][..], &["results", "--include-simulated"]] {
+        let output = clean(BACKBONE).args(arguments).arg(&file).output().unwrap();
+        let page = String::from_utf8_lossy(&output.stdout);
+        assert!(page.contains("summary_contradicts_latencies"), "{arguments:?}: {page}");
+    }
+}
+
+#[test]
 fn bundle_has_the_statistics_behind_its_verdict() {
     let summary = measured(|run| if run < 20 { 4 } else { 9 }).summary.unwrap();
     let [trial] = &summary.trials[..] else { panic!("{summary:?}") };

@@ -16,6 +16,7 @@ mod studies;
 
 mod analysis;
 mod bad_input;
+mod compare;
 mod platforms;
 mod report;
 mod results;

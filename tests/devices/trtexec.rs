@@ -333,6 +333,24 @@ fn step_of_trtexecs_clock_is_in_the_bundle_and_judged() {
 }
 
 #[test]
+fn builds_and_processes_that_disagree_are_reasons() {
+    let reason = |bundle: &Bundle, code: &str| {
+        let found = bundle.verdict.reasons.iter().find(|reason| reason.code == code);
+        found.map(|reason| reason.detail.clone())
+    };
+    // Three builds of 2.2, 2.0 and 2.7 ms, in some order.
+    let rig = host("8502", "PACE=10");
+    let bundle = measured(&rig, "builds", &network("fp32"));
+    assert!(reason(&bundle, "builds_disagree").is_some(), "{:?}", bundle.verdict);
+    assert_eq!(reason(&bundle, "processes_disagree"), None);
+    install(&rig, "8502", "RUN_PACE=30");
+    let job = network("fp32").replace("timed_runs: 5", "timed_runs: 5, processes: 3, builds: 1");
+    let bundle = measured(&rig, "processes", &job);
+    assert!(reason(&bundle, "processes_disagree").is_some(), "{:?}", bundle.verdict);
+    assert_eq!(reason(&bundle, "builds_disagree"), None);
+}
+
+#[test]
 fn outputs_come_from_a_run_of_their_own_after_the_timed_one() {
     let rig = host("8502", "");
     let row = "36, 37, 38, 39";

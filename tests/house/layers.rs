@@ -58,6 +58,7 @@ const ROWS: &[Row<'_>] = &[
     ),
     ("table", &["stats"]),
     ("analysis", &["bundle", "error", "network", "parallel", "stats"]),
+    ("compare", &["analysis", "bundle", "parallel", "stats", "text"]),
     ("collect", &["analysis", "bundle", "error", "guarded", "parallel", "text", "verdict"]),
     ("rack", &["bundle", "collect", "error", "guarded", "parallel", "scratch", "text"]),
     ("export", &["analysis", "bundle", "table"]),
@@ -68,6 +69,7 @@ const ROWS: &[Row<'_>] = &[
             "analysis",
             "bundle",
             "collect",
+            "compare",
             "config",
             "daemon",
             "doctor",
@@ -101,7 +103,7 @@ const ROWS: &[Row<'_>] = &[
 
 /// Rooms of the desk side, and those of the device side that they must not reach, by whatever way. They meet
 /// in `bundle`.
-const DESK: &[&str] = &["analysis", "collect", "export", "rack", "report"];
+const DESK: &[&str] = &["analysis", "collect", "compare", "export", "rack", "report"];
 const DEVICE: &[&str] = &["daemon", "doctor", "host", "measure", "runtime", "spool", "worker"];
 
 #[test]

@@ -102,6 +102,15 @@ fn of_job(outbox: &Path, name: &str) -> anyhow::Result<Vec<(String, Bundle)>> {
     Ok(Vec::new())
 }
 
+/// The files of the newest job of that name, or of the job with that id; empty if there is none.
+///
+/// # Errors
+/// If the outbox cannot be read.
+#[cfg(feature = "desk")]
+pub(super) fn files_of_job(outbox: &Path, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+    Ok(of_job(outbox, name)?.into_iter().map(|(file, _)| outbox.join(file)).collect())
+}
+
 /// Several bundles of one job: a line for each, and the names by which each can be shown.
 fn listed(bundles: &[(String, Bundle)], outbox: &Path) -> String {
     let rows: Vec<BundleLine> = bundles.iter().map(|(file, bundle)| BundleLine::of(bundle, file)).collect();
