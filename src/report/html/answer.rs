@@ -7,6 +7,7 @@ use super::{Detail, elements, forest, platforms};
 use crate::analysis::Analysis;
 use crate::analysis::cell::Cell;
 use crate::analysis::choice::{Choice, Ranked};
+use crate::analysis::row::Row;
 use crate::bundle::format::Configuration;
 use crate::network::configuration::RESNET_50_DEPTHS;
 use crate::report::Report;
@@ -175,7 +176,7 @@ fn ranking(report: &Report<'_>, models: &Choice, detail: Detail) -> Markup {
 /// Percentiles of all runs of a cell, in milliseconds.
 fn percentiles(report: &Report<'_>, cell: usize) -> [f64; 5] {
     let rows = report.analysis.cells[cell].rows.iter().map(|&row| &report.analysis.rows[row]);
-    let processes = rows.flat_map(|row| row.used());
+    let processes = rows.flat_map(Row::used);
     let runs: Vec<f64> =
         processes.flat_map(|process| process.latency_ns.iter().map(|&one| one as f64 / 1e6)).collect();
     forest::percentiles(&runs)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::results::{status, verdict, why};
 use super::{Detail, MOST_FINDINGS, elements};
+use crate::analysis::row::Row;
 use crate::report::figure::{Axis, Figure, Point, Role, Scale, Series};
 use crate::report::figures::marked;
 use crate::report::giga::GIGA;
@@ -58,7 +59,7 @@ const MOST_RUNS: usize = 120_000;
 /// The latencies of each result in ns, a list for each process that is used; `null` if they are too many.
 fn raw(report: &Report<'_>, detail: Detail) -> String {
     let rows = &report.analysis.rows;
-    let runs: usize = rows.iter().flat_map(|row| row.used()).map(|process| process.latency_ns.len()).sum();
+    let runs: usize = rows.iter().flat_map(Row::used).map(|process| process.latency_ns.len()).sum();
     if runs > MOST_RUNS || detail > Detail::WithoutPairs {
         return "null".to_owned();
     }
