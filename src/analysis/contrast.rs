@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::analysis::cell::{Basis, Cell, subject};
+use crate::analysis::cell::{Cell, subject};
 use crate::analysis::estimate::{Uncertainty, span};
 use crate::analysis::factor::{FACTORS, Factor, Level};
 use crate::analysis::row::{Row, word};
@@ -22,6 +22,8 @@ use crate::stats::moderate::{Variance, of_sum};
 pub struct Contrast {
     /// The platform.
     pub platform: usize,
+    /// The block that all its networks have; `None` for a contrast over every block.
+    pub within: Option<String>,
     /// The factor in which the two sides differ.
     pub factor: Factor,
     /// The level that is compared with.
@@ -119,19 +121,46 @@ impl Ratio {
 /// thousand contrasts.
 const MOST_LEVELS_FOR_ALL_PAIRS: usize = 8;
 
-/// Every contrast of one platform; cells and uncertainties are all of it, the cells' indices begin at
-/// `offset`.
-pub(super) fn contrasts(
-    platform: usize,
-    rows: &[Row],
-    cells: &[Cell],
-    offset: usize,
-    uncertainties: &[Uncertainty],
-    basis: &Basis,
-) -> Vec<Contrast> {
-    let grid = Grid::new(platform, rows, cells);
+/// Design choices whose effect depends on the block, and is given within each as well.
+const WITHIN_BLOCKS: &[Factor] = &[Factor::Kernel, Factor::Width, Factor::Depths];
+
+/// What the contrasts of one platform are made of.
+#[derive(Debug)]
+pub(super) struct Material<'a> {
+    pub(super) platform: usize,
+    pub(super) rows: &'a [Row],
+    /// All cells of the platform.
+    pub(super) cells: &'a [Cell],
+    /// Index of the first of them.
+    pub(super) offset: usize,
+    /// Those of the cells.
+    pub(super) uncertainties: &'a [Uncertainty],
+    pub(super) resamples: usize,
+}
+
+/// Every contrast of one platform.
+pub(super) fn contrasts(of: &Material<'_>) -> Vec<Contrast> {
+    compared(of, None, FACTORS)
+}
+
+/// The contrasts of [`WITHIN_BLOCKS`] within each block. They only describe: nothing is tested on them.
+pub(super) fn within_blocks(of: &Material<'_>) -> Vec<Contrast> {
+    let blocks: BTreeSet<Level> = of
+        .cells
+        .iter()
+        .filter_map(|cell| cell.configuration.as_ref())
+        .map(|configuration| Factor::Block.level(configuration))
+        .collect();
+    if blocks.len() < 2 {
+        return Vec::new();
+    }
+    blocks.iter().flat_map(|block| compared(of, Some(block.text()), WITHIN_BLOCKS)).collect()
+}
+
+fn compared(of: &Material<'_>, within: Option<&str>, factors: &[Factor]) -> Vec<Contrast> {
+    let grid = Grid::new(of, within);
     let mut comparisons = Vec::new();
-    for &factor in FACTORS {
+    for &factor in factors {
         let levels: Vec<Level> = grid
             .configurations
             .values()
@@ -146,11 +175,11 @@ pub(super) fn contrasts(
         }
     }
     let lines: BTreeMap<Factor, Lines<'_>> =
-        FACTORS.iter().map(|&factor| (factor, grid.lines(factor))).collect();
-    let maker = Maker { cells, offset, uncertainties, resamples: basis.resamples };
+        factors.iter().map(|&factor| (factor, grid.lines(factor))).collect();
     let made = parallel::map(&comparisons, |(factor, from, to)| {
         let mut contrast = Contrast {
-            platform,
+            platform: of.platform,
+            within: within.map(str::to_owned),
             factor: *factor,
             from: from.text().to_owned(),
             to: to.text().to_owned(),
@@ -165,7 +194,7 @@ pub(super) fn contrasts(
             match (line.get(from), line.get(to)) {
                 (None, None) => {}
                 (Some(Presence { cell: Some(from), .. }), Some(Presence { cell: Some(to), .. })) => {
-                    contrast.pairs.push(maker.pair(others, *from, *to));
+                    contrast.pairs.push(of.pair(others, *from, *to));
                 }
                 (from, to) => contrast.missing.push(MissingPair {
                     others: others.clone(),
@@ -174,7 +203,7 @@ pub(super) fn contrasts(
                 }),
             }
         }
-        maker.average(&mut contrast);
+        of.average(&mut contrast);
         contrast
     });
     made.into_iter().filter(|contrast| !(contrast.pairs.is_empty() && contrast.missing.is_empty())).collect()
@@ -200,12 +229,15 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    fn new(platform: usize, rows: &'a [Row], cells: &[Cell]) -> Self {
+    fn new(of: &Material<'a>, within: Option<&str>) -> Self {
         let mut configurations: BTreeMap<String, Presence<'a>> = BTreeMap::new();
         let places: BTreeMap<&str, usize> =
-            cells.iter().enumerate().map(|(index, cell)| (cell.subject.as_str(), index)).collect();
-        for row in rows.iter().filter(|row| row.platform == Some(platform)) {
+            of.cells.iter().enumerate().map(|(index, cell)| (cell.subject.as_str(), index)).collect();
+        for row in of.rows.iter().filter(|row| row.platform == Some(of.platform)) {
             let (Some(configuration), Some(name)) = (&row.configuration, subject(row)) else { continue };
+            if within.is_some_and(|block| configuration.block != block) {
+                continue;
+            }
             let cell = places.get(name.as_str()).copied();
             configurations.entry(name).or_insert_with(|| Presence { configuration, cell, why: why(row) });
         }
@@ -240,16 +272,7 @@ fn why_missing(presence: Option<&&Presence<'_>>) -> Option<String> {
     }
 }
 
-/// Makes ratios of cells.
-#[derive(Debug)]
-struct Maker<'a> {
-    cells: &'a [Cell],
-    offset: usize,
-    uncertainties: &'a [Uncertainty],
-    resamples: usize,
-}
-
-impl Maker<'_> {
+impl Material<'_> {
     fn pair(&self, others: &str, from: usize, to: usize) -> Pair {
         let (one, other) = (&self.cells[from], &self.cells[to]);
         let costs = one.cost.zip(other.cost);

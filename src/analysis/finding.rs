@@ -22,7 +22,7 @@ pub struct Finding {
     /// The level, or platform, that is compared.
     pub to: String,
     /// The ratio that it rests on, `to` over `from`: of throughput, but of latency for
-    /// [`FindingKind::SlowerWithFewerOperations`].
+    /// [`FindingKind::SlowerWithFewerOperations`] and [`FindingKind::Named`].
     pub ratio: Ratio,
     /// Probability of such a ratio without any effect, corrected for all hypotheses of the report.
     pub adjusted_probability: f64,
@@ -50,6 +50,8 @@ pub enum FindingKind {
     SlowerWithFewerOperations,
     /// One platform against another, or one machine before and after a change.
     Platform,
+    /// A factor that labels name changes the latency of dropped models.
+    Named,
 }
 
 /// A ratio as a change in per cent without its unit, `+12.3`, with a minus sign and not a hyphen.
@@ -102,8 +104,45 @@ pub(super) fn speed(latency: f64) -> String {
     }
 }
 
+/// How fast something is by its latency ratio, with the interval: `are 5.2 times as fast as standard ones
+/// (4.9 to 5.4)`. If the interval holds no difference, that comes first.
+pub(super) fn speed_compared(latency: &Ratio, with: &str) -> String {
+    let Some(interval) = latency.interval else { return format!("{} {with}", speed(latency.value)) };
+    let multiples = |low: f64, high: f64| format!("{low:.1} to {high:.1}");
+    match latency.value {
+        value if !latency.is_beyond_interval() => format!(
+            "cannot be told apart from {with} by latency ({} %, {} to {})",
+            percent(value),
+            percent(interval.low),
+            percent(interval.high)
+        ),
+        value if value <= SMALLEST_MULTIPLE.recip() => {
+            format!("{} {with} ({})", speed(value), multiples(interval.high.recip(), interval.low.recip()))
+        }
+        value if value < SMALLEST_MULTIPLE => {
+            let mut shares = [interval.low, interval.high].map(|end| (end - 1.0).abs() * 100.0);
+            shares.sort_by(f64::total_cmp);
+            format!("{} {with} ({:.1} to {:.1})", speed(value), shares[0], shares[1])
+        }
+        value => format!("{} {with} ({})", speed(value), multiples(interval.low, interval.high)),
+    }
+}
+
+/// How many more there are, by a ratio with its interval: `12.3 % more (10.1 to 14.2)`.
+pub(super) fn times(ratio: &Ratio) -> String {
+    let ends = ratio.interval.map_or_else(String::new, |interval| match ratio.value {
+        value if value >= SMALLEST_MULTIPLE => format!(" ({:.1} to {:.1})", interval.low, interval.high),
+        _ => format!(" ({} to {} %)", percent(interval.low), percent(interval.high)),
+    });
+    match amount(ratio.value, "") {
+        // The number is not certain to differ from none.
+        text if text.starts_with("as many") => format!("as many{ends}"),
+        text => format!("{}{ends}", text.trim_end()),
+    }
+}
+
 /// The networks at a level of a factor: `standard blocks`, `networks with kernel size 5`.
-pub(super) fn networks(factor: Factor, level: &str) -> String {
+pub(crate) fn networks(factor: Factor, level: &str) -> String {
     match factor {
         Factor::Block => format!("{level} blocks"),
         Factor::Kernel => format!("networks with kernel size {level}"),

@@ -12,6 +12,7 @@ use crate::analysis::factor::Factor;
 use crate::analysis::finding::{
     Finding, FindingKind, amount, amount_compared, change, networks, pairs, speed,
 };
+use crate::analysis::named::NamedContrast;
 use crate::analysis::platform::Platform;
 use crate::analysis::roofline::SMALLEST_DENSITY_RATIO;
 use crate::stats::moderate::Variance;
@@ -40,6 +41,7 @@ pub(super) struct Grounds<'a> {
     pub(super) row_ids: &'a dyn Fn(usize) -> String,
     pub(super) contrasts: &'a [Contrast],
     pub(super) comparisons: &'a [Comparison],
+    pub(super) named: &'a [NamedContrast],
 }
 
 /// A ratio, what it is about and what it rests on.
@@ -227,6 +229,35 @@ impl Grounds<'_> {
             sentence,
         };
         self.candidate(claim, comparison.comparable && ratio.is_beyond_interval())
+    }
+
+    /// A factor that a person named changes latency.
+    pub(super) fn named(&self, contrast: &NamedContrast) -> Option<Candidate> {
+        let [from, to] = [&contrast.from, &contrast.to].map(|level| format!("{} {level}", contrast.key));
+        let saved = contrast
+            .operations
+            .map_or_else(String::new, |ratio| format!(" with {}", amount(ratio, "operations")));
+        let count = contrast.pairs.len();
+        let sentence = format!(
+            "{}: models with {to} {} those with {from} (latency {}){saved}; mean over {}.",
+            self.platforms[contrast.platform].label,
+            speed(contrast.latency.value),
+            change(&contrast.latency),
+            pairs(count, 0),
+        );
+        let claim = Claim {
+            kind: FindingKind::Named,
+            platforms: vec![contrast.platform],
+            factor: None,
+            from,
+            to,
+            ratio: contrast.latency,
+            squared_weights: 2.0 / count as f64,
+            pairs: contrast.pairs.clone(),
+            missing: 0,
+            sentence,
+        };
+        self.candidate(claim, contrast.latency.is_beyond_interval())
     }
 
     /// The candidate of an effect; `None` if its error is unknown.

@@ -11,8 +11,11 @@ use crate::parallel;
 use crate::stats::moderate::Variance;
 use crate::stats::resample::RESAMPLES;
 
+pub(crate) mod advice;
 pub mod build;
+pub(crate) mod cause;
 pub(crate) mod cell;
+pub(crate) mod choice;
 pub mod compare;
 pub(crate) mod condition;
 pub mod contrast;
@@ -27,6 +30,7 @@ pub mod finding;
 pub(crate) mod hypothesis;
 mod identity;
 pub(crate) mod likeness;
+pub(crate) mod named;
 pub mod pareto;
 pub(crate) mod peaks;
 pub(crate) mod platform;
@@ -88,12 +92,22 @@ pub struct Analysis {
     pub figures: Vec<figure::Figure>,
     /// One-factor contrasts.
     pub contrasts: Vec<contrast::Contrast>,
+    /// Contrasts of the design choices whose effect depends on the block, within each block.
+    pub within_blocks: Vec<contrast::Contrast>,
+    /// Dropped models that differ in one label.
+    pub named: Vec<named::NamedContrast>,
+    /// What to use for each task.
+    pub choices: Vec<choice::Choice>,
+    /// What the choices and contrasts of each platform come to, as sentences.
+    pub advice: Vec<advice::Advice>,
     /// Contrasts of bottleneck against none (Fig. 3), as indices.
     pub bottlenecks: Vec<usize>,
     /// Rooflines.
     pub rooflines: Vec<roofline::Roofline>,
     /// Contradictions of the rooflines.
     pub contradictions: Vec<roofline::Contradiction>,
+    /// What contradictions share.
+    pub causes: Vec<cause::Cause>,
     /// Pareto fronts.
     pub(crate) fronts: Vec<pareto::Front>,
     /// Predictions of what was not measured.
@@ -113,14 +127,23 @@ pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
     rows.iter_mut().for_each(|row| row.choose(options.builds));
     let platforms = platform::assign(&mut rows);
     let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
-    let mut contrasts = Vec::new();
+    let (mut contrasts, mut within_blocks) = (Vec::new(), Vec::new());
     let mut variances: Vec<Option<Variance>> = Vec::with_capacity(cells.len());
     let (mut offset, all_cells) = (0, cells.len());
     for (index, platform) in platforms.iter().enumerate() {
         let count = cells[offset..].iter().take_while(|cell| cell.platform == index).count();
         let own = &mut cells[offset..offset + count];
         let uncertainties = cell::estimate(&rows, own, platform, &mut bases[index], &options, all_cells);
-        contrasts.extend(contrast::contrasts(index, &rows, own, offset, &uncertainties, &bases[index]));
+        let material = contrast::Material {
+            platform: index,
+            rows: &rows,
+            cells: own,
+            offset,
+            uncertainties: &uncertainties,
+            resamples: bases[index].resamples,
+        };
+        contrasts.extend(contrast::contrasts(&material));
+        within_blocks.extend(contrast::within_blocks(&material));
         variances.extend(uncertainties.iter().map(|uncertainty| uncertainty.variance));
         offset += count;
     }
@@ -132,7 +155,9 @@ pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
     let predictions = parallel::map(&numbers, |&platform| predict::predict(platform, &rows, of(platform)));
     let comparisons = compare::comparisons(&platforms, &cells, &variances);
     let mut contradictions = roofline::contradictions(&contrasts, &cells);
+    let named = named::contrasts(&rows, &cells, &variances);
     let grounds = hypothesis::Grounds {
+        named: &named,
         platforms: &platforms,
         bases: &bases,
         cells: &cells,
@@ -141,8 +166,20 @@ pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
         contrasts: &contrasts,
         comparisons: &comparisons,
     };
+    let fronts = pareto::fronts(&cells);
+    let choices = choice::choices(&cells, &variances, &fronts);
+    let counsel = advice::Counsel {
+        cells: &cells,
+        choices: &choices,
+        contrasts: &contrasts,
+        within: &within_blocks,
+        platforms: &platforms,
+        comparisons: &comparisons,
+    };
+    let advice = numbers.iter().flat_map(|&platform| counsel.advice(platform)).collect();
     let findings = significance::findings(&grounds, &mut contradictions);
     Analysis {
+        causes: cause::causes(&contradictions, &cells),
         version: VERSION,
         feasibility: numbers.iter().map(|&index| figure::feasibility(index, &rows)).collect(),
         figures: numbers.iter().flat_map(|&index| figure::figures(index, &rows)).collect(),
@@ -150,7 +187,11 @@ pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
         rooflines: roofline::rooflines(&platforms, &cells, &options.peaks),
         options,
         devices: device::series(&rows),
-        fronts: pareto::fronts(&cells),
+        fronts,
+        within_blocks,
+        named,
+        choices,
+        advice,
         predictions: predictions.into_iter().flatten().collect(),
         without_platform: (0..rows.len()).filter(|&row| rows[row].platform.is_none()).collect(),
         rows,

@@ -1,7 +1,8 @@
 //! Known peaks of a platform, such as its maker's, to draw its roofline with instead of the measured ones.
 //!
-//! They are written `[PLATFORM[/PRECISION]=]OPERATIONS,BYTES`, both per second. A peak is of one chip and one
-//! number format, so a report on several needs several. Text comes from users, peaks go to `roofline`.
+//! They are written `[PLATFORM[@MODE][/PRECISION]=]OPERATIONS,BYTES`, both per second. A peak is of one chip
+//! in one power mode and of one number format, so a report on several needs several. Text comes from users,
+//! peaks go to `roofline`.
 
 use std::str::FromStr;
 
@@ -24,6 +25,8 @@ pub struct Peaks {
 pub struct GivenPeaks {
     /// Host name, label or id of the platform; `None` for every one.
     pub platform: Option<String>,
+    /// Name of the power mode as recorded, or of the governor on hosts without modes; `None` for every one.
+    pub mode: Option<String>,
     /// Number format; `None` for every one.
     pub precision: Option<String>,
     /// The peaks.
@@ -41,7 +44,7 @@ pub struct PeaksError {
 impl Hint for PeaksError {
     fn hint(&self) -> Option<String> {
         Some(
-            "write operations and bytes per second, such as `xavier/int8=22.8e12,137e9` or `22.8e12,137e9`"
+            "write operations and bytes per second, such as `xavier@MAXN/int8=22.8e12,137e9` or `22.8e12,137e9`"
                 .to_owned(),
         )
     }
@@ -56,7 +59,14 @@ impl GivenPeaks {
             Some(platform.id.as_str()),
         ];
         let is_platform = self.platform.as_deref().is_none_or(|wanted| names.contains(&Some(wanted)));
-        is_platform && self.precision.as_deref().is_none_or(|wanted| precision == Some(wanted))
+        let power = platform.identity.power.as_ref();
+        let is_mode = self.mode.as_ref().is_none_or(|wanted| {
+            power.is_some_and(|power| match &power.mode {
+                Some(mode) => mode == wanted,
+                None => power.governors.contains(wanted),
+            })
+        });
+        is_platform && is_mode && self.precision.as_deref().is_none_or(|wanted| precision == Some(wanted))
     }
 }
 
@@ -81,10 +91,20 @@ impl FromStr for GivenPeaks {
                 None => (Some(meant), None),
             },
         };
-        if [platform, precision].contains(&Some("")) {
-            return Err(error("the platform or the number format before `=` is empty"));
+        let (platform, mode) = match platform.and_then(|platform| platform.rsplit_once('@')) {
+            Some((platform, mode)) => (Some(platform), Some(mode)),
+            None => (platform, None),
+        };
+        if [platform, mode, precision].contains(&Some("")) {
+            return Err(error("the platform, power mode or number format before `=` is empty"));
         }
-        Ok(Self { platform: platform.map(str::to_owned), precision: precision.map(str::to_owned), peaks })
+        let mode = mode.map(str::to_owned);
+        Ok(Self {
+            platform: platform.map(str::to_owned),
+            mode,
+            precision: precision.map(str::to_owned),
+            peaks,
+        })
     }
 }
 
@@ -100,13 +120,17 @@ mod tests {
         assert_eq!(given.peaks, Peaks { operations_per_second: 22.8e12, bytes_per_second: 137e9 });
         let given: GivenPeaks = "xavier=1,2".parse().unwrap();
         assert_eq!((given.platform.as_deref(), given.precision), (Some("xavier"), None));
+        let given: GivenPeaks = "xavier@MAXN/int8=1,2".parse().unwrap();
+        assert_eq!((given.platform.as_deref(), given.mode.as_deref()), (Some("xavier"), Some("MAXN")));
         let given: GivenPeaks = "1,2".parse().unwrap();
         assert_eq!((given.platform, given.precision), (None, None));
     }
 
     #[test]
     fn what_is_no_pair_of_numbers_above_zero_is_refused_with_a_hint() {
-        for text in ["", "1", "1,", "0,1", "-1,1", "nan,1", "1,inf", "=1,2", "x/=1,2", "/int8=1,2", "1,2,3"] {
+        for text in
+            ["", "1", "1,", "0,1", "-1,1", "nan,1", "1,inf", "=1,2", "x@=1,2", "x/=1,2", "/int8=1,2", "1,2,3"]
+        {
             let error = text.parse::<GivenPeaks>().unwrap_err();
             assert!(error.to_string().contains(&format!("`{text}`")) && error.hint().is_some(), "{text}");
         }

@@ -23,6 +23,8 @@ pub struct Platform {
     pub id: String,
     /// Its name for people: host, runtime, version, power mode, and the id if that is not unique.
     pub label: String,
+    /// Its name next to the other platforms of the report: the parts of the label in which they differ.
+    pub name: String,
     /// What it is.
     pub identity: Identity,
     /// Whether any of its rows is simulated.
@@ -119,6 +121,7 @@ fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
         platforms.push(Platform {
             id,
             label: label(&identity),
+            name: String::new(),
             simulated: members.iter().any(|&member| rows[member].simulated),
             harness_versions: members.iter().map(|&member| rows[member].harness_version.clone()).collect(),
             counts,
@@ -132,7 +135,47 @@ fn without_empty(identities: Vec<Identity>, rows: &mut [Row]) -> Vec<Platform> {
     for platform in platforms.iter_mut().filter(|platform| seen[&platform.label] > 1) {
         platform.label = format!("{} [{}]", platform.label, platform.id);
     }
+    name(&mut platforms);
     platforms
+}
+
+/// Sets [`Platform::name`]: what differs and nothing else, with the id where that is not unique.
+fn name(platforms: &mut [Platform]) {
+    let parts: Vec<Vec<Option<String>>> = platforms.iter().map(|one| parts(&one.identity)).collect();
+    let differs = |place: usize| parts.iter().any(|one| one[place] != parts[0][place]);
+    // A single platform differs from none; its host and runtime are a name.
+    let shown: Vec<usize> = match platforms.len() {
+        0 | 1 => vec![0, 1],
+        _ => (0..parts[0].len()).filter(|&place| differs(place)).collect(),
+    };
+    let names: Vec<String> = parts
+        .iter()
+        .map(|parts| shown.iter().filter_map(|&place| parts[place].clone()).collect::<Vec<_>>().join(", "))
+        .collect();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    names.iter().for_each(|name| *seen.entry(name).or_default() += 1);
+    for (platform, name) in platforms.iter_mut().zip(&names) {
+        platform.name = match (name.as_str(), seen[name.as_str()]) {
+            ("", _) => platform.label.clone(),
+            (name, 1) => name.to_owned(),
+            (name, _) => format!("{name} [{}]", platform.id),
+        };
+    }
+}
+
+/// The parts of a label, each `None` if it is unknown: host, runtime with its version, power state, Edge TPU.
+fn parts(identity: &Identity) -> Vec<Option<String>> {
+    let software = identity.software.as_ref();
+    let links: Vec<String> = identity.machine.edge_tpus.iter().filter_map(EdgeTpuLink::name).collect();
+    vec![
+        Some(identity.machine.host.clone().unwrap_or_else(|| "unnamed host".to_owned())),
+        software.map(|software| match &software.version {
+            Some(version) => format!("{} {version}", software.runtime),
+            None => software.runtime.clone(),
+        }),
+        identity.power.as_ref().and_then(Power::name),
+        (!links.is_empty()).then(|| links.join(", ")),
+    ]
 }
 
 /// `xavier, onnxruntime 1.17.0, MAXN`, without what is unknown.

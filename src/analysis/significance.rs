@@ -30,6 +30,7 @@ pub(super) fn findings(grounds: &Grounds<'_>, contradictions: &mut [Contradictio
         candidates.extend(grounds.pairs(contrast, &places));
     }
     candidates.extend(grounds.comparisons.iter().filter_map(|comparison| grounds.platform(comparison)));
+    candidates.extend(grounds.named.iter().filter_map(|contrast| grounds.named(contrast)));
     adjust(&mut candidates);
     let holds =
         |candidate: &Candidate| candidate.counts && candidate.finding.adjusted_probability <= FAMILY_ERROR;

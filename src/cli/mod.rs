@@ -13,8 +13,9 @@ use crate::worker::hook;
 
 mod check;
 #[cfg(feature = "desk")]
-mod collect;
+mod chosen;
 #[cfg(feature = "desk")]
+mod collect;
 mod collected;
 #[cfg(feature = "desk")]
 mod compare;

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use fs_err as fs;
 
+use super::chosen::Chosen;
 use super::collected::{self, Sources};
 use super::failure::Advise as _;
 use super::{Exit, note, print, readable, whole_file};
@@ -17,6 +19,7 @@ use crate::analysis::{AnalysisOptions, analyse, pareto};
 use crate::error::Hint as _;
 use crate::report::{Destination, Drawn, RENDERERS, Report};
 use crate::stats::resample::RESAMPLES;
+use crate::text::counted;
 
 /// Write a report on collected results: one page, with its figures and tables in a folder next to it
 #[derive(Debug, Args)]
@@ -26,6 +29,11 @@ pub(super) struct ReportArguments {
     /// The page; figures (SVG) and tables (CSV) of `report.html` go to `report-figures`
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Open the page in the browser once it is written
+    #[arg(long)]
+    open: bool,
     /// Also write the Pareto-optimal choices of each platform, as YAML for architecture search
     #[arg(long, value_name = "FILE")]
     search_space: Option<PathBuf>,
@@ -36,8 +44,8 @@ pub(super) struct ReportArguments {
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = WhichBuilds::Fastest)]
     builds: WhichBuilds,
     /// Peaks for the roofline instead of the measured ones, in operations and bytes per second; repeatable,
-    /// for a platform and number format such as `xavier/int8=22.8e12,137e9`
-    #[arg(long, value_name = "[PLATFORM[/PRECISION]=]OPERATIONS,BYTES", value_parser = peaks)]
+    /// for a platform, power mode and number format such as `xavier@MAXN/int8=22.8e12,137e9`
+    #[arg(long, value_name = "[PLATFORM[@MODE][/PRECISION]=]OPERATIONS,BYTES", value_parser = peaks)]
     peaks: Vec<GivenPeaks>,
     /// Resamples behind each interval
     #[arg(long, value_name = "COUNT", default_value_t = RESAMPLES, value_parser = resamples)]
@@ -95,7 +103,17 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
             .exit(Exit::WrongInput)
             .advise("name a file with `--output`, such as report.html");
     }
-    let collection = collected::collection(&arguments.sources)?;
+    let mut collection = collected::collection(&arguments.sources)?;
+    let all = collection.rows.len();
+    collection.rows.retain(|row| arguments.chosen.admits(row));
+    let not_asked_for = all - collection.rows.len();
+    if collection.rows.is_empty() {
+        return Err(anyhow!("none of {} is what was asked for", counted(all, "result", "results")))
+            .advise(
+                "ask for fewer things at once; `backbone results` with the same flags lists what there is",
+            )
+            .exit(Exit::WrongInput);
+    }
     let options = AnalysisOptions {
         resamples: arguments.resamples,
         seed: arguments.seed,
@@ -106,7 +124,8 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let analysis = analyse(collection.rows, options);
     let drawn = Drawn::new(&analysis);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let report = Report::new(&analysis, &drawn, collection.files, &collection.oddities, &name);
+    let mut report = Report::new(&analysis, &drawn, collection.files, &collection.oddities, &name);
+    report.not_asked_for = not_asked_for;
 
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create the folder {}", folder.display()))
@@ -140,7 +159,30 @@ pub(super) fn execute(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         analysis.findings.len(),
         drawn.figures().len(),
     ))?;
+    if arguments.open {
+        open(&arguments.output)?;
+    }
     Ok(Exit::Done)
+}
+
+/// Programs that open a file with what the person prefers, the first that is installed.
+const OPENERS: &[&str] = &["xdg-open", "open"];
+
+/// Opens the page; does not wait for the browser.
+fn open(page: &Path) -> anyhow::Result<()> {
+    // An absolute path never looks like an option or an address.
+    let page = fs::canonicalize(page)?;
+    let start = |opener: &&&str| {
+        let quiet = || std::process::Stdio::null();
+        let mut command = Command::new(opener);
+        command.arg(&page).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn().is_ok()
+    };
+    OPENERS
+        .iter()
+        .find(start)
+        .map(|_| ())
+        .with_context(|| format!("none of {} is installed", OPENERS.join(", ")))
+        .advise("open the page by hand; it is written")
 }
 
 /// The folder next to a page, named after it.

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
+use super::chosen::{Chosen, ending};
 use super::collected::{self, Sources};
 use super::failure::Advise as _;
 use super::local_time::local;
-use super::{DaemonPlace, Exit, note, outcome, print, table};
+use super::{DaemonPlace, Exit, note, print, table};
 use crate::analysis::device::{self, DeviceChange, DeviceSeries};
 use crate::analysis::drift::JobDrift;
 use crate::analysis::platform;
@@ -35,30 +33,8 @@ pub(super) struct ResultsArguments {
     /// Folders with bundles at any depth, or single bundles [default: the daemon's outbox]
     #[arg(value_name = "DIR")]
     folders: Vec<PathBuf>,
-    /// Only results of the job of this name; repeat it for several, like the others below
-    #[arg(long, value_name = "NAME")]
-    job: Vec<String>,
-    /// Only results with this label
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
-    label: Vec<(String, String)>,
-    /// Only results of this host
-    #[arg(long, value_name = "NAME")]
-    host: Vec<String>,
-    /// Only results of this runtime
-    #[arg(long, value_name = "NAME")]
-    runtime: Vec<String>,
-    /// Only generated networks of this precision
-    #[arg(long, value_name = "fp32|int8")]
-    precision: Vec<String>,
-    /// Only results with this verdict, or that ended like this: `failed`, `timed_out`, …
-    #[arg(long, value_name = "STATE")]
-    verdict: Vec<String>,
-    /// Only results that were finished at this time or later, such as `2026-11-28` or `2026-11-28T08:00:00Z`
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    since: Option<Timestamp>,
-    /// Only results that were finished before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// How many to show, 0 for all; `--json` shows all by default
     #[arg(short = 'n', long, value_name = "NUMBER")]
     limit: Option<usize>,
@@ -88,7 +64,7 @@ pub(super) fn execute(mut arguments: ResultsArguments) -> anyhow::Result<Exit> {
     let platforms = platform::assign(&mut rows);
     let devices = device::series(&rows);
     let all = rows.len();
-    rows.retain(|row| arguments.admits(row));
+    rows.retain(|row| arguments.chosen.admits(row));
     if rows.is_empty() {
         return Err(anyhow!("none of {} is what was asked for", counted(all, "result", "results")))
             .advise("ask for fewer things at once, or list all with `-n 0`")
@@ -114,47 +90,6 @@ pub(super) fn execute(mut arguments: ResultsArguments) -> anyhow::Result<Exit> {
         note(&format!("the newest {} of {found}; `-n 0` lists all", rows.len()));
     }
     Ok(Exit::Done)
-}
-
-impl ResultsArguments {
-    fn admits(&self, row: &Row) -> bool {
-        let is_one = |wanted: &[String], found: Option<&str>| {
-            wanted.is_empty() || found.is_some_and(|found| wanted.iter().any(|wanted| wanted == found))
-        };
-        let software = row.identity.software.as_ref();
-        let finished = row.finished.parse::<Timestamp>().ok();
-        is_one(&self.job, Some(&row.job))
-            && is_one(&self.host, row.identity.machine.host.as_deref())
-            && is_one(&self.runtime, software.map(|software| software.runtime.as_str()))
-            && is_one(&self.precision, row.configuration.as_ref().map(|it| it.precision.as_str()))
-            && is_one(&self.verdict, Some(&ending(row)))
-            && (self.label.is_empty()
-                || self.label.iter().any(|(key, value)| row.labels.get(key) == Some(value)))
-            && self.since.is_none_or(|since| finished.is_some_and(|finished| finished >= since))
-            && self.until.is_none_or(|until| finished.is_some_and(|finished| finished < until))
-    }
-}
-
-/// The verdict of what was measured, else how it ended; as bundles spell it.
-fn ending(row: &Row) -> String {
-    match row.status {
-        Status::Measured => row.verdict.word().to_owned(),
-        status => outcome::word(status).replace(' ', "_"),
-    }
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("a label is written KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-/// A point in time; a date alone is the beginning of that day here.
-fn time(text: &str) -> Result<Timestamp, String> {
-    let date = || text.parse::<Date>().ok()?.to_zoned(TimeZone::system()).ok();
-    text.parse::<Timestamp>()
-        .ok()
-        .or_else(|| Some(date()?.timestamp()))
-        .ok_or_else(|| "a time is written 2026-11-28 or 2026-11-28T08:00:00Z".to_owned())
 }
 
 /// Since when a device is another, by its sentinels.

@@ -44,12 +44,10 @@ pub enum Part {
     Kernels,
     /// Fig. 3.
     Bottlenecks,
-    /// One-factor contrasts.
-    Contrasts,
     /// Roofline.
     Roofline,
-    /// Pareto front.
-    Pareto,
+    /// Latency over operations, with lines of equal throughput and the Pareto fronts.
+    Choice,
     /// Where the time of profiled networks goes.
     Layers,
     /// Platforms side by side.
@@ -131,6 +129,19 @@ pub struct Reference {
     pub name: String,
     /// Its corners.
     pub corners: Vec<(f64, f64)>,
+    /// What it is for.
+    pub(crate) role: Role,
+}
+
+/// What a line to compare with is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// In the legend, dotted.
+    Guide,
+    /// The best that was measured, drawn through; all of a figure share one entry of the legend.
+    Front,
+    /// Where something is equal; its name is at its last corner.
+    Level,
 }
 
 impl Axis {

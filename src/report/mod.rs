@@ -68,6 +68,8 @@ pub struct Report<'a> {
     pub files: usize,
     /// Name of the folder next to the report.
     pub folder: &'a str,
+    /// Results that were collected and that the reader did not ask for.
+    pub not_asked_for: usize,
     /// Its figures, and those that could not be drawn.
     figures: &'a figures::Figures,
 }
@@ -97,7 +99,7 @@ impl<'a> Report<'a> {
         oddities: &'a [Oddity],
         folder: &'a str,
     ) -> Self {
-        Self { analysis, oddities, files, folder, figures: &drawn.0 }
+        Self { analysis, oddities, files, folder, not_asked_for: 0, figures: &drawn.0 }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::figure::{Axis, Figure, Group, Point, Scale, Series, Symbol};
+use super::figure::{Axis, Figure, Group, Point, Reference, Role, Scale, Series, Symbol};
 use super::palette::{DARK, LIGHT, css};
 use super::text::{cut, number, xml};
 use super::{Destination, File, Renderer, Report};
@@ -47,6 +47,7 @@ const RULES: &[(&str, &str)] = &[
     (".axis", "fill:none;stroke-width:1"),
     (".grid", "fill:none;stroke-width:1"),
     (".reference", "fill:none;stroke-width:1.2;stroke-dasharray:2 3"),
+    (".front", "stroke-width:1.6;stroke-dasharray:none"),
     (".line", "fill:none;stroke:currentColor;stroke-width:1.8"),
     (".bar", "fill:none;stroke:currentColor;stroke-width:1"),
     (".dashed", "stroke-dasharray:6 4"),
@@ -87,7 +88,7 @@ fn element(figure: &Figure, style: &str) -> String {
     svg.vertical(&figure.y, &frame);
     svg.horizontal(&figure.x, &frame);
     for reference in &figure.references {
-        svg.path("reference", reference.corners.iter().map(|&(x, y)| frame.place(x, y)));
+        svg.reference(reference, &frame);
     }
     for series in &figure.series {
         svg.series(series, &frame);
@@ -282,6 +283,14 @@ impl Svg {
         }
     }
 
+    fn reference(&mut self, reference: &Reference, frame: &Frame) {
+        self.path(class(reference.role), reference.corners.iter().map(|&(x, y)| frame.place(x, y)));
+        if let (Role::Level, Some(&(x, y))) = (reference.role, reference.corners.last()) {
+            let (x, y) = frame.place(x, y);
+            self.label(x + 4.0, y - 4.0, "muted end", &reference.name);
+        }
+    }
+
     fn series(&mut self, series: &Series, frame: &Frame) {
         let _ = write!(self.text, "<g class=\"c{}\">", series.style.color);
         if series.joined {
@@ -341,21 +350,30 @@ impl Svg {
                 break;
             }
         }
-        match figure.references.as_slice() {
-            [] => {}
-            few if few.len() <= MOST_REFERENCES => {
-                for reference in few {
-                    self.line("reference", (LEGEND, y), (LEGEND + 30.0, y));
-                    self.label(LEGEND + 38.0, y + 4.0, "name", &cut(&reference.name));
-                    y += LEGEND_LINE;
-                }
-            }
-            many => {
-                self.line("reference", (LEGEND, y), (LEGEND + 30.0, y));
-                self.label(LEGEND + 38.0, y + 4.0, "name", &format!("{} and others", cut(&many[0].name)));
-            }
+        for (reference, name) in listed(&figure.references) {
+            self.line(class(reference.role), (LEGEND, y), (LEGEND + 30.0, y));
+            self.label(LEGEND + 38.0, y + 4.0, "name", &name);
+            y += LEGEND_LINE;
         }
     }
+}
+
+fn class(role: Role) -> &'static str {
+    if role == Role::Front { "reference front" } else { "reference" }
+}
+
+/// What a legend says of the lines to compare with; those of one kind share an entry if they are many.
+pub(super) fn listed(references: &[Reference]) -> Vec<(&Reference, String)> {
+    let of = |role: Role| references.iter().filter(move |reference| reference.role == role);
+    let mut listed: Vec<(&Reference, String)> =
+        of(Role::Front).take(1).map(|first| (first, "Pareto front of a task".to_owned())).collect();
+    let many = of(Role::Guide).count() > MOST_REFERENCES;
+    let shown = if many { 1 } else { MOST_REFERENCES };
+    listed.extend(of(Role::Guide).take(shown).map(|guide| {
+        let name = cut(&guide.name);
+        (guide, if many { format!("{name} and others") } else { name })
+    }));
+    listed
 }
 
 /// A number on an axis, without trailing zeros.

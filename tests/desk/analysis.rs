@@ -24,7 +24,10 @@ fn rows(bundles: Vec<Bundle>) -> Vec<Row> {
 }
 
 fn analysed(study: &Study) -> Analysis {
-    analyse(rows(study.bundles()), AnalysisOptions { resamples: RESAMPLES, ..AnalysisOptions::default() })
+    analyse(
+        rows(study.bundles_without_summaries()),
+        AnalysisOptions { resamples: RESAMPLES, ..AnalysisOptions::default() },
+    )
 }
 
 /// A machine with a roofline, on which two kinds of convolutions are slow in spite of it.

@@ -112,6 +112,7 @@ def interaction(driver, places):
     # A filter changes what is drawn, and nothing is left when all are off.
     blocks = driver.find_elements(By.CSS_SELECTOR, "input[name=block]")
     if blocks:
+        driver.find_element(By.CSS_SELECTOR, ".filters summary").click()
         name = blocks[0].get_attribute("value")
         place = next(one for one in places if one.get_attribute("data-figure").find("-blocks-") > 0 or len(places) == 1)
         before = drawn(driver, place)
@@ -210,13 +211,48 @@ def results(driver):
     findings = driver.find_elements(By.CSS_SELECTOR, "a[data-finding]")
     if findings:
         link = findings[-1]
-        behind = int(link.text.split(" ")[0].replace("one", "1"))
-        show(driver, link)
+        behind = int(link.get_attribute("textContent").split(" ")[0].replace("one", "1"))
         driver.execute_script("arguments[0].click()", link)
         until(driver, lambda: lines() == min(behind, 50), "a finding does not lead to its results")
-        row = driver.find_element(By.CSS_SELECTOR, "a[href^='#row-']")
-        driver.execute_script("arguments[0].click()", row)
-        until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "tr.marked"), "a result is not led to")
+    numbers = driver.find_elements(By.CSS_SELECTOR, "a[data-rows]")
+    for link in [*[one for one in numbers if " " in one.get_attribute("data-rows")][:1], *[one for one in numbers if " " not in one.get_attribute("data-rows")][:1]]:
+        behind = link.get_attribute("data-rows").split()
+        driver.execute_script("arguments[0].click()", link)
+        wanted = (lambda: lines() == min(len(behind), 50)) if len(behind) > 1 else (lambda: driver.find_elements(By.CSS_SELECTOR, "tr.marked"))
+        until(driver, wanted, f"a number does not lead to its results {behind}")
+    opened = driver.find_elements(By.CSS_SELECTOR, "#table tbody button")
+    if opened:
+        driver.execute_script("arguments[0].click()", opened[0])
+        until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "#latencies .scatterlayer .points path"), "latencies are not drawn in their order")
+        until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "#latencies .barlayer path"), "no histogram")
+        shot(driver, "latencies")
+        driver.find_element(By.CSS_SELECTOR, "#latencies button").click()
+    tables(driver)
+
+
+def tables(driver):
+    """Tables sort by their numbers, and a platform's parts are shown alone."""
+    sorted_by = driver.execute_script("""
+        const heading = document.querySelector('.forest thead th.n');
+        if (!heading) return null;
+        heading.querySelector('button').click();
+        const lines = [...heading.closest('table').tBodies[0].rows];
+        return lines.map((line) => Number.parseFloat(line.cells[heading.cellIndex].textContent.replace('−', '-')));
+    """)
+    check(sorted_by is None or sorted_by == sorted(sorted_by), f"sorted: {sorted_by}")
+    select = driver.find_elements(By.ID, "platform")
+    if select:
+        shown = driver.execute_script("""
+            const select = document.getElementById('platform');
+            const alone = (value) => {
+                select.value = value;
+                select.dispatchEvent(new Event('change'));
+                return new Set([...document.querySelectorAll('[data-platform]:not([hidden])')].map((one) => one.dataset.platform)).size;
+            };
+            const first = alone('0');
+            return [first, alone('')];
+        """)
+        check(shown[0] <= 1 < shown[1], f"platforms shown: {shown}")
 
 
 def structure(driver):

@@ -13,6 +13,7 @@ import gzip
 import itertools
 import json
 import math
+import re
 import os
 import sys
 
@@ -303,11 +304,16 @@ def averaged(pairs, quantity, replicates_of):
 
 def check_contrasts(analysis, groups):
     seen = set()
-    for contrast in analysis["contrasts"]:
+    blocks = {(p, c["bundle"]["configuration"]["block"]) for (p, _), c in groups.items()}
+    within = {(one["platform"], one["within"]) for one in analysis["within_blocks"]}
+    check("contrasts within blocks are of measured ones", within <= blocks, True)
+    check("contrasts within blocks are there", bool(within) or len(blocks) < 2, True)
+    for contrast in [*analysis["contrasts"], *analysis["within_blocks"]]:
         what = f"{contrast['platform']} {contrast['factor']} {contrast['from']} → {contrast['to']}"
         level = FACTORS[contrast["factor"]]
         others = [name for name in FACTORS if name != contrast["factor"]]
-        own = [cell for key, cell in groups.items() if key[0] == contrast["platform"]]
+        own = [cell for key, cell in groups.items() if key[0] == contrast["platform"]
+               and contrast["within"] in (None, cell["bundle"]["configuration"]["block"])]
         lines = {}
         for cell in own:
             theta = cell["bundle"]["configuration"]
@@ -321,7 +327,8 @@ def check_contrasts(analysis, groups):
         check(f"{what}: pairs", sorted(found_pairs), sorted(by_name))
         for name, found in found_pairs.items():
             a, b = by_name[name]
-            seen.add((contrast["platform"], *name))
+            if contrast["within"] is None:
+                seen.add((contrast["platform"], *name))
             wanted = ratio(b["mean"] / a["mean"], [a["variance"], b["variance"]],
                            b["replicates"] / a["replicates"] if a["variance"] and b["variance"] else None)
             check_ratio(f"{what} {name}", found["latency"], wanted)
@@ -394,6 +401,88 @@ def check_fronts(analysis, groups):
         points = tasks[front["platform"], front["batch"], front["input"], front["precision"]]
         dominated = lambda p: any(q[0] <= p[0] and q[1] >= p[1] and q != p for q in points)
         check("front", sorted(front["cells"]), sorted(p[2] for p in points if not dominated(p)))
+
+
+def check_choices(analysis, groups):
+    """The ranking of each task, each latency over that of the fastest, and what is best otherwise."""
+    tasks = {}
+    for index, found in enumerate(analysis["cells"]):
+        theta = found["configuration"]
+        task = (found["platform"], theta["precision"], theta["input"], theta["batch"])
+        tasks.setdefault(task, []).append((groups[found["platform"], found["subject"]], index))
+    name = lambda choice: (choice["platform"], *(choice["task"][key] for key in ("precision", "input", "batch")))
+    check("tasks to choose for", [name(choice) for choice in analysis["choices"]], sorted(tasks))
+    for choice in analysis["choices"]:
+        members = sorted(tasks[name(choice)], key=lambda one: (one[0]["mean"], one[1]))
+        what = f"choice {name(choice)}"
+        check(f"{what}: ranking", [ranked["cell"] for ranked in choice["ranking"]], [index for _, index in members])
+        fastest = members[0][0]
+        for ranked, (cell, _) in list(zip(choice["ranking"], members))[1:]:
+            parts = [fastest["variance"], cell["variance"]]
+            check_ratio(f"{what} {ranked['cell']}", ranked["latency"], student_ratio(math.log(cell["mean"] / fastest["mean"]), parts))
+        best = max(members, key=lambda one: one[0]["throughput"])
+        check(f"{what}: throughput", choice["most_efficient"], best[1])
+        front = analysis["fronts"][choice["front"]]
+        check(f"{what}: front", (front["platform"], front["precision"], front["input"], front["batch"]), name(choice))
+        # The fastest and the most efficient are the ends of the front, or as good as one of them.
+        on = {index for index in front["cells"]}
+        check(f"{what}: the most efficient is on the front", best[1] in on, True)
+
+
+def check_causes(analysis):
+    """Every contradiction that holds among all has one cause, which it shares."""
+    told = sorted(index for cause in analysis["causes"] for index in cause["contradictions"])
+    check("contradictions with a cause", told, [i for i, one in enumerate(analysis["contradictions"]) if one["holds_among_all"]])
+    for cause in analysis["causes"]:
+        (kind, shared), = cause["shared"].items()
+        for one in (analysis["contradictions"][index] for index in cause["contradictions"]):
+            level = lambda cell: FACTORS[one["factor"]](analysis["cells"][cell]["configuration"])
+            holds = {"slow_network": lambda: one["denser"] == shared, "fast_network": lambda: one["sparser"] == shared,
+                     "levels": lambda: (one["factor"], level(one["sparser"]), level(one["denser"]))
+                     == (shared["factor"], shared["sparser"], shared["denser"])}[kind]
+            check(f"cause {kind} {shared}", holds() and one["platform"] == cause["platform"], True)
+
+
+def check_advice(analysis):
+    """Every number of a sentence is one of a contrast or ranking that was recomputed, at the digits shown."""
+    for advice in analysis["advice"]:
+        own = lambda one: one["platform"] == advice["platform"]
+        known = set()
+        add = lambda value: known.update({f"{abs(value):.1f}", f"{value:+.1f}".replace("-", "−")})
+        for contrast in filter(own, [*analysis["contrasts"], *analysis["within_blocks"]]):
+            if not contrast["latency"]:
+                continue
+            known.update(re.findall(r"[0-9.]+", contrast["from"] + " " + contrast["to"]))
+            for ratio in (contrast["latency"]["mean_of_ratios"], contrast["throughput"]["mean_of_ratios"]):
+                ends = ratio["interval"] or {"low": ratio["value"], "high": ratio["value"]}
+                for value in (ratio["value"], ends["low"], ends["high"]):
+                    for shown in (value, 1 / value, (value - 1) * 100, (1 / value - 1) * 100):
+                        add(shown)
+            value = contrast["operations"]["mean_of_ratios"]
+            for shown in (value, 1 / value, (value - 1) * 100, (1 / value - 1) * 100):
+                add(shown)
+        tasks = [choice for choice in analysis["choices"] if own(choice)]
+        known.update(str(count) for count in range(len(tasks) + 1))
+        for choice in tasks:
+            for ranked in choice["ranking"]:
+                cell = analysis["cells"][ranked["cell"]]
+                milliseconds = cell["latency_ms"]["value"]
+                known.add(f"{milliseconds:.{min(9, max(0, 2 - math.floor(math.log10(milliseconds))))}f}")
+                interval = ranked["latency"]["interval"] or {}
+                for value in (ranked["latency"]["value"], *interval.values()):
+                    add(value), add((value - 1) * 100)
+                known.update(str(choice["task"][key]) for key in ("input", "batch"))
+        for comparison in (one for one in analysis["comparisons"] if one["to"] == advice["platform"]):
+            for ratio in (comparison["latency"], *(pair["latency"] for pair in comparison["pairs"])):
+                for value in (ratio["value"], *(ratio["interval"] or {}).values()):
+                    for shown in (value, 1 / value, (value - 1) * 100):
+                        add(shown)
+        text = advice["sentence"]
+        for name in sorted(advice["names"], key=len, reverse=True):
+            text = text.replace(name, "")
+        text = re.sub(r"(int|fp)[0-9]+", "", text)
+        numbers = re.findall(r"[+−]?[0-9]+(?:\.[0-9]+)?", text)
+        check(f"numbers of: {advice['sentence']}", [one for one in numbers if one not in known], [])
 
 
 def check_predictions(analysis, groups, networks):
@@ -522,6 +611,9 @@ def main():
     check_contrasts(analysis, groups)
     check_rooflines(analysis, groups)
     check_fronts(analysis, groups)
+    check_choices(analysis, groups)
+    check_causes(analysis)
+    check_advice(analysis)
     check_predictions(analysis, groups, networks)
     check_comparisons(analysis, groups)
     check_findings(analysis, groups)

@@ -120,7 +120,22 @@ impl Study {
         (1..).zip(configurations).map(|(number, one)| self.bundle(number, one)).collect()
     }
 
+    /// The same without their summaries, which take nearly all of the time: for tests of the analysis, which
+    /// reads latencies alone. A reader of files would miss them.
+    pub fn bundles_without_summaries(&self) -> Vec<Bundle> {
+        let configurations = self.configurations();
+        (1..).zip(configurations).map(|(number, one)| self.measured(number, one)).collect()
+    }
+
     pub fn bundle(&self, number: usize, (configuration, cost): (Configuration, Cost)) -> Bundle {
+        let operations = cost.operations as f64;
+        let bundle = self.measured(number, (configuration, cost));
+        let summary = backbone::stats::summary(&bundle.trials);
+        let throughput = summary.as_ref().map(|summary| operations / (summary.mean / 1e3));
+        Bundle { throughput_operations_per_second: throughput, summary, ..bundle }
+    }
+
+    fn measured(&self, number: usize, (configuration, cost): (Configuration, Cost)) -> Bundle {
         let truth = (self.milliseconds)(&configuration, &cost);
         let mut noise =
             Noise(Draws::new(seed_of(self.seed, &format!("{} {}", self.host, configuration.name))));
@@ -147,7 +162,6 @@ impl Study {
             "{number:010}-{:06x}-0001",
             seed_of(self.seed, &format!("{} {}", self.host, self.version)) >> 40
         );
-        let summary = backbone::stats::summary(&trials);
         Bundle {
             format: FORMAT.to_owned(),
             id,
@@ -174,9 +188,7 @@ impl Study {
                 spec_encoding: None,
                 spec_sha256: None,
             },
-            throughput_operations_per_second: summary
-                .as_ref()
-                .map(|summary| cost.operations as f64 / (summary.mean / 1e3)),
+            throughput_operations_per_second: None,
             configuration: Some(configuration),
             model: None,
             cost: Some(cost),
@@ -213,7 +225,7 @@ impl Study {
                 log_tail: Vec::new(),
             },
             trials,
-            summary,
+            summary: None,
             environment: self.power.map(environment),
             energy: None,
             verdict: Verdict { state: VerdictState::Valid, reasons: Vec::new() },

@@ -12,6 +12,7 @@ use crate::report::figure::{Figure, Part, Point};
 use crate::report::giga;
 use crate::report::text::{count, estimate, told};
 
+mod choice;
 mod family;
 mod layers;
 mod scatter;
@@ -59,17 +60,8 @@ pub(super) fn figures(analysis: &Analysis) -> Figures {
                 scatter::bottlenecks(view),
                 "no block was measured both with and without a bottleneck and otherwise the same",
             ),
-            (
-                Part::Contrasts,
-                scatter::contrasts(view),
-                "no two usable results differ in exactly one factor and have known operations",
-            ),
             (Part::Roofline, scatter::roofline(view), "no usable result has known operations and bytes"),
-            (
-                Part::Pareto,
-                scatter::pareto(view),
-                "no usable configuration of the family has known operations",
-            ),
+            (Part::Choice, choice::choice(view), "no usable result has known operations"),
         ] {
             figures.take(Some(platform), part, made, why);
         }

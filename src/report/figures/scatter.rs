@@ -1,16 +1,14 @@
-//! Figures with numbers on both axes: Fig. 3 of the paper, contrasts, roofline, Pareto front, platforms side
-//! by side.
+//! Figures with numbers on both axes: Fig. 3 of the paper, roofline, platforms side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{LATENCY, PlatformView, THROUGHPUT, hover, marked, standing, verdicts_of};
 use crate::analysis::Analysis;
 use crate::analysis::cell::Cell;
 use crate::analysis::contrast::Contrast;
 use crate::analysis::estimate::Estimate;
-use crate::analysis::factor::FACTORS;
 use crate::bundle::format::VerdictState;
-use crate::report::figure::{Axis, Figure, Part, Point, Reference, Series};
+use crate::report::figure::{Axis, Figure, Part, Point, Reference, Role, Series};
 use crate::report::giga::{self, GIGA};
 use crate::report::palette;
 use crate::report::text::{change, count, cut, file_part, number, told};
@@ -87,61 +85,6 @@ fn bottleneck(view: PlatformView<'_>, contrasts: &[&Contrast], compared: &Compar
     .on(view)
 }
 
-/// Change of latency over change of operations, a point for each contrast.
-pub(super) fn contrasts(view: PlatformView<'_>) -> Vec<Figure> {
-    let axes = (
-        Axis::logarithmic("operations, ratio (mean of ratios)"),
-        Axis::logarithmic("latency, ratio (mean of ratios)"),
-    );
-    let series: Vec<Series> = FACTORS
-        .iter()
-        .enumerate()
-        .filter_map(|(place, &factor)| {
-            let own = view
-                .analysis
-                .contrasts
-                .iter()
-                .filter(|contrast| contrast.platform == view.platform && contrast.factor == factor);
-            let points: Vec<Point> = own
-                .filter_map(|contrast| {
-                    let operations = contrast.operations?.mean_of_ratios;
-                    let latency = contrast.latency?.mean_of_ratios;
-                    let text = format!(
-                        "{}: {} instead of {}\noperations {}\nlatency {}\n{}, {} missing",
-                        factor.word(),
-                        told(&contrast.to),
-                        told(&contrast.from),
-                        change(operations, None),
-                        change(latency.value, latency.interval),
-                        count(contrast.pairs.len(), "pair", "pairs"),
-                        contrast.missing.len(),
-                    );
-                    let latency = Estimate { value: latency.value, interval: latency.interval };
-                    let operations = Estimate { value: operations, interval: None };
-                    let cells = contrast.pairs.iter().flat_map(|pair| [pair.from, pair.to]);
-                    let verdicts = cells.map(|cell| view.analysis.cells[cell].verdict);
-                    let worst = verdicts.max().unwrap_or(VerdictState::Valid);
-                    point(&axes, operations, latency, text, worst)
-                })
-                .collect();
-            (!points.is_empty())
-                .then(|| scattered(factor.word().to_owned(), None, palette::numbered(place), points))
-        })
-        .collect();
-    let reading =
-        "On the line latency changes in proportion to operations; above it latency improves by less.";
-    let figure = Scatter {
-        part: Part::Contrasts,
-        name: "contrasts".to_owned(),
-        title: "Effect of one factor: operations and latency".to_owned(),
-        references: diagonal(&series, "in proportion"),
-        axes,
-        series,
-        notes: vec![reading.to_owned()],
-    };
-    vec![figure.on(view)]
-}
-
 /// Throughput over operational density, under the roof.
 pub(super) fn roofline(view: PlatformView<'_>) -> Vec<Figure> {
     let own = view.analysis.rooflines.iter().filter(|roofline| roofline.platform == view.platform);
@@ -172,7 +115,7 @@ pub(super) fn roofline(view: PlatformView<'_>) -> Vec<Figure> {
             number(slope),
         );
         let is_drawable = corners.iter().all(|&(x, y)| axes.0.holds(x) && axes.1.holds(y));
-        let reference = Reference { name: format!("roofline, {given}"), corners };
+        let reference = Reference { name: format!("roofline, {given}"), corners, role: Role::Guide };
         Scatter {
             part: Part::Roofline,
             name: format!("roofline-{}", file_part(roofline.precision.as_deref().unwrap_or("models"))),
@@ -185,46 +128,6 @@ pub(super) fn roofline(view: PlatformView<'_>) -> Vec<Figure> {
         .on(view)
     })
     .collect()
-}
-
-/// Throughput over operations, the fronts joined, one figure for each number format.
-pub(super) fn pareto(view: PlatformView<'_>) -> Vec<Figure> {
-    let own = || view.analysis.fronts.iter().filter(|front| front.platform == view.platform);
-    let precisions: BTreeSet<&str> = own().map(|front| front.precision.as_str()).collect();
-    let drawn = precisions.into_iter().map(|precision| {
-        let axes = (Axis::logarithmic("complexity, 10⁹ operations"), Axis::logarithmic(THROUGHPUT));
-        let fronts = || own().filter(|front| front.precision == precision);
-        let cells = fronts().flat_map(|front| {
-            front.cells.iter().copied().chain(front.dominated.iter().map(|dominated| dominated.cell))
-        });
-        let series = by_block(view, cells, |cell| {
-            point(&axes, complexity(cell)?, in_giga(cell)?, hover(view.analysis, cell), cell.verdict)
-        });
-        let references = fronts().map(|front| Reference {
-            name: format!("front of b{} i{}", front.batch, front.input),
-            corners: front
-                .cells
-                .iter()
-                .map(|&cell| &view.analysis.cells[cell])
-                .filter_map(|cell| Some((complexity(cell)?.value, in_giga(cell)?.value)))
-                .filter(|&(x, y)| axes.0.holds(x) && axes.1.holds(y))
-                .collect(),
-        });
-        Scatter {
-            part: Part::Pareto,
-            name: format!("pareto-{}", file_part(precision)),
-            title: format!("Complexity and throughput, {}", cut(&told(precision))),
-            references: references.filter(|front| front.corners.len() > 1).collect(),
-            axes: axes.clone(),
-            series,
-            notes: vec![
-                "Lines join the Pareto front of each input and batch size: no other network beats these in both."
-                    .to_owned(),
-            ],
-        }
-        .on(view)
-    });
-    drawn.collect()
 }
 
 /// More platforms than this would share colours.
@@ -291,19 +194,19 @@ pub(super) fn platforms(analysis: &Analysis) -> Vec<Figure> {
 }
 
 /// A figure with numbers on both axes; [`Scatter::on`] adds what a platform's figures have in common.
-struct Scatter {
-    part: Part,
-    name: String,
-    title: String,
-    axes: (Axis, Axis),
-    series: Vec<Series>,
-    references: Vec<Reference>,
+pub(super) struct Scatter {
+    pub(super) part: Part,
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) axes: (Axis, Axis),
+    pub(super) series: Vec<Series>,
+    pub(super) references: Vec<Reference>,
     /// How to read it, and what is missing.
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Scatter {
-    fn on(self, view: PlatformView<'_>) -> Figure {
+    pub(super) fn on(self, view: PlatformView<'_>) -> Figure {
         let mut notes = self.notes;
         notes.extend(verdicts_of(self.series.iter().flat_map(|series| series.segments.iter().flatten())));
         notes.extend(view.left_out());
@@ -327,12 +230,17 @@ fn missing_pairs(missing: usize) -> Option<String> {
     (missing > 0).then(|| format!("Missing: {}.", count(missing, "pair", "pairs")))
 }
 
-fn scattered(name: String, block: Option<String>, style: palette::Style, points: Vec<Point>) -> Series {
+pub(super) fn scattered(
+    name: String,
+    block: Option<String>,
+    style: palette::Style,
+    points: Vec<Point>,
+) -> Series {
     Series { name, block, style, joined: false, segments: vec![points] }
 }
 
 /// A point, if both axes can show it.
-fn point(
+pub(super) fn point(
     axes: &(Axis, Axis),
     x: Estimate,
     y: Estimate,
@@ -350,7 +258,7 @@ fn point(
 }
 
 /// Cells by block, in the order in which blocks come; model files last.
-fn by_block(
+pub(super) fn by_block(
     view: PlatformView<'_>,
     cells: impl Iterator<Item = usize>,
     draw: impl Fn(&Cell) -> Option<Point>,
@@ -379,11 +287,11 @@ fn in_giga(cell: &Cell) -> Option<Estimate> {
     cell.throughput.map(giga::estimate)
 }
 
-fn complexity(cell: &Cell) -> Option<Estimate> {
+pub(super) fn complexity(cell: &Cell) -> Option<Estimate> {
     Some(Estimate { value: cell.cost?.operations as f64 / GIGA, interval: None })
 }
 
-fn range(series: &[Series], read: fn(&Point) -> f64) -> (f64, f64) {
+pub(super) fn range(series: &[Series], read: fn(&Point) -> f64) -> (f64, f64) {
     let values = series.iter().flat_map(|series| series.segments.iter().flatten()).map(read);
     values.fold((f64::INFINITY, 0.0), |(low, high), value| (low.min(value), high.max(value)))
 }
@@ -394,7 +302,7 @@ fn diagonal(series: &[Series], name: &str) -> Vec<Reference> {
     let (bottom, top) = range(series, |point| point.y);
     let (low, high) = (left.min(bottom), right.max(top));
     if low < high && low.is_finite() {
-        vec![Reference { name: name.to_owned(), corners: vec![(low, low), (high, high)] }]
+        vec![Reference { name: name.to_owned(), corners: vec![(low, low), (high, high)], role: Role::Guide }]
     } else {
         Vec::new()
     }

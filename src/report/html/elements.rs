@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use super::Detail;
 use crate::report::figure::{Figure, Part};
 use crate::report::table::{Heading, Sheet};
-use crate::report::text::{change, estimate, number, told};
+use crate::report::text::{change, count, estimate, number, told};
 use crate::report::{Report, svg};
 use crate::table::{Datum, Kind};
 
@@ -25,6 +25,20 @@ fn encoded(byte: u8) -> String {
     }
 }
 
+/// A number that leads to the results behind it.
+pub(super) fn linked(text: &str, rows: &[usize], detail: Detail) -> Markup {
+    let Some(first) = rows.first() else { return html! { (text) } };
+    // A list for each number of a fleet would not fit.
+    let listed = if detail < Detail::Overview { rows } else { &rows[..1] };
+    let listed: Vec<String> = listed.iter().map(usize::to_string).collect();
+    html! { a.behind href=(format!("#row-{first}")) data-rows=(listed.join(" ")) { (text) } }
+}
+
+/// How many results are behind a sentence, as a link to them.
+pub(super) fn results_behind(rows: &[usize], detail: Detail) -> Markup {
+    html! { "(" (linked(&count(rows.len(), "result", "results"), rows, detail)) ")" }
+}
+
 /// The figures of a part, or why there are none.
 pub(super) fn figures(report: &Report<'_>, platform: Option<usize>, part: Part, detail: Detail) -> Markup {
     let figures = report.figures.drawn.iter().filter(|one| one.platform == platform && one.part == part);
@@ -37,7 +51,7 @@ pub(super) fn figures(report: &Report<'_>, platform: Option<usize>, part: Part, 
 
 /// Whether the script draws the figure; the others are only in their files.
 pub(super) fn is_interactive(figure: &Figure, detail: Detail) -> bool {
-    detail < Detail::Overview || matches!(figure.part, Part::Blocks | Part::Roofline | Part::Platforms)
+    detail < Detail::Overview || matches!(figure.part, Part::Choice | Part::Roofline | Part::Platforms)
 }
 
 fn draw(report: &Report<'_>, figure: &Figure, detail: Detail) -> Markup {
@@ -54,7 +68,7 @@ fn draw(report: &Report<'_>, figure: &Figure, detail: Detail) -> Markup {
                 noscript { p { (figure.title) ": " (file(report, &svg_file)) } }
             }
             figcaption {
-                strong { (figure.title) } ". " (figure.standing)
+                strong { (figure.title) } "."
                 @for note in &figure.notes { " " (note) }
                 " " (file(report, &svg_file))
             }

@@ -7,15 +7,21 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::figures::{left_out, marked};
+use super::figures::marked;
 use super::palette::{DARK, LIGHT, Theme, css};
-use super::text::{count, told, told_within};
-use super::{Destination, File, Renderer, Report, svg, tables};
+use super::text::{count, told};
+use super::{Destination, File, Renderer, Report, svg};
+use crate::analysis::platform::Platform;
 
+mod answer;
+mod certainty;
+mod effects;
 mod elements;
-mod platform;
+mod forest;
 mod results;
 mod script;
+mod sides;
+mod why;
 
 pub(super) const RENDERER: Renderer = Renderer {
     name: "html",
@@ -62,9 +68,6 @@ const MOST_FINDINGS: usize = 200;
 /// Files without a result in the page; the rest are in their file.
 const MOST_ODDITIES: usize = 200;
 
-/// Results named with each finding; the table of all results has the rest.
-const MOST_NAMED: usize = 24;
-
 fn render<'a>(report: &'a Report<'a>) -> Box<dyn Iterator<Item = File> + 'a> {
     let cells = report.analysis.cells.len();
     let tried = TOO_MANY_CELLS.iter().filter(|(most, _)| cells > *most).map(|(_, detail)| *detail).max();
@@ -95,8 +98,6 @@ fn page(report: &Report<'_>, detail: Detail) -> Markup {
             body {
                 a.skip href="#content" { "Skip to content" }
                 header {
-                    h1 { (title) }
-                    p { (summary(report)) }
                     p.controls hidden {
                         label for="theme" { "Colours " }
                         select id="theme" {
@@ -105,17 +106,17 @@ fn page(report: &Report<'_>, detail: Detail) -> Markup {
                             option value="dark" { "dark" }
                         }
                     }
+                    h1 { (title) }
+                    p { (summary(report)) }
                     (contents(report))
                 }
                 main id="content" {
                     (filters(report))
-                    (collected(report))
-                    (findings(report))
-                    (platforms(report))
-                    @for index in 0..report.analysis.platforms.len() {
-                        (platform::section(report, index, detail))
-                    }
-                    (comparison(report, detail))
+                    (answer::section(report, detail))
+                    (effects::section(report, detail))
+                    (why::section(report, detail))
+                    (certainty::section(report, detail))
+                    (sides::section(report, detail))
                     (results::section(report))
                 }
                 footer {
@@ -173,27 +174,43 @@ fn summary(report: &Report<'_>) -> String {
         count(analysis.rows.len(), "result", "results"),
         count(analysis.cells.len(), "network with usable latencies", "networks with usable latencies"),
         count(analysis.platforms.len(), "platform", "platforms"),
-    )
+    ) + &match report.not_asked_for {
+        0 => String::new(),
+        left_out => {
+            format!(" {} not asked for.", count(left_out, "collected result was", "collected results were"))
+        }
+    }
 }
 
 fn contents(report: &Report<'_>) -> Markup {
+    const QUESTIONS: &[(&str, &str)] = &[
+        ("answer", "What to use"),
+        ("effects", "What each choice does"),
+        ("why", "Why"),
+        ("certainty", "How sure"),
+        ("platforms", "Platforms side by side"),
+        ("results", "All results"),
+    ];
     html! {
         nav aria-label="Contents" {
             ul {
-                li { a href="#collected" { "Data" } }
-                li { a href="#findings" { "Findings" } }
-                li { a href="#platforms" { "Platforms" } }
-                @for (index, platform) in report.analysis.platforms.iter().enumerate() {
-                    li { a href=(format!("#platform-{index}")) { (marked(platform.simulated, &told(&platform.label))) } }
-                }
-                li { a href="#comparison" { "Platforms compared" } }
-                li { a href="#results" { "All results" } }
+                @for (part, question) in QUESTIONS { li { a href=(format!("#{part}")) { (question) } } }
+                li { (elements::file(report, "")) }
             }
         }
     }
 }
 
-/// Filters of the figures; shown by the script.
+/// The platforms that a part of the page is about, each with its heading.
+fn platforms(report: &Report<'_>, part: &str, holds: impl Fn(usize) -> bool) -> Vec<(usize, Markup)> {
+    let platforms = report.analysis.platforms.iter().enumerate();
+    let heading = |platform: &Platform, index: usize| {
+        html! { h3 id=(format!("{part}-{index}")) { (marked(platform.simulated, &told(&platform.name))) } }
+    };
+    platforms.filter(|(index, _)| holds(*index)).map(|(index, one)| (index, heading(one, index))).collect()
+}
+
+/// What is shown of figures and of platforms; made visible by the script.
 fn filters(report: &Report<'_>) -> Markup {
     let figures = report.figures.drawn.iter();
     let mut blocks: Vec<&str> = Vec::new();
@@ -204,145 +221,27 @@ fn filters(report: &Report<'_>) -> Markup {
     }
     html! {
         form.filters id="filters" hidden aria-label="Filters for all figures" {
-            fieldset {
-                legend { "Blocks shown" }
-                @for block in blocks {
-                    label { input type="checkbox" name="block" value=(block) checked; " " (block) }
-                }
+            @if report.analysis.platforms.len() > 1 {
+                label { "Platform " select id="platform" {
+                    option value="" { "all" }
+                    @for (index, platform) in report.analysis.platforms.iter().enumerate() {
+                        option value=(index) { (marked(platform.simulated, &told(&platform.name))) }
+                    }
+                } }
             }
-            fieldset {
-                legend { "Verdicts shown" }
-                label { input type="checkbox" name="verdict" value="valid" checked; " ✓ valid" }
-                label { input type="checkbox" name="verdict" value="unverified" checked; " ○ unverified" }
-                label { input type="checkbox" name="verdict" value="suspect" checked; " △ suspect (open marks)" }
-            }
-        }
-    }
-}
-
-fn collected(report: &Report<'_>) -> Markup {
-    let analysis = report.analysis;
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
-    for oddity in report.oddities {
-        let (one, _) = oddity.kind.nouns();
-        match kinds.iter_mut().find(|(kind, _)| *kind == one) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((one, 1)),
-        }
-    }
-    html! {
-        section aria-labelledby="collected" {
-            h2 id="collected" { "Data" }
-            p { (count(report.files, "file", "files")) " examined; this report covers " (count(analysis.rows.len(), "result", "results")) "." }
-            ul {
-                @for (index, platform) in analysis.platforms.iter().enumerate() {
-                    li {
-                        a href=(format!("#platform-{index}")) { (marked(platform.simulated, &told(&platform.label))) } ": "
-                        (platform.results()) ". "
-                        @if let Some(sentence) = left_out(&analysis.bases[index].left_out) { (sentence) " " }
-                        @if analysis.bases[index].unverified > 0 {
-                            "○ " (count(analysis.bases[index].unverified, "unverified result is", "unverified results are")) " in aggregates. "
-                        }
-                        @if analysis.bases[index].suspect > 0 {
-                            "△ " (count(analysis.bases[index].suspect, "suspect result is", "suspect results are")) " in aggregates and marked. "
-                        }
+            details { summary { "Blocks and verdicts shown" }
+                fieldset {
+                    legend { "Blocks shown" }
+                    @for block in blocks {
+                        label { input type="checkbox" name="block" value=(block) checked; " " (block) }
                     }
                 }
-                @if !analysis.without_platform.is_empty() {
-                    li { (count(analysis.without_platform.len(), "result", "results")) " from jobs that never reached a runtime, and so on no platform; see the " a href="#results" { "table of all results" } "." }
+                fieldset {
+                    legend { "Verdicts shown" }
+                    label { input type="checkbox" name="verdict" value="valid" checked; " ✓ valid" }
+                    label { input type="checkbox" name="verdict" value="unverified" checked; " ○ unverified" }
+                    label { input type="checkbox" name="verdict" value="suspect" checked; " △ suspect (open marks)" }
                 }
-                @if analysis.options.only_valid { li { "Suspect and unverified results are excluded from aggregates, as requested." } }
-            }
-            @if report.oddities.is_empty() {
-                p { "No other files were found." }
-            } @else {
-                p { "Other files:" }
-                ul { @for (kind, count) in kinds { li { (count) " × " (kind) } } }
-                details {
-                    summary { "Show the files" }
-                    (elements::table(&tables::oddities(report), MOST_ODDITIES, report))
-                }
-            }
-        }
-    }
-}
-
-fn findings(report: &Report<'_>) -> Markup {
-    let analysis = report.analysis;
-    let places: std::collections::HashMap<&str, usize> =
-        analysis.rows.iter().enumerate().map(|(index, row)| (row.id.as_str(), index)).collect();
-    let shown = analysis.findings.len().min(MOST_FINDINGS);
-    html! {
-        section aria-labelledby="findings" {
-            h2 id="findings" { "Findings" }
-            @if analysis.findings.is_empty() {
-                p { "None: no effect is significant after correction for multiple tests. That does not show that there is none." }
-            } @else {
-                p { "Effects that stay significant after correction for multiple tests, largest first. Intervals are at 95 %." }
-            }
-            @if shown < analysis.findings.len() {
-                p { "The first " (shown) " of " (analysis.findings.len()) "; the rest are in " (elements::file(report, "findings.csv")) "." }
-            }
-            ol.findings {
-                @for (number, finding) in analysis.findings.iter().take(MOST_FINDINGS).enumerate() {
-                    @let labels = finding.platforms.iter().map(|&platform| analysis.platforms[platform].label.as_str());
-                    @let names: Vec<&str> = labels.chain([finding.from.as_str(), finding.to.as_str()]).collect();
-                    @let simulated = finding.platforms.iter().any(|&platform| analysis.platforms[platform].simulated);
-                    li id=(format!("finding-{number}")) {
-                        p { (marked(simulated, &told_within(&finding.sentence, &names))) }
-                        p.evidence {
-                            span.kind { (tables::kind(finding.kind)) } " · adjusted p " (probability(finding.adjusted_probability))
-                            @if finding.missing > 0 { " · " (finding.missing) " missing" }
-                            @if finding.suspect_rows > 0 { " · △ " (count(finding.suspect_rows, "suspect result", "suspect results")) }
-                            " · " a.behind href="#results" data-finding=(number) { (count(finding.rows.len(), "result", "results")) " behind it" }
-                        }
-                        details.rows {
-                            summary { "Show the results" }
-                            ul {
-                                @for id in finding.rows.iter().take(MOST_NAMED) {
-                                    @if let Some(place) = places.get(id.as_str()) {
-                                        li { a href=(format!("#row-{place}")) { (told(id)) } }
-                                    }
-                                }
-                                @if finding.rows.len() > MOST_NAMED { li { "and " (finding.rows.len() - MOST_NAMED) " more" } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn probability(value: f64) -> String {
-    const SMALLEST_SHOWN: f64 = 1e-6;
-    if value < SMALLEST_SHOWN { "< 10⁻⁶".to_owned() } else { format!("= {}", super::text::number(value)) }
-}
-
-fn platforms(report: &Report<'_>) -> Markup {
-    html! {
-        section aria-labelledby="platforms" {
-            h2 id="platforms" { "Platforms" }
-            @if report.analysis.platforms.is_empty() {
-                p { "No result reached a runtime, so no platform is known. The " a href="#results" { "table of all results" } " shows why." }
-            } @else {
-                (elements::turned(&tables::platforms(report.analysis)))
-            }
-        }
-    }
-}
-
-fn comparison(report: &Report<'_>, detail: Detail) -> Markup {
-    use crate::report::figure::Part;
-    let table = tables::comparisons(report.analysis);
-    html! {
-        section aria-labelledby="comparison" {
-            h2 id="comparison" { "Platforms compared" }
-            (elements::figures(report, None, Part::Platforms, detail))
-            @if !table.rows.is_empty() {
-                p { "Ratios are geometric means over the networks that both platforms ran, second over first. If the clocks did not cover the same, the ratios reflect that as well." }
-                (elements::table(&table, usize::MAX, report))
-                (elements::paired(&tables::compared_pairs(report.analysis), "Networks that two platforms ran", report, detail))
             }
         }
     }

@@ -40,9 +40,19 @@
   const filters = byId("filters");
   const chosen = (name) =>
     new Set([...filters.querySelectorAll(`input[name=${name}]:checked`)].map((input) => input.value));
-  const MOST_REFERENCES = 3;
   const VERDICTS = ["valid", "unverified", "suspect"];
-  const decades = (values) => Math.log10(Math.max(...values) / Math.min(...values));
+
+  // Whole numbers at 1, 2 and 5 times powers of ten, or at the powers alone over many of them.
+  const ticks = ({ low, high }) => {
+    const decades = Math.log10(high / low);
+    const steps = decades > 4 ? [1] : decades > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
+    const tickvals = [];
+    for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)); power += 1) {
+      steps.forEach((step) => tickvals.push(Number((step * 10 ** power).toPrecision(2))));
+    }
+    if (tickvals.length > 100) return {};
+    return { tickvals, ticktext: tickvals.map((value) => (value >= 1e6 || value < 1e-4 ? value.toExponential() : String(value))) };
+  };
 
   const trace = (series, shown, theme) => {
     const marks = { x: [], y: [], text: [], symbols: [], above: [], below: [], right: [], left: [] };
@@ -94,8 +104,7 @@
       type: description.type === "log" ? "log" : "linear",
       gridcolor: theme.grid, linecolor: theme.axis, zeroline: false, showline: true, automargin: true,
     };
-    // Three labels a decade read better than nine.
-    if (description.type === "log" && description.decades > 1) layout.dtick = description.decades > 4 ? 1 : "D2";
+    if (description.type === "log" && description.low > 0) Object.assign(layout, ticks(description));
     if (description.type === "linear") layout.rangemode = "tozero";
     if (description.type === "categories") {
       const labels = description.groups.flatMap(([, names]) => names);
@@ -125,35 +134,43 @@
     const verdicts = chosen("verdict");
     const series = figure.series.filter((one) => one.block === null || blocks.has(one.block));
     const traces = series.map((one) => trace(one, verdicts, theme)).filter(Boolean);
-    const many = figure.references.length > MOST_REFERENCES;
-    const references = figure.references.map((one, number) => ({
-      type: "scatter", mode: "lines", name: many ? `${one.name} and others` : one.name, hoverinfo: "skip",
-      showlegend: !many || number === 0,
+    // Fronts are of all blocks, so they go when some are hidden.
+    const all = series.length === figure.series.length && verdicts.size === VERDICTS.length;
+    const shown = figure.references.filter((one) => one.role !== "front" || all);
+    const references = shown.map((one) => ({
+      type: "scatter", mode: "lines", name: one.name, hoverinfo: "skip", showlegend: one.listed,
       x: one.corners.map(([x]) => x), y: one.corners.map(([, y]) => y),
-      line: { color: theme.muted, width: 1.2, dash: "dot" },
+      line: { color: theme.muted, width: one.role === "front" ? 1.6 : 1.2, dash: one.role === "front" ? "solid" : "dot" },
     }));
+    const names = shown.filter((one) => one.role === "level").map((one) => {
+      const [x, y] = one.corners[one.corners.length - 1];
+      return {
+        text: one.name, x: Math.log10(x), y: Math.log10(y), showarrow: false, xanchor: "right", yanchor: "bottom",
+        font: { size: 11, color: theme.muted },
+      };
+    });
     const [x, y] = ["x", "y"].map((name) => {
       const values = traces.flatMap((one) => one[name]).filter((value) => value !== null);
-      return axis({ ...figure[name], decades: decades(values) }, theme);
+      return axis({ ...figure[name], low: Math.min(...values), high: Math.max(...values) }, theme);
     });
     const borders = x.borders || [];
     delete x.borders;
-    const wide = place.parentElement.clientWidth > 760;
+    const wide = place.parentElement.clientWidth > 800;
     const layout = {
       title: { text: figure.title, x: 0, xref: "paper", xanchor: "left", font: { size: 15 } },
-      height: wide ? 470 : 560,
-      margin: { l: 70, r: 20, t: 48, b: 70 },
+      height: wide ? 470 : 520,
+      margin: { l: 64, r: 16, t: 40, b: 60 },
       paper_bgcolor: theme.background, plot_bgcolor: theme.background,
       font: { color: theme.text, family: "system-ui, sans-serif", size: 12 },
       hovermode: "closest",
       hoverlabel: { bgcolor: theme.background, bordercolor: theme.axis, font: { color: theme.text }, align: "left" },
-      legend: wide ? { x: 1.01, y: 1 } : { orientation: "h", y: -0.3 },
+      legend: wide ? { x: 1.01, y: 1 } : { orientation: "h", y: -0.16, font: { size: 11 } },
       xaxis: x, yaxis: y,
       shapes: borders.map((border) => ({
         type: "line", x0: border - 0.5, x1: border - 0.5, y0: 0, y1: 1, yref: "paper",
         line: { color: theme.grid, width: 1 },
       })),
-      annotations: traces.length ? [] : [{
+      annotations: traces.length ? names : [{
         text: "No points: the filters hide all of them.", showarrow: false,
         xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 15 },
       }],
@@ -206,17 +223,31 @@
     ["What to do", (row) => word(row[9])],
     ["Job", (row) => word(row[10])],
     ["Finished", (row) => word(row[11])],
-    ["File", (row) => (row[12] === undefined ? "" : row[12])],
+    ["Runtime", (row) => word(row[12])],
+    ["Precision", (row) => word(row[13])],
+    ["Labels", (row) => row[14].map(word).join(", ")],
+    ["File", (row) => (row[15] === undefined ? "" : row[15])],
   ];
-  const state = { page: 0, column: null, down: false, text: "", status: "", verdict: "", only: null, mark: null, all: false };
+  const state = { page: 0, column: null, down: false, text: "", picked: {}, since: "", until: "", only: null, mark: null, all: false };
+  // What a result can be filtered by; each reads a list.
+  const PICKED = {
+    Platform: (row) => [row[1] === null ? "" : report.platforms[row[1]]],
+    Runtime: (row) => [word(row[12])],
+    Precision: (row) => [word(row[13])],
+    Job: (row) => [word(row[10])],
+    Label: (row) => row[14].map(word),
+    Status: (row) => [word(row[3])],
+    Verdict: (row) => [word(row[4])],
+  };
   const order = new Intl.Collator("en", { numeric: true });
 
   const wanted = () => {
     const text = state.text.toLowerCase();
     const rows = report.rows.map((row, number) => [row, number]).filter(([row, number]) =>
       (state.only === null || state.only.has(number)) &&
-      (state.status === "" || word(row[3]) === state.status) &&
-      (state.verdict === "" || word(row[4]) === state.verdict) &&
+      Object.entries(state.picked).every(([key, value]) => value === "" || PICKED[key](row).includes(value)) &&
+      (state.since === "" || word(row[11]).slice(0, 10) >= state.since) &&
+      (state.until === "" || word(row[11]).slice(0, 10) <= state.until) &&
       (text === "" || columns.some(([, read]) => String(read(row) ?? "").toLowerCase().includes(text))));
     if (state.column !== null) {
       const [, read, isNumber] = columns[state.column];
@@ -255,6 +286,11 @@
         isNumber ? make("td", { class: "n" }, digits(read(row))) : make("td", {}, read(row)));
       const line = make("tr", { id: `row-${number}`, tabindex: "-1" }, ...cells);
       if (number === state.mark) line.className = "marked";
+      if (report.latencies && report.latencies[number].length > 0) {
+        const button = make("button", { type: "button", "aria-label": `Latencies of ${row[0]}` }, "Latencies");
+        button.addEventListener("click", () => latencies(number));
+        line.firstChild.append(" ", button);
+      }
       return line;
     }));
     headings.forEach((heading, number) => {
@@ -277,12 +313,19 @@
   const on = turn("Next", 1);
   const whole = make("button", { type: "button" }, "Show all results");
   whole.addEventListener("click", () => { state.only = null; state.page = 0; show(); });
-  const pick = (label, key, read) => {
+  const MOST_PICKED = 500;
+  const pick = (label) => {
+    const values = [...new Set(report.rows.flatMap(PICKED[label]))].filter((value) => value !== "").sort(order.compare);
+    if (values.length < 2 || values.length > MOST_PICKED) return "";
     const select = make("select", {}, make("option", { value: "" }, "all"));
-    [...new Set(report.rows.map((row) => word(read(row))))].sort().forEach((value) =>
-      select.append(make("option", { value }, value)));
-    select.addEventListener("change", () => { state[key] = select.value; state.page = 0; show(); });
+    values.forEach((value) => select.append(make("option", { value }, value)));
+    select.addEventListener("change", () => { state.picked[label] = select.value; state.page = 0; show(); });
     return make("label", {}, `${label} `, select);
+  };
+  const day = (label, key) => {
+    const input = make("input", { type: "date" });
+    input.addEventListener("change", () => { state[key] = input.value; state.page = 0; show(); });
+    return make("label", {}, `${label} `, input);
   };
   const search = make("input", { type: "search", id: "search" });
   search.addEventListener("input", () => { state.text = search.value; state.page = 0; show(); });
@@ -291,17 +334,17 @@
   table.append(
     make("div", { class: "tools" },
       make("label", {}, "Search ", search),
-      pick("Status", "status", (row) => row[3]),
-      pick("Verdict", "verdict", (row) => row[4]),
+      ...Object.keys(PICKED).map(pick), day("From", "since"), day("To", "until"),
       back, on, whole),
+    make("div", { id: "latencies", hidden: "" }),
     count,
     make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "all results" },
       make("table", {}, make("thead", {}, make("tr", {}, ...headings)), body)));
 
   const lead = (number) => {
-    Object.assign(state, { only: null, text: "", status: "", verdict: "", column: null, mark: number });
+    Object.assign(state, { only: null, text: "", picked: {}, since: "", until: "", column: null, mark: number });
     search.value = "";
-    table.querySelectorAll("select").forEach((select) => { select.value = ""; });
+    table.querySelectorAll("select, input[type=date]").forEach((input) => { input.value = ""; });
     state.page = Math.floor(number / ROWS_A_PAGE);
     show();
     const line = byId(`row-${number}`);
@@ -312,14 +355,114 @@
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-finding], a[href^='#row-']");
     if (!link) return;
-    if (link.dataset.finding === undefined) {
-      event.preventDefault();
-      lead(Number(link.getAttribute("href").slice("#row-".length)));
-    } else {
-      state.only = new Set(report.findings[Number(link.dataset.finding)]);
-      state.page = 0;
-      show();
-    }
+    const behind = link.dataset.finding === undefined
+      ? (link.dataset.rows || "").split(" ").filter(Boolean).map(Number)
+      : report.findings[Number(link.dataset.finding)];
+    event.preventDefault();
+    lead(link.dataset.finding === undefined && behind.length < 2 ? Number(link.getAttribute("href").slice("#row-".length)) : behind[0]);
+    if (behind.length < 2) return;
+    Object.assign(state, { only: new Set(behind), page: 0, mark: null });
+    show();
+    byId("results").scrollIntoView();
+    table.querySelector("tbody tr")?.focus({ preventScroll: true });
+  });
+
+  // All latencies of one result: in the order in which they were taken, and how often each occurred.
+  const BINS = 40;
+  function latencies(number) {
+    const place = byId("latencies");
+    const theme = colours();
+    const lists = report.latencies[number].map((list) => list.map((value) => value / 1e6));
+    const all = lists.flat();
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    const width = (high - low) / BINS || Math.max(high, 1e-6) / BINS;
+    const counts = Array(BINS).fill(0);
+    all.forEach((value) => { counts[Math.min(BINS - 1, Math.floor((value - low) / width))] += 1; });
+    const close = make("button", { type: "button" }, "Close");
+    close.addEventListener("click", () => { place.hidden = true; });
+    const [sequence, histogram] = [make("div"), make("div")];
+    const name = `${word(report.rows[number][2])}, ${report.rows[number][0]}`;
+    place.replaceChildren(
+      make("h3", {}, `Latencies of ${name}`), close,
+      make("p", {}, `${all.length} runs in ${lists.length} ${lists.length === 1 ? "process" : "processes"}, from ${low} to ${high} ms.`),
+      make("div", { class: "multiples" }, sequence, histogram));
+    place.hidden = false;
+    const axes = (x, y) => ({
+      height: 340, margin: { l: 64, r: 16, t: 20, b: 50 }, showlegend: lists.length > 1,
+      paper_bgcolor: theme.background, plot_bgcolor: theme.background,
+      font: { color: theme.text, family: "system-ui, sans-serif", size: 12 },
+      xaxis: { title: { text: x }, gridcolor: theme.grid, zeroline: false },
+      yaxis: { title: { text: y }, gridcolor: theme.grid, zeroline: false },
+    });
+    const options = { displayModeBar: false, responsive: true, plotlyServerURL: "" };
+    const color = (process) => theme.series[process % theme.series.length];
+    let run = 0;
+    Plotly.react(sequence, lists.map((list, process) => ({
+      type: "scatter", mode: "markers", name: `process ${process + 1}`, x: list.map(() => (run += 1)), y: list,
+      marker: { size: 5, color: color(process) }, hovertemplate: "run %{x}: %{y} ms<extra></extra>",
+    })), axes("timed run", "latency, ms"), options);
+    Plotly.react(histogram, [{
+      type: "bar", x: counts.map((_, bin) => low + (bin + 0.5) * width), y: counts, width,
+      marker: { color: theme.series[0] }, hovertemplate: "%{x:.4g} ms: %{y} runs<extra></extra>",
+    }], axes("latency, ms", "runs"), options);
+    place.scrollIntoView({ block: "nearest" });
+    close.focus({ preventScroll: true });
+  }
+
+  // Every other table sorts by a click on a heading, and its numbers can be copied for a spreadsheet.
+  const numeric = (text) => Number.parseFloat(text.replace("−", "-").replace(/^[^0-9-]+/, ""));
+  const sortable = (one) => {
+    const head = [...one.querySelectorAll("thead th")];
+    const lines = one.querySelector("tbody");
+    if (!lines || head.length === 0 || lines.rows.length < 2) return;
+    const sort = (heading, column, isNumber) => {
+      const down = heading.getAttribute("aria-sort") === "ascending";
+      head.forEach((other) => other.removeAttribute("aria-sort"));
+      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const read = (line) => line.cells[column]?.textContent ?? "";
+      const compare = (a, b) => {
+        if (!isNumber) return order.compare(read(a), read(b)) * (down ? -1 : 1);
+        const [x, y] = [numeric(read(a)), numeric(read(b))];
+        if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+        return (x - y) * (down ? -1 : 1);
+      };
+      lines.append(...[...lines.rows].sort(compare));
+    };
+    head.forEach((heading, column) => {
+      if (heading.querySelector("svg")) return;
+      const isNumber = heading.classList.contains("n");
+      const button = make("button", { type: "button" }, ...heading.childNodes);
+      button.addEventListener("click", () => sort(heading, column, isNumber));
+      heading.replaceChildren(button);
+    });
+  };
+  const copyable = (frame) => {
+    const one = frame.querySelector("table");
+    const button = make("button", { type: "button", class: "copy" }, "Copy");
+    button.setAttribute("aria-label", `Copy the table: ${frame.getAttribute("aria-label")}`);
+    button.addEventListener("click", () => {
+      const text = [...one.rows].map((line) =>
+        [...line.cells].map((cell) => cell.textContent.trim()).join("\t")).join("\n");
+      const said = (words) => { byId("spoken").textContent = words; button.textContent = words; };
+      // A page that was opened from a file may have no clipboard of its own.
+      const held = make("textarea", {}, text);
+      document.body.append(held);
+      held.select();
+      said(document.execCommand("copy") ? "Copied" : "Not copied");
+      held.remove();
+    });
+    frame.before(button);
+  };
+  document.querySelectorAll(".scroll > table").forEach((one) => {
+    if (table.contains(one)) return;
+    sortable(one);
+    copyable(one.parentElement);
+  });
+  const platform = byId("platform");
+  platform?.addEventListener("change", () => {
+    document.querySelectorAll("[data-platform]").forEach((part) => {
+      part.hidden = platform.value !== "" && part.dataset.platform !== platform.value;
+    });
   });
 
   // Start: draw each figure when it scrolls into view.
@@ -348,9 +491,7 @@
       step(place, by);
     });
   });
-  const opened = new Set();
   addEventListener("beforeprint", () => {
-    document.querySelectorAll("details.rows:not([open])").forEach((one) => { one.open = true; opened.add(one); });
     state.all = true;
     show();
     // Static figures are printed if the page has them.
@@ -358,8 +499,6 @@
     places.filter((place) => !place.parentElement.querySelector(".static")).forEach(draw);
   });
   addEventListener("afterprint", () => {
-    opened.forEach((one) => { one.open = false; });
-    opened.clear();
     state.all = false;
     show();
     printing = false;

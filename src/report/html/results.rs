@@ -36,7 +36,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
 }
 
 fn line(report: &Report<'_>, index: usize, row: &Row) -> Markup {
-    let platform = row.platform.map(|platform| told(&report.analysis.platforms[platform].label));
+    let platform = row.platform.map(|platform| told(&report.analysis.platforms[platform].name));
     html! {
         tr id=(format!("row-{index}")) {
             td { (told(&row.id)) }
@@ -58,7 +58,12 @@ pub(super) fn status(status: Status) -> String {
 
 /// The verdict, with a symbol for people who cannot rely on colour.
 pub(super) fn verdict(row: &Row) -> &'static str {
-    match row.verdict {
+    state(row.verdict)
+}
+
+/// The same of a verdict by itself.
+pub(super) fn state(verdict: VerdictState) -> &'static str {
+    match verdict {
         VerdictState::Valid => "✓ valid",
         VerdictState::Unverified => "○ unverified",
         VerdictState::Suspect => "△ suspect",

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::results::{status, verdict, why};
 use super::{Detail, MOST_FINDINGS, elements};
-use crate::report::Report;
-use crate::report::figure::{Axis, Figure, Point, Scale, Series};
+use crate::analysis::row::Row;
+use crate::report::figure::{Axis, Figure, Point, Role, Scale, Series};
 use crate::report::figures::marked;
 use crate::report::giga::GIGA;
 use crate::report::palette::{DARK, LIGHT, Theme};
 use crate::report::text::{cut, plotly, rounded, script_json, told};
+use crate::report::{Report, svg};
 
 /// The content of the script element.
 pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
@@ -36,13 +37,11 @@ pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
         .take(MOST_FINDINGS)
         .map(|finding| finding.rows.iter().filter_map(|id| places.get(id.as_str()).copied()).collect())
         .collect();
-    let platforms: Vec<String> = analysis
-        .platforms
-        .iter()
-        .map(|platform| marked(platform.simulated, &told(&platform.label)))
-        .collect();
+    let platforms: Vec<String> =
+        analysis.platforms.iter().map(|platform| marked(platform.simulated, &told(&platform.name))).collect();
+    let latencies = raw(report, detail);
     format!(
-        "{{\"light\":{},\"dark\":{},\"figures\":[{}],\"hovers\":{},\"platforms\":{},\"findings\":{},\"texts\":{},\"rows\":[{}]}}",
+        "{{\"latencies\":{latencies},\"light\":{},\"dark\":{},\"figures\":[{}],\"hovers\":{},\"platforms\":{},\"findings\":{},\"texts\":{},\"rows\":[{}]}}",
         script_json(&theme(&LIGHT)),
         script_json(&theme(&DARK)),
         figures.join(","),
@@ -52,6 +51,26 @@ pub(super) fn content(report: &Report<'_>, detail: Detail) -> String {
         script_json(&texts.all),
         rows.join(","),
     )
+}
+
+/// Runs whose latencies a page holds; a report with more of them has none, and `export` has all.
+const MOST_RUNS: usize = 120_000;
+
+/// The latencies of each result in ns, a list for each process that is used; `null` if they are too many.
+fn raw(report: &Report<'_>, detail: Detail) -> String {
+    let rows = &report.analysis.rows;
+    let runs: usize = rows.iter().flat_map(Row::used).map(|process| process.latency_ns.len()).sum();
+    if runs > MOST_RUNS || detail > Detail::WithoutPairs {
+        return "null".to_owned();
+    }
+    let lists: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let processes: Vec<&[u64]> = row.used().map(|process| &*process.latency_ns).collect();
+            script_json(&processes)
+        })
+        .collect();
+    format!("[{}]", lists.join(","))
 }
 
 /// Texts by number.
@@ -90,7 +109,17 @@ fn figure(figure: &Figure, hovers: &mut Texts) -> Value {
         .map(|reference| {
             let corners: Vec<[f64; 2]> =
                 reference.corners.iter().map(|&(x, y)| [rounded(x), rounded(y)]).collect();
-            json!({"name": plotly(&reference.name), "corners": corners})
+            let legend = svg::listed(&figure.references).into_iter().find(|(listed, _)| *listed == reference);
+            json!({
+                "name": plotly(legend.as_ref().map_or(&reference.name, |(_, name)| name)),
+                "corners": corners,
+                "role": match reference.role {
+                    Role::Guide => "guide",
+                    Role::Front => "front",
+                    Role::Level => "level",
+                },
+                "listed": legend.is_some(),
+            })
         })
         .collect();
     let series: Vec<Value> = figure.series.iter().map(|one| series_of(one, hovers)).collect();
@@ -156,7 +185,7 @@ fn point(point: &Point, hovers: &mut Texts) -> Value {
 }
 
 /// `[id, platform, network, status, verdict, latency, deviation, throughput, why, hint, job, finished,
-/// file]`; texts by number.
+/// runtime, precision, labels, file]`; texts by number.
 fn row(report: &Report<'_>, index: usize, texts: &mut Texts, detail: Detail) -> Value {
     let row = &report.analysis.rows[index];
     let mut text = |text: String| texts.place(text);
@@ -179,6 +208,14 @@ fn row(report: &Report<'_>, index: usize, texts: &mut Texts, detail: Detail) -> 
         json!(text(told(&row.job))),
         json!(text(told(row.finished.get(..16).unwrap_or(&row.finished)))),
     ];
+    let software = row.identity.software.as_ref();
+    let labels: Vec<String> =
+        row.labels.iter().map(|(key, value)| format!("{}={}", told(key), told(value))).collect();
+    list.extend([
+        json!(text(software.map(|software| told(&software.runtime)).unwrap_or_default())),
+        json!(text(row.configuration.as_ref().map(|theta| told(&theta.precision)).unwrap_or_default())),
+        json!(labels.into_iter().map(&mut text).collect::<Vec<_>>()),
+    ]);
     if detail < Detail::Overview {
         list.push(json!(told(&row.path)));
     }

@@ -208,6 +208,7 @@ pub(super) fn kind(kind: FindingKind) -> &'static str {
         FindingKind::Contradiction => "contradiction",
         FindingKind::SlowerWithFewerOperations => "slower with fewer operations",
         FindingKind::Platform => "platforms",
+        FindingKind::Named => "label",
     }
 }
 
