@@ -16,6 +16,7 @@ mod check;
 mod chosen;
 #[cfg(feature = "desk")]
 mod collect;
+#[cfg(feature = "desk")]
 mod collected;
 #[cfg(feature = "desk")]
 mod compare;
