@@ -122,21 +122,32 @@ pub struct Analysis {
     pub without_platform: Vec<usize>,
 }
 
-/// What the rows say.
-pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
-    rows.iter_mut().for_each(|row| row.choose(options.builds));
-    let platforms = platform::assign(&mut rows);
-    let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
+/// What the cells of each platform say on their own.
+struct OwnEffects {
+    contrasts: Vec<contrast::Contrast>,
+    within_blocks: Vec<contrast::Contrast>,
+    /// Of each cell's mean, on a logarithmic scale.
+    variances: Vec<Option<Variance>>,
+}
+
+/// Estimate the cells, and compare them within their platforms, whose cells follow each other.
+fn own_effects(
+    rows: &[row::Row],
+    platforms: &[platform::Platform],
+    cells: &mut [cell::Cell],
+    bases: &mut [cell::Basis],
+    options: &AnalysisOptions,
+) -> OwnEffects {
     let (mut contrasts, mut within_blocks) = (Vec::new(), Vec::new());
-    let mut variances: Vec<Option<Variance>> = Vec::with_capacity(cells.len());
+    let mut variances = Vec::with_capacity(cells.len());
     let (mut offset, all_cells) = (0, cells.len());
     for (index, platform) in platforms.iter().enumerate() {
         let count = cells[offset..].iter().take_while(|cell| cell.platform == index).count();
         let own = &mut cells[offset..offset + count];
-        let uncertainties = cell::estimate(&rows, own, platform, &mut bases[index], &options, all_cells);
+        let uncertainties = cell::estimate(rows, own, platform, &mut bases[index], options, all_cells);
         let material = contrast::Material {
             platform: index,
-            rows: &rows,
+            rows,
             cells: own,
             offset,
             uncertainties: &uncertainties,
@@ -147,6 +158,16 @@ pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
         variances.extend(uncertainties.iter().map(|uncertainty| uncertainty.variance));
         offset += count;
     }
+    OwnEffects { contrasts, within_blocks, variances }
+}
+
+/// What the rows say.
+pub fn analyse(mut rows: Vec<row::Row>, options: AnalysisOptions) -> Analysis {
+    rows.iter_mut().for_each(|row| row.choose(options.builds));
+    let platforms = platform::assign(&mut rows);
+    let (mut cells, mut bases) = cell::group(&mut rows, &platforms, &options);
+    let OwnEffects { contrasts, within_blocks, variances } =
+        own_effects(&rows, &platforms, &mut cells, &mut bases, &options);
     let numbers: Vec<usize> = (0..platforms.len()).collect();
     let of = |platform: usize| {
         let start = cells.partition_point(|cell| cell.platform < platform);
