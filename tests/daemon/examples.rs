@@ -57,13 +57,25 @@ fn examples_of_each_kind_of_job_have_every_field() {
             // A mistake in a job for a runtime that compiles nothing.
             _ if field.path == "measure.builds" => "08-tensorrt.yaml",
             _ if field.path.starts_with("inputs.") => "11-inputs.yaml",
+            // A sentinel has the keys of a network.
+            _ if field.path.starts_with("sentinel.") => "06-network.yaml",
             "network" => "06-network.yaml",
-            "study" | "order" => "07-study.yaml",
+            "study" | "order" | "sentinel_every" | "sentinel" | "role" => "07-study.yaml",
             _ => "04-every-field.yaml",
         };
         let key = format!("{}:", field.path.rsplit('.').next().unwrap());
-        // Keys whose values differ on every host are in comments, and those of which there can be only one.
-        let is_comment = ["host.power_mode", "host.zones", "host.cpus"].contains(&field.path)
+        // Keys whose values differ on every host are in comments, and those that would make another job of it.
+        let is_comment = [
+            "host.power_mode",
+            "host.zones",
+            "host.cpus",
+            "measure.precision_percent",
+            "measure.time_limit_seconds",
+            "sentinel_every",
+            "sentinel",
+            "role",
+        ]
+        .contains(&field.path)
             || (field.path.starts_with("inputs.") && key != "value:");
         let comment = if is_comment { "# " } else { "" };
         let line_begins = format!("{comment}{key}");

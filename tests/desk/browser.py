@@ -226,7 +226,7 @@ def results(driver):
         until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "#latencies .scatterlayer .points path"), "latencies are not drawn in their order")
         until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "#latencies .barlayer path"), "no histogram")
         shot(driver, "latencies")
-        driver.find_element(By.CSS_SELECTOR, "#latencies button").click()
+        driver.find_element(By.CSS_SELECTOR, "#latencies button").send_keys(Keys.ENTER)
     tables(driver)
 
 
