@@ -64,7 +64,7 @@ fn examples_of_each_kind_of_job_have_every_field() {
             _ => "04-every-field.yaml",
         };
         let key = format!("{}:", field.path.rsplit('.').next().unwrap());
-        // Keys whose values differ on every host are in comments, and those that would make another job of it.
+        // In comments: keys whose values differ on every host, and those that would make another job of it.
         let is_comment = [
             "host.power_mode",
             "host.zones",
