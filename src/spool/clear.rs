@@ -54,8 +54,9 @@ fn hollow_out(top: BorrowedFd<'_>, name: &std::ffi::CStr, moved: &mut u64) -> io
             if rustix::fs::unlinkat(&folder, entry, AtFlags::empty()).is_ok() {
                 continue;
             }
-            // To move a folder, it must be writable itself.
-            make_accessible(folder.as_fd(), entry)?;
+            // To move a folder, it must be writable itself. One of another user cannot be made so without
+            // CAP_FOWNER, which the daemon does not have, and need not be: CAP_DAC_OVERRIDE moves it.
+            let _ = make_accessible(folder.as_fd(), entry);
             loop {
                 *moved += 1;
                 let free = format!(".moved-{moved}");
@@ -136,6 +137,31 @@ mod tests {
         std::os::unix::fs::symlink(&kept, &place).unwrap();
         clear(&place).unwrap();
         assert!(fs_err::symlink_metadata(&place).is_err() && kept.join("file").exists());
+    }
+
+    #[test]
+    fn folders_of_another_user_are_removed_without_the_right_to_change_their_modes() {
+        use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give folders away");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("place");
+        fs_err::create_dir_all(place.join("worker/cache/deep")).unwrap();
+        fs_err::write(place.join("worker/cache/deep/file"), "").unwrap();
+        for given in ["worker/cache/deep/file", "worker/cache/deep", "worker/cache", "worker"] {
+            std::os::unix::fs::lchown(place.join(given), Some(12345), Some(12345)).unwrap();
+        }
+        // Capabilities are a thread's own: this one has what the unit gives to the daemon.
+        let cleared = std::thread::spawn(move || {
+            let mut sets = capabilities(None).unwrap();
+            sets.effective.remove(CapabilitySet::FOWNER);
+            set_capabilities(None, sets).unwrap();
+            clear(&place)
+        });
+        cleared.join().unwrap().unwrap();
     }
 
     #[test]
