@@ -23,6 +23,7 @@ mod crash;
 mod durability;
 mod examples;
 mod inbox;
+mod library;
 mod machine;
 mod model;
 mod monitoring;

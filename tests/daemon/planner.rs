@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::rig::{Rig, model};
+use crate::rig::{BACKBONE, Rig, clean, model};
 
 const JOB: &str = "backbone: 1\nmodel: net.sim\nmeasure: {warm_up_runs: 2, timed_runs: 60, processes: 2}\n";
 
@@ -22,7 +22,7 @@ fn duration_that_check_tells_by_the_last_result_holds_for_the_next_one() {
     fs_err::write(&spec, JOB).unwrap();
     fs_err::write(rig.path("net.sim"), model(25_000)).unwrap();
     let arguments = ["check", spec.to_str().unwrap(), "--outbox", outbox.to_str().unwrap()];
-    let output = crate::rig::clean(env!("CARGO_BIN_EXE_backbone")).args(arguments).output().unwrap();
+    let output = clean(BACKBONE).args(arguments).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find(|line| line.contains("duration:")).unwrap_or_else(|| panic!("{text}"));
     assert!(line.contains("by the last results in "), "{line}");

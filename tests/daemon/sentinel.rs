@@ -1,26 +1,10 @@
 //! Sentinels: one fixed network between the configurations of a job, and once in so many hours by the daemon
 //! itself; the desk shows how the device drifted. With the real ONNX Runtime.
 
-use std::path::Path;
-
 use backbone::bundle::format::{Bundle, Role, Schedule, ScheduleOrder, Status};
 
-use crate::rig::{Rig, Settings};
-
-/// Settings with the library of this checkout; `None`, with the reason printed, if it is missing.
-fn with_library(more: &str) -> Option<Settings> {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("runtimes")
-        .join(std::env::consts::ARCH)
-        .join("libonnxruntime.so");
-    if !library.exists() {
-        assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{} is missing", library.display());
-        eprintln!("skipped: {} is missing; tools/fetch-runtimes gets it", library.display());
-        return None;
-    }
-    let text = format!("runtimes:\n  onnxruntime: {{library: {}}}\n{more}", library.display());
-    Some(Settings { more: text.leak(), ..Settings::default() })
-}
+use crate::library::with_onnxruntime;
+use crate::rig::Rig;
 
 fn schedule(bundle: &Bundle) -> Schedule {
     assert_eq!(bundle.outcome.status, Status::Measured, "{:?}", bundle.outcome);
@@ -29,7 +13,7 @@ fn schedule(bundle: &Bundle) -> Schedule {
 
 #[test]
 fn study_in_random_order_has_a_sentinel_in_its_bundles_and_the_desk_shows_the_drift() {
-    let Some(settings) = with_library("") else { return };
+    let Some(settings) = with_onnxruntime("") else { return };
     let rig = Rig::running_with(settings);
     rig.drop_file(
         "s.yaml",
@@ -70,7 +54,7 @@ fn study_in_random_order_has_a_sentinel_in_its_bundles_and_the_desk_shows_the_dr
 
 #[test]
 fn daemon_measures_its_own_sentinel_once_in_its_hours_and_keeps_the_series_over_a_restart() {
-    let Some(settings) = with_library("sentinel_hours: 24\n") else { return };
+    let Some(settings) = with_onnxruntime("sentinel_hours: 24\n") else { return };
     let mut rig = Rig::running_with(settings);
     let bundle = rig.wait_until_done(1).remove(0);
     assert_eq!((bundle.job.name.as_str(), schedule(&bundle).role), ("sentinel", Role::Sentinel));

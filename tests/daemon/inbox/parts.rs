@@ -9,6 +9,7 @@ use backbone::daemon::control;
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 
+use crate::library::with_onnxruntime;
 use crate::rig::{self, Rig, Settings, job, model};
 
 /// The runtime ends at once, on every machine: what the intake did is in the bundle all the same.
@@ -77,13 +78,8 @@ fn dense(path: &Path, bytes: u64) {
 
 #[test]
 fn pair_is_measured_as_one_model_in_every_order_and_however_it_is_copied() {
-    if rig::lacks("libonnxruntime.so") {
-        return;
-    }
-    let library =
-        format!("runtimes: {{onnxruntime: {{library: {}}}}}", rig::fetched("libonnxruntime.so").display());
-    let rig =
-        Rig::running_with(Settings { more: Box::leak(library.into_boxed_str()), ..Settings::default() });
+    let Some(settings) = with_onnxruntime("") else { return };
+    let rig = Rig::running_with(settings);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models");
     let file = |name: &str| (name.to_owned(), fs_err::read(folder.join(name)).unwrap());
     let (onnx, weights) = (file("external.onnx"), file("external.onnx.data"));

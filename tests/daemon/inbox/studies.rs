@@ -1,10 +1,9 @@
 //! Jobs that name networks instead of files: generated for their turn, measured, gone again.
 
-use std::path::Path;
-
 use backbone::bundle::format::{Bundle, Stage, Status};
 use backbone::daemon::control;
 
+use crate::library::with_onnxruntime;
 use crate::rig::{Rig, Settings, disks, job, model};
 
 /// Two block types of the smallest input, so that a debug build makes them in a moment.
@@ -24,21 +23,6 @@ fn names(bundles: &[Bundle]) -> Vec<&str> {
 fn no_model_is_left(rig: &Rig) {
     let left: Vec<_> = fs_err::read_dir(rig.spool("models")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
-}
-
-/// Settings with the library of this checkout; `None`, with the reason printed, if it is missing.
-fn with_library(more: &str) -> Option<Settings> {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("runtimes")
-        .join(std::env::consts::ARCH)
-        .join("libonnxruntime.so");
-    if !library.exists() {
-        assert!(std::env::var_os("BACKBONE_REQUIRE_RUNTIMES").is_none(), "{} is missing", library.display());
-        eprintln!("skipped: {} is missing; tools/fetch-runtimes gets it", library.display());
-        return None;
-    }
-    let text = format!("runtimes:\n  onnxruntime: {{library: {}}}\n{more}", library.display());
-    Some(Settings { more: text.leak(), ..Settings::default() })
 }
 
 #[test]
@@ -67,7 +51,7 @@ fn study_on_a_host_without_the_library_says_so_for_each_configuration_and_what_i
 
 #[test]
 fn study_killed_twice_continues_and_measures_nothing_twice() {
-    let Some(settings) = with_library("") else { return };
+    let Some(settings) = with_onnxruntime("") else { return };
     let mut rig = Rig::running_with(settings);
     rig.drop_file("s.yaml", STUDY.replace("timed_runs: 6", "timed_runs: 400, processes: 2"));
     for _ in 0..2 {
@@ -144,7 +128,7 @@ fn disk_that_fills_up_during_a_study_costs_it_nothing() {
         eprintln!("skipped: {why}");
         return;
     }
-    let Some(settings) = with_library("") else { return };
+    let Some(settings) = with_onnxruntime("") else { return };
     let mut rig = Rig::new(settings);
     rig.start_with_disks(&[("lab", "size=64m")]);
     rig.drop_file("s.yaml", STUDY_WITH_A_LARGE_ONE);
